@@ -1,0 +1,9 @@
+"""The words everyone speaks: ids, records, events, effects, errors. Imports nothing above it.
+
+ids         distinct types for names of things
+errors      every error this project raises
+canonical   one byte string per record, for hashing and signing
+blobs       BlobRef, and the BlobStore protocol
+machine     the sans-IO contract: Event, Effect, Machine
+session     SessionSpec: what a swarm trains, immutable
+"""

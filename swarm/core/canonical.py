@@ -1,0 +1,48 @@
+"""canonical_bytes(): one byte string per record, the same on every machine, for hashing and signing."""
+
+import dataclasses
+import hashlib
+import json
+from typing import Any
+
+from swarm.core.ids import Digest
+
+
+def canonical_bytes(record: object) -> bytes:
+    """Encode a record of dataclasses, tuples, strings, ints, floats, bools and None.
+
+    JSON with sorted keys, no spaces, non-ASCII characters as they are (UTF-8). Floats become the
+    string of their C99 hexadecimal form, because decimal forms differ between languages.
+
+    Example:
+        >>> canonical_bytes((1, "a", 0.5, None))
+        b'[1,"a","0x1.0000000000000p-1",null]'
+    """
+    return json.dumps(
+        _plain(record), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    ).encode()
+
+
+def sha256_hex(data: bytes) -> Digest:
+    """SHA-256 of `data` as a `Digest`."""
+    return Digest(hashlib.sha256(data).hexdigest())
+
+
+def digest_of(record: object, *, without: frozenset[str] = frozenset()) -> Digest:
+    """Digest of a record's canonical bytes, leaving out the top-level fields named in `without`."""
+    plain = _plain(record)
+    if without:
+        plain = {name: value for name, value in plain.items() if name not in without}
+    return sha256_hex(canonical_bytes(plain))
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value.hex()
+    return value

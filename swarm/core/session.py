@@ -1,0 +1,109 @@
+"""SessionSpec: what a swarm trains and by which rules; immutable, named by its own hash."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from swarm.core.canonical import digest_of
+from swarm.core.ids import SessionId
+
+COHORT_MAX = 256
+"""A head lists its cohort and contributors in one 128 KiB message; more would not fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSpec:
+    """One run of federated training. Two peers train together only if their specs are equal."""
+
+    model: str = "cnn"
+    """A built-in name (`lenet`, `cnn`), the digest-free name of a `.keras` file, or `module:function`."""
+    dataset: str = "cifar10"
+    """A built-in name (`cifar10`, `digits`, `synthetic10`) or `own`: every peer brings its own data."""
+    input_shape: tuple[int, ...] = (32, 32, 3)
+    """Shape of one example, without the batch axis."""
+    num_classes: int = 10
+    partitioner: str = "iid"
+    """How one data set is split for a demo: `iid` or `dirichlet`."""
+    dirichlet_alpha: float = 0.5
+    """Concentration of the Dirichlet partitioner; read only by it."""
+    examples_per_peer_max: int = 0
+    """Cap on the training examples each peer takes of its part; 0 for all of them."""
+    rounds: int = 10
+    local_epochs: int = 1
+    batch_size: int = 50
+    optimizer: str = "sgd"
+    learning_rate: float = 0.05
+    momentum: float = 0.9
+    learning_rate_decay: float = 1.0
+    """Factor on the learning rate for each round after the first."""
+    strategy: str = "fedavg"
+    cluster_size: int = 3
+    """Most members a cluster of the aggregation tree may have."""
+    min_peers: int = 2
+    """Round 1 waits for so many peers."""
+    cohort_max: int = COHORT_MAX
+    quorum: float = 0.5
+    """Share of a cluster's members that must be in when the deadline closes a round."""
+    deadline_first_s: float = 180.0
+    """Deadline of round 1, when nothing is known yet of how long training takes."""
+    deadline_min_s: float = 5.0
+    num_examples_max: int = 1_000_000
+    """Cap on the weight one contribution may claim."""
+    norm_bound: float = 10.0
+    """A contribution whose update is longer than so many times its cluster's median is rejected."""
+    codec: str = "float32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, minimum in _MINIMA.items():
+            if getattr(self, name) < minimum:
+                raise ValueError(f"{name} must be at least {minimum}, got {getattr(self, name)}")
+        for name in ("learning_rate", "dirichlet_alpha", "norm_bound", "learning_rate_decay"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be a positive number, got {getattr(self, name)}")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum must be in [0, 1), got {self.momentum}")
+        if not 0 < self.quorum <= 1:
+            raise ValueError(f"quorum must be in (0, 1], got {self.quorum}")
+        if self.cohort_max > COHORT_MAX:
+            raise ValueError(f"cohort_max must be at most {COHORT_MAX}, got {self.cohort_max}")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}"
+                )
+        if not self.input_shape or min(self.input_shape) < 1:
+            raise ValueError(f"input_shape must have positive sizes, got {self.input_shape}")
+
+    @property
+    def id(self) -> SessionId:
+        """Digest of the canonical encoding: equal specs, equal ids."""
+        return SessionId(digest_of(self))
+
+    def differing_fields(self, other: "SessionSpec") -> list[str]:
+        """Name the fields in which `other` differs, with both values, for an error message."""
+        return [
+            f"{f.name}: {getattr(self, f.name)!r} here, {getattr(other, f.name)!r} there"
+            for f in dataclasses.fields(self)
+            if getattr(self, f.name) != getattr(other, f.name)
+        ]
+
+
+_MINIMA = {
+    "num_classes": 2,
+    "examples_per_peer_max": 0,
+    "rounds": 1,
+    "local_epochs": 1,
+    "batch_size": 1,
+    "cluster_size": 2,
+    "min_peers": 1,
+    "cohort_max": 1,
+    "deadline_first_s": 1,
+    "deadline_min_s": 1,
+    "num_examples_max": 1,
+}
+_CHOICES = {
+    "partitioner": ("iid", "dirichlet"),
+    "optimizer": ("sgd", "adam"),
+    "strategy": ("fedavg",),
+    "codec": ("float32",),
+}
