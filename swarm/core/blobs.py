@@ -54,7 +54,7 @@ class BlobStore(Protocol):
         ...
 
     def admit(self, path: Path, ref: BlobRef) -> None:
-        """Move the file at `path`, written on the same file system by our own worker, into the store."""
+        """Move a file our own worker wrote on the same file system into the store."""
         ...
 
     def keep_only(self, refs: Collection[BlobRef]) -> None:

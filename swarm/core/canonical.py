@@ -1,4 +1,4 @@
-"""canonical_bytes(): one byte string per record, the same on every machine, for hashing and signing."""
+"""canonical_bytes(): one byte string per record, the same everywhere, to hash and to sign."""
 
 import dataclasses
 import hashlib
@@ -29,7 +29,7 @@ def sha256_hex(data: bytes) -> Digest:
 
 
 def digest_of(record: object, *, without: frozenset[str] = frozenset()) -> Digest:
-    """Digest of a record's canonical bytes, leaving out the top-level fields named in `without`."""
+    """Digest of a record's canonical bytes, less the top-level fields named in `without`."""
     plain = _plain(record)
     if without:
         plain = {name: value for name, value in plain.items() if name not in without}
@@ -38,7 +38,7 @@ def digest_of(record: object, *, without: frozenset[str] = frozenset()) -> Diges
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init}
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):

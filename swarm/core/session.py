@@ -3,8 +3,9 @@
 import dataclasses
 from dataclasses import dataclass
 
+from swarm.core.blobs import BlobRef
 from swarm.core.canonical import digest_of
-from swarm.core.ids import SessionId
+from swarm.core.ids import PeerId, SessionId
 
 COHORT_MAX = 256
 """A head lists its cohort and contributors in one 128 KiB message; more would not fit."""
@@ -15,9 +16,11 @@ class SessionSpec:
     """One run of federated training. Two peers train together only if their specs are equal."""
 
     model: str = "cnn"
-    """A built-in name (`lenet`, `cnn`), the digest-free name of a `.keras` file, or `module:function`."""
+    """A built-in name (`lenet`, `cnn`, `mlp`), `file` (see `model_file`) or `module:function`."""
+    model_file: BlobRef | None = None
+    """The `.keras` file that describes the model, when `model` is `file`."""
     dataset: str = "cifar10"
-    """A built-in name (`cifar10`, `digits`, `synthetic10`) or `own`: every peer brings its own data."""
+    """A built-in name (`cifar10`, `digits`, `synthetic10`), or `own`: peers bring their data."""
     input_shape: tuple[int, ...] = (32, 32, 3)
     """Shape of one example, without the batch axis."""
     num_classes: int = 10
@@ -49,30 +52,25 @@ class SessionSpec:
     num_examples_max: int = 1_000_000
     """Cap on the weight one contribution may claim."""
     norm_bound: float = 10.0
-    """A contribution whose update is longer than so many times its cluster's median is rejected."""
+    """A contribution whose update is so many times longer than the median is rejected."""
     codec: str = "float32"
     seed: int = 0
+    starter: PeerId = PeerId("")
+    """Who may author head 0; filled in by the starter, and no part of what a user compares."""
 
     def __post_init__(self) -> None:
-        for name, minimum in _MINIMA.items():
-            if getattr(self, name) < minimum:
-                raise ValueError(f"{name} must be at least {minimum}, got {getattr(self, name)}")
-        for name in ("learning_rate", "dirichlet_alpha", "norm_bound", "learning_rate_decay"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ValueError(f"{name} must be a positive number, got {getattr(self, name)}")
+        _check_ranges(self)
+        _check_choices(self)
         if not 0 <= self.momentum < 1:
             raise ValueError(f"momentum must be in [0, 1), got {self.momentum}")
         if not 0 < self.quorum <= 1:
             raise ValueError(f"quorum must be in (0, 1], got {self.quorum}")
         if self.cohort_max > COHORT_MAX:
             raise ValueError(f"cohort_max must be at most {COHORT_MAX}, got {self.cohort_max}")
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(
-                    f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}"
-                )
         if not self.input_shape or min(self.input_shape) < 1:
             raise ValueError(f"input_shape must have positive sizes, got {self.input_shape}")
+        if (self.model == "file") != (self.model_file is not None):
+            raise ValueError("model_file must be given exactly when model is 'file'")
 
     @property
     def id(self) -> SessionId:
@@ -84,8 +82,25 @@ class SessionSpec:
         return [
             f"{f.name}: {getattr(self, f.name)!r} here, {getattr(other, f.name)!r} there"
             for f in dataclasses.fields(self)
-            if getattr(self, f.name) != getattr(other, f.name)
+            if f.name != "starter" and getattr(self, f.name) != getattr(other, f.name)
         ]
+
+
+def _check_ranges(spec: SessionSpec) -> None:
+    for name, minimum in _MINIMA.items():
+        if not minimum <= getattr(spec, name) < float("inf"):
+            raise ValueError(f"{name} must be at least {minimum}, got {getattr(spec, name)}")
+    for name in ("learning_rate", "dirichlet_alpha", "norm_bound", "learning_rate_decay"):
+        if not 0 < getattr(spec, name) < float("inf"):
+            raise ValueError(f"{name} must be a positive number, got {getattr(spec, name)}")
+
+
+def _check_choices(spec: SessionSpec) -> None:
+    for name, choices in _CHOICES.items():
+        if getattr(spec, name) not in choices:
+            raise ValueError(
+                f"{name} must be one of {', '.join(choices)}, got {getattr(spec, name)!r}"
+            )
 
 
 _MINIMA = {

@@ -1,0 +1,309 @@
+"""What peers tell each other about federated training: records, announcements, requests.
+
+Records (`GlobalModel`, `Aggregate`) are relayed, so they carry their author's signature over
+their digest. Everything else is believed only of the peer libp2p authenticated as its sender.
+"""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from swarm.core.blobs import BlobRef
+from swarm.core.canonical import digest_of
+from swarm.core.ids import ClusterId, Digest, PeerId, RoundNumber, SessionId, Term, Tier, is_digest
+from swarm.core.machine import Event
+from swarm.core.session import COHORT_MAX, SessionSpec
+
+HISTORY_MAX = 32
+"""Most heads one answer to a request may hold."""
+_UNSIGNED = frozenset({"signature"})
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """How the base head did on one peer's test shard."""
+
+    peer: PeerId
+    accuracy: float
+    """Share of test examples classified correctly, 0 to 1."""
+    loss: float
+    """Mean cross-entropy, in nats."""
+    num_examples: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.accuracy <= 1:
+            raise ValueError(f"accuracy must be in [0, 1], got {self.accuracy}")
+        if not 0 <= self.loss < float("inf"):
+            raise ValueError(f"loss must be finite and at least 0, got {self.loss}")
+        if self.num_examples < 1:
+            raise ValueError(f"num_examples must be at least 1, got {self.num_examples}")
+
+
+@dataclass(frozen=True, slots=True)
+class Contributor:
+    """One contribution as an aggregate or a head names it; (peer, base) is its key."""
+
+    peer: PeerId
+    base: Digest
+    num_examples: int
+    duration_s: float
+    """How long the peer trained."""
+
+    def __post_init__(self) -> None:
+        _check_digest("base", self.base)
+        if self.num_examples < 1:
+            raise ValueError(f"num_examples must be at least 1, got {self.num_examples}")
+        if not 0 <= self.duration_s < float("inf"):
+            raise ValueError(f"duration_s must be finite and at least 0, got {self.duration_s}")
+
+    @property
+    def key(self) -> tuple[PeerId, Digest]:
+        """What may count at most once in a lineage."""
+        return self.peer, self.base
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class HeadKey:
+    """Place of a head in the head order: greater is newer or heavier."""
+
+    examples_before: int
+    term: int
+    digest: Digest
+
+    def __post_init__(self) -> None:
+        _check_digest("digest", self.digest)
+        if self.examples_before < 0 or self.term < 0:
+            raise ValueError("examples_before and term must be at least 0")
+
+
+@dataclass(frozen=True)
+class GlobalModel(Event):
+    """A head: one global model, and what it was made of."""
+
+    session: SessionId
+    parent: Digest | None
+    round: RoundNumber
+    term: Term
+    examples_before: int
+    """Examples behind the parent in its lineage."""
+    blob: BlobRef
+    cohort: tuple[PeerId, ...]
+    """Who is asked into the next round."""
+    contributors: tuple[Contributor, ...]
+    merged: tuple[Digest, ...]
+    """Heads of other lineages that were healed into this one."""
+    slow: tuple[PeerId, ...]
+    """Peers of the cohort that take no duty: over twice the median duration."""
+    metrics: tuple[Metrics, ...]
+    """How the parent did on the contributors' test shards."""
+    author: PeerId
+    signature: bytes = b""
+
+    def __post_init__(self) -> None:
+        if (self.parent is None) != (self.round == 0):
+            raise ValueError(f"only head 0 has no parent, got round {self.round}")
+        if self.round < 0 or self.term < 0 or self.examples_before < 0:
+            raise ValueError("round, term and examples_before must be at least 0")
+        for name in ("cohort", "contributors", "metrics", "slow"):
+            if len(getattr(self, name)) > COHORT_MAX:
+                raise ValueError(f"{name} must have at most {COHORT_MAX} entries")
+        if not self.cohort or len(set(self.cohort)) < len(self.cohort):
+            raise ValueError("cohort must be distinct peers, at least one")
+        if len({c.key for c in self.contributors}) < len(self.contributors):
+            raise ValueError("contributors must be distinct")
+
+    @cached_property
+    def digest(self) -> Digest:
+        """Digest of the record without its signature: the head's name."""
+        return digest_of(self, without=_UNSIGNED)
+
+    @cached_property
+    def key(self) -> HeadKey:
+        """Place in the head order."""
+        return HeadKey(self.examples_before, self.term, self.digest)
+
+    @property
+    def weight(self) -> int:
+        """Examples this head adds to its lineage; at least 1, so that a child beats its parent."""
+        return max(1, sum(c.num_examples for c in self.contributors))
+
+    def signed(self, signature: bytes) -> "GlobalModel":
+        """The same record with its author's signature."""
+        return replace(self, signature=signature)
+
+
+@dataclass(frozen=True)
+class Aggregate(Event):
+    """The combined weights of one cluster, announced one tier up."""
+
+    session: SessionId
+    base: Digest
+    tier: Tier
+    cluster: ClusterId
+    term: Term
+    blob: BlobRef
+    contributors: tuple[Contributor, ...]
+    metrics: tuple[Metrics, ...]
+    joiners: tuple[PeerId, ...]
+    author: PeerId
+    signature: bytes = b""
+
+    def __post_init__(self) -> None:
+        _check_digest("base", self.base)
+        if not 1 <= len(self.contributors) <= COHORT_MAX:
+            raise ValueError(f"contributors must be 1 to {COHORT_MAX}")
+        if len(self.metrics) > COHORT_MAX or len(self.joiners) > COHORT_MAX:
+            raise ValueError(f"metrics and joiners must have at most {COHORT_MAX} entries")
+        if self.tier < 1 or self.term < 0:
+            raise ValueError("tier must be at least 1, term at least 0")
+        if len({c.key for c in self.contributors}) < len(self.contributors):
+            raise ValueError("contributors must be distinct")
+
+    @cached_property
+    def digest(self) -> Digest:
+        """Digest of the record without its signature."""
+        return digest_of(self, without=_UNSIGNED)
+
+    @property
+    def num_examples(self) -> int:
+        """Examples behind the combined weights."""
+        return sum(c.num_examples for c in self.contributors)
+
+    def signed(self, signature: bytes) -> "Aggregate":
+        """The same record with its author's signature."""
+        return replace(self, signature=signature)
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution(Event):
+    """One peer's trained weights, announced to its cluster. The first per key counts."""
+
+    session: SessionId
+    peer: PeerId
+    base: Digest
+    num_examples: int
+    blob: BlobRef
+    duration_s: float
+    metrics: Metrics | None
+    joiners: tuple[PeerId, ...] = ()
+    """Newcomers this peer has heard of."""
+
+    def __post_init__(self) -> None:
+        Contributor(self.peer, self.base, self.num_examples, self.duration_s)
+        if self.metrics is not None and self.metrics.peer != self.peer:
+            raise ValueError("metrics must be the contributor's own")
+        if len(self.joiners) > COHORT_MAX:
+            raise ValueError(f"joiners must have at most {COHORT_MAX} entries")
+
+    @property
+    def contributor(self) -> Contributor:
+        """How an aggregate names it."""
+        return Contributor(self.peer, self.base, self.num_examples, self.duration_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat(Event):
+    """`sender` is alive and holds the head of this key."""
+
+    session: SessionId
+    sender: PeerId
+    head: HeadKey | None
+
+
+@dataclass(frozen=True, slots=True)
+class Goodbye(Event):
+    """`sender` leaves of its own will."""
+
+    session: SessionId
+    sender: PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class JoinWish(Event):
+    """`sender` asks to be in the cohort; repeated until the head it holds names it."""
+
+    session: SessionId
+    sender: PeerId
+    head: HeadKey | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionQuery(Event):
+    """`sender` asks which session runs here."""
+
+    sender: PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOffer(Event):
+    """`sender` runs this session."""
+
+    sender: PeerId
+    spec: SessionSpec
+    dataset_label: str = ""
+    """What the starter's data set really is; names the stand-in where one is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRequest(Event):
+    """`sender` asks for the head `digest` (or the newest, if None) and `count - 1` ancestors."""
+
+    session: SessionId
+    sender: PeerId
+    digest: Digest | None
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= HISTORY_MAX:
+            raise ValueError(f"count must be in [1, {HISTORY_MAX}], got {self.count}")
+
+
+@dataclass(frozen=True, slots=True)
+class HeadHistory(Event):
+    """Answer to a `HeadRequest`: records, newest first, each the parent of the one before."""
+
+    session: SessionId
+    sender: PeerId
+    heads: tuple[GlobalModel, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.heads) > HISTORY_MAX:
+            raise ValueError(f"heads must have at most {HISTORY_MAX} entries")
+
+
+@dataclass(frozen=True, slots=True)
+class Status(Event):
+    """What `sender` is doing, for those who watch. Nothing is decided by it."""
+
+    session: SessionId
+    sender: PeerId
+    name: str
+    phase: str
+    round: RoundNumber
+    """The round being worked on."""
+    progress: float
+    """Share of the phase that is done, 0 to 1."""
+    head: HeadKey | None
+    train_accuracy: float | None = None
+    train_loss: float | None = None
+    evaluated: Digest | None = None
+    """The head that `evaluation` is about."""
+    evaluation: Metrics | None = None
+    num_examples: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    rejections: int = 0
+    """Messages, records and contributions this peer has turned down."""
+    links: tuple[PeerId, ...] = field(default=())
+    """Peers it is connected with."""
+    observer: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.links) > COHORT_MAX:
+            raise ValueError(f"links must have at most {COHORT_MAX} entries")
+        if len(self.name) > 64 or len(self.phase) > 32:
+            raise ValueError("name must have at most 64 characters, phase at most 32")
+
+
+def _check_digest(name: str, digest: str) -> None:
+    if not is_digest(digest):
+        raise ValueError(f"{name} must be 64 hexadecimal characters, got {digest!r:.80}")

@@ -1,0 +1,137 @@
+"""The aggregation tree: every peer that holds a head derives the same one from its cohort."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain, zip_longest
+from typing import TypeVar
+
+from swarm.core.ids import ClusterId, Digest, PeerId, SessionId, Tier
+
+_Item = TypeVar("_Item")
+NUM_STANDBYS = 2
+"""So many standbys of a cluster may also act one tier up; more would widen the upper tiers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Members under one aggregator: peers at tier 1, clusters of the tier below above it."""
+
+    id: ClusterId
+    tier: Tier
+    index: int
+    """Place among the clusters of its tier."""
+    peers: tuple[PeerId, ...]
+    """Members of tier 1; empty above it."""
+    children: tuple["Cluster", ...]
+    """Members above tier 1; empty in it."""
+
+    @property
+    def num_members(self) -> int:
+        """Peers or clusters it combines."""
+        return len(self.peers) or len(self.children)
+
+
+class Tree:
+    """Clusters of one cohort, tier by tier, up to one root."""
+
+    def __init__(self, tiers: Sequence[Sequence[Cluster]]) -> None:
+        self.tiers = tuple(tuple(tier) for tier in tiers)
+        self._parents = {
+            child.id: cluster
+            for tier in self.tiers
+            for cluster in tier
+            for child in cluster.children
+        }
+        self._homes = {peer: cluster for cluster in self.tiers[0] for peer in cluster.peers}
+
+    @property
+    def root(self) -> Cluster:
+        """The one cluster of the highest tier."""
+        return self.tiers[-1][0]
+
+    def home(self, peer: PeerId) -> Cluster | None:
+        """The tier-1 cluster of `peer`, or None if it is not in the cohort."""
+        return self._homes.get(peer)
+
+    def parent(self, cluster: Cluster) -> Cluster | None:
+        """The cluster one tier up, or None for the root."""
+        return self._parents.get(cluster.id)
+
+    def path(self, peer: PeerId) -> tuple[Cluster, ...]:
+        """Clusters from the peer's home up to the root; empty if it is not in the cohort."""
+        steps = []
+        cluster = self.home(peer)
+        while cluster is not None:
+            steps.append(cluster)
+            cluster = self.parent(cluster)
+        return tuple(steps)
+
+    def find(self, cluster_id: ClusterId) -> Cluster | None:
+        """The cluster of this id, or None."""
+        return next((c for tier in self.tiers for c in tier if c.id == cluster_id), None)
+
+
+@lru_cache(maxsize=64)
+def build_tree(session: SessionId, cohort: tuple[PeerId, ...], cluster_size: int) -> Tree:
+    """Cut the cohort, sorted by a hash that no peer can steer cheaply, into balanced clusters.
+
+    Clusters are clustered again until one is left. The order depends on the session and the
+    peers only, so a cluster whose members stay keeps its id, and with it its topic.
+    """
+    peers = sorted(cohort, key=lambda peer: _rank(session, peer))
+    tier = Tier(1)
+    clusters = [
+        Cluster(_cluster_id(tier, part), tier, index, tuple(part), ())
+        for index, part in enumerate(_balanced(peers, cluster_size))
+    ]
+    tiers = [clusters]
+    while len(clusters) > 1:
+        tier = Tier(tier + 1)
+        clusters = [
+            Cluster(_cluster_id(tier, [c.id for c in part]), tier, index, (), tuple(part))
+            for index, part in enumerate(_balanced(clusters, cluster_size))
+        ]
+        tiers.append(clusters)
+    return Tree(tiers)
+
+
+@lru_cache(maxsize=512)
+def succession(head: Digest, cluster: Cluster, slow: frozenset[PeerId]) -> tuple[PeerId, ...]:
+    """Who aggregates `cluster` in the round on `head`: aggregator first, then the standbys.
+
+    Tier 1: its peers by rendezvous hashing of (head, cluster, peer), so that the duty rotates;
+    slow peers take no duty unless all are slow. Above: the aggregators of the member clusters in
+    the order of the members' hashes, then their first standbys, and so on, so that the root
+    already holds one of the aggregates it needs.
+
+    Source:
+        Thaler and Ravishankar 1998, "Using name-based mappings to increase hit rates".
+    """
+    if not cluster.children:
+        ranked = sorted(cluster.peers, key=lambda peer: _rank(head, cluster.id, peer))
+        return tuple(p for p in ranked if p not in slow) or tuple(ranked)
+    members = sorted(cluster.children, key=lambda child: _rank(head, cluster.id, child.id))
+    duties = [succession(head, child, slow)[: 1 + NUM_STANDBYS] for child in members]
+    return tuple(peer for peer in chain.from_iterable(zip_longest(*duties)) if peer is not None)
+
+
+def duty_peers(head: Digest, cluster: Cluster, slow: frozenset[PeerId]) -> tuple[PeerId, ...]:
+    """Those of the cluster's succession who also listen one tier up."""
+    return succession(head, cluster, slow)[: 1 + NUM_STANDBYS]
+
+
+def _balanced(items: Sequence[_Item], size_max: int) -> list[Sequence[_Item]]:
+    """Cut into as few parts as `size_max` allows, sizes differing by at most one."""
+    num_parts = -(-len(items) // size_max)
+    bounds = [len(items) * k // num_parts for k in range(num_parts + 1)]
+    return [items[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+
+
+def _cluster_id(tier: Tier, members: Iterable[str]) -> ClusterId:
+    return ClusterId(_rank(str(tier), *sorted(members)).hex()[:16])
+
+
+def _rank(*words: str) -> bytes:
+    return hashlib.sha256("\0".join(words).encode()).digest()
