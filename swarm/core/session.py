@@ -9,6 +9,7 @@ from swarm.core.ids import PeerId, SessionId
 
 COHORT_MAX = 256
 """A head lists its cohort and contributors in one 128 KiB message; more would not fit."""
+_NOBODY = PeerId("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class SessionSpec:
     """A contribution whose update is so many times longer than the median is rejected."""
     codec: str = "float32"
     seed: int = 0
-    starter: PeerId = PeerId("")
+    starter: PeerId = _NOBODY
     """Who may author head 0; filled in by the starter, and no part of what a user compares."""
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, zip_longest
+from itertools import chain, pairwise, zip_longest
 from typing import TypeVar
 
 from swarm.core.ids import ClusterId, Digest, PeerId, SessionId, Tier
@@ -126,7 +126,7 @@ def _balanced(items: Sequence[_Item], size_max: int) -> list[Sequence[_Item]]:
     """Cut into as few parts as `size_max` allows, sizes differing by at most one."""
     num_parts = -(-len(items) // size_max)
     bounds = [len(items) * k // num_parts for k in range(num_parts + 1)]
-    return [items[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [items[a:b] for a, b in pairwise(bounds)]
 
 
 def _cluster_id(tier: Tier, members: Iterable[str]) -> ClusterId:

@@ -1,0 +1,56 @@
+"""BlobDesk: which blobs are here, which were asked for, and which could not be had."""
+
+from swarm.core.blobs import BlobRef
+from swarm.core.effects import FetchBlob
+from swarm.core.ids import Digest, PeerId
+from swarm.core.machine import Effect
+
+RETRY_AFTER_S = 2.0
+"""A blob that nobody gave counts as absent for so long, then is asked for again."""
+
+
+class BlobDesk:
+    """Asks for each blob once at a time.
+
+    Invariant: a blob is never asked for while it is here or already on its way.
+    """
+
+    def __init__(self) -> None:
+        self._here: set[Digest] = set()
+        self._asked: set[Digest] = set()
+        self._absent_until_s: dict[Digest, float] = {}
+
+    def has(self, blob: BlobRef) -> bool:
+        """Whether the blob is in our store."""
+        return blob.digest in self._here
+
+    def absent(self, blob: BlobRef, now_s: float) -> bool:
+        """Whether everybody asked failed to give the blob, a moment ago."""
+        return now_s < self._absent_until_s.get(blob.digest, now_s)
+
+    def want(
+        self, blob: BlobRef, holders: tuple[PeerId, ...], wait_s: float, now_s: float
+    ) -> list[Effect]:
+        """Ask for a blob unless it is here, on its way or absent."""
+        known = blob.digest in self._here or blob.digest in self._asked
+        if known or not holders or self.absent(blob, now_s):
+            return []
+        self._asked.add(blob.digest)
+        return [FetchBlob(blob, holders, wait_s)]
+
+    def arrived(self, blob: BlobRef) -> None:
+        """Note that the blob is in our store."""
+        self._asked.discard(blob.digest)
+        self._absent_until_s.pop(blob.digest, None)
+        self._here.add(blob.digest)
+
+    def missing(self, blob: BlobRef, now_s: float) -> None:
+        """Note that none of the holders gave the blob."""
+        self._asked.discard(blob.digest)
+        self._absent_until_s[blob.digest] = now_s + RETRY_AFTER_S
+
+    def keep_only(self, blobs: frozenset[BlobRef]) -> None:
+        """Forget blobs that the store is told to delete."""
+        kept = {blob.digest for blob in blobs}
+        self._here &= kept
+        self._absent_until_s = {d: s for d, s in self._absent_until_s.items() if d in kept}

@@ -1,0 +1,161 @@
+"""What federation asks its driver to do, and the events that answer."""
+
+from dataclasses import dataclass
+
+from swarm.core.blobs import BlobRef
+from swarm.core.ids import ClusterId, Digest, PeerId, RoundNumber
+from swarm.core.machine import Effect, Event
+from swarm.federation.messages import Contribution, GlobalModel, Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class CreateWeights(Effect):
+    """Make the initial weights; answered by `WeightsCreated`."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsCreated(Event):
+    """Initial weights are in the store."""
+
+    blob: BlobRef
+
+
+@dataclass(frozen=True, slots=True)
+class Train(Effect):
+    """Train on from a head's weights; replaces training still under way.
+
+    Answered by `TrainingFinished` or `TrainingFailed`.
+    """
+
+    base: Digest
+    blob: BlobRef
+    round: RoundNumber
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFinished(Event):
+    """Trained weights are in the store."""
+
+    base: Digest
+    blob: BlobRef
+    num_examples: int
+    duration_s: float
+    metrics: Metrics | None
+    """How the base did on this peer's test shard."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFailed(Event):
+    """The worker could not train from this base, or died."""
+
+    base: Digest
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate(Effect):
+    """Measure a head on this peer's test shard; answered by `EvaluationFinished`."""
+
+    head: Digest
+    blob: BlobRef
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationFinished(Event):
+    """How `head` did on this peer's test shard."""
+
+    head: Digest
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class CombineInput:
+    """One member's weights."""
+
+    name: str
+    """Peer id at tier 1, cluster id above it."""
+    blob: BlobRef
+    num_examples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Combine(Effect):
+    """Gate and average a cluster's weights; answered by `Combined` or `CombineFailed`."""
+
+    base: Digest
+    base_blob: BlobRef
+    cluster: ClusterId
+    inputs: tuple[CombineInput, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """An input that failed a gate."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Combined(Event):
+    """The cluster's combined weights are in the store."""
+
+    base: Digest
+    cluster: ClusterId
+    blob: BlobRef
+    rejected: tuple[Rejection, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CombineFailed(Event):
+    """No input passed the gates, or the worker died."""
+
+    base: Digest
+    cluster: ClusterId
+    reason: str
+    rejected: tuple[Rejection, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SaveHead(Effect):
+    """The head was adopted: remember it across restarts."""
+
+    head: GlobalModel
+
+
+@dataclass(frozen=True, slots=True)
+class SaveContribution(Effect):
+    """Remember our contribution across restarts, before it is announced."""
+
+    contribution: Contribution
+
+
+@dataclass(frozen=True, slots=True)
+class Note(Effect):
+    """Something a person may want to know."""
+
+    kind: str
+    """`joined`, `lost`, `left`, `head`, `takeover`, `rejected`, `finished`, `info`."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started(Event):
+    """The peer is up; carries what an earlier life of it left behind."""
+
+    heads: tuple[GlobalModel, ...] = ()
+    """Adopted heads, oldest first; the last one's blob is in the store."""
+    contribution: Contribution | None = None
+    """The newest own contribution, its blob in the store."""
+    offered_by: tuple[PeerId, ...] = ()
+    """Peers that offered the session: their newest head is believed if we hold none."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerReady(Event):
+    """The worker has data and model: from now on this peer can take part."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveRequested(Event):
+    """The user wants this peer to leave."""

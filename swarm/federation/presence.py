@@ -1,0 +1,65 @@
+"""Presence: who is alive, as seen by one peer. Views are local; nothing needs them to agree."""
+
+from collections.abc import Iterable
+
+from swarm.core.ids import PeerId
+
+SUSPECT_AFTER_S = 3.0
+LOST_AFTER_S = 5.0
+RESTART_GRACE_S = 10.0
+"""After a restart others may be restarting as well: so long nobody unheard counts as lost."""
+
+
+class Presence:
+    """Remembers when each watched peer was last heard.
+
+    Invariant: a peer that was never watched is never lost.
+    """
+
+    def __init__(self) -> None:
+        self._heard_s: dict[PeerId, float] = {}
+        self._unreachable: set[PeerId] = set()
+        self._grace_until_s = float("-inf")
+
+    def restart(self, now_s: float) -> None:
+        """Begin a life after an earlier one: be patient with peers not heard yet."""
+        self._grace_until_s = now_s + RESTART_GRACE_S
+
+    def watch(self, peers: Iterable[PeerId], now_s: float) -> None:
+        """Watch exactly these peers; the clock of a new one starts now."""
+        start_s = max(now_s, self._grace_until_s - LOST_AFTER_S)
+        self._heard_s = {peer: self._heard_s.get(peer, start_s) for peer in peers}
+        self._unreachable &= self._heard_s.keys()
+
+    def heard(self, peer: PeerId, now_s: float) -> None:
+        """Note that something authentic came from `peer`."""
+        if peer in self._heard_s:
+            self._heard_s[peer] = max(now_s, self._heard_s[peer])
+            self._unreachable.discard(peer)
+
+    def unreachable(self, peer: PeerId, now_s: float) -> None:
+        """Note that the connection to `peer` closed and a redial was refused."""
+        unheard = self._heard_s.get(peer, now_s) > now_s  # still in its grace period
+        if peer in self._heard_s and not unheard:
+            self._unreachable.add(peer)
+
+    def left(self, peer: PeerId) -> None:
+        """Note that `peer` said goodbye."""
+        if peer in self._heard_s:
+            self._unreachable.add(peer)
+
+    def lost(self, peer: PeerId, now_s: float) -> bool:
+        """Whether nobody should wait for `peer`."""
+        return peer in self._unreachable or self._silent_s(peer, now_s) >= LOST_AFTER_S
+
+    def suspect(self, peer: PeerId, now_s: float) -> bool:
+        """Whether `peer` has been silent long enough to wonder."""
+        return not self.lost(peer, now_s) and self._silent_s(peer, now_s) >= SUSPECT_AFTER_S
+
+    @property
+    def watched(self) -> tuple[PeerId, ...]:
+        """Peers being watched."""
+        return tuple(self._heard_s)
+
+    def _silent_s(self, peer: PeerId, now_s: float) -> float:
+        return now_s - self._heard_s.get(peer, now_s)

@@ -1,0 +1,177 @@
+"""Round: what one peer does between adopting a head and adopting the next."""
+
+from collections.abc import Callable
+
+from swarm.core.blobs import BlobRef
+from swarm.core.effects import Publish
+from swarm.core.ids import ClusterId, PeerId
+from swarm.core.machine import Effect
+from swarm.core.session import SessionSpec
+from swarm.federation.blob_desk import BlobDesk
+from swarm.federation.duty import Duty, RoundFacts
+from swarm.federation.effects import Combined, CombineFailed, Note, Rejection
+from swarm.federation.messages import Aggregate, Contribution, GlobalModel
+from swarm.federation.presence import Presence
+from swarm.federation.records import compose_aggregate, compose_head, deadline_after_s, gather
+from swarm.federation.topics import cluster_topic, session_topic
+from swarm.federation.tree import Cluster, duty_peers, succession
+from swarm.federation.validity import check_aggregate, check_contribution, tree_of
+
+Sign = Callable[[str], bytes]
+"""Signs a record's digest with this peer's key."""
+
+
+class Round:
+    """The round on one base head, at one peer of its cohort.
+
+    Invariants:
+        The first contribution per peer counts; later ones with the same key are ignored.
+        At most one head is composed here.
+    """
+
+    def __init__(self, base: GlobalModel, spec: SessionSpec, me: PeerId, now_s: float) -> None:
+        self.base = base
+        self.facts = RoundFacts(base)
+        self.mine: Contribution | None = None
+        self._spec = spec
+        self._me = me
+        self._slow = frozenset(base.slow)
+        self.tree = tree_of(base, spec)
+        self.path = self.tree.path(me)
+        self.duties = [
+            self._duty(cluster, now_s)
+            for cluster in self.path
+            if me in succession(base.digest, cluster, self._slow)
+        ]
+        self._announced: list[Publish] = []
+
+    @property
+    def home(self) -> Cluster:
+        """The tier-1 cluster of this peer."""
+        return self.path[0]
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Topics this peer must hear and beat on: its home's, and those of its duties."""
+        clusters = {self.home.id: self.home} | {d.cluster.id: d.cluster for d in self.duties}
+        return tuple(cluster_topic(self.base.session, cluster) for cluster in clusters)
+
+    @property
+    def neighbours(self) -> tuple[PeerId, ...]:
+        """Peers whose loss matters here: the home cluster, and who shares a duty."""
+        peers = set(self.home.peers)
+        for duty in self.duties:
+            for child in duty.cluster.children:
+                peers |= set(duty_peers(self.base.digest, child, self._slow))
+        return tuple(sorted(peers - {self._me}))
+
+    def sources(self) -> tuple[PeerId, ...]:
+        """Whom to ask for the next head's weights before its author: aggregators, bottom up."""
+        return tuple(
+            next((p for p in ranking if p not in self.facts.given_up), ranking[0])
+            for ranking in (succession(self.base.digest, c, self._slow) for c in self.path)
+        )
+
+    def contribute(self, contribution: Contribution) -> list[Effect]:
+        """Announce this peer's own contribution to its cluster."""
+        self.mine = contribution
+        self.facts.contributions.setdefault(self._me, contribution)
+        topic = cluster_topic(self.base.session, self.home.id)
+        return self._announce(Publish(topic, contribution, _small(contribution.blob)))
+
+    def hear_contribution(self, contribution: Contribution) -> None:
+        """Take a cluster member's announcement.
+
+        Raises:
+            InvalidRecordError: It breaks a rule.
+        """
+        check_contribution(contribution, self.home, self._spec)
+        self.facts.contributions.setdefault(contribution.peer, contribution)
+
+    def hear_aggregate(self, aggregate: Aggregate) -> None:
+        """Take the announcement of a cluster's combined weights.
+
+        Raises:
+            InvalidRecordError: It breaks a rule.
+        """
+        check_aggregate(aggregate, self.base, self._spec)
+        self.facts.aggregates.setdefault(aggregate.cluster, {}).setdefault(
+            aggregate.term, aggregate
+        )
+
+    def advance(self, presence: Presence, blobs: BlobDesk, now_s: float) -> list[Effect]:
+        """Do what is due for each duty, from the bottom up."""
+        effects: list[Effect] = []
+        for peer in presence.watched:
+            if peer not in self.facts.given_up and presence.lost(peer, now_s):
+                self.facts.given_up.add(peer)
+                effects.append(Note("lost", peer))
+        for duty in self.duties:
+            effects += duty.advance(self.facts, blobs, self._spec, now_s)
+        return effects
+
+    def combined(
+        self, event: Combined, joiners: frozenset[PeerId], sign: Sign
+    ) -> tuple[list[Effect], GlobalModel | None]:
+        """Turn combined weights into an aggregate one tier up, or into the next head."""
+        duty = self._find(event.cluster)
+        if duty is None:
+            return [], None
+        duty.combined(event.blob, frozenset(r.name for r in event.rejected))
+        gathered = gather(duty, self.facts, joiners)
+        effects = _note_rejections(event.rejected)
+        if duty.is_root:
+            head = compose_head(self.base, duty.term, event.blob, gathered, self._me, self._spec)
+            head = head.signed(sign(head.digest))
+            topic = session_topic(self.base.session)
+            return [*effects, Publish(topic, head, _small(head.blob))], head
+        aggregate = compose_aggregate(duty, self.base, event.blob, gathered, self._me)
+        aggregate = aggregate.signed(sign(aggregate.digest))
+        self.hear_aggregate(aggregate)
+        parent = self.tree.parent(duty.cluster)
+        topic = cluster_topic(self.base.session, parent.id if parent else duty.cluster.id)
+        return effects + self._announce(Publish(topic, aggregate, _small(aggregate.blob))), None
+
+    def combine_failed(self, event: CombineFailed) -> list[Effect]:
+        """Leave out what failed a gate and go on waiting for others."""
+        duty = self._find(event.cluster)
+        if duty is not None:
+            duty.failed(frozenset(r.name for r in event.rejected))
+        return [*_note_rejections(event.rejected), Note("info", f"combining: {event.reason}")]
+
+    def repeat(self) -> list[Effect]:
+        """Announce again what no head has named yet, by reference only."""
+        return [Publish(effect.topic, effect.message) for effect in self._announced]
+
+    def blobs(self) -> frozenset[BlobRef]:
+        """Blobs this round still needs."""
+        offers = [o for terms in self.facts.aggregates.values() for o in terms.values()]
+        return frozenset(
+            [c.blob for c in self.facts.contributions.values()]
+            + [o.blob for o in offers]
+            + [duty.output for duty in self.duties if duty.output is not None]
+        )
+
+    def _duty(self, cluster: Cluster, now_s: float) -> Duty:
+        return Duty(
+            cluster,
+            succession(self.base.digest, cluster, self._slow),
+            self._me,
+            now_s + deadline_after_s(self.base, cluster.tier, self._spec),
+            is_root=cluster == self.tree.root,
+        )
+
+    def _announce(self, effect: Publish) -> list[Effect]:
+        self._announced.append(effect)
+        return [effect]
+
+    def _find(self, cluster: ClusterId) -> Duty | None:
+        return next((duty for duty in self.duties if duty.cluster.id == cluster), None)
+
+
+def _small(blob: BlobRef) -> BlobRef | None:
+    return blob if blob.is_small else None
+
+
+def _note_rejections(rejected: tuple[Rejection, ...]) -> list[Effect]:
+    return [Note("rejected", f"{item.name}: {item.reason}") for item in rejected]

@@ -1,0 +1,20 @@
+"""Topics of a session: one for all, one per cluster, one for those who watch."""
+
+from swarm.core.ids import ClusterId, SessionId
+
+PROTOCOL_VERSION = 1
+
+
+def session_topic(session: SessionId) -> str:
+    """Heads and wishes to join: every peer of the session listens."""
+    return f"swarm/{PROTOCOL_VERSION}/{session}"
+
+
+def cluster_topic(session: SessionId, cluster: ClusterId) -> str:
+    """Contributions or aggregates for one cluster, and its heartbeats."""
+    return f"swarm/{PROTOCOL_VERSION}/{session}/cluster/{cluster}"
+
+
+def status_topic(session: SessionId) -> str:
+    """Status of peers: only observers listen."""
+    return f"swarm/{PROTOCOL_VERSION}/{session}/status"
