@@ -55,6 +55,7 @@ from swarm.federation.presence import Presence
 from swarm.federation.records import first_head
 from swarm.federation.round import Round, Sign
 from swarm.federation.topics import session_topic
+from swarm.federation.tree import succession
 from swarm.federation.validity import InvalidRecordError
 
 BEAT = "federation.beat"
@@ -275,7 +276,7 @@ class Federation:
     def _on_wish(self, event: JoinWish, now_s: float) -> list[Effect]:
         if self.held is None or event.sender not in self.held.cohort:
             self._newcomers.wish([event.sender], now_s)
-        return self._notice_key(event.sender, event.head, now_s)
+        return self._tell(event) + self._notice_key(event.sender, event.head, now_s)
 
     def _on_goodbye(self, event: Goodbye, _now_s: float) -> list[Effect]:
         self._presence.left(event.sender)
@@ -453,6 +454,18 @@ class Federation:
         if known is None:
             return self._request(key.digest, (sender,), now_s, HISTORY_MAX)
         return self._blobs.want(known.blob, (sender,), 0.0, now_s)
+
+    def _tell(self, wish: JoinWish) -> list[Effect]:
+        """Send the held head to who wishes on an older one; one or two peers do, not all."""
+        head = self.held
+        if head is None or (wish.head is not None and wish.head >= head.key):
+            return []
+        tellers = {head.author}
+        if self.round is not None and (home := self.round.tree.home(wish.sender)) is not None:
+            tellers.add(succession(head.digest, home, frozenset(head.slow))[0])
+        if self.me not in tellers:
+            return []
+        return [Send(wish.sender, HeadHistory(self._session, self.me, (head,)))]
 
     def _holds(self, peer: PeerId, key: HeadKey) -> bool:
         held = self._held_by.get(peer)
