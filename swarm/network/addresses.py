@@ -1,0 +1,152 @@
+"""Where peers can be dialled: `ip:port`, `host:port` and full multiaddrs."""
+
+import ipaddress
+import re
+import socket
+from dataclasses import dataclass
+
+import base58
+
+from swarm.core.errors import ConfigurationError
+from swarm.core.ids import PeerId
+
+_ED25519_ID_PREFIX = bytes.fromhex("002408011220")
+"""Identity multihash of a protobuf with an Ed25519 key: the 32 key bytes follow."""
+_ED25519_ID_LENGTH = len(_ED25519_ID_PREFIX) + 32
+_HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?")
+_MULTIADDR = re.compile(
+    r"/(?P<kind>ip4|ip6|dns|dns4|dns6)/(?P<host>[^/]+)/tcp/(?P<port>\d+)(?:/p2p/(?P<peer>\w+))?"
+)
+_FORMS = "use ip:port, [ipv6]:port, host:port or /ip4/IP/tcp/PORT/p2p/ID"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Endpoint:
+    """A TCP address of some peer, always an IP address, never a name."""
+
+    ip: str
+    port: int
+
+    def __post_init__(self) -> None:
+        ipaddress.ip_address(self.ip)
+        if not 1 <= self.port <= 65535:
+            raise ValueError(f"port must be in 1..65535, got {self.port}")
+
+    @property
+    def multiaddr(self) -> str:
+        """The address in libp2p's notation, without a peer id."""
+        kind = "ip6" if ":" in self.ip else "ip4"
+        return f"/{kind}/{self.ip}/tcp/{self.port}"
+
+    @property
+    def is_wildcard(self) -> bool:
+        """Whether it means "every address of this machine", which nobody can dial."""
+        return ipaddress.ip_address(self.ip).is_unspecified
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapAddress:
+    """Where to find a first peer; its id may be learnt from the handshake."""
+
+    host: str
+    """An IP address, or a name that is resolved again on every attempt."""
+    port: int
+    peer_id: PeerId | None = None
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def parse_bootstrap(text: str) -> BootstrapAddress:
+    """Read one bootstrap address.
+
+    Raises:
+        ConfigurationError: With the value and the rule it breaks.
+
+    Example:
+        >>> parse_bootstrap("192.0.2.7:4001")
+        BootstrapAddress(host='192.0.2.7', port=4001, peer_id=None)
+    """
+    try:
+        return _from_multiaddr(text) if text.startswith("/") else _from_host_port(text)
+    except ValueError as error:
+        raise ConfigurationError(f"bootstrap address {text!r:.200}: {error}") from error
+
+
+def parse_peer_address(text: str) -> tuple[PeerId, Endpoint]:
+    """Read a full multiaddr with an IP address and a peer id; `ValueError` for all else."""
+    address = _from_multiaddr(text)
+    if address.peer_id is None:
+        raise ValueError("the peer id (/p2p/ID) is missing")
+    return address.peer_id, Endpoint(address.host, address.port)
+
+
+def format_peer_address(peer: PeerId, endpoint: Endpoint) -> str:
+    """Write what `parse_peer_address` reads."""
+    return f"{endpoint.multiaddr}/p2p/{peer}"
+
+
+def is_peer_id(text: str) -> bool:
+    """Say whether `text` is a base58 peer id that inlines an Ed25519 key."""
+    try:
+        raw = base58.b58decode(text)
+    except ValueError:
+        return False
+    return len(raw) == _ED25519_ID_LENGTH and raw.startswith(_ED25519_ID_PREFIX)
+
+
+def reachable_ip(listen_ip: str) -> str:
+    """The address to tell others: the listening one, or this machine's main one for a wildcard."""
+    if not ipaddress.ip_address(listen_ip).is_unspecified:
+        return listen_ip
+    family, far_away = (
+        (socket.AF_INET6, "2001:db8::1") if ":" in listen_ip else (socket.AF_INET, "192.0.2.1")
+    )
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((far_away, 9))  # UDP: chooses a route, sends nothing
+            return str(probe.getsockname()[0])
+        except OSError:  # no network at all: peers on this machine can still connect
+            return "::1" if family == socket.AF_INET6 else "127.0.0.1"
+
+
+def _from_multiaddr(text: str) -> BootstrapAddress:
+    match = _MULTIADDR.fullmatch(text)
+    if match is None:
+        raise ValueError(_FORMS)
+    kind, host, peer = match["kind"], match["host"], match["peer"]
+    if kind == "ip4":
+        ipaddress.IPv4Address(host)
+    elif kind == "ip6":
+        ipaddress.IPv6Address(host)
+    else:
+        _check_name(host)
+    if peer is not None and not is_peer_id(peer):
+        raise ValueError(f"{peer!r} is not an Ed25519 peer id")
+    return BootstrapAddress(host, _port(match["port"]), PeerId(peer) if peer else None)
+
+
+def _from_host_port(text: str) -> BootstrapAddress:
+    bracketed = re.fullmatch(r"\[([^\]]+)\]:(\d+)", text)
+    if bracketed:
+        return BootstrapAddress(str(ipaddress.IPv6Address(bracketed[1])), _port(bracketed[2]))
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or ":" in host:
+        raise ValueError(_FORMS)
+    if re.fullmatch(r"[\d.]+", host):
+        ipaddress.IPv4Address(host)
+    else:
+        _check_name(host)
+    return BootstrapAddress(host, _port(port))
+
+
+def _check_name(host: str) -> None:
+    if len(host) > 253 or not _HOST_NAME.fullmatch(host):
+        raise ValueError(f"{host!r:.80} is not a host name")
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65535):
+        raise ValueError(f"port must be in 1..65535, got {text!r:.20}")
+    return int(text)

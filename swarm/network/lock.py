@@ -1,0 +1,61 @@
+"""One process per state folder, and one process per port."""
+
+import contextlib
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from swarm.core.errors import ConfigurationError
+
+LOCK_FILE = "lock"
+
+
+@contextlib.contextmanager
+def hold_state_folder(state_dir: Path) -> Iterator[None]:
+    """Keep every other process out of `state_dir`; the kernel lets go when this process ends.
+
+    Raises:
+        ConfigurationError: Another process holds the folder, or it cannot be written.
+    """
+    path = state_dir / LOCK_FILE
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write the state folder {state_dir}: {error}") from error
+    with os.fdopen(handle, "r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            pid = file.read().strip() or "unknown"
+            raise ConfigurationError(
+                f"the state folder {state_dir} is in use by process {pid}: "
+                "stop it, or choose another folder"
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def require_free_port(ip: str, port: int) -> None:
+    """Refuse a port somebody listens on.
+
+    libp2p listens with SO_REUSEPORT, so two peers on one port both start without an error and the
+    kernel hands each of them half of the callers. A bind without that option notices.
+
+    Raises:
+        ConfigurationError: The address is taken, or not one of this machine's.
+    """
+    if port == 0:
+        return
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((ip, port))
+        except OSError as error:
+            shown = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+            raise ConfigurationError(f"cannot listen on {shown}: {error.strerror}") from error
