@@ -1,0 +1,153 @@
+"""Dialer: opens secured connections, also to an address whose peer id is not known yet.
+
+It drives libp2p's transport and upgrader itself. The stock path needs to know the peer id, tries
+one address of a peer only, retries with pauses and then refuses to dial the peer for a minute.
+"""
+
+import contextlib
+import logging
+from collections.abc import Sequence
+
+import trio
+from libp2p.abc import IRawConnection, ISecureConn
+from libp2p.network.swarm import Swarm
+from libp2p.peer.id import ID
+from libp2p.transport.tcp.tcp import TCP
+from multiaddr import Multiaddr
+
+from swarm.core.errors import PeerUnreachableError
+from swarm.core.ids import PeerId
+from swarm.network.addressbook import AddressBook
+from swarm.network.addresses import BootstrapAddress, Endpoint
+
+log = logging.getLogger(__name__)
+
+DIAL_TIMEOUT_S = 5.0
+REDIAL_TIMEOUT_S = 2.0
+"""For a peer that was connected a moment ago: it answers at once or is gone."""
+_DIALS_MAX = 8
+
+
+class SelfDialedError(PeerUnreachableError):
+    """The address leads back to this process."""
+
+
+class Dialer:
+    """Opens connections; at most one attempt per peer at a time."""
+
+    def __init__(self, swarm: Swarm, book: AddressBook) -> None:
+        self._swarm = swarm
+        self._book = book
+        self._tcp = TCP()
+        self._limiter = trio.CapacityLimiter(_DIALS_MAX)
+        self._running: dict[PeerId, trio.Event] = {}
+
+    def is_connected(self, peer: PeerId) -> bool:
+        """Say whether a connection to `peer` is open."""
+        return any(not c.is_closed for c in self._swarm.get_connections(ID.from_base58(peer)))
+
+    async def connect(self, peer: PeerId, timeout_s: float = DIAL_TIMEOUT_S) -> None:
+        """Make sure a connection to `peer` is open.
+
+        Raises:
+            PeerUnreachableError: No known address of it answers as `peer`.
+        """
+        while (running := self._running.get(peer)) is not None:
+            await running.wait()
+        if self.is_connected(peer):
+            return
+        self._running[peer] = done = trio.Event()
+        try:
+            await self._try_each(peer, self._book.endpoints(peer), timeout_s)
+        finally:
+            del self._running[peer]
+            done.set()
+
+    async def connect_to_address(self, address: BootstrapAddress) -> PeerId:
+        """Dial a bootstrap address, resolving its name anew, and say who answered.
+
+        Raises:
+            SelfDialedError: It is our own address.
+            PeerUnreachableError: Nobody (or somebody else than the given id) answers.
+        """
+        if address.peer_id is not None and self.is_connected(address.peer_id):
+            return address.peer_id
+        endpoints = await _resolve(address)
+        failure: PeerUnreachableError | None = None
+        for endpoint in endpoints:
+            try:
+                return await self._dial(endpoint, address.peer_id, DIAL_TIMEOUT_S)
+            except SelfDialedError:
+                raise
+            except PeerUnreachableError as error:
+                failure = error
+        raise failure or PeerUnreachableError(f"{address} resolves to nothing")
+
+    async def _try_each(
+        self, peer: PeerId, endpoints: Sequence[Endpoint], timeout_s: float
+    ) -> None:
+        failure = PeerUnreachableError(f"no address of {peer} is known")
+        with trio.move_on_after(timeout_s):
+            for endpoint in endpoints:
+                try:
+                    await self._dial(endpoint, peer, timeout_s)
+                except PeerUnreachableError as error:
+                    failure = error
+                else:
+                    return
+        if not self.is_connected(peer):
+            raise failure
+
+    async def _dial(self, endpoint: Endpoint, expected: PeerId | None, timeout_s: float) -> PeerId:
+        try:
+            with trio.fail_after(timeout_s):
+                async with self._limiter:
+                    raw = await self._tcp.dial(Multiaddr(endpoint.multiaddr))
+                    return await self._upgrade(raw, endpoint, expected)
+        except PeerUnreachableError:
+            raise
+        except Exception as error:  # every layer below has errors of its own
+            raise PeerUnreachableError(f"cannot dial {endpoint.multiaddr}: {error!r}") from error
+
+    async def _upgrade(
+        self, raw: IRawConnection, endpoint: Endpoint, expected: PeerId | None
+    ) -> PeerId:
+        opened: IRawConnection | ISecureConn = raw
+        try:
+            # With no id expected, Noise proves whose key answered and reports it.
+            wanted = None if expected is None else ID.from_base58(expected)
+            security = self._swarm.upgrader.security_multistream
+            secured = await security.secure_outbound(raw, wanted)  # type: ignore[arg-type]
+            opened = secured
+            remote = secured.get_remote_peer()
+            peer = PeerId(remote.to_base58())
+            if remote == self._swarm.self_id:
+                raise SelfDialedError(f"{endpoint.multiaddr} is this peer itself")
+            self._book.confirm(peer, [endpoint])
+            if self.is_connected(peer):  # the remote dialled us meanwhile
+                await _close(opened)
+                return peer
+            muxed = await self._swarm.upgrader.upgrade_connection(secured, remote)
+            await self._swarm.add_conn(muxed, direction="outbound")
+        except BaseException:
+            await _close(opened)
+            raise
+        return peer
+
+
+async def _close(connection: IRawConnection | ISecureConn) -> None:
+    with trio.move_on_after(1) as scope, contextlib.suppress(Exception):
+        scope.shield = True
+        await connection.close()
+
+
+async def _resolve(address: BootstrapAddress) -> list[Endpoint]:
+    try:
+        with trio.fail_after(DIAL_TIMEOUT_S):
+            found = await trio.socket.getaddrinfo(
+                address.host, address.port, type=trio.socket.SOCK_STREAM
+            )
+    except (OSError, UnicodeError, trio.TooSlowError) as error:
+        raise PeerUnreachableError(f"cannot resolve {address.host}: {error!r}") from error
+    # sockaddr: (ip, port) for IPv4, (ip, port, flow, scope) for IPv6
+    return list(dict.fromkeys(Endpoint(str(item[4][0]), address.port) for item in found))

@@ -1,0 +1,301 @@
+"""Discovery: finds the other peers and keeps connections to them.
+
+Three sources, each enough on its own once one peer is connected: bootstrap addresses, the peers of
+connected peers (asked once per new connection, so two newcomers at one bootstrap address always
+learn of each other), and Kademlia. Loops run fast while things change and rest when they do not.
+"""
+
+import hashlib
+import logging
+from collections.abc import Collection
+from typing import Protocol
+
+import trio
+from libp2p.abc import IHost, INetStream
+from libp2p.custom_types import TProtocol
+from libp2p.kad_dht.kad_dht import KadDHT
+from libp2p.peer.id import ID
+from libp2p.peer.peerinfo import PeerInfo
+from multiaddr import Multiaddr
+
+from swarm.core.errors import NetworkError, PeerUnreachableError, RemoteProtocolError
+from swarm.core.ids import PeerId
+from swarm.network.addressbook import AddressBook
+from swarm.network.addresses import (
+    BootstrapAddress,
+    Endpoint,
+    format_peer_address,
+    parse_peer_address,
+)
+from swarm.network.dialer import Dialer, SelfDialedError
+from swarm.network.streams import frame, open_stream, peer_of, read_frame
+
+log = logging.getLogger(__name__)
+
+PEERS_PROTOCOL = TProtocol("/swarm/peers/1.0.0")
+NAMESPACE = "swarm/1/peers"
+"""Key under which every peer of every swarm provides itself in Kademlia."""
+REDIAL_INTERVAL_S = 5.0
+_BOOTSTRAP_PAUSES_S = (0.3, 0.3, 0.3, 0.5, 0.5, 0.5)
+"""A bootstrap peer that starts together with us is there within seconds."""
+_ISOLATED_PAUSE_S = 1.0
+_ROUND_PAUSE_FAST_S = 0.4
+_ROUND_PAUSE_MAX_S = 30.0
+_EXCHANGE_TIMEOUT_S = 5.0
+_EXCHANGE_SIZE_MAX = 32 * 1024
+_EXCHANGE_PEERS_MAX = 64
+_RETRY_PAUSE_FIRST_S = 1.0
+_RETRY_PAUSE_MAX_S = 60.0
+_ATTEMPTS_MAX = 6
+"""Failed dials after which an address that never answered is forgotten."""
+_DHT_TIMEOUT_S = 10.0
+
+
+class Reachability(Protocol):
+    """Who hears that a wanted peer could not be dialled."""
+
+    def peer_unreachable(self, peer: PeerId) -> None:
+        """A redial of `peer` failed."""
+        ...
+
+
+class Discovery:
+    """Decides whom to dial, and dials."""
+
+    def __init__(
+        self,
+        host: IHost,
+        dialer: Dialer,
+        book: AddressBook,
+        connections_target: int,
+        listener: Reachability,
+    ) -> None:
+        self._host = host
+        self._me = PeerId(host.get_id().to_base58())
+        self._dialer = dialer
+        self._book = book
+        self._target = connections_target
+        self._listener = listener
+        self._kept: frozenset[PeerId] = frozenset()
+        self._wake = trio.Event()
+        self._kept_wake = trio.Event()
+        self._lost = trio.Event()
+        self._next_try_s: dict[PeerId, tuple[int, float]] = {}
+        self._exchanged: set[PeerId] = set()
+
+    # What others tell us
+
+    def keep_connected(self, peers: Collection[PeerId]) -> None:
+        """Hold connections to these peers; replaces the earlier set."""
+        kept = frozenset(peers) - {self._me}
+        if kept != self._kept:
+            self._kept = kept
+            self._kept_wake.set()
+
+    def peer_connected(self, peer: PeerId) -> None:
+        """A first connection to `peer` opened."""
+        self._next_try_s.pop(peer, None)
+        self._wake.set()
+
+    def peer_disconnected(self, peer: PeerId) -> None:
+        """The last connection to `peer` closed."""
+        self._exchanged.discard(peer)
+        self._wake.set()
+        self._lost.set()
+        self._lost = trio.Event()
+
+    # Loops
+
+    async def keep_bootstrap(self, address: BootstrapAddress) -> None:
+        """Stay connected to whoever answers at one bootstrap address."""
+        pauses = iter(_BOOTSTRAP_PAUSES_S)
+        while True:
+            try:
+                peer = await self._dialer.connect_to_address(address)
+            except SelfDialedError:
+                return
+            except PeerUnreachableError as error:
+                log.debug("bootstrap %s: %s", address, error)
+                pause_s = _REST_S if self._connected() else _ISOLATED_PAUSE_S
+                await trio.sleep(next(pauses, pause_s))
+            else:
+                pauses = iter(_BOOTSTRAP_PAUSES_S)
+                while self._dialer.is_connected(peer):
+                    await self._lost.wait()
+                await trio.sleep(_BOOTSTRAP_PAUSES_S[0])
+
+    async def keep_kept(self) -> None:
+        """Redial kept peers: at once when the set changes, then every five seconds while lost."""
+        while True:
+            self._kept_wake = trio.Event()
+            async with trio.open_nursery() as nursery:
+                for peer in self._kept:
+                    if not self._dialer.is_connected(peer):
+                        nursery.start_soon(self._redial_kept, peer)
+            with trio.move_on_after(REDIAL_INTERVAL_S):
+                await self._kept_wake.wait()
+
+    async def fill_connections(self) -> None:
+        """Dial known peers until the target is reached; learn of more from the connected ones."""
+        pause_s = _ROUND_PAUSE_FAST_S
+        while True:
+            self._wake = trio.Event()
+            before = (len(self._book), self._connected())
+            async with trio.open_nursery() as nursery:
+                for peer in self._to_ask():
+                    nursery.start_soon(self._ask, peer)
+            await self._dial_candidates()
+            self._book.save()
+            if before == (len(self._book), self._connected()):
+                pause_s = min(pause_s * 2, _ROUND_PAUSE_MAX_S)
+            else:
+                pause_s = _ROUND_PAUSE_FAST_S
+            with trio.move_on_after(pause_s):
+                await self._wake.wait()
+                pause_s = _ROUND_PAUSE_FAST_S
+                await trio.sleep(0.05)  # several connections often open together
+
+    async def walk_dht(self, dht: KadDHT) -> None:
+        """Provide ourselves under the namespace and look who else does."""
+        pauses = iter((1.0, 3.0, 10.0))
+        while True:
+            if self._connected():
+                for peer in self._connected():
+                    endpoints = [Multiaddr(e.multiaddr) for e in self._book.endpoints(peer)]
+                    if endpoints:
+                        await dht.routing_table.add_peer(PeerInfo(ID.from_base58(peer), endpoints))
+                with trio.move_on_after(_DHT_TIMEOUT_S):
+                    try:
+                        await self._provide_and_find(dht)
+                    except Exception as error:  # strangers' answers; the next round may do
+                        log.debug("kademlia: %r", error)
+                await trio.sleep(next(pauses, 2 * _ROUND_PAUSE_MAX_S))
+            else:
+                await trio.sleep(_ROUND_PAUSE_FAST_S)
+
+    # The exchange of addresses
+
+    async def answer_exchange(self, stream: INetStream) -> None:
+        """Take a peer's own addresses, give ours and those of peers we know."""
+        peer = peer_of(stream)
+        with trio.fail_after(_EXCHANGE_TIMEOUT_S):
+            lines = await read_frame(stream, _EXCHANGE_SIZE_MAX)
+            self._learn(peer, lines, stream)
+            await stream.write(frame(self._address_lines(peer)))
+            await stream.close()
+
+    async def _ask(self, peer: PeerId) -> None:
+        try:
+            with trio.fail_after(_EXCHANGE_TIMEOUT_S):
+                remote = ID.from_base58(peer)
+                async with open_stream(self._host, remote, [PEERS_PROTOCOL]) as stream:
+                    await stream.write(frame(self._address_lines(peer)))
+                    self._learn(peer, await read_frame(stream, _EXCHANGE_SIZE_MAX), stream)
+                    self._exchanged.add(peer)
+        except (NetworkError, RemoteProtocolError, trio.TooSlowError) as error:
+            log.debug("exchange with %s: %s", peer, error)
+        except Exception as error:
+            log.debug("exchange with %s: %r", peer, error)
+
+    def _to_ask(self) -> list[PeerId]:
+        connected = self._connected()
+        fresh = [peer for peer in connected if peer not in self._exchanged]
+        if fresh or not connected:
+            return fresh
+        return [connected[int(trio.current_time() // _ROUND_PAUSE_MAX_S) % len(connected)]]
+
+    def _address_lines(self, receiver: PeerId) -> bytes:
+        mine = [str(address) for address in self._host.get_addrs()]
+        connected = self._connected()
+        others = [p for p in (*connected, *self._book) if p not in (receiver, self._me)]
+        lines = [
+            format_peer_address(peer, endpoint)
+            for peer in tuple(dict.fromkeys(others))[:_EXCHANGE_PEERS_MAX]
+            for endpoint in self._book.endpoints(peer)[:2]
+        ]
+        return "\n".join(mine + lines).encode()
+
+    def _learn(self, sender: PeerId, lines: bytes, stream: INetStream) -> None:
+        heard: dict[PeerId, list[Endpoint]] = {}
+        try:
+            for line in lines.decode("ascii").split("\n")[: 2 * _EXCHANGE_PEERS_MAX + 8]:
+                peer, endpoint = parse_peer_address(line)
+                heard.setdefault(peer, []).append(endpoint)
+        except ValueError as error:
+            raise RemoteProtocolError(f"address list of {sender}: {error}") from error
+        own = heard.pop(sender, [])
+        seen_ip = _remote_ip(stream)
+        if seen_ip is not None and own:
+            # Behind an address translation, the port it listens on at the address we see.
+            own.append(Endpoint(seen_ip, own[0].port))
+        self._book.confirm(sender, own)
+        heard.pop(self._me, None)
+        news = [self._book.hint(peer, endpoints) for peer, endpoints in heard.items()]
+        if any(news):
+            self._wake.set()
+
+    # Dialling
+
+    async def _dial_candidates(self) -> None:
+        room = self._target - len(self._connected())
+        if room <= 0:
+            return
+        now_s = trio.current_time()
+        due = [
+            peer
+            for peer in self._book
+            if not self._dialer.is_connected(peer)
+            and peer != self._me
+            and self._next_try_s.get(peer, (0, 0.0))[1] <= now_s
+        ]
+        # An order of our own, so that a large swarm does not gather around a few peers.
+        due.sort(key=lambda peer: hashlib.sha256(f"{self._me}{peer}".encode()).digest())
+        async with trio.open_nursery() as nursery:
+            for peer in due[:room]:
+                nursery.start_soon(self._dial_candidate, peer)
+
+    async def _dial_candidate(self, peer: PeerId) -> None:
+        if self._me > peer:  # both sides may have learnt of each other just now: one goes first
+            await trio.sleep(0.25)
+        try:
+            await self._dialer.connect(peer)
+        except PeerUnreachableError as error:
+            log.debug("%s", error)
+            attempts = self._next_try_s.get(peer, (0, 0.0))[0] + 1
+            pause_s = min(_RETRY_PAUSE_FIRST_S * 2**attempts, _RETRY_PAUSE_MAX_S)
+            self._next_try_s[peer] = (attempts, trio.current_time() + pause_s)
+            if attempts >= _ATTEMPTS_MAX:
+                self._book.forget(peer)
+                if peer not in self._book:
+                    del self._next_try_s[peer]
+
+    async def _redial_kept(self, peer: PeerId) -> None:
+        try:
+            await self._dialer.connect(peer)
+        except PeerUnreachableError as error:
+            log.debug("%s", error)
+            self._listener.peer_unreachable(peer)
+
+    async def _provide_and_find(self, dht: KadDHT) -> None:
+        found = await dht.find_providers(NAMESPACE, count=50)
+        await dht.provide(NAMESPACE)
+        for info in found:
+            peer = PeerId(info.peer_id.to_base58())
+            endpoints = []
+            for address in info.addrs:
+                parts = str(address).split("/")
+                if len(parts) >= 5 and parts[1] in ("ip4", "ip6") and parts[3] == "tcp":
+                    endpoints.append(Endpoint(parts[2], int(parts[4])))
+            if peer != self._me and self._book.hint(peer, endpoints):
+                self._wake.set()
+
+    def _connected(self) -> list[PeerId]:
+        return [PeerId(peer.to_base58()) for peer in self._host.get_connected_peers()]
+
+
+_REST_S = REDIAL_INTERVAL_S
+
+
+def _remote_ip(stream: INetStream) -> str | None:
+    address = stream.get_remote_address()
+    return address[0] if address is not None else None

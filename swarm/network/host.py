@@ -1,0 +1,118 @@
+"""Builds the libp2p host: TCP, Noise and yamux only; GossipSub and Kademlia on top."""
+
+import logging
+from collections.abc import Callable
+
+from libp2p.abc import IHost
+from libp2p.crypto.x25519 import create_new_key_pair as create_new_x25519_key_pair
+from libp2p.custom_types import TProtocol
+from libp2p.host.basic_host import BasicHost
+from libp2p.kad_dht.kad_dht import DHTMode, KadDHT
+from libp2p.network.config import ConnectionConfig
+from libp2p.peer.id import ID
+from libp2p.peer.peerstore import PeerStore
+from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
+from libp2p.security.noise.transport import Transport as Noise
+from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX
+from libp2p.transport.tcp.tcp import TCP
+from libp2p.transport.upgrader import TransportUpgrader
+from multiaddr import Multiaddr
+
+from swarm.network.addresses import Endpoint, reachable_ip
+from swarm.network.guards import (
+    RPC_SIZE_MAX,
+    GuardedGossipSub,
+    GuardedPubsub,
+    GuardedSwarm,
+    GuardedYamux,
+    guarded,
+    raise_queue_limits,
+)
+from swarm.network.identity import Identity
+from swarm.network.statistics import Statistics
+
+CONNECTIONS_MAX = 256
+"""Inbound and outbound; what bounds memory when everybody knows one bootstrap address."""
+_GOSSIP_PROTOCOLS = [TProtocol("/meshsub/1.2.0"), TProtocol("/meshsub/1.1.0")]
+
+
+def build_swarm(identity: Identity) -> GuardedSwarm:
+    """Put the transport together. No stock defaults: they let plaintext callers in."""
+    key_pair = identity.key_pair
+    noise = Noise(key_pair, noise_privkey=create_new_x25519_key_pair().private_key)
+    peer = ID.from_pubkey(key_pair.public_key)
+    peerstore = PeerStore()
+    peerstore.add_key_pair(peer, key_pair)
+    return GuardedSwarm(
+        peer,
+        peerstore,
+        TransportUpgrader({NOISE: noise}, {TProtocol(YAMUX): GuardedYamux}),
+        transports=[TCP()],
+        connection_config=ConnectionConfig(
+            max_connections=CONNECTIONS_MAX,
+            high_watermark=CONNECTIONS_MAX,
+            min_connections=0,
+            low_watermark=0,  # 0: we dial, the stock auto-connector does not
+            inbound_upgrade_timeout=5,
+            outbound_upgrade_timeout=5,
+        ),
+    )
+
+
+def build_host(swarm: GuardedSwarm, statistics: Statistics) -> BasicHost:
+    """Put a host on `swarm`, every stream handler guarded."""
+    quiet_libp2p()
+    host = BasicHost(swarm, addrs_factory=_announced, disable_identify_address_discovery=True)
+    swarm.set_stream_handler(guarded(swarm.common_stream_handler, statistics))
+    return host
+
+
+def build_pubsub(
+    host: IHost, statistics: Statistics, take: Callable[[str, ID, bytes], None]
+) -> tuple[GuardedPubsub, GuardedGossipSub]:
+    """Put GossipSub on `host`; the degree covers nine fully connected peers (no islands)."""
+    raise_queue_limits()
+    gossip = GuardedGossipSub(
+        _GOSSIP_PROTOCOLS,
+        degree=8,
+        degree_low=6,
+        degree_high=12,
+        heartbeat_interval=1,
+        adaptive_gossip_enabled=False,
+        spam_protection_enabled=False,
+        eclipse_protection_enabled=False,  # it counts IP addresses; six peers may share one
+        max_pending_messages_per_peer=16,
+        pending_messages_ttl=5,
+    )
+    pubsub = GuardedPubsub(
+        host,
+        gossip,
+        take=take,
+        statistics=statistics,
+        strict_signing=True,
+        max_inbound_rpc_size=RPC_SIZE_MAX,
+    )
+    return pubsub, gossip
+
+
+def build_dht(host: IHost) -> KadDHT:
+    """Put Kademlia on `host`, answering others."""
+    return KadDHT(host, DHTMode.SERVER, enable_values=False)
+
+
+def quiet_libp2p() -> None:
+    """Keep libp2p's tracebacks of ordinary disconnections out of the log."""
+    logging.getLogger("libp2p").setLevel(logging.CRITICAL)
+    logging.getLogger("async_service").setLevel(logging.CRITICAL)
+    if not logging.root.handlers:
+        # libp2p calls logging.debug(), which would install a handler of its own.
+        logging.root.addHandler(logging.NullHandler())
+
+
+def _announced(candidates: list[Multiaddr]) -> list[Multiaddr]:
+    announced = []
+    for candidate in candidates:
+        text = str(candidate).split("/")
+        endpoint = Endpoint(text[2], int(text[4]))
+        announced.append(Multiaddr(Endpoint(reachable_ip(endpoint.ip), endpoint.port).multiaddr))
+    return announced

@@ -1,0 +1,272 @@
+"""Network: the one object through which the rest of a peer reaches the others."""
+
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+from libp2p.abc import INetConn, INetStream, INetwork, INotifee
+from libp2p.custom_types import TProtocol
+from libp2p.host.basic_host import BasicHost
+from libp2p.kad_dht.common import PROTOCOL_ID as KAD_PROTOCOL
+from libp2p.peer.id import ID
+from libp2p.tools.anyio_service import background_trio_service
+from multiaddr import Multiaddr
+from trio_typing import TaskStatus
+
+from swarm.core.blobs import BlobRef
+from swarm.core.errors import ConfigurationError, LocalProtocolError, PeerUnreachableError
+from swarm.core.ids import PeerId
+from swarm.network.addressbook import AddressBook
+from swarm.network.addresses import BootstrapAddress
+from swarm.network.blobs import BLOB_PROTOCOL, BlobExchange
+from swarm.network.dialer import REDIAL_TIMEOUT_S, Dialer
+from swarm.network.discovery import PEERS_PROTOCOL, Discovery
+from swarm.network.events import (
+    NetworkEvent,
+    PeerConnected,
+    PeerDisconnected,
+    PeerUnreachable,
+    PubsubMessage,
+)
+from swarm.network.guards import PUBSUB_MESSAGE_SIZE_MAX, guarded
+from swarm.network.host import build_dht, build_host, build_pubsub, build_swarm
+from swarm.network.identity import Identity
+from swarm.network.inbox import Inbox
+from swarm.network.lock import require_free_port
+from swarm.network.messages import MESSAGE_PROTOCOL, DirectMessages
+from swarm.network.statistics import NetworkSnapshot, Statistics
+from swarm.network.store import FileBlobStore
+
+log = logging.getLogger(__name__)
+
+PEERS_FILE = "peers.json"
+_SHUTDOWN_S = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """What a network needs to know before it starts."""
+
+    listen_ip: str
+    port: int
+    """0 lets the system choose."""
+    state_dir: Path
+    """Where the address book is kept."""
+    bootstraps: tuple[BootstrapAddress, ...] = ()
+    connections_target: int = 16
+    """So many peers are dialled; others may dial us, and kept peers come on top."""
+
+
+class Network:
+    """Connections, topics, direct messages and blobs of one peer.
+
+    Make it, run it in a nursery (`await nursery.start(network.run, deliver)`), then use it.
+    """
+
+    def __init__(self, config: NetworkConfig, identity: Identity, store: FileBlobStore) -> None:
+        self.peer_id = identity.peer_id
+        self.listen_addresses: tuple[str, ...] = ()
+        """Full multiaddrs others can dial; known once the network runs."""
+        self._config = config
+        self._statistics = Statistics()
+        self._inbox = Inbox(self._statistics)
+        self._book = AddressBook(config.state_dir / PEERS_FILE)
+        self._swarm = build_swarm(identity)
+        self._host: BasicHost = build_host(self._swarm, self._statistics)
+        self._pubsub, self._gossip = build_pubsub(
+            self._host, self._statistics, self._take_published
+        )
+        self._dialer = Dialer(self._swarm, self._book)
+        self._discovery = Discovery(
+            self._host, self._dialer, self._book, config.connections_target, self
+        )
+        self._blobs = BlobExchange(self._host, self._dialer, store, self._statistics)
+        self._messages = DirectMessages(self._host, self._dialer, self._inbox, self._statistics)
+        self._nursery: trio.Nursery | None = None
+        self._swarm.register_notifee(_Connections(self))
+
+    async def run(
+        self,
+        deliver: Callable[[NetworkEvent], Awaitable[None]],
+        *,
+        task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Listen, find the others and stay connected, until cancelled.
+
+        Args:
+            deliver: Gets every event, one at a time, in order.
+            task_status: Told once we listen and can be used.
+
+        Raises:
+            ConfigurationError: We cannot listen at the configured address.
+        """
+        require_free_port(self._config.listen_ip, self._config.port)
+        kind = "ip6" if ":" in self._config.listen_ip else "ip4"
+        listen = Multiaddr(f"/{kind}/{self._config.listen_ip}/tcp/{self._config.port}")
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(self._host.run(listen_addrs=[listen]))
+            if not self._host.get_transport_addrs():
+                raise ConfigurationError(f"cannot listen on {listen}")
+            await stack.enter_async_context(background_trio_service(self._pubsub))
+            await stack.enter_async_context(background_trio_service(self._gossip))
+            await self._pubsub.wait_until_ready()
+            self._handle(BLOB_PROTOCOL, self._blobs.serve)
+            self._handle(MESSAGE_PROTOCOL, self._messages.take)
+            self._handle(PEERS_PROTOCOL, self._discovery.answer_exchange)
+            self.listen_addresses = tuple(str(address) for address in self._host.get_addrs())
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                nursery.start_soon(self._inbox.deliver_forever, deliver)
+                for address in self._config.bootstraps:
+                    nursery.start_soon(self._discovery.keep_bootstrap, address)
+                nursery.start_soon(self._discovery.keep_kept)
+                nursery.start_soon(self._discovery.fill_connections)
+                nursery.start_soon(self._run_dht)
+                task_status.started()
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    self._nursery = None
+                    self._book.save()
+
+    async def subscribe(self, topic: str) -> None:
+        """Hear what is published on `topic`."""
+        await self._pubsub.subscribe(topic)
+
+    async def unsubscribe(self, topic: str) -> None:
+        """Stop hearing `topic`."""
+        await self._pubsub.unsubscribe(topic)
+
+    async def publish(self, topic: str, data: bytes) -> None:
+        """Send `data` to the subscribers of `topic`, whether or not we are one.
+
+        Raises:
+            LocalProtocolError: The message is too large.
+        """
+        if len(data) > PUBSUB_MESSAGE_SIZE_MAX:
+            raise LocalProtocolError(
+                f"a message on a topic has at most {PUBSUB_MESSAGE_SIZE_MAX} bytes, got {len(data)}"
+            )
+        await self._pubsub.publish(topic, data)
+        self._statistics.count_sent(data)
+
+    async def send(self, peer: PeerId, data: bytes) -> None:
+        """Send `data` to one peer; there is no answer.
+
+        Raises:
+            LocalProtocolError: The message is too large.
+            PeerUnreachableError: It could not be sent within 5 s.
+        """
+        await self._messages.send(peer, data)
+
+    async def fetch(self, ref: BlobRef, holders: Sequence[PeerId], wait_s: float = 0) -> None:
+        """Bring a blob into the store, from the first of `holders` that gives it.
+
+        Args:
+            ref: The blob.
+            holders: Whom to ask, in this order.
+            wait_s: How long each of them may wait for the blob to arrive there; at most 10 s.
+
+        Raises:
+            BlobNotFoundError: None of them gave it.
+            StorageError: The disk refused it.
+        """
+        if self._nursery is None:
+            raise LocalProtocolError("fetch needs a running network")
+        others = [peer for peer in holders if peer != self.peer_id]
+        await self._blobs.fetch(ref, others, wait_s, self._nursery.start_soon)
+
+    def keep_connected(self, peers: Collection[PeerId]) -> None:
+        """Hold connections to these peers and redial the lost ones; replaces the earlier set."""
+        self._discovery.keep_connected(peers)
+
+    def snapshot(self) -> NetworkSnapshot:
+        """Who is connected, and the totals so far."""
+        connected = tuple(PeerId(p.to_base58()) for p in self._host.get_connected_peers())
+        return self._statistics.snapshot(connected, len(self._book))
+
+    # What happens inside
+
+    def peer_connected(self, peer: PeerId) -> None:
+        """A first connection to `peer` opened."""
+        self._discovery.peer_connected(peer)
+        self._inbox.put(PeerConnected(peer))
+
+    def peer_disconnected(self, peer: PeerId) -> None:
+        """The last connection to `peer` closed: find out at once whether it is gone."""
+        self._discovery.peer_disconnected(peer)
+        self._inbox.put(PeerDisconnected(peer))
+        if self._nursery is not None:
+            self._nursery.start_soon(self._redial_at_once, peer)
+
+    def peer_unreachable(self, peer: PeerId) -> None:
+        """A dial of a peer that should be connected failed."""
+        self._inbox.put(PeerUnreachable(peer))
+
+    async def _redial_at_once(self, peer: PeerId) -> None:
+        try:
+            await self._dialer.connect(peer, REDIAL_TIMEOUT_S)
+        except PeerUnreachableError as error:
+            log.debug("%s", error)
+            if not self._dialer.is_connected(peer):
+                self.peer_unreachable(peer)
+
+    async def _run_dht(self) -> None:
+        while True:
+            dht = build_dht(self._host)
+            self._host.set_stream_handler(
+                KAD_PROTOCOL, guarded(dht.handle_stream, self._statistics)
+            )
+            try:
+                async with background_trio_service(dht):
+                    await self._discovery.walk_dht(dht)
+            except Exception as error:  # a fault in one of its many loops: begin anew
+                log.warning("kademlia restarts: %r", error)
+                await trio.sleep(1)
+
+    def _take_published(self, topic: str, author: ID, data: bytes) -> None:
+        self._statistics.count_received(data)
+        self._inbox.put(PubsubMessage(topic, PeerId(author.to_base58()), data))
+
+    def _handle(
+        self, protocol: TProtocol, handler: Callable[[INetStream], Awaitable[None]]
+    ) -> None:
+        self._host.set_stream_handler(protocol, guarded(handler, self._statistics))
+
+
+class _Connections(INotifee):
+    """Tells the network when the first connection to a peer opens and the last one closes."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._open: dict[PeerId, set[int]] = {}
+
+    async def connected(self, network: INetwork, conn: INetConn) -> None:
+        peer = PeerId(conn.muxed_conn.peer_id.to_base58())
+        first = peer not in self._open
+        self._open.setdefault(peer, set()).add(id(conn))
+        if first:
+            self._network.peer_connected(peer)
+
+    async def disconnected(self, network: INetwork, conn: INetConn) -> None:
+        peer = PeerId(conn.muxed_conn.peer_id.to_base58())
+        connections = self._open.get(peer, set())
+        connections.discard(id(conn))
+        if peer in self._open and not connections:
+            del self._open[peer]
+            self._network.peer_disconnected(peer)
+
+    async def opened_stream(self, network: INetwork, stream: INetStream) -> None:
+        pass
+
+    async def closed_stream(self, network: INetwork, stream: INetStream) -> None:
+        pass
+
+    async def listen(self, network: INetwork, multiaddr: Multiaddr) -> None:
+        pass
+
+    async def listen_close(self, network: INetwork, multiaddr: Multiaddr) -> None:
+        pass

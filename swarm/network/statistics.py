@@ -1,0 +1,73 @@
+"""Counters of one network, and the immutable picture of them for whoever watches."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from swarm.core.ids import PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSnapshot:
+    """One look at a network."""
+
+    connected: tuple[PeerId, ...]
+    known_addresses: int
+    """Peers in the address book."""
+    blob_bytes_sent: int
+    """Payload of blobs, without framing and encryption."""
+    blob_bytes_received: int
+    message_bytes_sent: int
+    message_bytes_received: int
+    messages_sent: int
+    """Published and sent directly; what we relay for others is not counted."""
+    messages_received: int
+    rejected: Mapping[str, int]
+    """Dropped input by reason."""
+
+    @property
+    def bytes_sent(self) -> int:
+        """Payload of blobs and messages."""
+        return self.blob_bytes_sent + self.message_bytes_sent
+
+    @property
+    def bytes_received(self) -> int:
+        """Payload of blobs and messages."""
+        return self.blob_bytes_received + self.message_bytes_received
+
+
+@dataclass(slots=True)
+class Statistics:
+    """The running totals; only `swarm.network` writes them."""
+
+    blob_bytes_sent: int = 0
+    blob_bytes_received: int = 0
+    message_bytes_sent: int = 0
+    message_bytes_received: int = 0
+    messages_sent: int = 0
+    messages_received: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+
+    def count_sent(self, data: bytes) -> None:
+        """Count one message of ours."""
+        self.messages_sent += 1
+        self.message_bytes_sent += len(data)
+
+    def count_received(self, data: bytes) -> None:
+        """Count one message of another peer."""
+        self.messages_received += 1
+        self.message_bytes_received += len(data)
+
+    def snapshot(self, connected: tuple[PeerId, ...], known_addresses: int) -> NetworkSnapshot:
+        """Freeze the totals."""
+        return NetworkSnapshot(
+            connected=connected,
+            known_addresses=known_addresses,
+            blob_bytes_sent=self.blob_bytes_sent,
+            blob_bytes_received=self.blob_bytes_received,
+            message_bytes_sent=self.message_bytes_sent,
+            message_bytes_received=self.message_bytes_received,
+            messages_sent=self.messages_sent,
+            messages_received=self.messages_received,
+            rejected=dict(self.rejected),
+        )
