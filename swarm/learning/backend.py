@@ -1,0 +1,59 @@
+"""The one place that imports Keras, quietly, with few threads and without what nobody here uses.
+
+Importing this module takes seconds. Environment variables, read once:
+
+SWARM_BACKEND          tensorflow (default), torch or jax; KERAS_BACKEND is understood too
+SWARM_WORKER_THREADS   threads for one operation, 1 by default: peers share the machine's cores
+CUDA_VISIBLE_DEVICES   set it to let the backend see a GPU; hidden otherwise
+"""
+
+import gc
+import importlib
+import os
+import sys
+from typing import Any
+
+from swarm.core.errors import ConfigurationError
+
+
+def worker_threads() -> int:
+    """Threads each worker may use, from SWARM_WORKER_THREADS."""
+    text = os.environ.get("SWARM_WORKER_THREADS", "1")
+    if not text.isdigit() or int(text) < 1:
+        raise ConfigurationError(f"SWARM_WORKER_THREADS must be a positive number, got {text!r}")
+    return int(text)
+
+
+def _import_keras() -> Any:
+    threads = worker_threads()
+    os.environ["KERAS_BACKEND"] = os.environ.get(
+        "SWARM_BACKEND", os.environ.get("KERAS_BACKEND", "tensorflow")
+    )
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    collects = gc.isenabled()
+    hidden = "sklearn" not in sys.modules
+    gc.disable()  # an import makes hundreds of thousands of objects and no garbage
+    if hidden:
+        # Keras imports scikit-learn for wrappers nobody here uses: a quarter of its import time.
+        # None makes that import fail, which Keras takes as "not installed".
+        sys.modules["sklearn"] = None  # type: ignore[assignment]
+    try:
+        if os.environ["KERAS_BACKEND"] == "tensorflow":
+            _limit_tensorflow(threads)
+        return importlib.import_module("keras")
+    finally:
+        if hidden:
+            del sys.modules["sklearn"]
+        if collects:
+            gc.enable()
+
+
+def _limit_tensorflow(threads: int) -> None:
+    threading = importlib.import_module("tensorflow").config.threading
+    threading.set_intra_op_parallelism_threads(threads)
+    threading.set_inter_op_parallelism_threads(1)
+
+
+keras: Any = _import_keras()

@@ -1,0 +1,122 @@
+"""own: x_train, y_train and optionally x_test, y_test from the peer's own `.npz` file."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarm.core.errors import DataError
+from swarm.learning.datasets.dataset import ArrayExamples, Dataset, Split, split_at_random
+
+TEST_SHARE = 0.2
+SPLIT_SEED = 0
+
+
+def load(path: Path) -> Dataset:
+    """Read and check the arrays; without a test split, a fifth of the training split is held out.
+
+    Arrays of shape (n, height, width) are grey images. Everything but uint8 becomes float32.
+
+    Raises:
+        DataError: The file or an array breaks a rule; the message names both.
+    """
+    arrays = _read(path)
+    x, y = _checked(path, arrays, "train")
+    if "x_test" in arrays:
+        x_test, y_test = _checked(path, arrays, "test")
+        if x_test.shape[1:] != x.shape[1:]:
+            raise DataError(
+                f"{path}: x_test must have examples of shape {x.shape[1:]} like x_train, "
+                f"got {x_test.shape[1:]}"
+            )
+    else:
+        if len(y) < 2:
+            raise DataError(f"{path}: x_train must have at least 2 examples, got {len(y)}")
+        train, test = split_at_random(len(y), TEST_SHARE, SPLIT_SEED)
+        x, y, x_test, y_test = x[train], y[train], x[test], y[test]
+    return Dataset(
+        label=f"own data ({path.name})",
+        stand_in=False,
+        input_shape=tuple(x.shape[1:]),
+        num_classes=int(max(y.max(), y_test.max())) + 1,
+        train=Split(ArrayExamples(x), y),
+        test=Split(ArrayExamples(x_test), y_test),
+    )
+
+
+def describe(path: Path) -> tuple[tuple[int, ...], int]:
+    """Shape of one example, from its array's header, and the number of classes.
+
+    Raises:
+        DataError: The file cannot be read, or an array is missing or malformed.
+    """
+    arrays = _read(path, only=("y_train", "y_test"))
+    y = np.concatenate([_checked_labels(path, name, arrays[name]) for name in sorted(arrays)])
+    shape = _header_shape(path, "x_train")
+    if len(shape) == 3:
+        shape = (*shape, 1)
+    return shape[1:], int(y.max()) + 1
+
+
+def _read(path: Path, only: tuple[str, ...] | None = None) -> dict[str, NDArray[Any]]:
+    if not path.is_file():
+        raise DataError(f"{path} does not exist")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise DataError(f"{path} must be an .npz file, got another numpy file")
+            _check_names(path, file.files)
+            return {name: file[name] for name in file.files if only is None or name in only}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise DataError(f"{path} must be an .npz file without pickled objects: {error}") from error
+
+
+def _check_names(path: Path, names: list[str]) -> None:
+    for name in ("x_train", "y_train"):
+        if name not in names:
+            raise DataError(f"{path} must hold x_train and y_train, {name} is missing")
+    if ("x_test" in names) != ("y_test" in names):
+        raise DataError(f"{path} must hold both x_test and y_test, or neither")
+
+
+def _header_shape(path: Path, name: str) -> tuple[int, ...]:
+    with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
+        try:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0
+            if version != (1, 0):
+                read = np.lib.format.read_array_header_2_0
+            return tuple(read(file)[0])
+        except ValueError as error:
+            raise DataError(f"{path}: {name} is malformed: {error}") from error
+
+
+def _checked(
+    path: Path, arrays: dict[str, NDArray[Any]], split: str
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    x, y = arrays[f"x_{split}"], _checked_labels(path, f"y_{split}", arrays[f"y_{split}"])
+    if x.ndim < 2:
+        raise DataError(f"{path}: x_{split} must have an axis of examples and more, got {x.shape}")
+    if len(x) != len(y):
+        raise DataError(f"{path}: x_{split} has {len(x)} examples but y_{split} has {len(y)}")
+    if x.dtype.kind not in "uif":
+        raise DataError(f"{path}: x_{split} must hold numbers, got {x.dtype}")
+    if x.dtype != np.uint8:
+        x = x.astype(np.float32)
+        if not np.isfinite(x).all():
+            raise DataError(f"{path}: x_{split} must be finite, it holds an infinity or NaN")
+    return (x[..., np.newaxis] if x.ndim == 3 else x), y
+
+
+def _checked_labels(path: Path, name: str, y: NDArray[Any]) -> NDArray[np.int64]:
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1 or y.dtype.kind not in "ui":
+        raise DataError(f"{path}: {name} must be integers of shape (n,), got {y.dtype}{y.shape}")
+    if len(y) == 0:
+        raise DataError(f"{path}: {name} must have at least 1 label, got 0")
+    if y.min() < 0:
+        raise DataError(f"{path}: {name} must hold labels from 0, got {y.min()}")
+    return y.astype(np.int64)

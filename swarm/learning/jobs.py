@@ -1,0 +1,196 @@
+"""What a learner can be asked, and what it answers: plain records that cross the worker's pipe."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from swarm.core.blobs import BlobRef
+from swarm.core.session import SessionSpec
+
+Phase = Literal["preparing", "downloading", "evaluating", "training"]
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """Where this peer's examples come from, and which part of them is its own."""
+
+    dataset: str
+    """Name of the data set; see `swarm.learning.datasets`."""
+    data_path: str | None = None
+    """Own `.npz` file; required by, and read only for, the data set `own`."""
+    data_dir: str | None = None
+    """Folder that may hold `cifar-10-batches-bin`."""
+    cache_dir: str = ""
+    """Folder for downloaded and generated data."""
+    partition_index: int = 0
+    """Which part of the training and test examples, counted from 0."""
+    partition_count: int = 1
+
+    def __post_init__(self) -> None:
+        if self.partition_count < 1:
+            raise ValueError(f"partition_count must be at least 1, got {self.partition_count}")
+        if not 0 <= self.partition_index < self.partition_count:
+            raise ValueError(
+                f"partition_index must be in 0..{self.partition_count - 1}, "
+                f"got {self.partition_index}"
+            )
+        if self.dataset == "own" and not self.data_path:
+            raise ValueError("data set 'own' needs data_path, the path of an .npz file")
+
+
+@dataclass(frozen=True, slots=True)
+class Initialise:
+    """Build the session's model and read this peer's part of the data. Comes first."""
+
+    spec: SessionSpec
+    data: DataConfig
+    allow_code: bool = False
+    """Whether `module:function` models and Lambda layers may run; otherwise Keras safe mode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Initialised:
+    """The learner is ready."""
+
+    dataset_label: str
+    """What to call the data wherever its numbers appear."""
+    stand_in: bool
+    """Whether generated data stands in for what was asked for."""
+    num_train: int
+    num_test: int
+    num_parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How good weights are on this peer's test shard."""
+
+    accuracy: float
+    loss: float
+    num_examples: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreateWeights:
+    """Write the session's initial weights, made from its seed, to a new file in a folder."""
+
+    output_dir: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsWritten:
+    """A weights file was written; its owner may move it."""
+
+    path: str
+    blob: BlobRef
+
+
+@dataclass(frozen=True, slots=True)
+class Train:
+    """Evaluate the base weights on the test shard, then train them on the training part."""
+
+    base_path: str
+    round_number: int
+    """Counts from 1; decides the learning rate and the shuffling."""
+    output_dir: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The weights after local training."""
+
+    path: str
+    blob: BlobRef
+    num_examples: int
+    duration_s: float
+    """Seconds for the whole job, evaluation included."""
+    train_accuracy: float
+    """Running accuracy over the last local epoch; the weights changed while it was taken."""
+    train_loss: float
+    evaluation: Evaluation
+    """Of the base weights, before training."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateWeights:
+    """Evaluate a weights file on the test shard; answered by an `Evaluation`."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class CombineInput:
+    """One member's weights."""
+
+    name: str
+    """Returned in a `Rejection`; the peer's id, or the cluster's."""
+    path: str
+    num_examples: int
+
+    def __post_init__(self) -> None:
+        if self.num_examples < 1:
+            raise ValueError(f"num_examples must be at least 1, got {self.num_examples}")
+
+
+@dataclass(frozen=True, slots=True)
+class Combine:
+    """Combine members' weights by the session's strategy, in the order given."""
+
+    base_path: str
+    inputs: tuple[CombineInput, ...]
+    output_dir: str
+
+    def __post_init__(self) -> None:
+        names = [given.name for given in self.inputs]
+        if len(set(names)) < len(names):
+            raise ValueError(f"names of inputs must differ, got {', '.join(names)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A member's weights did not pass a gate."""
+
+    name: str
+    reason: str
+    """Names the value and the rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """A cluster's aggregate."""
+
+    path: str
+    blob: BlobRef
+    num_examples: int
+    """Sum over the members that passed the gates."""
+    rejected: tuple[Rejection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Write the model with the given weights as a `.keras` file."""
+
+    weights_path: str
+    keras_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """The `.keras` file is there."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the current job is."""
+
+    phase: Phase
+    fraction: float
+    """In [0, 1], of this phase."""
+    train_accuracy: float | None = None
+    train_loss: float | None = None
+    text: str = ""
+
+
+Job = Initialise | CreateWeights | Train | EvaluateWeights | Combine | Export
+Reply = Initialised | WeightsWritten | Trained | Evaluation | Combined | Exported

@@ -1,0 +1,18 @@
+"""What image models require of their input."""
+
+from swarm.core.errors import ConfigurationError
+
+SIDE_MIN = 8
+
+
+def check_is_image(model: str, input_shape: tuple[int, ...]) -> None:
+    """Require (height, width, channels) of at least 8 by 8.
+
+    Raises:
+        ConfigurationError: The shape is another one.
+    """
+    if len(input_shape) != 3 or min(input_shape[:2]) < SIDE_MIN:
+        raise ConfigurationError(
+            f"model {model!r} needs examples of shape (height, width, channels) of at least "
+            f"{SIDE_MIN}x{SIDE_MIN}, got {input_shape}; model 'mlp' takes any shape"
+        )

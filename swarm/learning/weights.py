@@ -1,0 +1,77 @@
+"""Weights files: safetensors, float32, keys in the model's own order; read and written here."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from swarm.core.blobs import BlobRef
+from swarm.core.errors import StorageError
+from swarm.core.ids import Digest
+from swarm.learning.errors import ForeignWeightsError
+
+Weights = dict[str, NDArray[np.float32]]
+"""Arrays by key, in key order. Keys begin with a running number: "000/conv1/kernel"."""
+
+
+def weight_key(index: int, path: str) -> str:
+    """Key of a model's weight number `index`; sorts as the model orders its weights.
+
+    Example:
+        >>> weight_key(0, "conv1/kernel")
+        '000/conv1/kernel'
+    """
+    return f"{index:03}/{path}"
+
+
+def read_weights(path: str | Path) -> Weights:
+    """Read a weights file; the file is memory-mapped while its arrays are copied.
+
+    Raises:
+        ForeignWeightsError: Not a safetensors file, or not all of it is float32.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            keys = sorted(file.keys())
+            _check_dtypes(path, {key: file.get_slice(key).get_dtype() for key in keys})
+            return {key: file.get_tensor(key) for key in keys}
+    except (SafetensorError, OSError) as error:
+        raise ForeignWeightsError(
+            f"{path} must be a safetensors file of weights: {error}"
+        ) from error
+
+
+def write_weights(
+    weights: Mapping[str, NDArray[np.float32]], folder: str | Path
+) -> tuple[Path, BlobRef]:
+    """Write weights to a new file in `folder`; equal weights give equal bytes.
+
+    Returns:
+        The file's path, for its owner to move, and what names its bytes.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    data = save({key: np.ascontiguousarray(array) for key, array in weights.items()})
+    blob = BlobRef(Digest(hashlib.sha256(data).hexdigest()), len(data))
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="weights-", suffix=".tmp", dir=folder)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise StorageError(f"cannot write weights to {folder}: {error}") from error
+    return Path(name), blob
+
+
+def _check_dtypes(path: str | Path, dtypes: Mapping[str, str]) -> None:
+    if not dtypes:
+        raise ForeignWeightsError(f"{path} holds no weights")
+    for key, dtype in dtypes.items():
+        if dtype != "F32":
+            raise ForeignWeightsError(f"weights must be float32 (F32), got {dtype} at {key}")
