@@ -1,0 +1,1 @@
+"""Wires everything together: command line, configuration, driver, worker process."""
