@@ -45,6 +45,8 @@ class Initialise:
     data: DataConfig
     allow_code: bool = False
     """Whether `module:function` models and Lambda layers may run; otherwise Keras safe mode."""
+    model_path: str | None = None
+    """The `.keras` file behind model `file`."""
 
 
 @dataclass(frozen=True, slots=True)

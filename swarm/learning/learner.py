@@ -52,7 +52,7 @@ class Learner:
         self._train_shard, self._test_shard = take_shards(dataset, job.spec, job.data)
         on_progress(jobs.Progress("preparing", 0.5, text="building the model"))
         self._model = create_model(
-            job.spec.model,
+            job.model_path or job.spec.model,
             job.spec.input_shape,
             job.spec.num_classes,
             seed=job.spec.seed % 2**32,
@@ -177,19 +177,24 @@ class Learner:
         done = 0
         accuracy = loss = 0.0
         for _ in range(self._spec.local_epochs):
-            self._model.reset_metrics()
+            sums, seen = np.zeros(2), 0
             for indices in _batches(self._train_shard, self._spec.batch_size, rng):
-                # Faster than fit(), which builds a data pipeline anew in every call.
-                logs = self._model.train_on_batch(
-                    *self._train_shard.batch(indices), return_dict=True
-                )
-                accuracy, loss = float(logs["accuracy"]), float(logs["loss"])
+                sums += self._train_batch(indices)
+                seen += len(indices)
                 done += 1
+                accuracy, loss = (sums / seen).tolist()
                 self._progress = jobs.Progress("training", done / total, accuracy, loss)
                 _continue_or_cancel(between_batches)
         if not np.isfinite(loss):
             raise LearningError(f"training diverged: the loss is {loss}; lower the learning rate")
         return accuracy, loss
+
+    def _train_batch(self, indices: Any) -> Any:
+        """One gradient step; returns the batch's number of correct answers and sum of losses."""
+        x, y = self._train_shard.batch(indices)
+        # Faster than fit(), which builds a data pipeline anew in every call.
+        logs = self._model.train_on_batch(x, y, return_dict=True)
+        return np.array([logs["accuracy"], logs["loss"]], np.float64) * len(y)
 
     def _reseed_layers(self, rng: np.random.Generator) -> None:
         """Give layers with randomness of their own, such as dropout, this round's seeds."""
