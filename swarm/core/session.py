@@ -123,3 +123,21 @@ _CHOICES = {
     "strategy": ("fedavg",),
     "codec": ("float32",),
 }
+
+
+def dataset_label(dataset: str) -> str:
+    """What to call a data set wherever its numbers appear; a stand-in is always named as one."""
+    return _DATASET_LABELS.get(dataset, dataset)
+
+
+def is_stand_in(dataset: str) -> bool:
+    """Whether the data set is generated and stands in for CIFAR-10."""
+    return dataset == "synthetic10"
+
+
+_DATASET_LABELS = {
+    "cifar10": "CIFAR-10",
+    "digits": "digits (8x8)",
+    "synthetic10": "synthetic10 (generated stand-in for CIFAR-10)",
+    "own": "own data",
+}

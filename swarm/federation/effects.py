@@ -58,6 +58,8 @@ class Evaluate(Effect):
 
     head: Digest
     blob: BlobRef
+    round: RoundNumber
+    """Of the head."""
 
 
 @dataclass(frozen=True, slots=True)

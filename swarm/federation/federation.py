@@ -49,6 +49,8 @@ from swarm.federation.messages import (
     Heartbeat,
     JoinWish,
     Metrics,
+    SessionOffer,
+    SessionQuery,
 )
 from swarm.federation.newcomers import Newcomers
 from swarm.federation.presence import Presence
@@ -270,6 +272,9 @@ class Federation:
             heads.append(head)
         return [Send(event.sender, HeadHistory(self._session, self.me, tuple(heads)))]
 
+    def _on_session_query(self, event: SessionQuery, _now_s: float) -> list[Effect]:
+        return [Send(event.sender, SessionOffer(self.me, self.spec))]
+
     def _on_heartbeat(self, event: Heartbeat, now_s: float) -> list[Effect]:
         return self._notice_key(event.sender, event.head, now_s)
 
@@ -372,7 +377,7 @@ class Federation:
         if head is None or not self.ready:
             return []
         if self.finished:
-            return [Evaluate(head.digest, head.blob)]
+            return [Evaluate(head.digest, head.blob, head.round)]
         if self.round is None:
             return []
         earlier = self._own.get(head.digest)
@@ -509,6 +514,7 @@ _HANDLERS: dict[type[Event], Callable[..., list[Effect]]] = {
     GlobalModel: Federation._on_head,
     HeadHistory: Federation._on_history,
     HeadRequest: Federation._on_request,
+    SessionQuery: Federation._on_session_query,
     Heartbeat: Federation._on_heartbeat,
     JoinWish: Federation._on_wish,
     Goodbye: Federation._on_goodbye,

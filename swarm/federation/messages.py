@@ -239,8 +239,6 @@ class SessionOffer(Event):
 
     sender: PeerId
     spec: SessionSpec
-    dataset_label: str = ""
-    """What the starter's data set really is; names the stand-in where one is used."""
 
 
 @dataclass(frozen=True, slots=True)

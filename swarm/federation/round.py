@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from swarm.core.blobs import BlobRef
 from swarm.core.effects import Publish
-from swarm.core.ids import ClusterId, PeerId
+from swarm.core.ids import ClusterId, Digest, PeerId
 from swarm.core.machine import Effect
 from swarm.core.session import SessionSpec
 from swarm.federation.blob_desk import BlobDesk
@@ -17,7 +17,7 @@ from swarm.federation.topics import cluster_topic, session_topic
 from swarm.federation.tree import Cluster, duty_peers, succession
 from swarm.federation.validity import check_aggregate, check_contribution, tree_of
 
-Sign = Callable[[str], bytes]
+Sign = Callable[[Digest], bytes]
 """Signs a record's digest with this peer's key."""
 
 

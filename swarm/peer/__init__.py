@@ -1,1 +1,14 @@
-"""Wires everything together: command line, configuration, driver, worker process."""
+"""Wires everything: command line, settings, driver, worker process, observer, launcher.
+
+__main__        python -m swarm.peer: the command line
+settings        what a user can set
+peer            one peer's life: network, worker, session, federation
+driver          hands events to the machine and carries out its effects
+state           what survives a restart
+status          what this peer tells those who watch, and its report file
+workers         the worker process as trio sees it
+worker_process  the worker process itself
+frames          what goes through the pipe between the two
+observer        a peer that only watches
+logs            log lines for people and for programs
+"""

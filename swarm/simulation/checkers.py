@@ -64,7 +64,7 @@ class Checkers:
 
     def _check_lineage(self, name: PeerId, head: GlobalModel) -> None:
         if head.digest in self._checked and name in self._held:
-            seen = set()
+            seen: set[tuple[PeerId, Digest]] = set()
             for ancestor in self._simulator.peers[name].machine.lineage.ancestors(head):
                 keys = {c.key for c in ancestor.contributors}
                 _require(not keys & seen, f"a contribution counts twice in {name}'s lineage")

@@ -5,6 +5,7 @@ import heapq
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from swarm.core.blobs import BlobRef
 from swarm.core.canonical import sha256_hex
@@ -116,9 +117,9 @@ class Simulator:
         self.peers = {name: SimulatedPeer(self._machine(name)) for name in names}
         self._slowest = names[num_peers - 1]
         for name in names[:num_peers]:
-            self._at(self._random.uniform(0, 1), lambda name=name: self._start(name))
+            self._at(self._random.uniform(0, 1), partial(self._start, name))
         for name, start_s in zip(names[num_peers:], plan.join_at_s, strict=True):
-            self._at(start_s, lambda name=name: self._start(name))
+            self._at(start_s, partial(self._start, name))
 
     def run(self, until_s: float, check: Callable[[], None] = lambda: None) -> None:
         """Deliver events in order of time until `until_s` or the end, checking after each."""
@@ -164,7 +165,7 @@ class Simulator:
         for crash in list(self._pending):
             if head is not None and head.round >= crash.round:
                 self._pending.remove(crash)
-                self._at(self.now_s + crash.delay_s, lambda crash=crash: self._crash_role(crash))
+                self._at(self.now_s + crash.delay_s, partial(self._crash_role, crash))
 
     def _crash_role(self, crash: Crash) -> None:
         head = self.greatest_head()
@@ -221,16 +222,8 @@ class Simulator:
         match effect:
             case SetTimer(timer, due_s):
                 self._set_timer(name, timer, due_s)
-            case Publish(topic, message, attach):
-                for other, receiver in self.live.items():
-                    if other != name and topic in receiver.topics:
-                        self._transmit(name, other, message, attach)
-            case Send(other, message):
-                self._transmit(name, other, message, None)
-            case Subscribe(topic):
-                peer.topics.add(topic)
-            case Unsubscribe(topic):
-                peer.topics.discard(topic)
+            case Publish() | Send() | Subscribe() | Unsubscribe():
+                self._communicate(name, effect)
             case FetchBlob(blob, holders, wait_s):
                 self._fetch(name, blob, list(holders), wait_s)
             case KeepBlobs(blobs):
@@ -241,10 +234,21 @@ class Simulator:
                 peer.contribution = contribution
             case Note():
                 peer.notes.append((self.now_s, effect))
-            case KeepConnected():
-                pass  # every simulated peer can reach every other
             case _:
                 self._learn(name, effect)
+
+    def _communicate(self, name: PeerId, effect: Effect) -> None:
+        match effect:
+            case Publish(topic, message, attach):
+                for other, receiver in self.live.items():
+                    if other != name and topic in receiver.topics:
+                        self._transmit(name, other, message, attach)
+            case Send(other, message):
+                self._transmit(name, other, message, None)
+            case Subscribe(topic):
+                self.peers[name].topics.add(topic)
+            case Unsubscribe(topic):
+                self.peers[name].topics.discard(topic)
 
     def _learn(self, name: PeerId, effect: Effect) -> None:
         match effect:
@@ -253,11 +257,13 @@ class Simulator:
                 self._later(0.5, name, WeightsCreated(blob))
             case Train(base, blob, _):
                 self._train(name, base, blob)
-            case Evaluate(head, _):
+            case Evaluate(head, _, _):
                 metrics = Metrics(name, 0.5, 1.0, 100)
                 self._later(0.1, name, EvaluationFinished(head, metrics))
             case Combine():
                 self._combine(name, effect)
+            case KeepConnected():
+                pass  # every simulated peer can reach every other
             case _:
                 raise TypeError(f"no simulation of {effect!r}")
 
@@ -346,7 +352,7 @@ class Simulator:
             if self._random.random() >= self.plan.loss_rate and self._reaches(source, target):
                 life = self.peers[target].life
                 self._at(
-                    self.now_s + delay_s, lambda: self._receive(target, life, message, attach)
+                    self.now_s + delay_s, partial(self._receive, target, life, message, attach)
                 )
 
     def _receive(self, name: PeerId, life: int, message: Event, attach: BlobRef | None) -> None:

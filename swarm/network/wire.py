@@ -1,0 +1,208 @@
+"""The only parser of foreign bytes: msgpack envelopes to typed messages, with limits.
+
+An envelope is a msgpack map: `v` the protocol version, `k` the kind of message, `b` its body, a
+map of the message's fields by name, and optionally `a`, the bytes of the small blob it names.
+The sender is left out of the body: it is whom libp2p authenticated. docs/protocol.md has it all.
+"""
+
+import dataclasses
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgpack
+from cattrs import BaseValidationError
+from cattrs.preconf.msgpack import MsgpackConverter, make_converter
+
+from swarm.core.blobs import INLINE_SIZE_MAX, BlobRef
+from swarm.core.errors import LocalProtocolError, RemoteProtocolError
+from swarm.core.ids import Digest, PeerId
+from swarm.core.machine import Event
+from swarm.federation.messages import (
+    Aggregate,
+    Contribution,
+    GlobalModel,
+    Goodbye,
+    HeadHistory,
+    HeadRequest,
+    Heartbeat,
+    JoinWish,
+    SessionOffer,
+    SessionQuery,
+    Status,
+)
+from swarm.federation.topics import PROTOCOL_VERSION
+
+MESSAGE_SIZE_MAX = 256 * 1024
+"""Bytes of an envelope, direct or published; pubsub itself takes 128 KiB."""
+Verify = Callable[[PeerId, bytes, bytes], bool]
+"""Says whether a signature over bytes is the peer's."""
+
+_KINDS: dict[str, type[Event]] = {
+    "head": GlobalModel,
+    "aggregate": Aggregate,
+    "contribution": Contribution,
+    "heartbeat": Heartbeat,
+    "goodbye": Goodbye,
+    "join": JoinWish,
+    "session?": SessionQuery,
+    "session": SessionOffer,
+    "head?": HeadRequest,
+    "heads": HeadHistory,
+    "status": Status,
+}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+_SENDER_FIELD: dict[type[Event], str] = {Contribution: "peer"}
+_PEER_ID = re.compile(r"[1-9A-HJ-NP-Za-km-z]{20,128}")
+_ITEMS_MAX = 4096
+_LIMITS = {
+    "max_str_len": 4096,
+    "max_bin_len": INLINE_SIZE_MAX,
+    "max_array_len": _ITEMS_MAX,
+    "max_map_len": 64,
+    "max_ext_len": 0,
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Received:
+    """A message from a peer, and the blob bytes that rode along."""
+
+    message: Event
+    attached: bytes | None = None
+
+
+def signing_bytes(digest: Digest) -> bytes:
+    """What the author of a record signs."""
+    return f"swarm/{PROTOCOL_VERSION} record {digest}".encode()
+
+
+def encode(message: Event, attached: bytes | None = None) -> bytes:
+    """Put a message in its envelope.
+
+    Raises:
+        LocalProtocolError: The message has no wire form or is too large.
+    """
+    kind = type(message)
+    if kind not in _NAMES:
+        raise LocalProtocolError(f"{kind.__name__} has no wire form")
+    body = _CONVERTER.unstructure(message)
+    body.pop(_sender_field(kind), None)
+    envelope = {"v": PROTOCOL_VERSION, "k": _NAMES[kind], "b": body}
+    if attached is not None:
+        envelope["a"] = attached
+    data: bytes = msgpack.packb(envelope)
+    if len(data) > MESSAGE_SIZE_MAX:
+        raise LocalProtocolError(
+            f"{kind.__name__} must fit in {MESSAGE_SIZE_MAX} bytes, got {len(data)}"
+        )
+    return data
+
+
+def decode(data: bytes, sender: PeerId, verify: Verify) -> Received:
+    """Parse an envelope that `sender` sent.
+
+    Raises:
+        RemoteProtocolError: It breaks a rule, which the message names.
+    """
+    envelope = _unpack(data)
+    version, kind_name = envelope.get("v"), envelope.get("k")
+    if version != PROTOCOL_VERSION:
+        raise RemoteProtocolError(f"version must be {PROTOCOL_VERSION}, got {version!r:.40}")
+    kind = _KINDS.get(kind_name) if isinstance(kind_name, str) else None
+    if kind is None:
+        raise RemoteProtocolError(f"unknown kind of message: {kind_name!r:.40}")
+    body = envelope.get("b")
+    if not isinstance(body, dict):
+        raise RemoteProtocolError("the body must be a map")
+    message = _structure(body, kind, sender)
+    _check_signatures(message, verify)
+    return Received(message, _check_attached(envelope.get("a"), message))
+
+
+def _sender_field(kind: type[Event]) -> str:
+    return _SENDER_FIELD.get(kind, "sender")
+
+
+def _unpack(data: bytes) -> dict[str, Any]:
+    if len(data) > MESSAGE_SIZE_MAX:
+        raise RemoteProtocolError(
+            f"a message must have at most {MESSAGE_SIZE_MAX} bytes, got {len(data)}"
+        )
+    try:
+        envelope = msgpack.unpackb(data, **_LIMITS)
+    except (ValueError, RecursionError, TypeError) as error:
+        raise RemoteProtocolError(f"not a msgpack envelope: {error!r:.120}") from error
+    if not isinstance(envelope, dict) or envelope.keys() - {"v", "k", "b", "a"}:
+        raise RemoteProtocolError("an envelope must be a map of v, k, b and a only")
+    return envelope
+
+
+def _structure(body: dict[str, Any], kind: type[Event], sender: PeerId) -> Event:
+    field = _sender_field(kind)
+    if any(f.name == field for f in dataclasses.fields(kind)):  # type: ignore[arg-type]  # all are
+        if field in body:
+            raise RemoteProtocolError(f"{field} must be left out: it is who sent the message")
+        body = {**body, field: sender}
+    try:
+        return _CONVERTER.structure(body, kind)
+    except (BaseValidationError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise RemoteProtocolError(f"{kind.__name__}: {_reasons(error)}") from error
+
+
+def _check_signatures(message: Event, verify: Verify) -> None:
+    records = message.heads if isinstance(message, HeadHistory) else (message,)
+    for record in records:
+        if isinstance(record, GlobalModel | Aggregate) and not verify(
+            record.author, signing_bytes(record.digest), record.signature
+        ):
+            raise RemoteProtocolError(f"{type(record).__name__}: not signed by its author")
+
+
+def _check_attached(attached: object, message: Event) -> bytes | None:
+    if attached is None:
+        return None
+    blob = getattr(message, "blob", None)
+    if not isinstance(attached, bytes) or not isinstance(blob, BlobRef):
+        raise RemoteProtocolError("only a message that names a blob may carry one")
+    if len(attached) != blob.size_bytes or hashlib.sha256(attached).hexdigest() != blob.digest:
+        raise RemoteProtocolError("the carried bytes must be the blob that is named")
+    return attached
+
+
+def _reasons(error: BaseException) -> str:
+    """The innermost messages of cattrs' nested groups, in one line."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(_reasons(inner) for inner in error.exceptions[:3])
+    return str(error)[:200] or type(error).__name__
+
+
+def _exactly(kind: type, value: object) -> Any:
+    if type(value) is not kind:
+        raise ValueError(f"must be {kind.__name__}, got {type(value).__name__}")
+    return value
+
+
+def _number(value: object, _: object) -> float:
+    if type(value) not in (float, int):
+        raise ValueError(f"must be a number, got {type(value).__name__}")
+    return float(value)  # type: ignore[arg-type]  # a float or an int
+
+
+def _peer_id(value: object, _: object) -> PeerId:
+    if not isinstance(value, str) or not _PEER_ID.fullmatch(value):
+        raise ValueError(f"must be a base58 peer id, got {value!r:.60}")
+    return PeerId(value)
+
+
+def _converter() -> MsgpackConverter:
+    converter = make_converter(forbid_extra_keys=True, detailed_validation=True)
+    for kind in (int, str, bool, bytes):
+        converter.register_structure_hook(kind, lambda value, _, kind=kind: _exactly(kind, value))
+    converter.register_structure_hook(float, _number)
+    converter.register_structure_hook_func(lambda hint: hint is PeerId, _peer_id)
+    return converter
+
+
+_CONVERTER = _converter()

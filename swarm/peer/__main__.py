@@ -1,0 +1,281 @@
+"""`python -m swarm.peer <ip> <port> [<bootstrap>...]`: the command line of one peer."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import platformdirs
+import trio
+import typer
+
+from swarm.core.errors import ConfigurationError, SwarmError
+from swarm.network.addresses import parse_bootstrap
+from swarm.peer.logs import FORMATS, LEVELS, configure_logs
+from swarm.peer.settings import (
+    PeerSettings,
+    parse_partition,
+    read_session_file,
+    read_toml,
+)
+
+# typer bundles its own click and exports of its errors only some.
+_ClickError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def _load_config(context: typer.Context, path: Path | None) -> Path | None:
+    """Make a TOML file's values the defaults of the flags of the same name."""
+    if path is not None:
+        known = {parameter.name for parameter in context.command.params}
+        values = {name.replace("-", "_"): value for name, value in read_toml(path).items()}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ConfigurationError(f"{path}: unknown setting {unknown[0]!r}")
+        context.default_map = values
+    return path
+
+
+@app.command(context_settings={"help_option_names": ["-h", "--help"]})
+def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declares a command line
+    ip: Annotated[str, typer.Argument(help="Address to listen on, as in 0.0.0.0 or 127.0.0.1.")],
+    port: Annotated[int, typer.Argument(help="TCP port to listen on; 0 takes a free one.")],
+    bootstrap: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Peers to join: ip:port, host:port or a multiaddr. None starts a swarm.",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file with any of these settings.",
+            envvar="SWARM_CONFIG",
+            callback=_load_config,
+            is_eager=True,
+        ),
+    ] = None,
+    name: Annotated[
+        str, typer.Option(help="What others see this peer as.", envvar="SWARM_NAME")
+    ] = "",
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for identity and resumable state.  [default: in the user's state folder]",
+            envvar="SWARM_STATE",
+        ),
+    ] = None,
+    session: Annotated[
+        Path | None,
+        typer.Option(help="TOML file with the session's fields.", envvar="SWARM_SESSION"),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Own data: .npz with x_train, y_train and optionally x_test, y_test.",
+            envvar="SWARM_DATA",
+        ),
+    ] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder that may hold cifar-10-batches-bin/.", envvar="SWARM_DATA_DIR"),
+    ] = None,
+    partition: Annotated[
+        str | None,
+        typer.Option(
+            help="k/n: take part k of n of the data set, for demos.", envvar="SWARM_PARTITION"
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Session: lenet, cnn, mlp, a .keras file, or module:function.",
+            envvar="SWARM_MODEL",
+        ),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Session: cifar10, digits or synthetic10.", envvar="SWARM_DATASET"),
+    ] = None,
+    rounds: Annotated[
+        int | None, typer.Option(help="Session: rounds to train.", envvar="SWARM_ROUNDS")
+    ] = None,
+    min_peers: Annotated[
+        int | None,
+        typer.Option(help="Session: round 1 waits for so many peers.", envvar="SWARM_MIN_PEERS"),
+    ] = None,
+    local_epochs: Annotated[
+        int | None,
+        typer.Option(help="Session: passes over the data a round.", envvar="SWARM_LOCAL_EPOCHS"),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Session: examples a step.", envvar="SWARM_BATCH_SIZE")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Session: of round 1.", envvar="SWARM_LEARNING_RATE")
+    ] = None,
+    learning_rate_decay: Annotated[
+        float | None,
+        typer.Option(
+            help="Session: factor on the learning rate a round.",
+            envvar="SWARM_LEARNING_RATE_DECAY",
+        ),
+    ] = None,
+    momentum: Annotated[
+        float | None, typer.Option(help="Session: of SGD.", envvar="SWARM_MOMENTUM")
+    ] = None,
+    partitioner: Annotated[
+        str | None, typer.Option(help="Session: iid or dirichlet.", envvar="SWARM_PARTITIONER")
+    ] = None,
+    dirichlet_alpha: Annotated[
+        float | None,
+        typer.Option(
+            help="Session: of the Dirichlet partitioner.", envvar="SWARM_DIRICHLET_ALPHA"
+        ),
+    ] = None,
+    examples_per_peer_max: Annotated[
+        int | None,
+        typer.Option(
+            help="Session: cap on each peer's training examples; 0 for none.",
+            envvar="SWARM_EXAMPLES_PER_PEER_MAX",
+        ),
+    ] = None,
+    cluster_size: Annotated[
+        int | None,
+        typer.Option(help="Session: most members of a cluster.", envvar="SWARM_CLUSTER_SIZE"),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Session: of all randomness.", envvar="SWARM_SEED")
+    ] = None,
+    allow_model: Annotated[
+        bool,
+        typer.Option(
+            help="Let code that the session names (module:function, Lambda layers) run here.",
+            envvar="SWARM_ALLOW_MODEL",
+        ),
+    ] = False,
+    exit_when_done: Annotated[
+        bool,
+        typer.Option(help="End after the last round.", envvar="SWARM_EXIT_WHEN_DONE"),
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep what this peer achieved in this JSON file.", envvar="SWARM_REPORT"
+        ),
+    ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Write the model here at the end (.keras).", envvar="SWARM_EXPORT"),
+    ] = None,
+    log_level: Annotated[
+        str, typer.Option(help=f"One of {', '.join(LEVELS)}.", envvar="SWARM_LOG_LEVEL")
+    ] = "info",
+    log_format: Annotated[
+        str, typer.Option(help=f"One of {', '.join(FORMATS)}.", envvar="SWARM_LOG_FORMAT")
+    ] = "text",
+) -> None:
+    """Train one model together with other peers, with no server.
+
+    Without BOOTSTRAP this peer starts a swarm and prints the line others need to join it.
+    Every option can also be set as SWARM_<NAME> in the environment or in a TOML file.
+    Only the peer that starts the swarm decides what is marked Session; what a joiner
+    gives must agree with the running session.
+    """
+    given = dict(locals())
+    _check_choice("log_level", log_level, LEVELS)
+    _check_choice("log_format", log_format, FORMATS)
+    configure_logs(log_level, log_format)
+    dirs = platformdirs.PlatformDirs("swarm", appauthor=False)
+    settings = PeerSettings(
+        ip=ip,
+        port=port,
+        state_dir=state or Path(dirs.user_state_dir) / f"{ip}-{port}",
+        bootstraps=tuple(parse_bootstrap(text) for text in bootstrap or ()),
+        name=name,
+        session=_session_fields(session, given),
+        data=data,
+        data_dir=data_dir,
+        cache_dir=Path(dirs.user_cache_dir),
+        partition=parse_partition(partition) if partition else None,
+        model_path=Path(model) if model and model.endswith(".keras") else None,
+        allow_model=allow_model,
+        exit_when_done=exit_when_done,
+        report=report,
+        export=export,
+    )
+    _run(settings)
+
+
+def _session_fields(file: Path | None, given: dict[str, Any]) -> dict[str, Any]:
+    fields = read_session_file(file) if file is not None else {}
+    for name in _SESSION_FLAGS:
+        if given[name] is not None:
+            fields[name] = given[name]
+    if str(fields.get("model", "")).endswith(".keras"):
+        del fields["model"]  # travels as a blob; see PeerSettings.model_path
+    return fields
+
+
+_SESSION_FLAGS = (
+    "model",
+    "dataset",
+    "rounds",
+    "min_peers",
+    "local_epochs",
+    "batch_size",
+    "learning_rate",
+    "learning_rate_decay",
+    "momentum",
+    "partitioner",
+    "dirichlet_alpha",
+    "examples_per_peer_max",
+    "cluster_size",
+    "seed",
+)
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigurationError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def _run(settings: PeerSettings) -> None:
+    # Imported here: `--help` and wrong flags answer without loading libp2p.
+    peer_module = importlib.import_module("swarm.peer.peer")
+    peer = peer_module.Peer(settings)
+    trio.run(peer_module.run_until_signal, peer.run, peer.leave)
+
+
+def run_command(command: typer.Typer, prog_name: str) -> int:
+    """Run a typer command; a user's mistake is one line on stderr and exit code 2."""
+    try:
+        command(prog_name=prog_name, standalone_mode=False)
+    except typer.Exit as error:
+        return error.exit_code
+    except _ClickError as error:
+        print(f"error: {error.format_message()}", file=sys.stderr)
+        return 2
+    except (SwarmError, BaseExceptionGroup) as error:
+        return _explain(error)
+    return 0
+
+
+def _explain(error: BaseException) -> int:
+    """One line for our own errors; anything else in a group is a bug and keeps its traceback."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if isinstance(error, BaseExceptionGroup):
+        ours, others = error.split(SwarmError)
+        if others is not None or ours is None:
+            raise error
+        error = next(iter(ours.exceptions))
+        return _explain(error)
+    if not isinstance(error, SwarmError):
+        raise error
+    print(f"error: {error}", file=sys.stderr)
+    return 2 if isinstance(error, ConfigurationError) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(app, "python -m swarm.peer"))

@@ -1,0 +1,198 @@
+"""Driver: hands events to a federation machine and carries out the effects it asks for."""
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+import trio
+
+from swarm.core.blobs import BlobRef
+from swarm.core.effects import (
+    BlobArrived,
+    BlobMissing,
+    FetchBlob,
+    KeepBlobs,
+    KeepConnected,
+    Publish,
+    Send,
+    Subscribe,
+    Unsubscribe,
+)
+from swarm.core.errors import (
+    BlobNotFoundError,
+    LearningError,
+    LocalProtocolError,
+    NetworkError,
+    WorkerDiedError,
+)
+from swarm.core.machine import Effect, Event, SetTimer, TimerFired
+from swarm.federation.effects import Note, SaveContribution, SaveHead
+from swarm.federation.federation import Federation
+from swarm.network.network import Network
+from swarm.network.store import FileBlobStore
+from swarm.network.wire import encode
+from swarm.peer.learning import Learning
+from swarm.peer.state import StateFolder
+from swarm.peer.status import StatusBoard
+
+OUTBOX_MAX = 1024
+"""Messages waiting to be published; far more than a round makes, so a full one means a stall."""
+SENDS_AT_ONCE_MAX = 16
+
+log = structlog.get_logger()
+
+
+class Driver:
+    """Owns the machine: nothing else calls its `handle`."""
+
+    def __init__(
+        self,
+        machine: Federation,
+        network: Network,
+        store: FileBlobStore,
+        state: StateFolder,
+        board: StatusBoard,
+    ) -> None:
+        self.machine = machine
+        self.learning: Learning | None = None
+        self.changed = trio.Event()
+        """Set, and replaced, after every event."""
+        self._network = network
+        self._store = store
+        self._state = state
+        self._board = board
+        self._timers: dict[str, trio.CancelScope] = {}
+        self._sends = trio.CapacityLimiter(SENDS_AT_ONCE_MAX)
+        self._outbox, self._to_publish = trio.open_memory_channel[Effect](OUTBOX_MAX)
+        self._nursery: trio.Nursery | None = None
+        self._post: Callable[[Event], Awaitable[None]] | None = None
+
+    async def run(
+        self,
+        inbox: trio.MemoryReceiveChannel[Event],
+        post: Callable[[Event], Awaitable[None]],
+        started: Event,
+    ) -> None:
+        """Handle events until cancelled.
+
+        Args:
+            inbox: Events from the network, the worker and the user.
+            post: Puts an event in the inbox.
+            started: The first event.
+        """
+        self._post = post
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            nursery.start_soon(self._publish_forever)
+            self._handle(started)
+            async for event in inbox:
+                self._handle(event)
+
+    def _handle(self, event: Event) -> None:
+        for effect in self.machine.handle(event, trio.current_time()):
+            self._carry_out(effect)
+        self.changed.set()
+        self.changed = trio.Event()
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case Publish() | Subscribe() | Unsubscribe():
+                self._queue(effect)
+            case Send():
+                self._spawn(self._send, effect)
+            case SetTimer():
+                self._set_timer(effect)
+            case FetchBlob():
+                self._spawn(self._fetch, effect)
+            case KeepConnected(peers):
+                self._network.keep_connected(peers)
+            case KeepBlobs(blobs):
+                self._store.keep_only(blobs)
+            case Note(kind, text):
+                log.info(kind, detail=text)
+            case SaveContribution(contribution):
+                self._state.save_contribution(contribution)
+            case _:
+                self._carry_out_learning(effect)
+
+    def _carry_out_learning(self, effect: Effect) -> None:
+        if isinstance(effect, SaveHead):
+            self._state.save_head(effect.head)
+        if self.learning is not None:
+            self.learning.carry_out(effect, self._spawn_job)
+
+    def _queue(self, effect: Effect) -> None:
+        try:
+            self._outbox.send_nowait(effect)
+        except trio.WouldBlock:
+            if not isinstance(effect, Publish):
+                raise LocalProtocolError("the outbox is full: publishing stalls") from None
+            log.warning("dropped", detail="the outbox is full, a message was not published")
+
+    async def _publish_forever(self) -> None:
+        async for effect in self._to_publish:
+            match effect:
+                case Subscribe(topic):
+                    await self._network.subscribe(topic)
+                case Unsubscribe(topic):
+                    await self._network.unsubscribe(topic)
+                case Publish(topic, message, attach):
+                    await self._network.publish(topic, encode(message, self._attached(attach)))
+
+    def _attached(self, blob: BlobRef | None) -> bytes | None:
+        """The bytes that ride along; if the blob is gone by now, the reference must do."""
+        if blob is None:
+            return None
+        try:
+            return self._store.read(blob)
+        except NetworkError:
+            return None
+
+    async def _send(self, effect: Send) -> None:
+        try:
+            async with self._sends:
+                await self._network.send(effect.peer, encode(effect.message))
+        except NetworkError as error:
+            log.debug("not sent", peer=effect.peer, reason=str(error))
+
+    async def _fetch(self, effect: FetchBlob) -> None:
+        try:
+            await self._network.fetch(effect.blob, effect.holders, effect.wait_s)
+        except BlobNotFoundError as error:
+            await self._answer(BlobMissing(effect.blob, str(error)))
+        else:
+            await self._answer(BlobArrived(effect.blob))
+
+    def _set_timer(self, effect: SetTimer) -> None:
+        earlier = self._timers.get(effect.name)
+        if earlier is not None:
+            earlier.cancel()
+        scope = trio.CancelScope()
+        self._timers[effect.name] = scope
+        self._spawn(self._time, effect, scope)
+
+    async def _time(self, effect: SetTimer, scope: trio.CancelScope) -> None:
+        with scope:
+            await trio.sleep_until(effect.due_s)
+            await self._answer(TimerFired(effect.name))
+
+    def _spawn_job(self, job: Callable[[], Awaitable[Event | None]]) -> None:
+        self._spawn(self._run_job, job)
+
+    async def _run_job(self, job: Callable[[], Awaitable[Event | None]]) -> None:
+        try:
+            event = await job()
+        except (LearningError, WorkerDiedError) as error:
+            log.warning("job failed", reason=str(error))
+            return
+        if event is not None:
+            await self._answer(event)
+
+    def _spawn(self, task: Callable[..., Awaitable[object]], *args: object) -> None:
+        if self._nursery is None:
+            raise LocalProtocolError("the driver must run before it carries out effects")
+        self._nursery.start_soon(task, *args)
+
+    async def _answer(self, event: Event) -> None:
+        if self._post is None:
+            raise LocalProtocolError("the driver must run before it answers")
+        await self._post(event)

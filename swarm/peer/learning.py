@@ -1,0 +1,152 @@
+"""Learning: carries out a federation machine's learning effects in the worker process."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import structlog
+import trio
+
+from swarm.core.blobs import BlobRef
+from swarm.core.errors import LearningError, NetworkError, SwarmError, WorkerDiedError
+from swarm.core.ids import Digest, PeerId
+from swarm.core.machine import Effect, Event
+from swarm.federation import effects
+from swarm.federation.messages import Metrics
+from swarm.learning import jobs
+from swarm.learning.errors import TrainingCancelledError
+from swarm.network.store import FileBlobStore
+from swarm.peer.status import StatusBoard
+from swarm.peer.workers import Worker
+
+Job = Callable[[], Awaitable[Event | None]]
+Spawn = Callable[[Job], None]
+FAILURES = (LearningError, WorkerDiedError, NetworkError)
+
+log = structlog.get_logger()
+
+
+class Learning:
+    """Turns effects into the worker's jobs, and their results into events.
+
+    Invariant: at most one training is under way; a new one ends the one before.
+    """
+
+    def __init__(
+        self, me: PeerId, worker: Worker, store: FileBlobStore, board: StatusBoard
+    ) -> None:
+        self._me = me
+        self._worker = worker
+        self._store = store
+        self._board = board
+        self._training: Digest | None = None
+        self._scope = trio.CancelScope()
+
+    def carry_out(self, effect: Effect, spawn: Spawn) -> None:
+        """Start the job behind a learning effect; ignore other effects."""
+        match effect:
+            case effects.CreateWeights():
+                spawn(self._create)
+            case effects.Train() if effect.base != self._training:
+                self._replace_training(effect.base)
+                scope = self._scope
+                spawn(lambda: self._train(effect, scope))
+            case effects.Evaluate():
+                self._replace_training(None)
+                spawn(lambda: self._evaluate(effect))
+            case effects.Combine():
+                spawn(lambda: self._combine(effect))
+
+    def stop_training(self) -> None:
+        """End a training under way; nothing comes of it."""
+        self._replace_training(None)
+
+    def _replace_training(self, base: Digest | None) -> None:
+        self._scope.cancel()
+        self._scope = trio.CancelScope()
+        self._training = base
+
+    async def _create(self) -> Event:
+        written = await self._worker.create_weights(jobs.CreateWeights(self._output_dir))
+        self._admit(written.path, written.blob)
+        return effects.WeightsCreated(written.blob)
+
+    async def _train(self, effect: effects.Train, scope: trio.CancelScope) -> Event | None:
+        with scope:
+            try:
+                base_path = str(self._store.path(effect.blob))
+                job = jobs.Train(base_path, effect.round, self._output_dir)
+                result = await self._worker.train(job, self._board.take_progress)
+            except TrainingCancelledError:
+                return None
+            except FAILURES as error:
+                self._training = None
+                return effects.TrainingFailed(effect.base, str(error))
+            self._admit(result.path, result.blob)
+            metrics = self._metrics(result.evaluation)
+            self._board.evaluate(effect.base, effect.round - 1, metrics)
+            self._board.train_accuracy = result.train_accuracy
+            self._board.train_loss = result.train_loss
+            self._board.rest("waiting")
+            log.info(
+                "trained",
+                round=effect.round,
+                train_accuracy=round(result.train_accuracy, 4),
+                seconds=round(result.duration_s, 2),
+                evaluated_round=effect.round - 1,
+                accuracy=round(metrics.accuracy, 4),
+                num_test_examples=metrics.num_examples,
+            )
+            return effects.TrainingFinished(
+                effect.base, result.blob, result.num_examples, result.duration_s, metrics
+            )
+        return None
+
+    async def _evaluate(self, effect: effects.Evaluate) -> Event:
+        self._board.rest("evaluating")
+        path = str(self._store.path(effect.blob))
+        metrics = self._metrics(await self._worker.evaluate(jobs.EvaluateWeights(path)))
+        self._board.evaluate(effect.head, effect.round, metrics)
+        self._board.rest("finished")
+        log.info(
+            "evaluated",
+            evaluated_round=effect.round,
+            accuracy=round(metrics.accuracy, 4),
+            num_test_examples=metrics.num_examples,
+        )
+        return effects.EvaluationFinished(effect.head, metrics)
+
+    async def _combine(self, effect: effects.Combine) -> Event:
+        phase = self._board.phase
+        if phase == "waiting":
+            self._board.rest("aggregating")
+        try:
+            inputs = tuple(
+                jobs.CombineInput(item.name, str(self._store.path(item.blob)), item.num_examples)
+                for item in effect.inputs
+            )
+            base_path = str(self._store.path(effect.base_blob))
+            result = await self._worker.combine(jobs.Combine(base_path, inputs, self._output_dir))
+        except FAILURES as error:
+            return self._failed(effect, error)
+        finally:
+            if self._board.phase == "aggregating":
+                self._board.rest("waiting")
+        self._admit(result.path, result.blob)
+        rejected = tuple(effects.Rejection(item.name, item.reason) for item in result.rejected)
+        return effects.Combined(effect.base, effect.cluster, result.blob, rejected)
+
+    def _failed(self, effect: effects.Combine, error: SwarmError) -> Event:
+        # A dead worker says nothing about the inputs; everything else was found in them.
+        guilty = () if isinstance(error, WorkerDiedError | NetworkError) else effect.inputs
+        rejected = tuple(effects.Rejection(item.name, str(error)) for item in guilty)
+        return effects.CombineFailed(effect.base, effect.cluster, str(error), rejected)
+
+    def _metrics(self, evaluation: jobs.Evaluation) -> Metrics:
+        return Metrics(self._me, evaluation.accuracy, evaluation.loss, evaluation.num_examples)
+
+    def _admit(self, path: str, blob: BlobRef) -> None:
+        self._store.admit(Path(path), blob)
+
+    @property
+    def _output_dir(self) -> str:
+        return str(self._store.incoming)

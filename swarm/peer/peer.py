@@ -1,0 +1,280 @@
+"""Peer: one peer's life, from its state folder to its last goodbye."""
+
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+
+import structlog
+import trio
+from trio_typing import TaskStatus
+
+from swarm.core.effects import BlobArrived, PeerConnected, PeerUnreachable
+from swarm.core.errors import ConfigurationError, LearningError, NetworkError, RemoteProtocolError
+from swarm.core.ids import PeerId
+from swarm.core.machine import Event
+from swarm.core.session import SessionSpec
+from swarm.federation.effects import LearnerReady, LeaveRequested, Started
+from swarm.federation.federation import Federation
+from swarm.federation.topics import status_topic
+from swarm.learning import jobs
+from swarm.network import events as network_events
+from swarm.network.identity import Identity, load_or_create_identity, verify
+from swarm.network.lock import hold_state_folder
+from swarm.network.network import Network, NetworkConfig
+from swarm.network.store import FileBlobStore
+from swarm.network.wire import decode, encode, signing_bytes
+from swarm.peer.driver import Driver
+from swarm.peer.learning import Learning
+from swarm.peer.session_finder import SessionFinder
+from swarm.peer.settings import PeerSettings
+from swarm.peer.state import StateFolder
+from swarm.peer.status import StatusBoard, write_json
+from swarm.peer.workers import Worker, open_worker
+
+INBOX_MAX = 1024
+"""Events waiting for the machine, which takes well under a millisecond for each."""
+STATUS_EVERY_S = 1.0
+STATUS_KEPT_ALIVE_EVERY_S = 5.0
+GOODBYE_WITHIN_S = 0.5
+EXPORT_WITHIN_S = 3.0
+SETTLE_WITHIN_S = 20.0
+"""So long a finished peer goes on serving others that still fetch the last head."""
+
+log = structlog.get_logger()
+
+
+class Peer:
+    """Everything one peer is made of; `run` is its whole life."""
+
+    def __init__(self, settings: PeerSettings, say: Callable[[str], None] = print) -> None:
+        self.settings = settings
+        self.driver: Driver | None = None
+        self.board = StatusBoard(settings.name)
+        self.exported = trio.Event()
+        self._say = say
+        self._leaving = trio.Event()
+        self._inbox_in, self._inbox = trio.open_memory_channel[Event](INBOX_MAX)
+        self._rejected = 0
+
+    def leave(self) -> None:
+        """Ask the peer to end; it says goodbye and leaves resumable state."""
+        self._leaving.set()
+
+    async def run(self, *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Take part until the user leaves, or until the session is done if so configured.
+
+        Raises:
+            SwarmError: The peer cannot go on; the message says why.
+        """
+        settings = self.settings
+        with hold_state_folder(settings.state_dir):
+            identity = load_or_create_identity(settings.state_dir)
+            self.board.name = settings.name or identity.peer_id[-6:]
+            store = FileBlobStore(settings.state_dir / "blobs")
+            config = NetworkConfig(
+                settings.ip, settings.port, settings.state_dir, settings.bootstraps
+            )
+            network = Network(config, identity, store)
+            async with open_worker(log) as worker, trio.open_nursery() as nursery:
+                await nursery.start(network.run, partial(self._take_network_event, store))
+                self._greet(network)
+                task_status.started()
+                nursery.start_soon(self._cancel_when_leaving_early, nursery.cancel_scope)
+                state = StateFolder(settings.state_dir, identity.peer_id)
+                finder = SessionFinder(settings, state, network, store)
+                spec, offered_by = await finder.find(self._inbox)
+                model_path = await finder.model_path(spec, offered_by)
+                driver = self._make_driver(spec, identity, network, store, state)
+                driver.learning = Learning(identity.peer_id, worker, store, self.board)
+                self.driver = driver
+                started = self._started(state, store, offered_by)
+                nursery.start_soon(driver.run, self._inbox, self._post, started)
+                nursery.start_soon(self._prepare, worker, spec, model_path)
+                nursery.start_soon(self._tell_status, driver, network)
+                await self._stay(driver)
+                await self._end(driver, network, worker, store)
+                nursery.cancel_scope.cancel()
+
+    # -- before the session
+
+    def _greet(self, network: Network) -> None:
+        address = network.listen_addresses[0]
+        log.info("listening", peer_id=network.peer_id, address=address)
+        if not self.settings.bootstraps:
+            ip, port = address.split("/")[2], address.split("/")[4]
+            host = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+            self._say(f"Others join with: python -m swarm.peer <ip> <port> {host}")
+
+    async def _cancel_when_leaving_early(self, scope: trio.CancelScope) -> None:
+        """Without a session there is nothing to say goodbye to."""
+        await self._leaving.wait()
+        if self.driver is None:
+            scope.cancel()
+
+    # -- the session
+
+    def _make_driver(
+        self,
+        spec: SessionSpec,
+        identity: Identity,
+        network: Network,
+        store: FileBlobStore,
+        state: StateFolder,
+    ) -> Driver:
+        machine = Federation(
+            identity.peer_id, spec, lambda digest: identity.sign(signing_bytes(digest))
+        )
+        return Driver(machine, network, store, state, self.board)
+
+    def _started(
+        self, state: StateFolder, store: FileBlobStore, offered_by: tuple[PeerId, ...]
+    ) -> Started:
+        heads = state.load_heads()
+        while heads and not store.has(heads[-1].blob):
+            heads = heads[:-1]
+        contribution = state.load_contribution()
+        if contribution is not None and not store.has(contribution.blob):
+            contribution = None
+        if heads:
+            log.info("resumed", round=heads[-1].round, head=heads[-1].digest)
+        return Started(heads, contribution, offered_by)
+
+    async def _prepare(self, worker: Worker, spec: SessionSpec, model_path: str | None) -> None:
+        settings = self.settings
+        index, count = settings.partition or (1, 1)
+        data = jobs.DataConfig(
+            data_path=str(settings.data) if settings.data is not None else None,
+            data_dir=str(settings.data_dir) if settings.data_dir is not None else None,
+            cache_dir=str(settings.cache_dir),
+            dataset="own" if settings.data is not None else spec.dataset,
+            partition_index=index - 1,
+            partition_count=count,
+        )
+        job = jobs.Initialise(spec, data, settings.allow_model, model_path)
+        try:
+            ready = await worker.initialise(job, self.board.take_progress)
+        except LearningError as error:
+            raise ConfigurationError(f"this peer cannot learn: {error}") from error
+        self.board.num_examples = ready.num_train
+        self.board.rest("waiting")
+        log.info(
+            "ready",
+            num_train=ready.num_train,
+            num_test=ready.num_test,
+            num_parameters=ready.num_parameters,
+            dataset=ready.dataset_label,
+        )
+        await self._post(LearnerReady())
+
+    async def _tell_status(self, driver: Driver, network: Network) -> None:
+        topic = status_topic(driver.machine.spec.id)
+        told, told_s = None, float("-inf")
+        while True:
+            status = self.board.status(driver.machine, network.snapshot())
+            status = replace(status, rejections=status.rejections + self._rejected)
+            now_s = trio.current_time()
+            if status != told or now_s - told_s >= STATUS_KEPT_ALIVE_EVERY_S:
+                await network.publish(topic, encode(status))
+                told, told_s = status, now_s
+            self._write_report(driver, network)
+            await trio.sleep(STATUS_EVERY_S)
+
+    def _write_report(self, driver: Driver, network: Network) -> None:
+        if self.settings.report is not None:
+            report = self.board.report(driver.machine, network.snapshot())
+            write_json(self.settings.report, report)
+
+    # -- the end
+
+    async def _stay(self, driver: Driver) -> None:
+        """Wait for the user, or for the session to be done here and at the neighbours."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._cancel_when_leaving, nursery.cancel_scope)
+            while driver.machine.final_metrics is None or not self.settings.exit_when_done:
+                await driver.changed.wait()
+            with trio.move_on_after(SETTLE_WITHIN_S):
+                while not driver.machine.settled(trio.current_time()):
+                    await driver.changed.wait()
+            nursery.cancel_scope.cancel()
+
+    async def _cancel_when_leaving(self, scope: trio.CancelScope) -> None:
+        await self._leaving.wait()
+        scope.cancel()
+
+    async def _end(
+        self, driver: Driver, network: Network, worker: Worker, store: FileBlobStore
+    ) -> None:
+        if driver.learning is not None:
+            driver.learning.stop_training()
+        with trio.CancelScope(shield=True):
+            with trio.move_on_after(EXPORT_WITHIN_S):
+                await self._export(driver, worker, store)
+            self._write_report(driver, network)
+            with trio.move_on_after(GOODBYE_WITHIN_S):
+                await self._post(LeaveRequested())
+                await trio.sleep(GOODBYE_WITHIN_S / 2)  # pubsub does not say when it has sent
+        held = driver.machine.held
+        log.info(
+            "left",
+            round=held.round if held is not None else None,
+            head=held.digest if held is not None else None,
+        )
+
+    async def _export(self, driver: Driver, worker: Worker, store: FileBlobStore) -> None:
+        held = driver.machine.held
+        if self.settings.export is None or held is None:
+            return
+        try:
+            weights_path = str(store.path(held.blob))
+            await worker.export(jobs.Export(weights_path, str(self.settings.export)))
+            self.exported.set()
+        except (LearningError, NetworkError) as error:
+            log.warning("not exported", reason=str(error))
+
+    # -- events
+
+    async def _post(self, event: Event) -> None:
+        await self._inbox_in.send(event)
+
+    async def _take_network_event(
+        self, store: FileBlobStore, event: network_events.NetworkEvent
+    ) -> None:
+        match event:
+            case network_events.PubsubMessage(_, sender, data):
+                await self._take_message(store, sender, data)
+            case network_events.DirectMessage(sender, data):
+                await self._take_message(store, sender, data)
+            case network_events.PeerConnected(peer):
+                await self._post(PeerConnected(peer))
+            case network_events.PeerUnreachable(peer):
+                await self._post(PeerUnreachable(peer))
+
+    async def _take_message(self, store: FileBlobStore, sender: PeerId, data: bytes) -> None:
+        try:
+            received = decode(data, sender, verify)
+        except RemoteProtocolError as error:
+            self._rejected += 1
+            log.warning("rejected", peer=sender, reason=str(error))
+            return
+        if received.attached is not None:
+            await self._post(BlobArrived(store.put(received.attached)))
+        await self._post(received.message)
+
+
+async def run_until_signal(run: Callable[[], Awaitable[None]], stop: Callable[[], None]) -> None:
+    """Run until it ends by itself; SIGINT and SIGTERM ask it to stop, a second one insists."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_watch_signals, stop, nursery.cancel_scope)
+        await run()
+        nursery.cancel_scope.cancel()
+
+
+async def _watch_signals(stop: Callable[[], None], scope: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        count = 0
+        async for _ in signals:
+            count += 1
+            if count > 1:
+                scope.cancel()
+            stop()
