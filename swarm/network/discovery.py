@@ -18,13 +18,14 @@ from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import PeerInfo
 from multiaddr import Multiaddr
 
-from swarm.core.errors import NetworkError, PeerUnreachableError, RemoteProtocolError
+from swarm.core.errors import PeerUnreachableError, RemoteProtocolError
 from swarm.core.ids import PeerId
 from swarm.network.addressbook import AddressBook
 from swarm.network.addresses import (
     BootstrapAddress,
     Endpoint,
     format_peer_address,
+    is_peer_id,
     parse_peer_address,
 )
 from swarm.network.dialer import Dialer, SelfDialedError
@@ -44,6 +45,7 @@ _ROUND_PAUSE_MAX_S = 30.0
 _EXCHANGE_TIMEOUT_S = 5.0
 _EXCHANGE_SIZE_MAX = 32 * 1024
 _EXCHANGE_PEERS_MAX = 64
+_NEIGHBOURS_MAX = 64
 _RETRY_PAUSE_FIRST_S = 1.0
 _RETRY_PAUSE_MAX_S = 60.0
 _ATTEMPTS_MAX = 6
@@ -82,6 +84,7 @@ class Discovery:
         self._lost = trio.Event()
         self._next_try_s: dict[PeerId, tuple[int, float]] = {}
         self._exchanged: set[PeerId] = set()
+        self._neighbours: dict[PeerId, frozenset[ID]] = {}
 
     # What others tell us
 
@@ -92,14 +95,20 @@ class Discovery:
             self._kept = kept
             self._kept_wake.set()
 
+    def neighbours_of(self, peer: ID) -> frozenset[ID]:
+        """Whom a connected peer last said it is connected to; empty when it has not said."""
+        return self._neighbours.get(PeerId(peer.to_base58()), frozenset())
+
     def peer_connected(self, peer: PeerId) -> None:
         """A first connection to `peer` opened."""
         self._next_try_s.pop(peer, None)
+        self._exchanged.clear()  # our neighbours changed: tell them all
         self._wake.set()
 
     def peer_disconnected(self, peer: PeerId) -> None:
         """The last connection to `peer` closed."""
-        self._exchanged.discard(peer)
+        self._neighbours.pop(peer, None)
+        self._exchanged.clear()
         self._wake.set()
         self._lost.set()
         self._lost = trio.Event()
@@ -116,7 +125,7 @@ class Discovery:
                 return
             except PeerUnreachableError as error:
                 log.debug("bootstrap %s: %s", address, error)
-                pause_s = _REST_S if self._connected() else _ISOLATED_PAUSE_S
+                pause_s = REDIAL_INTERVAL_S if self._connected() else _ISOLATED_PAUSE_S
                 await trio.sleep(next(pauses, pause_s))
             else:
                 pauses = iter(_BOOTSTRAP_PAUSES_S)
@@ -157,8 +166,9 @@ class Discovery:
 
     async def walk_dht(self, dht: KadDHT) -> None:
         """Provide ourselves under the namespace and look who else does."""
-        pauses = iter((1.0, 3.0, 10.0))
+        pauses = iter((3.0, 10.0, 30.0))
         while True:
+            await trio.sleep(next(pauses, 2 * _ROUND_PAUSE_MAX_S))
             if self._connected():
                 for peer in self._connected():
                     endpoints = [Multiaddr(e.multiaddr) for e in self._book.endpoints(peer)]
@@ -169,14 +179,15 @@ class Discovery:
                         await self._provide_and_find(dht)
                     except Exception as error:  # strangers' answers; the next round may do
                         log.debug("kademlia: %r", error)
-                await trio.sleep(next(pauses, 2 * _ROUND_PAUSE_MAX_S))
-            else:
-                await trio.sleep(_ROUND_PAUSE_FAST_S)
 
     # The exchange of addresses
 
     async def answer_exchange(self, stream: INetStream) -> None:
-        """Take a peer's own addresses, give ours and those of peers we know."""
+        """Take what a peer tells, tell the same: neighbours, own addresses, those of others.
+
+        Text in lines: the ids of all neighbours, then full multiaddrs; those with the sender's
+        own id are its own, the rest are hints.
+        """
         peer = peer_of(stream)
         with trio.fail_after(_EXCHANGE_TIMEOUT_S):
             lines = await read_frame(stream, _EXCHANGE_SIZE_MAX)
@@ -185,17 +196,16 @@ class Discovery:
             await stream.close()
 
     async def _ask(self, peer: PeerId) -> None:
+        self._exchanged.add(peer)  # now: a change while we talk must make us talk again
         try:
             with trio.fail_after(_EXCHANGE_TIMEOUT_S):
                 remote = ID.from_base58(peer)
                 async with open_stream(self._host, remote, [PEERS_PROTOCOL]) as stream:
                     await stream.write(frame(self._address_lines(peer)))
                     self._learn(peer, await read_frame(stream, _EXCHANGE_SIZE_MAX), stream)
-                    self._exchanged.add(peer)
-        except (NetworkError, RemoteProtocolError, trio.TooSlowError) as error:
-            log.debug("exchange with %s: %s", peer, error)
-        except Exception as error:
+        except Exception as error:  # of four layers; the next round may do
             log.debug("exchange with %s: %r", peer, error)
+            self._exchanged.discard(peer)
 
     def _to_ask(self) -> list[PeerId]:
         connected = self._connected()
@@ -213,16 +223,24 @@ class Discovery:
             for peer in tuple(dict.fromkeys(others))[:_EXCHANGE_PEERS_MAX]
             for endpoint in self._book.endpoints(peer)[:2]
         ]
-        return "\n".join(mine + lines).encode()
+        neighbours = " ".join(connected[:_NEIGHBOURS_MAX])
+        return "\n".join([neighbours, *mine, *lines]).encode()
 
     def _learn(self, sender: PeerId, lines: bytes, stream: INetStream) -> None:
         heard: dict[PeerId, list[Endpoint]] = {}
         try:
-            for line in lines.decode("ascii").split("\n")[: 2 * _EXCHANGE_PEERS_MAX + 8]:
+            neighbours, *addresses = lines.decode("ascii").split("\n")
+            reached = frozenset(
+                ID.from_base58(peer)
+                for peer in neighbours.split()[:_NEIGHBOURS_MAX]
+                if is_peer_id(peer)
+            )
+            for line in addresses[: 2 * _EXCHANGE_PEERS_MAX + 8]:
                 peer, endpoint = parse_peer_address(line)
                 heard.setdefault(peer, []).append(endpoint)
         except ValueError as error:
             raise RemoteProtocolError(f"address list of {sender}: {error}") from error
+        self._neighbours[sender] = reached
         own = heard.pop(sender, [])
         seen_ip = _remote_ip(stream)
         if seen_ip is not None and own:
@@ -291,9 +309,6 @@ class Discovery:
 
     def _connected(self) -> list[PeerId]:
         return [PeerId(peer.to_base58()) for peer in self._host.get_connected_peers()]
-
-
-_REST_S = REDIAL_INTERVAL_S
 
 
 def _remote_ip(stream: INetStream) -> str | None:

@@ -11,7 +11,7 @@ import struct
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from typing import Any, cast
 
 import trio
 from libp2p.abc import INetStream
@@ -44,6 +44,7 @@ FLOOD_SUBSCRIBERS_MAX = 12
 IDONTWANT_SIZE_MIN = 16 * 1024
 """Bytes; announcing a smaller message costs more than receiving it twice."""
 HALF_OPEN_MAX = 128
+_READ_AHEAD_BYTES = 64 * 1024
 PING_INTERVAL_S = 1.5
 PONG_TIMEOUT_S = 4.0
 """Longer than a starved process is silent; with the interval, a frozen one is dropped in 5.5 s."""
@@ -142,6 +143,27 @@ class GuardedYamux(Yamux):
         await self._ping_event.wait()
 
 
+class BufferedReads:
+    """Reads ahead on a stream, for a reader that takes single bytes.
+
+    Each read costs a window update on the wire, and pubsub reads a frame's length byte by byte.
+    """
+
+    def __init__(self, stream: INetStream) -> None:
+        self._stream = stream
+        self._ahead = b""
+
+    async def read(self, size: int) -> bytes:
+        """Read at most `size` bytes."""
+        if not self._ahead:
+            self._ahead = await self._stream.read(_READ_AHEAD_BYTES)
+        piece, self._ahead = self._ahead[:size], self._ahead[size:]
+        return piece
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 class RecentMessages(MutableMapping[bytes, rpc_pb2.Message]):
     """Replaces GossipSub's equivocation store, which keeps up to 1000 whole messages.
 
@@ -181,6 +203,8 @@ class GuardedGossipSub(GossipSub):
         super().__init__(*args, **kwargs)
         self.equivocation_detection = RecentMessages()  # type: ignore[assignment]
         self.recent_message_deliveries = _ShortHistories()
+        self.neighbours_of: Callable[[ID], frozenset[ID]] = lambda peer: frozenset()
+        """Whom a peer says it is connected to; empty when it has not said."""
 
     async def heartbeat(self) -> None:
         while True:
@@ -209,14 +233,31 @@ class GuardedGossipSub(GossipSub):
         origin: ID,
         msg_id: bytes | None = None,
     ) -> Iterable[ID]:
-        """Send our own messages to all of a small audience; no mesh needs to be ready."""
+        """Reach a small audience directly; relay only what the author cannot have delivered.
+
+        A message of ours goes to all subscribers we know, if they are few. Whoever has few
+        neighbours therefore reached every one of them itself, and relaying to those would only
+        cost: with six connected peers, four copies in five.
+        """
         chosen = set(super()._get_peers_to_send(topic_ids, msg_forwarder, origin, msg_id))
-        if self.pubsub is not None and origin == self.pubsub.my_id:
+        if self.pubsub is None:
+            return chosen
+        if origin == self.pubsub.my_id:
             for topic in topic_ids:
                 subscribers = self.pubsub.peer_topics.get(topic, set())
                 if len(subscribers) <= FLOOD_SUBSCRIBERS_MAX:
                     chosen |= subscribers
+        else:
+            reached = self.neighbours_of(origin)
+            if len(reached) <= FLOOD_SUBSCRIBERS_MAX:
+                chosen -= reached
         return chosen
+
+    def send_rpc(self, peer_id: ID, rpc: rpc_pb2.RPC, priority: bool = False) -> None:
+        # The signed address record went with the greeting; checking it again costs as much as the
+        # message itself.
+        rpc.ClearField("senderRecord")
+        super().send_rpc(peer_id, rpc, priority)
 
     async def _emit_idontwant_for_message(self, msg_id: bytes, topic_ids: Iterable[str]) -> None:
         message = self.mcache.get(msg_id)
@@ -249,7 +290,7 @@ class GuardedPubsub(Pubsub):
 
     async def stream_handler(self, stream: INetStream) -> None:
         try:
-            await super().stream_handler(stream)
+            await super().stream_handler(cast(INetStream, BufferedReads(stream)))
         except Exception as error:  # DecodeError of a malformed frame, above all
             self._statistics.rejected["pubsub-frame"] += 1
             peer = stream.muxed_conn.peer_id

@@ -62,7 +62,7 @@ def build_swarm(identity: Identity) -> GuardedSwarm:
 def build_host(swarm: GuardedSwarm, statistics: Statistics) -> BasicHost:
     """Put a host on `swarm`, every stream handler guarded."""
     quiet_libp2p()
-    host = BasicHost(swarm, addrs_factory=_announced, disable_identify_address_discovery=True)
+    host = BasicHost(swarm, addrs_factory=_Announced(), disable_identify_address_discovery=True)
     swarm.set_stream_handler(guarded(swarm.common_stream_handler, statistics))
     return host
 
@@ -109,10 +109,20 @@ def quiet_libp2p() -> None:
         logging.root.addHandler(logging.NullHandler())
 
 
-def _announced(candidates: list[Multiaddr]) -> list[Multiaddr]:
-    announced = []
-    for candidate in candidates:
-        text = str(candidate).split("/")
-        endpoint = Endpoint(text[2], int(text[4]))
-        announced.append(Multiaddr(Endpoint(reachable_ip(endpoint.ip), endpoint.port).multiaddr))
-    return announced
+class _Announced:
+    """Turns listening addresses into dialable ones; libp2p asks for them with every message."""
+
+    def __init__(self) -> None:
+        self._candidates: list[Multiaddr] = []
+        self._announced: list[Multiaddr] = []
+
+    def __call__(self, candidates: list[Multiaddr]) -> list[Multiaddr]:
+        if candidates != self._candidates:
+            self._candidates = candidates
+            self._announced = [_dialable(candidate) for candidate in candidates]
+        return self._announced
+
+
+def _dialable(listening: Multiaddr) -> Multiaddr:
+    _, _, ip, _, port, *_ = str(listening).split("/")
+    return Multiaddr(Endpoint(reachable_ip(ip), int(port)).multiaddr)

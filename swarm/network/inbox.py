@@ -27,11 +27,9 @@ class Inbox:
 
     def put(self, event: NetworkEvent) -> None:
         """Queue `event`."""
-        if len(self._events) >= CAPACITY and not self._make_room():
-            if isinstance(event, PubsubMessage | DirectMessage):
-                self._statistics.rejected["inbox-full"] += 1
-                return
         self._events.append(event)
+        if len(self._events) > CAPACITY:
+            self._drop_one()
         self._arrived.set()
 
     async def deliver_forever(self, deliver: Callable[[NetworkEvent], Awaitable[None]]) -> None:
@@ -42,11 +40,10 @@ class Inbox:
             self._arrived = trio.Event()
             await self._arrived.wait()
 
-    def _make_room(self) -> bool:
+    def _drop_one(self) -> None:
         for kind in (PubsubMessage, DirectMessage):
             for place, event in enumerate(self._events):
                 if isinstance(event, kind):
                     del self._events[place]
                     self._statistics.rejected["inbox-full"] += 1
-                    return True
-        return False
+                    return

@@ -83,6 +83,7 @@ class Network:
         self._discovery = Discovery(
             self._host, self._dialer, self._book, config.connections_target, self
         )
+        self._gossip.neighbours_of = self._discovery.neighbours_of
         self._blobs = BlobExchange(self._host, self._dialer, store, self._statistics)
         self._messages = DirectMessages(self._host, self._dialer, self._inbox, self._statistics)
         self._nursery: trio.Nursery | None = None
@@ -106,19 +107,12 @@ class Network:
         require_free_port(self._config.listen_ip, self._config.port)
         kind = "ip6" if ":" in self._config.listen_ip else "ip4"
         listen = Multiaddr(f"/{kind}/{self._config.listen_ip}/tcp/{self._config.port}")
-        async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(self._host.run(listen_addrs=[listen]))
-            if not self._host.get_transport_addrs():
-                raise ConfigurationError(f"cannot listen on {listen}")
-            await stack.enter_async_context(background_trio_service(self._pubsub))
-            await stack.enter_async_context(background_trio_service(self._gossip))
-            await self._pubsub.wait_until_ready()
-            self._handle(BLOB_PROTOCOL, self._blobs.serve)
-            self._handle(MESSAGE_PROTOCOL, self._messages.take)
-            self._handle(PEERS_PROTOCOL, self._discovery.answer_exchange)
+        stop = trio.Event()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._run_libp2p, listen, stop)
             self.listen_addresses = tuple(str(address) for address in self._host.get_addrs())
-            async with trio.open_nursery() as nursery:
-                self._nursery = nursery
+            self._nursery = nursery
+            try:
                 nursery.start_soon(self._inbox.deliver_forever, deliver)
                 for address in self._config.bootstraps:
                     nursery.start_soon(self._discovery.keep_bootstrap, address)
@@ -126,11 +120,11 @@ class Network:
                 nursery.start_soon(self._discovery.fill_connections)
                 nursery.start_soon(self._run_dht)
                 task_status.started()
-                try:
-                    await trio.sleep_forever()
-                finally:
-                    self._nursery = None
-                    self._book.save()
+                await trio.sleep_forever()
+            finally:
+                self._nursery = None
+                self._book.save()
+                stop.set()
 
     async def subscribe(self, topic: str) -> None:
         """Hear what is published on `topic`."""
@@ -148,7 +142,7 @@ class Network:
         """
         if len(data) > PUBSUB_MESSAGE_SIZE_MAX:
             raise LocalProtocolError(
-                f"a message on a topic has at most {PUBSUB_MESSAGE_SIZE_MAX} bytes, got {len(data)}"
+                f"a topic's message has at most {PUBSUB_MESSAGE_SIZE_MAX} bytes, got {len(data)}"
             )
         await self._pubsub.publish(topic, data)
         self._statistics.count_sent(data)
@@ -205,6 +199,38 @@ class Network:
     def peer_unreachable(self, peer: PeerId) -> None:
         """A dial of a peer that should be connected failed."""
         self._inbox.put(PeerUnreachable(peer))
+
+    async def _run_libp2p(
+        self,
+        listen: Multiaddr,
+        stop: trio.Event,
+        task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        # Shielded, because libp2p leaves sockets open when it is cancelled in mid-flight; it is
+        # asked to stop instead, and cancelled for good when that takes too long.
+        with trio.CancelScope(shield=True) as scope:
+            async with contextlib.AsyncExitStack() as stack:
+                await stack.enter_async_context(self._host.run(listen_addrs=[listen]))
+                if not self._host.get_transport_addrs():
+                    raise ConfigurationError(f"cannot listen on {listen}")
+                await stack.enter_async_context(background_trio_service(self._pubsub))
+                await stack.enter_async_context(background_trio_service(self._gossip))
+                await self._pubsub.wait_until_ready()
+                self._handle(BLOB_PROTOCOL, self._blobs.serve)
+                self._handle(MESSAGE_PROTOCOL, self._messages.take)
+                self._handle(PEERS_PROTOCOL, self._discovery.answer_exchange)
+                task_status.started()
+                await stop.wait()
+                scope.deadline = trio.current_time() + _SHUTDOWN_S
+                await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        """Refuse callers, then close every connection, so that the others know at once."""
+        async with trio.open_nursery() as nursery:
+            for listener in list(self._swarm.listeners.values()):
+                nursery.start_soon(_close_quietly, listener.close)
+            for connection in self._swarm.get_connections():
+                nursery.start_soon(_close_quietly, connection.close)
 
     async def _redial_at_once(self, peer: PeerId) -> None:
         try:
@@ -270,3 +296,10 @@ class _Connections(INotifee):
 
     async def listen_close(self, network: INetwork, multiaddr: Multiaddr) -> None:
         pass
+
+
+async def _close_quietly(close: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await close()
+    except Exception as error:  # the remote may have closed it first
+        log.debug("closing: %r", error)

@@ -15,6 +15,7 @@ from typing import Any
 
 STARTED_S = time.perf_counter()
 
+import psutil  # noqa: E402
 import trio  # noqa: E402  # the start of the process is what is measured
 
 from swarm.core.blobs import BlobRef  # noqa: E402
@@ -39,7 +40,7 @@ async def deliver(event: NetworkEvent) -> None:
     if "data" in fields:
         data = fields.pop("data")
         fields |= {"data": data[:100].decode("latin1"), "size": len(data)}
-    emit(event=type(event).__name__, at_s=time.time(), **fields)
+    emit(event=type(event).__name__, at_s=time.monotonic(), **fields)
 
 
 class Commands:
@@ -93,7 +94,7 @@ class Commands:
         return {
             "cpu_s": used.ru_utime + used.ru_stime,
             "at_s": time.perf_counter(),
-            "rss_mb": int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6,
+            "rss_mb": psutil.Process().memory_info().rss / 1e6,
             "numpy": "numpy" in sys.modules,
         }
 
@@ -121,7 +122,7 @@ async def main(state_dir: Path, ip: str, port: int, bootstraps: list[str]) -> No
             peer=identity.peer_id,
             addresses=network.listen_addresses,
             took_s=time.perf_counter() - STARTED_S,
-            at_s=time.time(),
+            at_s=time.monotonic(),
         )
         commands = Commands(network, store)
         buffer = b""
