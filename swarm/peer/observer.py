@@ -1,0 +1,212 @@
+"""Observer: a peer that only watches, in a trio thread of its own, for pages and notebooks."""
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+import trio
+
+from swarm.core.effects import PeerConnected, PeerUnreachable, Send, Subscribe, Unsubscribe
+from swarm.core.errors import NetworkError, RemoteProtocolError, SwarmError
+from swarm.core.machine import Effect, Event, SetTimer, TimerFired
+from swarm.federation.effects import Started
+from swarm.federation.joining import Joining
+from swarm.federation.observing import Observation
+from swarm.network import events as network_events
+from swarm.network.addresses import parse_bootstrap
+from swarm.network.identity import Identity, verify
+from swarm.network.network import Network, NetworkConfig
+from swarm.network.store import FileBlobStore
+from swarm.network.wire import decode, encode
+from swarm.peer.picture import empty_picture, picture
+
+INBOX_MAX = 4096
+"""Messages waiting; an observer of a large swarm hears much, and may fall behind for a moment."""
+PICTURES_AT_MOST_EVERY_S = 0.1
+PICTURES_AT_LEAST_EVERY_S = 1.0
+STOP_WITHIN_S = 4.0
+
+log = structlog.get_logger()
+
+
+class Observer:
+    """Watches the swarm behind some bootstrap addresses; `snapshot` is what it sees.
+
+    Every method may be called from any thread.
+    """
+
+    def __init__(self, bootstraps: Sequence[str], listen_ip: str = "127.0.0.1") -> None:
+        self._bootstraps = tuple(parse_bootstrap(text) for text in bootstraps)
+        self._listen_ip = listen_ip
+        self._changed = threading.Condition()
+        self._snapshot: dict[str, Any] = empty_picture("", 0, 0.0)
+        self._thread: threading.Thread | None = None
+        self._started = threading.Event()
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._scope = trio.CancelScope()
+        self._error: BaseException | None = None
+
+    def start(self) -> None:
+        """Begin to watch; returns once the observer listens.
+
+        Raises:
+            SwarmError: The network could not be started.
+        """
+        self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
+        self._thread.start()
+        self._started.wait()
+        if isinstance(self._error, SwarmError):
+            raise self._error
+
+    def stop(self) -> None:
+        """Stop watching and join the thread."""
+        if self._token is not None:
+            try:
+                self._token.run_sync_soon(self._scope.cancel)
+            except trio.RunFinishedError:
+                log.debug("observer had ended already")
+        if self._thread is not None:
+            self._thread.join(STOP_WITHIN_S)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The newest picture, plain JSON; nobody changes it afterwards."""
+        with self._changed:
+            return self._snapshot
+
+    def wait_change(self, seen_version: int, timeout_s: float) -> int:
+        """Block until there is a newer picture than `seen_version`, or for `timeout_s`."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._snapshot["version"] > seen_version, timeout_s)
+            version: int = self._snapshot["version"]
+            return version
+
+    def _run(self) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="swarm-observer-"))
+        try:
+            trio.run(self._watch, folder)
+        except BaseException as error:  # told by start(), or logged: it has no caller
+            self._error = _only(error)
+            log.error("observer ended", reason=repr(self._error))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            self._started.set()
+
+    async def _watch(self, folder: Path) -> None:
+        identity = Identity.generate()
+        config = NetworkConfig(self._listen_ip, 0, folder, self._bootstraps)
+        network = Network(config, identity, FileBlobStore(folder / "blobs"))
+        self._token = trio.lowlevel.current_trio_token()
+        inbox_in, inbox = trio.open_memory_channel[Event](INBOX_MAX)
+
+        async def take(event: network_events.NetworkEvent) -> None:
+            message = _translate(event)
+            if message is not None:
+                await inbox_in.send(message)
+
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(network.run, take)
+                self._started.set()
+                watching = _Watching(network, inbox)
+                nursery.start_soon(self._paint_forever, watching, trio.current_time())
+                await watching.run()
+
+    async def _paint_forever(self, watching: "_Watching", started_s: float) -> None:
+        while True:
+            now_s = trio.current_time()
+            self._publish(watching.paint(now_s, now_s - started_s))
+            await trio.sleep(PICTURES_AT_MOST_EVERY_S)
+            with trio.move_on_after(PICTURES_AT_LEAST_EVERY_S):
+                await watching.changed.wait()
+
+    def _publish(self, painted: dict[str, Any]) -> None:
+        with self._changed:
+            self._snapshot = {**painted, "version": self._snapshot["version"] + 1}
+            self._changed.notify_all()
+
+
+class _Watching:
+    """Drives the joining and the observing machine over a network."""
+
+    def __init__(self, network: Network, inbox: trio.MemoryReceiveChannel[Event]) -> None:
+        self.changed = trio.Event()
+        self._network = network
+        self._inbox = inbox
+        self._machine: Joining | Observation = Joining(network.peer_id)
+        self._timers: dict[str, float] = {}
+
+    def paint(self, now_s: float, elapsed_s: float) -> dict[str, Any]:
+        connected = len(self._network.snapshot().connected)
+        if isinstance(self._machine, Observation):
+            return picture(self._machine, connected, now_s, elapsed_s)
+        return empty_picture(self._network.peer_id, connected, elapsed_s)
+
+    async def run(self) -> None:
+        joining = Joining(self._network.peer_id)
+        self._machine = joining
+        await self._carry_out(joining.start(trio.current_time()))
+        while joining.offer is None:
+            await self._handle(await self._next_event())
+        observation = Observation(self._network.peer_id, joining.offer.spec)
+        self._machine = observation
+        await self._handle(Started(offered_by=(joining.offer.sender,)))
+        while True:
+            await self._handle(await self._next_event())
+
+    async def _handle(self, event: Event) -> None:
+        await self._carry_out(self._machine.handle(event, trio.current_time()))
+        self.changed.set()
+        self.changed = trio.Event()
+
+    async def _next_event(self) -> Event:
+        if not self._timers:
+            return await self._inbox.receive()
+        name = min(self._timers, key=self._timers.__getitem__)
+        with trio.move_on_at(self._timers[name]):
+            return await self._inbox.receive()
+        del self._timers[name]
+        return TimerFired(name)
+
+    async def _carry_out(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case SetTimer(name, due_s):
+                    self._timers[name] = due_s
+                case Subscribe(topic):
+                    await self._network.subscribe(topic)
+                case Unsubscribe(topic):
+                    await self._network.unsubscribe(topic)
+                case Send(peer, message):
+                    try:
+                        await self._network.send(peer, encode(message))
+                    except NetworkError as error:  # the machine asks again
+                        log.debug("not sent", peer=peer, reason=str(error))
+
+
+def _translate(event: network_events.NetworkEvent) -> Event | None:
+    match event:
+        case network_events.PubsubMessage(_, sender, data):
+            pass
+        case network_events.DirectMessage(sender, data):
+            pass
+        case network_events.PeerConnected(peer):
+            return PeerConnected(peer)
+        case network_events.PeerUnreachable(peer):
+            return PeerUnreachable(peer)
+        case _:
+            return None
+    try:
+        return decode(data, sender, verify).message
+    except RemoteProtocolError as error:
+        log.debug("rejected", peer=sender, reason=str(error))
+        return None
+
+
+def _only(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
