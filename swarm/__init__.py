@@ -1,0 +1,41 @@
+"""Swarm: people who hold data on several machines train one model together, with no server.
+
+    import swarm
+
+    with swarm.start_peer(x_train, y_train, model="cnn", rounds=5, min_peers=2) as peer:
+        print("others join at", peer.address)
+        peer.wait_finished()
+        model = peer.model()          # a keras.Model
+
+Layers, from the top; imports point down only (see ARCHITECTURE.md):
+
+    dashboard                                     watches
+    swarm.peer                                    wires everything together
+    swarm.simulation | .network | .learning       rehearses | moves bytes | does maths
+    swarm.federation                              decides, without input or output
+    swarm.core                                    the words everyone speaks
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from swarm.core.session import SessionSpec
+    from swarm.peer.facade import RunningPeer, start_peer
+    from swarm.peer.observer import Observer
+
+__all__ = ["Observer", "RunningPeer", "SessionSpec", "start_peer"]
+
+_HOMES = {
+    "Observer": "swarm.peer.observer",
+    "RunningPeer": "swarm.peer.facade",
+    "SessionSpec": "swarm.core.session",
+    "start_peer": "swarm.peer.facade",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the facade on first use: the layers below must not load what is above them."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'swarm' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -374,15 +374,13 @@ class Observation:
         known = [(head.metrics, head.round - 1) for head in reversed(chain) if head.round > 0]
         if not chain:
             return known
-        statuses = [
-            s.status for s in self.sightings.values() if s.status is not None and not s.gone
-        ]
         newest = [
-            s.evaluation
-            for s in statuses
-            if s.evaluated == chain[0].digest and s.evaluation is not None
+            status.evaluation
+            for status in (sighting.status for sighting in self.sightings.values())
+            if status is not None and status.evaluated == chain[0].digest and status.evaluation
         ]
-        if newest and len(newest) >= len([s for s in statuses if s.sender in chain[0].cohort]):
+        gone = {peer for peer, sighting in self.sightings.items() if sighting.gone}
+        if newest and {m.peer for m in newest} >= set(chain[0].cohort) - gone:
             known.append((tuple(newest), chain[0].round))
         return known
 

@@ -56,6 +56,16 @@ class Learning:
             case effects.Combine():
                 spawn(lambda: self._combine(effect))
 
+    async def export(self, blob: BlobRef, path: Path) -> None:
+        """Write the model with these weights as a `.keras` file, after the current training.
+
+        Raises:
+            LearningError: The worker could not.
+            BlobNotFoundError: The weights are not here.
+        """
+        job = jobs.Export(str(self._store.path(blob)), str(path))
+        await self._worker.export(job)
+
     def stop_training(self) -> None:
         """End a training under way; nothing comes of it."""
         self._replace_training(None)

@@ -4,21 +4,30 @@ import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import structlog
 import trio
 from trio_typing import TaskStatus
 
 from swarm.core.effects import BlobArrived, PeerConnected, PeerUnreachable
-from swarm.core.errors import ConfigurationError, LearningError, NetworkError, RemoteProtocolError
+from swarm.core.errors import (
+    ConfigurationError,
+    LearningError,
+    NetworkError,
+    RemoteProtocolError,
+    WorkerDiedError,
+)
 from swarm.core.ids import PeerId
 from swarm.core.machine import Event
 from swarm.core.session import SessionSpec
 from swarm.federation.effects import LearnerReady, LeaveRequested, Started
 from swarm.federation.federation import Federation
+from swarm.federation.messages import Status
 from swarm.federation.topics import status_topic
 from swarm.learning import jobs
 from swarm.network import events as network_events
+from swarm.network.addresses import reachable_ip
 from swarm.network.identity import Identity, load_or_create_identity, verify
 from swarm.network.lock import hold_state_folder
 from swarm.network.network import Network, NetworkConfig
@@ -51,7 +60,8 @@ class Peer:
         self.settings = settings
         self.driver: Driver | None = None
         self.board = StatusBoard(settings.name)
-        self.exported = trio.Event()
+        self.address = ""
+        """`ip:port` others can join at; known once the peer listens."""
         self._say = say
         self._leaving = trio.Event()
         self._inbox_in, self._inbox = trio.open_memory_channel[Event](INBOX_MAX)
@@ -93,18 +103,18 @@ class Peer:
                 nursery.start_soon(self._prepare, worker, spec, model_path)
                 nursery.start_soon(self._tell_status, driver, network)
                 await self._stay(driver)
-                await self._end(driver, network, worker, store)
+                await self._end(driver, network)
                 nursery.cancel_scope.cancel()
 
     # -- before the session
 
     def _greet(self, network: Network) -> None:
         address = network.listen_addresses[0]
+        ip, port = reachable_ip(self.settings.ip), address.split("/")[4]
+        self.address = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
         log.info("listening", peer_id=network.peer_id, address=address)
         if not self.settings.bootstraps:
-            ip, port = address.split("/")[2], address.split("/")[4]
-            host = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
-            self._say(f"Others join with: python -m swarm.peer <ip> <port> {host}")
+            self._say(f"Others join with: python -m swarm.peer <ip> <port> {self.address}")
 
     async def _cancel_when_leaving_early(self, scope: trio.CancelScope) -> None:
         """Without a session there is nothing to say goodbye to."""
@@ -168,17 +178,22 @@ class Peer:
         await self._post(LearnerReady())
 
     async def _tell_status(self, driver: Driver, network: Network) -> None:
-        topic = status_topic(driver.machine.spec.id)
         told, told_s = None, float("-inf")
         while True:
-            status = self.board.status(driver.machine, network.snapshot())
-            status = replace(status, rejections=status.rejections + self._rejected)
-            now_s = trio.current_time()
+            status, now_s = self._status(driver, network), trio.current_time()
             if status != told or now_s - told_s >= STATUS_KEPT_ALIVE_EVERY_S:
-                await network.publish(topic, encode(status))
+                await self._publish_status(driver, network)
+                self._write_report(driver, network)
                 told, told_s = status, now_s
-            self._write_report(driver, network)
             await trio.sleep(STATUS_EVERY_S)
+
+    def _status(self, driver: Driver, network: Network) -> Status:
+        status = self.board.status(driver.machine, network.snapshot())
+        return replace(status, rejections=status.rejections + self._rejected)
+
+    async def _publish_status(self, driver: Driver, network: Network) -> None:
+        topic = status_topic(driver.machine.spec.id)
+        await network.publish(topic, encode(self._status(driver, network)))
 
     def _write_report(self, driver: Driver, network: Network) -> None:
         if self.settings.report is not None:
@@ -202,16 +217,15 @@ class Peer:
         await self._leaving.wait()
         scope.cancel()
 
-    async def _end(
-        self, driver: Driver, network: Network, worker: Worker, store: FileBlobStore
-    ) -> None:
+    async def _end(self, driver: Driver, network: Network) -> None:
         if driver.learning is not None:
             driver.learning.stop_training()
         with trio.CancelScope(shield=True):
             with trio.move_on_after(EXPORT_WITHIN_S):
-                await self._export(driver, worker, store)
+                await self._export_at_end(driver)
             self._write_report(driver, network)
             with trio.move_on_after(GOODBYE_WITHIN_S):
+                await self._publish_status(driver, network)
                 await self._post(LeaveRequested())
                 await trio.sleep(GOODBYE_WITHIN_S / 2)  # pubsub does not say when it has sent
         held = driver.machine.held
@@ -221,15 +235,23 @@ class Peer:
             head=held.digest if held is not None else None,
         )
 
-    async def _export(self, driver: Driver, worker: Worker, store: FileBlobStore) -> None:
-        held = driver.machine.held
-        if self.settings.export is None or held is None:
+    async def export(self, path: Path) -> None:
+        """Write the held model as a `.keras` file.
+
+        Raises:
+            LearningError: There is no model yet, or the worker could not.
+        """
+        held = self.driver.machine.held if self.driver is not None else None
+        if self.driver is None or self.driver.learning is None or held is None:
+            raise LearningError("there is no model yet: no round has begun")
+        await self.driver.learning.export(held.blob, path)
+
+    async def _export_at_end(self, driver: Driver) -> None:
+        if self.settings.export is None or driver.machine.held is None:
             return
         try:
-            weights_path = str(store.path(held.blob))
-            await worker.export(jobs.Export(weights_path, str(self.settings.export)))
-            self.exported.set()
-        except (LearningError, NetworkError) as error:
+            await self.export(self.settings.export)
+        except (LearningError, NetworkError, WorkerDiedError) as error:
             log.warning("not exported", reason=str(error))
 
     # -- events
