@@ -1,0 +1,339 @@
+import hashlib
+import io
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from swarm.core.errors import ConfigurationError, DataError
+from swarm.learning.datasets import (
+    cifar10,
+    cifar_binary,
+    describe,
+    digits,
+    load_dataset,
+    npz,
+    resolve_dataset,
+    synthetic10,
+)
+from swarm.learning.jobs import DataConfig, Progress
+
+FILES = cifar_binary.TRAIN_FILES + cifar_binary.TEST_FILES
+
+
+def _ignore(progress: Progress) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that holds synthetic10, generated once for this module."""
+    cache = tmp_path_factory.mktemp("cache")
+    synthetic10.find_or_generate(str(cache), _ignore)
+    return cache
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("SWARM_DATA_DIR", raising=False)
+    monkeypatch.setattr(cifar10, "URL", (tmp_path / "nowhere.tar.gz").as_uri())
+
+
+class TestDigits:
+    def test_pixels_are_floats_in_0_to_1_and_the_split_is_fixed(self) -> None:
+        data = digits.load()
+        x = data.train.x.take(np.arange(len(data.train.y)))
+
+        assert x.shape == (1438, 8, 8, 1)
+        assert x.dtype == np.float32
+        assert (x.min(), x.max()) == (0.0, 1.0)
+        assert len(data.test.y) == 359
+        assert np.array_equal(digits.load().test.y, data.test.y)
+
+    def test_it_is_what_scikit_learn_loads(self) -> None:
+        from sklearn.datasets import load_digits  # noqa: PLC0415 - slow to import
+
+        ours = digits.load()
+        theirs = load_digits()
+
+        x = np.concatenate(
+            [s.x.take(np.arange(len(s.y))).reshape(-1, 64) for s in (ours.train, ours.test)]
+        )
+        assert sorted((x * 16).tolist()) == sorted(theirs.data.tolist())
+
+
+class TestCifarBinary:
+    def test_rows_become_images_with_channels_last(self, tmp_path: Path) -> None:
+        row = np.zeros((10_000, 3073), np.uint8)
+        row[3, 0] = 7
+        row[3, 1 + 0 * 1024 + 5 * 32 + 9] = 11  # red at y = 5, x = 9
+        row[3, 1 + 2 * 1024 + 6 * 32 + 8] = 13  # blue at y = 6, x = 8
+        (tmp_path / "a.bin").write_bytes(row.tobytes())
+
+        split = cifar_binary.read_split(tmp_path, ("a.bin",))
+        image = split.x.take(np.array([3]))[0]
+
+        assert split.y[3] == 7
+        assert (image[5, 9, 0], image[6, 8, 2], image.sum()) == (11, 13, 24)
+
+    def test_examples_come_in_the_order_asked_for_across_files(self, generated: Path) -> None:
+        split = synthetic10.load(str(generated), _ignore).train
+        indices = np.array([30_001, 2, 49_999, 10_000])
+
+        together = split.x.take(indices)
+
+        for position, index in enumerate(indices):
+            alone = split.x.take(np.array([index]))[0]
+            np.testing.assert_array_equal(together[position], alone)
+
+    def test_a_file_of_another_size_is_refused_by_name(
+        self, tmp_path: Path, generated: Path
+    ) -> None:
+        folder = _copy(generated, tmp_path)
+        (folder / "data_batch_3.bin").unlink()
+        (folder / "data_batch_3.bin").write_bytes(b"\0" * 3073)
+
+        with pytest.raises(DataError, match=r"data_batch_3.bin is damaged.*30730000.*3073"):
+            resolve_dataset("cifar10", str(tmp_path), str(tmp_path), _ignore)
+
+    def test_a_missing_file_is_refused_by_name(self, tmp_path: Path, generated: Path) -> None:
+        folder = _copy(generated, tmp_path)
+        (folder / "test_batch.bin").unlink()
+
+        with pytest.raises(DataError, match=r"test_batch\.bin"):
+            resolve_dataset("cifar10", str(tmp_path), str(tmp_path), _ignore)
+
+    def test_a_label_of_ten_or_more_is_refused_by_name(
+        self, tmp_path: Path, generated: Path
+    ) -> None:
+        folder = _copy(generated, tmp_path)
+        (folder / "data_batch_2.bin").unlink()
+        (folder / "data_batch_2.bin").write_bytes(b"\xff" * cifar_binary.FILE_BYTES)
+
+        with pytest.raises(DataError, match=r"data_batch_2\.bin.*below 10, got 255"):
+            cifar10.load(folder)
+
+
+class TestCifar10:
+    def test_a_data_folder_is_found_before_anything_else(
+        self, tmp_path: Path, generated: Path
+    ) -> None:
+        _copy(generated, tmp_path)
+
+        resolved = resolve_dataset("cifar10", str(tmp_path), str(tmp_path / "cache"), _ignore)
+
+        assert (resolved.name, resolved.label, resolved.stand_in) == ("cifar10", "cifar10", False)
+
+    def test_the_environment_may_name_the_folder(
+        self, tmp_path: Path, generated: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _copy(generated, tmp_path)
+        monkeypatch.setenv("SWARM_DATA_DIR", str(tmp_path))
+
+        assert not resolve_dataset("cifar10", None, str(tmp_path / "cache"), _ignore).stand_in
+
+    @pytest.mark.usefixtures("offline")
+    def test_where_it_cannot_be_had_generated_data_stands_in_and_says_so(
+        self, generated: Path
+    ) -> None:
+        resolved = resolve_dataset("cifar10", None, str(generated), _ignore)
+
+        assert resolved.name == "synthetic10"
+        assert resolved.label == "synthetic10 (generated stand-in for CIFAR-10)"
+        assert resolved.stand_in
+        assert "could not be downloaded" in resolved.reason
+
+    @pytest.mark.usefixtures("offline")
+    def test_loading_decides_as_resolving_does(self, generated: Path) -> None:
+        config = DataConfig(dataset="cifar10", cache_dir=str(generated))
+
+        data = load_dataset(config, _ignore)
+
+        assert (data.label, data.stand_in) == (synthetic10.LABEL, True)
+
+    @pytest.mark.usefixtures("offline")
+    def test_an_archive_with_another_checksum_is_refused_and_leaves_nothing(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        archive = tmp_path / "archive.tar.gz"
+        archive.write_bytes(b"not it")
+        monkeypatch.setattr(cifar10, "URL", archive.as_uri())
+
+        with pytest.raises(cifar10.UnavailableError, match="md5"):
+            cifar10.find_or_download(None, str(tmp_path / "cache"), _ignore)
+
+        assert list((tmp_path / "cache").iterdir()) == []
+
+    @pytest.mark.usefixtures("offline")
+    def test_a_good_archive_is_unpacked_into_the_cache_and_nothing_else_in_it(
+        self, tmp_path: Path, generated: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        archive = tmp_path / "archive.tar.gz"
+        _write_archive(archive, generated)
+        monkeypatch.setattr(cifar10, "URL", archive.as_uri())
+        monkeypatch.setattr(cifar10, "ARCHIVE_MD5", _md5(archive))
+        monkeypatch.setattr(cifar10, "ARCHIVE_BYTES", archive.stat().st_size)
+        reports: list[Progress] = []
+
+        folder = cifar10.find_or_download(None, str(tmp_path / "cache"), reports.append)
+
+        assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+        assert not (tmp_path / "escaped").exists()
+        assert {report.phase for report in reports} == {"downloading"}
+        assert cifar10.find_or_download(None, str(tmp_path / "cache"), _ignore) == folder
+
+
+class TestSynthetic10:
+    def test_it_has_the_shape_and_size_of_cifar10_and_balanced_classes(
+        self, generated: Path
+    ) -> None:
+        data = synthetic10.load(str(generated), _ignore)
+
+        assert data.train.x.take(np.array([0, 49_999])).shape == (2, 32, 32, 3)
+        assert np.bincount(data.train.y).tolist() == [5_000] * 10
+        assert np.bincount(data.test.y).tolist() == [1_000] * 10
+
+    def test_it_is_the_same_on_every_machine(self) -> None:
+        first, again = (synthetic10.generate_file(5)[:100] for _ in range(2))
+
+        assert np.array_equal(first, again)
+
+    @pytest.mark.slow
+    def test_a_linear_classifier_stays_under_half(self, generated: Path) -> None:
+        data = synthetic10.load(str(generated), _ignore)
+        x, x_test = (
+            split.x.take(np.arange(10_000)).reshape(10_000, -1) / np.float32(255) - 0.5
+            for split in (data.train, data.test)
+        )
+        targets = np.eye(10, dtype=np.float32)[data.train.y[:10_000]]
+
+        ridge = x.T @ x + 100 * np.eye(3072, dtype=np.float32)
+        predicted = (x_test @ np.linalg.solve(ridge, x.T @ targets)).argmax(axis=1)
+
+        assert 0.1 < (predicted == data.test.y).mean() < 0.5
+
+
+class TestNpz:
+    def test_arrays_are_taken_as_they_are(self, tmp_path: Path) -> None:
+        x = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
+        path = _npz(tmp_path, x_train=x, y_train=[0, 1], x_test=x[:1], y_test=[2])
+
+        data = npz.load(path)
+
+        assert (data.input_shape, data.num_classes) == ((4, 4, 3), 3)
+        np.testing.assert_array_equal(data.train.x.take(np.array([1])), x[1:])
+        assert data.label == "own data (own.npz)"
+
+    def test_without_a_test_split_a_fifth_is_held_out(self, tmp_path: Path) -> None:
+        x = np.arange(50, dtype=np.float32).reshape(50, 1)
+        path = _npz(tmp_path, x_train=x, y_train=np.zeros(50, int))
+
+        data = npz.load(path)
+        train, test = (s.x.take(np.arange(len(s.y))).ravel() for s in (data.train, data.test))
+
+        assert (len(train), len(test)) == (40, 10)
+        assert sorted([*train, *test]) == list(range(50))
+
+    def test_grey_images_get_a_channel(self, tmp_path: Path) -> None:
+        path = _npz(tmp_path, x_train=np.zeros((9, 28, 28), np.uint8), y_train=np.arange(9))
+
+        assert npz.load(path).input_shape == describe(str(path))[0] == (28, 28, 1)
+
+    def test_describe_needs_no_pixels(self, tmp_path: Path) -> None:
+        path = _npz(tmp_path, x_train=np.zeros((4, 7), np.float32), y_train=[0, 3, 1, 1])
+
+        assert describe(str(path)) == ((7,), 4)
+
+    @pytest.mark.parametrize(
+        ("arrays", "rule"),
+        [
+            ({"x_train": np.zeros((2, 2))}, "y_train is missing"),
+            ({"y_train": [0, 1]}, "x_train is missing"),
+            ({"x_train": np.zeros((3, 2)), "y_train": [0, 1]}, "x_train has 3 .* y_train has 2"),
+            ({"x_train": np.zeros(2), "y_train": [0, 1]}, "x_train must have an axis"),
+            ({"x_train": np.zeros((2, 2)), "y_train": [0.0, 1.0]}, "y_train must be integers"),
+            ({"x_train": np.zeros((2, 2)), "y_train": np.eye(2, dtype=int)}, "y_train must be"),
+            ({"x_train": np.zeros((2, 2)), "y_train": [0, -1]}, "y_train must hold labels from 0"),
+            ({"x_train": np.full((2, 2), np.nan), "y_train": [0, 1]}, "x_train must be finite"),
+            ({"x_train": np.full((2, 2), 1e300), "y_train": [0, 1]}, "x_train must be finite"),
+            ({"x_train": np.array([["a"], ["b"]]), "y_train": [0, 1]}, "x_train must hold numb"),
+            ({"x_train": np.zeros((0, 2)), "y_train": np.zeros(0, int)}, "at least 1 label"),
+            ({"x_train": np.zeros((1, 2)), "y_train": [0]}, "at least 2 examples"),
+            (
+                {"x_train": np.zeros((2, 2)), "y_train": [0, 1], "x_test": np.zeros((1, 2))},
+                "both x_test and y_test",
+            ),
+            (
+                {
+                    "x_train": np.zeros((2, 2)),
+                    "y_train": [0, 1],
+                    "x_test": np.zeros((1, 3)),
+                    "y_test": [0],
+                },
+                "x_test must have examples of shape",
+            ),
+        ],
+    )
+    @pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")
+    def test_malformed_arrays_are_named_with_the_rule(
+        self, tmp_path: Path, arrays: dict[str, Any], rule: str
+    ) -> None:
+        with pytest.raises(DataError, match=rule):
+            npz.load(_npz(tmp_path, **arrays))
+
+    @pytest.mark.parametrize("content", [b"", b"PK\x03\x04junk", b"\x93NUMPY junk"])
+    def test_foreign_files_are_refused_by_name(self, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / "own.npz"
+        path.write_bytes(content)
+
+        with pytest.raises(DataError, match=r"own\.npz"):
+            npz.load(path)
+
+    def test_pickled_objects_are_refused(self, tmp_path: Path) -> None:
+        path = _npz(tmp_path, x_train=np.array([{}, {}], object), y_train=[0, 1])
+
+        with pytest.raises(DataError, match="pickle"):
+            npz.load(path)
+
+    def test_a_missing_file_is_refused_by_name(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="does not exist"):
+            npz.load(tmp_path / "missing.npz")
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="cifar11"):
+        describe("cifar11")
+
+
+def _npz(folder: Path, **arrays: Any) -> Path:
+    path = folder / "own.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+def _copy(generated: Path, target: Path) -> Path:
+    """A folder in CIFAR-10's layout, of links to generated files."""
+    folder = target / cifar_binary.FOLDER
+    folder.mkdir()
+    for name in FILES:
+        (folder / name).symlink_to(_source(generated) / name)
+    return folder
+
+
+def _source(generated: Path) -> Path:
+    return generated / synthetic10.CACHE_FOLDER / cifar_binary.FOLDER
+
+
+def _write_archive(path: Path, generated: Path) -> None:
+    with tarfile.open(path, "w:gz", compresslevel=0) as tar:
+        for name in FILES:
+            tar.add((_source(generated) / name), f"{cifar_binary.FOLDER}/{name}")
+        evil = tarfile.TarInfo("../../escaped")
+        evil.size = 4
+        tar.addfile(evil, io.BytesIO(b"evil"))
+
+
+def _md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
