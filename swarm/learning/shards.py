@@ -38,7 +38,8 @@ def take_shards(dataset: Dataset, spec: SessionSpec, config: DataConfig) -> tupl
     """Copy this peer's training part and test shard.
 
     The test split is always cut iid into as many shards as there are parts, so the mean of the
-    peers' accuracies, weighted by their examples, is exactly the accuracy on the whole test split.
+    peers' accuracies, weighted by their examples, is exactly the accuracy on the whole test split,
+    unless the session caps the shards.
 
     Raises:
         DataError: There are fewer examples than parts.
@@ -53,6 +54,8 @@ def take_shards(dataset: Dataset, spec: SessionSpec, config: DataConfig) -> tupl
         part = np.sort(cap_rng.choice(part, spec.examples_per_peer_max, replace=False))
     test_rng = generator(spec.seed, Purpose.TEST_SPLIT)
     test = IidPartitioner().partition(dataset.test.y, count, test_rng)[index]
+    if spec.test_examples_per_peer_max > 0:
+        test = test[: spec.test_examples_per_peer_max]
     return (
         Shard(dataset.train.x.take(part), dataset.train.y[part]),
         Shard(dataset.test.x.take(test), dataset.test.y[test]),

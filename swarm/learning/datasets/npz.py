@@ -64,9 +64,7 @@ def _read(path: Path, only: tuple[str, ...] | None = None) -> dict[str, NDArray[
     if not path.is_file():
         raise DataError(f"{path} does not exist")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise DataError(f"{path} must be an .npz file, got another numpy file")
+        with path.open("rb") as opened, np.lib.npyio.NpzFile(opened, allow_pickle=False) as file:
             _check_names(path, file.files)
             return {name: file[name] for name in file.files if only is None or name in only}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:

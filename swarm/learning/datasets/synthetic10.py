@@ -104,14 +104,14 @@ def _images(labels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.u
     axis = np.arange(SIDE, dtype=np.float32)
     x = axis[None, None, :] - uniform(9, 22, 1, 1)  # (n, 1, 32): from the patch's centre
     y = axis[None, :, None] - uniform(9, 22, 1, 1)  # (n, 32, 1)
-    angle = (labels[:, None, None] + uniform(-0.35, 0.35, 1, 1)) * np.float32(np.pi / NUM_CLASSES)
-    waves = 2 * np.pi * uniform(0.1, 0.22, 1, 1)  # radians per pixel
+    angle = (labels[:, None, None] + uniform(-0.3, 0.3, 1, 1)) * np.float32(np.pi / NUM_CLASSES)
+    waves = 2 * np.pi * uniform(0.1, 0.2, 1, 1)  # radians per pixel
     phase = uniform(0, 2 * np.pi, 1, 1)
     stripes = np.sin(waves * (x * np.cos(angle) + y * np.sin(angle)) + phase)
-    window = np.exp(-(x * x + y * y) / (2 * uniform(6, 10, 1, 1) ** 2))
+    window = np.exp(-(x * x + y * y) / (2 * uniform(7, 11, 1, 1) ** 2))
     grey = np.sign(uniform(-1, 1, 1, 1, 1))  # either sign: bright on dark, or dark on bright
-    colour = (0.6 * grey + 0.4 * uniform(-1, 1, 3, 1, 1)) * uniform(40, 100, 1, 1, 1)
-    image = uniform(77, 177, 3, 1, 1) + colour * (stripes * window)[:, None]
-    image += rng.integers(-25, 26, image.shape, np.int8)
+    colour = (0.7 * grey + 0.3 * uniform(-1, 1, 3, 1, 1)) * uniform(50, 110, 1, 1, 1)
+    image = uniform(87, 167, 3, 1, 1) + colour * (stripes * window)[:, None]
+    image += rng.integers(-20, 21, image.shape, np.int8)
     pixels: NDArray[np.uint8] = np.clip(image, 0, 255).astype(np.uint8)
     return pixels
