@@ -31,6 +31,8 @@ class SessionSpec:
     """Concentration of the Dirichlet partitioner; read only by it."""
     examples_per_peer_max: int = 0
     """Cap on the training examples each peer takes of its part; 0 for all of them."""
+    test_examples_per_peer_max: int = 0
+    """Cap on the test examples each peer measures the global model on; 0 for all of its part."""
     rounds: int = 10
     local_epochs: int = 1
     batch_size: int = 50
@@ -107,6 +109,7 @@ def _check_choices(spec: SessionSpec) -> None:
 _MINIMA = {
     "num_classes": 2,
     "examples_per_peer_max": 0,
+    "test_examples_per_peer_max": 0,
     "rounds": 1,
     "local_epochs": 1,
     "batch_size": 1,

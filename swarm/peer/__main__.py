@@ -3,14 +3,15 @@
 import importlib
 import sys
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import platformdirs
 import trio
 import typer
 
-from swarm.core.errors import ConfigurationError, SwarmError
+from swarm.core.errors import ConfigurationError
 from swarm.network.addresses import parse_bootstrap
+from swarm.peer.command import run_command
 from swarm.peer.logs import FORMATS, LEVELS, configure_logs
 from swarm.peer.settings import (
     PeerSettings,
@@ -19,8 +20,6 @@ from swarm.peer.settings import (
     read_toml,
 )
 
-# typer bundles its own click and exports of its errors only some.
-_ClickError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
@@ -140,6 +139,13 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
             envvar="SWARM_EXAMPLES_PER_PEER_MAX",
         ),
     ] = None,
+    test_examples_per_peer_max: Annotated[
+        int | None,
+        typer.Option(
+            help="Session: cap on each peer's test examples; 0 for none.",
+            envvar="SWARM_TEST_EXAMPLES_PER_PEER_MAX",
+        ),
+    ] = None,
     cluster_size: Annotated[
         int | None,
         typer.Option(help="Session: most members of a cluster.", envvar="SWARM_CLUSTER_SIZE"),
@@ -168,6 +174,13 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         Path | None,
         typer.Option(help="Write the model here at the end (.keras).", envvar="SWARM_EXPORT"),
     ] = None,
+    measure_lag: Annotated[
+        bool,
+        typer.Option(
+            help="Add the event loop's lag to the report; wakes up 100 times a second.",
+            envvar="SWARM_MEASURE_LAG",
+        ),
+    ] = False,
     log_level: Annotated[
         str, typer.Option(help=f"One of {', '.join(LEVELS)}.", envvar="SWARM_LOG_LEVEL")
     ] = "info",
@@ -203,6 +216,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         exit_when_done=exit_when_done,
         report=report,
         export=export,
+        measure_lag=measure_lag,
     )
     _run(settings)
 
@@ -230,6 +244,7 @@ _SESSION_FLAGS = (
     "partitioner",
     "dirichlet_alpha",
     "examples_per_peer_max",
+    "test_examples_per_peer_max",
     "cluster_size",
     "seed",
 )
@@ -245,36 +260,6 @@ def _run(settings: PeerSettings) -> None:
     peer_module = importlib.import_module("swarm.peer.peer")
     peer = peer_module.Peer(settings)
     trio.run(peer_module.run_until_signal, peer.run, peer.leave)
-
-
-def run_command(command: typer.Typer, prog_name: str) -> int:
-    """Run a typer command; a user's mistake is one line on stderr and exit code 2."""
-    try:
-        command(prog_name=prog_name, standalone_mode=False)
-    except typer.Exit as error:
-        return error.exit_code
-    except _ClickError as error:
-        print(f"error: {error.format_message()}", file=sys.stderr)
-        return 2
-    except (SwarmError, BaseExceptionGroup) as error:
-        return _explain(error)
-    return 0
-
-
-def _explain(error: BaseException) -> int:
-    """One line for our own errors; anything else in a group is a bug and keeps its traceback."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    if isinstance(error, BaseExceptionGroup):
-        ours, others = error.split(SwarmError)
-        if others is not None or ours is None:
-            raise error
-        error = next(iter(ours.exceptions))
-        return _explain(error)
-    if not isinstance(error, SwarmError):
-        raise error
-    print(f"error: {error}", file=sys.stderr)
-    return 2 if isinstance(error, ConfigurationError) else 1
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Driver: hands events to a federation machine and carries out the effects it asks for."""
 
+import logging
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -27,6 +28,7 @@ from swarm.core.errors import (
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.federation.effects import Note, SaveContribution, SaveHead
 from swarm.federation.federation import Federation
+from swarm.federation.messages import GlobalModel
 from swarm.network.network import Network
 from swarm.network.store import FileBlobStore
 from swarm.network.wire import encode
@@ -108,7 +110,8 @@ class Driver:
             case KeepBlobs(blobs):
                 self._store.keep_only(blobs)
             case Note(kind, text):
-                log.info(kind, detail=text)
+                # What became of a head is told, with its fields, when it is saved.
+                log.log(logging.DEBUG if kind == "head" else logging.INFO, kind, detail=text)
             case SaveContribution(contribution):
                 self._state.save_contribution(contribution)
             case _:
@@ -116,9 +119,21 @@ class Driver:
 
     def _carry_out_learning(self, effect: Effect) -> None:
         if isinstance(effect, SaveHead):
-            self._state.save_head(effect.head)
+            self._adopted(effect.head)
         if self.learning is not None:
             self.learning.carry_out(effect, self._spawn_job)
+
+    def _adopted(self, head: GlobalModel) -> None:
+        self._state.save_head(head)
+        log.info(
+            "adopted",
+            round=head.round,
+            head=head.digest,
+            author=head.author,
+            term=head.term,
+            contributors=len(head.contributors),
+            cohort=len(head.cohort),
+        )
 
     def _queue(self, effect: Effect) -> None:
         try:

@@ -34,6 +34,7 @@ from swarm.network.network import Network, NetworkConfig
 from swarm.network.store import FileBlobStore
 from swarm.network.wire import decode, encode, signing_bytes
 from swarm.peer.driver import Driver
+from swarm.peer.lag import LagMeter
 from swarm.peer.learning import Learning
 from swarm.peer.session_finder import SessionFinder
 from swarm.peer.settings import PeerSettings
@@ -66,6 +67,8 @@ class Peer:
         self._leaving = trio.Event()
         self._inbox_in, self._inbox = trio.open_memory_channel[Event](INBOX_MAX)
         self._rejected = 0
+        self._connected: set[PeerId] = set()
+        self._lag = LagMeter()
 
     def leave(self) -> None:
         """Ask the peer to end; it says goodbye and leaves resumable state."""
@@ -102,6 +105,8 @@ class Peer:
                 nursery.start_soon(driver.run, self._inbox, self._post, started)
                 nursery.start_soon(self._prepare, worker, spec, model_path)
                 nursery.start_soon(self._tell_status, driver, network)
+                if settings.measure_lag:
+                    nursery.start_soon(self._lag.run)
                 await self._stay(driver)
                 await self._end(driver, network)
                 nursery.cancel_scope.cancel()
@@ -198,6 +203,8 @@ class Peer:
     def _write_report(self, driver: Driver, network: Network) -> None:
         if self.settings.report is not None:
             report = self.board.report(driver.machine, network.snapshot())
+            if self.settings.measure_lag:
+                report |= self._lag.report()
             write_json(self.settings.report, report)
 
     # -- the end
@@ -268,7 +275,12 @@ class Peer:
             case network_events.DirectMessage(sender, data):
                 await self._take_message(store, sender, data)
             case network_events.PeerConnected(peer):
+                self._connected.add(peer)
+                log.info("connected", peer=peer, num_connected=len(self._connected))
                 await self._post(PeerConnected(peer))
+            case network_events.PeerDisconnected(peer):
+                self._connected.discard(peer)
+                log.info("disconnected", peer=peer, num_connected=len(self._connected))
             case network_events.PeerUnreachable(peer):
                 await self._post(PeerUnreachable(peer))
 

@@ -43,6 +43,8 @@ class PeerSettings:
     """Where to write what this peer achieved, as JSON."""
     export: Path | None = None
     """Where to write the model at the end, a `.keras` file."""
+    measure_lag: bool = False
+    """Whether the report tells how late the event loop wakes up."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

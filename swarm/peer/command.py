@@ -1,0 +1,45 @@
+"""run_command(): runs a typer command line, and turns a user's mistake into one line and exit 2."""
+
+import sys
+from typing import cast
+
+import typer
+
+from swarm.core.errors import ConfigurationError, SwarmError
+
+# typer bundles its own click and exports of its errors only some.
+_ClickError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
+
+
+def run_command(command: typer.Typer, prog_name: str) -> int:
+    """Run a typer command; a user's mistake is one line on stderr and exit code 2.
+
+    Returns:
+        The exit code: what the command returned, if that is a number.
+    """
+    try:
+        code = command(prog_name=prog_name, standalone_mode=False)
+    except typer.Exit as error:
+        return error.exit_code
+    except _ClickError as error:
+        print(f"error: {error.format_message()}", file=sys.stderr)
+        return 2
+    except (SwarmError, BaseExceptionGroup) as error:
+        return _explain(error)
+    return code if isinstance(code, int) else 0
+
+
+def _explain(error: BaseException) -> int:
+    """One line for our own errors; anything else in a group is a bug and keeps its traceback."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if isinstance(error, BaseExceptionGroup):
+        ours, others = error.split(SwarmError)
+        if others is not None or ours is None:
+            raise error
+        error = next(iter(ours.exceptions))
+        return _explain(error)
+    if not isinstance(error, SwarmError):
+        raise error
+    print(f"error: {error}", file=sys.stderr)
+    return 2 if isinstance(error, ConfigurationError) else 1

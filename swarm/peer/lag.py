@@ -1,0 +1,35 @@
+"""LagMeter: how late the event loop wakes up, for benchmarks."""
+
+from collections import deque
+
+import trio
+
+EVERY_S = 0.01
+SAMPLES_MAX = 30_000
+"""Five minutes; older samples make room."""
+
+
+class LagMeter:
+    """Sleeps for a fixed time, over and over, and keeps how much longer each sleep took."""
+
+    def __init__(self) -> None:
+        self._late_s: deque[float] = deque(maxlen=SAMPLES_MAX)
+
+    async def run(self) -> None:
+        """Measure until cancelled."""
+        while True:
+            due_s = trio.current_time() + EVERY_S
+            await trio.sleep_until(due_s)
+            self._late_s.append(trio.current_time() - due_s)
+
+    def report(self) -> dict[str, float | int]:
+        """Percentiles so far, in milliseconds."""
+        late = sorted(self._late_s)
+        if not late:
+            return {}
+        return {
+            "loop_lag_p50_ms": round(1000 * late[len(late) // 2], 2),
+            "loop_lag_p99_ms": round(1000 * late[len(late) * 99 // 100], 2),
+            "loop_lag_max_ms": round(1000 * late[-1], 2),
+            "loop_lag_samples": len(late),
+        }
