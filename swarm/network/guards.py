@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, cast
 
 import trio
-from libp2p.abc import INetStream
+from libp2p.abc import IMuxedConn, INetStream, ISecureConn
 from libp2p.io.abc import ReadWriteCloser
 from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.network.swarm import Swarm
@@ -29,6 +29,7 @@ from libp2p.stream_muxer.yamux.yamux import (
     YAMUX_HEADER_FORMAT,
     Yamux,
 )
+from libp2p.transport.upgrader import TransportUpgrader
 from multiaddr import Multiaddr
 
 from swarm.network.statistics import Statistics
@@ -101,6 +102,14 @@ class GuardedSwarm(Swarm):
             self._half_open -= 1
         if isinstance(connection, Yamux):
             await connection.event_closed.wait()
+
+
+class GuardedUpgrader(TransportUpgrader):
+    """Makes guarded connections; the stock one makes its own `Yamux`, whatever it was given."""
+
+    async def upgrade_connection(self, conn: ISecureConn, peer_id: ID) -> IMuxedConn:
+        await super().upgrade_connection(conn, peer_id)  # negotiates; its result never starts
+        return GuardedYamux(conn, peer_id)
 
 
 class GuardedYamux(Yamux):

@@ -15,7 +15,6 @@ from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
 from libp2p.security.noise.transport import Transport as Noise
 from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX
 from libp2p.transport.tcp.tcp import TCP
-from libp2p.transport.upgrader import TransportUpgrader
 from multiaddr import Multiaddr
 
 from swarm.network.addresses import Endpoint, reachable_ip
@@ -24,6 +23,7 @@ from swarm.network.guards import (
     GuardedGossipSub,
     GuardedPubsub,
     GuardedSwarm,
+    GuardedUpgrader,
     GuardedYamux,
     guarded,
     raise_queue_limits,
@@ -46,7 +46,7 @@ def build_swarm(identity: Identity) -> GuardedSwarm:
     return GuardedSwarm(
         peer,
         peerstore,
-        TransportUpgrader({NOISE: noise}, {TProtocol(YAMUX): GuardedYamux}),
+        GuardedUpgrader({NOISE: noise}, {TProtocol(YAMUX): GuardedYamux}),
         transports=[TCP()],
         connection_config=ConnectionConfig(
             max_connections=CONNECTIONS_MAX,

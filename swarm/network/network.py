@@ -64,9 +64,13 @@ class Network:
     """Connections, topics, direct messages and blobs of one peer.
 
     Make it, run it in a nursery (`await nursery.start(network.run, deliver)`), then use it.
+
+    Raises:
+        ConfigurationError: Somebody else listens at the configured address.
     """
 
     def __init__(self, config: NetworkConfig, identity: Identity, store: FileBlobStore) -> None:
+        require_free_port(config.listen_ip, config.port)
         self.peer_id = identity.peer_id
         self.listen_addresses: tuple[str, ...] = ()
         """Full multiaddrs others can dial; known once the network runs."""
@@ -104,7 +108,6 @@ class Network:
         Raises:
             ConfigurationError: We cannot listen at the configured address.
         """
-        require_free_port(self._config.listen_ip, self._config.port)
         kind = "ip6" if ":" in self._config.listen_ip else "ip4"
         listen = Multiaddr(f"/{kind}/{self._config.listen_ip}/tcp/{self._config.port}")
         stop = trio.Event()

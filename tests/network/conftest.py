@@ -31,6 +31,7 @@ class PeerProcess:
         self.other: dict[str, dict[str, Any]] = {}
         self._changed = trio.Event()
         self._ids = itertools.count()
+        self._sending = trio.Lock()
         nursery.start_soon(self._read)
 
     @property
@@ -48,7 +49,8 @@ class PeerProcess:
         number = next(self._ids)
         line = json.dumps({"id": number, "do": do, "with": arguments}) + "\n"
         assert self.process.stdin is not None
-        await self.process.stdin.send_all(line.encode())
+        async with self._sending:
+            await self.process.stdin.send_all(line.encode())
         answer = await self.wait_other(f"answer{number}")
         if "error" in answer:
             raise PeerFailedError(f"{answer['error']}: {answer['message']}")

@@ -78,3 +78,90 @@ async def test_a_killed_peer_is_reported_unreachable_at_once(start_peer):
     print("kill to unreachable", trio.current_time() - start_s)
 
     assert trio.current_time() - start_s < 1
+
+
+async def test_a_frozen_peer_is_dropped_and_a_slow_one_is_not(start_peer):
+    anna = await start_peer("anna")
+    ben = await start_peer("ben", anna.address)
+    await anna.wait_connected(ben)
+
+    ben.signal(signal.SIGSTOP)
+    await trio.sleep(2)
+    ben.signal(signal.SIGCONT)
+    await ben.tell("send", peer=anna.peer_id, data="back")
+    await anna.wait_event("DirectMessage")
+    assert not [event for event in anna.events if event["event"] == "PeerDisconnected"]
+
+    start_s = trio.current_time()
+    ben.signal(signal.SIGSTOP)
+    await anna.wait_event("PeerDisconnected", peer=ben.peer_id)
+    print("freeze to disconnected", trio.current_time() - start_s)
+    await anna.wait_event("PeerUnreachable", peer=ben.peer_id)
+    assert trio.current_time() - start_s < 10
+
+    ben.signal(signal.SIGCONT)
+    await anna.wait_connected(ben)
+
+
+async def test_a_restarted_peer_keeps_its_id_and_is_found_again(start_peer):
+    anna = await start_peer("anna")
+    ben = await start_peer("ben", anna.address)
+    cleo = await start_peer("cleo", anna.address)
+    await cleo.wait_connected(anna, ben)
+    port = int(anna.address.rpartition(":")[2])
+    await anna.tell("snapshot")
+
+    assert await anna.stop() < 2
+    await ben.wait_event("PeerUnreachable", peer=anna.peer_id)
+    again = await start_peer("anna", port=port)  # no bootstrap address: it remembers
+
+    assert again.peer_id == anna.peer_id
+    await again.wait_connected(ben, cleo)
+    await again.tell("subscribe", topic="news")
+    await ben.tell("publish", topic="news", data="welcome")
+    await again.wait_event("PubsubMessage", sender=ben.peer_id)
+
+
+async def test_a_bootstrap_that_comes_late_is_found(start_peer):
+    early = await start_peer("early")
+    port = int(early.address.rpartition(":")[2])
+    await early.stop()
+    ben = await start_peer("ben", f"127.0.0.1:{port}")
+    cleo = await start_peer("cleo", f"127.0.0.1:{port}")
+
+    anna = await start_peer("anna", port=port)
+
+    await anna.wait_connected(ben, cleo)
+    await ben.wait_connected(cleo)
+
+
+async def test_two_peers_cannot_share_a_port_or_a_folder(start_peer):
+    anna = await start_peer("anna")
+    port = int(anna.address.rpartition(":")[2])
+
+    other = await start_peer("ben", port=port, wait=False)
+    failed = await other.wait_other("failed")
+    assert failed["failed"] == "ConfigurationError"
+    assert f"127.0.0.1:{port}" in failed["message"]
+
+    twin = await start_peer("anna", wait=False)
+    failed = await twin.wait_other("failed")
+    assert f"process {anna.process.pid}" in failed["message"]
+
+
+async def test_a_kept_peer_is_redialled_until_it_is_back(start_peer):
+    anna = await start_peer("anna")
+    ben = await start_peer("ben", anna.address)
+    await anna.wait_connected(ben)
+    await anna.tell("keep", peers=[ben.peer_id])
+    while not (await anna.tell("snapshot"))["known_addresses"]:
+        pass  # ben tells where he listens a moment after he connects
+    port = int(ben.address.rpartition(":")[2])
+
+    ben.signal(signal.SIGKILL)
+    await anna.wait_event("PeerUnreachable", peer=ben.peer_id)
+    seen = len(anna.events)
+    await anna.wait_event("PeerUnreachable", start=seen, peer=ben.peer_id)
+    back = await start_peer("ben", port=port)
+
+    await anna.wait_connected(back)
