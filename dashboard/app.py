@@ -1,0 +1,110 @@
+"""The Flask application: the page, its assets, the snapshot as JSON, and the socket."""
+
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, abort, jsonify, render_template, request, send_file
+from flask_socketio import SocketIO, join_room
+
+from dashboard.assets import (
+    ASSETS,
+    IMPORT_MAP,
+    NODE_MODULES,
+    content_security_policy,
+    missing_assets,
+)
+from dashboard.changes import json_safe
+from dashboard.config import DashboardConfig
+from dashboard.doorman import Doorman
+from dashboard.pump import Pump
+from dashboard.snapshot import SnapshotSource
+
+_WATCHERS = "watchers"
+"""The room of sockets that hold a snapshot, and so can use updates."""
+
+_MESSAGE_BYTES_MAX = 4096
+"""Browsers send nothing but the protocol's own small packets."""
+
+
+def create_app(
+    source: SnapshotSource, config: DashboardConfig, *, node_modules: Path = NODE_MODULES
+) -> Flask:
+    """Build the application; neither the source nor the pump is started yet (see `pump_of`)."""
+    app = Flask("dashboard")
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = None  # revalidate: pages never mix two versions
+    _add_page(app, node_modules)
+    _add_json(app, source)
+    _add_socket(app, source, config)
+    app.wsgi_app = Doorman(  # type: ignore[method-assign]
+        app.wsgi_app, config, policy=content_security_policy()
+    )
+    return app
+
+
+def pump_of(app: Flask) -> Pump:
+    """Return the application's pump, for whoever starts and stops it."""
+    pump = app.extensions["dashboard_pump"]
+    assert isinstance(pump, Pump)  # noqa: S101 -- for the type checker
+    return pump
+
+
+def _add_page(app: Flask, node_modules: Path) -> None:
+    @app.get("/")
+    def page() -> tuple[str, int]:
+        missing = missing_assets(node_modules)
+        if missing:
+            folder = node_modules.parent
+            return render_template("setup.html", folder=folder, missing=missing), 503
+        return render_template("index.html", import_map=IMPORT_MAP), 200
+
+    @app.get("/vendor/<name>")
+    def vendor(name: str) -> Response:
+        if name not in ASSETS:
+            abort(404)
+        path, media_type = ASSETS[name]
+        if not (node_modules / path).is_file():
+            abort(404)
+        return send_file(node_modules / path, mimetype=media_type)
+
+
+def _add_json(app: Flask, source: SnapshotSource) -> None:
+    @app.get("/api/snapshot")
+    def snapshot() -> Response:
+        answer = jsonify(json_safe(source.snapshot()))
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        return jsonify(status="ok", version=source.snapshot()["version"])
+
+
+def _add_socket(app: Flask, source: SnapshotSource, config: DashboardConfig) -> None:
+    sockets = SocketIO(
+        app,
+        async_mode="threading",
+        transports=["websocket"],
+        max_http_buffer_size=_MESSAGE_BYTES_MAX,
+        ping_interval=5,
+        ping_timeout=10,  # a browser that stopped reading is dropped before much is queued for it
+        manage_session=False,
+        serve_client=False,
+    )
+
+    def broadcast(name: str, payload: Any) -> None:
+        sockets.emit(name, payload, to=_WATCHERS)
+
+    pump = Pump(source, broadcast, updates_per_s_max=config.updates_per_s_max)
+    app.extensions["dashboard_pump"] = pump
+
+    def connect() -> None:
+        socket_id = request.sid  # type: ignore[attr-defined]
+
+        def send(name: str, payload: Any) -> None:
+            join_room(_WATCHERS)
+            sockets.emit(name, payload, to=socket_id)
+
+        pump.greet(send)
+
+    # The only handler there is: whatever else a browser sends is ignored.
+    sockets.on_event("connect", connect)

@@ -1,0 +1,53 @@
+"""Which files of the installed front-end libraries the page may ask for, and under which names."""
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+
+NODE_MODULES = Path(__file__).parent / "node_modules"
+
+# name in the address -> (file below node_modules, media type)
+ASSETS = {
+    "cytoscape.js": ("cytoscape/dist/cytoscape.esm.min.mjs", "text/javascript"),
+    "htm.js": ("htm/dist/htm.mjs", "text/javascript"),
+    "preact.js": ("preact/dist/preact.mjs", "text/javascript"),
+    "socket.io.js": ("socket.io-client/dist/socket.io.esm.min.js", "text/javascript"),
+    "uplot.js": ("uplot/dist/uPlot.esm.js", "text/javascript"),
+    "uplot.css": ("uplot/dist/uPlot.min.css", "text/css"),
+}
+
+IMPORT_MAP = json.dumps(
+    {
+        "imports": {
+            "cytoscape": "/vendor/cytoscape.js",
+            "htm": "/vendor/htm.js",
+            "preact": "/vendor/preact.js",
+            "socket.io-client": "/vendor/socket.io.js",
+            "uplot": "/vendor/uplot.js",
+        }
+    }
+)
+"""Browsers accept an import map only inline, so the policy below allows this very text."""
+
+
+def missing_assets(node_modules: Path) -> list[str]:
+    """Return the library files that are not installed."""
+    return [path for path, _ in ASSETS.values() if not (node_modules / path).is_file()]
+
+
+def content_security_policy() -> str:
+    """Allow what is served from here and the inline import map, by its hash; nothing else."""
+    digest = base64.b64encode(hashlib.sha256(IMPORT_MAP.encode()).digest()).decode()
+    return "; ".join(
+        [
+            "default-src 'none'",
+            f"script-src 'self' 'sha256-{digest}'",
+            "style-src 'self'",
+            "img-src 'self' data:",
+            "connect-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        ]
+    )

@@ -1,0 +1,113 @@
+"""The doorman: decides, before anything else runs, who may speak to the server.
+
+It stands in front of Flask and of the socket server alike, so no route can be forgotten. What it
+refuses, and why:
+
+- a `Host` we do not answer to: a foreign page may have pointed its own name at this machine
+  (DNS rebinding) and would be same-origin with us in the browser's eyes;
+- a socket opened by a page of another origin: browsers do not apply the same-origin policy to
+  WebSockets, so the server must;
+- a socket above the limit: each takes a thread for as long as its page is open;
+- any method but GET and HEAD: there is nothing to change here.
+
+It also puts the security headers on every answer.
+"""
+
+import threading
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from dashboard.config import DashboardConfig
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+SOCKET_PATH = "/socket.io"
+
+_HEADERS = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+]
+
+
+class Doorman:
+    """WSGI middleware around the whole application."""
+
+    def __init__(
+        self, application: "WSGIApplication", config: DashboardConfig, *, policy: str
+    ) -> None:
+        self._application = application
+        self._config = config
+        self._headers = [*_HEADERS, ("Content-Security-Policy", policy)]
+        self._sockets = threading.BoundedSemaphore(config.clients_max)
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Answer, or hand on to the application."""
+        refusal = self._refusal(environ)
+        if refusal is not None:
+            return self._refuse(start_response, *refusal)
+        if not environ.get("PATH_INFO", "").startswith(SOCKET_PATH):
+            return self._application(environ, self._with_headers(start_response))
+        if not self._sockets.acquire(blocking=False):
+            reason = f"this dashboard serves at most {self._config.clients_max} browsers at once"
+            return self._refuse(start_response, "503 Service Unavailable", reason)
+        try:  # the call lasts as long as the socket is open
+            return self._application(environ, self._with_headers(start_response))
+        finally:
+            self._sockets.release()
+
+    def _refusal(self, environ: "WSGIEnvironment") -> tuple[str, str] | None:
+        host = environ.get("HTTP_HOST", "")
+        name = hostname_of(host)
+        if name is None:
+            return "400 Bad Request", "the request names no host"
+        if not self._config.answers_to(name):
+            return (
+                "403 Forbidden",
+                f"this dashboard does not answer to {name!r}; start it with"
+                f" --allow-host {name} if it should",
+            )
+        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+            return "405 Method Not Allowed", "this dashboard only shows; it takes no commands"
+        origin = environ.get("HTTP_ORIGIN")
+        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            return "403 Forbidden", "pages of another origin may not read this dashboard"
+        return None
+
+    def _refuse(self, start_response: "StartResponse", status: str, why: str) -> list[bytes]:
+        body = f"{why}\n".encode()
+        headers = [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Length", str(len(body))),
+        ]
+        self._with_headers(start_response)(status, headers)
+        return [body]
+
+    def _with_headers(self, start_response: "StartResponse") -> "StartResponse":
+        def start(status, headers, exc_info=None):  # type: ignore[no-untyped-def]
+            present = {name.lower() for name, _ in headers}
+            added = [header for header in self._headers if header[0].lower() not in present]
+            return start_response(status, [*headers, *added], exc_info)
+
+        return start
+
+
+def hostname_of(host: str) -> str | None:
+    """Return the name in a Host header without its port, or None if there is none.
+
+    >>> [hostname_of(host) for host in ("localhost:5000", "[::1]:5000", "a b", "")]
+    ['localhost', '::1', None, None]
+    """
+    if not host or any(character in host for character in " /@?#\\,\t"):
+        return None
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None

@@ -1,0 +1,97 @@
+"""Serves the page with a run that never happened.
+
+`python tests/dashboard/serve_fake.py --peers 100 --speed 2`, or `--at 27.5` for one still moment,
+or `--piped` to show each snapshot that is written to its standard input as a line of JSON.
+"""
+
+import argparse
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from fake_run import FakeRun, FakeSource, nothing_yet
+
+from dashboard.config import DashboardConfig
+from dashboard.server import serve
+from swarm.core.errors import NetworkError
+
+
+class PlayedSource(FakeSource):
+    """Plays a run by the clock, over and over, twenty snapshots a second."""
+
+    def __init__(self, run: FakeRun, speed: float, begin_s: float) -> None:
+        super().__init__(run.at(begin_s))
+        self._run, self._speed, self._begin_s = run, speed, begin_s
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._play, daemon=True)
+
+    def start(self) -> None:
+        super().start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ending.set()
+        self._thread.join()
+        super().stop()
+
+    def _play(self) -> None:
+        started_s = time.monotonic()
+        while not self._ending.wait(0.05):
+            moment_s = self._begin_s + (time.monotonic() - started_s) * self._speed
+            self.show(self._run.at(moment_s))
+
+
+class PipedSource(FakeSource):
+    """Shows what another process writes."""
+
+    def start(self) -> None:
+        super().start()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in sys.stdin:
+            self.show(json.loads(line))
+
+
+class BrokenSource(FakeSource):
+    """Cannot start."""
+
+    def start(self) -> None:
+        raise NetworkError("no network today")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peers", type=int, default=6)
+    parser.add_argument("--cluster-size", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--port", type=int, default=5000)
+    parser.add_argument("--clients-max", type=int, default=64)
+    parser.add_argument("--speed", type=float, default=1.0)
+    parser.add_argument("--begin", type=float, default=0.0)
+    parser.add_argument("--at", type=float)
+    parser.add_argument("--real", action="store_true", help="not the stand-in data")
+    parser.add_argument("--piped", action="store_true")
+    parser.add_argument("--broken", action="store_true", help="a source that cannot start")
+    options = parser.parse_args()
+    config = DashboardConfig(port=options.port, clients_max=options.clients_max)
+    return serve(lambda: _source(options), config)
+
+
+def _source(options: argparse.Namespace) -> FakeSource:
+    run = FakeRun(options.peers, options.cluster_size, options.rounds, not options.real)
+    if options.broken:
+        return BrokenSource(nothing_yet())
+    if options.piped:
+        return PipedSource(nothing_yet())
+    if options.at is not None:
+        return FakeSource(run.at(options.at))
+    return PlayedSource(run, options.speed, options.begin)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

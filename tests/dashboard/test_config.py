@@ -1,0 +1,43 @@
+import pytest
+
+from dashboard.config import DashboardConfig
+from swarm.core.errors import ConfigurationError
+
+ANY = "0.0.0.0"  # noqa: S104 -- what is being refused
+
+
+@pytest.mark.parametrize("host", [ANY, "::", "192.168.1.5", "swarm.example"])
+def test_an_address_others_can_reach_is_refused_unless_allowed(host):
+    with pytest.raises(ConfigurationError, match="--allow-remote"):
+        DashboardConfig(host=host)
+
+    assert DashboardConfig(host=host, allow_remote=True).host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "::1", "localhost"])
+def test_loopback_addresses_need_no_permission(host):
+    assert DashboardConfig(host=host).display_host == "localhost"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"port": -1}, {"port": 65536}, {"clients_max": 0}, {"updates_per_s_max": 0}]
+)
+def test_values_out_of_range_are_refused_by_name(wrong):
+    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+        DashboardConfig(**wrong)
+
+
+def test_only_known_names_are_answered():
+    config = DashboardConfig(allowed_hosts=("Swarm.Lab",))
+
+    assert config.answers_to("localhost")
+    assert config.answers_to("swarm.lab.")
+    assert not config.answers_to("evil.example")
+    assert not config.answers_to("10.0.0.7")
+
+
+def test_behind_an_allowed_remote_address_any_address_but_no_unknown_name_is_answered():
+    config = DashboardConfig(host=ANY, allow_remote=True)
+
+    assert config.answers_to("10.0.0.7")
+    assert not config.answers_to("evil.example")

@@ -1,0 +1,171 @@
+"""The server as people start it: a process of its own, spoken to over real sockets."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from fake_run import FakeRun
+
+from dashboard.config import DashboardConfig
+from dashboard.server import bind
+from swarm.core.errors import ConfigurationError
+
+pytestmark = pytest.mark.slow
+
+SERVE_FAKE = str(Path(__file__).parent / "serve_fake.py")
+
+
+def get_json(url: str) -> dict[str, object]:
+    with urlopen(url, timeout=10) as answer:  # noqa: S310 -- our own server's address
+        found: dict[str, object] = json.load(answer)
+        return found
+
+
+@contextlib.contextmanager
+def upgrade(
+    port: int, origin: str | None, host: str | None = None
+) -> Iterator[tuple[str, object]]:
+    """Ask for a socket as a browser does; yields the status line and the open connection."""
+    lines = [
+        "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1",
+        f"Host: {host or f'localhost:{port}'}",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ]
+    if origin is not None:
+        lines.append(f"Origin: {origin}")
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        with connection.makefile("rb") as answers:
+            yield answers.readline().decode(), answers
+
+
+def test_it_prints_the_address_and_nothing_else_and_stops_cleanly(serve):
+    served = serve("--at", "29")
+    snapshot = get_json(f"{served.url}/api/snapshot")
+
+    started_s = time.monotonic()
+    out, error = served.stop()
+
+    assert served.line == f"Dashboard: http://localhost:{served.port}\n"
+    assert snapshot == FakeRun(6).at(29.0)
+    assert (out, error, served.process.returncode) == ("", "", 0)
+    assert time.monotonic() - started_s < 5
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_open_socket_does_not_delay_the_end(serve, number):
+    served = serve("--at", "29")
+    with upgrade(served.port, served.url) as (status, _):
+        started_s = time.monotonic()
+
+        os.kill(served.process.pid, number)
+        served.process.wait(timeout=10)
+
+    assert "101" in status
+    assert time.monotonic() - started_s < 5
+    assert served.process.returncode == 0
+
+
+def test_a_page_of_the_same_origin_may_open_a_socket(serve):
+    served = serve("--at", "29")
+
+    with upgrade(served.port, served.url) as (status, answers):
+        headers = b"".join(iter(answers.readline, b"\r\n"))
+
+        assert status.startswith("HTTP/1.1 101")
+        assert b"websocket" in headers.lower()
+        assert answers.read(1) == b"\x81"  # the first frame of the socket's own protocol
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:1"])
+def test_a_page_of_another_origin_may_not_open_a_socket(serve, origin):
+    served = serve("--at", "29")
+
+    with upgrade(served.port, origin) as (status, _):
+        assert status.startswith("HTTP/1.1 403")
+
+
+def test_a_rebound_name_may_not_open_a_socket(serve):
+    served = serve("--at", "29")
+    evil = f"evil.example:{served.port}"
+
+    with upgrade(served.port, f"http://{evil}", host=evil) as (status, _):
+        assert status.startswith("HTTP/1.1 403")
+
+
+def test_sockets_above_the_limit_are_refused_and_a_freed_place_is_given_again(serve):
+    served = serve("--at", "29", "--clients-max", "1")
+
+    with upgrade(served.port, served.url) as (first, _):
+        with upgrade(served.port, served.url) as (second, _):
+            assert "101" in first
+            assert second.startswith("HTTP/1.1 503")
+        assert get_json(f"{served.url}/healthz")["status"] == "ok"
+
+    deadline_s = time.monotonic() + 10
+    while True:  # the server notices the end of the first socket in its own time
+        with upgrade(served.port, served.url) as (third, _):
+            if "101" in third:
+                return
+        assert time.monotonic() < deadline_s
+
+
+def test_a_taken_port_is_said_in_one_line_that_offers_another(serve):
+    served = serve("--at", "29")
+
+    ended = subprocess.run(
+        [sys.executable, SERVE_FAKE, "--port", str(served.port)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr.count("\n") == 1
+    assert f"port {served.port} is taken" in ended.stderr
+    assert "--port" in ended.stderr
+
+
+def test_a_source_that_cannot_start_ends_the_server_with_its_reason():
+    ended = subprocess.run(
+        [sys.executable, SERVE_FAKE, "--port", "0", "--broken"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "error: no network today\n"
+
+
+def test_a_remote_address_is_refused_on_the_command_line():
+    bootstrap = ["--bootstrap", "127.0.0.1:9"]
+    command = [sys.executable, "-m", "dashboard", *bootstrap, "--host", "192.168.1.5"]
+
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert "--allow-remote" in ended.stderr
+
+
+def test_an_address_that_is_not_ours_is_refused_plainly():
+    config = DashboardConfig(host="203.0.113.1", port=0, allow_remote=True)
+
+    with pytest.raises(ConfigurationError, match=r"cannot listen on 203\.0\.113\.1"):
+        bind(config)
