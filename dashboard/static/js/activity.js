@@ -1,0 +1,56 @@
+// One sentence on what the swarm does now, or what it waits for.
+// @ts-check
+
+import { plural, whole } from "./format.js";
+import { isPresent } from "./peer.js";
+
+/** @typedef {import("./types.js").Snapshot} Snapshot */
+
+/** @param {Snapshot} snapshot */
+export function presentPeers(snapshot) {
+  return snapshot.peers.filter(isPresent);
+}
+
+/**
+ * @param {Snapshot | null} snapshot
+ * @returns {string}
+ */
+export function activity(snapshot) {
+  if (snapshot === null) return "Waiting for the dashboard's first report";
+  const { session, observer } = snapshot;
+  if (snapshot.finished && session) return `Finished after ${plural(session.rounds, "round")}`;
+  if (session === null) {
+    return observer.connected === 0
+      ? "Looking for the swarm: no peer has answered yet"
+      : `Connected to ${plural(observer.connected, "peer")}, waiting for their session`;
+  }
+  const present = presentPeers(snapshot);
+  if (present.length < session.min_peers && snapshot.head === null) {
+    return `Waiting for peers: ${present.length} of ${session.min_peers} have joined`;
+  }
+  const starting = present.filter((peer) => peer.phase === "starting").length;
+  if (starting > 0 && starting === present.length) {
+    return "Starting workers: importing Keras and its backend…";
+  }
+  return roundActivity(snapshot, present);
+}
+
+/**
+ * @param {Snapshot} snapshot
+ * @param {import("./types.js").Peer[]} present
+ */
+function roundActivity(snapshot, present) {
+  /** @param {string} phase */
+  const count = (phase) => present.filter((peer) => peer.phase === phase).length;
+  const busy = count("training");
+  if (snapshot.phase === "aggregating") return "Combining the weights, tier by tier";
+  if (busy > 0) {
+    const evaluating = count("evaluating");
+    const also = evaluating > 0 ? `, ${whole(evaluating)} evaluating` : "";
+    return `${whole(busy)} of ${plural(present.length, "peer")} training${also}`;
+  }
+  if (count("evaluating") > 0) return `${plural(count("evaluating"), "peer")} evaluating`;
+  if (count("starting") > 0) return `Starting workers: ${count("starting")} still loading`;
+  if (snapshot.phase === "gathering") return "All peers are here, waiting for round 1";
+  return "Waiting for contributions";
+}

@@ -1,0 +1,52 @@
+// Numbers as people read them. Unknown values are shown as an en dash.
+// @ts-check
+
+export const UNKNOWN = "–";
+
+/** @param {number | null | undefined} share */
+export function percent(share) {
+  return share == null ? UNKNOWN : `${(100 * share).toFixed(1)} %`;
+}
+
+/** @param {number | null | undefined} value */
+export function decimals(value) {
+  return value == null ? UNKNOWN : value.toFixed(3);
+}
+
+/** @param {number} count */
+export function whole(count) {
+  return count.toLocaleString("en");
+}
+
+/** @param {number} size */
+export function bytes(size) {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let power = 0;
+  while (size >= 1000 && power < units.length - 1) {
+    size /= 1000;
+    power += 1;
+  }
+  return `${power === 0 ? size : size.toFixed(size < 10 ? 2 : size < 100 ? 1 : 0)} ${units[power]}`;
+}
+
+/** @param {number} seconds */
+export function duration(seconds) {
+  const whole = Math.floor(seconds);
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor((whole % 3600) / 60);
+  const rest = String(whole % 60).padStart(2, "0");
+  return hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+}
+
+/**
+ * @param {number} count
+ * @param {string} word
+ */
+export function plural(count, word) {
+  return `${count} ${word}${count === 1 ? "" : "s"}`;
+}
+
+/** @param {string} id */
+export function shortId(id) {
+  return id.length > 12 ? `…${id.slice(-8)}` : id;
+}

@@ -1,0 +1,229 @@
+// The peers table: sortable, filterable, and the accessible twin of the topology.
+// @ts-check
+
+import { Component } from "preact";
+
+import { bytes, decimals, percent, plural, shortId, whole } from "./format.js";
+import { html } from "./html.js";
+import { isGone } from "./peer.js";
+
+/** @typedef {import("./types.js").Peer} Peer */
+/** @typedef {import("./store.js").Store} Store */
+
+/**
+ * @typedef {{key: string, title: string, numeric?: boolean,
+ *   value: (peer: Peer) => string | number | null, show?: (peer: Peer) => unknown}} Column
+ */
+
+/** @type {Column[]} */
+const COLUMNS = [
+  { key: "name", title: "Peer", value: (p) => p.name },
+  { key: "role", title: "Role", value: (p) => p.role, show: Role },
+  { key: "cluster", title: "Cluster", numeric: true, value: clusterNumber },
+  { key: "state", title: "State", value: (p) => p.state, show: State },
+  { key: "phase", title: "Phase", value: (p) => p.phase, show: PhaseProgress },
+  { key: "round", title: "Round", numeric: true, value: (p) => p.round },
+  {
+    key: "train_accuracy",
+    title: "Train acc.",
+    numeric: true,
+    value: (p) => p.train_accuracy,
+    show: (p) => percent(p.train_accuracy),
+  },
+  {
+    key: "accuracy",
+    title: "Test acc.",
+    numeric: true,
+    value: (p) => p.accuracy,
+    show: (p) => percent(p.accuracy),
+  },
+  {
+    key: "loss",
+    title: "Test loss",
+    numeric: true,
+    value: (p) => p.loss,
+    show: (p) => decimals(p.loss),
+  },
+  {
+    key: "num_examples",
+    title: "Examples",
+    numeric: true,
+    value: (p) => p.num_examples,
+    show: (p) => whole(p.num_examples),
+  },
+  {
+    key: "bytes_sent",
+    title: "Sent",
+    numeric: true,
+    value: (p) => p.bytes_sent,
+    show: (p) => bytes(p.bytes_sent),
+  },
+  {
+    key: "bytes_received",
+    title: "Received",
+    numeric: true,
+    value: (p) => p.bytes_received,
+    show: (p) => bytes(p.bytes_received),
+  },
+  { key: "rejections", title: "Rejected", numeric: true, value: (p) => p.rejections },
+];
+
+/** @param {{store: Store}} props */
+export function Peers({ store }) {
+  const all = store.snapshot?.peers ?? [];
+  const shown = sorted(all.filter(matches(store.filter)), store.sort);
+  return html`<div class="card-head">
+      <h2 id="peers-heading">Peers</h2>
+      <p class="hint" role="status">${countText(shown.length, all.length)}</p>
+      <label class="filter">
+        <span>Filter</span>
+        <input
+          type="search"
+          placeholder="name, role, state, phase, cluster"
+          value=${store.filter}
+          onInput=${(/** @type {any} */ event) => store.setFilter(event.target.value)}
+        />
+      </label>
+    </div>
+    <div class="scroll" tabindex="0" role="region" aria-label="Peers table">
+      <table>
+        <thead>
+          <tr>
+            ${COLUMNS.map((column) => html`<${Heading} key=${column.key} column=${column} store=${store} />`)}
+          </tr>
+        </thead>
+        <tbody>
+          ${shown.map(
+            (peer) =>
+              html`<${Row}
+                key=${peer.id}
+                peer=${peer}
+                chosen=${store.selected === peer.id}
+                choose=${() => store.select(peer.id)}
+              />`,
+          )}
+        </tbody>
+      </table>
+      ${shown.length === 0 && html`<p class="nothing">${emptyText(store)}</p>`}
+    </div>`;
+}
+
+/** @param {{column: Column, store: Store}} props */
+function Heading({ column, store }) {
+  const { sort } = store;
+  const active = sort.column === column.key;
+  const order = active ? (sort.descending ? "descending" : "ascending") : "none";
+  return html`<th scope="col" aria-sort=${order} class=${column.numeric ? "numeric" : ""}>
+    <button onClick=${() => store.sortBy(column.key)}>
+      ${column.title}<span class="arrow" aria-hidden="true">${active ? (sort.descending ? "▼" : "▲") : ""}</span>
+    </button>
+  </th>`;
+}
+
+/** One peer. Rendered again only when something that it shows has changed. */
+class Row extends Component {
+  /** @param {any} next */
+  shouldComponentUpdate(next) {
+    const { peer, chosen } = /** @type {any} */ (this.props);
+    return chosen !== next.chosen || fingerprint(peer) !== fingerprint(next.peer);
+  }
+
+  /** @param {any} props */
+  render({ peer, chosen, choose }) {
+    const classes = `${isGone(peer) ? "gone" : ""} ${chosen ? "chosen" : ""}`;
+    return html`<tr class=${classes}>
+      <th scope="row">
+        <button class="peer-name" aria-pressed=${String(chosen)} onClick=${choose} title=${peer.id}>
+          ${peer.name}<small>${shortId(peer.id)}</small>
+        </button>
+      </th>
+      ${COLUMNS.slice(1).map(
+        (column) =>
+          html`<td key=${column.key} class=${column.numeric ? "numeric" : ""}>
+            ${column.show ? column.show(peer) : (column.value(peer) ?? "–")}
+          </td>`,
+      )}
+    </tr>`;
+  }
+}
+
+/** @param {Peer} peer */
+function fingerprint(peer) {
+  return JSON.stringify({ ...peer, seen_s_ago: 0, progress: Math.round(peer.progress * 100) });
+}
+
+/** @param {Peer} peer */
+function clusterNumber(peer) {
+  return peer.cluster === null ? null : peer.cluster + 1;
+}
+
+/** @param {Peer} peer */
+function Role(peer) {
+  return html`<span class=${`role ${peer.role}`}>${peer.role}</span>${
+    peer.tier > 1 ? html`<small class="tier">tier ${peer.tier}</small>` : ""
+  }`;
+}
+
+/** @param {Peer} peer */
+function State(peer) {
+  return html`<span class=${`state ${peer.state}`}>${peer.state}</span>`;
+}
+
+/** @param {Peer} peer */
+function PhaseProgress(peer) {
+  if (isGone(peer)) return "–";
+  const works = peer.phase === "training" || peer.phase === "evaluating";
+  const share = Math.round(peer.progress * 100);
+  return html`<span class="phase-cell">
+    <span class=${`phase ${peer.phase}`}>${peer.phase}</span>
+    ${works &&
+    html`<progress max="100" value=${share} aria-label=${`${peer.phase}, ${peer.name}`}></progress>`}
+  </span>`;
+}
+
+/**
+ * @param {string} filter
+ * @returns {(peer: Peer) => boolean}
+ */
+function matches(filter) {
+  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
+  return (peer) => {
+    const cluster = peer.cluster === null ? "" : `cluster ${peer.cluster + 1}`;
+    const text = [peer.name, peer.id, peer.role, peer.state, peer.phase, cluster]
+      .join(" ")
+      .toLowerCase();
+    return words.every((word) => text.includes(word));
+  };
+}
+
+/**
+ * @param {Peer[]} peers
+ * @param {Store["sort"]} sort
+ */
+function sorted(peers, sort) {
+  const column = COLUMNS.find((one) => one.key === sort.column) ?? COLUMNS[0];
+  const sign = sort.descending ? -1 : 1;
+  const byName = new Intl.Collator("en", { numeric: true });
+  return [...peers].sort((a, b) => {
+    const x = column.value(a);
+    const y = column.value(b);
+    // Unknown values stand last in both directions.
+    if (x === null || y === null) return Number(x === null) - Number(y === null);
+    const order = typeof x === "number" ? x - Number(y) : byName.compare(x, String(y));
+    return sign * order || byName.compare(a.name, b.name);
+  });
+}
+
+/**
+ * @param {number} shown
+ * @param {number} all
+ */
+function countText(shown, all) {
+  return shown === all ? plural(all, "peer") : `${shown} of ${plural(all, "peer")}`;
+}
+
+/** @param {Store} store */
+function emptyText(store) {
+  if (store.filter) return `No peer matches “${store.filter}”.`;
+  return "No peer has been heard of yet. They appear here as they join.";
+}
