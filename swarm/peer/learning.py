@@ -20,6 +20,7 @@ from swarm.peer.workers import Worker
 
 Job = Callable[[], Awaitable[Event | None]]
 Spawn = Callable[[Job], None]
+PROGRESS_EVERY_S = 1.0
 FAILURES = (LearningError, WorkerDiedError, NetworkError)
 
 log = structlog.get_logger()
@@ -85,7 +86,7 @@ class Learning:
             try:
                 base_path = str(self._store.path(effect.blob))
                 job = jobs.Train(base_path, effect.round, self._output_dir)
-                result = await self._worker.train(job, self._board.take_progress)
+                result = await self._worker.train(job, self._watch(effect.round))
             except TrainingCancelledError:
                 return None
             except FAILURES as error:
@@ -110,6 +111,24 @@ class Learning:
                 effect.base, result.blob, result.num_examples, result.duration_s, metrics
             )
         return None
+
+    def _watch(self, round_number: int) -> Callable[[jobs.Progress], None]:
+        told_s = trio.current_time()
+
+        def take(progress: jobs.Progress) -> None:
+            nonlocal told_s
+            self._board.take_progress(progress)
+            now_s = trio.current_time()
+            if progress.phase == "training" and now_s - told_s >= PROGRESS_EVERY_S:
+                told_s = now_s
+                log.debug(
+                    "training",
+                    round=round_number,
+                    percent=round(100 * progress.fraction),
+                    train_accuracy=progress.train_accuracy,
+                )
+
+        return take
 
     async def _evaluate(self, effect: effects.Evaluate) -> Event:
         self._board.rest("evaluating")

@@ -1,0 +1,14 @@
+"""Starts a whole swarm on one machine, shows how it does, and keeps what came of it.
+
+settings      what a user can set for a run
+addresses     free ports for the peers, and whether the dashboard's port is free
+dataset       has the data on disk before anything starts
+programs      the command lines of the peers and of the dashboard
+backend       Backend: where programs run; LocalProcesses is one, containers will be another
+attached      runs in each process: ends it when the launcher is gone, however that happened
+log_lines     what the peers say, parsed
+progress      Progress: what has happened so far, from the peers' log lines
+display       shows it: a live view on a terminal, plain lines elsewhere
+summary       summary.json, model.keras and the closing table
+launcher      Launcher: one run from the first process to the last
+"""

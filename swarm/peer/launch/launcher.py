@@ -1,0 +1,317 @@
+"""Launcher: one run, from the first process to the last."""
+
+import signal
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import trio
+
+from swarm.core.errors import ConfigurationError, StorageError
+from swarm.core.session import SessionSpec
+from swarm.learning.datasets import ResolvedDataset
+from swarm.peer.launch.addresses import check_dashboard_port, free_ports
+from swarm.peer.launch.backend import Running, choose_backend
+from swarm.peer.launch.dataset import have_dataset
+from swarm.peer.launch.display import Display
+from swarm.peer.launch.log_lines import parse_log_line
+from swarm.peer.launch.programs import Program, dashboard_program, peer_programs
+from swarm.peer.launch.progress import Progress, session_title
+from swarm.peer.launch.settings import LaunchSettings
+from swarm.peer.launch.summary import (
+    Outcome,
+    make_summary,
+    read_reports,
+    summary_table,
+    usage,
+    write_results,
+)
+from swarm.peer.settings import make_spec
+
+T = TypeVar("T")
+
+FIRST_PEER_WITHIN_S = 3.0
+"""The first peer starts alone, to be up soon; the others wait no longer than this for it."""
+STOP_WITHIN_S = 4.5
+"""Who has not left by then is killed: a person who presses Ctrl-C waits five seconds at most."""
+STRAGGLERS_WITHIN_S = 45.0
+"""So long after the first peer ended by itself may the others still be at work."""
+EXIT_FAILED, EXIT_MISTAKE, EXIT_INTERRUPTED = 1, 2, 130
+
+
+class Launcher:
+    """Starts the programs, listens to them, and ends with their results on disk."""
+
+    def __init__(self, settings: LaunchSettings, display: Display, *, no_docker: bool) -> None:
+        self._settings = settings
+        self._display = display
+        self._backend, self._why = choose_backend(no_docker=no_docker)
+        self._programs: list[Program] = []
+        self._running: dict[str, Running] = {}
+        self._first_listens = trio.Event()
+        self._over = trio.Event()
+        self._rounds_done = trio.Event()
+        self._someone_left = trio.Event()
+        self._interrupted = trio.Event()
+        self._started_s = trio.current_time()
+        self._done_s: float | None = None
+        self._stopping = False
+        self._written = False
+
+    async def run(self) -> int:
+        """Run until the rounds are done, all peers are gone, or the user interrupts.
+
+        Returns:
+            The exit code.
+
+        Raises:
+            SwarmError: The run could not be started, or the disk refused its results.
+        """
+        settings = self._settings
+        spec = make_spec(_checkable(settings.session), min_peers=settings.peers)
+        if settings.dashboard:
+            check_dashboard_port(settings.port)
+        ports = free_ports(settings.base_port, settings.peers, frozenset({settings.port}))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch_signals)
+            dataset = await self._unless_interrupted(partial(self._have_dataset, spec.dataset))
+            code = EXIT_INTERRUPTED
+            if dataset is not None:
+                code = await self._launch(nursery, spec, dataset, ports)
+            nursery.cancel_scope.cancel()
+        return code
+
+    # -- before
+
+    async def _have_dataset(self, name: str) -> ResolvedDataset:
+        self._display.say(f"looking for the data set {name}")
+        dataset = await have_dataset(self._settings, name, self._display.dataset_progress)
+        if dataset.reason:
+            self._display.say(dataset.reason, loud=True)
+            self._display.say("TRAINING ON GENERATED IMAGES INSTEAD", loud=True)
+        if dataset.stand_in:
+            self._display.say(f"every number below is for {dataset.label}", loud=True)
+        return dataset
+
+    def _make_run_folder(self) -> Path:
+        """A folder named by the time; with a suffix if that is taken."""
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+        names = (stamp, *(f"{stamp}-{number}" for number in range(2, 100)))
+        for name in names:
+            folder = self._settings.runs_dir / name
+            try:
+                folder.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise StorageError(f"cannot make {folder}: {error.strerror}") from error
+            return folder
+        raise StorageError(f"{self._settings.runs_dir} has too many runs named {stamp}")
+
+    # -- the run
+
+    async def _launch(
+        self,
+        nursery: trio.Nursery,
+        spec: SessionSpec,
+        dataset: ResolvedDataset,
+        ports: tuple[int, ...],
+    ) -> int:
+        settings = self._settings
+        run = self._make_run_folder()
+        session = {**settings.session, "dataset": dataset.name, "min_peers": settings.peers}
+        session["rounds"] = spec.rounds
+        self._programs = peer_programs(settings, session, run, ports)
+        self._progress = Progress([program.name for program in self._programs], spec.rounds)
+        self._outcome = partial(Outcome, dataset=dataset, model=spec.model)
+        self._display.say(
+            f"starting {settings.peers} peers as {self._backend.name} ({self._why}); "
+            f"their logs are in {run}/peers/"
+        )
+        title = session_title(spec.model, dataset.name)
+        with self._display.watching(self._progress, title):
+            await self._unless_interrupted(partial(self._start_all, nursery, run, ports))
+            nursery.start_soon(self._write_when_done, run)
+            nursery.start_soon(self._end_stragglers)
+            await self._over.wait()
+            await self._stop_all()
+        self._write(run)
+        return self._exit_code()
+
+    async def _start_all(self, nursery: trio.Nursery, run: Path, ports: tuple[int, ...]) -> None:
+        first, *others = self._programs
+        await self._start_peer(nursery, first)
+        with trio.move_on_after(FIRST_PEER_WITHIN_S):
+            await self._first_listens.wait()
+        for program in others:
+            await self._start_peer(nursery, program)
+        if self._settings.dashboard:
+            await self._start_dashboard(nursery, dashboard_program(self._settings, run, ports))
+
+    async def _start_peer(self, nursery: trio.Nursery, program: Program) -> None:
+        running = await self._backend.start(
+            nursery, program, partial(self._take_line, program.name), _ignore
+        )
+        self._running[program.name] = running
+        nursery.start_soon(self._await_peer, program.name, running)
+
+    async def _start_dashboard(self, nursery: trio.Nursery, program: Program) -> None:
+        words: list[str] = []
+
+        def take(line: str) -> None:
+            words[:] = [line] if line.strip() else words
+
+        running = await self._backend.start(nursery, program, take, self._take_dashboard_line)
+        self._running[program.name] = running
+        nursery.start_soon(self._await_dashboard, running, words)
+
+    def _take_line(self, name: str, text: str) -> None:
+        if self._settings.verbose:
+            self._display.print(f"{name}  {text}")
+        line = parse_log_line(text)
+        if line is None:
+            self._progress.take_words(name, text)
+            return
+        if line.event == "listening":
+            self._first_listens.set()
+        told = self._progress.take(name, line)
+        if not self._stopping:
+            self._say(told)
+        if self._progress.finished and self._done_s is None:
+            self._done_s = trio.current_time()
+            self._rounds_done.set()
+
+    def _take_dashboard_line(self, text: str) -> None:
+        if "http://" in text and not self._stopping:
+            self._display.say(text, loud=True)
+
+    async def _await_peer(self, name: str, running: Running) -> None:
+        code = await running.wait()
+        self._first_listens.set()  # or never: nobody should wait for it
+        self._someone_left.set()
+        told = self._progress.end(name, code)
+        if not self._stopping:
+            self._say(told)
+        is_mistake = code == EXIT_MISTAKE and self._progress.head_round is None
+        if is_mistake or not self._progress.alive:
+            self._over.set()  # the others were started with the same mistake
+
+    async def _await_dashboard(self, running: Running, words: list[str]) -> None:
+        code = await running.wait()
+        if not self._stopping:
+            reason = words[0].removeprefix("dashboard: ") if words else f"exit code {code}"
+            self._display.say(
+                f"the dashboard has ended ({reason}); the run goes on without it", loud=True
+            )
+
+    # -- the end
+
+    async def _write_when_done(self, run: Path) -> None:
+        """Without --once the page stays live after the last round; the results need not wait."""
+        if self._settings.once:
+            return
+        await self._rounds_done.wait()
+        self._write(run)
+        page = "the page stays live; " if self._settings.dashboard else ""
+        self._display.say(f"the rounds are done: {page}press Ctrl-C to end")
+
+    async def _end_stragglers(self) -> None:
+        await self._someone_left.wait()
+        if not self._settings.once:
+            return
+        while not any(peer.exit_code == 0 for peer in self._progress.peers.values()):
+            self._someone_left = trio.Event()
+            await self._someone_left.wait()
+        await trio.sleep(STRAGGLERS_WITHIN_S)
+        names = ", ".join(peer.name for peer in self._progress.alive)
+        self._display.say(f"{names} did not finish in time and will be stopped", loud=True)
+        self._over.set()
+
+    async def _stop_all(self) -> None:
+        self._stopping = True
+        if self._progress.alive and self._interrupted.is_set():
+            self._display.say("stopping; press Ctrl-C again to stop at once")
+        with trio.move_on_after(STOP_WITHIN_S):
+            async with trio.open_nursery() as nursery:
+                for running in self._running.values():
+                    running.stop()
+                    nursery.start_soon(running.wait)
+        for running in self._running.values():
+            running.kill()
+        for running in self._running.values():
+            await running.wait()
+
+    def _write(self, run: Path) -> None:
+        now_s = self._done_s if self._done_s is not None else trio.current_time()
+        outcome = self._outcome(
+            session=self._progress.session, wall_seconds=now_s - self._started_s
+        )
+        summary = make_summary(outcome, read_reports(self._programs))
+        has_model = write_results(run, summary, self._programs)
+        if self._written:
+            return
+        self._written = True
+        self._display.print(summary_table(summary))
+        self._display.print(f"Summary: {run}/summary.json")
+        if not has_model:
+            self._display.print("There is no model yet: no peer has written one.")
+            return
+        self._display.print("Load the model, and evaluate it on the whole test set:")
+        for line in usage(run, outcome.dataset.name, self._settings.data_dir):
+            self._display.print(f"  {line}")
+
+    def _exit_code(self) -> int:
+        progress = self._progress
+        if self._interrupted.is_set():
+            return EXIT_INTERRUPTED
+        if any(peer.finished or peer.exit_code == 0 for peer in progress.peers.values()):
+            return 0
+        died = [p for p in progress.peers.values() if p.exit_code not in (None, 0)]
+        guilty = next((p for p in died if p.exit_code == EXIT_MISTAKE), died[0])
+        reason = guilty.last_words or f"{guilty.name} ended with exit code {guilty.exit_code}"
+        self._display.say(f"the run has failed: {reason}", loud=True)
+        return EXIT_MISTAKE if guilty.exit_code == EXIT_MISTAKE else EXIT_FAILED
+
+    # -- the user
+
+    async def _watch_signals(self) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+            async for _ in signals:
+                if self._interrupted.is_set():
+                    for running in self._running.values():
+                        running.kill()
+                self._interrupted.set()
+                self._over.set()
+
+    async def _unless_interrupted(self, what: Callable[[], Awaitable[T]]) -> T | None:
+        result: T | None = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_cancel_after, self._over, nursery.cancel_scope)
+            result = await what()
+            nursery.cancel_scope.cancel()
+        return result
+
+    def _say(self, told: list[str]) -> None:
+        for text in told:
+            self._display.say(text)
+
+
+def _checkable(session: Any) -> dict[str, Any]:
+    """The fields that can be checked before a peer reads the model."""
+    fields = dict(session)
+    if str(fields.get("model", "")).endswith(".keras"):
+        path = Path(fields.pop("model"))
+        if not path.is_file():
+            raise ConfigurationError(f"cannot read the model {path}: no such file")
+    return fields
+
+
+async def _cancel_after(event: trio.Event, scope: trio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()
+
+
+def _ignore(line: str) -> None:
+    """What a peer prints is for people who start one by hand."""

@@ -1,0 +1,39 @@
+"""Settings of one launch: how many peers, what they train, and where what comes of it is kept."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from swarm.core.errors import ConfigurationError
+
+PEERS_MAX = 64
+"""Processes that a person may plausibly want on one machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchSettings:
+    """What a user can set."""
+
+    session: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `SessionSpec` the user gave, apart from `min_peers`."""
+    peers: int = 6
+    port: int = 5000
+    """The dashboard's; peers listen elsewhere."""
+    dashboard: bool = True
+    base_port: int = 7001
+    """Peers take the first free ports from here on."""
+    once: bool = False
+    """End when the rounds are done."""
+    data_dir: Path | None = None
+    cache_dir: Path = Path()
+    runs_dir: Path = Path("runs")
+    verbose: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.peers <= PEERS_MAX:
+            raise ConfigurationError(f"peers must be in 1..{PEERS_MAX}, got {self.peers}")
+        for name in ("port", "base_port"):
+            value = getattr(self, name)
+            if not 1 <= value <= 65535:
+                raise ConfigurationError(f"{name} must be in 1..65535, got {value}")
