@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Usage: pre/debian.sh run|test PYTHON
+#
+# Installs the system packages that are missing, where it can; says which, where it cannot.
+# Needed: a C compiler, and the headers of GMP and Python, to build one dependency from source
+# (fastecdsa, which libp2p uses); for the tests also Chromium.
+set -euo pipefail
+
+purpose=${1:-run}
+python=${2:-python3}
+missing=()
+
+need() { # package command...
+    if ! "${@:2}" >/dev/null 2>&1; then missing+=("$1"); fi
+}
+
+has_header() { # name
+    printf '#include <%s>\n' "$1" | gcc -E -I "$(python_include)" -xc - -o /dev/null
+}
+
+python_include() { "$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])'; }
+
+has_browser() {
+    command -v chromium || command -v chromium-browser || command -v google-chrome
+}
+
+need gcc command -v gcc
+need libc6-dev has_header stdio.h
+need libgmp-dev has_header gmp.h
+need python3-dev has_header Python.h
+need python3-venv "$python" -c 'import ensurepip, venv'
+if [[ $purpose == test ]]; then
+    need chromium has_browser
+fi
+
+if ((${#missing[@]} == 0)); then
+    exit 0
+fi
+
+if ! command -v apt-get >/dev/null; then
+    echo "Not found on this system, going on without:"
+    echo "  ${missing[*]}   (names of Debian's packages)"
+elif ((EUID != 0)); then
+    echo "Not found, and only root can install it; going on without. If that fails, run this first:"
+    echo "  sudo apt-get install --no-install-recommends ${missing[*]}"
+else
+    printf '\n==> Installing system packages: %s\n' "${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "${missing[@]}"
+fi

@@ -1,0 +1,161 @@
+#!/usr/bin/env bash
+# Sets the project up in its own folder, then starts a swarm, or runs its tests. See --help.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+usage() {
+    cat <<'TEXT'
+./run.sh [option...]          set up what is missing, then start six peers and a page to watch them
+./run.sh test                 set up what tests need, then run all that CI runs
+./run.sh test pytest-arg...   ... or just pytest with these arguments
+./run.sh check                the quick part: linters, types, import contracts, fast tests
+./run.sh setup                only set up
+
+Everything is installed into .venv/ and dashboard/node_modules/; pre/ looks after system packages.
+
+TEXT
+}
+
+say() { printf '\n==> %s\n' "$*"; }
+
+find_python() {
+    local candidate
+    for candidate in python3.11 python3.12 python3.13 python3; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    echo "error: Python 3.11 or newer is needed, and not in PATH" \
+        "(Debian, Ubuntu: apt-get install python3 python3-venv)" >&2
+    return 2
+}
+
+# What an installation was made of; a stamp that differs, or is missing, is not trusted.
+python_recipe() { pwd; cat pyproject.toml constraints.txt; }
+node_recipe() { cat dashboard/package-lock.json; }
+
+is_installed() { # recipe stamp
+    [[ -f $2 ]] && "$1" | cmp -s - "$2"
+}
+
+has_python() { # run|test
+    is_installed python_recipe .venv/.made-for-test ||
+        { [[ $1 == run ]] && is_installed python_recipe .venv/.made-for-run; }
+}
+
+has_node() { # run|test
+    [[ ! -f dashboard/package-lock.json ]] ||
+        is_installed node_recipe dashboard/node_modules/.made-for-test ||
+        { [[ $1 == run ]] && is_installed node_recipe dashboard/node_modules/.made-for-run; }
+}
+
+install_python() { # run|test python
+    local what='.' why='what the peers and the dashboard need'
+    if [[ $1 == test ]]; then
+        what='.[dev]' why='what the peers, the dashboard and the tests need'
+    fi
+    rm -f .venv/.made-for-*
+    if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+        ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+        say "Making .venv/ with $2: an environment of its own touches nothing else here"
+        "$2" -m venv --clear .venv
+    fi
+    say "Installing $why into .venv/ (TensorFlow is large: a few minutes, once)"
+    .venv/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e "$what"
+    python_recipe >".venv/.made-for-$1"
+}
+
+install_node() { # run|test
+    local -a omit=()
+    if [[ $1 == run ]]; then omit=(--omit=dev); fi
+    if ! command -v npm >/dev/null; then
+        say "npm is not installed: the page will lack its libraries and say so." \
+            "Install Node.js 18 or newer (Debian, Ubuntu: apt-get install nodejs npm), start again."
+        return
+    fi
+    say "Installing the page's JavaScript libraries into dashboard/node_modules/"
+    (cd dashboard && npm ci --ignore-scripts --no-audit --no-fund ${omit[@]+"${omit[@]}"})
+    node_recipe >"dashboard/node_modules/.made-for-$1"
+}
+
+set_up() { # run|test
+    if has_python "$1" && has_node "$1"; then return; fi
+    local python
+    python=$(find_python)
+    mkdir -p .cache
+    exec 9>.cache/setup.lock
+    if command -v flock >/dev/null && ! flock -n 9; then
+        say "Waiting for another ./run.sh here that is installing"
+        flock 9
+    fi
+    if ! has_python "$1"; then
+        pre/debian.sh "$1" "$python"
+        install_python "$1" "$python"
+    fi
+    has_node "$1" || install_node "$1"
+    exec 9>&-
+}
+
+failed=()
+step() { # title command...
+    say "$1"
+    local status=0
+    "${@:2}" || status=$?
+    if ((status)); then failed+=("$1"); fi
+}
+
+finish() {
+    if ((${#failed[@]})); then
+        say "FAILED: $(printf '%s; ' "${failed[@]}")"
+        exit 1
+    fi
+    say "All is well"
+}
+
+check() {
+    local bin=.venv/bin
+    step "ruff check" $bin/ruff check .
+    step "ruff format" $bin/ruff format --check .
+    step "mypy" $bin/mypy
+    step "import contracts" $bin/lint-imports --no-cache
+    step "fast tests" $bin/pytest -q -m 'not slow and not network and not browser'
+}
+
+everything() {
+    check
+    step "tests with real processes" \
+        .venv/bin/pytest -v --durations=10 -m '(slow or network) and not browser'
+    step "tests in a real browser" .venv/bin/pytest -v -m browser
+}
+
+case "${1-}" in
+-h | --help)
+    usage
+    if has_python run; then
+        exec .venv/bin/python -m swarm.peer.launch --help
+    fi
+    echo "The options of a run are shown here once it is set up (./run.sh setup)."
+    ;;
+setup)
+    set_up run
+    ;;
+check)
+    set_up test
+    check
+    finish
+    ;;
+test)
+    shift
+    set_up test
+    if (($#)); then
+        exec .venv/bin/pytest "$@"
+    fi
+    everything
+    finish
+    ;;
+*)
+    set_up run
+    exec .venv/bin/python -m swarm.peer.launch "$@"
+    ;;
+esac
