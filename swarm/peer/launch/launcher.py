@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import trio
 
 from swarm.core.errors import ConfigurationError, StorageError
-from swarm.core.session import SessionSpec
+from swarm.core.session import SessionSpec, dataset_label
 from swarm.learning.datasets import ResolvedDataset
 from swarm.peer.launch.addresses import check_dashboard_port, free_ports
 from swarm.peer.launch.backend import Running, choose_backend
@@ -86,13 +86,15 @@ class Launcher:
     # -- before
 
     async def _have_dataset(self, name: str) -> ResolvedDataset:
-        self._display.say(f"looking for the data set {name}")
+        self._display.say(f"looking for the data set {dataset_label(name)}")
         dataset = await have_dataset(self._settings, name, self._display.dataset_progress)
         if dataset.reason:
             self._display.say(dataset.reason, loud=True)
             self._display.say("TRAINING ON GENERATED IMAGES INSTEAD", loud=True)
         if dataset.stand_in:
-            self._display.say(f"every number below is for {dataset.label}", loud=True)
+            self._display.say(
+                f"every number below is for {dataset_label(dataset.name)}", loud=True
+            )
         return dataset
 
     def _make_run_folder(self) -> Path:

@@ -13,6 +13,7 @@ from typing import Any
 from rich.table import Table
 
 from swarm.core.errors import StorageError
+from swarm.core.session import dataset_label
 from swarm.learning.datasets import ResolvedDataset
 from swarm.peer.launch.programs import Program
 from swarm.peer.status import write_json
@@ -52,7 +53,7 @@ def make_summary(outcome: Outcome, reports: list[Report]) -> dict[str, Any]:
     return {
         "session": outcome.session or next((r["session"] for r in reports if r["session"]), None),
         "dataset": outcome.dataset.name,
-        "dataset_label": outcome.dataset.label,
+        "dataset_label": dataset_label(outcome.dataset.name),
         "stand_in": outcome.dataset.stand_in,
         "model": outcome.model,
         "rounds": rounds,

@@ -1,0 +1,85 @@
+import socket
+from pathlib import Path
+
+import pytest
+
+from swarm.core.errors import ConfigurationError
+from swarm.peer.launch.addresses import HOST, check_dashboard_port, free_ports
+from swarm.peer.launch.programs import dashboard_program, peer_programs
+from swarm.peer.launch.settings import LaunchSettings
+
+RUN = Path("/runs/1")
+PORTS = (7001, 7002, 7003)
+SETTINGS = LaunchSettings(peers=3, once=True, data_dir=Path("/data"))
+
+
+def flag(arguments: tuple[str, ...], name: str) -> str:
+    return arguments[arguments.index(name) + 1]
+
+
+def test_the_first_peer_starts_the_session_and_the_others_join_the_first_two() -> None:
+    session = {"model": "mlp", "min_peers": 3}
+
+    first, second, third = peer_programs(SETTINGS, session, RUN, PORTS)
+
+    assert first.arguments[:3] == (HOST, "7001", "--name")
+    assert flag(first.arguments, "--min-peers") == "3"
+    assert second.arguments[:4] == (HOST, "7002", f"{HOST}:7001", "--name")
+    assert third.arguments[:4] == (HOST, "7003", f"{HOST}:7001", f"{HOST}:7002")
+    assert "--model" not in third.arguments
+
+
+def test_each_peer_has_its_own_part_and_files() -> None:
+    third = peer_programs(SETTINGS, {}, RUN, PORTS)[2]
+
+    assert flag(third.arguments, "--partition") == "3/3"
+    assert flag(third.arguments, "--state") == "/runs/1/peers/peer-3"
+    assert flag(third.arguments, "--report") == str(third.report)
+    assert flag(third.arguments, "--export") == str(third.model)
+    assert flag(third.arguments, "--data-dir") == "/data"
+    assert "--exit-when-done" in third.arguments
+
+
+def test_peers_stay_without_once_and_run_code_only_if_the_user_named_it() -> None:
+    settings = LaunchSettings(peers=2)
+
+    plain = peer_programs(settings, {"model": "cnn"}, RUN, PORTS[:2])
+    named = peer_programs(settings, {"model": "my.models:build"}, RUN, PORTS[:2])
+
+    assert not any("--exit-when-done" in program.arguments for program in plain)
+    assert not any("--allow-model" in program.arguments for program in plain)
+    assert all("--allow-model" in program.arguments for program in named)
+
+
+def test_the_dashboard_watches_by_way_of_the_first_two_peers() -> None:
+    program = dashboard_program(SETTINGS, RUN, PORTS)
+
+    assert program.arguments == ("--port", "5000", f"{HOST}:7001", f"{HOST}:7002")
+
+
+def test_ports_that_are_taken_or_to_be_avoided_are_passed_over() -> None:
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        ports = free_ports(port, 2, avoid=frozenset({port + 1}))
+
+        with pytest.raises(
+            ConfigurationError, match=f"port {port} .* is taken .* --port {port + 1}"
+        ):
+            check_dashboard_port(port)
+    assert not {port, port + 1} & set(ports)
+
+
+def test_too_few_free_ports_are_a_mistake_of_the_user() -> None:
+    with pytest.raises(ConfigurationError, match="3 free ports are needed from 65534 on"):
+        free_ports(65534, 3)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"peers": 0}, {"peers": 65}, {"port": 0}, {"base_port": 70000}]
+)
+def test_settings_out_of_range_are_refused(fields: dict[str, int]) -> None:
+    with pytest.raises(ConfigurationError, match=f"{next(iter(fields))} must be in 1"):
+        LaunchSettings(**fields)  # type: ignore[arg-type]

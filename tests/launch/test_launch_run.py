@@ -1,0 +1,166 @@
+"""Runs of the launcher with real peers, as processes."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.network]
+
+SMALL = ("--dataset", "digits", "--model", "mlp", "--peers", "3", "--no-dashboard")
+RUN_WITHIN_S = 240
+GONE_WITHIN_S = 15
+
+
+@contextmanager
+def launched(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A launcher in a process of its own; no process of its run outlives the block."""
+    command = [sys.executable, "-m", "swarm.peer.launch", *arguments]
+    launcher = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    watchdog = threading.Timer(RUN_WITHIN_S, launcher.kill)
+    watchdog.start()
+    try:
+        yield launcher
+    finally:
+        watchdog.cancel()
+        launcher.kill()
+        launcher.wait()
+        assert launcher.stdout is not None
+        launcher.stdout.close()
+
+
+def lines_until(launcher: subprocess.Popen[str], text: str) -> list[str]:
+    """Read the launcher's output up to a line with `text`."""
+    assert launcher.stdout is not None
+    lines: list[str] = []
+    for line in launcher.stdout:
+        lines.append(line)
+        if text in line:
+            return lines
+    pytest.fail(f"the launcher ended without saying {text!r}:\n{''.join(lines)}")
+
+
+def descendants(launcher: subprocess.Popen[str]) -> list[psutil.Process]:
+    return psutil.Process(launcher.pid).children(recursive=True)
+
+
+def assert_gone(processes: list[psutil.Process]) -> None:
+    assert processes
+    _, alive = psutil.wait_procs(processes, timeout=GONE_WITHIN_S)
+    assert [process.cmdline() for process in alive] == []
+
+
+def results(runs: Path) -> tuple[dict[str, Any], Path]:
+    (run,) = runs.iterdir()
+    return json.loads((run / "summary.json").read_text()), run / "model.keras"
+
+
+def test_a_run_ends_by_itself_with_a_summary_and_a_model_that_can_be_used(tmp_path: Path) -> None:
+    with launched("--once", "--rounds", "2", *SMALL, "--runs-dir", str(tmp_path)) as launcher:
+        output = lines_until(launcher, "python -m swarm.learning evaluate")
+        code = launcher.wait(timeout=30)
+
+    assert code == 0
+    summary, model = results(tmp_path)
+    assert (summary["dataset"], summary["model"], summary["rounds"]) == ("digits", "mlp", 2)
+    assert [peer["name"] for peer in summary["peers"]] == ["peer-1", "peer-2", "peer-3"]
+    assert [peer["round"] for peer in summary["peers"]] == [2, 2, 2]
+    assert len({peer["head_digest"] for peer in summary["peers"]}) == 1
+    assert any("round 2 is done" in line for line in output)
+    assert "\x1b" not in "".join(output)
+    evaluate = [sys.executable, "-m", "swarm.learning", "evaluate", str(model)]
+    evaluated = subprocess.run(
+        [*evaluate, "--dataset", "digits"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    accuracy = float(evaluated.stdout.split()[1])
+    assert accuracy == pytest.approx(summary["global_accuracy"], abs=1e-4)
+
+
+def test_an_interrupted_run_keeps_what_it_has_and_leaves_no_process(tmp_path: Path) -> None:
+    with launched("--rounds", "5000", *SMALL, "--runs-dir", str(tmp_path)) as launcher:
+        lines_until(launcher, "test accuracy of the model of round 1")
+        processes = descendants(launcher)
+
+        launcher.send_signal(signal.SIGINT)
+
+        lines_until(launcher, "python -m swarm.learning evaluate")
+        code = launcher.wait(timeout=30)
+        assert_gone(processes)
+
+    assert code == 130
+    summary, model = results(tmp_path)
+    assert summary["rounds"] >= 1
+    assert model.stat().st_size > 0
+
+
+def test_peers_end_by_themselves_when_the_launcher_is_killed(tmp_path: Path) -> None:
+    with launched("--rounds", "5000", *SMALL, "--runs-dir", str(tmp_path)) as launcher:
+        lines_until(launcher, "3 of 3")
+        processes = descendants(launcher)
+
+        launcher.kill()
+
+        assert_gone(processes)
+
+
+def test_the_run_goes_on_without_a_peer_that_was_killed(tmp_path: Path) -> None:
+    with launched("--once", "--rounds", "8", *SMALL, "--runs-dir", str(tmp_path)) as launcher:
+        lines_until(launcher, "round 1 is done")
+        (second,) = (
+            process
+            for process in descendants(launcher)
+            if "--name" in process.cmdline() and "peer-2" in process.cmdline()
+        )
+        second.kill()
+        lines_until(launcher, "peer-2 has died (killed by signal 9)")
+        lines_until(launcher, "python -m swarm.learning evaluate")
+        code = launcher.wait(timeout=30)
+
+    assert code == 0
+    summary, _ = results(tmp_path)
+    assert summary["rounds"] == 8
+
+
+def test_a_mistake_that_only_peers_can_find_ends_the_run_with_one_reason(tmp_path: Path) -> None:
+    with launched(*SMALL, "--model", "nonsense", "--runs-dir", str(tmp_path)) as launcher:
+        output = lines_until(launcher, "the run has failed")
+        code = launcher.wait(timeout=30)
+
+    assert code == 2
+    assert "model must be lenet, cnn, mlp" in output[-1]
+
+
+def test_a_taken_dashboard_port_is_told_before_anything_starts(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "swarm.peer.launch", "--port", str(port)]
+
+        ended = subprocess.run(
+            [*command, "--runs-dir", str(tmp_path)],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"error: port {port} for the dashboard is taken")
+    assert ended.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

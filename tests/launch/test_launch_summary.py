@@ -1,0 +1,127 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swarm.learning.datasets import ResolvedDataset
+from swarm.peer.launch.programs import Program
+from swarm.peer.launch.summary import (
+    Outcome,
+    global_accuracy,
+    make_summary,
+    read_reports,
+    write_results,
+)
+
+OUTCOME = Outcome("abc", ResolvedDataset("digits", "digits", stand_in=False), "mlp", 12.345)
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> list[Program]:
+    return [Program(f"peer-{k}", "swarm.peer", (), tmp_path / f"peer-{k}") for k in (1, 2)]
+
+
+def leave(program: Program, model: bytes | None = None, **fields: Any) -> None:
+    report = {
+        "name": program.name,
+        "peer_id": f"id of {program.name}",
+        "session": "abc",
+        "head_digest": "d1",
+        "round": 3,
+        "accuracy": 0.5,
+        "loss": 1.5,
+        "evaluated_round": 3,
+        "num_test_examples": 100,
+        "bytes_sent": 10,
+        "bytes_received": 20,
+        "blob_bytes_sent": 5,
+        "num_examples": 240,
+    }
+    program.folder.mkdir()
+    program.report.write_text(json.dumps(report | fields))
+    if model is not None:
+        program.model.write_bytes(model)
+
+
+def test_summary_has_exactly_what_is_promised(programs: list[Program]) -> None:
+    leave(programs[0])
+    leave(programs[1], accuracy=0.8, num_test_examples=50)
+
+    summary = make_summary(OUTCOME, read_reports(programs))
+
+    assert summary["peers"][0] == {
+        "name": "peer-1",
+        "peer_id": "id of peer-1",
+        "head_digest": "d1",
+        "round": 3,
+        "accuracy": 0.5,
+        "loss": 1.5,
+        "bytes_sent": 10,
+        "bytes_received": 20,
+        "num_examples": 240,
+    }
+    assert summary["global_accuracy"] == pytest.approx((0.5 * 100 + 0.8 * 50) / 150)
+    assert {key: value for key, value in summary.items() if key not in ("peers",)} == {
+        "session": "abc",
+        "dataset": "digits",
+        "dataset_label": "digits (8x8)",
+        "stand_in": False,
+        "model": "mlp",
+        "rounds": 3,
+        "wall_seconds": 12.35,
+        "global_accuracy": summary["global_accuracy"],
+    }
+
+
+def test_accuracy_of_an_older_head_is_not_that_of_the_final_one(programs: list[Program]) -> None:
+    leave(programs[0], evaluated_round=2)
+    leave(programs[1], evaluated_round=3, accuracy=0.75)
+
+    reports = read_reports(programs)
+
+    assert global_accuracy(reports, 3) == 0.75
+    assert global_accuracy(reports, 4) is None
+
+
+def test_a_peer_that_left_no_report_is_in_the_summary_by_name(programs: list[Program]) -> None:
+    leave(programs[0])
+
+    summary = make_summary(OUTCOME, read_reports(programs))
+
+    assert summary["rounds"] == 3
+    assert summary["peers"][1]["name"] == "peer-2"
+    assert summary["peers"][1]["round"] is None
+
+
+def test_a_run_without_any_report_has_done_no_rounds(programs: list[Program]) -> None:
+    summary = make_summary(OUTCOME, read_reports(programs))
+
+    assert summary["rounds"] == 0
+    assert summary["global_accuracy"] is None
+
+
+def test_the_model_is_that_of_a_peer_with_the_newest_head(
+    programs: list[Program], tmp_path: Path
+) -> None:
+    leave(programs[0], model=b"round 3")
+    leave(programs[1], model=b"round 2", round=2)
+    summary = make_summary(OUTCOME, read_reports(programs))
+
+    has_model = write_results(tmp_path, summary, programs)
+
+    assert has_model
+    assert (tmp_path / "model.keras").read_bytes() == b"round 3"
+    assert json.loads((tmp_path / "summary.json").read_text()) == summary
+
+
+def test_without_an_exported_model_only_the_summary_is_written(
+    programs: list[Program], tmp_path: Path
+) -> None:
+    leave(programs[0])
+    summary = make_summary(OUTCOME, read_reports(programs))
+
+    has_model = write_results(tmp_path, summary, programs)
+
+    assert not has_model
+    assert not (tmp_path / "model.keras").exists()
