@@ -28,7 +28,7 @@ from swarm.core.errors import (
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.federation.effects import Note, SaveContribution, SaveHead
 from swarm.federation.federation import Federation
-from swarm.federation.messages import GlobalModel
+from swarm.federation.messages import Contribution, GlobalModel
 from swarm.network.network import Network
 from swarm.network.store import FileBlobStore
 from swarm.network.wire import encode
@@ -113,7 +113,7 @@ class Driver:
                 # What became of a head is told, with its fields, when it is saved.
                 log.log(logging.DEBUG if kind == "head" else logging.INFO, kind, detail=text)
             case SaveContribution(contribution):
-                self._state.save_contribution(contribution)
+                self._contributed(contribution)
             case _:
                 self._carry_out_learning(effect)
 
@@ -133,6 +133,15 @@ class Driver:
             term=head.term,
             contributors=len(head.contributors),
             cohort=len(head.cohort),
+        )
+
+    def _contributed(self, contribution: Contribution) -> None:
+        self._state.save_contribution(contribution)
+        held = self.machine.held
+        log.info(
+            "contributed",
+            round=held.round + 1 if held is not None else None,
+            blob_bytes_sent=self._network.snapshot().blob_bytes_sent,
         )
 
     def _queue(self, effect: Effect) -> None:

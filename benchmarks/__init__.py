@@ -1,0 +1,1 @@
+"""Benchmarks: each prints what it measures; `--json` adds one JSON object as the last line."""

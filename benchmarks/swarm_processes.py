@@ -1,0 +1,209 @@
+"""Six peers as processes, for benchmarks: started, their JSON log lines collected, stopped."""
+
+import datetime
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+STOP_WITHIN_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One log line of one peer."""
+
+    peer: int
+    at_s: float
+    """Wall clock; all processes are on one machine."""
+    event: str
+    fields: dict[str, Any]
+
+
+@dataclass(slots=True)
+class PeerProcess:
+    """One peer, its files and its reader thread."""
+
+    index: int
+    process: subprocess.Popen[str]
+    report: Path
+    reader: threading.Thread | None = None
+    lines: list[Line] = field(default_factory=list)
+    other_lines: list[str] = field(default_factory=list)
+
+    def logged(self, event: str, fields: dict[str, Any]) -> bool:
+        """Whether a line of this event has these fields."""
+        return any(
+            line.event == event and fields.items() <= line.fields.items() for line in self.lines
+        )
+
+
+class SwarmProcesses:
+    """Context manager: peers of one session on loopback, on free ports."""
+
+    def __init__(
+        self,
+        num_peers: int,
+        session: Sequence[str],
+        peer_options: Sequence[str] = (),
+        *,
+        start: int | None = None,
+        export: bool = False,
+    ):
+        self._num_started = num_peers if start is None else start
+        self._export = export
+        self._folder = tempfile.TemporaryDirectory(prefix="swarm-benchmark-")
+        self._session = list(session)
+        self._options = list(peer_options)
+        self._num_peers = num_peers
+        self._changed = threading.Condition()
+        self.peers: list[PeerProcess] = []
+        self.ports: list[int] = []
+        self.started_s = 0.0
+
+    def __enter__(self) -> "SwarmProcesses":
+        self.started_s = now_s()
+        self.ports = free_ports(self._num_peers)
+        for index in range(self._num_started):
+            self.peers.append(self._start(index))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for peer in self.peers:
+            if peer.process.poll() is None:
+                peer.process.terminate()
+        for peer in self.peers:
+            try:
+                peer.process.wait(STOP_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                peer.process.kill()
+                peer.process.wait()
+            if peer.reader is not None:
+                peer.reader.join(STOP_WITHIN_S)
+            if peer.process.stderr is not None:
+                peer.process.stderr.close()
+        self._folder.cleanup()
+
+    def wait_ended(self, timeout_s: float) -> None:
+        """Wait until every peer has ended by itself."""
+        deadline_s = now_s() + timeout_s
+        for peer in self.peers:
+            peer.process.wait(max(0.1, deadline_s - now_s()))
+            if peer.reader is not None:
+                peer.reader.join(STOP_WITHIN_S)
+
+    def wait_event(
+        self, event: str, timeout_s: float, num_peers: int | None = None, **fields: Any
+    ) -> None:
+        """Wait until so many peers have logged an event with these fields at least once."""
+        wanted = self._num_peers if num_peers is None else num_peers
+        with self._changed:
+            done = self._changed.wait_for(
+                lambda: sum(p.logged(event, fields) for p in self.peers) >= wanted, timeout_s
+            )
+        if not done:
+            raise TimeoutError(f"{event} was not logged by {wanted} peers within {timeout_s} s")
+
+    @property
+    def lines(self) -> list[Line]:
+        """All log lines so far, in order of time."""
+        with self._changed:
+            everything = [line for peer in self.peers for line in peer.lines]
+        return sorted(everything, key=lambda line: line.at_s)
+
+    def reports(self) -> list[dict[str, Any]]:
+        """What each peer achieved."""
+        return [json.loads(peer.report.read_text()) for peer in self.peers]
+
+    def kill(self, index: int) -> None:
+        """SIGKILL a peer; its worker ends by itself."""
+        self.peers[index].process.kill()
+        self.peers[index].process.wait()
+
+    def restart(self, index: int) -> None:
+        """Start a dead peer again, with the same identity, state and port."""
+        earlier = self.peers[index]
+        if earlier.reader is not None:
+            earlier.reader.join(STOP_WITHIN_S)
+        if earlier.process.stderr is not None:
+            earlier.process.stderr.close()
+        self.peers[index] = self._start(index)
+
+    def start_next(self, options: Sequence[str] = ()) -> None:
+        """Start one of the peers that were left for later."""
+        self.peers.append(self._start(len(self.peers), options))
+
+    def said(self, index: int) -> str:
+        """What a peer wrote besides log lines; it must have ended."""
+        peer = self.peers[index]
+        if peer.reader is not None:
+            peer.reader.join(STOP_WITHIN_S)
+        return "".join(peer.other_lines)
+
+    def export_path(self, index: int) -> Path:
+        """Where a peer writes its model at the end, if it was asked to."""
+        return Path(self._folder.name) / f"model-{index}.keras"
+
+    def state_dir(self, index: int) -> Path:
+        """Where a peer keeps its state."""
+        return Path(self._folder.name) / f"peer-{index + 1}"
+
+    def _start(self, index: int, options: Sequence[str] = ()) -> PeerProcess:
+        folder, ports = Path(self._folder.name), self.ports
+        report = folder / f"report-{index}.json"
+        bootstraps = [f"127.0.0.1:{ports[0]}"] if index > 0 else []
+        session = self._session if index == 0 else []
+        command = [
+            *(sys.executable, "-m", "swarm.peer", "127.0.0.1", str(ports[index]), *bootstraps),
+            *("--name", f"peer-{index + 1}", "--state", str(self.state_dir(index))),
+            *("--partition", f"{index + 1}/{self._num_peers}", "--report", str(report)),
+            *("--log-format", "json", *session, *self._options, *options),
+            *(["--export", str(self.export_path(index))] if self._export else []),
+        ]
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        peer = PeerProcess(index, process, report)
+        peer.reader = threading.Thread(target=self._read, args=(peer,), daemon=True)
+        peer.reader.start()
+        return peer
+
+    def _read(self, peer: PeerProcess) -> None:
+        assert peer.process.stderr is not None
+        for text in peer.process.stderr:
+            try:
+                fields = json.loads(text)
+                at_s = datetime.datetime.fromisoformat(fields.pop("timestamp")).timestamp()
+            except (ValueError, KeyError):
+                peer.other_lines.append(text)
+                sys.stderr.write(text)  # a traceback or a library's warning: show it
+                continue
+            with self._changed:
+                peer.lines.append(Line(peer.index, at_s, fields.pop("event"), fields))
+                self._changed.notify_all()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on at the moment."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def now_s() -> float:
+    """The wall clock, as in the peers' log lines."""
+    return datetime.datetime.now(datetime.UTC).timestamp()
