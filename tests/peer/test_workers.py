@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -120,7 +121,7 @@ class TestWorker:
         async with trio.open_nursery() as nursery:
             await nursery.start(_cancelled_training, worker, base)
 
-            with trio.fail_after(10):
+            with trio.fail_after(60):
                 combined = await worker.combine(_combine(base, None))
 
             assert combined.num_examples == 1
@@ -137,21 +138,27 @@ class TestWorker:
         with trio.move_on_after(0.5):
             await worker.train(_train(base))
 
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             assert (await worker.evaluate(jobs.EvaluateWeights(base))).num_examples > 0
 
     async def test_progress_comes_at_most_four_times_a_second(
         self, worker: Worker, tmp_path: Path
     ) -> None:
         base = await _ready(worker, LONG, tmp_path)
-        seen: list[jobs.Progress] = []
+        seen: list[tuple[float, jobs.Progress]] = []
 
-        with trio.move_on_after(2):
-            await worker.train(_train(base), seen.append)
+        def on_progress(progress: jobs.Progress) -> None:
+            seen.append((trio.current_time(), progress))
+            if len(seen) == 9:
+                worker.cancel_training()
 
-        assert 2 <= len(seen) <= 9
-        assert seen[-1].phase == "training"
-        assert seen[-1].train_accuracy is not None
+        with pytest.raises(TrainingCancelledError):
+            await worker.train(_train(base), on_progress)
+
+        first_s, last_s = seen[0][0], seen[-1][0]
+        assert last_s - first_s > 0.25 * (len(seen) - 1) - 0.5  # some slack for a busy machine
+        assert seen[-1][1].phase == "training"
+        assert seen[-1][1].train_accuracy is not None
 
     async def test_a_killed_process_is_replaced_and_initialised_again(
         self, worker: Worker, tmp_path: Path
@@ -249,7 +256,7 @@ def test_the_process_ends_when_the_peer_is_gone(tmp_path: Path) -> None:
 
         peer.kill()
 
-        worker.wait(timeout=5)
+        worker.wait(timeout=30)
 
 
 async def _ready(worker: Worker, spec: SessionSpec, folder: Path) -> str:
@@ -261,7 +268,7 @@ async def _ready(worker: Worker, spec: SessionSpec, folder: Path) -> str:
 async def _cancelled_training(
     worker: Worker,
     base: str,
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    task_status: Any = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """A training that reports once it runs, and is expected to be cancelled."""
     running = False
