@@ -36,9 +36,14 @@ def digest_of(record: object, *, without: frozenset[str] = frozenset()) -> Diges
     return sha256_hex(canonical_bytes(plain))
 
 
+def _field(hint: object, value: Any) -> Any:
+    # A whole number in a field of floats arrives as a float on the other side.
+    return _plain(float(value) if hint is float and type(value) is int else value)
+
+
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: _field(f.type, getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from functools import lru_cache
 
 from swarm.core.blobs import BlobRef
 from swarm.core.canonical import digest_of
@@ -78,7 +79,7 @@ class SessionSpec:
     @property
     def id(self) -> SessionId:
         """Digest of the canonical encoding: equal specs, equal ids."""
-        return SessionId(digest_of(self))
+        return _session_id(self)
 
     def differing_fields(self, other: "SessionSpec") -> list[str]:
         """Name the fields in which `other` differs, with both values, for an error message."""
@@ -87,6 +88,11 @@ class SessionSpec:
             for f in dataclasses.fields(self)
             if f.name != "starter" and getattr(self, f.name) != getattr(other, f.name)
         ]
+
+
+@lru_cache(maxsize=64)
+def _session_id(spec: SessionSpec) -> SessionId:
+    return SessionId(digest_of(spec))
 
 
 def _check_ranges(spec: SessionSpec) -> None:
