@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from swarm.core.effects import PeerConnected, Send
+from swarm.core.effects import PeerConnected, PeerUnreachable, Send
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.federation.messages import SessionOffer, SessionQuery
@@ -37,6 +37,10 @@ class Joining:
         self._connected[event.peer] = None
         return [Send(event.peer, SessionQuery(self._me))]
 
+    def _on_unreachable(self, event: PeerUnreachable, _now_s: float) -> list[Effect]:
+        self._connected.pop(event.peer, None)
+        return []
+
     def _on_offer(self, event: SessionOffer, _now_s: float) -> list[Effect]:
         self.offer = event
         return []
@@ -45,12 +49,16 @@ class Joining:
         if event.name != ASK:
             return []
         asked = list(self._connected)[:ASKED_MAX]
+        for peer in asked:  # the next ones next time: these may not know of a session themselves
+            del self._connected[peer]
+            self._connected[peer] = None
         queries = [Send(peer, SessionQuery(self._me)) for peer in asked]
         return [*queries, SetTimer(ASK, now_s + ASK_EVERY_S)]
 
 
 _HANDLERS: dict[type[Event], Callable[..., list[Effect]]] = {
     PeerConnected: Joining._on_connected,
+    PeerUnreachable: Joining._on_unreachable,
     SessionOffer: Joining._on_offer,
     TimerFired: Joining._on_timer,
 }

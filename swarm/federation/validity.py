@@ -23,9 +23,13 @@ def check_first_head(head: GlobalModel, spec: SessionSpec) -> None:
     Raises:
         InvalidRecordError: It breaks a rule.
     """
-    _check_common(head, spec)
+    check_common(head, spec)
     _require(head.author == spec.starter, "head 0 must be the starter's")
-    _require(head.examples_before == 0 and not head.contributors, "head 0 has no past")
+    _require(head.term == 0, "head 0 has no succession: its term must be 0")
+    _require(
+        not (head.examples_before or head.contributors or head.merged or head.metrics),
+        "head 0 has no past",
+    )
 
 
 def check_head(head: GlobalModel, parent: GlobalModel, spec: SessionSpec) -> None:
@@ -34,7 +38,7 @@ def check_head(head: GlobalModel, parent: GlobalModel, spec: SessionSpec) -> Non
     Raises:
         InvalidRecordError: It breaks a rule.
     """
-    _check_common(head, spec)
+    check_common(head, spec)
     _require(head.parent == parent.digest, "parent must be the head it is checked against")
     _require(head.round == RoundNumber(parent.round + 1), "round must follow the parent's")
     _require(
@@ -45,9 +49,19 @@ def check_head(head: GlobalModel, parent: GlobalModel, spec: SessionSpec) -> Non
     root = tree_of(parent, spec).root
     _check_place(succession(parent.digest, root, frozenset(parent.slow)), head.term, head.author)
     _check_contributors(head.contributors, parent.cohort, parent.digest, spec)
-    named = {c.peer for c in head.contributors}
-    _require({m.peer for m in head.metrics} <= named, "metrics must be the contributors'")
+    _check_metrics(head)
     _require(len(head.contributors) > 0, "contributors must not be empty")
+
+
+def check_common(head: GlobalModel, spec: SessionSpec) -> None:
+    """Check what every head must keep to, whether its parent is known or not.
+
+    Raises:
+        InvalidRecordError: It breaks a rule.
+    """
+    _require(head.session == spec.id, "session must be ours")
+    _require(len(head.cohort) <= spec.cohort_max, f"cohort must be at most {spec.cohort_max}")
+    _require(set(head.slow) <= set(head.cohort), "slow must be of the cohort")
 
 
 def check_aggregate(aggregate: Aggregate, base: GlobalModel, spec: SessionSpec) -> Cluster:
@@ -63,8 +77,7 @@ def check_aggregate(aggregate: Aggregate, base: GlobalModel, spec: SessionSpec) 
     ranking = succession(base.digest, cluster, frozenset(base.slow))
     _check_place(ranking, aggregate.term, aggregate.author)
     _check_contributors(aggregate.contributors, peers_below(cluster), base.digest, spec)
-    named = {c.peer for c in aggregate.contributors}
-    _require({m.peer for m in aggregate.metrics} <= named, "metrics must be the contributors'")
+    _check_metrics(aggregate)
     return cluster
 
 
@@ -82,12 +95,6 @@ def peers_below(cluster: Cluster) -> tuple[PeerId, ...]:
     if not cluster.children:
         return cluster.peers
     return tuple(peer for child in cluster.children for peer in peers_below(child))
-
-
-def _check_common(head: GlobalModel, spec: SessionSpec) -> None:
-    _require(head.session == spec.id, "session must be ours")
-    _require(len(head.cohort) <= spec.cohort_max, f"cohort must be at most {spec.cohort_max}")
-    _require(set(head.slow) <= set(head.cohort), "slow must be of the cohort")
 
 
 def _check_place(ranking: tuple[PeerId, ...], term: int, author: PeerId) -> None:
@@ -112,6 +119,13 @@ def _check_contributors(
             f"num_examples must be at most {spec.num_examples_max}, "
             f"got {contributor.num_examples}",
         )
+
+
+def _check_metrics(record: GlobalModel | Aggregate) -> None:
+    measured = [m.peer for m in record.metrics]
+    named = {c.peer for c in record.contributors}
+    _require(set(measured) <= named, "metrics must be the contributors'")
+    _require(len(set(measured)) == len(measured), "metrics must be one of each contributor")
 
 
 def _require(condition: bool, rule: str) -> None:
