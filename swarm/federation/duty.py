@@ -1,7 +1,8 @@
 """Duty: one cluster that this peer aggregates, or stands by for, in one round."""
 
 import math
-from collections.abc import Mapping
+from bisect import insort
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from swarm.core.blobs import BlobRef
@@ -15,6 +16,10 @@ from swarm.federation.tree import Cluster, duty_peers
 
 TAKEOVER_STEP_S = 5.0
 """Each standby waits so much longer past the deadline than the one before it."""
+RETRY_COMBINING_AFTER_S = 1.0
+"""A combination that failed through no fault of its inputs is tried again so much later."""
+OFFERS_MAX = 2
+"""Newest aggregates kept per author and cluster: a restarted author may have lost its first."""
 
 
 @dataclass(slots=True)
@@ -24,17 +29,28 @@ class RoundFacts:
     base: GlobalModel
     contributions: dict[PeerId, Contribution] = field(default_factory=dict)
     """First announced per peer of the home cluster."""
-    aggregates: dict[ClusterId, dict[Term, Aggregate]] = field(default_factory=dict)
+    aggregates: dict[ClusterId, list[Aggregate]] = field(default_factory=dict)
+    """Announced per cluster, in order of their terms."""
     given_up: set[PeerId] = field(default_factory=set)
     """Peers found lost during this round; only their contribution brings them back into it."""
     successors: list[GlobalModel] = field(default_factory=list)
     """Heads announced on top of the base."""
 
+    def hear_aggregate(self, aggregate: Aggregate) -> bool:
+        """Keep a valid aggregate, of its author's earlier ones only the newest; is it news?"""
+        offers = self.aggregates.setdefault(aggregate.cluster, [])
+        if aggregate in offers:
+            return False
+        earlier = [offer for offer in offers if offer.author == aggregate.author]
+        for offer in earlier[: 1 - OFFERS_MAX]:
+            offers.remove(offer)
+        insort(offers, aggregate, key=lambda offer: offer.term)
+        return True
+
 
 @dataclass(slots=True)
 class _Member:
-    blob: BlobRef | None
-    num_examples: int
+    source: Contribution | Aggregate | None
     holder: PeerId | None
     lost: bool
 
@@ -59,11 +75,13 @@ class Duty:
         self.cluster = cluster
         self.term = Term(ranking.index(me))
         self.is_root = is_root
-        self.inputs: tuple[CombineInput, ...] = ()
+        self.inputs: dict[str, Contribution | Aggregate] = {}
+        """What is being combined, or was: by peer at tier 1, by cluster above it."""
         self.output: BlobRef | None = None
         self._predecessors = ranking[: self.term]
         self._deadline_s = deadline_s
         self._combining = False
+        self._retry_s = float("-inf")
         self._rejected: set[Digest] = set()
         self._announced_takeover = False
 
@@ -71,35 +89,40 @@ class Duty:
         self, facts: RoundFacts, blobs: BlobDesk, spec: SessionSpec, now_s: float
     ) -> list[Effect]:
         """Do what is due: pull members' weights, combine them when the round closes."""
-        if self.output is not None or self._combining or not self._acts(facts, blobs, now_s):
+        busy = self._combining or now_s < self._retry_s
+        if self.output is not None or busy or not self._acts(facts, blobs, now_s):
             return []
         effects = self._note_takeover()
         members = self._members(facts, blobs, now_s)
         for member in members.values():
-            if member.blob is not None and member.holder is not None:
-                effects += blobs.want(member.blob, (member.holder,), 0.0, now_s)
-        inputs = [
-            CombineInput(name, member.blob, member.num_examples)
-            for name, member in members.items()
-            if member.blob is not None and blobs.has(member.blob)
-        ]
-        if self._closes(inputs, members, spec, now_s):
+            if member.source is not None and member.holder is not None:
+                effects += blobs.want(member.source.blob, (member.holder,), 0.0, now_s)
+        inputs = {
+            name: member.source
+            for name, member in sorted(members.items())
+            if member.source is not None and blobs.has(member.source.blob)
+        }
+        if self._closes(inputs.keys(), members, spec, now_s):
             self._combining = True
-            self.inputs = tuple(sorted(inputs, key=lambda item: item.name))
-            base = facts.base
-            effects.append(Combine(base.digest, base.blob, self.cluster.id, self.inputs))
+            self.inputs = inputs
+            effects.append(self._combine(facts.base))
         return effects
 
     def combined(self, blob: BlobRef, rejected: frozenset[str]) -> None:
         """Take the combined weights; `rejected` names the inputs that failed a gate."""
         self._combining = False
         self.output = blob
-        self.inputs = tuple(item for item in self.inputs if item.name not in rejected)
+        self.inputs = {k: source for k, source in self.inputs.items() if k not in rejected}
 
-    def failed(self, rejected: frozenset[str]) -> None:
-        """Nothing came of it: leave the rejected inputs out and go on waiting."""
+    def failed(self, rejected: frozenset[str], now_s: float) -> None:
+        """Nothing came of it: leave the rejected inputs out and go on, a moment later."""
         self._combining = False
-        self._rejected |= {item.blob.digest for item in self.inputs if item.name in rejected}
+        self._retry_s = now_s + RETRY_COMBINING_AFTER_S
+        self._rejected |= {s.blob.digest for k, s in self.inputs.items() if k in rejected}
+
+    def _combine(self, base: GlobalModel) -> Combine:
+        inputs = tuple(CombineInput(k, s.blob, s.num_examples) for k, s in self.inputs.items())
+        return Combine(base.digest, base.blob, self.cluster.id, inputs)
 
     def _acts(self, facts: RoundFacts, blobs: BlobDesk, now_s: float) -> bool:
         patience_s = self._deadline_s + self.term * TAKEOVER_STEP_S
@@ -111,9 +134,7 @@ class Duty:
 
     def _silent(self, peer: PeerId, facts: RoundFacts, blobs: BlobDesk, now_s: float) -> bool:
         outputs: list[GlobalModel] | list[Aggregate] = (
-            facts.successors
-            if self.is_root
-            else list(facts.aggregates.get(self.cluster.id, {}).values())
+            facts.successors if self.is_root else facts.aggregates.get(self.cluster.id, [])
         )
         return not any(
             output.author == peer and not blobs.absent(output.blob, now_s) for output in outputs
@@ -133,36 +154,36 @@ class Duty:
 
     def _peer(self, peer: PeerId, facts: RoundFacts) -> _Member:
         contribution = facts.contributions.get(peer)
-        if contribution is None or contribution.blob.digest in self._rejected:
-            refused = contribution is not None
-            return _Member(None, 0, None, lost=refused or peer in facts.given_up)
         lost = peer in facts.given_up
-        return _Member(contribution.blob, contribution.num_examples, peer, lost)
+        if contribution is None:
+            return _Member(None, None, lost)
+        if contribution.blob.digest in self._rejected:
+            return _Member(None, None, lost=True)
+        return _Member(contribution, peer, lost)
 
     def _child(self, child: Cluster, facts: RoundFacts, blobs: BlobDesk, now_s: float) -> _Member:
         ranking = duty_peers(facts.base.digest, child, frozenset(facts.base.slow))
         lost = all(peer in facts.given_up for peer in ranking)
         offers = [
             offer
-            for _, offer in sorted(facts.aggregates.get(child.id, {}).items())
+            for offer in facts.aggregates.get(child.id, [])
             if offer.blob.digest not in self._rejected
         ]
         here = [offer for offer in offers if blobs.has(offer.blob)]
         coming = [offer for offer in offers if not blobs.absent(offer.blob, now_s)]
         for offer in (*here, *coming):
-            return _Member(offer.blob, offer.num_examples, offer.author, lost)
-        return _Member(None, 0, None, lost)
+            return _Member(offer, offer.author, lost)
+        return _Member(None, None, lost)
 
     def _closes(
         self,
-        inputs: list[CombineInput],
+        settled: Collection[str],
         members: Mapping[str, _Member],
         spec: SessionSpec,
         now_s: float,
     ) -> bool:
-        if not inputs:
+        if not settled:
             return False
-        settled = {item.name for item in inputs}
         waiting = [name for name, m in members.items() if name not in settled and not m.lost]
         quorum = math.ceil(spec.quorum * self.cluster.num_members)
-        return not waiting or (now_s >= self._deadline_s and len(inputs) >= quorum)
+        return not waiting or (now_s >= self._deadline_s and len(settled) >= quorum)

@@ -1,7 +1,7 @@
 """Federation: one peer's part in a session of federated training."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from swarm.core.effects import (
     BlobArrived,
@@ -19,6 +19,7 @@ from swarm.core.ids import Digest, PeerId, RoundNumber
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.core.session import SessionSpec
 from swarm.federation.blob_desk import BlobDesk
+from swarm.federation.early import Early
 from swarm.federation.effects import (
     Combined,
     CombineFailed,
@@ -36,6 +37,7 @@ from swarm.federation.effects import (
     TrainingFinished,
     WeightsCreated,
 )
+from swarm.federation.enquiries import Enquiries
 from swarm.federation.lineage import Lineage
 from swarm.federation.messages import (
     HISTORY_MAX,
@@ -57,8 +59,8 @@ from swarm.federation.presence import Presence
 from swarm.federation.records import first_head
 from swarm.federation.round import Round, Sign
 from swarm.federation.topics import session_topic
-from swarm.federation.tree import succession
-from swarm.federation.validity import InvalidRecordError
+from swarm.federation.tree import duty_peers, succession
+from swarm.federation.validity import InvalidRecordError, tree_of
 
 BEAT = "federation.beat"
 BEAT_EVERY_S = 1.0
@@ -66,8 +68,6 @@ REPEAT = "federation.repeat"
 REPEAT_EVERY_S = 2.0
 RETRY_TRAINING = "federation.retry_training"
 RETRY_TRAINING_AFTER_S = 1.0
-EARLY_MAX = 512
-"""Contributions and aggregates kept for a head that this peer does not hold yet."""
 ENTRIES_MAX = 600
 """Most peers that the heads of one answer may list together, so that it fits in a message."""
 HOLDERS_MAX = 8
@@ -101,11 +101,10 @@ class Federation:
         self._newcomers = Newcomers()
         self._blobs = BlobDesk()
         self._topics: tuple[str, ...] = ()
-        self._early: dict[Digest, Contribution | Aggregate] = {}
+        self._early = Early()
+        self._enquiries = Enquiries(spec.id, me)
         self._trusted: set[PeerId] = set()
-        self._requested_s: dict[Digest | None, float] = {}
         self._own: dict[Digest, Contribution] = {}
-        self._held_by: dict[PeerId, HeadKey] = {}
         self._initial_asked = False
         self._initial: WeightsCreated | None = None
         self._asked = itertools.count()
@@ -125,7 +124,7 @@ class Federation:
         if self.held is None or not self.finished or self.final_metrics is None:
             return False
         return all(
-            self._presence.lost(peer, now_s) or self._holds(peer, self.held.key)
+            self._presence.lost(peer, now_s) or self._enquiries.holds(peer, self.held.key)
             for peer in self._presence.watched
         )
 
@@ -161,7 +160,9 @@ class Federation:
                 self._blobs.arrived(event.contribution.blob)
             effects += self._begin(event.heads[-1], now_s)
         effects += [SetTimer(BEAT, now_s + BEAT_EVERY_S), SetTimer(REPEAT, now_s)]
-        return effects + self._request(None, event.offered_by[:1], now_s)
+        for peer in event.offered_by[:1]:
+            effects += self._enquiries.ask(None, peer, now_s, 1)
+        return effects
 
     def _on_learner_ready(self, _event: LearnerReady, now_s: float) -> list[Effect]:
         self.ready = True
@@ -215,32 +216,28 @@ class Federation:
             return []
         self.rejections += len(event.rejected)
         joiners = frozenset(self._newcomers.current(now_s))
-        effects, head = self.round.combined(event, joiners, self._sign)
+        effects, head = self.round.combined(event, joiners, self._sign, now_s)
         if head is not None:
             self.lineage.add(head, trusted=False)
         return effects
 
-    def _on_combine_failed(self, event: CombineFailed, _now_s: float) -> list[Effect]:
+    def _on_combine_failed(self, event: CombineFailed, now_s: float) -> list[Effect]:
         if self.round is None or event.base != self.round.base.digest:
             return []
         self.rejections += len(event.rejected)
-        return self.round.combine_failed(event)
+        return self.round.combine_failed(event, now_s)
 
     def _on_contribution(self, event: Contribution, now_s: float) -> list[Effect]:
         self._presence.heard(event.peer, now_s)
-        self._newcomers.wish(event.joiners, now_s)
-        if self.round is not None and event.base == self.round.base.digest:
-            self.round.hear_contribution(event)
-        else:
-            self._keep_early(event)
-        return []
+        return self._on_announcement(event, now_s)
 
-    def _on_aggregate(self, event: Aggregate, now_s: float) -> list[Effect]:
-        self._newcomers.wish(event.joiners, now_s)
+    def _on_announcement(self, event: Contribution | Aggregate, now_s: float) -> list[Effect]:
+        known = self.lineage.get(event.base)
         if self.round is not None and event.base == self.round.base.digest:
-            self.round.hear_aggregate(event)
-        else:
-            self._keep_early(event)
+            if self.round.hear(event):  # not at each repetition: wishes must end
+                self._hear_wishes(event.joiners, now_s)
+        elif known is None or self.held is None or known.key > self.held.key:
+            self._early.keep(event)
         return []
 
     def _on_head(self, event: GlobalModel, now_s: float) -> list[Effect]:
@@ -279,8 +276,7 @@ class Federation:
         return self._notice_key(event.sender, event.head, now_s)
 
     def _on_wish(self, event: JoinWish, now_s: float) -> list[Effect]:
-        if self.held is None or event.sender not in self.held.cohort:
-            self._newcomers.wish([event.sender], now_s)
+        self._hear_wishes([event.sender], now_s)
         return self._tell(event) + self._notice_key(event.sender, event.head, now_s)
 
     def _on_goodbye(self, event: Goodbye, _now_s: float) -> list[Effect]:
@@ -294,6 +290,7 @@ class Federation:
 
     def _on_unreachable(self, event: PeerUnreachable, now_s: float) -> list[Effect]:
         self._presence.unreachable(event.peer, now_s)
+        self._newcomers.forget([event.peer])
         return []
 
     def _on_blob_arrived(self, event: BlobArrived, _now_s: float) -> list[Effect]:
@@ -312,12 +309,13 @@ class Federation:
     def _on_timer(self, event: TimerFired, now_s: float) -> list[Effect]:
         if event.name == BEAT:
             return [*self._beats(), SetTimer(BEAT, now_s + BEAT_EVERY_S)]
-        if event.name == RETRY_TRAINING and self.held is not None:
+        if event.name == RETRY_TRAINING and not self.finished:
             return self._work()
         if event.name != REPEAT:
             return []
         effects = self.round.repeat() if self.round is not None else []
-        return effects + self._wish(now_s) + [SetTimer(REPEAT, now_s + REPEAT_EVERY_S)]
+        effects += self._beacon() + self._wish(now_s)
+        return [*effects, SetTimer(REPEAT, now_s + REPEAT_EVERY_S)]
 
     # -- what follows from what is known
 
@@ -346,13 +344,17 @@ class Federation:
 
     def _adopt(self, now_s: float) -> list[Effect]:
         """Adopt the greatest valid head whose weights are here; ask for a greater one's."""
+        effects: list[Effect] = []
+        coming = False
         for head in self.lineage.candidates():
             if self._blobs.has(head.blob):
                 self.lineage.adopt(head)
-                return self._begin(head, now_s)
-            if not self._blobs.absent(head.blob, now_s):
-                return self._blobs.want(head.blob, self._sources(head), WAIT_FOR_HOLDER_S, now_s)
-        return []
+                return effects + self._begin(head, now_s)
+            if not coming and not self._blobs.absent(head.blob, now_s):
+                coming = True
+                sources = self._sources(head)
+                effects += self._blobs.want(head.blob, sources, WAIT_FOR_HOLDER_S, now_s)
+        return effects
 
     def _begin(self, head: GlobalModel, now_s: float) -> list[Effect]:
         """Begin the round on a head just adopted, or finish."""
@@ -360,50 +362,42 @@ class Federation:
         self.final_metrics = None
         self.round = Round(head, self.spec, self.me, now_s) if self.me in head.cohort else None
         neighbours = self.round.neighbours if self.round is not None else ()
-        self._presence.watch(neighbours, now_s)
+        leaving = self._presence.watched if self.finished else ()  # they want the last head, too
+        self._presence.watch({*neighbours, *leaving}, now_s)
         effects: list[Effect] = [SaveHead(head), KeepConnected(neighbours), *self._retopic()]
         effects += [Note("head", f"round {head.round} by {head.author}"), *self._beats()]
-        effects += self._work() + self._take_early(head.digest)
+        self._take_early(head.digest, now_s)
         self._own = {
             h.digest: self._own[h.digest]
             for h in itertools.islice(self.lineage.ancestors(head), 1 + STALENESS_MAX)
             if h.digest in self._own
         }
-        return [*effects, self._keep_blobs(head)]
+        return [*effects, *self._work(), self._keep_blobs(head)]
 
     def _work(self) -> list[Effect]:
         """Train from the held head, or measure it if it is the last."""
         head = self.held
-        if head is None or not self.ready:
+        if head is None:
             return []
         if self.finished:
-            return [Evaluate(head.digest, head.blob, head.round)]
+            return [Evaluate(head.digest, head.blob, head.round)] if self.ready else []
         if self.round is None:
             return []
         earlier = self._own.get(head.digest)
-        if earlier is not None:
+        if earlier is not None:  # after a restart this needs no learner
             return self.round.contribute(earlier) if self.round.mine is None else []
-        return [Train(head.digest, head.blob, RoundNumber(head.round + 1))]
+        return [Train(head.digest, head.blob, RoundNumber(head.round + 1))] if self.ready else []
 
-    def _take_early(self, base: Digest) -> list[Effect]:
-        early, self._early = self._early, {}
-        for message in early.values():
-            if message.base == base and self.round is not None:
-                try:
-                    if isinstance(message, Contribution):
-                        self.round.hear_contribution(message)
-                    else:
-                        self.round.hear_aggregate(message)
-                except InvalidRecordError:
-                    self.rejections += 1
-        return []
+    def _take_early(self, base: Digest, now_s: float) -> None:
+        for message in self._early.take(base):
+            try:
+                self._on_announcement(message, now_s)
+            except InvalidRecordError:
+                self.rejections += 1
 
-    def _keep_early(self, message: Contribution | Aggregate) -> None:
-        known = self.lineage.get(message.base)
-        if known is not None and self.held is not None and known.key <= self.held.key:
-            return  # stale
-        if len(self._early) < EARLY_MAX:
-            self._early.setdefault(message.blob.digest, message)
+    def _hear_wishes(self, peers: Iterable[PeerId], now_s: float) -> None:
+        asked = self.held.cohort if self.held is not None else ()
+        self._newcomers.wish([p for p in peers if p not in asked and p != self.me], now_s)
 
     def _retopic(self) -> list[Effect]:
         wanted = self.round.topics if self.round is not None else ()
@@ -416,7 +410,7 @@ class Federation:
         recent = itertools.islice(self.lineage.ancestors(head), 2)
         kept = {h.blob for h in recent} | {c.blob for c in self._own.values()}
         kept |= {h.blob for h in self.lineage.candidates()}
-        kept |= {message.blob for message in self._early.values()}
+        kept |= self._early.blobs()
         if self.round is not None:
             kept |= self.round.blobs()
         if self.spec.model_file is not None:
@@ -425,12 +419,30 @@ class Federation:
         return KeepBlobs(frozenset(kept))
 
     def _beats(self) -> list[Effect]:
-        heartbeat = Heartbeat(self._session, self.me, self.held.key if self.held else None)
-        return [Publish(topic, heartbeat) for topic in self._topics]
+        return [Publish(topic, self._heartbeat()) for topic in self._topics]
+
+    def _beacon(self) -> list[Effect]:
+        """Tell the whole session of the held head, for those that missed its announcement.
+
+        They may listen on the topics of an older cohort, where nobody else is left. The head's
+        author does it, and the first of the next root's succession in case it is gone.
+        """
+        head = self.held
+        if head is None:
+            return []
+        root = tree_of(head, self.spec).root
+        if self.me not in (head.author, *duty_peers(head.digest, root, frozenset(head.slow))):
+            return []
+        return [Publish(session_topic(self._session), self._heartbeat())]
+
+    def _heartbeat(self) -> Heartbeat:
+        return Heartbeat(self._session, self.me, self.held.key if self.held else None)
 
     def _wish(self, now_s: float) -> list[Effect]:
         """Ask to be in the cohort, as long as the held head does not name this peer."""
-        if not self.ready or (self.held is not None and self.me in self.held.cohort):
+        if not self.ready or self.finished:
+            return []
+        if self.held is not None and self.me in self.held.cohort:
             return []
         wish = JoinWish(self._session, self.me, self.held.key if self.held else None)
         effects: list[Effect] = [Publish(session_topic(self._session), wish)]
@@ -438,26 +450,28 @@ class Federation:
         others = [peer for peer in known if peer != self.me]
         if others:  # announcements get lost: ask another peer each time
             peer = others[next(self._asked) % len(others)]
-            effects += [Send(peer, wish), *self._request(None, (peer,), now_s)]
+            effects += [Send(peer, wish), *self._enquiries.ask(None, peer, now_s, 1)]
         return effects
 
     def _learn(self, head: GlobalModel, source: PeerId, now_s: float) -> list[Effect]:
         if self.lineage.add(head, trusted=False):
             return []
         missing = self.lineage.missing_ancestor(head)
-        return self._request(missing, (source,), now_s, HISTORY_MAX) if missing else []
+        if missing is None or (self.held is not None and head.key <= self.held.key):
+            return []
+        return self._enquiries.ask(missing, source, now_s, HISTORY_MAX)
 
     def _notice_key(self, sender: PeerId, key: HeadKey | None, now_s: float) -> list[Effect]:
         if key is None:
             return []
-        self._held_by[sender] = key
-        if len(self._held_by) > 4 * self.spec.cohort_max:
-            del self._held_by[next(iter(self._held_by))]
+        self._enquiries.heard(sender, key)
         if self.held is not None and key <= self.held.key:
             return []
         known = self.lineage.get(key.digest)
         if known is None:
-            return self._request(key.digest, (sender,), now_s, HISTORY_MAX)
+            return self._enquiries.ask(key.digest, sender, now_s, 1)
+        if self.held is not None and known.key <= self.held.key:
+            return []  # the key is a lie
         return self._blobs.want(known.blob, (sender,), 0.0, now_s)
 
     def _tell(self, wish: JoinWish) -> list[Effect]:
@@ -472,29 +486,12 @@ class Federation:
             return []
         return [Send(wish.sender, HeadHistory(self._session, self.me, (head,)))]
 
-    def _holds(self, peer: PeerId, key: HeadKey) -> bool:
-        held = self._held_by.get(peer)
-        return held is not None and held >= key
-
-    def _request(
-        self, digest: Digest | None, peers: tuple[PeerId, ...], now_s: float, count: int = 1
-    ) -> list[Effect]:
-        """Ask for a head's record, at most once a second for the same one."""
-        if now_s - self._requested_s.get(digest, float("-inf")) < BEAT_EVERY_S:
-            return []
-        self._requested_s = {
-            d: s for d, s in self._requested_s.items() if now_s - s < BEAT_EVERY_S
-        }
-        self._requested_s[digest] = now_s
-        request = HeadRequest(self._session, self.me, digest, count)
-        return [Send(peer, request) for peer in peers if peer != self.me]
-
     def _sources(self, head: GlobalModel) -> tuple[PeerId, ...]:
         """Whom to ask for a head's weights: down the tree, then the author, then any holder."""
         tree = self.round.sources() if self.round and self.round.base.digest == head.parent else ()
         climb = tree[tree.index(self.me) + 1 :] if self.me in tree else tree
         home = self.round.home.peers if self.round is not None else ()
-        saying = tuple(peer for peer in self._held_by if self._holds(peer, head.key))
+        saying = self._enquiries.holders(head.key)
         contributors = tuple(c.peer for c in head.contributors)
         order = dict.fromkeys((*climb, head.author, *saying, *home, *contributors, *head.cohort))
         return tuple(peer for peer in order if peer != self.me)[:HOLDERS_MAX]
@@ -510,7 +507,7 @@ _HANDLERS: dict[type[Event], Callable[..., list[Effect]]] = {
     Combined: Federation._on_combined,
     CombineFailed: Federation._on_combine_failed,
     Contribution: Federation._on_contribution,
-    Aggregate: Federation._on_aggregate,
+    Aggregate: Federation._on_announcement,
     GlobalModel: Federation._on_head,
     HeadHistory: Federation._on_history,
     HeadRequest: Federation._on_request,

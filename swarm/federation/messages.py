@@ -6,6 +6,7 @@ their digest. Everything else is believed only of the peer libp2p authenticated 
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar
 
 from swarm.core.blobs import BlobRef
 from swarm.core.canonical import digest_of
@@ -16,6 +17,7 @@ from swarm.core.session import COHORT_MAX, SessionSpec
 HISTORY_MAX = 32
 """Most heads one answer to a request may hold."""
 _UNSIGNED = frozenset({"signature"})
+_Record = TypeVar("_Record", "GlobalModel", "Aggregate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ class GlobalModel(Event):
 
     def signed(self, signature: bytes) -> "GlobalModel":
         """The same record with its author's signature."""
-        return replace(self, signature=signature)
+        return _with_signature(self, signature)
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ class Aggregate(Event):
 
     def signed(self, signature: bytes) -> "Aggregate":
         """The same record with its author's signature."""
-        return replace(self, signature=signature)
+        return _with_signature(self, signature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +302,12 @@ class Status(Event):
             raise ValueError(f"links must have at most {COHORT_MAX} entries")
         if len(self.name) > 64 or len(self.phase) > 32:
             raise ValueError("name must have at most 64 characters, phase at most 32")
+
+
+def _with_signature(record: _Record, signature: bytes) -> _Record:
+    signed = replace(record, signature=signature)
+    vars(signed)["digest"] = record.digest  # it does not cover the signature: no need to redo it
+    return signed
 
 
 def _check_digest(name: str, digest: str) -> None:

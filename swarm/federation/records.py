@@ -7,9 +7,15 @@ from dataclasses import dataclass
 
 from swarm.core.blobs import BlobRef
 from swarm.core.ids import PeerId, RoundNumber, SessionId, Term, Tier
-from swarm.core.session import SessionSpec
-from swarm.federation.duty import Duty, RoundFacts
-from swarm.federation.messages import Aggregate, Contributor, GlobalModel, Metrics
+from swarm.core.session import COHORT_MAX, SessionSpec
+from swarm.federation.duty import Duty
+from swarm.federation.messages import (
+    Aggregate,
+    Contribution,
+    Contributor,
+    GlobalModel,
+    Metrics,
+)
 
 SLOW_FACTOR = 2.0
 """A peer whose training took longer than so many times the median takes no duty."""
@@ -27,31 +33,29 @@ class Gathered:
 
     contributors: tuple[Contributor, ...]
     metrics: tuple[Metrics, ...]
-    joiners: frozenset[PeerId]
+    joiners: tuple[PeerId, ...]
+    """Peers that are not in the cohort yet, in order of their ids; no more than fit."""
 
 
-def gather(duty: Duty, facts: RoundFacts, heard: Iterable[PeerId]) -> Gathered:
+def gather(
+    inputs: Iterable[Contribution | Aggregate], heard: Iterable[PeerId], base: GlobalModel
+) -> Gathered:
     """Collect contributors and metrics of the combined inputs, and every joiner named or heard."""
-    used = {item.blob.digest for item in duty.inputs}
     contributors: list[Contributor] = []
     metrics: list[Metrics] = []
     joiners = set(heard)
-    for peer in duty.cluster.peers:
-        contribution = facts.contributions.get(peer)
-        if contribution is not None and any(item.name == peer for item in duty.inputs):
-            contributors.append(contribution.contributor)
-            metrics += [contribution.metrics] if contribution.metrics else []
-            joiners |= set(contribution.joiners)
-    for child in duty.cluster.children:
-        offers = facts.aggregates.get(child.id, {}).values()
-        for offer in [o for o in offers if o.blob.digest in used][:1]:
-            contributors += offer.contributors
-            metrics += offer.metrics
-            joiners |= set(offer.joiners)
+    for source in inputs:
+        joiners |= set(source.joiners)
+        if isinstance(source, Contribution):
+            contributors.append(source.contributor)
+            metrics += [source.metrics] if source.metrics else []
+        else:
+            contributors += source.contributors
+            metrics += source.metrics
     return Gathered(
         tuple(sorted(contributors, key=lambda c: c.peer)),
         tuple(sorted(metrics, key=lambda m: m.peer)),
-        frozenset(joiners),
+        sample_cohort(joiners.difference(base.cohort), base, COHORT_MAX),
     )
 
 
@@ -68,7 +72,7 @@ def compose_aggregate(
         blob=blob,
         contributors=gathered.contributors,
         metrics=gathered.metrics,
-        joiners=tuple(sorted(gathered.joiners)),
+        joiners=gathered.joiners,
         author=me,
     )
 
@@ -77,7 +81,7 @@ def compose_head(
     base: GlobalModel, term: Term, blob: BlobRef, gathered: Gathered, me: PeerId, spec: SessionSpec
 ) -> GlobalModel:
     """The unsigned next head: its cohort is who contributed, and who wishes to join."""
-    wishing = {c.peer for c in gathered.contributors} | gathered.joiners
+    wishing = {*(c.peer for c in gathered.contributors), *gathered.joiners}
     cohort = sample_cohort(wishing, base, spec.cohort_max)
     return GlobalModel(
         session=base.session,

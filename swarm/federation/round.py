@@ -79,25 +79,20 @@ class Round:
         topic = cluster_topic(self.base.session, self.home.id)
         return self._announce(Publish(topic, contribution, _small(contribution.blob)))
 
-    def hear_contribution(self, contribution: Contribution) -> None:
-        """Take a cluster member's announcement.
+    def hear(self, announcement: Contribution | Aggregate) -> bool:
+        """Take an announcement; return whether it is news.
 
         Raises:
             InvalidRecordError: It breaks a rule.
         """
-        check_contribution(contribution, self.home, self._spec)
-        self.facts.contributions.setdefault(contribution.peer, contribution)
-
-    def hear_aggregate(self, aggregate: Aggregate) -> None:
-        """Take the announcement of a cluster's combined weights.
-
-        Raises:
-            InvalidRecordError: It breaks a rule.
-        """
-        check_aggregate(aggregate, self.base, self._spec)
-        self.facts.aggregates.setdefault(aggregate.cluster, {}).setdefault(
-            aggregate.term, aggregate
-        )
+        if isinstance(announcement, Aggregate):
+            check_aggregate(announcement, self.base, self._spec)
+            return self.facts.hear_aggregate(announcement)
+        check_contribution(announcement, self.home, self._spec)
+        if announcement.peer in self.facts.contributions:
+            return False
+        self.facts.contributions[announcement.peer] = announcement
+        return True
 
     def advance(self, presence: Presence, blobs: BlobDesk, now_s: float) -> list[Effect]:
         """Do what is due for each duty, from the bottom up."""
@@ -111,14 +106,18 @@ class Round:
         return effects
 
     def combined(
-        self, event: Combined, joiners: frozenset[PeerId], sign: Sign
+        self, event: Combined, joiners: frozenset[PeerId], sign: Sign, now_s: float
     ) -> tuple[list[Effect], GlobalModel | None]:
         """Turn combined weights into an aggregate one tier up, or into the next head."""
         duty = self._find(event.cluster)
         if duty is None:
             return [], None
-        duty.combined(event.blob, frozenset(r.name for r in event.rejected))
-        gathered = gather(duty, self.facts, joiners)
+        rejected = frozenset(r.name for r in event.rejected)
+        if not duty.inputs.keys() - rejected:
+            failed = CombineFailed(event.base, event.cluster, "nothing is left", event.rejected)
+            return self.combine_failed(failed, now_s), None
+        duty.combined(event.blob, rejected)
+        gathered = gather(duty.inputs.values(), joiners, self.base)
         effects = _note_rejections(event.rejected)
         if duty.is_root:
             head = compose_head(self.base, duty.term, event.blob, gathered, self._me, self._spec)
@@ -127,16 +126,14 @@ class Round:
             return [*effects, Publish(topic, head, _small(head.blob))], head
         aggregate = compose_aggregate(duty, self.base, event.blob, gathered, self._me)
         aggregate = aggregate.signed(sign(aggregate.digest))
-        self.hear_aggregate(aggregate)
-        parent = self.tree.parent(duty.cluster)
-        topic = cluster_topic(self.base.session, parent.id if parent else duty.cluster.id)
-        return effects + self._announce(Publish(topic, aggregate, _small(aggregate.blob))), None
+        self.hear(aggregate)
+        return effects + self._announce_aggregate(aggregate, duty.cluster), None
 
-    def combine_failed(self, event: CombineFailed) -> list[Effect]:
+    def combine_failed(self, event: CombineFailed, now_s: float) -> list[Effect]:
         """Leave out what failed a gate and go on waiting for others."""
         duty = self._find(event.cluster)
         if duty is not None:
-            duty.failed(frozenset(r.name for r in event.rejected))
+            duty.failed(frozenset(r.name for r in event.rejected), now_s)
         return [*_note_rejections(event.rejected), Note("info", f"combining: {event.reason}")]
 
     def repeat(self) -> list[Effect]:
@@ -145,7 +142,7 @@ class Round:
 
     def blobs(self) -> frozenset[BlobRef]:
         """Blobs this round still needs."""
-        offers = [o for terms in self.facts.aggregates.values() for o in terms.values()]
+        offers = [offer for offers in self.facts.aggregates.values() for offer in offers]
         return frozenset(
             [c.blob for c in self.facts.contributions.values()]
             + [o.blob for o in offers]
@@ -160,6 +157,16 @@ class Round:
             now_s + deadline_after_s(self.base, cluster.tier, self._spec),
             is_root=cluster == self.tree.root,
         )
+
+    def _announce_aggregate(self, aggregate: Aggregate, cluster: Cluster) -> list[Effect]:
+        """Tell the tier above, and the standbys that do not listen there."""
+        base, parent = self.base, self.tree.parent(cluster)
+        topic = cluster_topic(base.session, parent.id if parent else cluster.id)
+        effects = self._announce(Publish(topic, aggregate, _small(aggregate.blob)))
+        ranking = succession(base.digest, cluster, self._slow)
+        if len(ranking) > len(duty_peers(base.digest, cluster, self._slow)):
+            effects += self._announce(Publish(cluster_topic(base.session, cluster.id), aggregate))
+        return effects
 
     def _announce(self, effect: Publish) -> list[Effect]:
         self._announced.append(effect)

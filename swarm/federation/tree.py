@@ -27,6 +27,9 @@ class Cluster:
     children: tuple["Cluster", ...]
     """Members above tier 1; empty in it."""
 
+    def __hash__(self) -> int:  # successions are looked up often, and the id says it all
+        return hash(self.id)
+
     @property
     def num_members(self) -> int:
         """Peers or clusters it combines."""
@@ -102,16 +105,17 @@ def succession(head: Digest, cluster: Cluster, slow: frozenset[PeerId]) -> tuple
     """Who aggregates `cluster` in the round on `head`: aggregator first, then the standbys.
 
     Tier 1: its peers by rendezvous hashing of (head, cluster, peer), so that the duty rotates;
-    slow peers take no duty unless all are slow. Above: the aggregators of the member clusters in
-    the order of the members' hashes, then their first standbys, and so on, so that the root
-    already holds one of the aggregates it needs.
+    slow peers come last, so they take no duty unless all others are lost. Above: the aggregators
+    of the member clusters in the order of the members' hashes, then their first standbys, and so
+    on, so that the root already holds one of the aggregates it needs.
 
     Source:
         Thaler and Ravishankar 1998, "Using name-based mappings to increase hit rates".
     """
     if not cluster.children:
-        ranked = sorted(cluster.peers, key=lambda peer: _rank(head, cluster.id, peer))
-        return tuple(p for p in ranked if p not in slow) or tuple(ranked)
+        return tuple(
+            sorted(cluster.peers, key=lambda peer: (peer in slow, _rank(head, cluster.id, peer)))
+        )
     members = sorted(cluster.children, key=lambda child: _rank(head, cluster.id, child.id))
     duties = [succession(head, child, slow)[: 1 + NUM_STANDBYS] for child in members]
     return tuple(peer for peer in chain.from_iterable(zip_longest(*duties)) if peer is not None)
