@@ -16,7 +16,7 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """A peer dies without a word once some peer holds a head of `round`, `delay_s` later."""
+    """A peer dies without a word `delay_s` after some peer (of head 0: two) holds this round's."""
 
     role: str
     """`root`, `aggregator`, `trainer`, `starter`, or the name of a peer."""

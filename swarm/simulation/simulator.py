@@ -3,9 +3,11 @@
 import hashlib
 import heapq
 import random
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from swarm.core.blobs import BlobRef
 from swarm.core.canonical import sha256_hex
@@ -56,6 +58,7 @@ BLOB_TRANSFER_S = 0.05
 BLOB_POLL_S = 0.1
 COMBINING_S = 0.02
 DEAD_HOLDER_COSTS_S = 0.2
+HEADS_RESUMED_MAX = 64
 
 
 @dataclass(slots=True)
@@ -75,8 +78,7 @@ class SimulatedPeer:
     notes: list[tuple[float, Note]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
+class HistoryEntry(NamedTuple):
     """One event as it was delivered."""
 
     now_s: float
@@ -104,12 +106,17 @@ class Simulator:
         self.trained: dict[tuple[PeerId, Digest], list[Vector]] = {}
         """Every result of training per (peer, base); a restarted peer may train twice."""
         self.history: list[HistoryEntry] = []
-        self.num_messages = 0
+        self.sent: Counter[PeerId] = Counter()
+        """Messages each peer sent or published, however many received them."""
+        self.announced: dict[tuple[PeerId, Digest], set[Digest]] = defaultdict(set)
+        """Blobs of the contributions announced per (peer, base)."""
         self._random = random.Random(seed)  # noqa: S311 (reproducible on purpose)
         self._size_bytes = size_bytes
+        self._num_fated = 0
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = 0
         self._pending = list(plan.crashes)
+        self._turned = False
         names = [PeerId(f"peer-{k:02d}") for k in range(num_peers + len(plan.join_at_s))]
         self.starter = names[0]
         fields = {name: getattr(spec, name) for name in spec.__dataclass_fields__}
@@ -123,11 +130,15 @@ class Simulator:
 
     def run(self, until_s: float, check: Callable[[], None] = lambda: None) -> None:
         """Deliver events in order of time until `until_s` or the end, checking after each."""
-        while self._queue and self._queue[0][0] <= until_s and not self.done:
+        while self._queue and self._queue[0][0] <= until_s:
             self.now_s, _, action = heapq.heappop(self._queue)
             action()
-            self._trigger_crashes()
             check()
+            if self._turned:
+                self._turned = False
+                self._trigger_crashes()
+                if self.done:
+                    return
 
     @property
     def live(self) -> dict[PeerId, SimulatedPeer]:
@@ -139,8 +150,13 @@ class Simulator:
         """Whether every fault is over and all live peers hold one last head."""
         settled = all(p.machine.finished and p.machine.final_metrics for p in self.live.values())
         settled &= len({p.machine.held.key for p in self.live.values() if p.machine.held}) == 1
-        later = [s for s in self.plan.join_at_s if s > self.now_s]
-        return settled and bool(self.live) and not later and not self._pending
+        return settled and bool(self.live) and self.faults_over
+
+    @property
+    def faults_over(self) -> bool:
+        """Whether everybody has come who will, and nobody else dies or returns."""
+        latest_s = max(self.plan.join_at_s, default=0.0)
+        return self.now_s > latest_s and not self._pending and not self._num_fated
 
     def greatest_head(self) -> GlobalModel | None:
         """The greatest head any live peer holds."""
@@ -153,21 +169,30 @@ class Simulator:
         """End a peer without a word; others notice the closed connection."""
         peer = self.peers[name]
         peer.alive = False
+        self._turned = True
         peer.timers.clear()
         peer.topics.clear()
         for other in self.live:
             self._later(CONNECTION_LOSS_NOTICED_AFTER_S, other, PeerUnreachable(name))
         if restart_after_s is not None:
-            self._at(self.now_s + restart_after_s, lambda: self._start(name))
+            self._num_fated += 1
+            self._at(self.now_s + restart_after_s, partial(self._restart, name))
+
+    def _restart(self, name: PeerId) -> None:
+        self._num_fated -= 1
+        self._start(name)
 
     def _trigger_crashes(self) -> None:
-        head = self.greatest_head() if self._pending else None
+        rounds = [p.machine.held.round for p in self.live.values() if p.machine.held is not None]
         for crash in list(self._pending):
-            if head is not None and head.round >= crash.round:
+            # Initial weights that only the starter has die with it; nobody could go on.
+            if len(rounds) > 1 and max(rounds) >= crash.round:
                 self._pending.remove(crash)
+                self._num_fated += 1
                 self._at(self.now_s + crash.delay_s, partial(self._crash_role, crash))
 
     def _crash_role(self, crash: Crash) -> None:
+        self._num_fated -= 1
         head = self.greatest_head()
         name = self._find(crash.role, head) if head is not None else None
         if name is not None and self.peers[name].alive:
@@ -198,9 +223,12 @@ class Simulator:
         peer.machine = self._machine(name)
         peer.alive, peer.training = True, None
         peer.life += 1
+        self._turned = True
         others = [other for other in self.live if other != name]
         offered_by = tuple(others[:1] or [p for p in (self.starter,) if p != name])
-        heads = tuple(head for head in peer.heads if head.blob.digest in peer.store)[-1:]
+        heads = tuple(peer.heads[-HEADS_RESUMED_MAX:])
+        while heads and heads[-1].blob.digest not in peer.store:
+            heads = heads[:-1]
         mine = peer.contribution
         kept = mine if mine is not None and mine.blob.digest in peer.store else None
         self._handle(name, Started(heads, kept if heads else None, offered_by))
@@ -212,8 +240,11 @@ class Simulator:
 
     def _handle(self, name: PeerId, event: Event) -> None:
         self.history.append(HistoryEntry(self.now_s, name, event))
-        for effect in self.peers[name].machine.handle(event, self.now_s):
+        machine = self.peers[name].machine
+        before = machine.held, machine.final_metrics
+        for effect in machine.handle(event, self.now_s):
             self._carry_out(name, effect)
+        self._turned |= before != (machine.held, machine.final_metrics)
 
     # -- effects
 
@@ -229,7 +260,8 @@ class Simulator:
             case KeepBlobs(blobs):
                 peer.store &= {blob.digest for blob in blobs}
             case SaveHead(head):
-                peer.heads.append(head)
+                if head not in peer.heads:
+                    peer.heads.append(head)
             case SaveContribution(contribution):
                 peer.contribution = contribution
             case Note():
@@ -240,10 +272,14 @@ class Simulator:
     def _communicate(self, name: PeerId, effect: Effect) -> None:
         match effect:
             case Publish(topic, message, attach):
-                for other, receiver in self.live.items():
-                    if other != name and topic in receiver.topics:
+                self.sent[name] += 1
+                if isinstance(message, Contribution):
+                    self.announced[name, message.base].add(message.blob.digest)
+                for other, receiver in self.peers.items():
+                    if topic in receiver.topics and other != name:
                         self._transmit(name, other, message, attach)
             case Send(other, message):
+                self.sent[name] += 1
                 self._transmit(name, other, message, None)
             case Subscribe(topic):
                 self.peers[name].topics.add(topic)
@@ -345,7 +381,6 @@ class Simulator:
     def _transmit(
         self, source: PeerId, target: PeerId, message: Event, attach: BlobRef | None
     ) -> None:
-        self.num_messages += 1
         copies = 1 + (self._random.random() < self.plan.duplicate_rate)
         for _ in range(copies):
             delay_s = self._random.uniform(self.plan.delay_s_min, self.plan.delay_s_max)
@@ -365,7 +400,7 @@ class Simulator:
         self._handle(name, message)
 
     def _reaches(self, source: PeerId, target: PeerId) -> bool:
-        cut = any(
+        cut = self.plan.partitions and any(
             p.start_s <= self.now_s < p.end_s and (source in p.island) != (target in p.island)
             for p in self.plan.partitions
         )
