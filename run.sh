@@ -75,7 +75,7 @@ install_node() { # run|test
         return
     fi
     say "Installing the page's JavaScript libraries into dashboard/node_modules/"
-    (cd dashboard && npm ci --ignore-scripts --no-audit --no-fund ${omit[@]+"${omit[@]}"})
+    (cd dashboard && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier ${omit[@]+"${omit[@]}"})
     node_recipe >"dashboard/node_modules/.made-for-$1"
 }
 

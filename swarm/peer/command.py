@@ -1,4 +1,4 @@
-"""run_command(): runs a typer command line, and turns a user's mistake into one line and exit 2."""
+"""run_command(): runs a typer command line; a user's mistake becomes one line and exit 2."""
 
 import sys
 from typing import cast

@@ -54,7 +54,11 @@ def test_peers_stay_without_once_and_run_code_only_if_the_user_named_it() -> Non
 def test_the_dashboard_watches_by_way_of_the_first_two_peers() -> None:
     program = dashboard_program(SETTINGS, RUN, PORTS)
 
-    assert program.arguments == ("--port", "5000", f"{HOST}:7001", f"{HOST}:7002")
+    assert program.arguments == (
+        *("--port", "5000"),
+        *("--bootstrap", f"{HOST}:7001"),
+        *("--bootstrap", f"{HOST}:7002"),
+    )
 
 
 def test_ports_that_are_taken_or_to_be_avoided_are_passed_over() -> None:

@@ -68,7 +68,7 @@ def results(runs: Path) -> tuple[dict[str, Any], Path]:
 
 def test_a_run_ends_by_itself_with_a_summary_and_a_model_that_can_be_used(tmp_path: Path) -> None:
     with launched("--once", "--rounds", "2", *SMALL, "--runs-dir", str(tmp_path)) as launcher:
-        output = lines_until(launcher, "python -m swarm.learning evaluate")
+        output = lines_until(launcher, "-m swarm.learning evaluate")
         code = launcher.wait(timeout=30)
 
     assert code == 0
@@ -98,7 +98,7 @@ def test_an_interrupted_run_keeps_what_it_has_and_leaves_no_process(tmp_path: Pa
 
         launcher.send_signal(signal.SIGINT)
 
-        lines_until(launcher, "python -m swarm.learning evaluate")
+        lines_until(launcher, "-m swarm.learning evaluate")
         code = launcher.wait(timeout=30)
         assert_gone(processes)
 
@@ -128,7 +128,7 @@ def test_the_run_goes_on_without_a_peer_that_was_killed(tmp_path: Path) -> None:
         )
         second.kill()
         lines_until(launcher, "peer-2 has died (killed by signal 9)")
-        lines_until(launcher, "python -m swarm.learning evaluate")
+        lines_until(launcher, "-m swarm.learning evaluate")
         code = launcher.wait(timeout=30)
 
     assert code == 0

@@ -38,6 +38,8 @@ STOP_WITHIN_S = 4.5
 """Who has not left by then is killed: a person who presses Ctrl-C waits five seconds at most."""
 STRAGGLERS_WITHIN_S = 45.0
 """So long after the first peer ended by itself may the others still be at work."""
+EXPORTED_WITHIN_S = 10.0
+"""So long after the last round may it take until the first peer has written the model."""
 EXIT_FAILED, EXIT_MISTAKE, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -53,12 +55,14 @@ class Launcher:
         self._first_listens = trio.Event()
         self._over = trio.Event()
         self._rounds_done = trio.Event()
+        self._someone_exported = trio.Event()
         self._someone_left = trio.Event()
         self._interrupted = trio.Event()
         self._started_s = trio.current_time()
         self._done_s: float | None = None
         self._stopping = False
-        self._written = False
+        self._told_summary = False
+        self._told_usage = False
 
     async def run(self) -> int:
         """Run until the rounds are done, all peers are gone, or the user interrupts.
@@ -178,6 +182,8 @@ class Launcher:
             return
         if line.event == "listening":
             self._first_listens.set()
+        if line.event == "exported":
+            self._someone_exported.set()
         told = self._progress.take(name, line)
         if not self._stopping:
             self._say(told)
@@ -215,6 +221,8 @@ class Launcher:
         if self._settings.once:
             return
         await self._rounds_done.wait()
+        with trio.move_on_after(EXPORTED_WITHIN_S):
+            await self._someone_exported.wait()
         self._write(run)
         page = "the page stays live; " if self._settings.dashboard else ""
         self._display.say(f"the rounds are done: {page}press Ctrl-C to end")
@@ -252,23 +260,23 @@ class Launcher:
         )
         summary = make_summary(outcome, read_reports(self._programs))
         has_model = write_results(run, summary, self._programs)
-        if self._written:
-            return
-        self._written = True
-        self._display.print(summary_table(summary))
-        self._display.print(f"Summary: {run}/summary.json")
-        if not has_model:
-            self._display.print("There is no model yet: no peer has written one.")
-            return
-        self._display.print("Load the model, and evaluate it on the whole test set:")
-        for line in usage(run, outcome.dataset.name, self._settings.data_dir):
-            self._display.print(f"  {line}")
+        if summary["rounds"] == 0:
+            self._display.print(f"No round was done. Logs are in {run}/peers/")
+        elif not self._told_summary:
+            self._told_summary = True
+            self._display.print(summary_table(summary))
+            self._display.print(f"Summary: {run}/summary.json")
+        if has_model and not self._told_usage:
+            self._told_usage = True
+            self._display.print("Load the model, and evaluate it on the whole test set:")
+            for line in usage(run, outcome.dataset.name, self._settings.data_dir):
+                self._display.print(f"  {line}")
 
     def _exit_code(self) -> int:
         progress = self._progress
         if self._interrupted.is_set():
             return EXIT_INTERRUPTED
-        if any(peer.finished or peer.exit_code == 0 for peer in progress.peers.values()):
+        if any(peer.finished for peer in progress.peers.values()):
             return 0
         died = [p for p in progress.peers.values() if p.exit_code not in (None, 0)]
         guilty = next((p for p in died if p.exit_code == EXIT_MISTAKE), died[0])

@@ -81,5 +81,6 @@ def _peer(
 def dashboard_program(settings: LaunchSettings, run: Path, ports: tuple[int, ...]) -> Program:
     """The dashboard's command line; it watches by way of the first two peers."""
     arguments = ["--port", str(settings.port)]
-    arguments += [f"{HOST}:{port}" for port in ports[:BOOTSTRAPS_MAX]]
+    for port in ports[:BOOTSTRAPS_MAX]:
+        arguments += ["--bootstrap", f"{HOST}:{port}"]
     return Program("dashboard", "dashboard", tuple(arguments), run / "dashboard")

@@ -179,9 +179,10 @@ class Progress:
         if self._first("session"):
             what = f"{line.text('model')} on {line.text('dataset')}, {self.rounds} rounds"
             told.append(f"session {line.text('id')[:12]} is open: {what}")
-        if all(other.phase != "listening" for other in self.peers.values()) and self._first("in"):
+        outside = ("starting", "listening")
+        if all(other.phase not in outside for other in self.alive) and self._first("all in"):
             told.append(
-                f"all {len(self.peers)} peers are in the session; "
+                f"all {len(self.alive)} peers are in the session; "
                 "their workers load TensorFlow and data, which takes a while"
             )
         return told

@@ -130,7 +130,8 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
 
 def usage(run: Path, dataset: str, data_dir: Path | None) -> list[str]:
     """Two shell lines that load and evaluate the model; they work when pasted."""
-    python, model = shlex.quote(_nearby(Path(sys.executable))), _nearby(run / "model.keras")
+    python = shlex.quote(_nearby(Path(sys.executable).with_name("python")))
+    model = _nearby(run / "model.keras")
     load = f"import keras; keras.models.load_model({model!r}).summary()"
     evaluate = f"{python} -m swarm.learning evaluate {shlex.quote(model)} --dataset {dataset}"
     if data_dir is not None:
