@@ -146,12 +146,11 @@ class TestCifar10:
         assert "could not be downloaded" in resolved.reason
 
     @pytest.mark.usefixtures("offline")
-    def test_loading_decides_as_resolving_does(self, generated: Path) -> None:
+    def test_loading_never_replaces_what_the_session_names(self, generated: Path) -> None:
         config = DataConfig(dataset="cifar10", cache_dir=str(generated))
 
-        data = load_dataset(config, _ignore)
-
-        assert (data.label, data.stand_in) == (synthetic10.LABEL, True)
+        with pytest.raises(cifar10.UnavailableError, match="could not be downloaded"):
+            load_dataset(config, _ignore)
 
     @pytest.mark.usefixtures("offline")
     def test_an_archive_with_another_checksum_is_refused_and_leaves_nothing(

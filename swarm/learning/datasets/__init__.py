@@ -71,20 +71,23 @@ def resolve_dataset(
 
 
 def load_dataset(config: DataConfig, progress: OnProgress) -> Dataset:
-    """Open a data set, as `resolve_dataset` decides; pixels stay on disk where they can.
+    """Open a data set; pixels stay on disk where they can.
+
+    Nothing stands in for anything here: what is trained on was decided, by `resolve_dataset`,
+    before the session began, and two peers of a session must not differ in it.
 
     Raises:
         ConfigurationError: There is no data set of that name.
-        DataError: Its files are damaged or malformed.
+        DataError: It cannot be had, or its files are damaged or malformed.
     """
     if config.dataset == "own":
         if config.data_path is None:
             raise ConfigurationError("data set 'own' needs the path of an .npz file")
         return npz.load(Path(config.data_path))
-    resolved = resolve_dataset(config.dataset, config.data_dir, config.cache_dir, progress)
-    if resolved.name == "cifar10":
+    _check_name(config.dataset)
+    if config.dataset == "cifar10":
         return cifar10.load(cifar10.find_or_download(config.data_dir, config.cache_dir, progress))
-    if resolved.name == "synthetic10":
+    if config.dataset == "synthetic10":
         return synthetic10.load(config.cache_dir, progress)
     return digits.load()
 
