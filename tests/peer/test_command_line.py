@@ -1,4 +1,4 @@
-"""`python -m swarm.peer` as a newcomer meets it: wrong values, help, settings from three places."""
+"""`python -m swarm.peer` as a newcomer meets it: wrong values, help, session files."""
 
 import subprocess
 import sys
@@ -71,7 +71,7 @@ def test_help_explains_every_setting() -> None:
         assert flag in result.stdout
 
 
-@pytest.mark.parametrize("text", ["", "1", "0/3", "4/3", "a/b", "1/", "-1/3", "１/2"])
+@pytest.mark.parametrize("text", ["", "1", "0/3", "4/3", "a/b", "1/", "-1/3", "\uff11/2"])
 def test_a_partition_must_be_k_of_n(text: str) -> None:
     with pytest.raises(ConfigurationError, match="partition must be k/n"):
         parse_partition(text)

@@ -25,14 +25,16 @@ def test_two_peers_on_own_arrays_train_a_keras_model() -> None:
     digits = load_digits()
     x, y = (digits.images / 16).astype(np.float32)[..., None], digits.target
 
-    with swarm.start_peer(x[:800], y[:800], model="mlp", rounds=3, min_peers=2) as first:
-        with swarm.start_peer(x[800:1600], y[800:1600], bootstrap=first.address) as second:
-            assert second.wait_round(1, timeout_s=180) >= 1
-            first.wait_finished(timeout_s=60)
-            second.wait_finished(timeout_s=60)
-            model = second.model()
-            with pytest.raises(TimeoutError, match=r"not within 0\.1 s"):
-                first.wait_round(9, timeout_s=0.1)
+    with (
+        swarm.start_peer(x[:800], y[:800], model="mlp", rounds=3, min_peers=2) as first,
+        swarm.start_peer(x[800:1600], y[800:1600], bootstrap=first.address) as second,
+    ):
+        assert second.wait_round(1, timeout_s=180) >= 1
+        first.wait_finished(timeout_s=60)
+        second.wait_finished(timeout_s=60)
+        model = second.model()
+        with pytest.raises(TimeoutError, match=r"not within 0\.1 s"):
+            first.wait_round(9, timeout_s=0.1)
 
     assert first.round == second.round == 3
     predicted = np.argmax(model.predict(x[1600:], verbose=0), axis=1)
