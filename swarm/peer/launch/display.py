@@ -92,8 +92,9 @@ class TerminalDisplay:
         self._end_bar()
         if isinstance(text, progress.Detail):
             return
-        elapsed = Text(f"{time.monotonic() - self._started_s:6.1f} s  ", style="dim")
-        self._console.print(elapsed + Text(text, style="bold yellow" if loud else ""))
+        elapsed = f"{time.monotonic() - self._started_s:6.1f} s  "
+        style = "bold yellow" if loud else ""
+        self._console.print(Text.assemble((elapsed, "dim"), (text, style)))
 
     def print(self, renderable: RenderableType) -> None:
         """Print above the live view; text is not wrapped, so that it can be copied."""
@@ -156,7 +157,7 @@ class _View:
         newest = run.newest_accuracy
         if newest is not None:
             figures.append(f"test accuracy {newest.accuracy:.1%} after round {newest.round}")
-        bar = ProgressBar(total=run.rounds, completed=run.head_round or 0, width=2 * BAR_WIDTH)
+        bar = _bar(run.head_round or 0, run.rounds, 2 * BAR_WIDTH)
         row.add_row(bar, Text("  ".join(figures)))
         return row
 
@@ -166,7 +167,7 @@ class _View:
             table.add_column(column, justify="right" if "accuracy" in column else "left")
         for peer in self._run.peers.values():
             style = "red" if peer.phase == "died" else ""
-            bar = ProgressBar(total=1.0, completed=peer.fraction, width=BAR_WIDTH)
+            bar = _bar(peer.fraction, 1.0, BAR_WIDTH)
             table.add_row(
                 Text(peer.name, style=style),
                 Text(f"{peer.phase:<10}", style=style),
@@ -175,6 +176,12 @@ class _View:
                 Text(_share(peer.accuracy)),
             )
         return table
+
+
+def _bar(completed: float, total: float, width: int) -> ProgressBar:
+    return ProgressBar(
+        total, completed, width=width, complete_style="cyan", finished_style="green"
+    )
 
 
 def _share(value: float | None) -> str:

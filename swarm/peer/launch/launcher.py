@@ -39,7 +39,7 @@ STOP_WITHIN_S = 4.5
 STRAGGLERS_WITHIN_S = 45.0
 """So long after the first peer ended by itself may the others still be at work."""
 EXPORTED_WITHIN_S = 10.0
-"""So long after the last round may it take until the first peer has written the model."""
+"""So long after the last round may the peers take to write their reports and models."""
 EXIT_FAILED, EXIT_MISTAKE, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -55,7 +55,8 @@ class Launcher:
         self._first_listens = trio.Event()
         self._over = trio.Event()
         self._rounds_done = trio.Event()
-        self._someone_exported = trio.Event()
+        self._exported: set[str] = set()
+        self._all_exported = trio.Event()
         self._someone_left = trio.Event()
         self._interrupted = trio.Event()
         self._started_s = trio.current_time()
@@ -144,6 +145,7 @@ class Launcher:
             await self._over.wait()
             await self._stop_all()
         self._write(run)
+        self._display.print(f"All processes have ended. What is left of this run: {run}/")
         return self._exit_code()
 
     async def _start_all(self, nursery: trio.Nursery, run: Path, ports: tuple[int, ...]) -> None:
@@ -183,7 +185,9 @@ class Launcher:
         if line.event == "listening":
             self._first_listens.set()
         if line.event == "exported":
-            self._someone_exported.set()
+            self._exported.add(name)
+            if self._exported >= {peer.name for peer in self._progress.alive}:
+                self._all_exported.set()
         told = self._progress.take(name, line)
         if not self._stopping:
             self._say(told)
@@ -222,7 +226,7 @@ class Launcher:
             return
         await self._rounds_done.wait()
         with trio.move_on_after(EXPORTED_WITHIN_S):
-            await self._someone_exported.wait()
+            await self._all_exported.wait()
         self._write(run)
         page = "the page stays live; " if self._settings.dashboard else ""
         self._display.say(f"the rounds are done: {page}press Ctrl-C to end")

@@ -121,7 +121,8 @@ class Progress:
         """What is going on, in a few words."""
         if self.head_round is not None:
             if self.head_round >= self.rounds:
-                return "done" if self.finished else "evaluating the final model"
+                busy = any(not peer.finished for peer in self.alive)
+                return "evaluating the final model" if busy else "done"
             return f"round {self.head_round + 1} of {self.rounds}"
         phases = [peer.phase for peer in self.alive]
         num_ready = sum(phase == "ready" for phase in phases)
