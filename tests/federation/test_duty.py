@@ -1,0 +1,190 @@
+from typing import Any
+
+import pytest
+
+from swarm.core.effects import FetchBlob
+from swarm.federation.blob_desk import RETRY_AFTER_S, BlobDesk
+from swarm.federation.duty import RETRY_COMBINING_AFTER_S, TAKEOVER_STEP_S, Duty, RoundFacts
+from swarm.federation.effects import Combine, CombineInput, Note
+
+DEADLINE_S = 30.0
+
+
+class Desk:
+    """One duty of the first tier-1 cluster, and what its peer knows."""
+
+    def __init__(self, session: Any, term: int = 0) -> None:
+        self.session = session
+        self.base = session.head0
+        self.cluster = session.tree(self.base).tiers[0][0]
+        self.ranking = session.ranking(self.base, self.cluster)
+        self.facts = RoundFacts(self.base)
+        self.blobs = BlobDesk()
+        self.duty: Duty = session.duty(self.cluster, self.base, term, DEADLINE_S)
+
+    def contribute(self, *peers: str, here: bool = True) -> None:
+        for peer in peers:
+            contribution = self.session.contribution(peer, self.base)
+            self.facts.contributions[contribution.peer] = contribution
+            if here:
+                self.blobs.arrived(contribution.blob)
+
+    def advance(self, now_s: float) -> list[Any]:
+        return self.duty.advance(self.facts, self.blobs, self.session.spec, now_s)
+
+    def combine(self, *peers: str) -> Combine:
+        inputs = tuple(
+            CombineInput(p, self.facts.contributions[p].blob, 100)  # type: ignore[index]
+            for p in sorted(peers)
+        )
+        return Combine(self.base.digest, self.base.blob, self.cluster.id, inputs)
+
+
+@pytest.fixture
+def desk(session: Any) -> Desk:
+    return Desk(session)
+
+
+def test_the_aggregator_combines_in_peer_id_order_when_every_member_is_in(desk: Desk) -> None:
+    desk.contribute(*desk.ranking[:2])
+    assert desk.advance(1.0) == []
+
+    desk.contribute(desk.ranking[2])
+
+    assert desk.advance(2.0) == [desk.combine(*desk.cluster.peers)]
+    assert desk.advance(2.1) == []
+
+
+def test_the_aggregator_pulls_what_is_announced_from_its_contributor(desk: Desk) -> None:
+    desk.contribute(desk.ranking[1], here=False)
+    blob = desk.facts.contributions[desk.ranking[1]].blob
+
+    assert desk.advance(1.0) == [FetchBlob(blob, (desk.ranking[1],), 0.0)]
+    assert desk.advance(1.1) == []
+    desk.blobs.missing(blob, 2.0)
+    assert desk.advance(2.1) == []
+    assert desk.advance(2.0 + RETRY_AFTER_S) == [FetchBlob(blob, (desk.ranking[1],), 0.0)]
+
+
+def test_nobody_waits_for_the_lost(desk: Desk) -> None:
+    desk.contribute(*desk.ranking[:2])
+    desk.facts.given_up.add(desk.ranking[2])
+
+    assert desk.advance(1.0) == [desk.combine(*desk.ranking[:2])]
+
+
+def test_a_lost_peer_that_contributed_before_it_went_is_counted(desk: Desk) -> None:
+    desk.contribute(*desk.ranking)
+    desk.facts.given_up.add(desk.ranking[2])
+
+    assert desk.advance(1.0) == [desk.combine(*desk.ranking)]
+
+
+@pytest.mark.parametrize(("num_in", "closes"), [(0, False), (1, False), (2, True)])
+def test_at_the_deadline_a_quorum_is_enough(desk: Desk, num_in: int, closes: bool) -> None:
+    desk.contribute(*desk.ranking[:num_in])
+
+    assert desk.advance(DEADLINE_S - 0.1) == []
+    expected = [desk.combine(*desk.ranking[:num_in])] if closes else []
+    assert desk.advance(DEADLINE_S) == expected
+
+
+def test_a_standby_acts_at_once_when_its_predecessors_are_lost(session: Any) -> None:
+    desk = Desk(session, term=1)
+    desk.contribute(*desk.ranking[1:])
+    assert desk.advance(1.0) == []
+
+    desk.facts.given_up.add(desk.ranking[0])
+
+    note = Note("takeover", "takes over tier 1 as standby 1")
+    assert desk.advance(2.0) == [note, desk.combine(*desk.ranking[1:])]
+
+
+def test_a_standby_waits_past_the_deadline_for_a_silent_predecessor(session: Any) -> None:
+    desk = Desk(session, term=2)
+    desk.contribute(*desk.ranking)
+    patience_s = DEADLINE_S + 2 * TAKEOVER_STEP_S
+
+    assert desk.advance(patience_s - 0.1) == []
+    assert desk.advance(patience_s)[1] == desk.combine(*desk.ranking)
+
+
+def test_a_standby_does_not_act_once_its_predecessor_announced(session: Any) -> None:
+    desk = Desk(session, term=1)
+    desk.contribute(*desk.ranking)
+    desk.facts.hear_aggregate(session.aggregate(desk.cluster, desk.base))
+
+    assert desk.advance(DEADLINE_S + 100) == []
+
+
+def test_rejected_contributions_are_left_out_and_not_waited_for(desk: Desk) -> None:
+    desk.contribute(*desk.ranking)
+    desk.advance(1.0)
+
+    desk.duty.failed(frozenset([desk.ranking[0]]), 1.5)
+
+    assert desk.advance(1.5 + RETRY_COMBINING_AFTER_S) == [desk.combine(*desk.ranking[1:])]
+
+
+def test_a_failed_combination_is_not_tried_again_at_once(desk: Desk) -> None:
+    desk.contribute(*desk.ranking)
+    desk.advance(1.0)
+    desk.duty.failed(frozenset(), 1.5)
+
+    assert desk.advance(1.6) == []
+    assert desk.advance(1.5 + RETRY_COMBINING_AFTER_S) == [desk.combine(*desk.ranking)]
+
+
+@pytest.fixture
+def root(session: Any) -> Desk:
+    desk = Desk(session)
+    desk.cluster = session.tree(desk.base).root
+    desk.duty = session.duty(desk.cluster, desk.base, 0, DEADLINE_S)
+    return desk
+
+
+def test_an_aggregate_that_cannot_be_pulled_is_absent_and_its_standbys_counts(
+    session: Any, root: Desk
+) -> None:
+    one, two = root.cluster.children
+    offers = [session.aggregate(one, root.base), session.aggregate(two, root.base, term=0)]
+    for offer in offers:
+        root.facts.hear_aggregate(offer)
+    root.blobs.arrived(offers[0].blob)
+    root.advance(1.0)
+    root.blobs.missing(offers[1].blob, 2.0)
+    standby = session.aggregate(two, root.base, term=1)
+    root.facts.hear_aggregate(standby)
+
+    assert root.advance(2.1) == [FetchBlob(standby.blob, (standby.author,), 0.0)]
+    root.blobs.arrived(standby.blob)
+    (combine,) = root.advance(2.2)
+    assert {item.blob for item in combine.inputs} == {offers[0].blob, standby.blob}
+    assert list(root.duty.inputs.values()) == [
+        {one.id: offers[0], two.id: standby}[item.name] for item in combine.inputs
+    ]
+
+
+def test_a_cluster_is_lost_when_those_who_could_speak_for_it_are(session: Any, root: Desk) -> None:
+    one, two = root.cluster.children
+    offer = session.aggregate(one, root.base)
+    root.facts.hear_aggregate(offer)
+    root.blobs.arrived(offer.blob)
+    assert root.advance(1.0) == []
+
+    root.facts.given_up |= set(two.peers)
+
+    assert [item.name for item in root.advance(2.0)[0].inputs] == [one.id]
+
+
+def test_a_restarted_aggregators_new_aggregate_is_heard(session: Any, root: Desk) -> None:
+    (one, _two) = root.cluster.children
+    offers = [
+        session.aggregate(one, root.base, blob=session.contribution(f"{k}", root.base).blob)
+        for k in range(4)
+    ]
+
+    news = [root.facts.hear_aggregate(offer) for offer in (*offers, offers[-1])]
+
+    assert news == [True, True, True, True, False]
+    assert root.facts.aggregates[one.id] == offers[-2:]

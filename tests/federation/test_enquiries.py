@@ -1,0 +1,56 @@
+from typing import Any
+
+from swarm.core.effects import Send
+from swarm.core.ids import PeerId
+from swarm.federation.early import EARLY_MAX, Early
+from swarm.federation.enquiries import ASK_AGAIN_AFTER_S, KEYS_MAX, Enquiries
+from swarm.federation.messages import HeadRequest
+
+ANNA, BEN = PeerId("anna"), PeerId("ben")
+
+
+def test_one_record_is_asked_for_once_in_a_while(session: Any) -> None:
+    enquiries = Enquiries(session.spec.id, BEN)
+    digest = session.head0.digest
+    request = Send(ANNA, HeadRequest(session.spec.id, BEN, digest, 3))
+
+    assert enquiries.ask(digest, ANNA, 0.0, 3) == [request]
+    assert enquiries.ask(digest, PeerId("cleo"), 0.9, 3) == []
+    assert enquiries.ask(digest, ANNA, ASK_AGAIN_AFTER_S, 3) == [request]
+    assert enquiries.ask(None, BEN, 0.0, 1) == []
+
+
+def test_who_holds_a_greater_head_holds_this_one_too(session: Any) -> None:
+    enquiries = Enquiries(session.spec.id, BEN)
+    parent, child = session.chain(1)
+    enquiries.heard(ANNA, child.key)
+
+    assert enquiries.holds(ANNA, parent.key)
+    assert not enquiries.holds(BEN, parent.key)
+    assert enquiries.holders(child.key) == (ANNA,)
+    assert enquiries.holders(parent.key) == ()
+
+
+def test_the_peers_heard_longest_ago_are_forgotten(session: Any) -> None:
+    enquiries = Enquiries(session.spec.id, BEN)
+    key = session.head0.key
+    for k in range(KEYS_MAX):
+        enquiries.heard(PeerId(f"peer-{k}"), key)
+    enquiries.heard(PeerId("peer-0"), key)
+    enquiries.heard(ANNA, key)
+
+    assert len(enquiries.holders(key)) == KEYS_MAX
+    assert not enquiries.holds(PeerId("peer-1"), key)
+    assert enquiries.holds(PeerId("peer-0"), key)
+
+
+def test_early_announcements_are_taken_once_and_bounded(session: Any) -> None:
+    early = Early()
+    mine = session.contribution(ANNA, session.head0)
+    early.keep(mine)
+    for k in range(EARLY_MAX + 5):
+        early.keep(session.contribution(BEN, session.child(session.head0), num_examples=k + 1))
+
+    assert len(early.blobs()) == 2
+    assert early.take(session.head0.digest) == [mine]
+    assert early.take(session.child(session.head0).digest) == []

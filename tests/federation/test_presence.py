@@ -1,0 +1,69 @@
+import pytest
+
+from swarm.core.ids import PeerId
+from swarm.federation.presence import RESTART_GRACE_S, Presence
+
+ANNA, BEN = PeerId("anna"), PeerId("ben")
+
+
+@pytest.fixture
+def presence() -> Presence:
+    presence = Presence()
+    presence.watch([ANNA], 0.0)
+    return presence
+
+
+@pytest.mark.parametrize(
+    ("now_s", "suspect", "lost"),
+    [(2.9, False, False), (3.0, True, False), (4.9, True, False), (5.0, False, True)],
+)
+def test_a_silent_peer_is_suspect_then_lost(
+    presence: Presence, now_s: float, suspect: bool, lost: bool
+) -> None:
+    assert presence.suspect(ANNA, now_s) is suspect
+    assert presence.lost(ANNA, now_s) is lost
+
+
+def test_a_peer_that_speaks_is_back(presence: Presence) -> None:
+    presence.unreachable(ANNA, 1.0)
+    assert presence.lost(ANNA, 1.0)
+
+    presence.heard(ANNA, 2.0)
+
+    assert not presence.lost(ANNA, 6.9)
+    assert presence.lost(ANNA, 7.0)
+
+
+def test_a_refused_redial_or_a_goodbye_loses_a_peer_at_once(presence: Presence) -> None:
+    presence.watch([ANNA, BEN], 0.0)
+    presence.unreachable(ANNA, 0.1)
+    presence.left(BEN)
+
+    assert presence.lost(ANNA, 0.1)
+    assert presence.lost(BEN, 0.1)
+
+
+def test_who_is_not_watched_is_never_lost(presence: Presence) -> None:
+    presence.unreachable(BEN, 0.0)
+    presence.left(BEN)
+
+    assert not presence.lost(BEN, 99.0)
+    assert presence.watched == (ANNA,)
+
+
+def test_watching_on_keeps_the_clock_and_watching_anew_starts_it(presence: Presence) -> None:
+    presence.watch([ANNA, BEN], 4.0)
+
+    assert presence.lost(ANNA, 5.0)
+    assert not presence.lost(BEN, 8.9)
+
+
+def test_after_a_restart_others_may_be_restarting_as_well() -> None:
+    presence = Presence()
+    presence.restart(100.0)
+    presence.watch([ANNA], 100.0)
+
+    presence.unreachable(ANNA, 100.1)
+
+    assert not presence.lost(ANNA, 100.0 + RESTART_GRACE_S - 0.1)
+    assert presence.lost(ANNA, 100.0 + RESTART_GRACE_S)
