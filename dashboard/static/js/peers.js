@@ -182,6 +182,7 @@ function PhaseProgress(peer) {
 }
 
 /**
+ * Every word must be found. A number means that very number: `cluster 1` is not cluster 10.
  * @param {string} filter
  * @returns {(peer: Peer) => boolean}
  */
@@ -189,10 +190,12 @@ function matches(filter) {
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
   return (peer) => {
     const cluster = peer.cluster === null ? "" : `cluster ${peer.cluster + 1}`;
-    const text = [peer.name, peer.id, peer.role, peer.state, peer.phase, cluster]
-      .join(" ")
-      .toLowerCase();
-    return words.every((word) => text.includes(word));
+    const text = [peer.name, peer.role, peer.state, peer.phase, cluster].join(" ").toLowerCase();
+    const numbers = [...text.matchAll(/\d+/g)].map(String);
+    return words.every((word) => {
+      if (/^\d+$/.test(word)) return numbers.includes(word);
+      return text.includes(word) || (word.length >= 4 && peer.id.toLowerCase().includes(word));
+    });
   };
 }
 

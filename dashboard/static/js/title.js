@@ -112,13 +112,16 @@ function Figure({ name, value, note, kind }) {
  */
 function doneShare(snapshot, rounds) {
   if (snapshot.finished) return 1;
+  return (Math.max(0, snapshot.round - 1) + 0.95 * shareOfRound(snapshot)) / rounds;
+}
+
+/** @param {Snapshot} snapshot */
+function shareOfRound(snapshot) {
+  if (snapshot.phase === "aggregating") return 1;
   const present = presentPeers(snapshot);
+  if (snapshot.phase !== "training" || present.length === 0) return 0;
   const training = present.filter((peer) => peer.phase === "training");
-  const within =
-    snapshot.phase === "training" && present.length > 0
-      ? 1 - training.reduce((sum, peer) => sum + 1 - peer.progress, 0) / present.length
-      : 0;
-  return (Math.max(0, snapshot.round - 1) + 0.95 * within) / rounds;
+  return 1 - training.reduce((sum, peer) => sum + 1 - peer.progress, 0) / present.length;
 }
 
 /** @param {Snapshot | null} snapshot */
