@@ -13,8 +13,6 @@ import pytest
 FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER))  # for fake_run, which tests and servers share
 
-START_WITHIN_S = 30
-
 
 class ServedRun:
     """A dashboard in a process of its own, whose source shows what `show` writes to it."""
@@ -44,6 +42,21 @@ class ServedRun:
         if self.process.poll() is None:
             os.kill(self.process.pid, signal.SIGTERM)
         return self.process.communicate(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def still() -> Iterator["Serve"]:
+    """Dashboards of one moment, shared by all tests that only look."""
+    served: dict[tuple[str, ...], ServedRun] = {}
+
+    def start(*arguments: str) -> ServedRun:
+        if arguments not in served:
+            served[arguments] = ServedRun(*arguments)
+        return served[arguments]
+
+    yield start
+    for one in served.values():
+        one.stop()
 
 
 Serve = Callable[..., ServedRun]
