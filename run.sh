@@ -119,14 +119,14 @@ check() {
     step "ruff format" $bin/ruff format --check .
     step "mypy" $bin/mypy
     step "import contracts" $bin/lint-imports --no-cache
-    step "fast tests" $bin/pytest -q -m 'not slow and not network and not browser'
+    step "fast tests" $bin/python -m pytest -q -m 'not slow and not network and not browser'
 }
 
 everything() {
     check
     step "tests with real processes" \
-        .venv/bin/pytest -v --durations=10 -m '(slow or network) and not browser'
-    step "tests in a real browser" .venv/bin/pytest -v -m browser
+        .venv/bin/python -m pytest -v --durations=10 -m '(slow or network) and not browser'
+    step "tests in a real browser" .venv/bin/python -m pytest -v -m browser
 }
 
 case "${1-}" in
@@ -149,7 +149,7 @@ test)
     shift
     set_up test
     if (($#)); then
-        exec .venv/bin/pytest "$@"
+        exec .venv/bin/python -m pytest "$@"
     fi
     everything
     finish
