@@ -75,7 +75,7 @@ def test_a_dead_peer_is_told_with_its_last_words_and_no_longer_waited_for() -> N
 
     assert sentences == [
         "peer-2 has died (killed by signal 9): MemoryError: no memory; one peer is left",
-        "test accuracy of the untrained model: 30.0% (on 100 test examples of 1 peers)",
+        "test accuracy of the untrained model: 30.0% (on 100 test examples of 1 peer)",
     ]
 
 
@@ -87,7 +87,7 @@ def test_an_older_head_that_not_everyone_evaluated_is_told_when_the_swarm_has_mo
     after_two = told(progress.take("peer-1", adopted(2)))
 
     assert not any("test accuracy" in text for text in after_one)
-    assert "test accuracy of the untrained model: 30.0% (on 100 test examples of 1 peers)" in (
+    assert "test accuracy of the untrained model: 30.0% (on 100 test examples of 1 peer)" in (
         after_two
     )
 

@@ -146,6 +146,7 @@ class _View:
         minutes, seconds = divmod(int(time.monotonic() - self._started_s), 60)
         line = Text(self._title, style="bold")
         line.append(f"  {self._run.stage}  {minutes}:{seconds:02}", style="not bold")
+        line.append(f"  {self._run.page}", style="not bold cyan")
         return line
 
     def _rounds(self) -> Table:

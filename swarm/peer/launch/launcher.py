@@ -22,6 +22,7 @@ from swarm.peer.launch.progress import Progress, session_title
 from swarm.peer.launch.settings import LaunchSettings
 from swarm.peer.launch.summary import (
     Outcome,
+    headline,
     make_summary,
     read_reports,
     summary_table,
@@ -197,7 +198,8 @@ class Launcher:
 
     def _take_dashboard_line(self, text: str) -> None:
         if "http://" in text and not self._stopping:
-            self._display.say(text, loud=True)
+            self._progress.page = text[text.index("http://") :]
+            self._display.say(text)
 
     async def _await_peer(self, name: str, running: Running) -> None:
         code = await running.wait()
@@ -268,6 +270,7 @@ class Launcher:
             self._display.print(f"No round was done. Logs are in {run}/peers/")
         elif not self._told_summary:
             self._told_summary = True
+            self._display.print(headline(summary))
             self._display.print(summary_table(summary))
             self._display.print(f"Summary: {run}/summary.json")
         if has_model and not self._told_usage:

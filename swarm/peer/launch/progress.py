@@ -77,6 +77,8 @@ class Progress:
         self.session: str | None = None
         self.head_round: int | None = None
         """Of the newest head; None while there is none."""
+        self.page = ""
+        """The dashboard's address, once it is live."""
         self._evaluations: dict[int, _Evaluations] = {}
         self._names: dict[str, str] = {}
         self._told: set[str] = set()
@@ -178,7 +180,9 @@ class Progress:
         self.session = self.session or line.text("id")
         told = []
         if self._first("session"):
-            what = f"{line.text('model')} on {line.text('dataset')}, {self.rounds} rounds"
+            what = (
+                f"{line.text('model')} on {line.text('dataset')}, {counted(self.rounds, 'round')}"
+            )
             told.append(f"session {line.text('id')[:12]} is open: {what}")
         outside = ("starting", "listening")
         if all(other.phase not in outside for other in self.alive) and self._first("all in"):
@@ -290,7 +294,8 @@ class Progress:
         evaluations.told = True
         mean = evaluations.mean(number)
         what = "the untrained model" if number == 0 else f"the model of round {number}"
-        whose = f"on {mean.num_examples:,} test examples of {mean.num_peers} peers"
+        peers = counted(mean.num_peers, "peer")
+        whose = f"on {mean.num_examples:,} test examples of {peers}"
         return f"test accuracy of {what}: {mean.accuracy:.1%} ({whose})"
 
     def _name(self, peer_id: str) -> str:
@@ -311,6 +316,16 @@ def session_title(model: str, dataset: str) -> str:
         'cnn on CIFAR-10'
     """
     return f"{model} on {dataset_label(dataset)}"
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things.
+
+    Example:
+        >>> counted(1, "round"), counted(2, "round")
+        ('1 round', '2 rounds')
+    """
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _percent(share: float | None) -> str:

@@ -16,6 +16,7 @@ from swarm.core.errors import StorageError
 from swarm.core.session import dataset_label
 from swarm.learning.datasets import ResolvedDataset
 from swarm.peer.launch.programs import Program
+from swarm.peer.launch.progress import counted
 from swarm.peer.status import write_json
 
 _PEER_KEYS = (
@@ -103,15 +104,19 @@ def write_results(run: Path, summary: Mapping[str, Any], programs: Iterable[Prog
     return True
 
 
+def headline(summary: Mapping[str, Any]) -> str:
+    """A run in one line."""
+    accuracy = summary["global_accuracy"]
+    return (
+        f"{summary['model']} on {summary['dataset_label']}: "
+        f"{counted(summary['rounds'], 'round')} in {summary['wall_seconds']:.0f} s, test accuracy "
+        + ("unknown" if accuracy is None else f"{accuracy:.2%}")
+    )
+
+
 def summary_table(summary: Mapping[str, Any]) -> Table:
     """The peers' row each, for the end of a run."""
-    accuracy = summary["global_accuracy"]
-    told = "unknown" if accuracy is None else f"{accuracy:.2%}"
-    table = Table(
-        title=f"{summary['model']} on {summary['dataset_label']}: "
-        f"{summary['rounds']} rounds in {summary['wall_seconds']:.0f} s, test accuracy {told}",
-        title_justify="left",
-    )
+    table = Table()
     for column in ("peer", "head", "round", "accuracy", "loss", "sent", "received", "examples"):
         table.add_column(column, justify="left" if column in ("peer", "head") else "right")
     for peer in summary["peers"]:
