@@ -18,7 +18,7 @@ from swarm.core.errors import (
     RemoteProtocolError,
     WorkerDiedError,
 )
-from swarm.core.ids import PeerId
+from swarm.core.ids import Digest, PeerId
 from swarm.core.machine import Event
 from swarm.core.session import SessionSpec
 from swarm.federation.effects import LearnerReady, LeaveRequested, Started
@@ -67,6 +67,7 @@ class Peer:
         self._leaving = trio.Event()
         self._inbox_in, self._inbox = trio.open_memory_channel[Event](INBOX_MAX)
         self._rejected = 0
+        self._exported: Digest | None = None
         self._connected: set[PeerId] = set()
         self._lag = LagMeter()
 
@@ -107,7 +108,7 @@ class Peer:
                 nursery.start_soon(self._tell_status, driver, network)
                 if settings.measure_lag:
                     nursery.start_soon(self._lag.run)
-                await self._stay(driver)
+                await self._stay(driver, network)
                 await self._end(driver, network)
                 nursery.cancel_scope.cancel()
 
@@ -209,12 +210,15 @@ class Peer:
 
     # -- the end
 
-    async def _stay(self, driver: Driver) -> None:
+    async def _stay(self, driver: Driver, network: Network) -> None:
         """Wait for the user, or for the session to be done here and at the neighbours."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._cancel_when_leaving, nursery.cancel_scope)
-            while driver.machine.final_metrics is None or not self.settings.exit_when_done:
+            while driver.machine.final_metrics is None:
                 await driver.changed.wait()
+            await self._export_held(driver, network)  # the user may stay for hours
+            if not self.settings.exit_when_done:
+                await trio.sleep_forever()
             with trio.move_on_after(SETTLE_WITHIN_S):
                 while not driver.machine.settled(trio.current_time()):
                     await driver.changed.wait()
@@ -229,7 +233,7 @@ class Peer:
             driver.learning.stop_training()
         with trio.CancelScope(shield=True):
             with trio.move_on_after(EXPORT_WITHIN_S):
-                await self._export_at_end(driver)
+                await self._export_held(driver, network)
             self._write_report(driver, network)
             with trio.move_on_after(GOODBYE_WITHIN_S):
                 await self._publish_status(driver, network)
@@ -253,11 +257,15 @@ class Peer:
             raise LearningError("there is no model yet: no round has begun")
         await self.driver.learning.export(held.blob, path)
 
-    async def _export_at_end(self, driver: Driver) -> None:
-        if self.settings.export is None or driver.machine.held is None:
+    async def _export_held(self, driver: Driver, network: Network) -> None:
+        path, held = self.settings.export, driver.machine.held
+        if path is None or held is None or held.digest == self._exported:
             return
         try:
-            await self.export(self.settings.export)
+            await self.export(path)
+            self._exported = held.digest
+            self._write_report(driver, network)
+            log.info("exported", path=str(path), round=held.round)
         except (LearningError, NetworkError, WorkerDiedError) as error:
             log.warning("not exported", reason=str(error))
 

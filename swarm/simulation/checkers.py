@@ -51,9 +51,13 @@ class Checkers:
     def check_end(self) -> None:
         """After the last fault every live peer is done, and they hold one head.
 
+        No peer ever announced two results of training from one base.
+
         Raises:
             CheckError: A promise was broken.
         """
+        for (name, _), blobs in self._simulator.announced.items():
+            _require(len(blobs) <= 1, f"{name} announced {len(blobs)} results for one base")
         live = self._simulator.live
         undone = [name for name, p in live.items() if not p.machine.final_metrics]
         _require(not undone, f"not done by {self._simulator.now_s:.0f} s: {', '.join(undone)}")
@@ -84,15 +88,12 @@ class Checkers:
         self._adopted[name] = now_s, sent
 
     def _check_lineage(self, name: PeerId, peer: SimulatedPeer, head: GlobalModel) -> None:
-        """No contribution counts twice, and no peer announced two for one base."""
+        """No contribution counts twice."""
         seen: set[tuple[PeerId, Digest]] = set()
         for ancestor in peer.machine.lineage.ancestors(head):
             keys = {c.key for c in ancestor.contributors}
             _require(not keys & seen, f"a contribution counts twice in {name}'s lineage")
             seen |= keys
-        for contributor in head.contributors:
-            blobs = self._simulator.announced[contributor.key]
-            _require(len(blobs) <= 1, f"{contributor.peer} announced {len(blobs)} results")
 
     def _check_weights(self, head: GlobalModel) -> None:
         """The head's weights are the weighted mean of what its contributors trained."""
