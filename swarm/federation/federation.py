@@ -105,6 +105,7 @@ class Federation:
         self._enquiries = Enquiries(spec.id, me)
         self._trusted: set[PeerId] = set()
         self._own: dict[Digest, Contribution] = {}
+        self._approached: GlobalModel | None = None
         self._initial_asked = False
         self._initial: WeightsCreated | None = None
         self._asked = itertools.count()
@@ -354,6 +355,7 @@ class Federation:
                 coming = True
                 sources = self._sources(head)
                 effects += self._blobs.want(head.blob, sources, WAIT_FOR_HOLDER_S, now_s)
+                effects += self._approach(head, now_s)
         return effects
 
     def _begin(self, head: GlobalModel, now_s: float) -> list[Effect]:
@@ -399,8 +401,20 @@ class Federation:
         asked = self.held.cohort if self.held is not None else ()
         self._newcomers.wish([p for p in peers if p not in asked and p != self.me], now_s)
 
-    def _retopic(self) -> list[Effect]:
-        wanted = self.round.topics if self.round is not None else ()
+    def _approach(self, head: GlobalModel, now_s: float) -> list[Effect]:
+        """Be heard in the clusters of a head whose weights are on their way, however long."""
+        if head is self._approached:
+            return []
+        self._approached = head
+        before = self._topics
+        topics = Round(head, self.spec, self.me, now_s).topics if self.me in head.cohort else ()
+        effects = self._retopic(topics)
+        new = [topic for topic in self._topics if topic not in before]
+        return effects + [Publish(topic, self._heartbeat()) for topic in new]
+
+    def _retopic(self, more: tuple[str, ...] = ()) -> list[Effect]:
+        current = self.round.topics if self.round is not None else ()
+        wanted = tuple(dict.fromkeys((*current, *more)))
         effects: list[Effect] = [Subscribe(t) for t in wanted if t not in self._topics]
         effects += [Unsubscribe(t) for t in self._topics if t not in wanted]
         self._topics = wanted

@@ -128,16 +128,17 @@ def test_nobody_but_the_starter_makes_weights(session: Any) -> None:
 def test_a_head_is_adopted_once_its_weights_are_here(session: Any, head0: GlobalModel) -> None:
     machine, _ = session.machine(session.peers[1])
 
-    (fetch,) = machine.handle(head0, 1.0)
+    fetch, *approach = machine.handle(head0, 1.0)
     assert fetch == FetchBlob(head0.blob, (head0.author, *session.peers[2:]), 2.0)
     assert machine.held is None
     effects = machine.handle(BlobArrived(head0.blob), 2.0)
 
     assert machine.held == head0
     assert Train(head0.digest, head0.blob, 1) in effects  # type: ignore[arg-type]
-    topics = [e.topic for e in of(Subscribe, effects)]
     path = session.tree(head0).path(session.peers[1])
-    assert topics == [cluster_topic(session.spec.id, cluster.id) for cluster in path]
+    topics = [cluster_topic(session.spec.id, cluster.id) for cluster in path]
+    assert [e.topic for e in of(Subscribe, approach)] == topics
+    assert [e.topic for e in published(Heartbeat, approach)] == topics
     assert [e.topic for e in published(Heartbeat, effects)] == topics
 
 
