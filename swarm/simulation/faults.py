@@ -38,5 +38,7 @@ class FaultPlan:
     partitions: tuple[Partition, ...] = ()
     join_at_s: tuple[float, ...] = ()
     """When each latecomer starts."""
+    blob_transfer_s: float = 0.05
+    """How long one blob is on its way."""
     slow_factor: float = 1.0
     """The last peer trains so many times longer than the others."""

@@ -24,12 +24,17 @@ class Scenario:
     num_peers: int = 6
     size_bytes: int = 10**6
     """Size of a blob of weights; small ones ride in announcements."""
+    deadline_min_s: float = 5.0
 
     def prepare(self, seed: int, num_peers: int | None = None, rounds: int = 5) -> Simulator:
         """A simulator of this scenario, nothing delivered yet."""
         plan = self.plan(random.Random(seed))  # noqa: S311 (reproducible on purpose)
         spec = SessionSpec(
-            rounds=rounds, cluster_size=self.cluster_size, min_peers=2, deadline_first_s=30.0
+            rounds=rounds,
+            cluster_size=self.cluster_size,
+            min_peers=2,
+            deadline_first_s=max(30.0, self.deadline_min_s),
+            deadline_min_s=self.deadline_min_s,
         )
         return Simulator(spec, num_peers or self.num_peers, plan, seed, self.size_bytes)
 
@@ -89,6 +94,10 @@ def _churn_mix(chance: random.Random) -> FaultPlan:
     )
 
 
+def _slow_links(chance: random.Random) -> FaultPlan:
+    return FaultPlan(join_at_s=(chance.uniform(10, 40),), blob_transfer_s=8.0)
+
+
 def _many_die(chance: random.Random) -> FaultPlan:
     return FaultPlan(
         loss_rate=0.05,
@@ -103,6 +112,9 @@ SCENARIOS = {
     "calm": Scenario("nothing goes wrong", lambda _: FaultPlan()),
     "small-blobs": Scenario("weights ride in announcements", _lossy, size_bytes=1000),
     "lossy": Scenario("messages are lost, repeated and late", _lossy),
+    "slow-links": Scenario(
+        "weights travel longer than silence lasts", _slow_links, deadline_min_s=60.0
+    ),
     "slow-peer": Scenario("one peer trains slowly", lambda _: FaultPlan(slow_factor=4.0)),
     "aggregator-dies": Scenario("an aggregator dies", _crash("aggregator")),
     "root-dies": Scenario("the root's aggregator dies", _crash("root")),

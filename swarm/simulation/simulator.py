@@ -54,7 +54,6 @@ Vector = tuple[float, ...]
 TRAINING_S = 4.0
 LEARNER_READY_AFTER_S = 3.0
 CONNECTION_LOSS_NOTICED_AFTER_S = 0.2
-BLOB_TRANSFER_S = 0.05
 BLOB_POLL_S = 0.1
 COMBINING_S = 0.02
 DEAD_HOLDER_COSTS_S = 0.2
@@ -353,7 +352,7 @@ class Simulator:
                 return
             holder = holders[0]
             if self._reaches(name, holder) and blob.digest in self.peers[holder].store:
-                self._at(self.now_s + BLOB_TRANSFER_S, lambda: arrive(holder))
+                self._at(self.now_s + self.plan.blob_transfer_s, lambda: arrive(holder))
             elif self._reaches(name, holder) and self.now_s < deadline_s:
                 self._at(self.now_s + BLOB_POLL_S, attempt)
             else:
@@ -374,7 +373,7 @@ class Simulator:
             peer.store.add(blob.digest)
             self._handle(name, BlobArrived(blob))
 
-        self._at(self.now_s + BLOB_TRANSFER_S, attempt)
+        self._at(self.now_s + self.plan.blob_transfer_s, attempt)
 
     # -- messages and time
 
