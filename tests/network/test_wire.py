@@ -1,0 +1,307 @@
+"""The parser of foreign bytes: what it lets through, and what it says of the rest."""
+
+import time
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import msgpack
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from swarm.core.blobs import INLINE_SIZE_MAX, BlobRef
+from swarm.core.canonical import sha256_hex
+from swarm.core.errors import LocalProtocolError, RemoteProtocolError
+from swarm.core.ids import ClusterId, Digest, PeerId, RoundNumber, SessionId, Term, Tier
+from swarm.core.machine import Event, TimerFired
+from swarm.core.session import COHORT_MAX, SessionSpec
+from swarm.federation.messages import (
+    Aggregate,
+    Contribution,
+    Contributor,
+    GlobalModel,
+    Goodbye,
+    HeadHistory,
+    HeadKey,
+    HeadRequest,
+    Heartbeat,
+    JoinWish,
+    Metrics,
+    SessionOffer,
+    SessionQuery,
+    Status,
+)
+from swarm.network.wire import MESSAGE_SIZE_MAX, decode, encode, signing_bytes
+
+ANNA, BEN = (PeerId(f"12D3KooW{'x' * 43}{end}") for end in "AB")
+SESSION = SessionId(sha256_hex(b"session"))
+BASE = sha256_hex(b"base")
+BYTES = b"weights"
+BLOB = BlobRef(sha256_hex(BYTES), len(BYTES))
+METRICS = Metrics(ANNA, 0.5, 1.25, 10)
+KEY = HeadKey(100, 1, BASE)
+
+
+def key_of(author: PeerId, data: bytes) -> bytes:
+    return f"{author} {sha256_hex(data)}".encode()
+
+
+def verify(author: PeerId, data: bytes, signature: bytes) -> bool:
+    return signature == key_of(author, data)
+
+
+def signed(record: Any) -> Any:
+    return record.signed(key_of(record.author, signing_bytes(record.digest)))
+
+
+def head(cohort: tuple[PeerId, ...] = (ANNA, BEN)) -> GlobalModel:
+    record = GlobalModel(
+        session=SESSION,
+        parent=BASE,
+        round=RoundNumber(3),
+        term=Term(1),
+        examples_before=200,
+        blob=BLOB,
+        cohort=cohort,
+        contributors=tuple(Contributor(p, BASE, 100, 4.5) for p in cohort),
+        merged=(),
+        slow=cohort[:1],
+        metrics=tuple(replace(METRICS, peer=p) for p in cohort),
+        author=BEN,
+    )
+    return signed(record)  # type: ignore[no-any-return]
+
+
+def aggregate() -> Aggregate:
+    record = Aggregate(
+        SESSION, BASE, Tier(1), ClusterId("c"), Term(0), BLOB, head().contributors, (METRICS,),
+        (BEN,), ANNA,
+    )  # fmt: skip
+    return signed(record)  # type: ignore[no-any-return]
+
+
+CONTRIBUTION = Contribution(SESSION, ANNA, BASE, 100, BLOB, 4.5, METRICS, (BEN,))
+MESSAGES: list[Event] = [
+    head(),
+    replace(head(), parent=None, round=RoundNumber(0)).signed(b""),
+    aggregate(),
+    CONTRIBUTION,
+    replace(CONTRIBUTION, metrics=None),
+    Heartbeat(SESSION, ANNA, KEY),
+    Heartbeat(SESSION, ANNA, None),
+    Goodbye(SESSION, ANNA),
+    JoinWish(SESSION, ANNA, KEY),
+    SessionQuery(ANNA),
+    SessionOffer(ANNA, SessionSpec(model="file", model_file=BLOB, starter=BEN)),
+    HeadRequest(SESSION, ANNA, BASE, 32),
+    HeadRequest(SESSION, ANNA, None),
+    HeadHistory(SESSION, ANNA, (head(), head())),
+    Status(SESSION, ANNA, "anna", "training", RoundNumber(3), 0.5, KEY, evaluation=METRICS),
+]
+MESSAGES[1] = signed(MESSAGES[1])
+
+
+def envelope(message: Event, **changes: Any) -> dict[str, Any]:
+    return {**msgpack.unpackb(encode(message)), **changes}
+
+
+def with_body(message: Event, **fields: Any) -> bytes:
+    plain = envelope(message)
+    packed: bytes = msgpack.packb({**plain, "b": {**plain["b"], **fields}})
+    return packed
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda m: type(m).__name__)
+def test_every_kind_of_message_comes_through_as_it_went(message: Event) -> None:
+    assert decode(encode(message), ANNA, verify).message == message
+
+
+def test_a_record_keeps_its_digest_on_the_way() -> None:
+    record = replace(head(), contributors=(Contributor(ANNA, BASE, 100, 4),))
+
+    message = decode(encode(signed(record)), ANNA, verify).message
+
+    assert isinstance(message, GlobalModel)
+    assert message.digest == record.digest
+
+
+def test_a_session_offer_keeps_the_sessions_id() -> None:
+    spec = SessionSpec(learning_rate=1, deadline_first_s=60, starter=ANNA)
+
+    message = decode(encode(SessionOffer(ANNA, spec)), ANNA, verify).message
+
+    assert isinstance(message, SessionOffer)
+    assert message.spec.id == spec.id
+
+
+def test_the_sender_is_who_libp2p_says_it_is() -> None:
+    heartbeat = decode(encode(Heartbeat(SESSION, ANNA, None)), BEN, verify).message
+
+    assert heartbeat == Heartbeat(SESSION, BEN, None)
+
+
+def test_nobody_contributes_in_anothers_name() -> None:
+    data = encode(CONTRIBUTION)
+
+    with pytest.raises(RemoteProtocolError, match="metrics must be the contributor's own"):
+        decode(data, BEN, verify)
+
+
+@pytest.mark.parametrize(
+    ("data", "rule"),
+    [
+        pytest.param(b"", "not a msgpack envelope", id="empty"),
+        pytest.param(b"\xc1", "not a msgpack envelope", id="never-used-byte"),
+        pytest.param(msgpack.packb([1]), "must be a map", id="not-a-map"),
+        pytest.param(b"\x80\x80", "not a msgpack envelope", id="two-values"),
+        pytest.param(bytes(MESSAGE_SIZE_MAX + 1), "at most", id="too-long"),
+        pytest.param(b"\x81\xa1v" + b"\x91" * 900 + b"\x01", "must be|not a", id="deep"),
+        pytest.param(b"\x81\xa1k" + b"\x91" * 60000 + b"\x01", "must be|not a", id="deeper"),
+        pytest.param(
+            msgpack.packb(envelope(MESSAGES[0], v=2)), "version must be 1, got 2", id="version"
+        ),
+        pytest.param(msgpack.packb(envelope(MESSAGES[0], k="x")), "unknown kind", id="kind"),
+        pytest.param(msgpack.packb(envelope(MESSAGES[0], k=[])), "unknown kind", id="kind-type"),
+        pytest.param(msgpack.packb(envelope(MESSAGES[0], b=[])), "body must be", id="body"),
+        pytest.param(msgpack.packb(envelope(MESSAGES[0], x=1)), "v, k, b and a only", id="extra"),
+        pytest.param(msgpack.packb({"v": msgpack.Timestamp(1)}), "not a msgpack", id="extension"),
+        pytest.param(with_body(MESSAGES[0], more=1), "more", id="extra-field"),
+        pytest.param(with_body(MESSAGES[5], sender=BEN), "sender must be left out", id="sender"),
+        pytest.param(with_body(CONTRIBUTION, peer=BEN), "peer must be left out", id="peer"),
+        pytest.param(with_body(MESSAGES[0], term=True), "must be int", id="bool-for-int"),
+        pytest.param(with_body(MESSAGES[0], term=1.0), "must be int", id="float-for-int"),
+        pytest.param(with_body(MESSAGES[0], term=-1), "at least 0", id="negative"),
+        pytest.param(with_body(MESSAGES[0], author="no id"), "peer id", id="peer-id"),
+        pytest.param(with_body(MESSAGES[0], cohort=[ANNA, ANNA]), "distinct", id="twice"),
+        pytest.param(with_body(MESSAGES[0], cohort="ab"), "peer id|sequence", id="text-for-list"),
+        pytest.param(with_body(MESSAGES[0], blob={"size_bytes": 1}), "digest", id="blob"),
+        pytest.param(with_body(CONTRIBUTION, duration_s=float("nan")), "finite", id="nan"),
+        pytest.param(with_body(CONTRIBUTION, num_examples=0), "at least 1, got 0", id="zero"),
+        pytest.param(with_body(CONTRIBUTION, joiners=[ANNA] * 257), "at most", id="many"),
+        pytest.param(with_body(MESSAGES[11], count=33), "count must be in", id="count"),
+        pytest.param(with_body(MESSAGES[5], session="x" * 5000), "not a msgpack", id="long-text"),
+    ],
+)  # fmt: skip
+def test_what_breaks_a_rule_is_refused_by_name(data: bytes, rule: str) -> None:
+    with pytest.raises(RemoteProtocolError, match=rule):
+        decode(data, ANNA, verify)
+
+
+@pytest.mark.parametrize("record", [head(), aggregate()], ids=["head", "aggregate"])
+@pytest.mark.parametrize("signature", [b"", b"forged"])
+def test_a_record_that_its_author_did_not_sign_is_refused(record: Any, signature: bytes) -> None:
+    with pytest.raises(RemoteProtocolError, match="not signed by its author"):
+        decode(encode(record.signed(signature)), record.author, verify)
+
+
+def test_a_signature_covers_every_field() -> None:
+    with pytest.raises(RemoteProtocolError, match="not signed"):
+        decode(encode(replace(head(), examples_before=10**6)), BEN, verify)
+
+
+def test_a_forged_record_in_a_history_is_refused() -> None:
+    history = HeadHistory(SESSION, ANNA, (head(), head().signed(b"forged")))
+
+    with pytest.raises(RemoteProtocolError, match="not signed"):
+        decode(encode(history), ANNA, verify)
+
+
+def test_small_weights_ride_along() -> None:
+    received = decode(encode(CONTRIBUTION, BYTES), ANNA, verify)
+
+    assert (received.message, received.attached) == (CONTRIBUTION, BYTES)
+
+
+@pytest.mark.parametrize(
+    ("message", "attached"),
+    [
+        pytest.param(CONTRIBUTION, b"other!!", id="other-bytes"),
+        pytest.param(CONTRIBUTION, b"", id="nothing"),
+        pytest.param(Heartbeat(SESSION, ANNA, None), BYTES, id="names-no-blob"),
+    ],
+)
+def test_carried_bytes_must_be_the_named_blob(message: Event, attached: bytes) -> None:
+    with pytest.raises(RemoteProtocolError, match=r"carr(y|ied)"):
+        decode(encode(message, attached), ANNA, verify)
+
+
+def test_more_bytes_than_may_ride_along_are_refused() -> None:
+    data = bytes(INLINE_SIZE_MAX + 1)
+    large = replace(CONTRIBUTION, blob=BlobRef(sha256_hex(data), len(data)))
+
+    with pytest.raises(RemoteProtocolError, match="not a msgpack envelope"):
+        decode(encode(large, data), ANNA, verify)
+
+
+def test_what_has_no_wire_form_or_is_too_long_is_our_own_bug() -> None:
+    with pytest.raises(LocalProtocolError, match="no wire form"):
+        encode(TimerFired("x"))
+    with pytest.raises(LocalProtocolError, match="must fit"):
+        encode(CONTRIBUTION, bytes(MESSAGE_SIZE_MAX))
+
+
+PEERS = tuple(PeerId(f"12D3KooW{'x' * 40}{a}{b}{c}2") for a in "ABCDEFGH" for b in "ABCDEFGH"
+              for c in "ABCD")  # fmt: skip
+
+
+def test_the_largest_head_fits_in_a_pubsub_message_and_is_parsed_soon() -> None:
+    data = encode(head(PEERS[:COHORT_MAX]))
+    start_s = time.process_time()
+
+    decode(data, BEN, verify)
+
+    assert len(data) <= 128 * 1024
+    assert time.process_time() - start_s < 0.25
+
+
+def check_only_remote_errors(data: bytes) -> None:
+    with suppress(RemoteProtocolError):
+        decode(data, ANNA, verify)
+
+
+@given(st.binary(max_size=300))
+@example(b"\xdd\xff\xff\xff\xff")
+@example(b"\xdf\xff\xff\xff\xff")
+@example(b"\xc6\xff\xff\xff\xff")
+@settings(max_examples=500, deadline=None)
+def test_no_bytes_raise_anything_else(data: bytes) -> None:
+    check_only_remote_errors(data)
+
+
+@given(st.sampled_from(MESSAGES), st.data())
+@settings(max_examples=600, deadline=None)
+def test_no_damage_raises_anything_else(message: Event, data: st.DataObject) -> None:
+    damaged = bytearray(encode(message))
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+
+    check_only_remote_errors(bytes(damaged))
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text()
+    | st.binary(max_size=20) | st.sampled_from([ANNA, BASE, SESSION]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(st.sampled_from(MESSAGES), st.data())
+@settings(max_examples=600, deadline=None)
+def test_no_value_in_any_field_raises_anything_else(message: Event, data: st.DataObject) -> None:
+    body = envelope(message)["b"]
+    field = data.draw(st.sampled_from(sorted(body) or ["x"]))
+
+    check_only_remote_errors(with_body(message, **{field: data.draw(values)}))
+
+
+@given(st.sampled_from(["v", "k", "b", "a"]), values)
+@settings(max_examples=200, deadline=None)
+def test_no_value_in_the_envelope_raises_anything_else(name: str, value: Any) -> None:
+    check_only_remote_errors(msgpack.packb(envelope(MESSAGES[0], **{name: value})))
+
+
+def test_digests_are_lowercase_hexadecimal() -> None:
+    with pytest.raises(ValueError, match="hexadecimal"):
+        HeadKey(0, 0, Digest(BASE.upper()))
