@@ -66,6 +66,8 @@ BEAT = "federation.beat"
 BEAT_EVERY_S = 1.0
 REPEAT = "federation.repeat"
 REPEAT_EVERY_S = 2.0
+BEACON_EVERY_REPEATS = 3
+"""Only who missed an announcement needs the beacon; everybody hears it."""
 RETRY_TRAINING = "federation.retry_training"
 RETRY_TRAINING_AFTER_S = 1.0
 ENTRIES_MAX = 600
@@ -109,6 +111,7 @@ class Federation:
         self._initial_asked = False
         self._initial: WeightsCreated | None = None
         self._asked = itertools.count()
+        self._num_repeats = 0
 
     @property
     def held(self) -> GlobalModel | None:
@@ -315,7 +318,10 @@ class Federation:
         if event.name != REPEAT:
             return []
         effects = self.round.repeat() if self.round is not None else []
-        effects += self._beacon() + self._wish(now_s)
+        effects += self._wish(now_s)
+        self._num_repeats += 1
+        if self._num_repeats % BEACON_EVERY_REPEATS == 0:
+            effects += self._beacon()
         return [*effects, SetTimer(REPEAT, now_s + REPEAT_EVERY_S)]
 
     # -- what follows from what is known
@@ -433,7 +439,11 @@ class Federation:
         return KeepBlobs(frozenset(kept))
 
     def _beats(self) -> list[Effect]:
-        return [Publish(topic, self._heartbeat()) for topic in self._topics]
+        """Tell the neighbours that this peer is alive; not twice where all listen one tier up."""
+        covered = self.round.covered_topics if self.round is not None else frozenset()
+        return [
+            Publish(topic, self._heartbeat()) for topic in self._topics if topic not in covered
+        ]
 
     def _beacon(self) -> list[Effect]:
         """Tell the whole session of the held head, for those that missed its announcement.

@@ -275,6 +275,7 @@ class Observation:
         if best is None:
             return []
         before = self.tree
+        slow = frozenset(self.head.slow if self.head is not None else ())
         self.lineage.adopt(best)
         self.acting.clear()
         self.contributed.clear()
@@ -286,14 +287,16 @@ class Observation:
         if best.round >= self.spec.rounds:
             self._log("finished", f"all {self.spec.rounds} rounds are done", now_s)
         if before is not None:
-            self._flow_down(best, before, now_s)
+            self._flow_down(best, before, slow, now_s)
         return [*self._retopic(), *self._ask_for_past()]
 
-    def _flow_down(self, head: GlobalModel, tree: Tree, now_s: float) -> None:
+    def _flow_down(
+        self, head: GlobalModel, tree: Tree, slow: frozenset[PeerId], now_s: float
+    ) -> None:
         """Show the new head going down the tree it was made in."""
         for cluster in tree.tiers[0]:
             named = [c.peer for c in head.contributors if c.peer in cluster.peers]
-            ranking = succession(head.parent or head.digest, cluster, frozenset())
+            ranking = succession(head.parent or head.digest, cluster, slow)
             aggregator = next((p for p in ranking if p in named), None)
             if aggregator is None:
                 continue

@@ -57,6 +57,18 @@ class Round:
         return tuple(cluster_topic(self.base.session, cluster) for cluster in clusters)
 
     @property
+    def covered_topics(self) -> frozenset[str]:
+        """Topics whose listeners all hear this peer on another one of its topics as well."""
+        home = set(self.home.peers)
+        covered = any(
+            home <= set(succession(self.base.digest, duty.cluster, self._slow))
+            for duty in self.duties
+            if duty.cluster.id != self.home.id
+        )
+        topic = cluster_topic(self.base.session, self.home.id)
+        return frozenset({topic}) if covered else frozenset()
+
+    @property
     def neighbours(self) -> tuple[PeerId, ...]:
         """Peers whose loss matters here: the home cluster, and who shares a duty."""
         peers = set(self.home.peers)
