@@ -13,7 +13,6 @@ from swarm.core.ids import PeerId
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.core.session import SessionSpec, dataset_label, is_stand_in
 from swarm.federation.joining import ASK, Joining
-from swarm.learning.datasets import describe, resolve_dataset
 from swarm.learning.jobs import Progress
 from swarm.network.network import Network
 from swarm.network.store import FileBlobStore
@@ -46,7 +45,8 @@ class SessionFinder:
             ConfigurationError: The user asked for something else than what runs.
         """
         offered_by: tuple[PeerId, ...] = ()
-        spec = self._state.load_spec()
+        # Without a head there is nothing to resume, and nobody whose head could be believed.
+        spec = self._state.load_spec() if self._state.has_heads() else None
         if spec is None and self._settings.bootstraps:
             log.info("joining", detail="asking the bootstrap which session runs")
             spec, offered_by = await self._ask(inbox)
@@ -100,6 +100,9 @@ class SessionFinder:
 
     def _new(self) -> SessionSpec:
         """Write the spec of a new session; what data there really is, is found out here."""
+        # Imported here: data sets need numpy, and only the starter looks at them.
+        from swarm.learning.datasets import describe  # noqa: PLC0415
+
         settings = self._settings
         fields = dict(settings.session)
         if settings.data is not None:
@@ -118,6 +121,8 @@ class SessionFinder:
         return make_spec(fields, **derived)
 
     def _resolve(self, dataset: str) -> str:
+        from swarm.learning.datasets import resolve_dataset  # noqa: PLC0415 - as above
+
         data_dir = self._settings.data_dir
         resolved = resolve_dataset(
             dataset,

@@ -63,6 +63,10 @@ class StateFolder:
                 heads.append(message)
         return tuple(sorted(heads, key=lambda head: head.key))
 
+    def has_heads(self) -> bool:
+        """Whether an earlier life of this peer adopted a head."""
+        return any(self._heads.glob("*.head"))
+
     def save_head(self, head: GlobalModel) -> None:
         """Add an adopted head to the record of the run."""
         path = self._heads / f"{head.round:06}-{head.digest[:16]}.head"
