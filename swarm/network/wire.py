@@ -7,6 +7,7 @@ The sender is left out of the body: it is whom libp2p authenticated. docs/protoc
 
 import dataclasses
 import hashlib
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -187,7 +188,10 @@ def _exactly(kind: type, value: object) -> Any:
 def _number(value: object, _: object) -> float:
     if type(value) not in (float, int):
         raise ValueError(f"must be a number, got {type(value).__name__}")
-    return float(value)  # type: ignore[arg-type]  # a float or an int
+    number = float(value)  # type: ignore[arg-type]  # a float or an int
+    if not math.isfinite(number):
+        raise ValueError(f"must be finite, got {number}")
+    return number
 
 
 def _peer_id(value: object, _: object) -> PeerId:

@@ -1,7 +1,9 @@
 """Learning: carries out a federation machine's learning effects in the worker process."""
 
+import math
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 import trio
@@ -21,6 +23,9 @@ from swarm.peer.workers import Worker
 Job = Callable[[], Awaitable[Event | None]]
 Spawn = Callable[[Job], None]
 PROGRESS_EVERY_S = 1.0
+R = TypeVar("R")
+LOSS_MAX = 1e9
+RETRY_AFTER_S = 2.0
 FAILURES = (LearningError, WorkerDiedError, NetworkError)
 
 log = structlog.get_logger()
@@ -77,7 +82,9 @@ class Learning:
         self._training = base
 
     async def _create(self) -> Event:
-        written = await self._worker.create_weights(jobs.CreateWeights(self._output_dir))
+        written = await self._persist(
+            lambda: self._worker.create_weights(jobs.CreateWeights(self._output_dir))
+        )
         self._admit(written.path, written.blob)
         return effects.WeightsCreated(written.blob)
 
@@ -96,7 +103,6 @@ class Learning:
             metrics = self._metrics(result.evaluation)
             self._board.evaluate(effect.base, effect.round - 1, metrics)
             self._board.train_accuracy = result.train_accuracy
-            self._board.train_loss = result.train_loss
             self._board.rest("waiting")
             log.info(
                 "trained",
@@ -132,8 +138,13 @@ class Learning:
 
     async def _evaluate(self, effect: effects.Evaluate) -> Event:
         self._board.rest("evaluating")
-        path = str(self._store.path(effect.blob))
-        metrics = self._metrics(await self._worker.evaluate(jobs.EvaluateWeights(path)))
+        metrics = self._metrics(
+            await self._persist(
+                lambda: self._worker.evaluate(
+                    jobs.EvaluateWeights(str(self._store.path(effect.blob)))
+                )
+            )
+        )
         self._board.evaluate(effect.head, effect.round, metrics)
         self._board.rest("finished")
         log.info(
@@ -143,6 +154,15 @@ class Learning:
             num_test_examples=metrics.num_examples,
         )
         return effects.EvaluationFinished(effect.head, metrics)
+
+    async def _persist(self, job: Callable[[], Awaitable[R]]) -> R:
+        """Do a job the session cannot go on without; try again when the worker died."""
+        while True:
+            try:
+                return await job()
+            except FAILURES as error:
+                log.warning("job failed", reason=str(error), again_in_s=RETRY_AFTER_S)
+                await trio.sleep(RETRY_AFTER_S)
 
     async def _combine(self, effect: effects.Combine) -> Event:
         phase = self._board.phase
@@ -171,7 +191,8 @@ class Learning:
         return effects.CombineFailed(effect.base, effect.cluster, str(error), rejected)
 
     def _metrics(self, evaluation: jobs.Evaluation) -> Metrics:
-        return Metrics(self._me, evaluation.accuracy, evaluation.loss, evaluation.num_examples)
+        loss = evaluation.loss if math.isfinite(evaluation.loss) else LOSS_MAX  # it diverged
+        return Metrics(self._me, evaluation.accuracy, loss, evaluation.num_examples)
 
     def _admit(self, path: str, blob: BlobRef) -> None:
         self._store.admit(Path(path), blob)

@@ -1,6 +1,7 @@
 """StatusBoard: what this peer is doing, for those who watch, and for its report file."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,8 @@ class StatusBoard:
         )
         self.progress = min(1.0, max(0.0, progress.fraction))
         if progress.train_accuracy is not None:
-            self.train_accuracy = progress.train_accuracy
-            self.train_loss = progress.train_loss
+            self.train_accuracy = _finite(progress.train_accuracy)
+            self.train_loss = _finite(progress.train_loss)
 
     def rest(self, phase: str) -> None:
         """Note a phase that has no progress of its own."""
@@ -88,6 +89,11 @@ class StatusBoard:
             "blob_bytes_sent": network.blob_bytes_sent,
             "num_examples": self.num_examples,
         }
+
+
+def _finite(value: float | None) -> float | None:
+    """None instead of what a diverging training shows: it has no place in JSON or on the wire."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def next_round(machine: Federation) -> int:
