@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -109,12 +109,21 @@ class SwarmProcesses:
     ) -> None:
         """Wait until so many peers have logged an event with these fields at least once."""
         wanted = self._num_peers if num_peers is None else num_peers
+        self.wait_until(
+            lambda: sum(peer.logged(event, fields) for peer in self.peers) >= wanted,
+            timeout_s,
+            f"{event} {fields or ''} from {wanted} peers",
+        )
+
+    def wait_until(self, condition: Callable[[], bool], timeout_s: float, what: str) -> None:
+        """Wait until a condition on the log lines holds.
+
+        Raises:
+            TimeoutError: It did not, within `timeout_s`.
+        """
         with self._changed:
-            done = self._changed.wait_for(
-                lambda: sum(p.logged(event, fields) for p in self.peers) >= wanted, timeout_s
-            )
-        if not done:
-            raise TimeoutError(f"{event} was not logged by {wanted} peers within {timeout_s} s")
+            if not self._changed.wait_for(condition, timeout_s):
+                raise TimeoutError(f"no {what} within {timeout_s} s")
 
     @property
     def lines(self) -> list[Line]:

@@ -51,6 +51,12 @@ def find_role(swarm: SwarmProcesses, role: str) -> int:
     return indices(swarm)[chosen]
 
 
+def wait_until_it_contributes(swarm: SwarmProcesses, index: int) -> None:
+    """Wait for the contribution of a restarted peer; its log lines begin with its new life."""
+    peer = swarm.peers[index]
+    swarm.wait_until(lambda: peer.logged("contributed", {}), READY_WITHIN_S, "a contribution")
+
+
 def test_six_peers_train_to_one_head_and_small_weights_ride_in_the_announcements() -> None:
     session = [*DIGITS, "--rounds", "4", "--min-peers", "6"]
 
@@ -69,32 +75,30 @@ def test_six_peers_train_to_one_head_and_small_weights_ride_in_the_announcements
 @pytest.mark.parametrize("role", ["trainer", "aggregator", "root", "bootstrap"])
 def test_killing_one_peer_mid_round_does_not_stop_the_run_and_it_comes_back(role: str) -> None:
     """Rounds of a second or two, so that the kill comes in the middle of one."""
-    session = [*DIGITS, "--model", "cnn", "--rounds", "9", "--min-peers", "6"]
+    session = [*DIGITS, "--model", "cnn", "--rounds", "500", "--min-peers", "6"]
     session += ["--local-epochs", "8", "--batch-size", "16"]
 
-    with SwarmProcesses(6, session, ["--exit-when-done"]) as swarm:
+    with SwarmProcesses(6, session) as swarm:
         swarm.wait_event("adopted", READY_WITHIN_S, num_peers=6, round=2)
         victim = find_role(swarm, role)
         swarm.kill(victim)
-        killed_s = now_s()
-        swarm.wait_event("adopted", ROUNDS_WITHIN_S, num_peers=5, round=3)
-        adopted = [
-            line for line in swarm.lines if line.event == "adopted" and line.at_s > killed_s
-        ]
+        swarm.wait_event("adopted", ROUNDS_WITHIN_S, num_peers=5, round=5)
+        without_it = newest_head(swarm, (victim + 1) % 6)
         swarm.restart(victim)
-        swarm.wait_ended(READY_WITHIN_S + ROUNDS_WITHIN_S)
-        reports = swarm.reports()
-        head = newest_head(swarm, victim)
+        swarm.wait_event("resumed", READY_WITHIN_S, num_peers=1)
+        wait_until_it_contributes(swarm, victim)
+        back = newest_head(swarm, victim)
+        swarm.wait_event("adopted", ROUNDS_WITHIN_S, num_peers=6, round=back.round + 1)
+        heads = {
+            line.fields["head"]
+            for line in swarm.lines
+            if line.event == "adopted" and line.fields["round"] == back.round + 1
+        }
         me = load_or_create_identity(swarm.state_dir(victim)).peer_id
-        resumed = swarm.peers[victim].logged("resumed", {})
-        codes = [peer.process.returncode for peer in swarm.peers]
 
-    assert adopted, "no round was finished without the killed peer"
-    assert resumed
-    assert codes == [0] * 6
-    assert {report["round"] for report in reports} == {9}
-    assert len({report["head_digest"] for report in reports}) == 1
-    assert me in head.cohort, "the restarted peer never came back into the cohort"
+    assert me not in without_it.cohort
+    assert me in back.cohort
+    assert len(heads) == 1
 
 
 def test_a_latecomer_adopts_the_running_session_and_joins_the_cohort() -> None:
