@@ -15,6 +15,9 @@ from typing import Any
 
 from swarm.core.errors import ConfigurationError
 
+_NOT_NEEDED = ("sklearn", "scipy")
+"""Imported by Keras and TensorFlow for wrappers nobody here uses: a quarter of the import time."""
+
 
 def worker_threads() -> int:
     """Threads each worker may use, from SWARM_WORKER_THREADS."""
@@ -33,19 +36,20 @@ def _import_keras() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     collects = gc.isenabled()
-    hidden = "sklearn" not in sys.modules
+    hidden = [name for name in _NOT_NEEDED if name not in sys.modules]
     gc.disable()  # an import makes hundreds of thousands of objects and no garbage
-    if hidden:
-        # Keras imports scikit-learn for wrappers nobody here uses: a quarter of its import time.
-        # None makes that import fail, which Keras takes as "not installed".
-        sys.modules["sklearn"] = None  # type: ignore[assignment]
+    if os.environ["KERAS_BACKEND"] != "tensorflow":
+        hidden = [name for name in hidden if name != "scipy"]  # jax cannot do without
+    for name in hidden:
+        # None makes the import fail, which Keras and TensorFlow take as "not installed".
+        sys.modules[name] = None  # type: ignore[assignment]
     try:
         if os.environ["KERAS_BACKEND"] == "tensorflow":
             _limit_tensorflow(threads)
         return importlib.import_module("keras")
     finally:
-        if hidden:
-            del sys.modules["sklearn"]
+        for name in hidden:
+            del sys.modules[name]
         if collects:
             gc.enable()
 
