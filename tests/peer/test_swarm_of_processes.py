@@ -1,6 +1,9 @@
 """Real peers in processes of their own, over real sockets, with real training on digits."""
 
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -112,6 +115,24 @@ def test_a_latecomer_adopts_the_running_session_and_joins_the_cohort() -> None:
 
     assert len({report["head_digest"] for report in reports}) == 1
     assert len({report["session"] for report in reports}) == 1
+
+
+def test_a_model_from_a_keras_file_travels_to_who_joins(tmp_path: Path) -> None:
+    path = tmp_path / "own.keras"
+    build = (
+        "import keras; layers = keras.layers; keras.Sequential([layers.Input((8, 8, 1)), "
+        f"layers.Flatten(), layers.Dense(10)]).save({str(path)!r})"
+    )
+    subprocess.run([sys.executable, "-c", build], check=True, capture_output=True)
+    session = ["--dataset", "digits", "--model", str(path), "--rounds", "2", "--min-peers", "2"]
+
+    with SwarmProcesses(2, session, ["--exit-when-done"]) as swarm:
+        swarm.wait_ended(READY_WITHIN_S + ROUNDS_WITHIN_S)
+        reports = swarm.reports()
+        sizes = {line.fields["num_parameters"] for line in swarm.lines if line.event == "ready"}
+
+    assert sizes == {650}
+    assert len({report["head_digest"] for report in reports}) == 1
 
 
 def test_a_peer_with_another_spec_is_refused_by_the_name_of_the_field() -> None:
