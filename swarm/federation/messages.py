@@ -295,7 +295,6 @@ class Status(Event):
     """Messages, records and contributions this peer has turned down."""
     links: tuple[PeerId, ...] = field(default=())
     """Peers it is connected with."""
-    observer: bool = False
 
     def __post_init__(self) -> None:
         if len(self.links) > COHORT_MAX:

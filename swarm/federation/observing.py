@@ -187,8 +187,6 @@ class Observation:
         return [*effects, SetTimer(ASK_AGAIN, now_s + ASK_AGAIN_EVERY_S)]
 
     def _on_status(self, event: Status, now_s: float) -> list[Effect]:
-        if event.observer:
-            return []
         sighting = self._see(event.sender, now_s)
         if sighting is None:
             return []
