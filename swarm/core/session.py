@@ -55,6 +55,9 @@ class SessionSpec:
     deadline_min_s: float = 5.0
     num_examples_max: int = 1_000_000
     """Cap on the weight one contribution may claim."""
+    partition_policy: str = "merge"
+    """What both sides of a partition do: `merge` (both go on, their work is merged when they meet
+    again) or `majority` (the side without a majority of the last cohort waits)."""
     norm_bound: float = 10.0
     """A contribution whose update is so many times longer than the median is rejected."""
     codec: str = "float32"
@@ -130,6 +133,7 @@ _CHOICES = {
     "partitioner": ("iid", "dirichlet"),
     "optimizer": ("sgd", "adam"),
     "strategy": ("fedavg",),
+    "partition_policy": ("merge", "majority"),
     "codec": ("float32",),
 }
 

@@ -121,7 +121,7 @@ class Duty:
         self._rejected |= {s.blob.digest for k, s in self.inputs.items() if k in rejected}
 
     def _combine(self, base: GlobalModel) -> Combine:
-        inputs = tuple(CombineInput(k, s.blob, s.num_examples) for k, s in self.inputs.items())
+        inputs = tuple(CombineInput(k, s.blob, _weight(s)) for k, s in self.inputs.items())
         return Combine(base.digest, base.blob, self.cluster.id, inputs)
 
     def _acts(self, facts: RoundFacts, blobs: BlobDesk, now_s: float) -> bool:
@@ -187,3 +187,10 @@ class Duty:
         waiting = [name for name, m in members.items() if name not in settled and not m.lost]
         quorum = math.ceil(spec.quorum * self.cluster.num_members)
         return not waiting or (now_s >= self._deadline_s and len(settled) >= quorum)
+
+
+def _weight(source: Contribution | Aggregate) -> float:
+    contributors = (
+        [source.contributor] if isinstance(source, Contribution) else source.contributors
+    )
+    return float(sum(c.num_examples for c in contributors))

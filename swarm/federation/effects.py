@@ -75,19 +75,37 @@ class CombineInput:
     """One member's weights."""
 
     name: str
-    """Peer id at tier 1, cluster id above it."""
+    """Tells the inputs of one combination apart; a rejection names it."""
     blob: BlobRef
-    num_examples: int
+    weight: float
+    """Examples behind it, the stale ones discounted."""
+    fold_from: BlobRef | None = None
+    """The older weights it was trained from; its update counts from those."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergeInput:
+    """The weights of a branch, to be added once the inputs are averaged."""
+
+    name: str
+    blob: BlobRef
+    share: float
+    """Its part of the examples since the lineages parted, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Combine(Effect):
-    """Gate and average a cluster's weights; answered by `Combined` or `CombineFailed`."""
+    """Gate and average a cluster's weights; answered by `Combined` or `CombineFailed`.
+
+    With base weights H: the weighted mean over the inputs of w, or of H + (w - fold_from), plus
+    share * (B - H) for the branch B.
+    """
 
     base: Digest
     base_blob: BlobRef
     cluster: ClusterId
     inputs: tuple[CombineInput, ...]
+    merge: MergeInput | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from swarm.core.session import COHORT_MAX, SessionSpec
 
 HISTORY_MAX = 32
 """Most heads one answer to a request may hold."""
+BRANCHES_MAX = 4
+"""Most branches one message may tell of; the others are told of later."""
 _UNSIGNED = frozenset({"signature"})
 _Record = TypeVar("_Record", "GlobalModel", "Aggregate")
 
@@ -77,6 +79,31 @@ class HeadKey:
             raise ValueError("examples_before and term must be at least 0")
 
 
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """The last head of a lineage that was left for a greater one, and who still has it."""
+
+    head: Digest
+    holder: PeerId
+
+    def __post_init__(self) -> None:
+        _check_digest("head", self.head)
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A branch as the head names it that takes its weights in."""
+
+    head: Digest
+    num_examples: int
+    """Examples behind it since the two lineages parted, or were last merged."""
+
+    def __post_init__(self) -> None:
+        _check_digest("head", self.head)
+        if self.num_examples < 1:
+            raise ValueError(f"num_examples must be at least 1, got {self.num_examples}")
+
+
 @dataclass(frozen=True)
 class GlobalModel(Event):
     """A head: one global model, and what it was made of."""
@@ -91,13 +118,15 @@ class GlobalModel(Event):
     cohort: tuple[PeerId, ...]
     """Who is asked into the next round."""
     contributors: tuple[Contributor, ...]
-    merged: tuple[Digest, ...]
-    """Heads of other lineages that were healed into this one."""
+    merged: tuple[Merged, ...]
+    """The branch that was merged into this head; at most one."""
     slow: tuple[PeerId, ...]
     """Peers of the cohort that take no duty: over twice the median duration."""
     metrics: tuple[Metrics, ...]
     """How the parent did on the contributors' test shards."""
     author: PeerId
+    admission: float = 1.0
+    """Share of the peers outside the cohort that may ask into it; under 1 in large swarms."""
     signature: bytes = b""
 
     def __post_init__(self) -> None:
@@ -112,6 +141,10 @@ class GlobalModel(Event):
             raise ValueError("cohort must be distinct peers, at least one")
         if len({c.key for c in self.contributors}) < len(self.contributors):
             raise ValueError("contributors must be distinct")
+        if len(self.merged) > 1:
+            raise ValueError(f"merged must have at most one entry, got {len(self.merged)}")
+        if not 0 < self.admission <= 1:
+            raise ValueError(f"admission must be in (0, 1], got {self.admission}")
 
     @cached_property
     def digest(self) -> Digest:
@@ -123,10 +156,16 @@ class GlobalModel(Event):
         """Place in the head order."""
         return HeadKey(self.examples_before, self.term, self.digest)
 
-    @property
+    @cached_property
     def weight(self) -> int:
         """Examples this head adds to its lineage; at least 1, so that a child beats its parent."""
-        return max(1, sum(c.num_examples for c in self.contributors))
+        merged = sum(m.num_examples for m in self.merged)
+        return max(1, merged + sum(c.num_examples for c in self.contributors))
+
+    @property
+    def total(self) -> int:
+        """Examples in its lineage, its own included."""
+        return self.examples_before + self.weight
 
     def signed(self, signature: bytes) -> "GlobalModel":
         """The same record with its author's signature."""
@@ -147,6 +186,7 @@ class Aggregate(Event):
     metrics: tuple[Metrics, ...]
     joiners: tuple[PeerId, ...]
     author: PeerId
+    branches: tuple[Branch, ...] = ()
     signature: bytes = b""
 
     def __post_init__(self) -> None:
@@ -155,6 +195,7 @@ class Aggregate(Event):
             raise ValueError(f"contributors must be 1 to {COHORT_MAX}")
         if len(self.metrics) > COHORT_MAX or len(self.joiners) > COHORT_MAX:
             raise ValueError(f"metrics and joiners must have at most {COHORT_MAX} entries")
+        _check_branches(self.branches)
         if self.tier < 1 or self.term < 0:
             raise ValueError("tier must be at least 1, term at least 0")
         if len({c.key for c in self.contributors}) < len(self.contributors):
@@ -164,11 +205,6 @@ class Aggregate(Event):
     def digest(self) -> Digest:
         """Digest of the record without its signature."""
         return digest_of(self, without=_UNSIGNED)
-
-    @property
-    def num_examples(self) -> int:
-        """Examples behind the combined weights."""
-        return sum(c.num_examples for c in self.contributors)
 
     def signed(self, signature: bytes) -> "Aggregate":
         """The same record with its author's signature."""
@@ -188,6 +224,8 @@ class Contribution(Event):
     metrics: Metrics | None
     joiners: tuple[PeerId, ...] = ()
     """Newcomers this peer has heard of."""
+    branches: tuple[Branch, ...] = ()
+    """Branches this peer has held or heard of."""
 
     def __post_init__(self) -> None:
         Contributor(self.peer, self.base, self.num_examples, self.duration_s)
@@ -195,6 +233,7 @@ class Contribution(Event):
             raise ValueError("metrics must be the contributor's own")
         if len(self.joiners) > COHORT_MAX:
             raise ValueError(f"joiners must have at most {COHORT_MAX} entries")
+        _check_branches(self.branches)
 
     @property
     def contributor(self) -> Contributor:
@@ -226,6 +265,10 @@ class JoinWish(Event):
     session: SessionId
     sender: PeerId
     head: HeadKey | None
+    branches: tuple[Branch, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_branches(self.branches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,3 +355,8 @@ def _with_signature(record: _Record, signature: bytes) -> _Record:
 def _check_digest(name: str, digest: str) -> None:
     if not is_digest(digest):
         raise ValueError(f"{name} must be 64 hexadecimal characters, got {digest!r:.80}")
+
+
+def _check_branches(branches: tuple[Branch, ...]) -> None:
+    if len(branches) > BRANCHES_MAX:
+        raise ValueError(f"branches must have at most {BRANCHES_MAX} entries")

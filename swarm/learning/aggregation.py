@@ -9,7 +9,7 @@ from swarm.core.errors import NoContributionsError, ShapeMismatchError
 
 
 def federated_average(
-    weights: Sequence[Sequence[NDArray[np.float32]]], num_examples: Sequence[int]
+    weights: Sequence[Sequence[NDArray[np.float32]]], num_examples: Sequence[float]
 ) -> list[NDArray[np.float32]]:
     """Average peers' weights, each in proportion to its number of examples.
 
@@ -18,7 +18,8 @@ def federated_average(
     Args:
         weights: One entry per peer; each a list of layers, layer l of shape S_l,
             the same S_l for every peer.
-        num_examples: n_k, examples behind each entry; positive, same order.
+        num_examples: n_k, examples behind each entry, discounted ones possibly no whole number;
+            positive, same order.
 
     Returns:
         Layers of shapes S_l, float32: sum over k of (n_k / n) * w_k, with n = sum of n_k.

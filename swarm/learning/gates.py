@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from swarm.learning.errors import ForeignWeightsError
 from swarm.learning.weights import Weights
 
 NORM_GATE_MEMBERS_MIN = 3
@@ -31,6 +32,16 @@ def finite_fault(weights: Weights) -> str | None:
             num_bad = array.size - int(np.isfinite(array).sum())
             return f"weights must be finite, {num_bad} of {array.size} values of {key} are not"
     return None
+
+
+def require_fit(base: Weights, weights: Weights) -> None:
+    """Check that weights fit the base and are finite.
+
+    Raises:
+        ForeignWeightsError: They do not; the message names the value and the rule.
+    """
+    if fault := schema_fault(base, weights) or finite_fault(weights):
+        raise ForeignWeightsError(fault)
 
 
 def update_norm(base: Weights, weights: Weights) -> float:

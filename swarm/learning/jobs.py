@@ -124,13 +124,30 @@ class CombineInput:
     """One member's weights."""
 
     name: str
-    """Returned in a `Rejection`; the peer's id, or the cluster's."""
+    """Returned in a `Rejection`; tells the inputs apart."""
     path: str
-    num_examples: int
+    weight: float
+    """Examples behind it; those of a stale contribution are discounted."""
+    fold_from_path: str | None = None
+    """Older base it was trained from: its update is applied to this round's base instead."""
 
     def __post_init__(self) -> None:
-        if self.num_examples < 1:
-            raise ValueError(f"num_examples must be at least 1, got {self.num_examples}")
+        if not 0 < self.weight < float("inf"):
+            raise ValueError(f"weight must be a positive number, got {self.weight}")
+
+
+@dataclass(frozen=True, slots=True)
+class MergeInput:
+    """Weights of another lineage, to be added once the members' are combined."""
+
+    name: str
+    path: str
+    share: float
+    """In (0, 1]: how much of the difference between them and the base is added."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share must be in (0, 1], got {self.share}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +157,7 @@ class Combine:
     base_path: str
     inputs: tuple[CombineInput, ...]
     output_dir: str
+    merge: MergeInput | None = None
 
     def __post_init__(self) -> None:
         names = [given.name for given in self.inputs]
@@ -162,9 +180,8 @@ class Combined:
 
     path: str
     blob: BlobRef
-    num_examples: int
-    """Sum over the members that passed the gates."""
     rejected: tuple[Rejection, ...]
+    """Inputs, and the merge, that failed a gate and were left out."""
 
 
 @dataclass(frozen=True, slots=True)

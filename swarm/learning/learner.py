@@ -14,6 +14,7 @@ from swarm.learning.backend import keras
 from swarm.learning.datasets import load_dataset
 from swarm.learning.errors import ForeignWeightsError, TrainingCancelledError
 from swarm.learning.evaluation import evaluate
+from swarm.learning.folding import merge, rebase
 from swarm.learning.models import create_model, gives_logits
 from swarm.learning.optimizers import create_optimizer, start_round
 from swarm.learning.seeds import Purpose, generator
@@ -128,9 +129,14 @@ class Learner:
             raise NoContributionsError(
                 f"no contribution passed the gates: {listed or 'none given'}"
             )
-        path, blob = write_weights(self._strategy.combine(base, accepted), job.output_dir)
-        num_examples = sum(contribution.num_examples for contribution in accepted)
-        return jobs.Combined(str(path), blob, num_examples, rejected)
+        combined = self._strategy.combine(base, accepted)
+        if job.merge is not None:
+            try:
+                combined = _merged(base, combined, job.merge)
+            except ForeignWeightsError as error:
+                rejected = (*rejected, jobs.Rejection(job.merge.name, str(error)))
+        path, blob = write_weights(combined, job.output_dir)
+        return jobs.Combined(str(path), blob, rejected)
 
     def export(self, job: jobs.Export) -> jobs.Exported:
         """Write the model with the given weights as a `.keras` file, whole or not at all."""
@@ -210,16 +216,25 @@ class Learner:
         for given in inputs:
             try:
                 weights = read_weights(given.path)
+                gates.require_fit(base, weights)
+                if given.fold_from_path is not None:
+                    weights = rebase(weights, read_weights(given.fold_from_path), base)
+                    gates.require_fit(base, weights)
             except ForeignWeightsError as error:
                 reasons[given.name] = str(error)
-                continue
-            if fault := gates.schema_fault(base, weights) or gates.finite_fault(weights):
-                reasons[given.name] = fault
             else:
-                contributions[given.name] = Contribution(weights, given.num_examples)
+                contributions[given.name] = Contribution(weights, given.weight)
         norms = {name: gates.update_norm(base, c.weights) for name, c in contributions.items()}
         reasons |= gates.norm_faults(norms, self._spec.norm_bound)
         return [c for name, c in contributions.items() if name not in reasons], reasons
+
+
+def _merged(base: Weights, combined: Weights, given: jobs.MergeInput) -> Weights:
+    branch = read_weights(given.path)
+    gates.require_fit(base, branch)
+    merged = merge(base, combined, branch, given.share)
+    gates.require_fit(base, merged)
+    return merged
 
 
 def _continue_or_cancel(between_batches: BetweenBatches) -> None:

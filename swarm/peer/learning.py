@@ -169,12 +169,7 @@ class Learning:
         if phase == "waiting":
             self._board.rest("aggregating")
         try:
-            inputs = tuple(
-                jobs.CombineInput(item.name, str(self._store.path(item.blob)), item.num_examples)
-                for item in effect.inputs
-            )
-            base_path = str(self._store.path(effect.base_blob))
-            result = await self._worker.combine(jobs.Combine(base_path, inputs, self._output_dir))
+            result = await self._worker.combine(self._combination(effect))
         except FAILURES as error:
             return self._failed(effect, error)
         finally:
@@ -183,6 +178,23 @@ class Learning:
         self._admit(result.path, result.blob)
         rejected = tuple(effects.Rejection(item.name, item.reason) for item in result.rejected)
         return effects.Combined(effect.base, effect.cluster, result.blob, rejected)
+
+    def _combination(self, effect: effects.Combine) -> jobs.Combine:
+        def path(blob: BlobRef) -> str:
+            return str(self._store.path(blob))
+
+        inputs = tuple(
+            jobs.CombineInput(
+                item.name,
+                path(item.blob),
+                item.weight,
+                path(item.fold_from) if item.fold_from is not None else None,
+            )
+            for item in effect.inputs
+        )
+        given = effect.merge
+        merge = jobs.MergeInput(given.name, path(given.blob), given.share) if given else None
+        return jobs.Combine(path(effect.base_blob), inputs, self._output_dir, merge)
 
     def _failed(self, effect: effects.Combine, error: SwarmError) -> Event:
         # A dead worker says nothing about the inputs; everything else was found in them.

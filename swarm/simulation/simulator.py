@@ -324,9 +324,9 @@ class Simulator:
         self._at(self.now_s + duration_s, finish)
 
     def _combine(self, name: PeerId, job: Combine) -> None:
-        total = sum(item.num_examples for item in job.inputs)
+        total = sum(item.weight for item in job.inputs)
         columns = zip(*(self.vectors[item.blob.digest] for item in job.inputs), strict=True)
-        shares = [item.num_examples / total for item in job.inputs]
+        shares = [item.weight / total for item in job.inputs]
         mean = tuple(sum(w * s for w, s in zip(column, shares, strict=True)) for column in columns)
         missing = [i for i in job.inputs if i.blob.digest not in self.peers[name].store]
         if missing:

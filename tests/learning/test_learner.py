@@ -187,7 +187,6 @@ class TestCombine:
 
         combined = learner.combine(_combine(base, inputs, tmp_path))
 
-        assert combined.num_examples == 1 + 2 + 3
         assert [r.name for r in combined.rejected] == ["3", "5", "4"]
         assert "finite" in combined.rejected[0].reason
         assert "safetensors" in combined.rejected[1].reason

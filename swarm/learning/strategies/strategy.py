@@ -12,7 +12,8 @@ class Contribution:
     """Weights that passed the gates, and how many examples are behind them."""
 
     weights: Weights
-    num_examples: int
+    num_examples: float
+    """No whole number where stale contributions are discounted."""
 
 
 class Strategy(Protocol):
