@@ -2,22 +2,27 @@
 
 import math
 from bisect import insort
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from swarm.core.blobs import BlobRef
 from swarm.core.ids import ClusterId, Digest, PeerId, Term
 from swarm.core.machine import Effect
 from swarm.core.session import SessionSpec
+from swarm.federation.ancestry import Key, Window
 from swarm.federation.blob_desk import BlobDesk
-from swarm.federation.effects import Combine, CombineInput, Note
-from swarm.federation.messages import Aggregate, Contribution, GlobalModel
+from swarm.federation.branches import Mergeable
+from swarm.federation.effects import Combine, CombineInput, MergeInput, Note
+from swarm.federation.messages import Aggregate, Contribution, Contributor, GlobalModel
 from swarm.federation.tree import Cluster, duty_peers
+from swarm.federation.validity import is_majority
 
 TAKEOVER_STEP_S = 5.0
 """Each standby waits so much longer past the deadline than the one before it."""
 RETRY_COMBINING_AFTER_S = 1.0
 """A combination that failed through no fault of its inputs is tried again so much later."""
+STALE_SHARE = 4
+"""A cluster folds in one stale contribution for so many members, but at least one."""
 OFFERS_MAX = 2
 """Newest aggregates kept per author and cluster: a restarted author may have lost its first."""
 
@@ -26,15 +31,35 @@ OFFERS_MAX = 2
 class RoundFacts:
     """What one peer knows of the round on one base head."""
 
-    base: GlobalModel
+    window: Window
+    hopeless: frozenset[PeerId] = frozenset()
+    """Peers that would miss the deadline: nobody waits for them."""
     contributions: dict[PeerId, Contribution] = field(default_factory=dict)
     """First announced per peer of the home cluster."""
+    stale: dict[Key, Contribution] = field(default_factory=dict)
+    """Contributions of the home cluster to earlier heads, which no head names yet."""
     aggregates: dict[ClusterId, list[Aggregate]] = field(default_factory=dict)
     """Announced per cluster, in order of their terms."""
     given_up: set[PeerId] = field(default_factory=set)
     """Peers found lost during this round; only their contribution brings them back into it."""
+    quarantined: frozenset[PeerId] = frozenset()
+    """Peers whose work is not taken, for what they sent before."""
     successors: list[GlobalModel] = field(default_factory=list)
     """Heads announced on top of the base."""
+    mergeable: Mergeable | None = None
+    """A branch whose weights are here, for whoever composes the next head."""
+
+    @property
+    def base(self) -> GlobalModel:
+        """The head the round starts from."""
+        return self.window.base
+
+    def hear_contribution(self, contribution: Contribution) -> None:
+        """Keep a valid contribution, unless there is one of its key already."""
+        if contribution.base == self.base.digest:
+            self.contributions.setdefault(contribution.peer, contribution)
+        else:
+            self.stale.setdefault(contribution.contributor.key, contribution)
 
     def hear_aggregate(self, aggregate: Aggregate) -> bool:
         """Keep a valid aggregate, of its author's earlier ones only the newest; is it news?"""
@@ -77,7 +102,11 @@ class Duty:
         self.is_root = is_root
         self.inputs: dict[str, Contribution | Aggregate] = {}
         """What is being combined, or was: by peer at tier 1, by cluster above it."""
+        self.merge: Mergeable | None = None
+        """The branch that is being merged, or was."""
         self.output: BlobRef | None = None
+        self.acting = False
+        """Whether it falls to this peer, not to one before it in the succession."""
         self._predecessors = ranking[: self.term]
         self._deadline_s = deadline_s
         self._combining = False
@@ -89,30 +118,43 @@ class Duty:
         self, facts: RoundFacts, blobs: BlobDesk, spec: SessionSpec, now_s: float
     ) -> list[Effect]:
         """Do what is due: pull members' weights, combine them when the round closes."""
-        busy = self._combining or now_s < self._retry_s
-        if self.output is not None or busy or not self._acts(facts, blobs, now_s):
+        if self.output is not None or self._combining or now_s < self._retry_s:
+            return []
+        self.acting = self._acts(facts, blobs, now_s)
+        if not self.acting:
             return []
         effects = self._note_takeover()
         members = self._members(facts, blobs, now_s)
         for member in members.values():
             if member.source is not None and member.holder is not None:
                 effects += blobs.want(member.source.blob, (member.holder,), 0.0, now_s)
-        inputs = {
+        settled: dict[str, Contribution | Aggregate] = {
             name: member.source
-            for name, member in sorted(members.items())
+            for name, member in members.items()
             if member.source is not None and blobs.has(member.source.blob)
         }
-        if self._closes(inputs.keys(), members, spec, now_s):
+        stale, wanted = self._stale(facts, blobs, now_s)
+        effects += wanted
+        inputs = dict(sorted({**settled, **stale}.items()))
+        closes = self._closes(settled.keys(), members, spec, now_s)
+        if inputs and closes and self._is_allowed(inputs.values(), facts, spec):
             self._combining = True
             self.inputs = inputs
-            effects.append(self._combine(facts.base))
+            self.merge = facts.mergeable if self.is_root else None
+            effects.append(self._combine(facts.window))
         return effects
+
+    def is_due(self, facts: RoundFacts, blobs: BlobDesk, now_s: float) -> bool:
+        """Whether it falls to this peer to act."""
+        return self._acts(facts, blobs, now_s)
 
     def combined(self, blob: BlobRef, rejected: frozenset[str]) -> None:
         """Take the combined weights; `rejected` names the inputs that failed a gate."""
         self._combining = False
         self.output = blob
         self.inputs = {k: source for k, source in self.inputs.items() if k not in rejected}
+        if self.merge is not None and self.merge.name in rejected:
+            self.merge = None
 
     def failed(self, rejected: frozenset[str], now_s: float) -> None:
         """Nothing came of it: leave the rejected inputs out and go on, a moment later."""
@@ -120,9 +162,23 @@ class Duty:
         self._retry_s = now_s + RETRY_COMBINING_AFTER_S
         self._rejected |= {s.blob.digest for k, s in self.inputs.items() if k in rejected}
 
-    def _combine(self, base: GlobalModel) -> Combine:
-        inputs = tuple(CombineInput(k, s.blob, _weight(s)) for k, s in self.inputs.items())
-        return Combine(base.digest, base.blob, self.cluster.id, inputs)
+    def _combine(self, window: Window) -> Combine:
+        inputs = tuple(_input(name, source, window) for name, source in self.inputs.items())
+        merge = None
+        if self.merge is not None:
+            merge = MergeInput(self.merge.name, self.merge.head.blob, self.merge.share)
+        return Combine(window.base.digest, window.base.blob, self.cluster.id, inputs, merge)
+
+    def _is_allowed(
+        self, inputs: Iterable[Contribution | Aggregate], facts: RoundFacts, spec: SessionSpec
+    ) -> bool:
+        """Whether a head of these inputs would be valid where a majority is asked for."""
+        if not self.is_root or spec.partition_policy != "majority":
+            return True
+        named = (c for source in inputs for c in _contributors(source))
+        return is_majority(
+            {c.peer for c in named if c.base == facts.base.digest}, facts.base.cohort
+        )
 
     def _acts(self, facts: RoundFacts, blobs: BlobDesk, now_s: float) -> bool:
         patience_s = self._deadline_s + self.term * TAKEOVER_STEP_S
@@ -154,7 +210,9 @@ class Duty:
 
     def _peer(self, peer: PeerId, facts: RoundFacts) -> _Member:
         contribution = facts.contributions.get(peer)
-        lost = peer in facts.given_up
+        lost = peer in facts.given_up or peer in facts.hopeless
+        if peer in facts.quarantined:
+            return _Member(None, None, lost=True)
         if contribution is None:
             return _Member(None, None, lost)
         if contribution.blob.digest in self._rejected:
@@ -167,13 +225,33 @@ class Duty:
         offers = [
             offer
             for offer in facts.aggregates.get(child.id, [])
-            if offer.blob.digest not in self._rejected
+            if offer.blob.digest not in self._rejected and offer.author not in facts.quarantined
         ]
         here = [offer for offer in offers if blobs.has(offer.blob)]
         coming = [offer for offer in offers if not blobs.absent(offer.blob, now_s)]
         for offer in (*here, *coming):
             return _Member(offer, offer.author, lost)
         return _Member(None, None, lost)
+
+    def _stale(
+        self, facts: RoundFacts, blobs: BlobDesk, now_s: float
+    ) -> tuple[dict[str, Contribution], list[Effect]]:
+        """Stale contributions whose weights are here, with those they began from."""
+        if self.cluster.children:
+            return {}, []
+        here: dict[str, Contribution] = {}
+        effects: list[Effect] = []
+        num_max = max(1, self.cluster.num_members // STALE_SHARE)
+        for (peer, digest), contribution in sorted(facts.stale.items()):
+            base = facts.window.find(digest)
+            useless = peer in facts.quarantined or contribution.blob.digest in self._rejected
+            if base is None or useless or len(here) == num_max:
+                continue
+            for blob in (contribution.blob, base.blob):
+                effects += blobs.want(blob, (peer,), 0.0, now_s)
+            if blobs.has(contribution.blob) and blobs.has(base.blob):
+                here[f"{peer} on {digest[:12]}"] = contribution
+        return here, effects
 
     def _closes(
         self,
@@ -182,15 +260,17 @@ class Duty:
         spec: SessionSpec,
         now_s: float,
     ) -> bool:
-        if not settled:
-            return False
         waiting = [name for name, m in members.items() if name not in settled and not m.lost]
         quorum = math.ceil(spec.quorum * self.cluster.num_members)
         return not waiting or (now_s >= self._deadline_s and len(settled) >= quorum)
 
 
-def _weight(source: Contribution | Aggregate) -> float:
-    contributors = (
-        [source.contributor] if isinstance(source, Contribution) else source.contributors
-    )
-    return float(sum(c.num_examples for c in contributors))
+def _contributors(source: Contribution | Aggregate) -> tuple[Contributor, ...]:
+    return (source.contributor,) if isinstance(source, Contribution) else source.contributors
+
+
+def _input(name: str, source: Contribution | Aggregate, window: Window) -> CombineInput:
+    weight = window.weight(_contributors(source))
+    base = window.find(source.base)
+    stale = base is not None and base is not window.base
+    return CombineInput(name, source.blob, weight, base.blob if base and stale else None)

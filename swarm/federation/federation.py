@@ -19,6 +19,7 @@ from swarm.core.ids import Digest, PeerId, RoundNumber
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.core.session import SessionSpec
 from swarm.federation.blob_desk import BlobDesk
+from swarm.federation.branches import Branches, Mergeable
 from swarm.federation.early import Early
 from swarm.federation.effects import (
     Combined,
@@ -38,9 +39,9 @@ from swarm.federation.effects import (
     WeightsCreated,
 )
 from swarm.federation.enquiries import Enquiries
+from swarm.federation.exchange import Exchange
 from swarm.federation.lineage import Lineage
 from swarm.federation.messages import (
-    HISTORY_MAX,
     Aggregate,
     Contribution,
     GlobalModel,
@@ -55,12 +56,15 @@ from swarm.federation.messages import (
     SessionQuery,
 )
 from swarm.federation.newcomers import Newcomers
+from swarm.federation.offences import Offences
+from swarm.federation.own_work import OwnWork
 from swarm.federation.presence import Presence
 from swarm.federation.records import first_head
 from swarm.federation.round import Round, Sign
 from swarm.federation.topics import session_topic
-from swarm.federation.tree import duty_peers, succession
+from swarm.federation.tree import duty_peers
 from swarm.federation.validity import InvalidRecordError, tree_of
+from swarm.federation.wishing import Wishing
 
 BEAT = "federation.beat"
 BEAT_EVERY_S = 1.0
@@ -70,14 +74,10 @@ BEACON_EVERY_REPEATS = 3
 """Only who missed an announcement needs the beacon; everybody hears it."""
 RETRY_TRAINING = "federation.retry_training"
 RETRY_TRAINING_AFTER_S = 1.0
-ENTRIES_MAX = 600
-"""Most peers that the heads of one answer may list together, so that it fits in a message."""
 HOLDERS_MAX = 8
 """Most peers to ask for a blob one after the other."""
 WAIT_FOR_HOLDER_S = 2.0
 """How long a holder up the tree, which is still fetching a head's weights, may keep us waiting."""
-STALENESS_MAX = 4
-"""Heads for which a contributor goes on holding its weights after one of them named it."""
 
 
 class Federation:
@@ -105,8 +105,11 @@ class Federation:
         self._topics: tuple[str, ...] = ()
         self._early = Early()
         self._enquiries = Enquiries(spec.id, me)
-        self._trusted: set[PeerId] = set()
-        self._own: dict[Digest, Contribution] = {}
+        self._exchange = Exchange(spec.id, me, self.lineage, self._enquiries)
+        self._wishing = Wishing(me, spec)
+        self._branches = Branches(me)
+        self._offences = Offences()
+        self._own = OwnWork()
         self._approached: GlobalModel | None = None
         self._initial_asked = False
         self._initial: WeightsCreated | None = None
@@ -136,15 +139,21 @@ class Federation:
         """Apply one event; see `swarm.core.machine.Machine.handle`."""
         if getattr(event, "session", self._session) != self._session:
             return []
-        sender = getattr(event, "sender", None)
+        sender = event.peer if isinstance(event, Contribution) else getattr(event, "sender", None)
         if sender is not None:
+            # Not so with heads: whoever disregards one that others adopt stays behind alone.
+            if self._offences.quarantined(sender, now_s):
+                return []
             self._presence.heard(sender, now_s)
         try:
             effects = self._dispatch(event, now_s)
         except InvalidRecordError as error:
-            self.rejections += 1
-            effects = [Note("rejected", f"{type(event).__name__}: {error}")]
+            effects = self._reject(event, error, now_s)
         return effects + self._advance(now_s)
+
+    def quarantined(self, now_s: float) -> frozenset[PeerId]:
+        """Peers that nothing is taken from now, for what they sent."""
+        return self._offences.all_quarantined(now_s)
 
     # -- events
 
@@ -153,19 +162,21 @@ class Federation:
         return handler(self, event, now_s) if handler is not None else []
 
     def _on_started(self, event: Started, now_s: float) -> list[Effect]:
-        self._trusted |= set(event.offered_by)
+        self._exchange.trust(event.offered_by)
         effects: list[Effect] = [Subscribe(session_topic(self._session))]
         if event.heads:
             self.lineage.resume(event.heads)
             self._blobs.arrived(event.heads[-1].blob)
             self._presence.restart(now_s)
-            if event.contribution is not None:
-                self._own[event.contribution.base] = event.contribution
-                self._blobs.arrived(event.contribution.blob)
-            effects += self._begin(event.heads[-1], now_s)
+            mine = event.contribution
+            base = self.lineage.get(mine.base) if mine is not None else None
+            if mine is not None and base is not None:
+                self._own.keep(mine, base)
+                self._blobs.arrived(mine.blob)
+            effects += self._begin(event.heads[-1], None, now_s)
         effects += [SetTimer(BEAT, now_s + BEAT_EVERY_S), SetTimer(REPEAT, now_s)]
         for peer in event.offered_by[:1]:
-            effects += self._enquiries.ask(None, peer, now_s, 1)
+            effects += self._exchange.ask_newest(peer, now_s)
         return effects
 
     def _on_learner_ready(self, _event: LearnerReady, now_s: float) -> list[Effect]:
@@ -183,9 +194,10 @@ class Federation:
         self._initial = event
         return []
 
-    def _on_training_finished(self, event: TrainingFinished, _now_s: float) -> list[Effect]:
+    def _on_training_finished(self, event: TrainingFinished, now_s: float) -> list[Effect]:
         self._blobs.arrived(event.blob)
-        if self.held is None or event.base != self.held.digest or event.base in self._own:
+        base = self._own.ended(event.base)
+        if base is None or self.held is None or self._own.of(event.base) is not None:
             return []
         contribution = Contribution(
             session=self._session,
@@ -195,14 +207,25 @@ class Federation:
             blob=event.blob,
             duration_s=event.duration_s,
             metrics=event.metrics,
-            joiners=self._newcomers.current(_now_s),
+            joiners=self._newcomers.current(now_s),
+            branches=self._branches.tell(),
         )
-        self._own[event.base] = contribution
+        if base is self.held:
+            return self._contribute(contribution, base)
+        effects: list[Effect] = []
+        if self.lineage.window(self.held).foldable(contribution.contributor):
+            effects = self._contribute(contribution, base)
+        return effects + self._work()
+
+    def _contribute(self, contribution: Contribution, base: GlobalModel) -> list[Effect]:
+        """Keep an own contribution, then announce it, unless no cluster is there to hear."""
+        self._own.keep(contribution, base)
         announced = self.round.contribute(contribution) if self.round is not None else []
         return [SaveContribution(contribution), *announced]
 
     def _on_training_failed(self, event: TrainingFailed, now_s: float) -> list[Effect]:
-        if self.held is None or event.base != self.held.digest:
+        base = self._own.ended(event.base)
+        if base is None:
             return []
         return [
             Note("info", f"training failed, trying again: {event.reason}"),
@@ -218,11 +241,26 @@ class Federation:
         self._blobs.arrived(event.blob)
         if self.round is None or event.base != self.round.base.digest:
             return []
-        self.rejections += len(event.rejected)
+        effects = self._blame(event, now_s)
         joiners = frozenset(self._newcomers.current(now_s))
-        effects, head = self.round.combined(event, joiners, self._sign, now_s)
+        branches = self._branches.tell()
+        more, head = self.round.combined(event, joiners, branches, self._sign, now_s)
         if head is not None:
             self.lineage.add(head, trusted=False)
+        return effects + more
+
+    def _blame(self, event: Combined, now_s: float) -> list[Effect]:
+        """Count what failed a gate against who sent it.
+
+        Only contributions: behind an aggregate stand others, and its author may be honest.
+        """
+        self.rejections += len(event.rejected)
+        effects: list[Effect] = []
+        for source, reason in self.round.guilty(event) if self.round is not None else ():
+            if isinstance(source, Mergeable):
+                effects += self._branches.rejected(source, reason)
+            elif isinstance(source, Contribution):
+                effects += self._offences.count(source.peer, reason, now_s)
         return effects
 
     def _on_combine_failed(self, event: CombineFailed, now_s: float) -> list[Effect]:
@@ -237,41 +275,31 @@ class Federation:
 
     def _on_announcement(self, event: Contribution | Aggregate, now_s: float) -> list[Effect]:
         known = self.lineage.get(event.base)
-        if self.round is not None and event.base == self.round.base.digest:
+        if self.round is not None and self.round.concerns(event):
             if self.round.hear(event):  # not at each repetition: wishes must end
                 self._hear_wishes(event.joiners, now_s)
+                self._branches.hear(event.branches)
         elif known is None or self.held is None or known.key > self.held.key:
             self._early.keep(event)
         return []
 
     def _on_head(self, event: GlobalModel, now_s: float) -> list[Effect]:
-        return self._learn(event, event.author, now_s)
+        return self._exchange.learn(event, event.author, now_s)
 
     def _on_history(self, event: HeadHistory, now_s: float) -> list[Effect]:
         effects: list[Effect] = []
-        trusted = event.sender in self._trusted
-        for index, head in enumerate(event.heads):
-            # Only the newest is believed of a bootstrap; its ancestors are history.
-            if trusted and index == 0 and self.held is None and not self.lineage.candidates():
-                self.lineage.add(head, trusted=True)
+        self._exchange.take_on_trust(event)
         for head in reversed(event.heads):
-            effects += self._learn(head, event.sender, now_s)
+            try:
+                effects += self._exchange.learn(head, event.sender, now_s)
+            except InvalidRecordError as error:
+                effects += self._reject(head, error, now_s)
+        if self.round is not None and self.round.facts.window.missing is not None:
+            self.round.facts.window = self.lineage.window(self.round.base)
         return effects
 
     def _on_request(self, event: HeadRequest, _now_s: float) -> list[Effect]:
-        newest = self.held if event.digest is None else self.lineage.get(event.digest)
-        if newest is None:
-            return []
-        heads: list[GlobalModel] = []
-        entries = 0
-        for head in itertools.islice(
-            self.lineage.ancestors(newest), min(event.count, HISTORY_MAX)
-        ):
-            entries += len(head.cohort) + len(head.contributors) + len(head.metrics)
-            if heads and entries > ENTRIES_MAX:
-                break
-            heads.append(head)
-        return [Send(event.sender, HeadHistory(self._session, self.me, tuple(heads)))]
+        return self._exchange.answer(event)
 
     def _on_session_query(self, event: SessionQuery, _now_s: float) -> list[Effect]:
         return [Send(event.sender, SessionOffer(self.me, self.spec))]
@@ -281,7 +309,11 @@ class Federation:
 
     def _on_wish(self, event: JoinWish, now_s: float) -> list[Effect]:
         self._hear_wishes([event.sender], now_s)
-        return self._tell(event) + self._notice_key(event.sender, event.head, now_s)
+        self._branches.hear(event.branches)
+        effects: list[Effect] = []
+        if self.held is not None and (event.head is None or event.head < self.held.key):
+            effects = [Send(event.sender, self._exchange.history((self.held,)))]
+        return effects + self._notice_key(event.sender, event.head, now_s)
 
     def _on_goodbye(self, event: Goodbye, _now_s: float) -> list[Effect]:
         self._presence.left(event.sender)
@@ -318,7 +350,7 @@ class Federation:
         if event.name != REPEAT:
             return []
         effects = self.round.repeat() if self.round is not None else []
-        effects += self._wish(now_s)
+        effects += self._wish(now_s) + self._widen(now_s)
         self._num_repeats += 1
         if self._num_repeats % BEACON_EVERY_REPEATS == 0:
             effects += self._beacon()
@@ -329,12 +361,23 @@ class Federation:
     def _advance(self, now_s: float) -> list[Effect]:
         effects = self._found(now_s) + self._adopt(now_s)
         if self.round is not None and not self.finished:
-            successors = [
-                h for h in self.lineage.candidates() if h.parent == self.round.base.digest
-            ]
-            self.round.facts.successors = successors
-            effects += self.round.advance(self._presence, self._blobs, now_s)
+            effects += self._advance_round(self.round, now_s)
         return effects
+
+    def _advance_round(self, current: Round, now_s: float) -> list[Effect]:
+        effects: list[Effect] = []
+        facts = current.facts
+        facts.successors = [
+            head for head in self.lineage.candidates() if head.parent == current.base.digest
+        ]
+        facts.quarantined = self._offences.all_quarantined(now_s)
+        if current.composing:
+            effects, facts.mergeable = self._branches.pursue(
+                current.base, self.lineage, self._blobs, self._enquiries, now_s
+            )
+        num_duties = len(current.duties)
+        effects += current.advance(self._presence, self._blobs, now_s)
+        return effects + (self._retopic() if len(current.duties) > num_duties else [])
 
     def _found(self, now_s: float) -> list[Effect]:
         """As the starter: publish head 0 once enough peers wish to join."""
@@ -355,8 +398,9 @@ class Federation:
         coming = False
         for head in self.lineage.candidates():
             if self._blobs.has(head.blob):
+                before = self.held
                 self.lineage.adopt(head)
-                return effects + self._begin(head, now_s)
+                return effects + self._begin(head, before, now_s)
             if not coming and not self._blobs.absent(head.blob, now_s):
                 coming = True
                 sources = self._sources(head)
@@ -364,23 +408,24 @@ class Federation:
                 effects += self._approach(head, now_s)
         return effects
 
-    def _begin(self, head: GlobalModel, now_s: float) -> list[Effect]:
+    def _begin(self, head: GlobalModel, before: GlobalModel | None, now_s: float) -> list[Effect]:
         """Begin the round on a head just adopted, or finish."""
+        window = self.lineage.window(head)
         self._newcomers.forget(head.cohort)
         self.final_metrics = None
-        self.round = Round(head, self.spec, self.me, now_s) if self.me in head.cohort else None
+        self.round = Round(window, self.spec, self.me, now_s) if self.me in head.members else None
         neighbours = self.round.neighbours if self.round is not None else ()
         leaving = self._presence.watched if self.finished else ()  # they want the last head, too
         self._presence.watch({*neighbours, *leaving}, now_s)
         effects: list[Effect] = [SaveHead(head), KeepConnected(neighbours), *self._retopic()]
         effects += [Note("head", f"round {head.round} by {head.author}"), *self._beats()]
+        effects += self._branches.adopted(head, before, self.lineage)
         self._take_early(head.digest, now_s)
-        self._own = {
-            h.digest: self._own[h.digest]
-            for h in itertools.islice(self.lineage.ancestors(head), 1 + STALENESS_MAX)
-            if h.digest in self._own
-        }
-        return [*effects, *self._work(), self._keep_blobs(head)]
+        self._own.forget_counted(window)
+        if self.round is not None and not self.finished:
+            for contribution in self._own.foldable(window):
+                effects += self.round.contribute(contribution)
+        return [*effects, *self._work(), *self._wish(now_s), self._keep_blobs(head)]
 
     def _work(self) -> list[Effect]:
         """Train from the held head, or measure it if it is the last."""
@@ -388,13 +433,21 @@ class Federation:
         if head is None:
             return []
         if self.finished:
+            self._own.stops()
             return [Evaluate(head.digest, head.blob, head.round)] if self.ready else []
         if self.round is None:
             return []
-        earlier = self._own.get(head.digest)
+        earlier = self._own.of(head.digest)
         if earlier is not None:  # after a restart this needs no learner
             return self.round.contribute(earlier) if self.round.mine is None else []
-        return [Train(head.digest, head.blob, RoundNumber(head.round + 1))] if self.ready else []
+        # Starting anew each time, a slow peer would never finish anything.
+        finishes = self._own.busy_elsewhere(head) and self._own.worth_finishing(
+            self.round.facts.window
+        )
+        if finishes or not self.ready:
+            return []
+        self._own.starts(head)
+        return [Train(head.digest, head.blob, RoundNumber(head.round + 1))]
 
     def _take_early(self, base: Digest, now_s: float) -> None:
         for message in self._early.take(base):
@@ -413,7 +466,9 @@ class Federation:
             return []
         self._approached = head
         before = self._topics
-        topics = Round(head, self.spec, self.me, now_s).topics if self.me in head.cohort else ()
+        topics: tuple[str, ...] = ()
+        if self.me in head.members:
+            topics = Round(self.lineage.window(head), self.spec, self.me, now_s).topics
         effects = self._retopic(topics)
         new = [topic for topic in self._topics if topic not in before]
         return effects + [Publish(topic, self._heartbeat()) for topic in new]
@@ -428,8 +483,9 @@ class Federation:
 
     def _keep_blobs(self, head: GlobalModel) -> KeepBlobs:
         recent = itertools.islice(self.lineage.ancestors(head), 2)
-        kept = {h.blob for h in recent} | {c.blob for c in self._own.values()}
+        kept = {h.blob for h in recent} | self._own.blobs()
         kept |= {h.blob for h in self.lineage.candidates()}
+        kept |= self._branches.blobs(self.lineage)
         kept |= self._early.blobs()
         if self.round is not None:
             kept |= self.round.blobs()
@@ -464,26 +520,34 @@ class Federation:
 
     def _wish(self, now_s: float) -> list[Effect]:
         """Ask to be in the cohort, as long as the held head does not name this peer."""
-        if not self.ready or self.finished:
+        if not self.ready or self.finished or self._own.busy_elsewhere(self.held):
             return []
-        if self.held is not None and self.me in self.held.cohort:
-            return []
-        wish = JoinWish(self._session, self.me, self.held.key if self.held else None)
-        effects: list[Effect] = [Publish(session_topic(self._session), wish)]
-        known = self.held.cohort if self.held is not None else tuple(sorted(self._trusted))
-        others = [peer for peer in known if peer != self.me]
-        if others:  # announcements get lost: ask another peer each time
-            peer = others[next(self._asked) % len(others)]
-            effects += [Send(peer, wish), *self._enquiries.ask(None, peer, now_s, 1)]
+        trusted = self._exchange.trusted
+        effects = self._wishing.wish(self.held, trusted, self._branches.tell())
+        if self.held is None and trusted:
+            peer = trusted[next(self._asked) % len(trusted)]
+            effects += self._exchange.ask_newest(peer, now_s)
         return effects
 
-    def _learn(self, head: GlobalModel, source: PeerId, now_s: float) -> list[Effect]:
-        if self.lineage.add(head, trusted=False):
+    def _widen(self, now_s: float) -> list[Effect]:
+        """Get the ancestors of the held head that stale contributions may refer to."""
+        if self.held is None or self.lineage.window(self.held).missing is None:
             return []
-        missing = self.lineage.missing_ancestor(head)
-        if missing is None or (self.held is not None and head.key <= self.held.key):
+        others = [peer for peer in self.held.cohort if peer != self.me]
+        if not others:
             return []
-        return self._enquiries.ask(missing, source, now_s, HISTORY_MAX)
+        peer = others[next(self._asked) % len(others)]
+        return self._exchange.widen(self.held, peer, now_s)
+
+    def _reject(self, event: Event, error: InvalidRecordError, now_s: float) -> list[Effect]:
+        """Count an invalid record against who wrote it, not against who passed it on."""
+        self.rejections += 1
+        note = Note("rejected", f"{type(event).__name__}: {error}")
+        match event:
+            case GlobalModel(author=peer) | Aggregate(author=peer) | Contribution(peer=peer):
+                return [note, *self._offences.count(peer, str(error), now_s)]
+            case _:
+                return [note]
 
     def _notice_key(self, sender: PeerId, key: HeadKey | None, now_s: float) -> list[Effect]:
         if key is None:
@@ -493,22 +557,10 @@ class Federation:
             return []
         known = self.lineage.get(key.digest)
         if known is None:
-            return self._enquiries.ask(key.digest, sender, now_s, 1)
+            return self._exchange.notice(sender, key, now_s)
         if self.held is not None and known.key <= self.held.key:
             return []  # the key is a lie
         return self._blobs.want(known.blob, (sender,), 0.0, now_s)
-
-    def _tell(self, wish: JoinWish) -> list[Effect]:
-        """Send the held head to who wishes on an older one; one or two peers do, not all."""
-        head = self.held
-        if head is None or (wish.head is not None and wish.head >= head.key):
-            return []
-        tellers = {head.author}
-        if self.round is not None and (home := self.round.tree.home(wish.sender)) is not None:
-            tellers.add(succession(head.digest, home, frozenset(head.slow))[0])
-        if self.me not in tellers:
-            return []
-        return [Send(wish.sender, HeadHistory(self._session, self.me, (head,)))]
 
     def _sources(self, head: GlobalModel) -> tuple[PeerId, ...]:
         """Whom to ask for a head's weights: down the tree, then the author, then any holder."""

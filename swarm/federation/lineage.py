@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from swarm.core.ids import Digest
 from swarm.core.session import SessionSpec
+from swarm.federation.ancestry import Relation, UnknownAncestorError, Window, relate, window_of
 from swarm.federation.messages import GlobalModel
 from swarm.federation.validity import (
     InvalidRecordError,
@@ -24,8 +25,8 @@ class Lineage:
 
     Invariants:
         `held` only ever moves up the head order, and is known.
-        Every known head with a known parent is valid against it. One without is head 0, was
-        believed of a bootstrap or remembered, or is an ancestor of such a one by its digest.
+        Every known head is valid against its past, or is head 0, or was believed of a bootstrap
+        or remembered, or is an ancestor of such a one by its digest.
     """
 
     def __init__(self, spec: SessionSpec) -> None:
@@ -54,15 +55,11 @@ class Lineage:
         """
         if head.digest in self._known:
             return True
-        if head.parent is None:
-            check_first_head(head, self._spec)
-        elif head.parent in self._known:
-            check_head(head, self._known[head.parent], self._spec)
-        elif head.digest in self._unknown_parents or (trusted and self.held is None):
-            check_common(head, self._spec)
-        else:
-            self._orphan(head)
-            return False
+        if not self._is_believed(head, trusted=trusted):
+            if self._lacks(head) is not None:
+                self._orphan(head)
+                return False
+            check_head(head, self._known, self._spec)
         self._learn(head)
         return True
 
@@ -77,12 +74,28 @@ class Lineage:
         """The known head of this digest, or None."""
         return self._known.get(digest)
 
-    def missing_ancestor(self, head: GlobalModel) -> Digest | None:
-        """The first unknown ancestor of an orphan, or None."""
-        parent = head.parent
-        while parent is not None and parent in self._orphans:
-            parent = self._orphans[parent].parent
-        return None if parent is None or parent in self._known else parent
+    def missing(self, digest: Digest) -> Digest | None:
+        """The record to ask for before the head `digest` can be known; None if it is known."""
+        steps, seen = [digest], {digest}
+        while steps:
+            step = steps.pop()
+            if step in self._known:
+                continue
+            if step not in self._orphans:
+                return step
+            lacking = self._lacks(self._orphans[step])
+            if lacking is not None and lacking not in seen:
+                seen.add(lacking)
+                steps.append(lacking)
+        return None
+
+    def window(self, base: GlobalModel) -> Window:
+        """The window of the round that starts from `base`."""
+        return window_of(self._known, base)
+
+    def relate(self, ours: GlobalModel, theirs: GlobalModel) -> Relation:
+        """Compare two known lineages back to where they parted; see `ancestry.relate`."""
+        return relate(self._known, ours, theirs)
 
     def candidates(self) -> list[GlobalModel]:
         """Known heads greater than the held one, greatest first."""
@@ -96,21 +109,57 @@ class Lineage:
             step = self._known.get(step.parent) if step.parent is not None else None
 
     def _learn(self, head: GlobalModel) -> None:
-        learnt = [head]
-        while learnt:
-            head = learnt.pop()
-            self._remember(head)
-            children = [o for o in self._orphans.values() if o.parent == head.digest]
-            for orphan in children:
+        """Remember a checked head, and every orphan that can be checked now."""
+        self._remember(head)
+        grown = bool(self._orphans)
+        while grown:
+            ready = [o for o in self._orphans.values() if self._can_check(o)]
+            grown = bool(ready)
+            for orphan in ready:
                 del self._orphans[orphan.digest]
                 try:
-                    check_head(orphan, head, self._spec)
+                    if not self._is_believed(orphan, trusted=False):
+                        check_head(orphan, self._known, self._spec)
                 except InvalidRecordError:
                     continue  # its own announcement already counted; descendants stay orphans
-                learnt.append(orphan)
+                self._remember(orphan)
+
+    def _is_believed(self, head: GlobalModel, *, trusted: bool) -> bool:
+        """Check a head that needs no past; return whether it is one."""
+        if head.parent is None:
+            check_first_head(head, self._spec)
+            return True
+        if head.digest in self._unknown_parents or (trusted and self.held is None):
+            check_common(head, self._spec)
+            return True
+        return False
+
+    def _can_check(self, orphan: GlobalModel) -> bool:
+        return orphan.digest in self._unknown_parents or self._lacks(orphan) is None
+
+    def _lacks(self, head: GlobalModel) -> Digest | None:
+        """The first record that must be known to check `head`, and is not; or None."""
+        parent = self._known.get(head.parent) if head.parent is not None else None
+        if parent is None:
+            return head.parent
+        if any(c.base != head.parent for c in head.contributors):
+            window = self.window(parent)
+            unseen = any(window.find(c.base) is None for c in head.contributors)
+            if unseen and window.missing is not None:
+                return window.missing
+        for merged in head.merged:
+            branch = self._known.get(merged.head)
+            if branch is None:
+                return merged.head
+            try:
+                self.relate(parent, branch)
+            except UnknownAncestorError as error:
+                return error.digest
+        return None
 
     def _remember(self, head: GlobalModel) -> None:
         self._known[head.digest] = head
+        self._orphans.pop(head.digest, None)
         self._unknown_parents.discard(head.digest)
         if head.parent is not None and head.parent not in self._known:
             self._unknown_parents.add(head.parent)

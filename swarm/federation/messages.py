@@ -16,6 +16,8 @@ from swarm.core.session import COHORT_MAX, SessionSpec
 
 HISTORY_MAX = 32
 """Most heads one answer to a request may hold."""
+CONTRIBUTORS_MAX = COHORT_MAX * 3 // 2
+"""Most contributions one record may name: the cohort's, and stale ones."""
 BRANCHES_MAX = 4
 """Most branches one message may tell of; the others are told of later."""
 _UNSIGNED = frozenset({"signature"})
@@ -134,12 +136,14 @@ class GlobalModel(Event):
             raise ValueError(f"only head 0 has no parent, got round {self.round}")
         if self.round < 0 or self.term < 0 or self.examples_before < 0:
             raise ValueError("round, term and examples_before must be at least 0")
-        for name in ("cohort", "contributors", "metrics", "slow"):
+        for name in ("cohort", "metrics", "slow"):
             if len(getattr(self, name)) > COHORT_MAX:
                 raise ValueError(f"{name} must have at most {COHORT_MAX} entries")
-        if not self.cohort or len(set(self.cohort)) < len(self.cohort):
+        if len(self.contributors) > CONTRIBUTORS_MAX:
+            raise ValueError(f"contributors must have at most {CONTRIBUTORS_MAX} entries")
+        if not self.cohort or len(self.members) < len(self.cohort):
             raise ValueError("cohort must be distinct peers, at least one")
-        if len({c.key for c in self.contributors}) < len(self.contributors):
+        if len(self.keys) < len(self.contributors):
             raise ValueError("contributors must be distinct")
         if len(self.merged) > 1:
             raise ValueError(f"merged must have at most one entry, got {len(self.merged)}")
@@ -155,6 +159,16 @@ class GlobalModel(Event):
     def key(self) -> HeadKey:
         """Place in the head order."""
         return HeadKey(self.examples_before, self.term, self.digest)
+
+    @cached_property
+    def members(self) -> frozenset[PeerId]:
+        """The cohort as a set."""
+        return frozenset(self.cohort)
+
+    @cached_property
+    def keys(self) -> frozenset[tuple[PeerId, Digest]]:
+        """Contributions that this head itself names."""
+        return frozenset(c.key for c in self.contributors)
 
     @cached_property
     def weight(self) -> int:
@@ -191,8 +205,8 @@ class Aggregate(Event):
 
     def __post_init__(self) -> None:
         _check_digest("base", self.base)
-        if not 1 <= len(self.contributors) <= COHORT_MAX:
-            raise ValueError(f"contributors must be 1 to {COHORT_MAX}")
+        if not 1 <= len(self.contributors) <= CONTRIBUTORS_MAX:
+            raise ValueError(f"contributors must be 1 to {CONTRIBUTORS_MAX}")
         if len(self.metrics) > COHORT_MAX or len(self.joiners) > COHORT_MAX:
             raise ValueError(f"metrics and joiners must have at most {COHORT_MAX} entries")
         _check_branches(self.branches)

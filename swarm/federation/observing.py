@@ -244,7 +244,7 @@ class Observation:
 
     def _on_head(self, event: GlobalModel, now_s: float) -> list[Effect]:
         if not self.lineage.add(event, trusted=False):
-            missing = self.lineage.missing_ancestor(event)
+            missing = self.lineage.missing(event.digest)
             return self._ask(missing, HISTORY_MAX) if missing is not None else []
         return self._adopt(now_s)
 

@@ -1,30 +1,26 @@
 """Composing records: the aggregate of a cluster, and the next head."""
 
 import hashlib
-import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from swarm.core.blobs import BlobRef
-from swarm.core.ids import PeerId, RoundNumber, SessionId, Term, Tier
+from swarm.core.ids import PeerId, RoundNumber, SessionId, Term
 from swarm.core.session import COHORT_MAX, SessionSpec
 from swarm.federation.duty import Duty
 from swarm.federation.messages import (
+    BRANCHES_MAX,
     Aggregate,
+    Branch,
     Contribution,
     Contributor,
     GlobalModel,
     Metrics,
 )
+from swarm.federation.validity import slow_among
 
-SLOW_FACTOR = 2.0
-"""A peer whose training took longer than so many times the median takes no duty."""
-DEADLINE_FACTOR = 4.0
-"""The deadline leaves a peer so many times the median duration ..."""
-DEADLINE_MARGIN_S = 5.0
-"""... and so much on top for messages and blobs."""
-TIER_MARGIN_S = 3.0
-"""Each tier waits so much longer than the one below it."""
+ADMISSION_MIN = 2.0**-20
+"""Even in the largest swarm somebody may ask into the cohort."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +31,36 @@ class Gathered:
     metrics: tuple[Metrics, ...]
     joiners: tuple[PeerId, ...]
     """Peers that are not in the cohort yet, in order of their ids; no more than fit."""
+    branches: tuple[Branch, ...]
 
 
 def gather(
-    inputs: Iterable[Contribution | Aggregate], heard: Iterable[PeerId], base: GlobalModel
+    inputs: Iterable[Contribution | Aggregate],
+    heard: Iterable[PeerId],
+    branches: Iterable[Branch],
+    base: GlobalModel,
 ) -> Gathered:
-    """Collect contributors and metrics of the combined inputs, and every joiner named or heard."""
+    """Collect what the combined inputs name, and every joiner and branch heard of."""
     contributors: list[Contributor] = []
     metrics: list[Metrics] = []
     joiners = set(heard)
+    known = {branch.head: branch for branch in branches}
     for source in inputs:
         joiners |= set(source.joiners)
+        known = {**{branch.head: branch for branch in source.branches}, **known}
         if isinstance(source, Contribution):
             contributors.append(source.contributor)
-            metrics += [source.metrics] if source.metrics else []
+            # What a stale one measured is an older head.
+            measured = source.metrics if source.base == base.digest else None
+            metrics += [measured] if measured else []
         else:
             contributors += source.contributors
             metrics += source.metrics
     return Gathered(
-        tuple(sorted(contributors, key=lambda c: c.peer)),
+        tuple(sorted(contributors, key=lambda c: c.key)),
         tuple(sorted(metrics, key=lambda m: m.peer)),
         sample_cohort(joiners.difference(base.cohort), base, COHORT_MAX),
+        tuple(known.values())[:BRANCHES_MAX],
     )
 
 
@@ -73,12 +78,13 @@ def compose_aggregate(
         contributors=gathered.contributors,
         metrics=gathered.metrics,
         joiners=gathered.joiners,
+        branches=gathered.branches,
         author=me,
     )
 
 
 def compose_head(
-    base: GlobalModel, term: Term, blob: BlobRef, gathered: Gathered, me: PeerId, spec: SessionSpec
+    base: GlobalModel, duty: Duty, blob: BlobRef, gathered: Gathered, me: PeerId, spec: SessionSpec
 ) -> GlobalModel:
     """The unsigned next head: its cohort is who contributed, and who wishes to join."""
     wishing = {*(c.peer for c in gathered.contributors), *gathered.joiners}
@@ -87,16 +93,27 @@ def compose_head(
         session=base.session,
         parent=base.digest,
         round=RoundNumber(base.round + 1),
-        term=term,
-        examples_before=base.examples_before + base.weight,
+        term=duty.term,
+        examples_before=base.total,
         blob=blob,
         cohort=cohort,
         contributors=gathered.contributors,
-        merged=(),
-        slow=tuple(p for p in slow_peers(gathered.contributors) if p in cohort),
+        merged=(duty.merge.merged,) if duty.merge is not None else (),
+        slow=slow_among(gathered.contributors, cohort),
         metrics=gathered.metrics,
         author=me,
+        admission=_admission(base, len(gathered.joiners), spec),
     )
+
+
+def _admission(base: GlobalModel, num_joiners: int, spec: SessionSpec) -> float:
+    """Who may ask next time: fewer after a crowd asked, more after few did.
+
+    So the number that asks stays near the cohort's size, however large the swarm.
+    """
+    if num_joiners >= spec.cohort_max:
+        return max(ADMISSION_MIN, base.admission / 2)
+    return min(1.0, base.admission * 2) if num_joiners <= spec.cohort_max // 4 else base.admission
 
 
 def first_head(
@@ -126,21 +143,3 @@ def sample_cohort(peers: Iterable[PeerId], base: GlobalModel, size_max: int) -> 
         peers, key=lambda peer: hashlib.sha256(f"{base.digest}\0{peer}".encode()).digest()
     )
     return tuple(sorted(ranked[:size_max]))
-
-
-def slow_peers(contributors: Iterable[Contributor]) -> tuple[PeerId, ...]:
-    """Peers whose training took over twice the median, in order of their ids."""
-    durations_s = {c.peer: c.duration_s for c in contributors}
-    if len(durations_s) < 3:
-        return ()  # of two durations, neither is an outlier
-    limit_s = SLOW_FACTOR * statistics.median(durations_s.values())
-    return tuple(sorted(p for p, duration_s in durations_s.items() if duration_s > limit_s))
-
-
-def deadline_after_s(base: GlobalModel, tier: Tier, spec: SessionSpec) -> float:
-    """Seconds from the adoption of `base` to the deadline of a tier, from the durations in it."""
-    extra_s = (tier - 1) * TIER_MARGIN_S
-    if not base.contributors:
-        return spec.deadline_first_s + extra_s
-    median_s = statistics.median(c.duration_s for c in base.contributors)
-    return max(spec.deadline_min_s, DEADLINE_FACTOR * median_s + DEADLINE_MARGIN_S) + extra_s

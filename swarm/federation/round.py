@@ -7,14 +7,17 @@ from swarm.core.effects import Publish
 from swarm.core.ids import ClusterId, Digest, PeerId
 from swarm.core.machine import Effect
 from swarm.core.session import SessionSpec
+from swarm.federation.ancestry import Window
 from swarm.federation.blob_desk import BlobDesk
+from swarm.federation.branches import Mergeable
+from swarm.federation.durations import deadline_after_s, hopeless_peers
 from swarm.federation.duty import Duty, RoundFacts
 from swarm.federation.effects import Combined, CombineFailed, Note, Rejection
-from swarm.federation.messages import Aggregate, Contribution, GlobalModel
+from swarm.federation.messages import Aggregate, Branch, Contribution, Contributor, GlobalModel
 from swarm.federation.presence import Presence
-from swarm.federation.records import compose_aggregate, compose_head, deadline_after_s, gather
+from swarm.federation.records import compose_aggregate, compose_head, gather
 from swarm.federation.topics import cluster_topic, session_topic
-from swarm.federation.tree import Cluster, duty_peers, succession
+from swarm.federation.tree import Cluster, duty_peers, root_succession, succession
 from swarm.federation.validity import check_aggregate, check_contribution, tree_of
 
 Sign = Callable[[Digest], bytes]
@@ -29,9 +32,10 @@ class Round:
         At most one head is composed here.
     """
 
-    def __init__(self, base: GlobalModel, spec: SessionSpec, me: PeerId, now_s: float) -> None:
+    def __init__(self, window: Window, spec: SessionSpec, me: PeerId, now_s: float) -> None:
+        base = window.base
         self.base = base
-        self.facts = RoundFacts(base)
+        self.facts = RoundFacts(window, hopeless_peers(base, spec))
         self.mine: Contribution | None = None
         self._spec = spec
         self._me = me
@@ -39,10 +43,14 @@ class Round:
         self.tree = tree_of(base, spec)
         self.path = self.tree.path(me)
         self.duties = [
-            self._duty(cluster, now_s)
+            self._duty(cluster, succession(base.digest, cluster, self._slow), now_s)
             for cluster in self.path
             if me in succession(base.digest, cluster, self._slow)
         ]
+        self._last_resort: Duty | None = None
+        if all(duty.cluster != self.tree.root for duty in self.duties):
+            ranking = root_succession(base.digest, self.tree, self._slow)
+            self._last_resort = self._duty(self.tree.root, ranking, now_s)
         self._announced: list[Publish] = []
 
     @property
@@ -84,12 +92,35 @@ class Round:
             for ranking in (succession(self.base.digest, c, self._slow) for c in self.path)
         )
 
+    @property
+    def composing(self) -> bool:
+        """Whether it falls to this peer to compose the next head."""
+        return any(d.is_root and d.acting and d.output is None for d in self.duties)
+
     def contribute(self, contribution: Contribution) -> list[Effect]:
-        """Announce this peer's own contribution to its cluster."""
-        self.mine = contribution
-        self.facts.contributions.setdefault(self._me, contribution)
+        """Announce an own contribution, fresh or stale, to the home cluster."""
+        if contribution.base == self.base.digest:
+            self.mine = contribution
+        self.facts.hear_contribution(contribution)
         topic = cluster_topic(self.base.session, self.home.id)
         return self._announce(Publish(topic, contribution, _small(contribution.blob)))
+
+    def concerns(self, announcement: Contribution | Aggregate) -> bool:
+        """Whether an announcement is for this round, or a stale contribution to it."""
+        stale = isinstance(announcement, Contribution) and self.facts.window.find(
+            announcement.base
+        )
+        return bool(stale) or announcement.base == self.base.digest
+
+    def guilty(self, event: Combined) -> list[tuple[Contribution | Aggregate | Mergeable, str]]:
+        """What failed a gate, with the reasons."""
+        duty = self._find(event.cluster)
+        if duty is None:
+            return []
+        named: dict[str, Contribution | Aggregate | Mergeable] = {**duty.inputs}
+        if duty.merge is not None:
+            named[duty.merge.name] = duty.merge
+        return [(named[r.name], r.reason) for r in event.rejected if r.name in named]
 
     def hear(self, announcement: Contribution | Aggregate) -> bool:
         """Take an announcement; return whether it is news.
@@ -97,18 +128,34 @@ class Round:
         Raises:
             InvalidRecordError: It breaks a rule.
         """
+        window = self.facts.window
+        unknown = any(window.find(c.base) is None for c in _named(announcement))
+        if unknown and window.missing is not None:
+            return False  # its records are still to come, and so is the next announcement
         if isinstance(announcement, Aggregate):
-            check_aggregate(announcement, self.base, self._spec)
+            check_aggregate(announcement, window, self._spec)
             return self.facts.hear_aggregate(announcement)
-        check_contribution(announcement, self.home, self._spec)
-        if announcement.peer in self.facts.contributions:
+        if not self._is_news(announcement):
             return False
-        self.facts.contributions[announcement.peer] = announcement
+        check_contribution(announcement, window, self._spec)
+        self.facts.hear_contribution(announcement)
         return True
+
+    def _is_news(self, contribution: Contribution) -> bool:
+        if contribution.peer not in self.home.peers:
+            return False  # meant for another cluster, and delivered again
+        if contribution.base == self.base.digest:
+            return contribution.peer not in self.facts.contributions
+        known = contribution.contributor.key in self.facts.stale
+        return not known and self.facts.window.foldable(contribution.contributor)
 
     def advance(self, presence: Presence, blobs: BlobDesk, now_s: float) -> list[Effect]:
         """Do what is due for each duty, from the bottom up."""
         effects: list[Effect] = []
+        resort = self._last_resort
+        if resort is not None and resort.is_due(self.facts, blobs, now_s):
+            self.duties.append(resort)
+            self._last_resort = None
         for peer in presence.watched:
             if peer not in self.facts.given_up and presence.lost(peer, now_s):
                 self.facts.given_up.add(peer)
@@ -118,7 +165,12 @@ class Round:
         return effects
 
     def combined(
-        self, event: Combined, joiners: frozenset[PeerId], sign: Sign, now_s: float
+        self,
+        event: Combined,
+        joiners: frozenset[PeerId],
+        branches: tuple[Branch, ...],
+        sign: Sign,
+        now_s: float,
     ) -> tuple[list[Effect], GlobalModel | None]:
         """Turn combined weights into an aggregate one tier up, or into the next head."""
         duty = self._find(event.cluster)
@@ -129,11 +181,12 @@ class Round:
             failed = CombineFailed(event.base, event.cluster, "nothing is left", event.rejected)
             return self.combine_failed(failed, now_s), None
         duty.combined(event.blob, rejected)
-        gathered = gather(duty.inputs.values(), joiners, self.base)
+        gathered = gather(duty.inputs.values(), joiners, branches, self.base)
         effects = _note_rejections(event.rejected)
         if duty.is_root:
-            head = compose_head(self.base, duty.term, event.blob, gathered, self._me, self._spec)
+            head = compose_head(self.base, duty, event.blob, gathered, self._me, self._spec)
             head = head.signed(sign(head.digest))
+            effects += self._note_composed(head)
             topic = session_topic(self.base.session)
             return [*effects, Publish(topic, head, _small(head.blob))], head
         aggregate = compose_aggregate(duty, self.base, event.blob, gathered, self._me)
@@ -155,16 +208,30 @@ class Round:
     def blobs(self) -> frozenset[BlobRef]:
         """Blobs this round still needs."""
         offers = [offer for offers in self.facts.aggregates.values() for offer in offers]
+        stale = self.facts.stale.values()
+        bases = (self.facts.window.find(c.base) for c in stale)
         return frozenset(
-            [c.blob for c in self.facts.contributions.values()]
+            [c.blob for c in (*self.facts.contributions.values(), *stale)]
+            + [base.blob for base in bases if base is not None]
             + [o.blob for o in offers]
             + [duty.output for duty in self.duties if duty.output is not None]
         )
 
-    def _duty(self, cluster: Cluster, now_s: float) -> Duty:
+    def _note_composed(self, head: GlobalModel) -> list[Effect]:
+        stale = [c for c in head.contributors if c.base != self.base.digest]
+        effects: list[Effect] = []
+        if stale:
+            text = ", ".join(f"{c.peer} of {c.base[:12]}" for c in stale)
+            effects.append(Note("folded", f"round {head.round} folds in {text}"))
+        for merged in head.merged:
+            text = f"branch {merged.head[:12]} with {merged.num_examples} examples"
+            effects.append(Note("merged", f"round {head.round} merges {text}"))
+        return effects
+
+    def _duty(self, cluster: Cluster, ranking: tuple[PeerId, ...], now_s: float) -> Duty:
         return Duty(
             cluster,
-            succession(self.base.digest, cluster, self._slow),
+            ranking,
             self._me,
             now_s + deadline_after_s(self.base, cluster.tier, self._spec),
             is_root=cluster == self.tree.root,
@@ -186,6 +253,12 @@ class Round:
 
     def _find(self, cluster: ClusterId) -> Duty | None:
         return next((duty for duty in self.duties if duty.cluster.id == cluster), None)
+
+
+def _named(announcement: Contribution | Aggregate) -> tuple[Contributor, ...]:
+    if isinstance(announcement, Contribution):
+        return (announcement.contributor,)
+    return announcement.contributors
 
 
 def _small(blob: BlobRef) -> BlobRef | None:

@@ -48,6 +48,8 @@ class Tree:
             for child in cluster.children
         }
         self._homes = {peer: cluster for cluster in self.tiers[0] for peer in cluster.peers}
+        self._clusters = {cluster.id: cluster for tier in self.tiers for cluster in tier}
+        self.peers = frozenset(self._homes)
 
     @property
     def root(self) -> Cluster:
@@ -73,7 +75,7 @@ class Tree:
 
     def find(self, cluster_id: ClusterId) -> Cluster | None:
         """The cluster of this id, or None."""
-        return next((c for tier in self.tiers for c in tier if c.id == cluster_id), None)
+        return self._clusters.get(cluster_id)
 
 
 @lru_cache(maxsize=64)
@@ -119,6 +121,18 @@ def succession(head: Digest, cluster: Cluster, slow: frozenset[PeerId]) -> tuple
     members = sorted(cluster.children, key=lambda child: _rank(head, cluster.id, child.id))
     duties = [succession(head, child, slow)[: 1 + NUM_STANDBYS] for child in members]
     return tuple(peer for peer in chain.from_iterable(zip_longest(*duties)) if peer is not None)
+
+
+@lru_cache(maxsize=64)
+def root_succession(head: Digest, tree: Tree, slow: frozenset[PeerId]) -> tuple[PeerId, ...]:
+    """Who may compose the next head: the root's succession, then the rest of the cohort.
+
+    The rest, by rendezvous hashing, is the last resort: were all duty peers of a large tree lost
+    at once, the session would stand still without it.
+    """
+    first = succession(head, tree.root, slow)
+    rest = tree.peers - set(first)
+    return first + tuple(sorted(rest, key=lambda peer: _rank(head, tree.root.id, peer)))
 
 
 def duty_peers(head: Digest, cluster: Cluster, slow: frozenset[PeerId]) -> tuple[PeerId, ...]:

@@ -1,11 +1,14 @@
 """What makes a head or an aggregate valid; every adopter and every combiner checks."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import lru_cache
 
-from swarm.core.ids import Digest, PeerId, RoundNumber
+from swarm.core.ids import PeerId, RoundNumber
 from swarm.core.session import SessionSpec
+from swarm.federation.ancestry import STALENESS_MAX, Known, Window, relate, window_of
+from swarm.federation.durations import slow_peers
 from swarm.federation.messages import Aggregate, Contribution, Contributor, GlobalModel
-from swarm.federation.tree import Cluster, Tree, build_tree, succession
+from swarm.federation.tree import Cluster, Tree, build_tree, root_succession, succession
 
 
 class InvalidRecordError(ValueError):
@@ -32,25 +35,34 @@ def check_first_head(head: GlobalModel, spec: SessionSpec) -> None:
     )
 
 
-def check_head(head: GlobalModel, parent: GlobalModel, spec: SessionSpec) -> None:
-    """Check a head against its parent. Its signature was checked where the bytes came in.
+def check_head(head: GlobalModel, known: Known, spec: SessionSpec) -> None:
+    """Check a head against its past. Its signature was checked where the bytes came in.
+
+    Args:
+        head: The record; its parent is known.
+        known: Records by digest.
+        spec: Of the session.
 
     Raises:
         InvalidRecordError: It breaks a rule.
+        UnknownAncestorError: A record that the answer depends on is not known.
     """
     check_common(head, spec)
-    _require(head.parent == parent.digest, "parent must be the head it is checked against")
+    parent = known.get(head.parent) if head.parent is not None else None
+    if parent is None:
+        raise InvalidRecordError("parent must be known")
     _require(head.round == RoundNumber(parent.round + 1), "round must follow the parent's")
     _require(
-        head.examples_before == parent.examples_before + parent.weight,
+        head.examples_before == parent.total,
         "examples_before must count the examples behind the parent",
     )
-    _require(not head.merged, "merged must be empty: healing is not spoken here yet")
-    root = tree_of(parent, spec).root
-    _check_place(succession(parent.digest, root, frozenset(parent.slow)), head.term, head.author)
-    _check_contributors(head.contributors, parent.cohort, parent.digest, spec)
-    _check_metrics(head)
+    ranking = root_succession(parent.digest, tree_of(parent, spec), frozenset(parent.slow))
+    _check_place(ranking, head.term, head.author)
     _require(len(head.contributors) > 0, "contributors must not be empty")
+    _check_contributors(head.contributors, window_of(known, parent), spec)
+    _check_merged(head, parent, known)
+    _check_majority(head, parent, spec)
+    _check_metrics(head)
 
 
 def check_common(head: GlobalModel, spec: SessionSpec) -> None:
@@ -61,40 +73,61 @@ def check_common(head: GlobalModel, spec: SessionSpec) -> None:
     """
     _require(head.session == spec.id, "session must be ours")
     _require(len(head.cohort) <= spec.cohort_max, f"cohort must be at most {spec.cohort_max}")
-    _require(set(head.slow) <= set(head.cohort), "slow must be of the cohort")
+    _require(
+        head.slow == slow_among(head.contributors, head.members),
+        "slow must be those of the cohort over twice the median duration",
+    )
 
 
-def check_aggregate(aggregate: Aggregate, base: GlobalModel, spec: SessionSpec) -> Cluster:
+def check_aggregate(aggregate: Aggregate, window: Window, spec: SessionSpec) -> Cluster:
     """Check an aggregate against the head it was trained from, and return its cluster.
 
     Raises:
         InvalidRecordError: It breaks a rule.
     """
+    base = window.base
     _require(aggregate.base == base.digest, "base must be the head of this round")
     cluster = tree_of(base, spec).find(aggregate.cluster)
     if cluster is None or cluster.tier != aggregate.tier:
         raise InvalidRecordError("cluster must be one of this round's tree")
     ranking = succession(base.digest, cluster, frozenset(base.slow))
     _check_place(ranking, aggregate.term, aggregate.author)
-    _check_contributors(aggregate.contributors, peers_below(cluster), base.digest, spec)
+    below = peers_below(cluster)
+    for contributor in aggregate.contributors:
+        _require(contributor.peer in below, f"contributor {contributor.peer} must be asked")
+    _check_contributors(aggregate.contributors, window, spec)
     _check_metrics(aggregate)
     return cluster
 
 
-def check_contribution(contribution: Contribution, home: Cluster, spec: SessionSpec) -> None:
-    """Check a contribution to the round of `home`.
+def check_contribution(contribution: Contribution, window: Window, spec: SessionSpec) -> None:
+    """Check a contribution to the round of a window, fresh or stale.
 
     Raises:
         InvalidRecordError: It breaks a rule.
     """
-    _check_contributors([contribution.contributor], home.peers, contribution.base, spec)
+    _check_contributors([contribution.contributor], window, spec)
 
 
-def peers_below(cluster: Cluster) -> tuple[PeerId, ...]:
+@lru_cache(maxsize=512)
+def peers_below(cluster: Cluster) -> frozenset[PeerId]:
     """Every peer of the clusters under `cluster`."""
     if not cluster.children:
-        return cluster.peers
-    return tuple(peer for child in cluster.children for peer in peers_below(child))
+        return frozenset(cluster.peers)
+    return frozenset().union(*(peers_below(child) for child in cluster.children))
+
+
+def slow_among(
+    contributors: Iterable[Contributor], cohort: Collection[PeerId]
+) -> tuple[PeerId, ...]:
+    """Peers of a cohort that take no duty, in order of their ids."""
+    return tuple(peer for peer in slow_peers(contributors) if peer in cohort)
+
+
+def is_majority(peers: Collection[PeerId], cohort: Collection[PeerId]) -> bool:
+    """Whether these are more than half of a cohort, or half of it with its least peer id."""
+    double = 2 * len(set(peers) & set(cohort))
+    return double > len(cohort) or (double == len(cohort) and min(cohort) in peers)
 
 
 def _check_place(ranking: tuple[PeerId, ...], term: int, author: PeerId) -> None:
@@ -105,20 +138,43 @@ def _check_place(ranking: tuple[PeerId, ...], term: int, author: PeerId) -> None
 
 
 def _check_contributors(
-    contributors: Iterable[Contributor],
-    allowed: Iterable[PeerId],
-    base: Digest,
-    spec: SessionSpec,
+    contributors: Iterable[Contributor], window: Window, spec: SessionSpec
 ) -> None:
-    cohort = set(allowed)
     for contributor in contributors:
-        _require(contributor.peer in cohort, f"contributor {contributor.peer} must be asked")
-        _require(contributor.base == base, "contributors must have trained from the base")
+        base = window.find(contributor.base)
+        if base is None:
+            raise InvalidRecordError(
+                f"contributors must have trained from the base, or at most {STALENESS_MAX} heads "
+                "before it"
+            )
+        _require(contributor.peer in base.members, f"contributor {contributor.peer} must be asked")
+        _require(
+            base is window.base or contributor.key not in window.named,
+            f"the contribution of {contributor.peer} must not count twice",
+        )
         _require(
             contributor.num_examples <= spec.num_examples_max,
             f"num_examples must be at most {spec.num_examples_max}, "
             f"got {contributor.num_examples}",
         )
+
+
+def _check_merged(head: GlobalModel, parent: GlobalModel, known: Known) -> None:
+    for merged in head.merged:
+        branch = known[merged.head]
+        _require(branch.key < parent.key, "a merged head must be less than the parent")
+        relation = relate(known, parent, branch)
+        _require(not relation.conflict, f"merged must not repeat: {relation.conflict}")
+        _require(
+            merged.num_examples == relation.examples[1],
+            "merged must count the examples behind the branch since it parted",
+        )
+
+
+def _check_majority(head: GlobalModel, parent: GlobalModel, spec: SessionSpec) -> None:
+    if spec.partition_policy == "majority":
+        fresh = {c.peer for c in head.contributors if c.base == parent.digest}
+        _require(is_majority(fresh, parent.cohort), "contributors must be a majority")
 
 
 def _check_metrics(record: GlobalModel | Aggregate) -> None:

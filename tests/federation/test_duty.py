@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from swarm.core.effects import FetchBlob
+from swarm.federation.ancestry import window_of
 from swarm.federation.blob_desk import RETRY_AFTER_S, BlobDesk
 from swarm.federation.duty import RETRY_COMBINING_AFTER_S, TAKEOVER_STEP_S, Duty, RoundFacts
 from swarm.federation.effects import Combine, CombineInput, Note
@@ -18,7 +19,7 @@ class Desk:
         self.base = session.head0
         self.cluster = session.tree(self.base).tiers[0][0]
         self.ranking = session.ranking(self.base, self.cluster)
-        self.facts = RoundFacts(self.base)
+        self.facts = RoundFacts(window_of({}, self.base))
         self.blobs = BlobDesk()
         self.duty: Duty = session.duty(self.cluster, self.base, term, DEADLINE_S)
 

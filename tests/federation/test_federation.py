@@ -18,9 +18,10 @@ from swarm.core.effects import (
     Send,
     Subscribe,
 )
-from swarm.core.ids import PeerId
+from swarm.core.ids import PeerId, RoundNumber
 from swarm.core.machine import Effect, SetTimer, TimerFired
 from swarm.core.session import COHORT_MAX, SessionSpec
+from swarm.federation.ancestry import STALENESS_MAX
 from swarm.federation.effects import (
     Combine,
     Combined,
@@ -211,7 +212,8 @@ def test_a_joiner_believes_the_first_head_of_its_bootstrap_only(session: Any) ->
     wary = Federation(PeerId("joiner"), session.spec, lambda digest: b"s")
     wary.handle(Started(), 0.0)
 
-    assert Send(ANNA, HeadRequest(session.spec.id, trusting.me, None, 1)) in started
+    request = HeadRequest(session.spec.id, trusting.me, None, 1 + STALENESS_MAX)
+    assert Send(ANNA, request) in started
     assert [e.blob for e in of(FetchBlob, trusting.handle(history, 1.0))] == [head.blob]
     assert of(FetchBlob, wary.handle(history, 1.0)) == []
 
@@ -245,11 +247,13 @@ def test_small_weights_ride_along_once_and_repeats_carry_the_reference(
     assert again == replace(first, attach=None)
 
 
-def test_training_from_an_older_head_is_not_announced(session: Any) -> None:
+def test_training_from_an_older_head_that_counted_already_is_dropped(session: Any) -> None:
     head0, head1 = session.chain(1)
     machine, _ = session.machine(session.peers[1], head0, head1)
 
-    assert machine.handle(finished(head0, head0.blob), 3.0) == []
+    effects = machine.handle(finished(head0, head0.blob), 3.0)
+
+    assert effects == [Train(head1.digest, head1.blob, RoundNumber(2))]
 
 
 def test_a_failed_training_is_tried_again_a_moment_later(session: Any, head0: Any) -> None:
@@ -408,25 +412,26 @@ def test_a_newcomer_repeats_its_wish_until_the_head_it_holds_names_it(session: A
     head0 = session.head0
     me = PeerId("joiner")
     machine, _ = session.machine(me, head0)
-    wish = Publish(session_topic(session.spec.id), JoinWish(session.spec.id, me, head0.key))
+    wish = JoinWish(session.spec.id, me, head0.key)
+    composer = session.ranking(head0, session.tree(head0).root)[0]
 
     first, second = (machine.handle(TimerFired(REPEAT), s) for s in (2.0, 4.0))
-    assert wish in first
-    assert wish in second
-    sent = [e.peer for e in of(Send, [*first, *second]) if isinstance(e.message, JoinWish)]
-    assert len(set(sent)) == 2
+    asked = [[e.peer for e in of(Send, effects)] for effects in (first, second)]
+    assert Send(composer, wish) in first
+    assert Send(composer, wish) in second
+    assert len({*asked[0], *asked[1]}) == 3
     named = session.child(head0, cohort=(*session.peers, me))
     machine.handle(named, 3.0)
     machine.handle(BlobArrived(named.blob), 3.0)
 
-    assert published(JoinWish, machine.handle(TimerFired(REPEAT), 3.5)) == []
+    assert of(Send, machine.handle(TimerFired(REPEAT), 3.5)) == []
 
 
 def test_nobody_wishes_to_join_a_finished_session(session: Any) -> None:
     machine, _ = session.machine(PeerId("joiner"), *session.chain(session.spec.rounds))
 
     assert machine.finished
-    assert published(JoinWish, machine.handle(TimerFired(REPEAT), 2.0)) == []
+    assert of(Send, machine.handle(TimerFired(REPEAT), 2.0)) == []
 
 
 def test_wishes_carried_by_repeated_or_stale_announcements_end(

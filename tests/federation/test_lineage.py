@@ -38,10 +38,10 @@ def test_an_orphan_waits_for_its_ancestors(session: Any) -> None:
 
     assert not lineage.add(heads[3], trusted=False)
     assert not lineage.add(heads[2], trusted=False)
-    assert lineage.missing_ancestor(heads[3]) == heads[1].digest
+    assert lineage.missing(heads[3].digest) == heads[1].digest
     assert lineage.add(heads[1], trusted=False)
     assert lineage.get(heads[3].digest) == heads[3]
-    assert lineage.missing_ancestor(heads[3]) is None
+    assert lineage.missing(heads[3].digest) is None
 
 
 def test_an_invalid_orphan_is_dropped_when_its_parent_comes(session: Any) -> None:
@@ -123,4 +123,4 @@ def test_memory_is_bounded_and_keeps_the_held_head(session: Any) -> None:
     for k in range(ORPHANS_MAX + 10):
         orphan = replace(child, parent=f"{k:064x}")
         lineage.add(orphan, trusted=False)
-    assert lineage.missing_ancestor(orphan) == orphan.parent
+    assert lineage.missing(orphan.digest) == orphan.parent

@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from swarm.core.ids import ClusterId, PeerId, RoundNumber, SessionId, Term
-from swarm.federation.messages import Contributor, GlobalModel, HeadKey, Metrics
+from swarm.core.ids import ClusterId, Digest, PeerId, RoundNumber, SessionId, Term
+from swarm.federation.ancestry import Window, window_of
+from swarm.federation.messages import Contributor, GlobalModel, HeadKey, Merged, Metrics
 from swarm.federation.validity import (
     InvalidRecordError,
     check_aggregate,
@@ -14,6 +15,14 @@ from swarm.federation.validity import (
 )
 
 STRANGER = PeerId("stranger")
+
+
+def known(session: Any) -> dict[Digest, GlobalModel]:
+    return {session.head0.digest: session.head0}
+
+
+def window(session: Any) -> Window:
+    return window_of(known(session), session.head0)
 
 
 def metrics(peer: PeerId) -> Metrics:
@@ -26,8 +35,8 @@ def other(digest: str) -> Any:
 
 def test_a_child_of_head_0_is_valid(session: Any) -> None:
     check_first_head(session.head0, session.spec)
-    check_head(session.child(session.head0), session.head0, session.spec)
-    check_head(session.child(session.head0, term=2), session.head0, session.spec)
+    check_head(session.child(session.head0), known(session), session.spec)
+    check_head(session.child(session.head0, term=2), known(session), session.spec)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +67,7 @@ def _contributor(head: GlobalModel, **changes: Any) -> dict[str, Any]:
         pytest.param(lambda h: {"parent": other(h.parent)}, "parent", id="parent"),
         pytest.param(lambda h: {"round": RoundNumber(7)}, "round", id="round"),
         pytest.param(lambda h: {"examples_before": 9}, "examples_before", id="examples"),
-        pytest.param(lambda h: {"merged": (h.digest,)}, "merged", id="merged"),
+        pytest.param(lambda h: {"merged": (Merged(h.parent, 1),)}, "merged", id="merged"),
         pytest.param(lambda h: {"term": Term(1)}, "succession", id="term"),
         pytest.param(lambda h: {"term": Term(99)}, "succession", id="term-too-great"),
         pytest.param(lambda h: {"author": STRANGER}, "succession", id="author"),
@@ -77,7 +86,7 @@ def test_a_head_that_breaks_a_rule_is_refused(session: Any, change: Any, rule: s
     head = session.child(session.head0)
 
     with pytest.raises(InvalidRecordError, match=rule):
-        check_head(replace(head, **change(head)), session.head0, session.spec)
+        check_head(replace(head, **change(head)), known(session), session.spec)
 
 
 def test_a_cohort_larger_than_the_sessions_is_refused(session: Any) -> None:
@@ -105,9 +114,9 @@ def test_an_aggregate_that_breaks_a_rule_is_refused(session: Any, change: Any, r
     cluster = session.tree(session.head0).tiers[0][0]
     aggregate = session.aggregate(cluster, session.head0)
 
-    assert check_aggregate(aggregate, session.head0, session.spec) == cluster
+    assert check_aggregate(aggregate, window(session), session.spec) == cluster
     with pytest.raises(InvalidRecordError, match=rule):
-        check_aggregate(replace(aggregate, **change(aggregate)), session.head0, session.spec)
+        check_aggregate(replace(aggregate, **change(aggregate)), window(session), session.spec)
 
 
 def test_an_aggregate_may_not_name_peers_of_another_cluster(session: Any) -> None:
@@ -117,21 +126,24 @@ def test_an_aggregate_may_not_name_peers_of_another_cluster(session: Any) -> Non
     with pytest.raises(InvalidRecordError, match="asked"):
         check_aggregate(
             session.aggregate(one, session.head0, contributors=contributors),
-            session.head0,
+            window(session),
             session.spec,
         )
 
 
-def test_a_contribution_must_come_from_the_cluster_and_keep_to_the_cap(session: Any) -> None:
-    one, two = session.tree(session.head0).tiers[0]
-    peer = one.peers[0]
+def test_a_contribution_must_come_from_the_cohort_and_keep_to_the_cap(session: Any) -> None:
+    peer = session.peers[0]
 
-    check_contribution(session.contribution(peer, session.head0), one, session.spec)
+    check_contribution(session.contribution(peer, session.head0), window(session), session.spec)
     with pytest.raises(InvalidRecordError, match="asked"):
-        check_contribution(session.contribution(peer, session.head0), two, session.spec)
+        check_contribution(
+            session.contribution(STRANGER, session.head0), window(session), session.spec
+        )
     with pytest.raises(InvalidRecordError, match="at most 1000"):
         check_contribution(
-            session.contribution(peer, session.head0, num_examples=1001), one, session.spec
+            session.contribution(peer, session.head0, num_examples=1001),
+            window(session),
+            session.spec,
         )
 
 

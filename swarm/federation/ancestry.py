@@ -1,0 +1,192 @@
+"""Ancestry: how heads descend from each other, through parents and through merged branches."""
+
+import heapq
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from swarm.core.ids import Digest, PeerId
+from swarm.federation.messages import Contributor, GlobalModel
+
+STALENESS_MAX = 4
+"""A contribution may be folded into a head if its base is at most so many heads back."""
+Key = tuple[PeerId, Digest]
+"""(peer, base) of a contribution: what may count at most once in a lineage."""
+Known = Mapping[Digest, GlobalModel]
+_OURS, _THEIRS, _BELOW = 1, 2, 4
+
+
+class UnknownAncestorError(LookupError):
+    """A record that the answer depends on is not known."""
+
+    def __init__(self, digest: Digest) -> None:
+        super().__init__(f"head {digest} is not known")
+        self.digest = digest
+
+
+@dataclass(frozen=True)
+class Window:
+    """The base of a round and its ancestors, as far back as a contribution may be stale."""
+
+    known: Known
+    heads: tuple[GlobalModel, ...]
+    """The base first; at most `STALENESS_MAX` ancestors, fewer near head 0."""
+
+    @property
+    def base(self) -> GlobalModel:
+        """The head the round starts from."""
+        return self.heads[0]
+
+    @property
+    def missing(self) -> Digest | None:
+        """The first ancestor within the window that is not known, or None."""
+        return self.heads[-1].parent if len(self.heads) <= STALENESS_MAX else None
+
+    @cached_property
+    def named(self) -> frozenset[Key]:
+        """Contributions to any head of the window that the lineage names already."""
+        oldest = self.heads[-1]
+        keys: set[Key] = set()
+        steps, seen = [self.base], {self.base.digest}
+        while steps:
+            head = steps.pop()
+            keys |= head.keys
+            for digest in _parents(head):
+                parent = self.known.get(digest)
+                # A descendant of a head has more examples before it than the head itself.
+                if parent is None or digest in seen:
+                    continue
+                if parent.examples_before > oldest.examples_before:
+                    seen.add(digest)
+                    steps.append(parent)
+        return frozenset(keys)
+
+    def find(self, base: Digest) -> GlobalModel | None:
+        """The head of this digest, if it is in the window."""
+        return next((head for head in self.heads if head.digest == base), None)
+
+    def staleness(self, base: Digest) -> int | None:
+        """How many heads lie between; 0 for the round's base, None outside the window."""
+        return next((n for n, head in enumerate(self.heads) if head.digest == base), None)
+
+    def foldable(self, contributor: Contributor) -> bool:
+        """Whether this is a stale contribution that may still count."""
+        return bool(self.staleness(contributor.base)) and contributor.key not in self.named
+
+    def weight(self, contributors: Iterable[Contributor]) -> float:
+        """Examples behind contributions, each over the root of one plus its staleness.
+
+        Raises:
+            UnknownAncestorError: A base is not in the window.
+
+        Source:
+            Nguyen et al. 2022 (FedBuff), section 3, arXiv:2106.06639.
+        """
+        total = 0.0
+        for contributor in contributors:
+            staleness = self.staleness(contributor.base)
+            if staleness is None:
+                raise UnknownAncestorError(contributor.base)
+            total += contributor.num_examples / math.sqrt(1 + staleness)
+        return total
+
+
+def window_of(known: Known, base: GlobalModel) -> Window:
+    """The window of the round that starts from `base`."""
+    heads = [base]
+    while len(heads) <= STALENESS_MAX:
+        parent = known.get(heads[-1].parent) if heads[-1].parent is not None else None
+        if parent is None:
+            break
+        heads.append(parent)
+    return Window(known, tuple(heads))
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """What two lineages did since they parted, or since one was last merged into the other."""
+
+    examples: tuple[int, int]
+    """Behind ours and behind theirs."""
+    only_theirs: frozenset[Key]
+    """Contributions that their side names, and ours does not."""
+    conflict: str = ""
+    """Why theirs cannot be merged into ours; empty if it can."""
+
+    @property
+    def share(self) -> float:
+        """Their part of the examples since they parted."""
+        return self.examples[1] / sum(self.examples)
+
+
+def relate(known: Known, ours: GlobalModel, theirs: GlobalModel) -> Relation:
+    """Compare two lineages back to the greatest head that both descend from.
+
+    Walks both pasts at once, newest head first: a head's descendants all have more examples
+    before them, so each head is reached after everything that descends from it.
+
+    Raises:
+        UnknownAncestorError: A head since they parted is not known.
+    """
+    walk = _Walk(known)
+    walk.reach(ours, _OURS)
+    walk.reach(theirs, _THEIRS)
+    fork: GlobalModel | None = None
+    keys: dict[int, set[Key]] = {_OURS: set(), _THEIRS: set()}
+    conflict = ""
+    while walk.num_open:
+        head, marks = walk.next()
+        if marks == _OURS | _THEIRS:
+            if fork is not None:  # reached on both sides, yet not through the fork
+                conflict = f"both sides merged head {head.digest[:12]}"
+            fork = fork or head
+            marks = _BELOW
+        elif not marks & _BELOW:
+            keys[marks] |= head.keys
+        walk.climb(head, _BELOW if marks & _BELOW else marks)
+    if fork is None:
+        return Relation((ours.total, theirs.total), frozenset(), "they have no common ancestor")
+    if twice := keys[_OURS] & keys[_THEIRS]:
+        conflict = f"both sides name the contribution of {min(twice)[0]}"
+    examples = ours.total - fork.total, theirs.total - fork.total
+    return Relation(examples, frozenset(keys[_THEIRS] - keys[_OURS]), conflict)
+
+
+class _Walk:
+    """Heads still to be visited, newest first, with the sides they were reached from."""
+
+    def __init__(self, known: Known) -> None:
+        self.num_open = 0
+        """Heads that are not known to be behind both sides."""
+        self._known = known
+        self._marks: dict[Digest, int] = {}
+        self._queue: list[tuple[int, Digest, GlobalModel]] = []
+
+    def reach(self, head: GlobalModel, marks: int) -> None:
+        before = self._marks.get(head.digest, 0)
+        if not before:
+            heapq.heappush(self._queue, (-head.examples_before, head.digest, head))
+        after = self._marks[head.digest] = before | marks
+        self.num_open += (not after & _BELOW) - bool(before and not before & _BELOW)
+
+    def next(self) -> tuple[GlobalModel, int]:
+        _, digest, head = heapq.heappop(self._queue)
+        marks = self._marks[digest]
+        self.num_open -= not marks & _BELOW
+        return head, marks
+
+    def climb(self, head: GlobalModel, marks: int) -> None:
+        for digest in _parents(head):
+            parent = self._known.get(digest)
+            if parent is not None:
+                self.reach(parent, marks)
+            elif not marks & _BELOW:
+                raise UnknownAncestorError(digest)
+
+
+def _parents(head: GlobalModel) -> Iterable[Digest]:
+    if head.parent is not None:
+        yield head.parent
+    for merged in head.merged:
+        yield merged.head

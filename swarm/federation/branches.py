@@ -1,0 +1,152 @@
+"""Branches: lineages that were left for a greater one, until a head takes their work in."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from swarm.core.blobs import BlobRef
+from swarm.core.ids import Digest, PeerId
+from swarm.core.machine import Effect
+from swarm.federation.ancestry import Relation, UnknownAncestorError
+from swarm.federation.blob_desk import BlobDesk
+from swarm.federation.effects import Note
+from swarm.federation.enquiries import Enquiries
+from swarm.federation.lineage import Lineage
+from swarm.federation.messages import BRANCHES_MAX, HISTORY_MAX, Branch, GlobalModel, Merged
+
+KNOWN_BRANCHES_MAX = 16
+KEPT_FOR_ADOPTIONS = 12
+"""A branch that was not merged while so many heads were adopted is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mergeable:
+    """A branch whose weights are here, as seen from the head of a round."""
+
+    head: GlobalModel
+    examples: int
+    share: float
+
+    @property
+    def name(self) -> str:
+        """Tells it apart from the inputs of a combination."""
+        return f"merge of {self.head.digest[:12]}"
+
+    @property
+    def merged(self) -> Merged:
+        """How the head names it that takes it in."""
+        return Merged(self.head.digest, self.examples)
+
+
+@dataclass(slots=True)
+class _Kept:
+    branch: Branch
+    adoptions: int = 0
+    own: bool = False
+    """Whether this peer held its head, so that it pins the weights."""
+
+
+class Branches:
+    """Remembers branches, tells of them, and has their weights brought to whoever merges.
+
+    Invariants:
+        Remembers at most `KNOWN_BRANCHES_MAX`, none for more than `KEPT_FOR_ADOPTIONS` adoptions.
+        A branch is dropped for a reason only once, and the reason is told.
+    """
+
+    def __init__(self, me: PeerId) -> None:
+        self._me = me
+        self._kept: dict[Digest, _Kept] = {}
+        self._closed: dict[Digest, None] = {}
+        """Merged, or found not to be mergeable: not to be taken up again."""
+
+    def adopted(
+        self, head: GlobalModel, before: GlobalModel | None, lineage: Lineage
+    ) -> list[Effect]:
+        """Take note that `head` was adopted and `before` was held until then."""
+        for kept in self._kept.values():
+            kept.adoptions += 1
+        if before is not None and head.parent != before.digest:
+            self._keep(_Kept(Branch(before.digest, self._me), own=True))
+        effects: list[Effect] = []
+        for digest, kept in list(self._kept.items()):
+            branch = lineage.get(digest)
+            if branch is not None:
+                effects += self._judge(head, branch, lineage)
+            if kept.adoptions > KEPT_FOR_ADOPTIONS:
+                effects += self._close(digest, "no head took it in")
+        return effects
+
+    def hear(self, branches: Iterable[Branch]) -> None:
+        """Take note of branches that others tell of."""
+        for branch in branches:
+            if branch.head not in self._kept and branch.head not in self._closed:
+                self._keep(_Kept(branch))
+
+    def tell(self) -> tuple[Branch, ...]:
+        """Some branches for others to know of, those held here first."""
+        kept = sorted(self._kept.values(), key=lambda k: not k.own)
+        return tuple(k.branch for k in kept[:BRANCHES_MAX])
+
+    def blobs(self, lineage: Lineage) -> frozenset[BlobRef]:
+        """Weights of the branches that were held here."""
+        heads = (lineage.get(digest) for digest, kept in self._kept.items() if kept.own)
+        return frozenset(head.blob for head in heads if head is not None)
+
+    def pursue(
+        self,
+        base: GlobalModel,
+        lineage: Lineage,
+        blobs: BlobDesk,
+        enquiries: Enquiries,
+        now_s: float,
+    ) -> tuple[list[Effect], Mergeable | None]:
+        """As who composes the next head on `base`: get what merging takes, and choose a branch."""
+        effects: list[Effect] = []
+        ready: list[Mergeable] = []
+        for digest, kept in list(self._kept.items()):
+            branch = lineage.get(digest)
+            if branch is None:
+                missing = lineage.missing(digest)
+                effects += enquiries.ask(missing, kept.branch.holder, now_s, HISTORY_MAX)
+                continue
+            effects += self._judge(base, branch, lineage)
+            if digest not in self._kept:
+                continue
+            effects += blobs.want(branch.blob, (kept.branch.holder, branch.author), 0.0, now_s)
+            if blobs.has(branch.blob) and branch.key < base.key:
+                relation = lineage.relate(base, branch)
+                ready.append(Mergeable(branch, relation.examples[1], relation.share))
+        return effects, max(ready, key=lambda m: (m.examples, m.head.digest), default=None)
+
+    def rejected(self, mergeable: Mergeable, reason: str) -> list[Effect]:
+        """Take note that the branch's weights failed a gate."""
+        return self._close(mergeable.head.digest, reason)
+
+    def _judge(self, base: GlobalModel, branch: GlobalModel, lineage: Lineage) -> list[Effect]:
+        """Drop a branch that is in `base` already, or cannot be merged into it."""
+        try:
+            relation = lineage.relate(base, branch)
+        except UnknownAncestorError:
+            return self._close(branch.digest, "it parted too long ago")
+        if relation.examples[1] < 1 or not relation.only_theirs:
+            return self._close(branch.digest, "")
+        if relation.conflict:
+            return self._close(branch.digest, _reason(relation))
+        return []
+
+    def _close(self, digest: Digest, reason: str) -> list[Effect]:
+        self._kept.pop(digest, None)
+        self._closed[digest] = None
+        if len(self._closed) > KNOWN_BRANCHES_MAX * 4:
+            del self._closed[next(iter(self._closed))]
+        return [Note("skipped", f"branch {digest[:12]} is not merged: {reason}")] if reason else []
+
+    def _keep(self, kept: _Kept) -> None:
+        if kept.branch.head not in self._closed:
+            self._kept[kept.branch.head] = kept
+        while len(self._kept) > KNOWN_BRANCHES_MAX:
+            del self._kept[next(iter(self._kept))]
+
+
+def _reason(relation: Relation) -> str:
+    return f"{relation.conflict}; {len(relation.only_theirs)} contributions are lost"

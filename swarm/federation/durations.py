@@ -1,0 +1,57 @@
+"""Durations: what follows from how long peers trained."""
+
+import statistics
+from collections.abc import Iterable
+
+from swarm.core.ids import PeerId, Tier
+from swarm.core.session import SessionSpec
+from swarm.federation.messages import Contributor, GlobalModel
+
+SLOW_FACTOR = 2.0
+"""A peer whose training took longer than so many times the median takes no duty."""
+DEADLINE_FACTOR = 4.0
+"""The deadline leaves a peer so many times the median duration ..."""
+DEADLINE_MARGIN_S = 5.0
+"""... and so much on top for messages and blobs."""
+TIER_MARGIN_S = 3.0
+"""Each tier waits so much longer than the one below it."""
+
+
+def slow_peers(contributors: Iterable[Contributor]) -> tuple[PeerId, ...]:
+    """Peers whose training took over twice the median, in order of their ids."""
+    durations_s = _durations(contributors)
+    if len(durations_s) < 3:
+        return ()  # of two durations, neither is an outlier
+    limit_s = SLOW_FACTOR * statistics.median(durations_s.values())
+    return tuple(sorted(p for p, duration_s in durations_s.items() if duration_s > limit_s))
+
+
+def deadline_after_s(base: GlobalModel, tier: Tier, spec: SessionSpec) -> float:
+    """Seconds from the adoption of `base` to the deadline of a tier, from the durations in it.
+
+    The low median: half of the peers or fewer cannot stretch it by what they claim.
+    """
+    extra_s = (tier - 1) * TIER_MARGIN_S
+    if not base.contributors:
+        return spec.deadline_first_s + extra_s
+    median_s = statistics.median_low(list(_durations(base.contributors).values()))
+    adapted_s = DEADLINE_FACTOR * median_s + DEADLINE_MARGIN_S
+    return max(spec.deadline_min_s, adapted_s) + extra_s
+
+
+def hopeless_peers(base: GlobalModel, spec: SessionSpec) -> frozenset[PeerId]:
+    """Peers that will miss the deadline if they take as long as last time.
+
+    Nobody waits for them; what they finish later is folded in as stale.
+    """
+    limit_s = deadline_after_s(base, Tier(1), spec)
+    durations_s = _durations(base.contributors)
+    return frozenset(p for p, duration_s in durations_s.items() if duration_s > limit_s)
+
+
+def _durations(contributors: Iterable[Contributor]) -> dict[PeerId, float]:
+    """Seconds by peer; the longer one where a head names two contributions of a peer."""
+    durations_s: dict[PeerId, float] = {}
+    for c in contributors:
+        durations_s[c.peer] = max(c.duration_s, durations_s.get(c.peer, 0.0))
+    return durations_s

@@ -1,0 +1,113 @@
+"""Exchange: asks others for the records of heads, and answers those who ask."""
+
+import itertools
+
+from swarm.core.effects import Send
+from swarm.core.ids import PeerId, SessionId
+from swarm.core.machine import Effect
+from swarm.federation.ancestry import STALENESS_MAX
+from swarm.federation.enquiries import Enquiries
+from swarm.federation.lineage import Lineage
+from swarm.federation.messages import (
+    HISTORY_MAX,
+    GlobalModel,
+    HeadHistory,
+    HeadKey,
+    HeadRequest,
+)
+
+ENTRIES_MAX = 600
+"""Most peers that the heads of one answer may list together, so that it fits in a message."""
+
+
+class Exchange:
+    """Completes a lineage from what other peers know.
+
+    Invariant: takes a record on trust only from who offered the session, and only the first.
+    """
+
+    def __init__(
+        self, session: SessionId, me: PeerId, lineage: Lineage, enquiries: Enquiries
+    ) -> None:
+        self._session = session
+        self._me = me
+        self._lineage = lineage
+        self._enquiries = enquiries
+        self._trusted: set[PeerId] = set()
+
+    @property
+    def trusted(self) -> tuple[PeerId, ...]:
+        """Peers that offered the session."""
+        return tuple(sorted(self._trusted))
+
+    def trust(self, peers: tuple[PeerId, ...]) -> None:
+        """Believe the newest head of these peers, if none is held."""
+        self._trusted |= set(peers)
+
+    def ask_newest(self, peer: PeerId, now_s: float) -> list[Effect]:
+        """Ask a peer for its head, and for as many more as stale contributions may refer to."""
+        return self._enquiries.ask(None, peer, now_s, 1 + STALENESS_MAX)
+
+    def answer(self, request: HeadRequest) -> list[Effect]:
+        """The head that was asked for, or the newest, with its ancestors."""
+        newest = (
+            self._lineage.held if request.digest is None else self._lineage.get(request.digest)
+        )
+        if newest is None:
+            return []
+        heads: list[GlobalModel] = []
+        entries = 0
+        for head in itertools.islice(
+            self._lineage.ancestors(newest), min(request.count, HISTORY_MAX)
+        ):
+            entries += len(head.cohort) + len(head.contributors) + len(head.metrics)
+            if heads and entries > ENTRIES_MAX:
+                break
+            heads.append(head)
+        return [Send(request.sender, self.history(tuple(heads)))]
+
+    def history(self, heads: tuple[GlobalModel, ...]) -> HeadHistory:
+        """Heads to send to somebody."""
+        return HeadHistory(self._session, self._me, heads)
+
+    def take_on_trust(self, history: HeadHistory) -> None:
+        """Believe the first head of who offered the session, and its ancestors by their digests.
+
+        Raises:
+            InvalidRecordError: It breaks a rule that needs no past.
+        """
+        known = self._lineage.held is not None or self._lineage.candidates()
+        if history.sender not in self._trusted or known:
+            return
+        for head in history.heads:
+            self._lineage.add(head, trusted=head is history.heads[0])
+
+    def learn(self, head: GlobalModel, source: PeerId, now_s: float) -> list[Effect]:
+        """Learn of a head; ask `source` for what is missing to check one worth adopting.
+
+        Raises:
+            InvalidRecordError: The record breaks a rule.
+        """
+        if self._lineage.add(head, trusted=False) or not self._is_greater(head.key):
+            return []
+        missing = self._lineage.missing(head.digest)
+        return self._enquiries.ask(missing, source, now_s, HISTORY_MAX) if missing else []
+
+    def notice(self, sender: PeerId, key: HeadKey, now_s: float) -> list[Effect]:
+        """Ask for what is missing to know the greater head that `sender` says it holds."""
+        if not self._is_greater(key):
+            return []
+        missing = self._lineage.missing(key.digest)
+        if missing is None:
+            return []
+        count = 1 if missing == key.digest else HISTORY_MAX
+        return self._enquiries.ask(missing, sender, now_s, count)
+
+    def widen(self, base: GlobalModel, peer: PeerId, now_s: float) -> list[Effect]:
+        """Ask for the ancestors that stale contributions may refer to, if some are missing."""
+        missing = self._lineage.window(base).missing
+        return self._enquiries.ask(missing, peer, now_s, STALENESS_MAX) if missing else []
+
+    def _is_greater(self, key: HeadKey) -> bool:
+        held = self._lineage.held
+        return held is None or key > held.key
