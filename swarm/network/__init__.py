@@ -8,7 +8,11 @@ store        blobs as content-addressed files
 statistics   counters and snapshots
 events       what the network reports
 inbox        the bounded queue of events
-guards       libp2p's parts, hardened
+guards       libp2p's connections, hardened
+framegate    checks every yamux frame
+gossip       pubsub, hardened
+replays      which published messages were seen before
+limits       how much one peer may ask of us
 host         how they are put together
 streams      framed input and output on one stream
 dialer       opens connections

@@ -131,7 +131,7 @@ class BlobExchange:
                 partial.finish()
             except BlobCorruptError as error:
                 reasons[holder] = str(error)
-                self._statistics.rejected["blob-corrupt"] += 1
+                self._statistics.refuse("blob-corrupt")
                 partial.restart()
                 if resumed:  # an earlier holder may be the liar: this one again, from the start
                     continue

@@ -7,6 +7,7 @@ from libp2p.abc import IHost
 from libp2p.crypto.x25519 import create_new_key_pair as create_new_x25519_key_pair
 from libp2p.custom_types import TProtocol
 from libp2p.host.basic_host import BasicHost
+from libp2p.identity.identify_push.identify_push import ID_PUSH as IDENTIFY_PUSH
 from libp2p.kad_dht.kad_dht import DHTMode, KadDHT
 from libp2p.network.config import ConnectionConfig
 from libp2p.peer.id import ID
@@ -18,16 +19,14 @@ from libp2p.transport.tcp.tcp import TCP
 from multiaddr import Multiaddr
 
 from swarm.network.addresses import Endpoint, reachable_ip
-from swarm.network.guards import (
+from swarm.network.gossip import (
     RPC_SIZE_MAX,
+    TOPICS_PER_PEER_MAX,
     GuardedGossipSub,
     GuardedPubsub,
-    GuardedSwarm,
-    GuardedUpgrader,
-    GuardedYamux,
-    guarded,
     raise_queue_limits,
 )
+from swarm.network.guards import GuardedSwarm, GuardedUpgrader, GuardedYamux, guarded
 from swarm.network.identity import Identity
 from swarm.network.statistics import Statistics
 
@@ -36,7 +35,7 @@ CONNECTIONS_MAX = 256
 _GOSSIP_PROTOCOLS = [TProtocol("/meshsub/1.2.0"), TProtocol("/meshsub/1.1.0")]
 
 
-def build_swarm(identity: Identity) -> GuardedSwarm:
+def build_swarm(identity: Identity, statistics: Statistics) -> GuardedSwarm:
     """Put the transport together. No stock defaults: they let plaintext callers in."""
     key_pair = identity.key_pair
     noise = Noise(key_pair, noise_privkey=create_new_x25519_key_pair().private_key)
@@ -46,7 +45,7 @@ def build_swarm(identity: Identity) -> GuardedSwarm:
     return GuardedSwarm(
         peer,
         peerstore,
-        GuardedUpgrader({NOISE: noise}, {TProtocol(YAMUX): GuardedYamux}),
+        GuardedUpgrader({NOISE: noise}, {TProtocol(YAMUX): GuardedYamux}, statistics=statistics),
         transports=[TCP()],
         connection_config=ConnectionConfig(
             max_connections=CONNECTIONS_MAX,
@@ -55,15 +54,19 @@ def build_swarm(identity: Identity) -> GuardedSwarm:
             low_watermark=0,  # 0: we dial, the stock auto-connector does not
             inbound_upgrade_timeout=5,
             outbound_upgrade_timeout=5,
+            inbound_stream_protocol_negotiation_timeout=5,
+            outbound_stream_protocol_negotiation_timeout=5,
         ),
+        statistics=statistics,
     )
 
 
-def build_host(swarm: GuardedSwarm, statistics: Statistics) -> BasicHost:
+def build_host(swarm: GuardedSwarm) -> BasicHost:
     """Put a host on `swarm`, every stream handler guarded."""
     quiet_libp2p()
     host = BasicHost(swarm, addrs_factory=_Announced(), disable_identify_address_discovery=True)
-    swarm.set_stream_handler(guarded(swarm.common_stream_handler, statistics))
+    host.remove_stream_handler(IDENTIFY_PUSH)  # our addresses come with the exchange of addresses
+    swarm.set_stream_handler(guarded(swarm.common_stream_handler, swarm.statistics))
     return host
 
 
@@ -91,6 +94,7 @@ def build_pubsub(
         statistics=statistics,
         strict_signing=True,
         max_inbound_rpc_size=RPC_SIZE_MAX,
+        max_subscriptions_per_peer=TOPICS_PER_PEER_MAX,
     )
     return pubsub, gossip
 

@@ -45,5 +45,5 @@ class Inbox:
             for place, event in enumerate(self._events):
                 if isinstance(event, kind):
                     del self._events[place]
-                    self._statistics.rejected["inbox-full"] += 1
+                    self._statistics.refuse("inbox-full")
                     return

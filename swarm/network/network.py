@@ -31,7 +31,8 @@ from swarm.network.events import (
     PeerUnreachable,
     PubsubMessage,
 )
-from swarm.network.guards import PUBSUB_MESSAGE_SIZE_MAX, guarded
+from swarm.network.gossip import PUBSUB_MESSAGE_SIZE_MAX
+from swarm.network.guards import guarded
 from swarm.network.host import build_dht, build_host, build_pubsub, build_swarm
 from swarm.network.identity import Identity
 from swarm.network.inbox import Inbox
@@ -78,8 +79,8 @@ class Network:
         self._statistics = Statistics()
         self._inbox = Inbox(self._statistics)
         self._book = AddressBook(config.state_dir / PEERS_FILE)
-        self._swarm = build_swarm(identity)
-        self._host: BasicHost = build_host(self._swarm, self._statistics)
+        self._swarm = build_swarm(identity, self._statistics)
+        self._host: BasicHost = build_host(self._swarm)
         self._pubsub, self._gossip = build_pubsub(
             self._host, self._statistics, self._take_published
         )

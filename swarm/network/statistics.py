@@ -23,7 +23,7 @@ class NetworkSnapshot:
     """Published and sent directly; what we relay for others is not counted."""
     messages_received: int
     rejected: Mapping[str, int]
-    """Dropped input by reason."""
+    """Input turned down, by reason; docs/edge.md lists the reasons."""
 
     @property
     def bytes_sent(self) -> int:
@@ -47,6 +47,10 @@ class Statistics:
     messages_sent: int = 0
     messages_received: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
+
+    def refuse(self, reason: str, count: int = 1) -> None:
+        """Count input that was turned down; reasons are a fixed set of names."""
+        self.rejected[reason] += count
 
     def count_sent(self, data: bytes) -> None:
         """Count one message of ours."""

@@ -49,8 +49,8 @@ class Stranger:
 
 @asynccontextmanager
 async def a_stranger(folder: Path):
-    swarm = build_swarm(Identity.generate())
-    host = build_host(swarm, Statistics())
+    swarm = build_swarm(Identity.generate(), Statistics())
+    host = build_host(swarm)
     async with host.run(listen_addrs=[Multiaddr("/ip4/127.0.0.1/tcp/0")]):
         yield Stranger(host, swarm, folder)
         for connection in swarm.get_connections():
@@ -131,12 +131,12 @@ async def test_a_raising_handler_costs_its_stream_and_is_counted():
 async def test_a_caller_without_encryption_is_refused(start_peer, tmp_path):
     victim = await start_peer("victim")
     identity = Identity.generate()
-    swarm = build_swarm(identity)
+    swarm = build_swarm(identity, Statistics())
     plain = InsecureTransport(identity.key_pair)
     swarm.upgrader = TransportUpgrader(
         {TProtocol(PLAINTEXT_PROTOCOL_ID): plain}, {TProtocol(YAMUX): Yamux}
     )
-    host = build_host(swarm, Statistics())
+    host = build_host(swarm)
     dialer = Dialer(swarm, AddressBook(tmp_path / "peers.json"))
 
     async with host.run(listen_addrs=[Multiaddr("/ip4/127.0.0.1/tcp/0")]):

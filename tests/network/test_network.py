@@ -5,7 +5,7 @@ import signal
 import pytest
 import trio
 
-from swarm.network.guards import PUBSUB_MESSAGE_SIZE_MAX
+from swarm.network.gossip import PUBSUB_MESSAGE_SIZE_MAX
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 

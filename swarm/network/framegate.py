@@ -1,0 +1,180 @@
+"""FrameGate: looks at every yamux frame of a connection before py-libp2p's frame loop does.
+
+The stock loop accepts as many streams as a remote opens, keeps data beyond the window it granted
+("exceeded receive window", says its log) and answers frames as fast as they come. Here streams
+over the limit are reset, a remote that ignores its window is disconnected, and a flood of frames
+is read more slowly. docs/edge.md has the numbers.
+"""
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+import trio
+from libp2p.abc import ISecureConn
+from libp2p.stream_muxer.yamux.yamux import (
+    DEFAULT_WINDOW_SIZE,
+    FLAG_RST,
+    FLAG_SYN,
+    HEADER_SIZE,
+    TYPE_DATA,
+    TYPE_WINDOW_UPDATE,
+    YAMUX_HEADER_FORMAT,
+)
+
+from swarm.network.limits import STREAMS, YAMUX_FRAMES, Bucket
+from swarm.network.statistics import Statistics
+
+if TYPE_CHECKING:
+    from swarm.network.guards import GuardedYamux
+
+STREAMS_MAX = 128
+"""Streams a remote may have open at once on one connection; an honest one has about ten."""
+UNREAD_MAX = 128 * 1024 * 1024
+"""Bytes that all connections together may hold for readers that have not come yet.
+
+An honest peer's data is read as it arrives; three pulls at once can have 48 MiB under way."""
+_CHECK_EVERY_BYTES = 1024 * 1024
+_READ_BYTES_MAX = 64 * 1024
+
+
+class UnreadBytes:
+    """How much data each connection of one host holds unread; the greediest must go."""
+
+    def __init__(self) -> None:
+        self._by_connection: dict[GuardedYamux, int] = {}
+
+    def note(self, connection: "GuardedYamux") -> "GuardedYamux | None":
+        """Measure `connection` anew; name whom to drop when all of them hold too much."""
+        unread = sum(map(len, connection.stream_buffers.values()))
+        self._by_connection[connection] = unread
+        if sum(self._by_connection.values()) <= UNREAD_MAX:
+            return None
+        return max(self._by_connection, key=lambda c: self._by_connection[c])
+
+    def forget(self, connection: "GuardedYamux") -> None:
+        """`connection` is closed."""
+        self._by_connection.pop(connection, None)
+
+
+class FrameGate:
+    """Stands in for a secured connection: hands out the frames that keep to the rules.
+
+    Args:
+        connection: Whose frames they are.
+        secured: Where they come from; everything but reading goes there directly.
+        statistics: Where refused frames are counted.
+        unread: Shared by all connections of a host.
+    """
+
+    def __init__(
+        self,
+        connection: "GuardedYamux",
+        secured: ISecureConn,
+        statistics: Statistics,
+        unread: UnreadBytes,
+    ) -> None:
+        self._connection = connection
+        self._secured = secured
+        self._statistics = statistics
+        self._unread = unread
+        now_s = trio.current_time()
+        self._frames = Bucket(YAMUX_FRAMES, now_s)
+        self._opened = Bucket(STREAMS, now_s)
+        self._header = b""
+        self._body_left = 0
+        self._since_check = 0
+
+    async def read(self, n: int | None = None) -> bytes:
+        """Read at most `n` bytes of frames that passed.
+
+        Raises:
+            ConnectionError: The remote broke a rule that costs the connection.
+        """
+        wanted = _READ_BYTES_MAX if n is None else n
+        if self._header:
+            piece, self._header = self._header[:wanted], self._header[wanted:]
+            return piece
+        if self._body_left == 0:
+            self._header = await self._next_header()
+            return await self.read(n)
+        piece = await self._secured.read(min(wanted, self._body_left))
+        self._body_left -= len(piece)
+        await self._watch_unread(len(piece))
+        return piece
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._secured, name)
+
+    async def _next_header(self) -> bytes:
+        while True:
+            header = await self._read_exactly(HEADER_SIZE)
+            if not header:
+                return header
+            await self._pace()
+            _, kind, flags, stream_id, length = struct.unpack(YAMUX_HEADER_FORMAT, header)
+            size = length if kind == TYPE_DATA else 0
+            self._check_window(stream_id, size)
+            opens = kind in (TYPE_DATA, TYPE_WINDOW_UPDATE) and flags & FLAG_SYN
+            if opens and not self._may_open(stream_id):
+                await self._refuse_stream(stream_id, size)
+                continue
+            self._body_left = size
+            return header
+
+    async def _pace(self) -> None:
+        delay_s = self._frames.take_late(trio.current_time())
+        if delay_s > 0.05:  # not one by one: sleeping costs more than a frame
+            self._statistics.refuse("yamux-slowed")
+            await trio.sleep(delay_s)
+
+    def _check_window(self, stream_id: int, size: int) -> None:
+        stream = self._connection.streams.get(stream_id)
+        # Unknown streams (closed just now, or to be opened) have at most the first window.
+        window = DEFAULT_WINDOW_SIZE if stream is None else stream.recv_window
+        if size > window:
+            self._statistics.refuse("yamux-window")
+            raise ConnectionError(f"a frame must fit its window of {window} bytes, got {size}")
+
+    def _may_open(self, stream_id: int) -> bool:
+        connection = self._connection
+        if stream_id in connection.streams:
+            return True  # the frame loop answers a repeated opening with a reset
+        ours = connection.next_stream_id % 2
+        num_open = sum(open_id % 2 != ours for open_id in connection.streams)
+        if stream_id % 2 == ours or num_open >= STREAMS_MAX:
+            self._statistics.refuse("streams-open")
+            return False
+        if not self._opened.take(trio.current_time()):
+            self._statistics.refuse("streams-rate")
+            return False
+        return True
+
+    async def _refuse_stream(self, stream_id: int, size: int) -> None:
+        while size > 0:
+            piece = await self._secured.read(min(size, _READ_BYTES_MAX))
+            if not piece:
+                return  # the next header will not come either
+            size -= len(piece)
+        await self._connection.send_frame(
+            struct.pack(YAMUX_HEADER_FORMAT, 0, TYPE_WINDOW_UPDATE, FLAG_RST, stream_id, 0)
+        )
+
+    async def _watch_unread(self, size: int) -> None:
+        self._since_check += size
+        if self._since_check < _CHECK_EVERY_BYTES:
+            return
+        self._since_check = 0
+        greediest = self._unread.note(self._connection)
+        if greediest is not None:
+            self._statistics.refuse("yamux-unread")
+            self._unread.forget(greediest)
+            await greediest.hang_up()
+
+    async def _read_exactly(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            piece = await self._secured.read(size - len(data))
+            if not piece:
+                return data
+            data += piece
+        return data

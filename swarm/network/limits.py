@@ -1,0 +1,132 @@
+"""How much one peer may ask of us: the numbers, and the buckets that measure it.
+
+Honest peers stay far below all of them: a handful of messages a second, a joiner a few more.
+docs/edge.md lists what is refused beyond, and under which name it is counted.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+import trio
+
+CALLERS_MAX = 1024
+"""Peers whose use of one allowance is remembered; the one longest idle is forgotten first."""
+COST_BYTES = 16 * 1024
+"""So many bytes of a message cost as much as the message itself: parsing them takes as long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What a bucket gives: `per_s` in the long run, `burst` at once."""
+
+    per_s: float
+    burst: float
+
+    def __post_init__(self) -> None:
+        if self.per_s <= 0 or self.burst < 1:
+            raise ValueError(f"a rate must be positive and its burst at least 1, got {self}")
+
+
+DIRECT_MESSAGES = Rate(20, 200)
+"""Direct messages of one peer, in units of a message and of `COST_BYTES` of it."""
+BLOB_REQUESTS = Rate(20, 100)
+EXCHANGES = Rate(10, 100)
+"""Exchanges of addresses: one for every connection that opens or closes at the asking peer."""
+KADEMLIA_STREAMS = Rate(5, 30)
+KADEMLIA_READS = Rate(200, 2000)
+"""Reads on a peer's Kademlia streams; a request takes three or so."""
+STREAMS = Rate(50, 300)
+"""Streams of any protocol that one connection may open."""
+YAMUX_FRAMES = Rate(8_000, 16_000)
+"""Frames of one connection; beyond, it is read more slowly, and nothing is refused."""
+GOSSIP_ENTRIES = Rate(500, 2000)
+"""Messages, subscriptions and control entries one neighbour may hand us, its own and relayed."""
+AUTHOR_MESSAGES = Rate(30, 150)
+"""Published messages of one author whoever relays them, in the units of direct messages."""
+HANDSHAKES = Rate(30, 300)
+"""Connections one IP address may begin; a hundred peers may share a machine."""
+
+
+class Bucket:
+    """A token bucket: holds up to `rate.burst` tokens and gains `rate.per_s` of them a second."""
+
+    __slots__ = ("_at_s", "_rate", "_tokens")
+
+    def __init__(self, rate: Rate, now_s: float) -> None:
+        self._rate = rate
+        self._tokens = rate.burst
+        self._at_s = now_s
+
+    def take(self, now_s: float, cost: float = 1.0) -> bool:
+        """Take `cost` tokens if they are there; a cost above the burst empties a full bucket."""
+        self._fill(now_s)
+        if self._tokens < min(cost, self._rate.burst):
+            return False
+        self._tokens = max(0.0, self._tokens - cost)
+        return True
+
+    def take_late(self, now_s: float, cost: float = 1.0) -> float:
+        """Take `cost` tokens in any case, and say how many seconds to wait until they are due."""
+        self._fill(now_s)
+        self._tokens -= cost
+        return max(0.0, -self._tokens / self._rate.per_s)
+
+    def _fill(self, now_s: float) -> None:
+        gained = (now_s - self._at_s) * self._rate.per_s
+        self._tokens = min(self._rate.burst, self._tokens + gained)
+        self._at_s = now_s
+
+
+class Allowance:
+    """One bucket for each caller, of bounded number.
+
+    Args:
+        rate: What each caller gets.
+        clock: Seconds, monotonic.
+        callers_max: How many are remembered. Who comes back after it was forgotten has a full
+            bucket again; for a peer that takes as many handshakes of other identities.
+    """
+
+    def __init__(
+        self,
+        rate: Rate,
+        clock: Callable[[], float] = trio.current_time,
+        callers_max: int = CALLERS_MAX,
+    ) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._callers_max = callers_max
+        self._buckets: OrderedDict[Hashable, Bucket] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, caller: Hashable, cost: float = 1.0) -> bool:
+        """Say whether `caller` may have `cost` more."""
+        return self._bucket(caller).take(self._clock(), cost)
+
+    async def wait(self, caller: Hashable, cost: float = 1.0) -> None:
+        """Return when `caller` may have `cost` more."""
+        delay_s = self._bucket(caller).take_late(self._clock(), cost)
+        if delay_s > 0:
+            await trio.sleep(delay_s)
+
+    def _bucket(self, caller: Hashable) -> Bucket:
+        bucket = self._buckets.get(caller)
+        if bucket is None:
+            bucket = self._buckets[caller] = Bucket(self._rate, self._clock())
+            if len(self._buckets) > self._callers_max:
+                self._buckets.popitem(last=False)
+        self._buckets.move_to_end(caller)
+        return bucket
+
+
+def message_cost(size_bytes: int) -> float:
+    """Tokens a message of this size takes.
+
+    Example:
+        >>> message_cost(16 * 1024)
+        2.0
+    """
+    return 1 + size_bytes / COST_BYTES
