@@ -1,7 +1,18 @@
 """Rehearses the very machines that run in production, on virtual time; one seed, one history.
 
 faults      what goes wrong, how often and when
-simulator   a heap of events, virtual time, simulated messages, blobs and learners
+clock       virtual time, and a queue of what is to happen when
+peers       what each simulated peer is, and what all of them hold
+links       connections, partitions, silence
+transfers   blobs on their way from store to store
+learner     weights as small vectors: training and combining
+roles       who is the root, an aggregator, a trainer
+hostile     a machine that lies
+simulator   puts them together: lives of peers, messages, effects
+arithmetic  redoes what heads claim
+traffic     what a peer may send, receive and keep in a round
 checkers    what must hold after every event
-scenarios   faults by name
+scenarios   swarms and their faults by name
+transcript  a history in words
+rehearsal   many seeds in many processes
 """

@@ -1,46 +1,72 @@
-"""`python -m swarm.simulation`: rehearse a scenario; a failing seed prints how to replay it."""
+"""`python -m swarm.simulation`: rehearse scenarios; a failing seed prints how to replay it."""
 
+from collections import Counter
 from typing import Annotated
 
 import typer
 
-from swarm.simulation.checkers import CheckError
+from swarm.simulation.rehearsal import Outcome, Task, processes, rehearse, rehearse_all
 from swarm.simulation.scenarios import SCENARIOS
-from swarm.simulation.simulator import Simulator, history_digest
+
+ALL = "all"
+FAILURES_SHOWN_MAX = 5
+"""Of each scenario; they often have one cause."""
 
 
-def main(
-    scenario: Annotated[str, typer.Option(help=f"One of: {', '.join(SCENARIOS)}.")] = "churn-mix",
+def main(  # noqa: PLR0913, PLR0917 (one for each flag)
+    scenario: Annotated[
+        str, typer.Option(help=f"One of: {', '.join(SCENARIOS)}; or {ALL}.")
+    ] = "everything",
     seed: Annotated[int, typer.Option(help="The history to rehearse, or the first one.")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="So many histories of each scenario.")] = 1,
     peers: Annotated[int | None, typer.Option(min=1, help="Peers at the start.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds of the session.")] = 5,
-    seeds: Annotated[int, typer.Option(min=1, help="So many histories one after another.")] = 1,
-    trace: Annotated[bool, typer.Option("--trace", help="Print every event.")] = False,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds of the session.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes to use.")] = 1,
+    trace: Annotated[bool, typer.Option("--trace", help="Tell what every peer did.")] = False,
 ) -> None:
     """Rehearse a swarm on virtual time, checking its promises after every event."""
-    if scenario not in SCENARIOS:
-        raise typer.BadParameter(f"scenario must be one of {', '.join(SCENARIOS)}")
-    chosen = SCENARIOS[scenario]
-    for number in range(seed, seed + seeds):
-        simulator = chosen.prepare(number, peers, rounds)
-        try:
-            chosen.rehearse(simulator)
-        except CheckError as error:
-            _print_trace(simulator, trace)
-            size = f" --peers {peers}" if peers is not None else ""
-            command = f"--scenario {scenario} --seed {number}{size} --rounds {rounds} --trace"
-            print(f"FAILED: {error}\nreplay: python -m swarm.simulation {command}")
-            raise typer.Exit(1) from error
-        _print_trace(simulator, trace)
-    print(
-        f"ok: {scenario}, {seeds} of {seeds} seeds; the last ended at {simulator.now_s:.1f} s "
-        f"after {len(simulator.history)} events, history {history_digest(simulator)[:12]}"
+    if scenario not in (*SCENARIOS, ALL):
+        raise typer.BadParameter(f"scenario must be one of {', '.join(SCENARIOS)} or {ALL}")
+    names = list(SCENARIOS) if scenario == ALL else [scenario]
+    failures: list[Outcome] = []
+    print(_HEADER)
+    for name in names:
+        tasks = [Task(name, number, peers, rounds) for number in range(seed, seed + seeds)]
+        if len(tasks) == 1:
+            outcomes = [rehearse(tasks[0], trace)]
+        else:  # new processes for each: peak memory is a process's
+            with processes(jobs) as pool:
+                outcomes = list(rehearse_all(pool, tasks))
+        print(_row(name, outcomes), flush=True)
+        failures += [outcome for outcome in outcomes if outcome.failure][:FAILURES_SHOWN_MAX]
+    for outcome in failures:
+        print(f"FAILED {outcome.task.scenario}: {outcome}")
+    if failures:
+        raise typer.Exit(1)
+
+
+_HEADER = (
+    f"{'scenario':<20}{'seeds':>6}{'failed':>7}{'rounds':>7}{'seconds':>8}"
+    f"{'seeds/s':>8}{'actions/s':>10}{'MiB':>6}  most used of each bound"
+)
+
+
+def _row(name: str, outcomes: list[Outcome]) -> str:
+    """Means of rounds and virtual seconds; seeds and actions per second of one core."""
+    number, cpu_s = len(outcomes), max(1e-9, sum(outcome.cpu_s for outcome in outcomes))
+    num_failed = sum(bool(outcome.failure) for outcome in outcomes)
+    rounds = sum(outcome.rounds for outcome in outcomes) / number
+    virtual_s = sum(outcome.virtual_s for outcome in outcomes) / number
+    actions_per_s = sum(outcome.num_actions for outcome in outcomes) / cpu_s
+    peak_mib = max(outcome.peak_mib for outcome in outcomes)
+    used: Counter[str] = Counter()
+    for outcome in outcomes:
+        used |= Counter(outcome.used)
+    shares = ", ".join(f"{what} {percent} %" for what, percent in sorted(used.items()))
+    return (
+        f"{name:<20}{number:>6}{num_failed:>7}{rounds:>7.1f}{virtual_s:>8.0f}"
+        f"{number / cpu_s:>8.1f}{actions_per_s:>10,.0f}{peak_mib:>6.0f}  {shares}"
     )
-
-
-def _print_trace(simulator: Simulator, trace: bool) -> None:
-    for entry in simulator.history if trace else ():
-        print(f"{entry.now_s:9.3f} {entry.peer} {entry.event!r:.200}")
 
 
 if __name__ == "__main__":

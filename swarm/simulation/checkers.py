@@ -1,135 +1,208 @@
 """Checkers: what must hold after every event of a simulated swarm."""
 
-from swarm.core.ids import Digest, PeerId
-from swarm.federation.messages import GlobalModel
-from swarm.simulation.simulator import SimulatedPeer, Simulator, Vector
+from collections import Counter
+from dataclasses import dataclass
 
-TOLERANCE = 1e-9
-STORE_MAX = 48
-"""Most blobs a peer of a small swarm may hold at a time."""
-SENT_PER_S_MAX = 10.0
-"""Messages a peer may send in a second of a round: beats, repeats and requests ..."""
-SENT_PER_ROUND_MAX = 40
-"""... and so many besides, however short the round."""
+from swarm.core.ids import PeerId
+from swarm.federation.messages import GlobalModel
+from swarm.simulation.arithmetic import Heads, WrongHeadError
+from swarm.simulation.peers import SimulatedPeer
+from swarm.simulation.simulator import Simulator
+from swarm.simulation.traffic import budget
+
+TICK_S = 1.0
+"""So often it is checked that nothing takes too long."""
 
 
 class CheckError(AssertionError):
     """A promise of the protocol was broken."""
 
 
-class Checkers:
-    """Watches a simulator; call `check` after every event."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long things may take in a scenario."""
 
-    def __init__(self, simulator: Simulator, round_s_max: float = 120.0) -> None:
+    round_s: float = 120.0
+    """Somebody adopts a greater head before so long is over."""
+    agreement_s: float = 60.0
+    """So long after the last fault, at the latest, all live peers have held one head ..."""
+    agreement_rounds: int = 5
+    """... and no more rounds than these have gone by."""
+    merging_rounds: int | None = None
+    """So many rounds after the last fault, all that live peers held then is in the last head."""
+
+
+@dataclass(slots=True)
+class _Window:
+    """Traffic of one peer since it adopted a head."""
+
+    since_s: float
+    num_sent: int
+    num_received: int
+
+
+class Checkers:
+    """Watches a simulator; hand `check` to its `run`."""
+
+    def __init__(self, simulator: Simulator, limits: Limits | None = None) -> None:
+        self.used: Counter[str] = Counter()
+        """Greatest share of each bound on traffic that was used, in percent."""
         self._simulator = simulator
-        self._round_s_max = round_s_max
+        self._limits = limits or Limits()
+        self._heads = Heads(simulator.learner)
         self._held: dict[PeerId, GlobalModel] = {}
-        self._adopted: dict[PeerId, tuple[float, int]] = {}
-        self._correct: set[Digest] = set()
-        self._seen = 0
+        self._windows: dict[PeerId, _Window] = {}
         self._newest: GlobalModel | None = None
         self._newest_s = 0.0
+        self._round_at_last_fault: int | None = None
+        self._held_at_last_fault: list[GlobalModel] = []
+        self._agreed = False
+        simulator.clock.after(TICK_S, self._tick)
 
-    def check(self) -> None:
-        """Check the peers the newest events went to.
+    def check(self, peer: SimulatedPeer) -> None:
+        """Check a peer that has just started, died, adopted or measured a head.
 
         Raises:
             CheckError: A promise was broken.
         """
-        history = self._simulator.history
-        for index in range(self._seen, len(history)):
-            name = history[index].peer
-            peer = self._simulator.peers[name]
-            head = peer.machine.held
-            if head is not None:
-                self._check_store(name, peer, head)
-                if head is not self._held.get(name):
-                    self._check_adopted(name, peer, head)
-        self._seen = len(history)
+        head = peer.machine.held
+        if head is not None and head is not self._held.get(peer.name):
+            self._check_adopted(peer, head)
+            self._held[peer.name] = head
+        self._agreed = self._agreed or (
+            self._simulator.faults_over and self._simulator.census.agreed
+        )
+
+    def _tick(self) -> None:
+        self._simulator.clock.after(TICK_S, self._tick)
         self._check_progress()
+        if self._simulator.faults_over:
+            self._check_agreement()
 
     def check_end(self) -> None:
         """After the last fault every live peer is done, and they hold one head.
 
-        No peer ever announced two results of training from one base.
+        No honest peer ever announced two results of training from one base.
 
         Raises:
             CheckError: A promise was broken.
         """
-        for (name, _), blobs in self._simulator.announced.items():
-            _require(len(blobs) <= 1, f"{name} announced {len(blobs)} results for one base")
-        live = self._simulator.live
-        undone = [name for name, p in live.items() if not p.machine.final_metrics]
-        _require(not undone, f"not done by {self._simulator.now_s:.0f} s: {', '.join(undone)}")
-        heads = {p.machine.held.digest for p in live.values() if p.machine.held}
-        _require(len(heads) == 1, f"live peers hold {len(heads)} different heads")
-
-    def _check_store(self, name: PeerId, peer: SimulatedPeer, head: GlobalModel) -> None:
-        _require(head.blob.digest in peer.store, f"{name} lacks the weights of its head")
-        _require(len(peer.store) <= STORE_MAX, f"{name} holds {len(peer.store)} blobs")
-
-    def _check_adopted(self, name: PeerId, peer: SimulatedPeer, head: GlobalModel) -> None:
-        before = self._held.get(name)
-        _require(before is None or head.key >= before.key, f"{name} went down the head order")
-        self._held[name] = head
-        self._check_sent(name)
-        self._check_lineage(name, peer, head)
-        if head.contributors and head.digest not in self._correct:
-            self._correct.add(head.digest)
-            self._check_weights(head)
-        if self._newest is None or head.key > self._newest.key:
-            self._newest, self._newest_s = head, self._simulator.now_s
-
-    def _check_sent(self, name: PeerId) -> None:
-        now_s, sent = self._simulator.now_s, self._simulator.sent[name]
-        then_s, sent_then = self._adopted.get(name, (0.0, 0))
-        allowed = SENT_PER_ROUND_MAX + SENT_PER_S_MAX * (now_s - then_s)
-        _require(sent - sent_then <= allowed, f"{name} sent {sent - sent_then} in one round")
-        self._adopted[name] = now_s, sent
-
-    def _check_lineage(self, name: PeerId, peer: SimulatedPeer, head: GlobalModel) -> None:
-        """No contribution counts twice."""
-        seen: set[tuple[PeerId, Digest]] = set()
-        for ancestor in peer.machine.lineage.ancestors(head):
-            keys = {c.key for c in ancestor.contributors}
-            _require(not keys & seen, f"a contribution counts twice in {name}'s lineage")
-            seen |= keys
-
-    def _check_weights(self, head: GlobalModel) -> None:
-        """The head's weights are the weighted mean of what its contributors trained."""
-        total = sum(c.num_examples for c in head.contributors)
-        options = [self._simulator.trained[c.key] for c in head.contributors]
-        shares = [c.num_examples / total for c in head.contributors]
-        actual = self._simulator.vectors[head.blob.digest]
+        simulator = self._simulator
+        for (name, _), blobs in simulator.announced.items():
+            honest = name != simulator.plan.hostile
+            _require(
+                not honest or len(blobs) <= 1,
+                f"{name} announced {len(blobs)} results for one base",
+            )
+        undone = ", ".join(sorted(simulator.census.unsettled))
+        _require(not undone, f"not done by {simulator.now_s:.0f} s: {undone}")
         _require(
-            any(_close(mean, actual) for mean in _means(options, shares)),
-            f"head {head.round} is not the mean of its contributions",
+            simulator.census.agreed,
+            f"live peers hold {len(simulator.census.holders)} different heads",
         )
+        if self._limits.merging_rounds is not None and self._newest is not None:
+            self._check_merged(self._newest, self._limits.merging_rounds)
+
+    def _check_merged(self, last: GlobalModel, rounds: int) -> None:
+        """Nothing is lost that can be merged: what counts some contribution twice cannot."""
+        if self._round_at_last_fault is None or last.round < self._round_at_last_fault + rounds:
+            return
+        past = self._heads.past(last)
+        for head in self._held_at_last_fault:
+            branch = self._heads.past(head).keys() - past.keys()
+            keys = {c.key for d in branch for c in self._heads.past(head)[d].contributors}
+            there = {c.key for step in past.values() for c in step.contributors}
+            _require(
+                not branch or keys & there,
+                f"the last head lacks {len(branch)} heads behind {head.round} of {head.author}",
+            )
+
+    def _check_adopted(self, peer: SimulatedPeer, head: GlobalModel) -> None:
+        name, before = peer.name, self._held.get(peer.name)
+        _require(before is None or head.key >= before.key, f"{name} went down the head order")
+        _require(head.blob.digest in peer.store, f"{name} lacks the weights of its head")
+        try:
+            self._heads.admit(head)
+        except WrongHeadError as error:
+            raise CheckError(f"{error} (adopted by {name})") from error
+        if before is not None or head.round == 0:
+            self._check_traffic(peer, before or head)
+        now_s = self._simulator.now_s
+        self._windows[name] = _Window(now_s, peer.num_sent, peer.num_received)
+        peer.contacts.clear()
+        if self._simulator.spec.partition_policy == "majority" and name == head.author:
+            self._check_majority(name, head)
+        if self._newest is None or head.key > self._newest.key:
+            self._newest, self._newest_s = head, now_s
+
+    def _check_majority(self, name: PeerId, head: GlobalModel) -> None:
+        """A part of a swarm goes on only with most of the cohort, if the policy is so.
+
+        Contributions that came before the cut count, wherever their peers are now.
+        """
+        simulator, now_s = self._simulator, self._simulator.now_s
+        cut = any(p.start_s <= now_s < p.end_s for p in simulator.plan.partitions)
+        parent = self._heads.parent(head)
+        if not cut or parent is None:
+            return
+        island = simulator.links.island(name)
+        heard = {c.peer for c in head.contributors}
+        heard |= {peer for peer in parent.cohort if simulator.links.island(peer) == island}
+        votes = 2 * len(heard) + (min(parent.cohort) in heard)
+        _require(
+            votes > len(parent.cohort),
+            f"{name} composed head {head.round} with {len(heard)} of {len(parent.cohort)} peers",
+        )
+
+    def _check_traffic(self, peer: SimulatedPeer, base: GlobalModel) -> None:
+        """The scale rule: nothing grows with the swarm."""
+        simulator = self._simulator
+        allowed = budget(base, simulator.spec)
+        window = self._windows.get(peer.name) or _Window(0.0, 0, 0)
+        elapsed_s = simulator.now_s - window.since_s
+        used = {
+            "sent": (peer.num_sent - window.num_sent, allowed.sent(elapsed_s)),
+            "contacts": (len(peer.contacts), allowed.contacts),
+            "blobs": (len(peer.store), allowed.blobs),
+        }
+        # Before head 0 the starter alone can be asked, so everybody asks it.
+        if peer.name in self._windows or peer.name != simulator.starter:
+            received = peer.num_received - window.num_received
+            used["received"] = (received, allowed.received(elapsed_s))
+        for what, (number, most) in used.items():
+            self.used[what] = max(self.used[what], round(100 * number / most))
+            _require(
+                number <= most,
+                f"{peer.name}, {what}: {number} in a round of {elapsed_s:.1f} s, not {most:.0f}",
+            )
 
     def _check_progress(self) -> None:
         """Some peer adopts a greater head before the bound, until the last round is done."""
         done = self._newest is not None and self._newest.round >= self._simulator.spec.rounds
         waited_s = self._simulator.now_s - self._newest_s
-        number = self._newest.round + 1 if self._newest is not None else 0
-        _require(done or waited_s <= self._round_s_max, f"round {number} takes {waited_s:.0f} s")
+        if not done and waited_s > self._limits.round_s:
+            number = self._newest.round + 1 if self._newest is not None else 0
+            raise CheckError(f"round {number} takes {waited_s:.0f} s")
 
-
-def _means(options: list[list[Vector]], shares: list[float]) -> list[Vector]:
-    """Means over one vector per contributor; a restarted peer may have trained more than one."""
-    sums: list[Vector] = [()]
-    for vectors, share in zip(options, shares, strict=True):
-        sums = [
-            tuple(
-                s * share + t for s, t in zip(vector, total or (0.0,) * len(vector), strict=True)
-            )
-            for total in sums
-            for vector in vectors
-        ]
-    return sums
-
-
-def _close(a: Vector, b: Vector) -> bool:
-    return all(abs(x - y) <= TOLERANCE * max(1.0, abs(x)) for x, y in zip(a, b, strict=True))
+    def _check_agreement(self) -> None:
+        """All live peers hold one head soon after the last fault."""
+        simulator = self._simulator
+        number = self._newest.round if self._newest is not None else 0
+        if self._round_at_last_fault is None:
+            self._round_at_last_fault = number
+            self._held_at_last_fault = [
+                peer.machine.held for peer in simulator.live.values() if peer.machine.held
+            ]
+        if self._agreed:
+            return
+        waited_s = simulator.now_s - simulator.faults_over_s
+        rounds = number - self._round_at_last_fault
+        late = waited_s > self._limits.agreement_s or rounds > self._limits.agreement_rounds
+        _require(
+            not late,
+            f"{waited_s:.0f} s and {rounds} rounds after the last fault live peers hold "
+            f"{len(simulator.census.holders)} different heads",
+        )
 
 
 def _require(condition: object, promise: str) -> None:

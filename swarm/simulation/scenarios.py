@@ -2,16 +2,23 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 
+from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec
-from swarm.simulation.checkers import Checkers
-from swarm.simulation.faults import Crash, FaultPlan
-from swarm.simulation.simulator import Simulator
+from swarm.simulation.checkers import CheckError, Checkers, Limits
+from swarm.simulation.faults import Crash, FaultPlan, Freeze, OneWayLoss, Partition
+from swarm.simulation.simulator import Simulator, peer_names
 
 UNTIL_S = 900.0
 _ROUND_S = 6.0
 """A round of simulated training takes about so long."""
+LARGE_SWARM_PEERS_MIN = 65
+LARGE_SWARM_CLUSTER_SIZE = 8
+
+Peers = tuple[PeerId, ...]
+Plan = Callable[[random.Random, Peers], FaultPlan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,47 +26,56 @@ class Scenario:
     """A swarm and what goes wrong in it."""
 
     about: str
-    plan: Callable[[random.Random], FaultPlan]
+    plan: Plan
     cluster_size: int = 3
     num_peers: int = 6
+    rounds: int = 5
     size_bytes: int = 10**6
     """Size of a blob of weights; small ones ride in announcements."""
     deadline_min_s: float = 5.0
+    partition_policy: str = "merge"
+    limits: Limits = field(default_factory=Limits)
 
-    def prepare(self, seed: int, num_peers: int | None = None, rounds: int = 5) -> Simulator:
+    def prepare(
+        self, seed: int, num_peers: int | None = None, rounds: int | None = None
+    ) -> Simulator:
         """A simulator of this scenario, nothing delivered yet."""
-        plan = self.plan(random.Random(seed))  # noqa: S311 (reproducible on purpose)
+        size = num_peers or self.num_peers
+        plan = self.plan(random.Random(seed), peer_names(size))  # noqa: S311 (reproducible)
         spec = SessionSpec(
-            rounds=rounds,
-            cluster_size=self.cluster_size,
+            rounds=rounds or self.rounds,
+            cluster_size=max(
+                self.cluster_size, LARGE_SWARM_CLUSTER_SIZE * (size >= LARGE_SWARM_PEERS_MIN)
+            ),
             min_peers=2,
             deadline_first_s=max(30.0, self.deadline_min_s),
             deadline_min_s=self.deadline_min_s,
+            partition_policy=self.partition_policy,
         )
-        return Simulator(spec, num_peers or self.num_peers, plan, seed, self.size_bytes)
+        return Simulator(spec, size, plan, seed, self.size_bytes)
 
-    def rehearse(self, simulator: Simulator) -> None:
+    def rehearse(self, simulator: Simulator) -> Checkers:
         """Run a history to its end, checking after every event.
 
         Raises:
             CheckError: A promise of the protocol was broken.
         """
-        checkers = Checkers(simulator)
-        simulator.run(UNTIL_S, checkers.check)
+        checkers = Checkers(simulator, self.limits)
+        try:
+            simulator.run(UNTIL_S, checkers.check)
+        except CheckError:
+            raise
+        except Exception as error:  # whatever a machine raises is what we look for
+            raise CheckError(f"a machine raised {error!r}") from error
         checkers.check_end()
+        return checkers
 
 
-def _crash(role: str, *, restarts: bool = False) -> Callable[[random.Random], FaultPlan]:
-    def plan(chance: random.Random) -> FaultPlan:
-        back_s = chance.uniform(0.5, 12) if restarts else None
-        return FaultPlan(
-            crashes=(Crash(role, chance.randint(0, 3), chance.uniform(0, _ROUND_S), back_s),)
-        )
-
-    return plan
+def _calm(_chance: random.Random, _peers: Peers) -> FaultPlan:
+    return FaultPlan()
 
 
-def _lossy(chance: random.Random) -> FaultPlan:
+def _lossy(chance: random.Random, _peers: Peers) -> FaultPlan:
     return FaultPlan(
         loss_rate=chance.uniform(0.05, 0.3),
         duplicate_rate=0.1,
@@ -67,7 +83,27 @@ def _lossy(chance: random.Random) -> FaultPlan:
     )
 
 
-def _restart(chance: random.Random) -> FaultPlan:
+# -- peers that die
+
+
+def _dies(role: str) -> Plan:
+    def plan(chance: random.Random, _peers: Peers) -> FaultPlan:
+        return FaultPlan(crashes=(Crash(role, chance.randint(0, 3), chance.uniform(0, _ROUND_S)),))
+
+    return plan
+
+
+def _half_dies(chance: random.Random, peers: Peers) -> FaultPlan:
+    # From round 1 on: weights that only the dead had cannot be had again.
+    number, delay_s = chance.randint(1, 3), chance.uniform(0, _ROUND_S)
+    crashes = (
+        Crash(peer, number, delay_s + chance.uniform(0, 1.5))
+        for peer in chance.sample(peers, len(peers) // 2)
+    )
+    return FaultPlan(crashes=tuple(crashes))
+
+
+def _restart(chance: random.Random, _peers: Peers) -> FaultPlan:
     roles = ("root", "aggregator", "trainer", "starter")
     crashes = tuple(
         Crash(chance.choice(roles), number, chance.uniform(0, _ROUND_S), chance.uniform(0.5, 12))
@@ -76,17 +112,126 @@ def _restart(chance: random.Random) -> FaultPlan:
     return FaultPlan(crashes=crashes)
 
 
-def _late_joiners(chance: random.Random) -> FaultPlan:
+def _mass_restart(chance: random.Random, peers: Peers) -> FaultPlan:
+    number, delay_s = chance.randint(1, 3), chance.uniform(0, _ROUND_S)
+    pause_s = chance.uniform(0.5, 4)
+    crashes = []
+    for place, peer in enumerate(chance.sample(peers, len(peers))):
+        back_s = 2 + pause_s * place + chance.uniform(0, 1)
+        crashes.append(Crash(peer, number, delay_s + chance.uniform(0, 1.5), back_s))
+    return FaultPlan(crashes=tuple(crashes))
+
+
+def _many_die(chance: random.Random, _peers: Peers) -> FaultPlan:
+    roles = ("root", "aggregator", "tier-2 aggregator", "trainer")
+    return FaultPlan(
+        loss_rate=0.05,
+        crashes=tuple(
+            Crash(role, chance.randint(0, 2), chance.uniform(0, _ROUND_S)) for role in roles
+        ),
+    )
+
+
+# -- networks that break
+
+
+def _cut_s(chance: random.Random) -> tuple[float, float]:
+    start_s = chance.uniform(3, 20)
+    return start_s, start_s + chance.uniform(8, 40)
+
+
+def _partition_heals(chance: random.Random, peers: Peers) -> FaultPlan:
+    island = frozenset(chance.sample(peers, len(peers) // 2))
+    return FaultPlan(partitions=(Partition(*_cut_s(chance), (island,)),))
+
+
+def _partition_unequal(chance: random.Random, peers: Peers) -> FaultPlan:
+    shuffled = chance.sample(peers, len(peers))
+    sixth = max(1, len(peers) // 6)
+    cuts = chance.choice([(2,), (1,), (2, 3), (1, 2), (1, 3)])  # 4/2, 5/1, 3/1/2, 4/1/1, 3/2/1
+    bounds = [0, *(sixth * cut for cut in cuts)]
+    islands = tuple(frozenset(shuffled[a:b]) for a, b in pairwise(bounds))
+    return FaultPlan(partitions=(Partition(*_cut_s(chance), islands),))
+
+
+def _partition_in_two(chance: random.Random, peers: Peers) -> FaultPlan:
+    island = frozenset(chance.sample(peers, chance.randint(1, len(peers) // 2)))
+    return FaultPlan(partitions=(Partition(*_cut_s(chance), (island,)),))
+
+
+def _three_sided(chance: random.Random, peers: Peers) -> FaultPlan:
+    shuffled = chance.sample(peers, len(peers))
+    third = max(1, len(peers) // 3)
+    a, b = frozenset(shuffled[:third]), frozenset(shuffled[third : 2 * third])
+    start_s, first_s = _cut_s(chance)
+    second_s = first_s + chance.uniform(2, 20)
+    return FaultPlan(
+        partitions=(Partition(start_s, first_s, (a, b)), Partition(first_s, second_s, (a | b,)))
+    )
+
+
+def _flapping_link(chance: random.Random, peers: Peers) -> FaultPlan:
+    island = frozenset([chance.choice(peers)])
+    now_s, end_s = _cut_s(chance)
+    partitions = []
+    while now_s < end_s:
+        down_s = now_s + chance.uniform(1, 3)
+        partitions.append(Partition(now_s, down_s, (island,)))
+        now_s = down_s + chance.uniform(1, 3)
+    return FaultPlan(partitions=tuple(partitions))
+
+
+def _one_way_loss(chance: random.Random, peers: Peers) -> FaultPlan:
+    sources = frozenset(chance.sample(peers, chance.randint(1, len(peers) // 2)))
+    targets = frozenset(peers) - sources
+    return FaultPlan(one_way_losses=(OneWayLoss(*_cut_s(chance), sources, targets),))
+
+
+def _slow_links(chance: random.Random, _peers: Peers) -> FaultPlan:
+    return FaultPlan(join_at_s=(chance.uniform(10, 40),), blob_transfer_s=8.0)
+
+
+# -- peers that are late, slow or wrong
+
+
+def _slow(factor_min: float, factor_max: float) -> Plan:
+    return lambda chance, _: FaultPlan(slow_factor=chance.uniform(factor_min, factor_max))
+
+
+def _freezes(chance: random.Random, _peers: Peers) -> FaultPlan:
+    return FaultPlan(
+        freezes=tuple(
+            Freeze(role, chance.randint(0, 3), chance.uniform(0, _ROUND_S), chance.uniform(6, 25))
+            for role in ("aggregator", "root", "trainer")
+        )
+    )
+
+
+def _clock_skew(chance: random.Random, _peers: Peers) -> FaultPlan:
+    return FaultPlan(
+        loss_rate=chance.uniform(0, 0.1), clock_offset_s_max=1e5, clock_rate_error_max=0.02
+    )
+
+
+def _late_joiners(chance: random.Random, _peers: Peers) -> FaultPlan:
     return FaultPlan(join_at_s=tuple(chance.uniform(0, 25) for _ in range(3)))
 
 
-def _churn_mix(chance: random.Random) -> FaultPlan:
+def _replayed_messages(chance: random.Random, _peers: Peers) -> FaultPlan:
+    return FaultPlan(replay_rate=chance.uniform(0.05, 0.3), duplicate_rate=0.1)
+
+
+def _hostile_peer(chance: random.Random, peers: Peers) -> FaultPlan:
+    return FaultPlan(hostile=chance.choice(peers[1:]))
+
+
+def _churn(chance: random.Random, peers: Peers) -> FaultPlan:
     return FaultPlan(
         loss_rate=chance.uniform(0, 0.2),
         duplicate_rate=0.1,
         delay_s_max=0.3,
         crashes=(
-            *_restart(chance).crashes,
+            *_restart(chance, peers).crashes,
             Crash("aggregator", chance.randint(0, 3), chance.uniform(0, _ROUND_S)),
         ),
         join_at_s=tuple(chance.uniform(0, 25) for _ in range(2)),
@@ -94,34 +239,82 @@ def _churn_mix(chance: random.Random) -> FaultPlan:
     )
 
 
-def _slow_links(chance: random.Random) -> FaultPlan:
-    return FaultPlan(join_at_s=(chance.uniform(10, 40),), blob_transfer_s=8.0)
-
-
-def _many_die(chance: random.Random) -> FaultPlan:
+def _everything(chance: random.Random, peers: Peers) -> FaultPlan:
+    hostile = chance.choice(peers[1:])
+    mortal = [peer for peer in peers if peer != hostile]
     return FaultPlan(
-        loss_rate=0.05,
-        crashes=tuple(
-            Crash(role, chance.randint(0, 2), chance.uniform(0, _ROUND_S))
-            for role in ("root", "aggregator", "aggregator", "trainer")
+        loss_rate=chance.uniform(0, 0.1),
+        duplicate_rate=0.05,
+        replay_rate=0.05,
+        delay_s_max=0.3,
+        crashes=(
+            Crash(chance.choice(mortal), chance.randint(1, 4), chance.uniform(0, _ROUND_S), 5.0),
+            Crash("root", chance.randint(1, 6), chance.uniform(0, _ROUND_S), 8.0),
         ),
+        freezes=(Freeze("aggregator", chance.randint(1, 6), 1.0, chance.uniform(6, 15)),),
+        partitions=(
+            *_partition_in_two(chance, peers).partitions,
+            *_flapping_link(chance, peers).partitions,
+        ),
+        join_at_s=tuple(chance.uniform(0, 25) for _ in range(2)),
+        slow_factor=chance.choice([1.0, 2.0]),
+        clock_offset_s_max=1e5,
+        clock_rate_error_max=0.02,
+        hostile=hostile,
     )
 
 
+_PARTED_ROUNDS = 16
+"""Enough for both sides to go on, and then together."""
+_MERGING = Limits(merging_rounds=4)
+
 SCENARIOS = {
-    "calm": Scenario("nothing goes wrong", lambda _: FaultPlan()),
+    "calm": Scenario("nothing goes wrong", _calm),
     "small-blobs": Scenario("weights ride in announcements", _lossy, size_bytes=1000),
     "lossy": Scenario("messages are lost, repeated and late", _lossy),
     "slow-links": Scenario(
         "weights travel longer than silence lasts", _slow_links, deadline_min_s=60.0
     ),
-    "slow-peer": Scenario("one peer trains slowly", lambda _: FaultPlan(slow_factor=4.0)),
-    "aggregator-dies": Scenario("an aggregator dies", _crash("aggregator")),
-    "root-dies": Scenario("the root's aggregator dies", _crash("root")),
-    "trainer-dies": Scenario("a peer without duty dies", _crash("trainer")),
-    "starter-dies": Scenario("the starter dies", _crash("starter")),
+    "slow-peer": Scenario("one peer trains slowly", _slow(3, 5)),
+    "very-slow-peer": Scenario("one peer is slower than any deadline", _slow(7, 14), rounds=8),
+    "frozen-peer": Scenario("peers stand still for a while, then go on", _freezes, rounds=10),
+    "clock-skew": Scenario("no two clocks agree", _clock_skew),
+    "aggregator-dies": Scenario("an aggregator dies", _dies("aggregator")),
+    "root-dies": Scenario("the root's aggregator dies", _dies("root")),
+    "trainer-dies": Scenario("a peer without duty dies", _dies("trainer")),
+    "starter-dies": Scenario("the starter dies", _dies("starter")),
+    "half-dies": Scenario("half of the peers die at once", _half_dies),
     "restart": Scenario("peers die and come back", _restart),
+    "mass-restart": Scenario("all die at once and come back one by one", _mass_restart, rounds=8),
     "late-joiners": Scenario("three peers come later", _late_joiners),
-    "churn-mix": Scenario("loss, deaths, returns, latecomers, a slow peer", _churn_mix),
+    "churn": Scenario("loss, deaths, returns, latecomers, a slow peer", _churn),
     "three-tiers": Scenario("20 peers in three tiers, four die", _many_die, num_peers=20),
+    "partition-heals": Scenario(
+        "two halves do not hear each other",
+        _partition_heals,
+        rounds=_PARTED_ROUNDS,
+        limits=_MERGING,
+    ),
+    "partition-unequal": Scenario(
+        "a few peers are cut off",
+        _partition_unequal,
+        rounds=_PARTED_ROUNDS,
+        limits=_MERGING,
+    ),
+    "partition-majority": Scenario(
+        "the smaller part waits",
+        _partition_in_two,
+        rounds=_PARTED_ROUNDS,
+        partition_policy="majority",
+    ),
+    "three-sided": Scenario(
+        "three islands, joined one after the other", _three_sided, rounds=_PARTED_ROUNDS
+    ),
+    "flapping-link": Scenario(
+        "one peer's links go up and down", _flapping_link, rounds=_PARTED_ROUNDS
+    ),
+    "one-way-loss": Scenario("some are heard by nobody", _one_way_loss, rounds=_PARTED_ROUNDS),
+    "replayed-messages": Scenario("old messages come again", _replayed_messages, rounds=8),
+    "hostile-peer": Scenario("one peer lies and floods", _hostile_peer, rounds=8),
+    "everything": Scenario("all of it, in moderation", _everything, rounds=20),
 }

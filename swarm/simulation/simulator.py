@@ -1,24 +1,18 @@
 """Simulator: many Federation machines, one seed, one ordered history on virtual time."""
 
 import hashlib
-import heapq
+import math
 import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from swarm.core.blobs import BlobRef
-from swarm.core.canonical import sha256_hex
 from swarm.core.effects import (
     BlobArrived,
-    BlobMissing,
     FetchBlob,
     KeepBlobs,
     KeepConnected,
-    PeerConnected,
-    PeerUnreachable,
     Publish,
     Send,
     Subscribe,
@@ -29,67 +23,42 @@ from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.core.session import SessionSpec
 from swarm.federation.effects import (
     Combine,
-    Combined,
     CreateWeights,
     Evaluate,
-    EvaluationFinished,
     LearnerReady,
     Note,
     SaveContribution,
     SaveHead,
     Started,
     Train,
-    TrainingFinished,
-    WeightsCreated,
 )
 from swarm.federation.federation import Federation
-from swarm.federation.messages import Contribution, GlobalModel, Metrics
-from swarm.federation.tree import succession
-from swarm.federation.validity import tree_of
-from swarm.simulation.faults import Crash, FaultPlan
+from swarm.federation.messages import Contribution, GlobalModel
+from swarm.simulation.clock import Clock
+from swarm.simulation.faults import Crash, FaultPlan, Freeze
+from swarm.simulation.hostile import Hostile
+from swarm.simulation.learner import READY_AFTER_S, SimulatedLearner
+from swarm.simulation.links import Links
+from swarm.simulation.peers import Census, SimulatedPeer
+from swarm.simulation.roles import find_role
+from swarm.simulation.transfers import Transfers
 
-Vector = tuple[float, ...]
-"""Stands in for a model's weights."""
-
-TRAINING_S = 4.0
-LEARNER_READY_AFTER_S = 3.0
-CONNECTION_LOSS_NOTICED_AFTER_S = 0.2
-BLOB_POLL_S = 0.1
-COMBINING_S = 0.02
-DEAD_HOLDER_COSTS_S = 0.2
-HEADS_RESUMED_MAX = 64
-
-
-@dataclass(slots=True)
-class SimulatedPeer:
-    """One peer: its machine, and what survives a crash of it."""
-
-    machine: Federation
-    alive: bool = False
-    life: int = 0
-    """Counts starts; what an earlier life asked for is not answered to a later one."""
-    topics: set[str] = field(default_factory=set)
-    store: set[Digest] = field(default_factory=set)
-    heads: list[GlobalModel] = field(default_factory=list)
-    contribution: Contribution | None = None
-    timers: dict[str, int] = field(default_factory=dict)
-    training: Digest | None = None
-    notes: list[tuple[float, Note]] = field(default_factory=list)
+REPLAYED_AFTER_S = (1.0, 180.0)
+CONTACTS_OFFERING_MAX = 3
+"""Most peers that offered the session to a newcomer."""
 
 
 class HistoryEntry(NamedTuple):
-    """One event as it was delivered."""
+    """One event as it was delivered, and what followed."""
 
     now_s: float
     peer: PeerId
     event: Event
+    effects: list[Effect]
 
 
 class Simulator:
-    """Runs a swarm; the same spec, plan and seed give the same history.
-
-    Weights are small vectors, so that checkers can redo the arithmetic.
-    """
+    """Runs a swarm; the same spec, plan and seed give the same history."""
 
     def __init__(
         self,
@@ -99,338 +68,358 @@ class Simulator:
         seed: int,
         size_bytes: int = 10**6,
     ) -> None:
-        self.now_s = 0.0
+        self.clock = Clock()
         self.plan = plan
-        self.vectors: dict[Digest, Vector] = {}
-        self.trained: dict[tuple[PeerId, Digest], list[Vector]] = {}
-        """Every result of training per (peer, base); a restarted peer may train twice."""
-        self.history: list[HistoryEntry] = []
-        self.sent: Counter[PeerId] = Counter()
-        """Messages each peer sent or published, however many received them."""
-        self.announced: dict[tuple[PeerId, Digest], set[Digest]] = defaultdict(set)
+        self.record: Callable[[HistoryEntry], None] | None = None
+        """Is given every event; set it before `run`."""
+        self.announced: defaultdict[tuple[PeerId, Digest], set[Digest]] = defaultdict(set)
         """Blobs of the contributions announced per (peer, base)."""
+        self.faults_over_s = math.inf
+        """When the last fault ended; infinite until then."""
+        self.census = Census()
         self._random = random.Random(seed)  # noqa: S311 (reproducible on purpose)
-        self._size_bytes = size_bytes
+        self._topics: defaultdict[str, dict[SimulatedPeer, None]] = defaultdict(dict)
         self._num_fated = 0
-        self._queue: list[tuple[float, int, Callable[[], None]]] = []
-        self._serial = 0
-        self._pending = list(plan.crashes)
-        self._turned = False
-        names = [PeerId(f"peer-{k:02d}") for k in range(num_peers + len(plan.join_at_s))]
+        faults: list[Crash | Freeze] = [*plan.crashes, *plan.freezes]
+        self._pending = [fault for fault in faults if fault.round <= spec.rounds]
+        self._check: Callable[[SimulatedPeer], None] = lambda _: None
+        names = peer_names(num_peers + len(plan.join_at_s))
         self.starter = names[0]
         fields = {name: getattr(spec, name) for name in spec.__dataclass_fields__}
         self.spec = SessionSpec(**{**fields, "starter": self.starter})
-        self.peers = {name: SimulatedPeer(self._machine(name)) for name in names}
-        self._slowest = names[num_peers - 1]
-        for name in names[:num_peers]:
-            self._at(self._random.uniform(0, 1), partial(self._start, name))
-        for name, start_s in zip(names[num_peers:], plan.join_at_s, strict=True):
-            self._at(start_s, partial(self._start, name))
+        self.learner = SimulatedLearner(plan, self.clock, self._random, size_bytes, self._answer)
+        self.learner.slowest = names[num_peers - 1]
+        self.peers = {name: self._peer(index, name) for index, name in enumerate(names)}
+        self.links = Links(plan, self.clock, self._random, self.peers, self._tell)
+        self._transfers = Transfers(
+            self.clock,
+            self._random,
+            self.links,
+            self.peers,
+            self._answer,
+            plan.blob_transfer_s,
+        )
+        starts_s = [self._random.uniform(0, 1) for _ in range(num_peers)]
+        for name, start_s in zip(names, (*starts_s, *plan.join_at_s), strict=True):
+            self.clock.at(start_s, self._start, self.peers[name])
+        self.clock.at(plan.until_s, self._note_faults_over)
 
-    def run(self, until_s: float, check: Callable[[], None] = lambda: None) -> None:
-        """Deliver events in order of time until `until_s` or the end, checking after each."""
-        while self._queue and self._queue[0][0] <= until_s:
-            self.now_s, _, action = heapq.heappop(self._queue)
-            action()
-            check()
-            if self._turned:
-                self._turned = False
-                self._trigger_crashes()
-                if self.done:
-                    return
+    def run(self, until_s: float, check: Callable[[SimulatedPeer], None] = lambda _: None) -> None:
+        """Run until `until_s` or the end.
+
+        Args:
+            until_s: When to give up.
+            check: Called with each peer that started, died, adopted or measured a head, after the
+                event that made it do so. No other event changes what a checker looks at.
+        """
+        self._check = check
+        self.clock.run(until_s)
+
+    @property
+    def now_s(self) -> float:
+        """Virtual time."""
+        return self.clock.now_s
 
     @property
     def live(self) -> dict[PeerId, SimulatedPeer]:
-        """Peers that are running."""
-        return {name: peer for name, peer in self.peers.items() if peer.alive}
-
-    @property
-    def done(self) -> bool:
-        """Whether every fault is over and all live peers hold one last head."""
-        settled = all(p.machine.finished and p.machine.final_metrics for p in self.live.values())
-        settled &= len({p.machine.held.key for p in self.live.values() if p.machine.held}) == 1
-        return settled and bool(self.live) and self.faults_over
+        """Honest peers that are running."""
+        return {n: p for n, p in self.peers.items() if p.alive and n != self.plan.hostile}
 
     @property
     def faults_over(self) -> bool:
-        """Whether everybody has come who will, and nobody else dies or returns."""
-        latest_s = max(self.plan.join_at_s, default=0.0)
-        return self.now_s > latest_s and not self._pending and not self._num_fated
-
-    def greatest_head(self) -> GlobalModel | None:
-        """The greatest head any live peer holds."""
-        held = [p.machine.held for p in self.live.values() if p.machine.held is not None]
-        return max(held, key=lambda head: head.key, default=None)
+        """Whether everybody has come who will, and nothing else goes wrong."""
+        return self.faults_over_s < math.inf
 
     # -- faults
 
     def crash(self, name: PeerId, restart_after_s: float | None = None) -> None:
         """End a peer without a word; others notice the closed connection."""
         peer = self.peers[name]
-        peer.alive = False
-        self._turned = True
-        peer.timers.clear()
+        for topic in peer.topics:
+            del self._topics[topic][peer]
         peer.topics.clear()
-        for other in self.live:
-            self._later(CONNECTION_LOSS_NOTICED_AFTER_S, other, PeerUnreachable(name))
+        peer.end_life()
+        self.links.end(name)
+        self._turn(peer)
         if restart_after_s is not None:
             self._num_fated += 1
-            self._at(self.now_s + restart_after_s, partial(self._restart, name))
+            self.clock.after(restart_after_s, self._restart, peer)
 
-    def _restart(self, name: PeerId) -> None:
+    def freeze(self, name: PeerId, length_s: float) -> None:
+        """Stop a peer as SIGSTOP does, for a while."""
+        peer = self.peers[name]
+        peer.frozen = True
+        self.links.freeze(name)
+        self._num_fated += 1
+        self.clock.after(length_s, self._thaw, peer, peer.life)
+
+    def _thaw(self, peer: SimulatedPeer, life: int) -> None:
         self._num_fated -= 1
-        self._start(name)
+        self._note_faults_over()
+        if not peer.alive or peer.life != life:
+            return
+        peer.frozen = False
+        self.links.thaw(peer.name)
+        inbox, peer.inbox = peer.inbox, []
+        for event in inbox:
+            self._handle(peer, event)
 
-    def _trigger_crashes(self) -> None:
-        rounds = [p.machine.held.round for p in self.live.values() if p.machine.held is not None]
-        for crash in list(self._pending):
-            # Initial weights that only the starter has die with it; nobody could go on.
-            if len(rounds) > 1 and max(rounds) >= crash.round:
-                self._pending.remove(crash)
+    def _restart(self, peer: SimulatedPeer) -> None:
+        self._num_fated -= 1
+        self._start(peer)
+        self._note_faults_over()
+
+    def _trigger(self, newest: GlobalModel) -> None:
+        # Initial weights that only the starter has die with it; nobody could go on.
+        if self.census.num_holding < 2:
+            return
+        for fault in list(self._pending):
+            if newest.round >= fault.round:
+                self._pending.remove(fault)
                 self._num_fated += 1
-                self._at(self.now_s + crash.delay_s, partial(self._crash_role, crash))
+                self.clock.after(fault.delay_s, self._strike, fault)
 
-    def _crash_role(self, crash: Crash) -> None:
+    def _strike(self, fault: Crash | Freeze) -> None:
         self._num_fated -= 1
-        head = self.greatest_head()
-        name = self._find(crash.role, head) if head is not None else None
-        if name is not None and self.peers[name].alive:
-            self.crash(name, crash.restart_after_s)
+        head = self.census.greatest
+        name = find_role(fault.role, head, self.spec) if head is not None else None
+        peer = self.peers.get(name) if name is not None else None
+        if peer is not None and peer.alive and not peer.frozen:
+            if isinstance(fault, Crash):
+                self.crash(peer.name, fault.restart_after_s)
+            else:
+                self.freeze(peer.name, fault.length_s)
+        self._note_faults_over()
 
-    def _find(self, role: str, head: GlobalModel) -> PeerId | None:
-        tree = tree_of(head, self.spec)
-        slow = frozenset(head.slow)
-        root = succession(head.digest, tree.root, slow)[0]
-        firsts = [succession(head.digest, c, slow)[0] for c in tree.tiers[0]]
-        if role == "root":
-            return root
-        if role == "aggregator":
-            return next((p for p in firsts if p != root), firsts[0])
-        if role == "trainer":
-            return next((p for p in head.cohort if p not in firsts and p != root), None)
-        return self.starter if role == "starter" else PeerId(role)
+    def _note_faults_over(self) -> None:
+        fixed = self.now_s >= self.plan.until_s
+        if fixed and not self._pending and not self._num_fated:
+            self.faults_over_s = min(self.faults_over_s, self.now_s)
+            self._end_if_done()
 
     # -- lives of peers
 
-    def _machine(self, name: PeerId) -> Federation:
-        return Federation(name, self.spec, lambda digest: f"{name} signs {digest}".encode())
+    def _peer(self, index: int, name: PeerId) -> SimulatedPeer:
+        plan = self.plan
+        return SimulatedPeer(
+            name,
+            index,
+            self._machine(name),
+            clock_offset_s=plan.clock_offset_s_max * self._random.random(),
+            clock_rate=1 + plan.clock_rate_error_max * self._random.uniform(-1, 1),
+        )
 
-    def _start(self, name: PeerId) -> None:
-        peer = self.peers[name]
+    def _machine(self, name: PeerId) -> Federation:
+        def sign(digest: Digest) -> bytes:
+            return f"{name} signs {digest}".encode()
+
+        if name != self.plan.hostile:
+            return Federation(name, self.spec, sign)
+        return Hostile(name, self.spec, sign, self._random, self._keep_forged)
+
+    def _keep_forged(self, name: PeerId, base: Digest, vector: tuple[float, ...]) -> BlobRef:
+        blob = self.learner.keep(self.peers[name], vector)
+        self.learner.trained[name, base][blob.digest] = vector
+        return blob
+
+    def _start(self, peer: SimulatedPeer) -> None:
         if peer.alive:
             return
-        peer.machine = self._machine(name)
-        peer.alive, peer.training = True, None
+        name = peer.name
+        if peer.life:
+            peer.machine = self._machine(name)
+        peer.alive = True
         peer.life += 1
-        self._turned = True
-        others = [other for other in self.live if other != name]
-        offered_by = tuple(others[:1] or [p for p in (self.starter,) if p != name])
-        heads = tuple(peer.heads[-HEADS_RESUMED_MAX:])
-        while heads and heads[-1].blob.digest not in peer.store:
-            heads = heads[:-1]
-        mine = peer.contribution
+        heads = peer.resumable
+        mine = peer.contribution if heads else None
         kept = mine if mine is not None and mine.blob.digest in peer.store else None
-        self._handle(name, Started(heads, kept if heads else None, offered_by))
-        for other in self.live:
-            if other != name:
-                self._later(0.05, name, PeerConnected(other))
-                self._later(0.05, other, PeerConnected(name))
-        self._later(LEARNER_READY_AFTER_S, name, LearnerReady())
+        self._turn(peer)
+        self._handle(peer, Started(heads, kept, self._offering(peer)))
+        self.links.start(name)
+        self.clock.after(READY_AFTER_S, self._answer, peer, peer.life, LearnerReady())
 
-    def _handle(self, name: PeerId, event: Event) -> None:
-        self.history.append(HistoryEntry(self.now_s, name, event))
-        machine = self.peers[name].machine
-        before = machine.held, machine.final_metrics
-        for effect in machine.handle(event, self.now_s):
-            self._carry_out(name, effect)
-        self._turned |= before != (machine.held, machine.final_metrics)
+    def _offering(self, peer: SimulatedPeer) -> tuple[PeerId, ...]:
+        others = [
+            other.name
+            for other in self.peers.values()
+            if other.alive and other is not peer and not self.links.parted(peer.name, other.name)
+        ]
+        if others:
+            return tuple(self._random.sample(others, min(CONTACTS_OFFERING_MAX, len(others))))
+        return (self.starter,) if peer.name != self.starter else ()
+
+    def _handle(self, peer: SimulatedPeer, event: Event) -> None:
+        if peer.frozen:
+            peer.inbox.append(event)
+            return
+        machine = peer.machine
+        before, measured = machine.held, machine.final_metrics
+        effects = machine.handle(event, peer.own_s(self.clock.now_s))
+        for effect in effects:
+            _CARRIERS[type(effect)](self, peer, effect)
+        if self.record is not None:
+            self.record(HistoryEntry(self.clock.now_s, peer.name, event, effects))
+        if machine.held is not before or machine.final_metrics is not measured:
+            self._turn(peer)
+
+    def _turn(self, peer: SimulatedPeer) -> None:
+        """A peer started, died, adopted a head or measured one."""
+        if peer.name != self.plan.hostile:
+            self.census.count(peer)
+            self._check(peer)
+        if self._pending and self.census.greatest is not None:
+            self._trigger(self.census.greatest)
+        self._end_if_done()
+
+    def _end_if_done(self) -> None:
+        if self.faults_over and self.census.settled:
+            self.clock.stop()
+
+    def _answer(self, peer: SimulatedPeer, life: int, event: Event) -> None:
+        if peer.alive and peer.life == life:
+            self._handle(peer, event)
+
+    def _tell(self, name: PeerId, event: Event) -> None:
+        peer = self.peers[name]
+        if peer.alive:
+            self._handle(peer, event)
 
     # -- effects
 
-    def _carry_out(self, name: PeerId, effect: Effect) -> None:
-        peer = self.peers[name]
-        match effect:
-            case SetTimer(timer, due_s):
-                self._set_timer(name, timer, due_s)
-            case Publish() | Send() | Subscribe() | Unsubscribe():
-                self._communicate(name, effect)
-            case FetchBlob(blob, holders, wait_s):
-                self._fetch(name, blob, list(holders), wait_s)
-            case KeepBlobs(blobs):
-                peer.store &= {blob.digest for blob in blobs}
-            case SaveHead(head):
-                if head not in peer.heads:
-                    peer.heads.append(head)
-            case SaveContribution(contribution):
-                peer.contribution = contribution
-            case Note():
-                peer.notes.append((self.now_s, effect))
-            case _:
-                self._learn(name, effect)
+    def _set_timer(self, peer: SimulatedPeer, effect: SetTimer) -> None:
+        serial = peer.timers.get(effect.name, 0) + 1
+        peer.timers[effect.name] = serial
+        due_s = peer.world_s(effect.due_s)
+        self.clock.at(due_s, self._fire, peer, peer.life, effect.name, serial)
 
-    def _communicate(self, name: PeerId, effect: Effect) -> None:
-        match effect:
-            case Publish(topic, message, attach):
-                self.sent[name] += 1
-                if isinstance(message, Contribution):
-                    self.announced[name, message.base].add(message.blob.digest)
-                for other, receiver in self.peers.items():
-                    if topic in receiver.topics and other != name:
-                        self._transmit(name, other, message, attach)
-            case Send(other, message):
-                self.sent[name] += 1
-                self._transmit(name, other, message, None)
-            case Subscribe(topic):
-                self.peers[name].topics.add(topic)
-            case Unsubscribe(topic):
-                self.peers[name].topics.discard(topic)
+    def _fire(self, peer: SimulatedPeer, life: int, timer: str, serial: int) -> None:
+        if peer.alive and peer.life == life and peer.timers.get(timer) == serial:
+            self._handle(peer, TimerFired(timer))
 
-    def _learn(self, name: PeerId, effect: Effect) -> None:
-        match effect:
-            case CreateWeights():
-                blob = self._store(name, (0.0, 1.0, -1.0))
-                self._later(0.5, name, WeightsCreated(blob))
-            case Train(base, blob, _):
-                self._train(name, base, blob)
-            case Evaluate(head, _, _):
-                metrics = Metrics(name, 0.5, 1.0, 100)
-                self._later(0.1, name, EvaluationFinished(head, metrics))
-            case Combine():
-                self._combine(name, effect)
-            case KeepConnected():
-                pass  # every simulated peer can reach every other
-            case _:
-                raise TypeError(f"no simulation of {effect!r}")
+    def _subscribe(self, peer: SimulatedPeer, effect: Subscribe) -> None:
+        peer.topics[effect.topic] = None
+        self._topics[effect.topic][peer] = None
 
-    def _train(self, name: PeerId, base: Digest, blob: BlobRef) -> None:
-        peer = self.peers[name]
-        if peer.training == base:
+    def _unsubscribe(self, peer: SimulatedPeer, effect: Unsubscribe) -> None:
+        peer.topics.pop(effect.topic, None)
+        self._topics[effect.topic].pop(peer, None)
+        if not self._topics[effect.topic]:
+            del self._topics[effect.topic]
+
+    def _publish(self, peer: SimulatedPeer, effect: Publish) -> None:
+        message, attach = effect.message, effect.attach
+        peer.num_sent += 1
+        if isinstance(message, Contribution):
+            self.announced[peer.name, message.base].add(message.blob.digest)
+        links = self.links
+        for other in self._topics.get(effect.topic, ()):
+            if other is not peer and (links.quiet or links.publishes(peer.name, other.name)):
+                self._transmit(other, message, attach)
+        if self.plan.replay_rate and self._random.random() < self.plan.replay_rate:
+            low_s, high_s = REPLAYED_AFTER_S
+            delay_s = low_s * (high_s / low_s) ** self._random.random()
+            self.clock.after(delay_s, self._replay, peer.name, message)
+
+    def _replay(self, author: PeerId, message: Event) -> None:
+        listening = [p for p in self.peers.values() if p.alive and p.name != author]
+        if listening:
+            target = self._random.choice(listening)
+            self._receive(target, target.life, message, None)
+
+    def _send(self, peer: SimulatedPeer, effect: Send) -> None:
+        peer.num_sent += 1
+        peer.contacts.add(effect.peer)
+        other = self.peers.get(effect.peer)
+        if other is None or not other.alive:
             return
-        peer.training = base
-        life = peer.life
-        factor = self.plan.slow_factor if name == self._slowest else 1.0
-        duration_s = TRAINING_S * factor * self._random.uniform(0.8, 1.2)
-        change = [self._random.gauss(0, 1) for _ in self.vectors[blob.digest]]
-        trained = tuple(w + d for w, d in zip(self.vectors[blob.digest], change, strict=True))
-
-        def finish() -> None:
-            if peer.alive and peer.life == life and peer.training == base:
-                self.trained.setdefault((name, base), []).append(trained)
-                result = self._store(name, trained)
-                metrics = Metrics(name, 0.5, 1.0, 100)
-                count = 100 + int(name[-2:])
-                self._handle(name, TrainingFinished(base, result, count, duration_s, metrics))
-
-        self._at(self.now_s + duration_s, finish)
-
-    def _combine(self, name: PeerId, job: Combine) -> None:
-        total = sum(item.weight for item in job.inputs)
-        columns = zip(*(self.vectors[item.blob.digest] for item in job.inputs), strict=True)
-        shares = [item.weight / total for item in job.inputs]
-        mean = tuple(sum(w * s for w, s in zip(column, shares, strict=True)) for column in columns)
-        missing = [i for i in job.inputs if i.blob.digest not in self.peers[name].store]
-        if missing:
-            raise AssertionError(f"{name} combines weights it does not have: {missing}")
-        blob = self._store(name, mean)
-        self._later(COMBINING_S, name, Combined(job.base, job.cluster, blob))
-
-    def _store(self, name: PeerId, vector: Vector) -> BlobRef:
-        digest = sha256_hex(repr(vector).encode())
-        self.vectors[digest] = vector
-        self.peers[name].store.add(digest)
-        return BlobRef(digest, self._size_bytes)
-
-    def _fetch(self, name: PeerId, blob: BlobRef, holders: list[PeerId], wait_s: float) -> None:
-        peer, life = self.peers[name], self.peers[name].life
-        deadline_s = self.now_s + wait_s
-
-        def attempt() -> None:
-            if not peer.alive or peer.life != life:
-                return
-            if not holders:
-                self._handle(name, BlobMissing(blob, "no holder gave it"))
-                return
-            holder = holders[0]
-            if self._reaches(name, holder) and blob.digest in self.peers[holder].store:
-                self._at(self.now_s + self.plan.blob_transfer_s, lambda: arrive(holder))
-            elif self._reaches(name, holder) and self.now_s < deadline_s:
-                self._at(self.now_s + BLOB_POLL_S, attempt)
-            else:
-                next_holder()
-
-        def next_holder() -> None:
-            nonlocal deadline_s
-            holders.pop(0)
-            deadline_s = self.now_s + wait_s
-            self._at(self.now_s + DEAD_HOLDER_COSTS_S, attempt)
-
-        def arrive(holder: PeerId) -> None:
-            if not peer.alive or peer.life != life:
-                return
-            if not self._reaches(name, holder):
-                next_holder()
-                return
-            peer.store.add(blob.digest)
-            self._handle(name, BlobArrived(blob))
-
-        self._at(self.now_s + self.plan.blob_transfer_s, attempt)
-
-    # -- messages and time
+        if self.links.quiet or self.links.sends(peer.name, other.name):
+            self._transmit(other, effect.message, None)
 
     def _transmit(
-        self, source: PeerId, target: PeerId, message: Event, attach: BlobRef | None
+        self,
+        target: SimulatedPeer,
+        message: Event,
+        attach: BlobRef | None,
     ) -> None:
-        copies = 1 + (self._random.random() < self.plan.duplicate_rate)
+        plan, chance = self.plan, self._random.random
+        copies = 2 if plan.duplicate_rate and chance() < plan.duplicate_rate else 1
         for _ in range(copies):
-            delay_s = self._random.uniform(self.plan.delay_s_min, self.plan.delay_s_max)
-            if self._random.random() >= self.plan.loss_rate and self._reaches(source, target):
-                life = self.peers[target].life
-                self._at(
-                    self.now_s + delay_s, partial(self._receive, target, life, message, attach)
-                )
+            if plan.loss_rate and chance() < plan.loss_rate:
+                continue
+            delay_s = plan.delay_s_min + (plan.delay_s_max - plan.delay_s_min) * chance()
+            due_s = self.clock.now_s + delay_s
+            self.clock.at(due_s, self._receive, target, target.life, message, attach)
 
-    def _receive(self, name: PeerId, life: int, message: Event, attach: BlobRef | None) -> None:
-        peer = self.peers[name]
+    def _receive(
+        self, peer: SimulatedPeer, life: int, message: Event, attach: BlobRef | None
+    ) -> None:
         if not peer.alive or peer.life != life:
             return
+        peer.num_received += 1
         if attach is not None:
             peer.store.add(attach.digest)
-            self._handle(name, BlobArrived(attach))
-        self._handle(name, message)
+            self._handle(peer, BlobArrived(attach))
+        self._handle(peer, message)
 
-    def _reaches(self, source: PeerId, target: PeerId) -> bool:
-        cut = self.plan.partitions and any(
-            p.start_s <= self.now_s < p.end_s and (source in p.island) != (target in p.island)
-            for p in self.plan.partitions
-        )
-        return self.peers[target].alive and not cut
+    def _fetch(self, peer: SimulatedPeer, effect: FetchBlob) -> None:
+        self._transfers.fetch(peer, effect)
 
-    def _set_timer(self, name: PeerId, timer: str, due_s: float) -> None:
-        peer, life = self.peers[name], self.peers[name].life
-        serial = self._serial + 1
-        peer.timers[timer] = serial
+    def _keep_blobs(self, peer: SimulatedPeer, effect: KeepBlobs) -> None:
+        peer.store &= {blob.digest for blob in effect.blobs}
 
-        def fire() -> None:
-            if peer.alive and peer.life == life and peer.timers.get(timer) == serial:
-                self._handle(name, TimerFired(timer))
+    def _keep_connected(self, peer: SimulatedPeer, effect: KeepConnected) -> None:
+        peer.contacts.update(effect.peers)
+        self.links.keep(peer.name, effect.peers)
 
-        self._at(due_s, fire)
+    def _save_head(self, peer: SimulatedPeer, effect: SaveHead) -> None:
+        if effect.head not in peer.heads:
+            peer.heads.append(effect.head)
 
-    def _later(self, delay_s: float, name: PeerId, event: Event) -> None:
-        life = self.peers[name].life
+    def _save_contribution(self, peer: SimulatedPeer, effect: SaveContribution) -> None:
+        peer.contribution = effect.contribution
 
-        def deliver() -> None:
-            if self.peers[name].alive and self.peers[name].life == life:
-                self._handle(name, event)
-
-        self._at(self.now_s + delay_s, deliver)
-
-    def _at(self, due_s: float, action: Callable[[], None]) -> None:
-        self._serial += 1  # ties resolve by order of asking, never by chance
-        heapq.heappush(self._queue, (due_s, self._serial, action))
+    def _note(self, peer: SimulatedPeer, effect: Note) -> None:
+        peer.notes.append((self.clock.now_s, effect))
 
 
-def history_digest(simulator: Simulator) -> str:
-    """One word for a whole history: equal runs, equal words."""
-    text = "\n".join(f"{e.now_s:.9f} {e.peer} {e.event!r}" for e in simulator.history)
-    return hashlib.sha256(text.encode()).hexdigest()
+_CARRIERS: dict[type[Effect], Callable[[Simulator, SimulatedPeer, Any], None]] = {
+    SetTimer: Simulator._set_timer,
+    Publish: Simulator._publish,
+    Send: Simulator._send,
+    Subscribe: Simulator._subscribe,
+    Unsubscribe: Simulator._unsubscribe,
+    FetchBlob: Simulator._fetch,
+    KeepBlobs: Simulator._keep_blobs,
+    KeepConnected: Simulator._keep_connected,
+    SaveHead: Simulator._save_head,
+    SaveContribution: Simulator._save_contribution,
+    Note: Simulator._note,
+    CreateWeights: lambda simulator, peer, effect: simulator.learner.create(peer, effect),
+    Train: lambda simulator, peer, effect: simulator.learner.train(peer, effect),
+    Evaluate: lambda simulator, peer, effect: simulator.learner.evaluate(peer, effect),
+    Combine: lambda simulator, peer, effect: simulator.learner.combine(peer, effect),
+}
+
+
+def peer_names(num_peers: int) -> tuple[PeerId, ...]:
+    """Names of simulated peers, the starter's first; their order is that of their numbers."""
+    width = max(2, len(str(num_peers - 1)))
+    return tuple(PeerId(f"peer-{k:0{width}}") for k in range(num_peers))
+
+
+class HistoryDigest:
+    """One word for a whole history: equal runs, equal words. Set `record` of a simulator to it."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self.num_events = 0
+
+    def __call__(self, entry: HistoryEntry) -> None:
+        """Take one more entry in."""
+        self.num_events += 1
+        self._hash.update(f"{entry.now_s:.9f} {entry.peer} {entry.event!r}\n".encode())
+
+    @property
+    def word(self) -> str:
+        """The digest so far."""
+        return self._hash.hexdigest()

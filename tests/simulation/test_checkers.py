@@ -1,19 +1,19 @@
 """Machines broken on purpose: the checkers must notice."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from swarm.core.effects import FetchBlob, Publish
+from swarm.core.machine import Effect, Event, TimerFired
 from swarm.core.session import SessionSpec
-from swarm.federation import federation, records
-from swarm.federation import round as round_module
-from swarm.federation.duty import Duty
-from swarm.federation.effects import Started
+from swarm.federation import duty, validity
+from swarm.federation.effects import Combine, Started
 from swarm.federation.federation import Federation
 from swarm.federation.lineage import Lineage
 from swarm.federation.messages import GlobalModel
-from swarm.federation.presence import Presence
-from swarm.federation.records import Gathered
 from swarm.simulation.checkers import CheckError, Checkers
 from swarm.simulation.faults import Crash, FaultPlan
 from swarm.simulation.scenarios import SCENARIOS
@@ -25,12 +25,27 @@ Patch = pytest.MonkeyPatch
 def caught(name: str, num_seeds: int = 12) -> str:
     """What the first failing seed of a scenario says."""
     for seed in range(num_seeds):
-        simulator = SCENARIOS[name].prepare(seed)
         try:
-            SCENARIOS[name].rehearse(simulator)
+            SCENARIOS[name].rehearse(SCENARIOS[name].prepare(seed))
         except CheckError as error:
             return str(error)
     return ""
+
+
+def twist(patch: Patch, change: Callable[[Federation, Event, Effect], list[Effect]]) -> None:
+    """Let every machine ask for something else than it should."""
+    original = Federation.handle
+
+    def handle(self: Federation, event: Event, now_s: float) -> list[Effect]:
+        effects = original(self, event, now_s)
+        return [twisted for effect in effects for twisted in change(self, event, effect)]
+
+    patch.setattr(Federation, "handle", handle)
+
+
+def twist_combine(patch: Patch, change: Callable[[Combine], Combine]) -> None:
+    """Let every machine combine something else than it says."""
+    twist(patch, lambda _, __, effect: [change(effect) if isinstance(effect, Combine) else effect])
 
 
 def test_a_peer_that_adopts_lower_heads_is_caught(monkeypatch: Patch) -> None:
@@ -43,42 +58,57 @@ def test_a_peer_that_adopts_lower_heads_is_caught(monkeypatch: Patch) -> None:
     assert "went down the head order" in caught("calm", 1)
 
 
-def test_an_aggregator_that_counts_a_contribution_twice_is_caught(monkeypatch: Patch) -> None:
-    original = Duty._combine
-
-    def twice(self: Duty, base: GlobalModel) -> Any:
-        if not self.cluster.children:
-            first = next(iter(self.inputs.values()))
-            self.inputs = {**self.inputs, "again": first}
-        return original(self, base)
-
-    monkeypatch.setattr(Duty, "_combine", twice)
-
-    with pytest.raises(ValueError, match="contributors must be distinct"):
-        caught("calm", 1)
-
-
 def test_an_aggregator_that_names_who_it_did_not_combine_is_caught(monkeypatch: Patch) -> None:
-    original = records.gather
+    twist_combine(
+        monkeypatch,
+        lambda job: replace(job, inputs=job.inputs[1:] if job.inputs[1:] else job.inputs),
+    )
 
-    def forgetful(*args: Any) -> Gathered:
-        gathered = original(*args)
-        if len(gathered.contributors) < 3:
-            return gathered
-        return Gathered(gathered.contributors[1:], (), gathered.joiners)
+    assert "without its work" in caught("calm", 1)
 
-    monkeypatch.setattr(round_module, "gather", forgetful)
 
-    assert "is not the mean of its contributions" in caught("calm", 1)
+def test_an_aggregator_that_weighs_wrongly_is_caught(monkeypatch: Patch) -> None:
+    twist_combine(
+        monkeypatch,
+        lambda job: replace(job, inputs=tuple(replace(item, weight=1.0) for item in job.inputs)),
+    )
+
+    assert "is not the mean of what it names" in caught("calm", 1)
+
+
+def test_an_aggregator_that_folds_without_the_older_base_is_caught(monkeypatch: Patch) -> None:
+    twist_combine(
+        monkeypatch,
+        lambda job: replace(job, inputs=tuple(replace(i, fold_from=None) for i in job.inputs)),
+    )
+
+    assert "is not the mean of what it names" in caught("very-slow-peer", 3)
+
+
+def test_a_root_that_merges_too_much_is_caught(monkeypatch: Patch) -> None:
+    def more(job: Combine) -> Combine:
+        return replace(job, merge=replace(job.merge, share=1.0) if job.merge else None)
+
+    twist_combine(monkeypatch, more)
+
+    assert "is not the mean of what it names" in caught("partition-heals")
+
+
+def test_a_swarm_that_never_merges_is_caught(monkeypatch: Patch) -> None:
+    monkeypatch.setattr(Federation, "_mergeable", lambda *_: None, raising=False)
+    twist_combine(monkeypatch, lambda job: replace(job, merge=None))
+
+    assert caught("partition-heals")
 
 
 def test_a_machine_that_forgets_its_stored_contribution_is_caught(monkeypatch: Patch) -> None:
-    original = Federation._on_started
+    original = Federation.handle
 
-    def forgetful(self: Federation, event: Any, now_s: float) -> Any:
-        return original(self, type(event)(event.heads, None, event.offered_by), now_s)
+    def handle(self: Federation, event: Any, now_s: float) -> list[Effect]:
+        forgotten = replace(event, contribution=None) if isinstance(event, Started) else event
+        return original(self, forgotten, now_s)
 
-    monkeypatch.setitem(federation._HANDLERS, Started, forgetful)
+    monkeypatch.setattr(Federation, "handle", handle)
 
     # It is back before the slow peer is done, so the round is still open.
     plan = FaultPlan(slow_factor=5.0, crashes=(Crash("peer-01", 1, 6.0, restart_after_s=0.5),))
@@ -90,25 +120,54 @@ def test_a_machine_that_forgets_its_stored_contribution_is_caught(monkeypatch: P
         checkers.check_end()
 
 
-def test_a_swarm_that_waits_for_the_dead_is_caught(monkeypatch: Patch) -> None:
-    def closes_late(_: Duty, settled: Any, members: Any, *__: Any) -> bool:
-        return len(settled) == len(members)
+def test_a_swarm_that_stops_is_caught(monkeypatch: Patch) -> None:
+    def stop(machine: Federation, _: Event, effect: Effect) -> list[Effect]:
+        late = machine.held is not None and machine.held.round >= 2
+        return [] if late and isinstance(effect, Combine) else [effect]
 
-    monkeypatch.setattr(Presence, "lost", lambda *_: False)
-    monkeypatch.setattr(Duty, "_closes", closes_late)
+    twist(monkeypatch, stop)
 
-    assert "takes 120 s" in caught("trainer-dies", 3)
+    assert "round 3 takes 12" in caught("calm", 1)
 
 
 def test_a_swarm_that_never_repeats_is_caught(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(Federation, "_beacon", lambda _: [])
-    monkeypatch.setattr(Federation, "_beats", lambda _: [])
+    def silence(_: Federation, event: Event, effect: Effect) -> list[Effect]:
+        return [] if isinstance(event, TimerFired) and isinstance(effect, Publish) else [effect]
+
+    twist(monkeypatch, silence)
 
     assert caught("lossy")
 
 
-def test_a_storm_of_messages_is_caught(monkeypatch: Patch) -> None:
-    original = Federation._beats
-    monkeypatch.setattr(Federation, "_beats", lambda self: original(self) * 20)
+def test_a_peer_that_does_not_follow_is_caught(monkeypatch: Patch) -> None:
+    def stay(machine: Federation, _: Event, effect: Effect) -> list[Effect]:
+        stays = machine.me == "peer-03" and machine.held is not None and machine.held.round >= 2
+        return [] if stays and isinstance(effect, FetchBlob) else [effect]
 
-    assert "in one round" in caught("calm", 1)
+    twist(monkeypatch, stay)
+
+    assert "different heads" in caught("calm", 1)
+
+
+def test_a_storm_of_messages_is_caught(monkeypatch: Patch) -> None:
+    twist(monkeypatch, lambda _, __, e: [e] * (20 if isinstance(e, Publish) else 1))
+
+    assert ", sent: " in caught("calm", 1)
+
+
+def test_a_machine_that_raises_is_caught(monkeypatch: Patch) -> None:
+    def explode(machine: Federation, _: Event, effect: Effect) -> list[Effect]:
+        if machine.held is not None and machine.held.round == 2:
+            raise KeyError("peer-99")
+        return [effect]
+
+    twist(monkeypatch, explode)
+
+    assert caught("calm", 1).startswith("a machine raised KeyError('peer-99')")
+
+
+def test_a_small_part_that_goes_on_against_the_policy_is_caught(monkeypatch: Patch) -> None:
+    for module in (duty, validity):
+        monkeypatch.setattr(module, "is_majority", lambda *_: True)
+
+    assert "composed head" in caught("partition-majority")

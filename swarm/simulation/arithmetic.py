@@ -1,0 +1,146 @@
+"""Arithmetic: what a head's weights must be, redone from what it names."""
+
+import math
+from collections.abc import Iterator
+
+from swarm.core.ids import Digest, PeerId
+from swarm.federation.messages import Contributor, GlobalModel, Merged
+from swarm.simulation.learner import SimulatedLearner, Vector, weighted_mean
+
+TOLERANCE = 1e-9
+STALENESS_MAX = 4
+"""A contribution counts if its base is the parent or at most so many heads before it."""
+
+
+class WrongHeadError(Exception):
+    """A head breaks the rules of arithmetic; the message says which."""
+
+
+class Heads:
+    """Every head that a peer ever adopted, and their pasts.
+
+    Invariant: an admitted head's parent and what it merges are admitted.
+    """
+
+    def __init__(self, learner: SimulatedLearner) -> None:
+        self._learner = learner
+        self._heads: dict[Digest, GlobalModel] = {}
+
+    def admit(self, head: GlobalModel) -> None:
+        """Check a head against its past, once, and remember it.
+
+        Raises:
+            WrongHeadError: It counts something twice, or its weights or examples are wrong.
+        """
+        if head.digest in self._heads:
+            return
+        for digest in _links(head):
+            if digest not in self._heads:
+                raise WrongHeadError(f"head {head.round} names a head that nobody ever held")
+        self._heads[head.digest] = head
+        self._check_counted_once(head)
+        if head.parent is not None:
+            self._check_examples(head, self._heads[head.parent])
+            self._check_weights(head, self._heads[head.parent])
+
+    def past(self, head: GlobalModel) -> dict[Digest, GlobalModel]:
+        """The head and all behind it, through parents and merges."""
+        past: dict[Digest, GlobalModel] = {}
+        rest = [head]
+        while rest:
+            step = rest.pop()
+            if step.digest not in past:
+                past[step.digest] = step
+                rest += [self._heads[digest] for digest in _links(step)]
+        return past
+
+    def parent(self, head: GlobalModel) -> GlobalModel | None:
+        """The head before an admitted one."""
+        return self._heads[head.parent] if head.parent is not None else None
+
+    def _check_counted_once(self, head: GlobalModel) -> None:
+        seen: set[tuple[PeerId, Digest]] = set()
+        for step in self.past(head).values():
+            keys = {c.key for c in step.contributors}
+            if not seen.isdisjoint(keys):
+                twice = ", ".join(sorted(peer for peer, _ in keys & seen))
+                raise WrongHeadError(f"contribution of {twice} counts twice behind {head.round}")
+            seen |= keys
+
+    def _check_examples(self, head: GlobalModel, parent: GlobalModel) -> None:
+        if head.examples_before != _total(parent):
+            raise WrongHeadError(f"head {head.round} miscounts the examples before it")
+        for merged in head.merged:
+            _, behind = self._parted(parent, merged)
+            if merged.num_examples != behind:
+                raise WrongHeadError(
+                    f"head {head.round} merges {merged.num_examples} examples, not {behind}"
+                )
+
+    def _check_weights(self, head: GlobalModel, parent: GlobalModel) -> None:
+        rows, weights = [], []
+        for contributor in head.contributors:
+            base = self._base(contributor, parent)
+            staleness = parent.round - base.round
+            rows.append(self._rebased(self._chosen(contributor, head), base, parent))
+            weights.append(contributor.num_examples / math.sqrt(1 + staleness))
+        h = self._vector(parent)
+        expected = weighted_mean(rows, weights) if rows else h
+        for merged in head.merged:
+            ahead, behind = self._parted(parent, merged)
+            share, b = behind / (ahead + behind), self._vector(self._heads[merged.head])
+            expected = tuple(e + share * (y - x) for e, x, y in zip(expected, h, b, strict=True))
+        if not _close(expected, self._vector(head)):
+            raise WrongHeadError(f"head {head.round} is not the mean of what it names")
+
+    def _parted(self, parent: GlobalModel, merged: Merged) -> tuple[int, int]:
+        """Examples behind the parent, and behind the branch, since the two parted."""
+        branch = self._heads[merged.head]
+        common = self.past(parent).keys() & self.past(branch).keys()
+        fork = max((self._heads[digest] for digest in common), key=lambda h: h.key, default=None)
+        before = _total(fork) if fork is not None else 0
+        return _total(parent) - before, _total(branch) - before
+
+    def _base(self, contributor: Contributor, parent: GlobalModel) -> GlobalModel:
+        base = self._heads.get(contributor.base)
+        if base is not None and parent.round - STALENESS_MAX <= base.round <= parent.round:
+            step: GlobalModel | None = parent
+            while step is not None and step.round >= base.round:
+                if step is base:
+                    return base
+                step = self._heads[step.parent] if step.parent is not None else None
+        raise WrongHeadError(f"{contributor.peer} did not train from the lineage it counts in")
+
+    def _chosen(self, contributor: Contributor, head: GlobalModel) -> Vector:
+        """What the contributor trained; if more than once, the result that was combined."""
+        options = self._learner.trained.get(contributor.key, {})
+        blob = head.blob.digest
+        sources = self._learner.sources.get(blob, {blob})
+        chosen = [vector for digest, vector in options.items() if digest in sources]
+        if not chosen:
+            raise WrongHeadError(f"head {head.round} names {contributor.peer}, without its work")
+        return chosen[0]
+
+    def _rebased(self, vector: Vector, base: GlobalModel, parent: GlobalModel) -> Vector:
+        if base is parent:
+            return vector
+        rows = zip(self._vector(parent), vector, self._vector(base), strict=True)
+        return tuple(h + (w - b) for h, w, b in rows)
+
+    def _vector(self, head: GlobalModel) -> Vector:
+        return self._learner.vectors[head.blob.digest]
+
+
+def _links(head: GlobalModel) -> Iterator[Digest]:
+    if head.parent is not None:
+        yield head.parent
+    for merged in head.merged:
+        yield merged.head
+
+
+def _total(head: GlobalModel) -> int:
+    return head.examples_before + head.weight
+
+
+def _close(a: Vector, b: Vector) -> bool:
+    return all(abs(x - y) <= TOLERANCE * max(1.0, abs(x)) for x, y in zip(a, b, strict=True))

@@ -1,0 +1,244 @@
+"""Hostile: a peer of the cohort that lies, floods, and sends what is invalid.
+
+It cannot forge what another peer would have signed or sent. It follows the session with an honest
+machine inside, so that it is asked into rounds and gets duties, and twists what that one says.
+Records that only its own duty could make valid are sent with weights that fail the gates or that
+nobody can pull: a root that lies about a mean is not noticed, and not rehearsed.
+"""
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+from swarm.core.blobs import BlobRef
+from swarm.core.canonical import sha256_hex
+from swarm.core.effects import Publish, Send
+from swarm.core.ids import ClusterId, Digest, PeerId, RoundNumber, SessionId, Term, Tier
+from swarm.core.machine import Effect, Event, TimerFired
+from swarm.core.session import SessionSpec
+from swarm.federation.effects import TrainingFinished
+from swarm.federation.federation import Federation
+from swarm.federation.messages import (
+    HISTORY_MAX,
+    Aggregate,
+    Contribution,
+    Contributor,
+    GlobalModel,
+    HeadHistory,
+    HeadKey,
+    HeadRequest,
+    Heartbeat,
+    JoinWish,
+    SessionOffer,
+    SessionQuery,
+)
+from swarm.federation.topics import cluster_topic, session_topic
+from swarm.federation.tree import succession
+from swarm.federation.validity import tree_of
+
+FLOOD = 10
+"""So many messages of one kind at once."""
+MISCHIEF_RATE = 0.5
+"""Share of timers that make it send something of its own."""
+Keep = Callable[[PeerId, Digest, tuple[float, ...]], BlobRef]
+"""Puts a vector in this peer's store, as its result of training from a base."""
+
+
+class Hostile(Federation):
+    """An honest machine whose effects are twisted at random."""
+
+    def __init__(
+        self,
+        me: PeerId,
+        spec: SessionSpec,
+        sign: Callable[[Digest], bytes],
+        chance: random.Random,
+        keep: Keep,
+    ) -> None:
+        super().__init__(me, spec, sign)
+        self._chance = chance
+        self._keep = keep
+        self._sign_forged = sign
+
+    def handle(self, event: Event, now_s: float) -> list[Effect]:
+        """Apply one event, and lie about it."""
+        if isinstance(event, TrainingFinished) and self._chance.random() < 0.5:
+            event = replace(event, blob=self._poison(event.base))
+        effects = [self._twist(effect) for effect in super().handle(event, now_s)]
+        if isinstance(event, TimerFired) and self._chance.random() < MISCHIEF_RATE:
+            effects += self._chance.choice(_MISCHIEF)(self)
+        return effects
+
+    # -- twisting what the honest machine says
+
+    def _twist(self, effect: Effect) -> Effect:
+        if not isinstance(effect, Publish | Send):
+            return effect
+        message = self._twist_message(effect.message)
+        if isinstance(effect, Send):
+            return Send(effect.peer, message)
+        return Publish(effect.topic, message)
+
+    def _twist_message(self, message: Event) -> Event:
+        match message:
+            case Contribution():
+                return self._chance.choice([message, *self._bad_contributions(message)])
+            case Aggregate():
+                return self._chance.choice(self._bad_aggregates(message))
+            case GlobalModel() if message.author == self.me:
+                return self._chance.choice(self._bad_heads(message))
+            case Heartbeat() | JoinWish() if self._chance.random() < 0.3:
+                return replace(message, head=self._lie())
+            case HeadHistory():
+                return self._chance.choice([message, self._bad_history(message)])
+        return message
+
+    def _bad_contributions(self, message: Contribution) -> list[Contribution]:
+        return [
+            replace(message, num_examples=self.spec.num_examples_max + 1),
+            replace(message, num_examples=self.spec.num_examples_max),
+            replace(message, base=self._digest()),
+            replace(message, session=SessionId(self._digest())),
+            replace(message, blob=self._nowhere()),
+            replace(message, joiners=tuple(PeerId(f"made-up-{k}") for k in range(3))),
+        ]
+
+    def _bad_aggregates(self, message: Aggregate) -> list[Aggregate]:
+        stranger = Contributor(PeerId("made-up-9"), message.base, 10**6, 1.0)
+        bad = [
+            replace(message, term=Term(message.term + 1 + self._chance.randrange(3))),
+            replace(message, cluster=ClusterId("0123456789abcdef")),
+            replace(message, tier=Tier(message.tier + 1)),
+            replace(message, contributors=(stranger,), metrics=()),
+            replace(message, contributors=(*message.contributors, stranger)),
+            replace(message, blob=self._poison(message.base)),
+            replace(message, blob=self._nowhere()),
+        ]
+        return [record.signed(self._sign_forged(record.digest)) for record in bad]
+
+    def _bad_heads(self, message: GlobalModel) -> list[GlobalModel]:
+        stranger = Contributor(PeerId("made-up-9"), message.parent or self._digest(), 10**6, 1.0)
+        parent = self.lineage.get(message.parent) if message.parent is not None else None
+        bad = [
+            replace(message, examples_before=message.examples_before + 10**9),
+            replace(message, round=RoundNumber(message.round + 1)),
+            replace(message, contributors=(*message.contributors, stranger)),
+            replace(message, parent=self._digest(), examples_before=10**9),
+            replace(message, parent=None, round=RoundNumber(0), term=Term(0)),
+            replace(message, slow=(PeerId("made-up-8"),)),
+            replace(message, session=SessionId(self._digest())),
+            replace(message, blob=self._nowhere()),
+        ]
+        if parent is not None:
+            ranking = self._ranking(parent)
+            wrong = [k for k in range(len(ranking) + 1) if ranking[k : k + 1] != (self.me,)]
+            bad.append(replace(message, term=Term(self._chance.choice(wrong))))
+        return [record.signed(self._sign_forged(record.digest)) for record in bad]
+
+    def _bad_history(self, message: HeadHistory) -> HeadHistory:
+        mine = [h for h in message.heads if h.author == self.me]
+        forged = [head for head in mine for head in self._bad_heads(head)]
+        heads = [*message.heads, *forged, *reversed(message.heads)]
+        self._chance.shuffle(heads)
+        return replace(message, heads=tuple(heads[:HISTORY_MAX]))
+
+    # -- things of its own making
+
+    def _send_false_heads(self) -> list[Effect]:
+        held = self.held
+        if held is None:
+            return []
+        ranking = self._ranking(held)
+        place = Term(ranking.index(self.me) + 1 if self.me in ranking else 0)
+        blob = self._keep(self.me, held.digest, (1e6, 1e6, 1e6))
+        head = replace(
+            held,
+            parent=held.digest,
+            round=RoundNumber(held.round + 1),
+            term=place,
+            examples_before=held.examples_before + held.weight,
+            blob=blob,
+            contributors=tuple(Contributor(peer, held.digest, 10**6, 1.0) for peer in held.cohort),
+            merged=(),
+            slow=(),
+            metrics=(),
+            author=self.me,
+        )
+        head = head.signed(self._sign_forged(head.digest))
+        heads = [head, *self._bad_heads(head)[:-1]]
+        return [Publish(session_topic(held.session), self._chance.choice(heads))]
+
+    def _lie_in_heartbeats(self) -> list[Effect]:
+        beat = Heartbeat(self.spec.id, self.me, self._lie())
+        topics = (session_topic(self.spec.id), *self._topics)
+        return [Publish(topic, beat) for topic in topics]
+
+    def _flood_with_wishes(self) -> list[Effect]:
+        wish = JoinWish(self.spec.id, self.me, self._lie())
+        topic = session_topic(self.spec.id)
+        effects: list[Effect] = [Publish(topic, wish) for _ in range(FLOOD)]
+        return effects + [Send(peer, wish) for peer in self._others()[:FLOOD]]
+
+    def _flood_with_requests(self) -> list[Effect]:
+        wanted = [self._digest(), None, self.held.digest if self.held else None]
+        requests = [HeadRequest(self.spec.id, self.me, digest, HISTORY_MAX) for digest in wanted]
+        others = self._others()
+        sends: list[Effect] = [Send(peer, r) for peer in others[:3] for r in requests]
+        return sends + [Send(peer, SessionQuery(self.me)) for peer in others[:3]]
+
+    def _send_nonsense(self) -> list[Effect]:
+        held = self.held
+        if held is None:
+            return []
+        cluster = self._chance.choice([c for t in tree_of(held, self.spec).tiers for c in t])
+        contribution = Contribution(
+            self.spec.id, self.me, held.digest, 10**6, self._poison(held.digest), 0.0, None
+        )
+        other = replace(self.spec, seed=self.spec.seed + 1)
+        topic = cluster_topic(self.spec.id, cluster.id)
+        effects: list[Effect] = [Publish(topic, contribution)]
+        effects += [Send(peer, SessionOffer(self.me, other)) for peer in self._others()[:3]]
+        effects += [
+            Send(peer, HeadHistory(self.spec.id, self.me, (held,) * HISTORY_MAX))
+            for peer in self._others()[:3]
+        ]
+        return effects
+
+    # -- parts
+
+    def _lie(self) -> HeadKey | None:
+        held = self.held
+        keys = [None, HeadKey(10**9, 0, self._digest())]
+        if held is not None:
+            keys.append(HeadKey(held.key.examples_before + 10**6, 0, held.digest))
+            keys.append(HeadKey(0, 0, held.digest))
+        return self._chance.choice(keys)
+
+    def _poison(self, base: Digest) -> BlobRef:
+        bad = self._chance.choice([math.nan, math.inf, -math.inf])
+        return self._keep(self.me, base, (bad, self._chance.random(), 0.0))
+
+    def _nowhere(self) -> BlobRef:
+        return BlobRef(self._digest(), 10**6)
+
+    def _digest(self) -> Digest:
+        return sha256_hex(self._chance.randbytes(8))
+
+    def _ranking(self, head: GlobalModel) -> tuple[PeerId, ...]:
+        root = tree_of(head, self.spec).root
+        return succession(head.digest, root, frozenset(head.slow))
+
+    def _others(self) -> list[PeerId]:
+        others = [p for p in (self.held.cohort if self.held else ()) if p != self.me]
+        self._chance.shuffle(others)
+        return others
+
+
+_MISCHIEF: tuple[Callable[[Hostile], list[Effect]], ...] = (
+    Hostile._send_false_heads,
+    Hostile._lie_in_heartbeats,
+    Hostile._flood_with_wishes,
+    Hostile._flood_with_requests,
+    Hostile._send_nonsense,
+)

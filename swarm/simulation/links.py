@@ -1,0 +1,219 @@
+"""Links: who is connected with whom, and which messages get through."""
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+
+from swarm.core.effects import PeerConnected, PeerUnreachable
+from swarm.core.ids import PeerId
+from swarm.core.machine import Event
+from swarm.simulation.clock import Clock
+from swarm.simulation.faults import FaultPlan
+from swarm.simulation.peers import SimulatedPeer
+
+FULL_MESH_PEERS_MAX = 32
+"""In a swarm of up to so many peers everybody is connected with everybody."""
+MESH_DEGREE = 8
+"""In a larger one each peer dials so many others, besides those its machine asks for."""
+DIAL_S = 0.05
+REFUSAL_NOTICED_AFTER_S = 0.2
+"""The connections of a process that died close at once, and a redial is refused."""
+SILENCE_NOTICED_AFTER_S = (3.5, 4.5)
+"""No answer to pings: the remote is frozen, or the network between is cut."""
+REDIALLED_AFTER_S = (0.2, 5.0)
+
+Pair = tuple[PeerId, PeerId]
+
+
+class Links:
+    """Connections between live peers, and the faults of the network between them.
+
+    Invariants:
+        A pair is open, broken or neither, never two of these.
+        Both ends are told of every change, unless they are dead by then.
+    """
+
+    def __init__(
+        self,
+        plan: FaultPlan,
+        clock: Clock,
+        chance: random.Random,
+        peers: Mapping[PeerId, SimulatedPeer],
+        tell: Callable[[PeerId, Event], None],
+    ) -> None:
+        self.quiet = True
+        """Whether nothing is cut, frozen, broken or lost one way just now."""
+        self._plan = plan
+        self._clock = clock
+        self._chance = chance
+        self._peers = peers
+        self._tell = tell
+        self._open: defaultdict[PeerId, dict[PeerId, None]] = defaultdict(dict)
+        self._broken: defaultdict[PeerId, dict[PeerId, None]] = defaultdict(dict)
+        self._severed: dict[Pair, int] = {}
+        """Pairs between which nothing passes, with a serial that tells one cut from the next."""
+        self._num_cuts = 0
+        self._islands: dict[PeerId, tuple[int, ...]] = {}
+        self._mainland: tuple[int, ...] = ()
+        self._stalled: set[PeerId] = set()
+        self._frozen: set[PeerId] = set()
+        for partition in plan.partitions:
+            clock.at(partition.start_s, self._cut)
+            clock.at(partition.end_s, self._cut)
+        for loss in plan.one_way_losses:
+            clock.at(loss.start_s, self._cut)
+            clock.at(loss.end_s, self._cut)
+
+    def publishes(self, source: PeerId, target: PeerId) -> bool:
+        """Whether what `source` publishes gets to `target`, directly or over others."""
+        return self.sends(source, target) and target not in self._broken[source]
+
+    def sends(self, source: PeerId, target: PeerId) -> bool:
+        """Whether `target` can be dialled, and what `source` then sends gets there."""
+        return not (
+            self.parted(source, target)
+            or target in self._stalled
+            or self._lost_one_way(source, target)
+        )
+
+    def parted(self, source: PeerId, target: PeerId) -> bool:
+        """Whether the network between the two is cut."""
+        islands, mainland = self._islands, self._mainland
+        return bool(islands) and islands.get(source, mainland) != islands.get(target, mainland)
+
+    def island(self, peer: PeerId) -> tuple[int, ...]:
+        """Names the part of the network that the peer is in; equal for those not parted."""
+        return self._islands.get(peer, self._mainland)
+
+    def start(self, name: PeerId) -> None:
+        """A peer starts: connect it."""
+        others = [other for other, peer in self._peers.items() if peer.alive and other != name]
+        if len(self._peers) > FULL_MESH_PEERS_MAX:
+            others = self._chance.sample(others, min(MESH_DEGREE, len(others)))
+        self._connect(name, others)
+
+    def keep(self, name: PeerId, others: Iterable[PeerId]) -> None:
+        """A machine asks for connections."""
+        known = self._open[name].keys() | self._broken[name].keys()
+        self._connect(name, [other for other in others if other not in known])
+
+    def end(self, name: PeerId) -> None:
+        """A peer died: its connections close."""
+        for other in self._open.pop(name, {}):
+            del self._open[other][name]
+            self._clock.after(REFUSAL_NOTICED_AFTER_S, self._tell, other, PeerUnreachable(name))
+        for other in self._broken.pop(name, {}):
+            del self._broken[other][name]
+        self._severed = {pair: cut for pair, cut in self._severed.items() if name not in pair}
+        self._frozen.discard(name)
+        self._stalled.discard(name)
+        self._quieten()
+
+    def freeze(self, name: PeerId) -> None:
+        """A peer stands still: its connections time out after a while."""
+        self._frozen.add(name)
+        self._recheck(name)
+
+    def thaw(self, name: PeerId) -> None:
+        """A peer goes on."""
+        self._frozen.discard(name)
+        self._stalled.discard(name)
+        self._recheck(name)
+
+    def _connect(self, name: PeerId, others: Iterable[PeerId]) -> None:
+        for other in others:
+            if other not in self._peers or not self._peers[other].alive:
+                self._clock.after(
+                    REFUSAL_NOTICED_AFTER_S, self._tell, name, PeerUnreachable(other)
+                )
+            elif self._blocked(name, other):
+                self._break(name, other)
+            else:
+                self._clock.after(DIAL_S, self._opened, name, other)
+
+    def _opened(self, a: PeerId, b: PeerId) -> None:
+        if not (self._peers[a].alive and self._peers[b].alive) or b in self._open[a]:
+            return
+        self._broken[a].pop(b, None)
+        self._broken[b].pop(a, None)
+        self._open[a][b] = self._open[b][a] = None
+        self._tell(a, PeerConnected(b))
+        self._tell(b, PeerConnected(a))
+        self._check_pair(a, b)
+
+    def _cut(self) -> None:
+        """A partition begins or ends."""
+        now_s = self._clock.now_s
+        active = [p for p in self._plan.partitions if p.start_s <= now_s < p.end_s]
+        self._mainland = (-1,) * len(active)
+        self._islands = {}
+        for place, partition in enumerate(active):
+            for number, island in enumerate(partition.islands):
+                for name in island:
+                    islands = list(self._islands.get(name, self._mainland))
+                    islands[place] = number
+                    self._islands[name] = tuple(islands)
+        for name in self._peers:
+            self._recheck(name)
+
+    def _recheck(self, name: PeerId) -> None:
+        for other in (*self._open[name], *self._broken[name]):
+            self._check_pair(name, other)
+        self._quieten()
+
+    def _check_pair(self, a: PeerId, b: PeerId) -> None:
+        pair = (a, b) if a < b else (b, a)
+        blocked = self._blocked(a, b)
+        if blocked and pair not in self._severed:
+            self._num_cuts += 1
+            self._severed[pair] = self._num_cuts
+            delay_s = self._chance.uniform(*SILENCE_NOTICED_AFTER_S)
+            self._clock.after(delay_s, self._notice, pair, self._num_cuts)
+        elif not blocked and pair in self._severed:
+            del self._severed[pair]
+            if b in self._broken[a]:
+                self._clock.after(self._chance.uniform(*REDIALLED_AFTER_S), self._redial, pair)
+
+    def _notice(self, pair: Pair, cut: int) -> None:
+        a, b = pair
+        if self._severed.get(pair) != cut:
+            return
+        self._stalled |= {name for name in pair if name in self._frozen}
+        if b in self._open[a]:
+            self._break(a, b)
+            self._tell(a, PeerUnreachable(b))
+            self._tell(b, PeerUnreachable(a))
+
+    def _redial(self, pair: Pair) -> None:
+        a, b = pair
+        if b in self._broken[a] and pair not in self._severed:
+            self._opened(a, b)
+            self._quieten()
+
+    def _break(self, a: PeerId, b: PeerId) -> None:
+        self._open[a].pop(b, None)
+        self._open[b].pop(a, None)
+        self._broken[a][b] = self._broken[b][a] = None
+        self._check_pair(a, b)
+        self._quieten()
+
+    def _blocked(self, a: PeerId, b: PeerId) -> bool:
+        return a in self._frozen or b in self._frozen or self.parted(a, b)
+
+    def _lost_one_way(self, source: PeerId, target: PeerId) -> bool:
+        now_s = self._clock.now_s
+        return any(
+            loss.start_s <= now_s < loss.end_s
+            and source in loss.sources
+            and target in loss.targets
+            for loss in self._plan.one_way_losses
+        )
+
+    def _quieten(self) -> None:
+        self.quiet = not (
+            self._islands
+            or self._frozen
+            or self._stalled
+            or self._plan.one_way_losses
+            or any(self._broken.values())
+        )
