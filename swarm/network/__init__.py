@@ -13,6 +13,7 @@ framegate    checks every yamux frame
 gossip       pubsub, hardened
 replays      which published messages were seen before
 limits       how much one peer may ask of us
+kademlia     the DHT, hardened
 host         how they are put together
 streams      framed input and output on one stream
 dialer       opens connections

@@ -13,6 +13,7 @@ from swarm.core.ids import PeerId
 _ED25519_ID_PREFIX = bytes.fromhex("002408011220")
 """Identity multihash of a protobuf with an Ed25519 key: the 32 key bytes follow."""
 _ED25519_ID_LENGTH = len(_ED25519_ID_PREFIX) + 32
+_ED25519_ID_CHARACTERS = 52
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?")
 _MULTIADDR = re.compile(
     r"/(?P<kind>ip4|ip6|dns|dns4|dns6)/(?P<host>[^/]+)/tcp/(?P<port>\d+)(?:/p2p/(?P<peer>\w+))?"
@@ -89,6 +90,8 @@ def format_peer_address(peer: PeerId, endpoint: Endpoint) -> str:
 
 def is_peer_id(text: str) -> bool:
     """Say whether `text` is a base58 peer id that inlines an Ed25519 key."""
+    if len(text) != _ED25519_ID_CHARACTERS:  # decoding takes a second for 32 KiB
+        return False
     try:
         raw = base58.b58decode(text)
     except ValueError:
@@ -123,7 +126,7 @@ def _from_multiaddr(text: str) -> BootstrapAddress:
     else:
         _check_name(host)
     if peer is not None and not is_peer_id(peer):
-        raise ValueError(f"{peer!r} is not an Ed25519 peer id")
+        raise ValueError(f"{peer!r:.80} is not an Ed25519 peer id")
     return BootstrapAddress(host, _port(match["port"]), PeerId(peer) if peer else None)
 
 

@@ -6,6 +6,7 @@ endian. Answer: size of the whole blob (8 bytes; 0: not here), then its bytes fr
 
 import logging
 import struct
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import trio
@@ -25,7 +26,13 @@ from swarm.core.ids import Digest, PeerId
 from swarm.network.dialer import Dialer
 from swarm.network.statistics import Statistics
 from swarm.network.store import FileBlobStore, PartialBlob
-from swarm.network.streams import PIECE_BYTES_MAX, open_stream, read_exactly, read_some
+from swarm.network.streams import (
+    PIECE_BYTES_MAX,
+    open_stream,
+    peer_of,
+    read_exactly,
+    read_some,
+)
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +42,11 @@ _REQUEST = struct.Struct("!32sQI")
 _SIZE = struct.Struct("!Q")
 _PULLS_MAX = 3
 _SERVES_MAX = 16
-_WAITERS_MAX = 64
+_WAITERS_MAX = 256
+_WAITERS_PER_PEER_MAX = 8
 _PROGRESS_TIMEOUT_S = 5.0
+_PROGRESS_BYTES_MIN = 64 * 1024
+"""So much must arrive in five seconds: one byte now and then would hold a place for hours."""
 _ROUNDS_MAX = 3
 """How often the list of holders is gone through while pieces still arrive."""
 
@@ -64,7 +74,7 @@ class BlobExchange:
         self._statistics = statistics
         self._pulls = trio.CapacityLimiter(_PULLS_MAX)
         self._serves = trio.CapacityLimiter(_SERVES_MAX)
-        self._num_waiters = 0
+        self._waiters: Counter[PeerId] = Counter()
         self._transfers: dict[Digest, _Transfer] = {}
 
     # Pulling
@@ -84,6 +94,9 @@ class BlobExchange:
         """
         if self._store.has(ref):
             return
+        if not self._store.has_room(ref):
+            self._statistics.refuse("blob-size")
+            raise BlobNotFoundError(f"blob {ref.digest}: no room for {ref.size_bytes} bytes")
         transfer = self._transfers.get(ref.digest)
         if transfer is None:
             transfer = self._transfers[ref.digest] = _Transfer(ref, holders, wait_s)
@@ -166,16 +179,19 @@ class BlobExchange:
         except (NetworkError, StorageError):
             raise
         except trio.TooSlowError:
+            self._statistics.refuse("blob-slow")
             raise PeerUnreachableError("no progress") from None
         except Exception as error:  # what the stream's layers raise when the remote dies
             raise PeerUnreachableError(f"transfer broke: {error!r}") from error
 
     async def _read_rest(self, stream: INetStream, partial: PartialBlob, ref: BlobRef) -> None:
         while not partial.is_complete:
+            due = min(ref.size_bytes, partial.size_bytes + _PROGRESS_BYTES_MIN)
             with trio.fail_after(_PROGRESS_TIMEOUT_S):
-                piece = await read_some(stream, ref.size_bytes - partial.size_bytes)
-            partial.append(piece)
-            self._statistics.blob_bytes_received += len(piece)
+                while partial.size_bytes < due:
+                    piece = await read_some(stream, ref.size_bytes - partial.size_bytes)
+                    partial.append(piece)
+                    self._statistics.blob_bytes_received += len(piece)
 
     # Serving
 
@@ -185,7 +201,7 @@ class BlobExchange:
             request = await read_exactly(stream, _REQUEST.size)
         raw_digest, offset, wait_ms = _REQUEST.unpack(request)
         digest = Digest(raw_digest.hex())
-        await self._wait_for(digest, min(wait_ms / 1000, WAIT_MAX_S))
+        await self._wait_for(digest, min(wait_ms / 1000, WAIT_MAX_S), peer_of(stream))
         size = self._store.size_of(digest)
         if size is None or offset > size:
             await stream.write(_SIZE.pack(0))
@@ -194,15 +210,20 @@ class BlobExchange:
                 await self._write_rest(stream, BlobRef(digest, size), offset)
         await stream.close()
 
-    async def _wait_for(self, digest: Digest, wait_s: float) -> None:
-        if wait_s <= 0 or self._num_waiters >= _WAITERS_MAX:
+    async def _wait_for(self, digest: Digest, wait_s: float, asker: PeerId) -> None:
+        if wait_s <= 0:
             return
-        self._num_waiters += 1
+        if self._waiters.total() >= _WAITERS_MAX or self._waiters[asker] >= _WAITERS_PER_PEER_MAX:
+            self._statistics.refuse("blob-waiters")
+            return
+        self._waiters[asker] += 1
         try:
             with trio.move_on_after(wait_s):
                 await self._store.wait_for_digest(digest)
         finally:
-            self._num_waiters -= 1
+            self._waiters[asker] -= 1
+            if not self._waiters[asker]:
+                del self._waiters[asker]
 
     async def _write_rest(self, stream: INetStream, ref: BlobRef, offset: int) -> None:
         async with await trio.open_file(self._store.path(ref), "rb") as file:

@@ -29,13 +29,12 @@ from swarm.network.addresses import (
     parse_peer_address,
 )
 from swarm.network.dialer import Dialer, SelfDialedError
+from swarm.network.kademlia import ADDRESSES_MAX, NAMESPACE
 from swarm.network.streams import frame, open_stream, peer_of, read_frame
 
 log = logging.getLogger(__name__)
 
 PEERS_PROTOCOL = TProtocol("/swarm/peers/1.0.0")
-NAMESPACE = "swarm/1/peers"
-"""Key under which every peer of every swarm provides itself in Kademlia."""
 REDIAL_INTERVAL_S = 5.0
 _BOOTSTRAP_PAUSES_S = (0.3, 0.3, 0.3, 0.5, 0.5, 0.5)
 """A bootstrap peer that starts together with us is there within seconds."""
@@ -94,6 +93,10 @@ class Discovery:
         if kept != self._kept:
             self._kept = kept
             self._kept_wake.set()
+
+    def is_kept(self, peer: PeerId) -> bool:
+        """Say whether connections to this peer are to be held."""
+        return peer in self._kept
 
     def neighbours_of(self, peer: ID) -> frozenset[ID]:
         """Whom a connected peer last said it is connected to; empty when it has not said."""
@@ -240,7 +243,8 @@ class Discovery:
                 heard.setdefault(peer, []).append(endpoint)
         except ValueError as error:
             raise RemoteProtocolError(f"address list of {sender}: {error}") from error
-        self._neighbours[sender] = reached
+        if self._dialer.is_connected(sender):  # else nobody would take it out again
+            self._neighbours[sender] = reached
         own = heard.pop(sender, [])
         seen_ip = _remote_ip(stream)
         if seen_ip is not None and own:
@@ -259,6 +263,7 @@ class Discovery:
         if room <= 0:
             return
         now_s = trio.current_time()
+        self._next_try_s = {p: at for p, at in self._next_try_s.items() if p in self._book}
         due = [
             peer
             for peer in self._book
@@ -299,16 +304,21 @@ class Discovery:
         await dht.provide(NAMESPACE)
         for info in found:
             peer = PeerId(info.peer_id.to_base58())
-            endpoints = []
-            for address in info.addrs:
-                parts = str(address).split("/")
-                if len(parts) >= 5 and parts[1] in ("ip4", "ip6") and parts[3] == "tcp":
-                    endpoints.append(Endpoint(parts[2], int(parts[4])))
+            endpoints = [e for a in info.addrs[:ADDRESSES_MAX] if (e := _endpoint(a)) is not None]
             if peer != self._me and self._book.hint(peer, endpoints):
                 self._wake.set()
 
     def _connected(self) -> list[PeerId]:
         return [PeerId(peer.to_base58()) for peer in self._host.get_connected_peers()]
+
+
+def _endpoint(address: Multiaddr) -> Endpoint | None:
+    """The TCP endpoint a stranger's address means; None where it means none."""
+    try:
+        _, kind, ip, transport, port, *_ = str(address).split("/")
+        return Endpoint(ip, int(port)) if kind in ("ip4", "ip6") and transport == "tcp" else None
+    except ValueError:  # too short, or port 0
+        return None
 
 
 def _remote_ip(stream: INetStream) -> str | None:

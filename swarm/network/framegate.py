@@ -7,7 +7,7 @@ is read more slowly. docs/edge.md has the numbers.
 """
 
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import trio
 from libp2p.abc import ISecureConn
@@ -19,13 +19,11 @@ from libp2p.stream_muxer.yamux.yamux import (
     TYPE_DATA,
     TYPE_WINDOW_UPDATE,
     YAMUX_HEADER_FORMAT,
+    Yamux,
 )
 
 from swarm.network.limits import STREAMS, YAMUX_FRAMES, Bucket
 from swarm.network.statistics import Statistics
-
-if TYPE_CHECKING:
-    from swarm.network.guards import GuardedYamux
 
 STREAMS_MAX = 128
 """Streams a remote may have open at once on one connection; an honest one has about ten."""
@@ -41,9 +39,9 @@ class UnreadBytes:
     """How much data each connection of one host holds unread; the greediest must go."""
 
     def __init__(self) -> None:
-        self._by_connection: dict[GuardedYamux, int] = {}
+        self._by_connection: dict[Yamux, int] = {}
 
-    def note(self, connection: "GuardedYamux") -> "GuardedYamux | None":
+    def note(self, connection: Yamux) -> Yamux | None:
         """Measure `connection` anew; name whom to drop when all of them hold too much."""
         unread = sum(map(len, connection.stream_buffers.values()))
         self._by_connection[connection] = unread
@@ -51,7 +49,7 @@ class UnreadBytes:
             return None
         return max(self._by_connection, key=lambda c: self._by_connection[c])
 
-    def forget(self, connection: "GuardedYamux") -> None:
+    def forget(self, connection: Yamux) -> None:
         """`connection` is closed."""
         self._by_connection.pop(connection, None)
 
@@ -68,7 +66,7 @@ class FrameGate:
 
     def __init__(
         self,
-        connection: "GuardedYamux",
+        connection: Yamux,
         secured: ISecureConn,
         statistics: Statistics,
         unread: UnreadBytes,
@@ -155,7 +153,7 @@ class FrameGate:
             if not piece:
                 return  # the next header will not come either
             size -= len(piece)
-        await self._connection.send_frame(
+        await self._connection._write_frame(
             struct.pack(YAMUX_HEADER_FORMAT, 0, TYPE_WINDOW_UPDATE, FLAG_RST, stream_id, 0)
         )
 
@@ -168,7 +166,7 @@ class FrameGate:
         if greediest is not None:
             self._statistics.refuse("yamux-unread")
             self._unread.forget(greediest)
-            await greediest.hang_up()
+            await greediest.secured_conn.close()  # its reader cleans up
 
     async def _read_exactly(self, size: int) -> bytes:
         data = b""

@@ -17,8 +17,11 @@ import trio
 from libp2p.abc import IMuxedConn, INetConn, INetStream, ISecureConn
 from libp2p.io.abc import ReadWriteCloser
 from libp2p.network.connection.raw_connection import RawConnection
+from libp2p.network.exceptions import SwarmException
+from libp2p.network.stream.exceptions import StreamError
 from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
+from libp2p.rcmgr import Direction
 from libp2p.stream_muxer.yamux.yamux import (
     FLAG_SYN,
     TYPE_PING,
@@ -29,8 +32,9 @@ from libp2p.stream_muxer.yamux.yamux import (
 from libp2p.transport.upgrader import TransportUpgrader
 from multiaddr import Multiaddr
 
+from swarm.core.errors import PeerUnreachableError, RemoteProtocolError
 from swarm.network.framegate import FrameGate, UnreadBytes
-from swarm.network.limits import HANDSHAKES, Allowance
+from swarm.network.limits import HANDSHAKES, Allowance, Rate
 from swarm.network.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -40,6 +44,10 @@ log = logging.getLogger(__name__)
 
 HALF_OPEN_MAX = 128
 """Handshakes under way at once."""
+CONNECTIONS_MAX = 256
+"""Inbound and outbound; what bounds memory when everybody knows one bootstrap address."""
+OUTBOUND_WORTH = 2
+"""Of a peer we dialled: we wanted it. See `GuardedSwarm.worth`."""
 CONNECTIONS_PER_PEER_MAX = 4
 """Two that dialled each other at once have two for a moment."""
 PING_INTERVAL_S = 1.5
@@ -49,18 +57,58 @@ PONG_TIMEOUT_S = 4.0
 Handler = Callable[[INetStream], Awaitable[None]]
 
 
-def guarded(handler: Handler, statistics: Statistics) -> Handler:
-    """Wrap a stream handler: an exception out of a bare one ends the whole swarm."""
+def guarded(handler: Handler, name: str, statistics: Statistics) -> Handler:
+    """Wrap a stream handler: an exception out of a bare one ends the whole swarm.
+
+    What went wrong is counted as `name-slow`, `name-cut` (the stream ended early), `name-bad` (a
+    rule was broken) or `name-error`.
+    """
 
     async def handle(stream: INetStream) -> None:
         try:
             await handler(stream)
         except Exception as error:
-            statistics.refuse("stream-handler")
-            log.debug("stream handler: %r", error)
+            statistics.refuse(f"{name}-{_fault(error)}")
+            log.debug("%s stream: %r", name, error)
             await reset(stream)
 
     return handle
+
+
+def limited(
+    handler: Handler, name: str, statistics: Statistics, rate: Rate, at_once_max: int
+) -> Handler:
+    """Wrap a stream handler: one peer opens so many streams a second, and so many at once."""
+    allowance = Allowance(rate)
+    under_way: Counter[ID] = Counter()
+
+    async def handle(stream: INetStream) -> None:
+        peer = stream.muxed_conn.peer_id
+        if under_way[peer] >= at_once_max or not allowance.take(peer):
+            statistics.refuse(f"{name}-rate")
+            await reset(stream)
+            return
+        under_way[peer] += 1
+        try:
+            await handler(stream)
+        finally:
+            under_way[peer] -= 1
+            if not under_way[peer]:
+                del under_way[peer]
+
+    return handle
+
+
+def _fault(error: Exception) -> str:
+    match error:
+        case trio.TooSlowError():
+            return "slow"
+        case RemoteProtocolError():
+            return "bad"
+        case PeerUnreachableError() | StreamError():
+            return "cut"
+        case _:
+            return "error"
 
 
 async def reset(stream: INetStream) -> None:
@@ -81,13 +129,11 @@ class GuardedSwarm(Swarm):
     it the neighbour this peer cannot do without.
     """
 
-    statistics: Statistics
-    worth: Callable[[ID], int] = staticmethod(lambda peer: 0)
-    """How much a peer's connection matters to us; the least is closed first."""
-
     def __init__(self, *args: Any, statistics: Statistics, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.statistics = statistics
+        self.worth: Callable[[ID], int] = lambda peer: 0
+        """How much a peer's connection matters to us: 0 for an idle stranger's."""
         self._half_open: dict[trio.CancelScope, str] = {}
         self._handshakes = Allowance(HANDSHAKES)
 
@@ -114,7 +160,6 @@ class GuardedSwarm(Swarm):
         self._half_open[scope] = address
         with scope:
             try:
-                await self._make_room()
                 return await self.upgrade_inbound_raw_conn(raw, maddr)
             except Exception as error:
                 self.statistics.refuse("handshake")
@@ -131,11 +176,28 @@ class GuardedSwarm(Swarm):
         scope.cancel()
         self.statistics.refuse("handshake-crowd")
 
-    async def _make_room(self) -> None:
-        """When all connections are taken, close the one that matters least."""
+    def has_dialled(self, peer: ID) -> bool:
+        """Say whether we opened one of the connections to `peer`."""
+        connections = cast("list[SwarmConn]", self.connections.get(peer, []))
+        return any(connection.direction == Direction.OUTBOUND for connection in connections)
+
+    async def add_conn(self, muxed_conn: IMuxedConn, direction: str = "unknown") -> "SwarmConn":
+        # The peer is authenticated: its newest connection is the one that it can still use.
+        others = self.connections.get(muxed_conn.peer_id, [])
+        if len(others) >= CONNECTIONS_PER_PEER_MAX:
+            self.statistics.refuse("connections-peer")
+            await self._drop(others[0])
+        if len(self.get_connections()) >= CONNECTIONS_MAX:
+            await self._make_room(muxed_conn, direction)
+        return await super().add_conn(muxed_conn, direction)
+
+    async def _make_room(self, newcomer: IMuxedConn, direction: str) -> None:
+        """Close the connection that matters least, if it matters less than the new one.
+
+        Raises:
+            SwarmException: It does not. Nobody is closed for an equal: it would come back at once.
+        """
         connections = self.get_connections()
-        if len(connections) < self.connection_config.max_connections:
-            return
         crowd = Counter(map(_remote_ip, connections))
 
         def matters(connection: INetConn) -> tuple[int, int, float]:
@@ -144,16 +206,15 @@ class GuardedSwarm(Swarm):
             worth = self.worth(connection.muxed_conn.peer_id)
             return worth, -crowd[_remote_ip(connection)], -created_s
 
+        victim = min(connections, key=matters)
+        worth, crowd_there, _ = matters(victim)
+        worth_here = OUTBOUND_WORTH if direction == "outbound" else self.worth(newcomer.peer_id)
+        is_siege = -crowd_there > CONNECTIONS_MAX // 2 and _remote_ip(victim) != _ip(newcomer)
         self.statistics.refuse("connections-crowd")
-        await self._drop(min(connections, key=matters))
-
-    async def add_conn(self, muxed_conn: IMuxedConn, direction: str = "unknown") -> "SwarmConn":
-        # The peer is authenticated: its newest connection is the one that it can still use.
-        others = self.connections.get(muxed_conn.peer_id, [])
-        if len(others) >= CONNECTIONS_PER_PEER_MAX:
-            self.statistics.refuse("connections-peer")
-            await self._drop(others[0])
-        return await super().add_conn(muxed_conn, direction)
+        if worth and worth >= worth_here and not is_siege:
+            await cast(GuardedYamux, newcomer).hang_up()
+            raise SwarmException(f"all {CONNECTIONS_MAX} connections are taken")
+        await self._drop(victim)
 
     async def _drop(self, connection: INetConn) -> None:
         # Its slot is free at once; the rest follows when its reader finds the socket closed. A
@@ -163,7 +224,11 @@ class GuardedSwarm(Swarm):
 
 
 def _remote_ip(connection: INetConn) -> str:
-    address = cast(Yamux, connection.muxed_conn).get_remote_address()
+    return _ip(connection.muxed_conn)
+
+
+def _ip(connection: IMuxedConn) -> str:
+    address = cast(Yamux, connection).get_remote_address()
     return address[0] if address is not None else ""
 
 
@@ -202,10 +267,6 @@ class GuardedYamux(Yamux):
             await self._cleanup_on_error()
         finally:
             self._unread.forget(self)
-
-    async def send_frame(self, frame: bytes) -> None:
-        """Write one whole frame between those of the streams."""
-        await self._write_frame(frame)
 
     async def hang_up(self) -> None:
         """Close what the reader reads from; it cleans up."""

@@ -8,7 +8,7 @@ from libp2p.crypto.x25519 import create_new_key_pair as create_new_x25519_key_pa
 from libp2p.custom_types import TProtocol
 from libp2p.host.basic_host import BasicHost
 from libp2p.identity.identify_push.identify_push import ID_PUSH as IDENTIFY_PUSH
-from libp2p.kad_dht.kad_dht import DHTMode, KadDHT
+from libp2p.kad_dht.kad_dht import KadDHT
 from libp2p.network.config import ConnectionConfig
 from libp2p.peer.id import ID
 from libp2p.peer.peerstore import PeerStore
@@ -26,12 +26,19 @@ from swarm.network.gossip import (
     GuardedPubsub,
     raise_queue_limits,
 )
-from swarm.network.guards import GuardedSwarm, GuardedUpgrader, GuardedYamux, guarded
+from swarm.network.guards import (
+    CONNECTIONS_MAX,
+    GuardedSwarm,
+    GuardedUpgrader,
+    GuardedYamux,
+    guarded,
+)
 from swarm.network.identity import Identity
+from swarm.network.kademlia import GuardedKadDHT, limit_messages
 from swarm.network.statistics import Statistics
 
-CONNECTIONS_MAX = 256
-"""Inbound and outbound; what bounds memory when everybody knows one bootstrap address."""
+_CONNECTIONS_MAX = 2 * CONNECTIONS_MAX
+"""For the stock class, which looks before it knows who calls; `GuardedSwarm` has the last word."""
 _GOSSIP_PROTOCOLS = [TProtocol("/meshsub/1.2.0"), TProtocol("/meshsub/1.1.0")]
 
 
@@ -48,8 +55,8 @@ def build_swarm(identity: Identity, statistics: Statistics) -> GuardedSwarm:
         GuardedUpgrader({NOISE: noise}, {TProtocol(YAMUX): GuardedYamux}, statistics=statistics),
         transports=[TCP()],
         connection_config=ConnectionConfig(
-            max_connections=CONNECTIONS_MAX,
-            high_watermark=CONNECTIONS_MAX,
+            max_connections=_CONNECTIONS_MAX,
+            high_watermark=_CONNECTIONS_MAX,
             min_connections=0,
             low_watermark=0,  # 0: we dial, the stock auto-connector does not
             inbound_upgrade_timeout=5,
@@ -66,7 +73,7 @@ def build_host(swarm: GuardedSwarm) -> BasicHost:
     quiet_libp2p()
     host = BasicHost(swarm, addrs_factory=_Announced(), disable_identify_address_discovery=True)
     host.remove_stream_handler(IDENTIFY_PUSH)  # our addresses come with the exchange of addresses
-    swarm.set_stream_handler(guarded(swarm.common_stream_handler, swarm.statistics))
+    swarm.set_stream_handler(guarded(swarm.common_stream_handler, "stream", swarm.statistics))
     return host
 
 
@@ -99,9 +106,10 @@ def build_pubsub(
     return pubsub, gossip
 
 
-def build_dht(host: IHost) -> KadDHT:
+def build_dht(host: IHost, statistics: Statistics) -> KadDHT:
     """Put Kademlia on `host`, answering others."""
-    return KadDHT(host, DHTMode.SERVER, enable_values=False)
+    limit_messages()
+    return GuardedKadDHT(host, statistics)
 
 
 def quiet_libp2p() -> None:

@@ -1,49 +1,67 @@
 """Inbox: the bounded queue between libp2p's tasks and whoever takes the events."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 
 import trio
 
+from swarm.core.ids import PeerId
 from swarm.network.events import DirectMessage, NetworkEvent, PubsubMessage
 from swarm.network.statistics import Statistics
 
 CAPACITY = 1024
 """Events; at six peers with two messages a second each, a consumer may stall for 85 s."""
+BYTES_MAX = 16 * 1024 * 1024
+"""Payload of messages; sixty-four of the largest."""
+_EVENT_BYTES = 256
+"""What a message takes besides its payload."""
 
 
 class Inbox:
     """Holds events until they are delivered; putting never waits.
 
-    When full, the oldest pubsub message makes room (pubsub loses messages anyway and everything
-    on it is repeated), then the oldest direct message. Connection events are never dropped: there
-    are a few per peer.
+    When full, whoever has the most bytes in it makes room, so that a flood displaces itself: first
+    with its oldest pubsub message (pubsub loses messages anyway and everything on it is repeated),
+    then with its oldest direct one. Connection events are never dropped: there are a few per peer.
     """
 
     def __init__(self, statistics: Statistics) -> None:
         self._events: deque[NetworkEvent] = deque()
         self._arrived = trio.Event()
         self._statistics = statistics
+        self._shares: Counter[PeerId] = Counter()
 
     def put(self, event: NetworkEvent) -> None:
         """Queue `event`."""
         self._events.append(event)
-        if len(self._events) > CAPACITY:
-            self._drop_one()
+        self._account(event, 1)
+        while len(self._events) > CAPACITY or self._shares.total() > BYTES_MAX:
+            if not self._shares:
+                break
+            self._drop_one(max(self._shares, key=lambda sender: self._shares[sender]))
         self._arrived.set()
 
     async def deliver_forever(self, deliver: Callable[[NetworkEvent], Awaitable[None]]) -> None:
         """Hand over events one at a time, in order."""
         while True:
             while self._events:
-                await deliver(self._events.popleft())
+                event = self._events.popleft()
+                self._account(event, -1)
+                await deliver(event)
             self._arrived = trio.Event()
             await self._arrived.wait()
 
-    def _drop_one(self) -> None:
+    def _account(self, event: NetworkEvent, sign: int) -> None:
+        if isinstance(event, PubsubMessage | DirectMessage):
+            self._shares[event.sender] += sign * (len(event.data) + _EVENT_BYTES)
+            if not self._shares[event.sender]:
+                del self._shares[event.sender]
+
+    def _drop_one(self, sender: PeerId) -> None:
         for kind in (PubsubMessage, DirectMessage):
             for place, event in enumerate(self._events):
-                if isinstance(event, kind):
+                if isinstance(event, kind) and event.sender == sender:
                     del self._events[place]
+                    self._account(event, -1)
                     self._statistics.refuse("inbox-full")
                     return

@@ -10,6 +10,7 @@ from swarm.core.ids import PeerId
 from swarm.network.dialer import Dialer
 from swarm.network.events import DirectMessage
 from swarm.network.inbox import Inbox
+from swarm.network.limits import DIRECT_MESSAGES, Allowance, message_cost
 from swarm.network.statistics import Statistics
 from swarm.network.streams import frame, open_stream, peer_of, read_frame
 
@@ -26,6 +27,7 @@ class DirectMessages:
         self._dialer = dialer
         self._inbox = inbox
         self._statistics = statistics
+        self._allowance = Allowance(DIRECT_MESSAGES)
 
     async def send(self, peer: PeerId, data: bytes) -> None:
         """Send `data` to `peer`, dialling it first when necessary.
@@ -52,8 +54,12 @@ class DirectMessages:
 
     async def take(self, stream: INetStream) -> None:
         """Handle a stream another peer opened."""
+        peer = peer_of(stream)
         with trio.fail_after(_TIMEOUT_S):
             data = await read_frame(stream, DIRECT_MESSAGE_SIZE_MAX)
             await stream.close()
+        if not self._allowance.take(peer, message_cost(len(data))):
+            self._statistics.refuse("message-rate")
+            return
         self._statistics.count_received(data)
-        self._inbox.put(DirectMessage(peer_of(stream), data))
+        self._inbox.put(DirectMessage(peer, data))

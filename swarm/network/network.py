@@ -32,10 +32,18 @@ from swarm.network.events import (
     PubsubMessage,
 )
 from swarm.network.gossip import PUBSUB_MESSAGE_SIZE_MAX
-from swarm.network.guards import guarded
+from swarm.network.guards import OUTBOUND_WORTH, Handler, guarded, limited
 from swarm.network.host import build_dht, build_host, build_pubsub, build_swarm
 from swarm.network.identity import Identity
 from swarm.network.inbox import Inbox
+from swarm.network.limits import (
+    AT_ONCE_MAX,
+    BLOB_REQUESTS,
+    DIRECT_MESSAGES,
+    EXCHANGES,
+    KADEMLIA_STREAMS,
+    Rate,
+)
 from swarm.network.lock import require_free_port
 from swarm.network.messages import MESSAGE_PROTOCOL, DirectMessages
 from swarm.network.statistics import NetworkSnapshot, Statistics
@@ -93,6 +101,7 @@ class Network:
         self._messages = DirectMessages(self._host, self._dialer, self._inbox, self._statistics)
         self._nursery: trio.Nursery | None = None
         self._swarm.register_notifee(_Connections(self))
+        self._swarm.worth = self._worth
 
     async def run(
         self,
@@ -204,6 +213,15 @@ class Network:
         """A dial of a peer that should be connected failed."""
         self._inbox.put(PeerUnreachable(peer))
 
+    def _worth(self, peer: ID) -> int:
+        """3 for a peer of this round, 2 for one we dialled, 1 for one with a topic of ours."""
+        if self._discovery.is_kept(PeerId(peer.to_base58())):
+            return 3
+        if self._swarm.has_dialled(peer):
+            return OUTBOUND_WORTH
+        topics = self._pubsub.topic_ids
+        return int(any(peer in self._pubsub.peer_topics.get(topic, ()) for topic in topics))
+
     async def _run_libp2p(
         self,
         listen: Multiaddr,
@@ -220,9 +238,11 @@ class Network:
                 await stack.enter_async_context(background_trio_service(self._pubsub))
                 await stack.enter_async_context(background_trio_service(self._gossip))
                 await self._pubsub.wait_until_ready()
-                self._handle(BLOB_PROTOCOL, self._blobs.serve)
-                self._handle(MESSAGE_PROTOCOL, self._messages.take)
-                self._handle(PEERS_PROTOCOL, self._discovery.answer_exchange)
+                self._handle(BLOB_PROTOCOL, "blob", self._blobs.serve, BLOB_REQUESTS)
+                self._handle(MESSAGE_PROTOCOL, "message", self._messages.take, DIRECT_MESSAGES)
+                self._handle(
+                    PEERS_PROTOCOL, "exchange", self._discovery.answer_exchange, EXCHANGES
+                )
                 task_status.started()
                 await stop.wait()
                 scope.deadline = trio.current_time() + _SHUTDOWN_S
@@ -246,10 +266,8 @@ class Network:
 
     async def _run_dht(self) -> None:
         while True:
-            dht = build_dht(self._host)
-            self._host.set_stream_handler(
-                KAD_PROTOCOL, guarded(dht.handle_stream, self._statistics)
-            )
+            dht = build_dht(self._host, self._statistics)
+            self._handle(KAD_PROTOCOL, "kademlia", dht.handle_stream, KADEMLIA_STREAMS)
             try:
                 async with background_trio_service(dht):
                     await self._discovery.walk_dht(dht)
@@ -261,10 +279,9 @@ class Network:
         self._statistics.count_received(data)
         self._inbox.put(PubsubMessage(topic, PeerId(author.to_base58()), data))
 
-    def _handle(
-        self, protocol: TProtocol, handler: Callable[[INetStream], Awaitable[None]]
-    ) -> None:
-        self._host.set_stream_handler(protocol, guarded(handler, self._statistics))
+    def _handle(self, protocol: TProtocol, name: str, handler: Handler, rate: Rate) -> None:
+        handler = limited(handler, name, self._statistics, rate, AT_ONCE_MAX[name])
+        self._host.set_stream_handler(protocol, guarded(handler, name, self._statistics))
 
 
 class _Connections(INotifee):

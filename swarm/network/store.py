@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
@@ -17,6 +18,8 @@ from swarm.core.ids import Digest, is_digest
 
 BLOB_SIZE_MAX = 4 * 1024**3
 """Bytes; a model of a thousand million float32 parameters."""
+FREE_BYTES_MIN = 64 * 1024**2
+"""Bytes of disk that no blob of another peer may take."""
 
 
 class FileBlobStore:
@@ -30,7 +33,7 @@ class FileBlobStore:
     def __init__(self, root: Path, size_max: int = BLOB_SIZE_MAX) -> None:
         self._root = root
         self._size_max = size_max
-        self._awaited: dict[Digest, trio.Event] = {}
+        self._awaited: dict[Digest, _Arrival] = {}
         self.incoming = root / "incoming"
         """On the same file system, for whoever writes a file to `admit`."""
         try:
@@ -116,7 +119,7 @@ class FileBlobStore:
             raise _storage_error(f"store blob {ref.digest}", error) from error
         awaited = self._awaited.pop(ref.digest, None)
         if awaited is not None:
-            awaited.set()
+            awaited.event.set()
 
     async def wait_for(self, ref: BlobRef) -> None:
         """Return when the blob is here."""
@@ -126,7 +129,22 @@ class FileBlobStore:
     async def wait_for_digest(self, digest: Digest) -> None:
         """Return when a blob of this digest is here."""
         while self.size_of(digest) is None:
-            await self._awaited.setdefault(digest, trio.Event()).wait()
+            arrival = self._awaited.setdefault(digest, _Arrival())
+            arrival.num_waiting += 1
+            try:
+                await arrival.event.wait()
+            finally:
+                arrival.num_waiting -= 1
+                if not arrival.num_waiting and self._awaited.get(digest) is arrival:
+                    del self._awaited[digest]  # strangers wait for blobs that never come
+
+    def has_room(self, ref: BlobRef) -> bool:
+        """Say whether the blob may and can be stored here, with something left for the rest."""
+        try:
+            free_bytes = shutil.disk_usage(self._root).free
+        except OSError:
+            return False
+        return ref.size_bytes <= min(self._size_max, free_bytes - FREE_BYTES_MIN)
 
     def keep_only(self, refs: Collection[BlobRef]) -> None:
         """Delete every blob not named in `refs`."""
@@ -146,6 +164,14 @@ class FileBlobStore:
             raise StorageError(
                 f"blob {ref.digest} has {ref.size_bytes} bytes, at most {self._size_max} allowed"
             )
+
+
+class _Arrival:
+    """An awaited blob, and how many wait for it."""
+
+    def __init__(self) -> None:
+        self.event = trio.Event()
+        self.num_waiting = 0
 
 
 class PartialBlob:

@@ -122,10 +122,10 @@ async def test_a_raising_handler_costs_its_stream_and_is_counted():
         raise RuntimeError("a bug")
 
     stream = Stream()
-    await guarded(raising, statistics)(stream)
+    await guarded(raising, "blob", statistics)(stream)
 
     assert stream.was_reset
-    assert statistics.rejected == {"stream-handler": 1}
+    assert statistics.rejected == {"blob-error": 1}
 
 
 async def test_a_caller_without_encryption_is_refused(start_peer, tmp_path):
