@@ -28,6 +28,10 @@ class BlobDesk:
         """Whether everybody asked failed to give the blob, a moment ago."""
         return now_s < self._absent_until_s.get(blob.digest, now_s)
 
+    def is_coming(self, blob: BlobRef) -> bool:
+        """Whether the blob was asked for, and nothing was heard since."""
+        return blob.digest in self._asked
+
     def want(
         self, blob: BlobRef, holders: tuple[PeerId, ...], wait_s: float, now_s: float
     ) -> list[Effect]:

@@ -61,16 +61,18 @@ class RoundFacts:
         else:
             self.stale.setdefault(contribution.contributor.key, contribution)
 
-    def hear_aggregate(self, aggregate: Aggregate) -> bool:
-        """Keep a valid aggregate, of its author's earlier ones only the newest; is it news?"""
+    def knows(self, aggregate: Aggregate) -> bool:
+        """Whether this very aggregate was heard before."""
+        offers = self.aggregates.get(aggregate.cluster, ())
+        return any(offer.digest == aggregate.digest for offer in offers)
+
+    def hear_aggregate(self, aggregate: Aggregate) -> None:
+        """Keep a valid aggregate; of its author's earlier ones only the newest."""
         offers = self.aggregates.setdefault(aggregate.cluster, [])
-        if aggregate in offers:
-            return False
         earlier = [offer for offer in offers if offer.author == aggregate.author]
         for offer in earlier[: 1 - OFFERS_MAX]:
             offers.remove(offer)
         insort(offers, aggregate, key=lambda offer: offer.term)
-        return True
 
 
 @dataclass(slots=True)

@@ -109,7 +109,7 @@ class Federation:
         self._wishing = Wishing(me, spec)
         self._branches = Branches(me)
         self._offences = Offences()
-        self._own = OwnWork()
+        self._own = OwnWork(me)
         self._approached: GlobalModel | None = None
         self._initial_asked = False
         self._initial: WeightsCreated | None = None
@@ -149,6 +149,8 @@ class Federation:
             effects = self._dispatch(event, now_s)
         except InvalidRecordError as error:
             effects = self._reject(event, error, now_s)
+        if self.held is not None and isinstance(event, _LEADS_TO_NOTHING):
+            return effects  # silence and deadlines are looked at on every beat
         return effects + self._advance(now_s)
 
     def quarantined(self, now_s: float) -> frozenset[PeerId]:
@@ -403,8 +405,9 @@ class Federation:
                 return effects + self._begin(head, before, now_s)
             if not coming and not self._blobs.absent(head.blob, now_s):
                 coming = True
-                sources = self._sources(head)
-                effects += self._blobs.want(head.blob, sources, WAIT_FOR_HOLDER_S, now_s)
+                if not self._blobs.is_coming(head.blob):
+                    sources = self._sources(head)
+                    effects += self._blobs.want(head.blob, sources, WAIT_FOR_HOLDER_S, now_s)
                 effects += self._approach(head, now_s)
         return effects
 
@@ -422,6 +425,7 @@ class Federation:
         effects += self._branches.adopted(head, before, self.lineage)
         self._take_early(head.digest, now_s)
         self._own.forget_counted(window)
+        self._own.give_up_useless(window)
         if self.round is not None and not self.finished:
             for contribution in self._own.foldable(window):
                 effects += self.round.contribute(contribution)
@@ -440,12 +444,8 @@ class Federation:
         earlier = self._own.of(head.digest)
         if earlier is not None:  # after a restart this needs no learner
             return self.round.contribute(earlier) if self.round.mine is None else []
-        # Starting anew each time, a slow peer would never finish anything.
-        finishes = self._own.busy_elsewhere(head) and self._own.worth_finishing(
-            self.round.facts.window
-        )
-        if finishes or not self.ready:
-            return []
+        if not self.ready or self._own.busy_elsewhere(head):
+            return []  # starting anew each time, a slow peer would never finish anything
         self._own.starts(head)
         return [Train(head.digest, head.blob, RoundNumber(head.round + 1))]
 
@@ -572,6 +572,9 @@ class Federation:
         order = dict.fromkeys((*climb, head.author, *saying, *home, *contributors, *head.cohort))
         return tuple(peer for peer in order if peer != self.me)[:HOLDERS_MAX]
 
+
+_LEADS_TO_NOTHING = (Heartbeat, HeadRequest, SessionQuery, JoinWish)
+"""Most of what is heard; alone it makes no head or aggregate due."""
 
 _HANDLERS: dict[type[Event], Callable[..., list[Effect]]] = {
     Started: Federation._on_started,

@@ -1,7 +1,7 @@
 """Own work: what this peer is training from, and its contributions that no head names yet."""
 
 from swarm.core.blobs import BlobRef
-from swarm.core.ids import Digest
+from swarm.core.ids import Digest, PeerId
 from swarm.federation.ancestry import Window
 from swarm.federation.messages import Contribution, GlobalModel
 
@@ -12,7 +12,8 @@ class OwnWork:
     Invariant: at most one contribution per base.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, me: PeerId) -> None:
+        self._me = me
         self._contributions: dict[Digest, Contribution] = {}
         self._bases: dict[Digest, GlobalModel] = {}
         self._training: GlobalModel | None = None
@@ -37,9 +38,13 @@ class OwnWork:
         """Whether training from another head than the held one is under way."""
         return self._training is not None and self._training is not held
 
-    def worth_finishing(self, window: Window) -> bool:
-        """Whether what is being trained may still count in the round of this window."""
-        return self._training is not None and window.find(self._training.digest) is not None
+    def give_up_useless(self, window: Window) -> None:
+        """Forget about training whose result could not count in the round of this window."""
+        training = self._training
+        if training is None:
+            return
+        if window.find(training.digest) is None or (self._me, training.digest) in window.named:
+            self._training = None
 
     def keep(self, contribution: Contribution, base: GlobalModel) -> None:
         """Remember a contribution and the head it was trained from."""

@@ -133,8 +133,11 @@ class Round:
         if unknown and window.missing is not None:
             return False  # its records are still to come, and so is the next announcement
         if isinstance(announcement, Aggregate):
+            if self.facts.knows(announcement):
+                return False
             check_aggregate(announcement, window, self._spec)
-            return self.facts.hear_aggregate(announcement)
+            self.facts.hear_aggregate(announcement)
+            return True
         if not self._is_news(announcement):
             return False
         check_contribution(announcement, window, self._spec)
@@ -191,7 +194,7 @@ class Round:
             return [*effects, Publish(topic, head, _small(head.blob))], head
         aggregate = compose_aggregate(duty, self.base, event.blob, gathered, self._me)
         aggregate = aggregate.signed(sign(aggregate.digest))
-        self.hear(aggregate)
+        self.facts.hear_aggregate(aggregate)
         return effects + self._announce_aggregate(aggregate, duty.cluster), None
 
     def combine_failed(self, event: CombineFailed, now_s: float) -> list[Effect]:

@@ -15,7 +15,7 @@ from swarm.federation.duty import Duty
 from swarm.federation.effects import LearnerReady, Started
 from swarm.federation.federation import Federation
 from swarm.federation.messages import Aggregate, Contribution, Contributor, GlobalModel
-from swarm.federation.tree import Cluster, Tree, succession
+from swarm.federation.tree import Cluster, Tree, root_succession, succession
 from swarm.federation.validity import peers_below, tree_of
 
 PEERS = tuple(PeerId(f"peer-{k}") for k in range(6))
@@ -37,10 +37,12 @@ class Session:
         default_factory=lambda: SessionSpec(starter=PEERS[0], rounds=4, num_examples_max=1000)
     )
     peers: tuple[PeerId, ...] = PEERS
+    initial: str = "initial"
+    """Names head 0's weights: another name, another head 0 and other successions."""
 
     @property
     def head0(self) -> GlobalModel:
-        return self.first(blob("initial"))
+        return self.first(blob(self.initial))
 
     def first(self, initial: BlobRef, **fields: Any) -> GlobalModel:
         values: dict[str, Any] = {
@@ -80,7 +82,9 @@ class Session:
             "merged": (),
             "slow": (),
             "metrics": (),
-            "author": self.ranking(parent, self.tree(parent).root)[term],
+            "author": root_succession(parent.digest, self.tree(parent), frozenset(parent.slow))[
+                term
+            ],
         }
         return GlobalModel(**{**values, **fields}).signed(b"s")
 

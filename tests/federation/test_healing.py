@@ -1,0 +1,382 @@
+"""Two lineages meet again: who tells, who merges, who checks, who waits."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from swarm.core.effects import BlobArrived, FetchBlob, Publish, Send
+from swarm.core.ids import PeerId
+from swarm.core.machine import Effect, TimerFired
+from swarm.core.session import SessionSpec
+from swarm.federation.ancestry import window_of
+from swarm.federation.blob_desk import BlobDesk
+from swarm.federation.branches import KEPT_FOR_ADOPTIONS
+from swarm.federation.duty import RoundFacts
+from swarm.federation.effects import (
+    Combine,
+    Combined,
+    MergeInput,
+    Note,
+    Rejection,
+    TrainingFinished,
+)
+from swarm.federation.federation import REPEAT, Federation
+from swarm.federation.messages import (
+    HISTORY_MAX,
+    Branch,
+    GlobalModel,
+    HeadHistory,
+    HeadRequest,
+    JoinWish,
+    Merged,
+)
+from swarm.federation.tree import root_succession, succession
+from swarm.federation.validity import InvalidRecordError, check_head, is_majority
+
+
+def of(kind: type, effects: list[Effect]) -> list[Any]:
+    return [effect for effect in effects if isinstance(effect, kind)]
+
+
+def adopt(machine: Federation, head: GlobalModel, now_s: float) -> list[Effect]:
+    machine.handle(head, now_s)
+    return machine.handle(BlobArrived(head.blob), now_s)
+
+
+class Parted:
+    """After head 1 peers 0 to 3 went on for two heads, peers 4 and 5 for one."""
+
+    def __init__(self, session: Any) -> None:
+        self.session = session
+        self.head0, self.head1 = session.chain(1)
+        many, few = session.peers[:4], session.peers[4:]
+        self.a2 = self._child(self.head1, many)
+        self.a3 = self._child(self.a2, many)
+        term = next(
+            k
+            for k, peer in enumerate(self._ranking(self.head1))
+            if peer in few  # its author must be on that side
+        )
+        self.b2 = self._child(self.head1, few, term)
+        self.known = {h.digest: h for h in (self.head0, self.head1, self.a2, self.a3, self.b2)}
+
+    def _ranking(self, head: GlobalModel) -> tuple[PeerId, ...]:
+        ranking: tuple[PeerId, ...] = self.session.ranking(head, self.session.tree(head).root)
+        return ranking
+
+    def _child(self, parent: GlobalModel, peers: tuple[PeerId, ...], term: int = 0) -> GlobalModel:
+        contributors = self.session.contributors(parent, peers)
+        head: GlobalModel = self.session.child(
+            parent, term, contributors=contributors, cohort=peers
+        )
+        return head
+
+    def merging(self, num_examples: int = 200, **fields: Any) -> GlobalModel:
+        merged = (Merged(self.b2.digest, num_examples),)
+        contributors = self.session.contributors(self.a3, self.a3.cohort)
+        values = {"merged": merged, "contributors": contributors, **fields}
+        head: GlobalModel = self.session.child(self.a3, **values)
+        return head
+
+
+@pytest.fixture
+def parted(session: Any) -> Parted:
+    return Parted(session)
+
+
+# -- the side that is left
+
+
+def left(session: Any, parted: Parted) -> tuple[Federation, list[Effect]]:
+    """A peer of the lesser side meets the others."""
+    machine, _ = session.machine(session.peers[5], parted.head0, parted.head1, parted.b2)
+    machine.handle(parted.a2, 9.0)
+    return machine, adopt(machine, parted.a3, 10.0)
+
+
+def test_who_leaves_a_lineage_tells_of_it_with_its_wish(session: Any, parted: Parted) -> None:
+    _, adopted = left(session, parted)
+
+    wishes = [e.message for e in of(Send, adopted) if isinstance(e.message, JoinWish)]
+    assert {w.branches for w in wishes} == {(Branch(parted.b2.digest, session.peers[5]),)}
+
+
+def test_once_merged_a_branch_is_told_of_no_more(session: Any) -> None:
+    session.spec = replace(session.spec, rounds=9)
+    parted = Parted(session)
+    machine, _ = left(session, parted)
+
+    everyone = {"cohort": tuple(session.peers)}
+    effects = adopt(machine, parted.merging(**everyone), 12.0)
+    done = machine.handle(TrainingFinished(machine.held.digest, parted.b2.blob, 9, 1.0, None), 13)
+
+    (mine,) = [e.message for e in of(Publish, done)]
+    assert mine.branches == ()
+    assert of(Note, effects)[0].kind == "head"
+
+
+def test_a_branch_that_nobody_merges_is_given_up_in_the_end(session: Any) -> None:
+    session.spec = replace(session.spec, rounds=99)
+    parted = Parted(session)
+    machine, _ = left(session, parted)
+    head = parted.a3
+    notes: list[str] = []
+
+    for k in range(KEPT_FOR_ADOPTIONS + 1):
+        contributors = session.contributors(head, head.cohort)
+        head = session.child(head, contributors=contributors, cohort=head.cohort)
+        notes += [n.text for n in of(Note, adopt(machine, head, 20.0 + k)) if n.kind == "skipped"]
+
+    assert notes == [f"branch {parted.b2.digest[:12]} is not merged: no head took it in"]
+
+
+def test_leaving_a_sibling_of_the_same_contributions_loses_nothing(session: Any) -> None:
+    """A fork by takeover, not by a partition."""
+    head0 = session.head0
+    first, second = session.child(head0), session.child(head0, term=1)
+    machine, _ = session.machine(session.peers[0], head0, first)
+
+    effects = adopt(machine, second, 5.0)
+
+    assert [n for n in of(Note, effects) if n.kind == "skipped"] == []
+
+
+def test_two_sides_that_name_one_contribution_say_what_is_lost(session: Any) -> None:
+    head0 = session.head0
+    mine = session.child(head0, contributors=session.contributors(head0, session.peers[:4]))
+    theirs = session.child(
+        head0, term=1, contributors=session.contributors(head0, session.peers[3:])
+    )
+    machine, _ = session.machine(session.peers[0], head0, mine)
+
+    notes = [n for n in of(Note, adopt(machine, theirs, 5.0)) if n.kind == "skipped"]
+
+    assert len(notes) == 1
+    assert "both sides name the contribution of peer-3; 3 contributions are lost" in notes[0].text
+
+
+# -- who composes the next head
+
+
+def composer(session: Any, parted: Parted) -> tuple[Federation, list[Effect]]:
+    """The root's aggregator on head a3, told of the branch by one of its holders."""
+    me = session.ranking(parted.a3, session.tree(parted.a3).root)[0]
+    heads = (parted.head0, parted.head1, parted.a2, parted.a3)
+    machine, _ = session.machine(me, *heads)
+    holder = session.peers[5]
+    branches = (Branch(parted.b2.digest, holder),)
+    machine.handle(JoinWish(session.spec.id, holder, parted.a3.key, branches), 1.0)
+    return machine, machine.handle(TimerFired(REPEAT), 2.0)
+
+
+def test_the_composer_asks_the_holder_for_record_and_weights(session: Any, parted: Parted) -> None:
+    machine, first = composer(session, parted)
+    request = HeadRequest(session.spec.id, machine.me, parted.b2.digest, HISTORY_MAX)
+    history = HeadHistory(session.spec.id, session.peers[5], (parted.b2,))
+
+    then = machine.handle(history, 3.0)
+
+    assert Send(session.peers[5], request) in first
+    assert FetchBlob(parted.b2.blob, (session.peers[5], parted.b2.author), 0.0) in then
+
+
+def close_round(
+    session: Any,
+    machine: Federation,
+    head: GlobalModel,
+    rejected: tuple[Rejection, ...] = (),
+) -> list[Effect]:
+    """Every other contribution and aggregate comes in, then this peer's own contribution."""
+    tree = session.tree(head)
+    home = tree.home(machine.me)
+    others = [session.contribution(peer, head) for peer in home.peers if peer != machine.me]
+    if tree.root.children:
+        others += [session.aggregate(c, head) for c in tree.tiers[0] if c is not home]
+    for message in others:
+        machine.handle(message, 5.0)
+        machine.handle(BlobArrived(message.blob), 5.0)
+    mine = session.contribution(machine.me, head)
+    effects = machine.handle(TrainingFinished(head.digest, mine.blob, 100, 4.0, None), 5.0)
+    for effect in effects:  # grows while the combinations are answered
+        if isinstance(effect, Combine):
+            failing = rejected if effect.merge is not None else ()
+            made = session.contribution(effect.cluster, head).blob
+            effects += machine.handle(Combined(effect.base, effect.cluster, made, failing), 6.0)
+    return effects
+
+
+def test_the_next_head_merges_the_branch_with_its_share(session: Any, parted: Parted) -> None:
+    machine, _ = composer(session, parted)
+    machine.handle(HeadHistory(session.spec.id, session.peers[5], (parted.b2,)), 3.0)
+    machine.handle(BlobArrived(parted.b2.blob), 4.0)
+
+    effects = close_round(session, machine, parted.a3)
+
+    root = session.tree(parted.a3).root
+    (job,) = [e for e in of(Combine, effects) if e.cluster == root.id]
+    name = f"merge of {parted.b2.digest[:12]}"
+    assert job.merge == MergeInput(name, parted.b2.blob, 200 / (800 + 200))
+    (head,) = [e.message for e in of(Publish, effects) if isinstance(e.message, GlobalModel)]
+    assert head.merged == (Merged(parted.b2.digest, 200),)
+    assert head.weight == 400 + 200
+    assert session.peers[5] in head.cohort
+    check_head(head, parted.known, session.spec)
+
+
+def test_a_branch_whose_weights_are_not_here_yet_is_left_for_the_next_head(
+    session: Any, parted: Parted
+) -> None:
+    machine, _ = composer(session, parted)
+    machine.handle(HeadHistory(session.spec.id, session.peers[5], (parted.b2,)), 3.0)
+
+    effects = close_round(session, machine, parted.a3)
+
+    assert all(job.merge is None for job in of(Combine, effects))
+
+
+def test_a_branch_that_fails_a_gate_is_not_named(session: Any, parted: Parted) -> None:
+    machine, _ = composer(session, parted)
+    machine.handle(HeadHistory(session.spec.id, session.peers[5], (parted.b2,)), 3.0)
+    machine.handle(BlobArrived(parted.b2.blob), 4.0)
+    name = f"merge of {parted.b2.digest[:12]}"
+
+    effects = close_round(session, machine, parted.a3, (Rejection(name, "not finite"),))
+
+    (head,) = [e.message for e in of(Publish, effects) if isinstance(e.message, GlobalModel)]
+    assert head.merged == ()
+    assert any(n.kind == "skipped" and "not finite" in n.text for n in of(Note, effects))
+
+
+# -- who adopts
+
+
+@pytest.mark.parametrize(
+    ("examples", "rule"), [(199, "count the examples"), (201, "count the examples")]
+)
+def test_a_merge_must_count_what_is_behind_the_branch(
+    session: Any, parted: Parted, examples: int, rule: str
+) -> None:
+    check_head(parted.merging(), parted.known, session.spec)
+    with pytest.raises(InvalidRecordError, match=rule):
+        check_head(parted.merging(examples), parted.known, session.spec)
+
+
+def test_a_merge_may_not_repeat_what_is_named_already(session: Any, parted: Parted) -> None:
+    once = parted.merging(cohort=tuple(session.peers))
+    known = {**parted.known, once.digest: once}
+    twice = session.child(
+        once,
+        contributors=session.contributors(once, session.peers),
+        merged=(Merged(parted.b2.digest, 200),),
+    )
+
+    with pytest.raises(InvalidRecordError, match="merged"):
+        check_head(twice, known, session.spec)
+
+
+def test_a_merged_head_must_be_less_than_the_parent(session: Any, parted: Parted) -> None:
+    """Otherwise the parent's holders should have adopted it."""
+    head = session.child(
+        parted.b2,
+        contributors=session.contributors(parted.b2, parted.b2.cohort),
+        merged=(Merged(parted.a3.digest, 800),),
+    )
+
+    with pytest.raises(InvalidRecordError, match="less than the parent"):
+        check_head(head, parted.known, session.spec)
+
+
+def test_a_head_that_merges_an_unknown_branch_waits_for_its_record(
+    session: Any, parted: Parted
+) -> None:
+    heads = (parted.head0, parted.head1, parted.a2, parted.a3)
+    machine, _ = session.machine(session.peers[0], *heads)
+    merging = parted.merging()
+
+    asked = machine.handle(merging, 10.0)
+    machine.handle(BlobArrived(merging.blob), 10.5)
+    waiting = machine.held
+    machine.handle(HeadHistory(session.spec.id, merging.author, (parted.b2,)), 11.0)
+
+    request = HeadRequest(session.spec.id, machine.me, parted.b2.digest, HISTORY_MAX)
+    assert Send(merging.author, request) in asked
+    assert waiting == parted.a3
+    assert machine.held == merging
+
+
+# -- the policy of the majority
+
+
+@pytest.mark.parametrize(
+    ("peers", "verdict"),
+    [((0, 1, 2, 3), True), ((4, 5), False), ((0, 4, 5), True), ((3, 4, 5), False)],
+    ids=["more", "fewer", "half-with-the-least", "half-without"],
+)
+def test_a_tie_goes_to_the_side_with_the_least_peer_id(
+    session: Any, peers: tuple[int, ...], verdict: bool
+) -> None:
+    assert is_majority({session.peers[k] for k in peers}, session.peers) is verdict
+
+
+def test_a_head_without_a_majority_is_refused_where_the_policy_asks_for_one(session: Any) -> None:
+    session.spec = replace(session.spec, partition_policy="majority")
+    head0 = session.head0
+    few = session.child(head0, contributors=session.contributors(head0, session.peers[3:]))
+    many = session.child(head0, contributors=session.contributors(head0, session.peers[:3]))
+
+    check_head(many, {head0.digest: head0}, session.spec)
+    with pytest.raises(InvalidRecordError, match="majority"):
+        check_head(few, {head0.digest: head0}, session.spec)
+
+
+def root_duty(session: Any, peers: tuple[PeerId, ...]) -> tuple[Any, RoundFacts, Any]:
+    """The root of a one-tier round, these contributions in, everyone else lost."""
+    head0 = session.head0
+    (cluster,) = session.tree(head0).tiers[0]
+    facts = RoundFacts(window_of({}, head0))
+    blobs = BlobDesk()
+    for peer in peers:
+        contribution = session.contribution(peer, head0)
+        facts.hear_contribution(contribution)
+        blobs.arrived(contribution.blob)
+    facts.given_up |= set(head0.cohort) - set(peers)
+    term = next(
+        k for k, p in enumerate(succession(head0.digest, cluster, frozenset())) if p in peers
+    )
+    duty = session.duty(cluster, head0, term, 30.0)
+    return duty, facts, blobs
+
+
+@pytest.mark.parametrize(("chosen", "closes"), [((0, 1, 2), True), ((3, 4, 5), False)])
+def test_the_side_without_a_majority_forms_no_head(
+    session: Any, chosen: tuple[int, ...], closes: bool
+) -> None:
+    session.spec = replace(session.spec, partition_policy="majority", cluster_size=6)
+    duty, facts, blobs = root_duty(session, tuple(session.peers[k] for k in chosen))
+
+    effects = duty.advance(facts, blobs, session.spec, 40.0)
+
+    assert bool(of(Combine, effects)) is closes
+
+
+# -- last resort
+
+
+def test_when_all_duty_peers_are_gone_another_of_the_cohort_composes_the_head(
+    session: Any,
+) -> None:
+    """In a tree of three tiers not everyone stands by for the root."""
+    peers = tuple(PeerId(f"peer-{k:02d}") for k in range(30))
+    session.peers, session.spec = peers, SessionSpec(starter=peers[0], rounds=4)
+    head0 = session.head0
+    tree = session.tree(head0)
+    ranking = root_succession(head0.digest, tree, frozenset())
+    first = succession(head0.digest, tree.root, frozenset())
+    contributors = session.contributors(head0, peers)
+    last_resort = session.child(
+        head0, author=ranking[-1], term=len(ranking) - 1, contributors=contributors
+    )
+
+    assert len(first) < len(ranking) == len(peers)
+    check_head(last_resort, {head0.digest: head0}, session.spec)
