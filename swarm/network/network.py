@@ -17,7 +17,12 @@ from multiaddr import Multiaddr
 from trio_typing import TaskStatus
 
 from swarm.core.blobs import BlobRef
-from swarm.core.errors import ConfigurationError, LocalProtocolError, PeerUnreachableError
+from swarm.core.errors import (
+    ConfigurationError,
+    LocalProtocolError,
+    PeerUnreachableError,
+    RemoteProtocolError,
+)
 from swarm.core.ids import PeerId
 from swarm.network.addressbook import AddressBook
 from swarm.network.addresses import BootstrapAddress
@@ -189,6 +194,10 @@ class Network:
     def keep_connected(self, peers: Collection[PeerId]) -> None:
         """Hold connections to these peers and redial the lost ones; replaces the earlier set."""
         self._discovery.keep_connected(peers)
+
+    def refuse(self, error: RemoteProtocolError) -> None:
+        """Count a message that the codec turned down."""
+        self._statistics.refuse(getattr(error, "counter", "wire"))
 
     def snapshot(self) -> NetworkSnapshot:
         """Who is connected, and the totals so far."""

@@ -40,7 +40,7 @@ MESSAGE_SIZE_MAX = 256 * 1024
 Verify = Callable[[PeerId, bytes, bytes], bool]
 """Says whether a signature over bytes is the peer's."""
 
-_KINDS: dict[str, type[Event]] = {
+KINDS: dict[str, type[Event]] = {
     "head": GlobalModel,
     "aggregate": Aggregate,
     "contribution": Contribution,
@@ -53,7 +53,8 @@ _KINDS: dict[str, type[Event]] = {
     "heads": HeadHistory,
     "status": Status,
 }
-_NAMES = {kind: name for name, kind in _KINDS.items()}
+"""Messages by the name of their kind; docs/protocol.md has the same table."""
+_NAMES = {kind: name for name, kind in KINDS.items()}
 _SENDER_FIELD: dict[type[Event], str] = {Contribution: "peer"}
 _PEER_ID = re.compile(r"[1-9A-HJ-NP-Za-km-z]{20,128}")
 _ITEMS_MAX = 4096
@@ -74,6 +75,14 @@ class Received:
     attached: bytes | None = None
 
 
+class RefusedError(RemoteProtocolError):
+    """A message that breaks a rule; `counter` names the kind of rule for the statistics."""
+
+    def __init__(self, counter: str, reason: str) -> None:
+        super().__init__(reason)
+        self.counter = counter
+
+
 def signing_bytes(digest: Digest) -> bytes:
     """What the author of a record signs."""
     return f"swarm/{PROTOCOL_VERSION} record {digest}".encode()
@@ -89,7 +98,7 @@ def encode(message: Event, attached: bytes | None = None) -> bytes:
     if kind not in _NAMES:
         raise LocalProtocolError(f"{kind.__name__} has no wire form")
     body = _CONVERTER.unstructure(message)
-    body.pop(_sender_field(kind), None)
+    body.pop(sender_field(kind), None)
     envelope = {"v": PROTOCOL_VERSION, "k": _NAMES[kind], "b": body}
     if attached is not None:
         envelope["a"] = attached
@@ -105,51 +114,65 @@ def decode(data: bytes, sender: PeerId, verify: Verify) -> Received:
     """Parse an envelope that `sender` sent.
 
     Raises:
-        RemoteProtocolError: It breaks a rule, which the message names.
+        RefusedError: It breaks a rule, which the message names.
     """
     envelope = _unpack(data)
     version, kind_name = envelope.get("v"), envelope.get("k")
     if version != PROTOCOL_VERSION:
-        raise RemoteProtocolError(f"version must be {PROTOCOL_VERSION}, got {version!r:.40}")
-    kind = _KINDS.get(kind_name) if isinstance(kind_name, str) else None
+        raise RefusedError(
+            "wire-version", f"version must be {PROTOCOL_VERSION}, got {version!r:.40}"
+        )
+    kind = KINDS.get(kind_name) if isinstance(kind_name, str) else None
     if kind is None:
-        raise RemoteProtocolError(f"unknown kind of message: {kind_name!r:.40}")
+        raise RefusedError("wire-kind", f"unknown kind of message: {kind_name!r:.40}")
     body = envelope.get("b")
     if not isinstance(body, dict):
-        raise RemoteProtocolError("the body must be a map")
+        raise RefusedError("wire-envelope", "the body must be a map")
     message = _structure(body, kind, sender)
     _check_signatures(message, verify)
     return Received(message, _check_attached(envelope.get("a"), message))
 
 
-def _sender_field(kind: type[Event]) -> str:
+def sender_field(kind: type[Event]) -> str:
+    """Name the field that says who sent a message of this kind; it does not travel."""
     return _SENDER_FIELD.get(kind, "sender")
 
 
 def _unpack(data: bytes) -> dict[str, Any]:
     if len(data) > MESSAGE_SIZE_MAX:
-        raise RemoteProtocolError(
-            f"a message must have at most {MESSAGE_SIZE_MAX} bytes, got {len(data)}"
+        raise RefusedError(
+            "wire-envelope",
+            f"a message must have at most {MESSAGE_SIZE_MAX} bytes, got {len(data)}",
         )
     try:
-        envelope = msgpack.unpackb(data, **_LIMITS)
+        envelope = msgpack.unpackb(data, object_pairs_hook=_distinct, **_LIMITS)
     except (ValueError, RecursionError, TypeError) as error:
-        raise RemoteProtocolError(f"not a msgpack envelope: {error!r:.120}") from error
+        raise RefusedError("wire-envelope", f"not a msgpack envelope: {error!r:.120}") from error
     if not isinstance(envelope, dict) or envelope.keys() - {"v", "k", "b", "a"}:
-        raise RemoteProtocolError("an envelope must be a map of v, k, b and a only")
+        raise RefusedError("wire-envelope", "an envelope must be a map of v, k, b and a only")
     return envelope
 
 
+def _distinct(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    """A map whose keys are distinct: parsers differ in which of two equal ones counts."""
+    items = dict(pairs)
+    if len(items) < len(pairs):
+        raise ValueError("a map must have distinct keys")
+    return items
+
+
 def _structure(body: dict[str, Any], kind: type[Event], sender: PeerId) -> Event:
-    field = _sender_field(kind)
+    field = sender_field(kind)
     if any(f.name == field for f in dataclasses.fields(kind)):  # type: ignore[arg-type]  # all are
         if field in body:
-            raise RemoteProtocolError(f"{field} must be left out: it is who sent the message")
+            raise RefusedError(
+                "wire-sender", f"{field} must be left out: it is who sent the message"
+            )
         body = {**body, field: sender}
     try:
         return _CONVERTER.structure(body, kind)
     except (BaseValidationError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise RemoteProtocolError(f"{kind.__name__}: {_reasons(error)}") from error
+        raise RefusedError("wire-field", f"{kind.__name__}: {_reasons(error)}") from error
 
 
 def _check_signatures(message: Event, verify: Verify) -> None:
@@ -158,7 +181,9 @@ def _check_signatures(message: Event, verify: Verify) -> None:
         if isinstance(record, GlobalModel | Aggregate) and not verify(
             record.author, signing_bytes(record.digest), record.signature
         ):
-            raise RemoteProtocolError(f"{type(record).__name__}: not signed by its author")
+            raise RefusedError(
+                "wire-signature", f"{type(record).__name__}: not signed by its author"
+            )
 
 
 def _check_attached(attached: object, message: Event) -> bytes | None:
@@ -166,9 +191,9 @@ def _check_attached(attached: object, message: Event) -> bytes | None:
         return None
     blob = getattr(message, "blob", None)
     if not isinstance(attached, bytes) or not isinstance(blob, BlobRef):
-        raise RemoteProtocolError("only a message that names a blob may carry one")
+        raise RefusedError("wire-attached", "only a message that names a blob may carry one")
     if len(attached) != blob.size_bytes or hashlib.sha256(attached).hexdigest() != blob.digest:
-        raise RemoteProtocolError("the carried bytes must be the blob that is named")
+        raise RefusedError("wire-attached", "the carried bytes must be the blob that is named")
     return attached
 
 

@@ -1,0 +1,196 @@
+"""Random messages of every kind, built from their type annotations, so new fields are covered.
+
+The same annotations drive hypothesis and the byte fuzzer: `message_strategy` and `sample`.
+"""
+
+import dataclasses
+import functools
+import types
+import typing
+from random import Random
+from typing import Any
+
+from hypothesis import strategies as st
+
+from swarm.core.blobs import BlobRef
+from swarm.core.canonical import sha256_hex
+from swarm.core.ids import ClusterId, Digest, PeerId, SessionId
+from swarm.core.machine import Event
+from swarm.federation.messages import Aggregate, GlobalModel, HeadHistory
+from swarm.network.identity import Identity
+from swarm.network.wire import KINDS, encode, sender_field, signing_bytes
+from tests.fuzz.mutations import seeded
+
+IDENTITIES = [Identity.generate(bytes([n]) * 32) for n in range(6)]
+PEERS = [identity.peer_id for identity in IDENTITIES]
+BY_PEER = dict(zip(PEERS, IDENTITIES, strict=True))
+SENDER = PEERS[0]
+DIGESTS = [sha256_hex(bytes([n])) for n in range(6)]
+NAMES: dict[Any, list[Any]] = {
+    PeerId: PEERS,
+    Digest: DIGESTS,
+    SessionId: DIGESTS,
+    ClusterId: [digest[:16] for digest in DIGESTS],
+}
+ATTEMPTS_MAX = 200
+
+
+class Choices(typing.Protocol):
+    """Where the decisions come from: hypothesis' draw, or a seeded generator."""
+
+    def integer(self, low: int, high: int) -> int: ...
+
+    def number(self) -> float: ...
+
+    def text(self) -> str: ...
+
+
+class Drawn:
+    """Decisions of hypothesis, which shrinks them."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self._draw = draw
+
+    def integer(self, low: int, high: int) -> int:
+        return self._draw(st.integers(low, high))
+
+    def number(self) -> float:
+        return self._draw(st.floats(0, 1) | st.floats(0, 1e9))
+
+    def text(self) -> str:
+        return self._draw(st.text(max_size=8))
+
+
+class Rolled:
+    """Decisions of a seeded generator."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+
+    def integer(self, low: int, high: int) -> int:
+        return self._random.randint(low, high)
+
+    def number(self) -> float:
+        return self._random.random() * self._random.choice([1, 1, 1e9])
+
+    def text(self) -> str:
+        return "".join(
+            self._random.choice("aZ9é\x00🙂 /") for _ in range(self._random.randint(0, 8))
+        )
+
+
+class NoSuchMessageError(Exception):
+    """No valid message came out of these decisions."""
+
+
+def make(kind: type[Event], choices: Choices) -> Event:
+    """A valid message of `kind`, signed where records are."""
+    return _signed(_make(kind, choices))
+
+
+@st.composite
+def message_strategy(draw: st.DrawFn) -> Event:
+    choices = Drawn(draw)
+    kind = draw(st.sampled_from(list(KINDS.values())))
+    try:
+        return make(kind, choices)
+    except NoSuchMessageError:
+        return make(kind, Rolled(seeded(draw(st.integers(0, 1000)))))
+
+
+def sample(random: Random) -> Event:
+    """A valid message of any kind."""
+    return make(random.choice(list(KINDS.values())), Rolled(random))
+
+
+def corpus(random: Random, count: int) -> list[bytes]:
+    """Valid envelopes, some with a blob attached."""
+    return [encode(sample(random)) for _ in range(count)]
+
+
+def _make(kind: type[Any], choices: Choices) -> Any:
+    hints = typing.get_type_hints(kind)
+    for _ in range(ATTEMPTS_MAX):
+        fields = {f.name: _value(hints[f.name], choices) for f in dataclasses.fields(kind)}
+        if kind in KINDS.values() and sender_field(kind) in fields:
+            fields[sender_field(kind)] = SENDER
+        metrics = fields.get("metrics")
+        if "peer" in fields and dataclasses.is_dataclass(metrics):
+            fields["metrics"] = dataclasses.replace(metrics, peer=fields["peer"])
+        if "parent" in fields and fields["parent"] is None:
+            fields["round"] = 0
+        try:
+            return kind(**_plausible(kind, fields))
+        except ValueError:
+            continue
+    raise NoSuchMessageError(kind.__name__)
+
+
+def _plausible(kind: type[Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """Keep the defaults where a random value is almost never allowed."""
+    if kind.__name__ != "SessionSpec":
+        return fields
+    kept = ("seed", "starter", "rounds", "batch_size", "learning_rate", "deadline_first_s")
+    return {name: value for name, value in fields.items() if name in kept}
+
+
+def _value(hint: Any, choices: Choices) -> Any:
+    if hint in NAMES:
+        return NAMES[hint][choices.integer(0, len(DIGESTS) - 1)]
+    if hasattr(hint, "__supertype__"):
+        return _value(hint.__supertype__, choices)
+    inner = typing.get_args(hint)
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return _value(inner[choices.integer(0, len(inner) - 1)], choices)
+    if typing.get_origin(hint) is tuple:
+        return _tuple(inner, choices)
+    if dataclasses.is_dataclass(hint):
+        return _make(typing.cast(type[Any], hint), choices)
+    return _plain(hint, choices)
+
+
+def _tuple(items: tuple[Any, ...], choices: Choices) -> tuple[Any, ...]:
+    if len(items) == 2 and items[1] is Ellipsis:
+        values = [_value(items[0], choices) for _ in range(choices.integer(0, 3))]
+        return tuple(dict.fromkeys(values)) if items[0] is PeerId else tuple(values)
+    return tuple(_value(item, choices) for item in items)
+
+
+def _plain(hint: Any, choices: Choices) -> Any:
+    if hint is type(None):
+        return None
+    if hint is bool:
+        return bool(choices.integer(0, 1))
+    if hint is int:
+        return choices.integer(0, [1, 40, 2**53, 2**63 - 1][choices.integer(0, 3)])
+    if hint is float:
+        return choices.number()
+    if hint is str:
+        return choices.text()
+    if hint is bytes:
+        return choices.text().encode()
+    raise TypeError(f"teach tests/fuzz/messages.py to make {hint}")
+
+
+@functools.singledispatch
+def _signed(message: Event) -> Event:
+    return message
+
+
+@_signed.register
+def _(message: GlobalModel) -> Event:
+    return message.signed(BY_PEER[message.author].sign(signing_bytes(message.digest)))
+
+
+@_signed.register
+def _(message: Aggregate) -> Event:
+    return message.signed(BY_PEER[message.author].sign(signing_bytes(message.digest)))
+
+
+@_signed.register
+def _(message: HeadHistory) -> Event:
+    return dataclasses.replace(message, heads=tuple(_signed(head) for head in message.heads))
+
+
+BLOB_BYTES = b"weights"
+BLOB = BlobRef(sha256_hex(BLOB_BYTES), len(BLOB_BYTES))
