@@ -14,6 +14,7 @@ from swarm.federation.lineage import Lineage
 from swarm.federation.messages import BRANCHES_MAX, HISTORY_MAX, Branch, GlobalModel, Merged
 
 KNOWN_BRANCHES_MAX = 16
+HOLDERS_MAX = 4
 KEPT_FOR_ADOPTIONS = 12
 """A branch that was not merged while so many heads were adopted is given up."""
 
@@ -39,10 +40,15 @@ class Mergeable:
 
 @dataclass(slots=True)
 class _Kept:
-    branch: Branch
+    holders: dict[PeerId, None]
     adoptions: int = 0
     own: bool = False
     """Whether this peer held its head, so that it pins the weights."""
+
+    def vouching(self, head: GlobalModel) -> tuple[PeerId, ...]:
+        """Holders whose having its weights says that the head is no invention of its author."""
+        alone = {c.peer for c in head.contributors} == {head.author}
+        return tuple(peer for peer in self.holders if alone or peer != head.author)
 
 
 class Branches:
@@ -66,7 +72,7 @@ class Branches:
         for kept in self._kept.values():
             kept.adoptions += 1
         if before is not None and head.parent != before.digest:
-            self._keep(_Kept(Branch(before.digest, self._me), own=True))
+            self._keep(before.digest, _Kept({self._me: None}, own=True))
         effects: list[Effect] = []
         for digest, kept in list(self._kept.items()):
             branch = lineage.get(digest)
@@ -79,13 +85,16 @@ class Branches:
     def hear(self, branches: Iterable[Branch]) -> None:
         """Take note of branches that others tell of."""
         for branch in branches:
-            if branch.head not in self._kept and branch.head not in self._closed:
-                self._keep(_Kept(branch))
+            kept = self._kept.get(branch.head)
+            if kept is None:
+                self._keep(branch.head, _Kept({branch.holder: None}))
+            elif len(kept.holders) < HOLDERS_MAX:
+                kept.holders[branch.holder] = None
 
     def tell(self) -> tuple[Branch, ...]:
         """Some branches for others to know of, those held here first."""
-        kept = sorted(self._kept.values(), key=lambda k: not k.own)
-        return tuple(k.branch for k in kept[:BRANCHES_MAX])
+        kept = sorted(self._kept.items(), key=lambda item: not item[1].own)
+        return tuple(Branch(digest, next(iter(k.holders))) for digest, k in kept[:BRANCHES_MAX])
 
     def blobs(self, lineage: Lineage) -> frozenset[BlobRef]:
         """Weights of the branches that were held here."""
@@ -100,19 +109,24 @@ class Branches:
         enquiries: Enquiries,
         now_s: float,
     ) -> tuple[list[Effect], Mergeable | None]:
-        """As who composes the next head on `base`: get what merging takes, and choose a branch."""
+        """As who composes the next head on `base`: get what merging takes, and choose a branch.
+
+        The weights come from another holder than the author: a peer in the root's succession can
+        sign a head that nobody trained, but it cannot make others hold it.
+        """
         effects: list[Effect] = []
         ready: list[Mergeable] = []
         for digest, kept in list(self._kept.items()):
             branch = lineage.get(digest)
             if branch is None:
                 missing = lineage.missing(digest)
-                effects += enquiries.ask(missing, kept.branch.holder, now_s, HISTORY_MAX)
+                holder = next(iter(kept.holders))
+                effects += enquiries.ask(missing, holder, now_s, HISTORY_MAX)
                 continue
             effects += self._judge(base, branch, lineage)
             if digest not in self._kept:
                 continue
-            effects += blobs.want(branch.blob, (kept.branch.holder, branch.author), 0.0, now_s)
+            effects += blobs.want(branch.blob, kept.vouching(branch), 0.0, now_s)
             if blobs.has(branch.blob) and branch.key < base.key:
                 relation = lineage.relate(base, branch)
                 ready.append(Mergeable(branch, relation.examples[1], relation.share))
@@ -141,9 +155,9 @@ class Branches:
             del self._closed[next(iter(self._closed))]
         return [Note("skipped", f"branch {digest[:12]} is not merged: {reason}")] if reason else []
 
-    def _keep(self, kept: _Kept) -> None:
-        if kept.branch.head not in self._closed:
-            self._kept[kept.branch.head] = kept
+    def _keep(self, digest: Digest, kept: _Kept) -> None:
+        if digest not in self._closed:
+            self._kept[digest] = kept
         while len(self._kept) > KNOWN_BRANCHES_MAX:
             del self._kept[next(iter(self._kept))]
 

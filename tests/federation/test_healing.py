@@ -159,26 +159,46 @@ def test_two_sides_that_name_one_contribution_say_what_is_lost(session: Any) -> 
 # -- who composes the next head
 
 
+def holder(session: Any, parted: Parted) -> PeerId:
+    """A peer of the lesser side that is not the author of its head."""
+    return next(peer for peer in session.peers[4:] if peer != parted.b2.author)
+
+
 def composer(session: Any, parted: Parted) -> tuple[Federation, list[Effect]]:
     """The root's aggregator on head a3, told of the branch by one of its holders."""
     me = session.ranking(parted.a3, session.tree(parted.a3).root)[0]
     heads = (parted.head0, parted.head1, parted.a2, parted.a3)
     machine, _ = session.machine(me, *heads)
-    holder = session.peers[5]
-    branches = (Branch(parted.b2.digest, holder),)
-    machine.handle(JoinWish(session.spec.id, holder, parted.a3.key, branches), 1.0)
+    teller = holder(session, parted)
+    branches = (Branch(parted.b2.digest, teller),)
+    machine.handle(JoinWish(session.spec.id, teller, parted.a3.key, branches), 1.0)
     return machine, machine.handle(TimerFired(REPEAT), 2.0)
 
 
 def test_the_composer_asks_the_holder_for_record_and_weights(session: Any, parted: Parted) -> None:
     machine, first = composer(session, parted)
     request = HeadRequest(session.spec.id, machine.me, parted.b2.digest, HISTORY_MAX)
-    history = HeadHistory(session.spec.id, session.peers[5], (parted.b2,))
+    history = HeadHistory(session.spec.id, holder(session, parted), (parted.b2,))
 
     then = machine.handle(history, 3.0)
 
-    assert Send(session.peers[5], request) in first
-    assert FetchBlob(parted.b2.blob, (session.peers[5], parted.b2.author), 0.0) in then
+    assert Send(holder(session, parted), request) in first
+    assert FetchBlob(parted.b2.blob, (holder(session, parted),), 0.0) in then
+
+
+def test_an_author_alone_does_not_vouch_for_what_it_says_others_did(
+    session: Any, parted: Parted
+) -> None:
+    me = session.ranking(parted.a3, session.tree(parted.a3).root)[0]
+    machine, _ = session.machine(me, parted.head0, parted.head1, parted.a2, parted.a3)
+    author = parted.b2.author
+    told = JoinWish(session.spec.id, author, parted.a3.key, (Branch(parted.b2.digest, author),))
+    machine.handle(told, 1.0)
+    machine.handle(TimerFired(REPEAT), 2.0)
+
+    effects = machine.handle(HeadHistory(session.spec.id, author, (parted.b2,)), 3.0)
+
+    assert of(FetchBlob, effects) == []
 
 
 def close_round(
@@ -220,7 +240,7 @@ def test_the_next_head_merges_the_branch_with_its_share(session: Any, parted: Pa
     (head,) = [e.message for e in of(Publish, effects) if isinstance(e.message, GlobalModel)]
     assert head.merged == (Merged(parted.b2.digest, 200),)
     assert head.weight == 400 + 200
-    assert session.peers[5] in head.cohort
+    assert holder(session, parted) in head.cohort
     check_head(head, parted.known, session.spec)
 
 
