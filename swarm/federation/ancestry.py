@@ -1,8 +1,9 @@
 """Ancestry: how heads descend from each other, through parents and through merged branches."""
 
 import heapq
+import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -62,6 +63,10 @@ class Window:
                     steps.append(parent)
         return frozenset(keys)
 
+    def past(self) -> Iterator[GlobalModel]:
+        """The base, its parent, and so on, as far as they are known."""
+        return chain_of(self.known, self.base)
+
     def find(self, base: Digest) -> GlobalModel | None:
         """The head of this digest, if it is in the window."""
         return next((head for head in self.heads if head.digest == base), None)
@@ -92,15 +97,17 @@ class Window:
         return total
 
 
+def chain_of(known: Known, head: GlobalModel) -> Iterator[GlobalModel]:
+    """`head`, its parent, and so on, as far as they are known."""
+    step: GlobalModel | None = head
+    while step is not None:
+        yield step
+        step = known.get(step.parent) if step.parent is not None else None
+
+
 def window_of(known: Known, base: GlobalModel) -> Window:
     """The window of the round that starts from `base`."""
-    heads = [base]
-    while len(heads) <= STALENESS_MAX:
-        parent = known.get(heads[-1].parent) if heads[-1].parent is not None else None
-        if parent is None:
-            break
-        heads.append(parent)
-    return Window(known, tuple(heads))
+    return Window(known, tuple(itertools.islice(chain_of(known, base), 1 + STALENESS_MAX)))
 
 
 @dataclass(frozen=True, slots=True)

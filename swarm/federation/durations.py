@@ -1,5 +1,6 @@
 """Durations: what follows from how long peers trained."""
 
+import itertools
 import statistics
 from collections.abc import Iterable
 
@@ -13,6 +14,8 @@ DEADLINE_FACTOR = 4.0
 """The deadline leaves a peer so many times the median duration ..."""
 DEADLINE_MARGIN_S = 5.0
 """... and so much on top for messages and blobs."""
+DURATIONS_REMEMBERED = 16
+"""Heads to look back for how long a peer took last time."""
 TIER_MARGIN_S = 3.0
 """Each tier waits so much longer than the one below it."""
 
@@ -39,14 +42,28 @@ def deadline_after_s(base: GlobalModel, tier: Tier, spec: SessionSpec) -> float:
     return max(spec.deadline_min_s, adapted_s) + extra_s
 
 
-def hopeless_peers(base: GlobalModel, spec: SessionSpec) -> frozenset[PeerId]:
+def hopeless_peers(
+    peers: Iterable[PeerId], past: Iterable[GlobalModel], limit_s: float
+) -> frozenset[PeerId]:
     """Peers that will miss the deadline if they take as long as last time.
 
     Nobody waits for them; what they finish later is folded in as stale.
+
+    Args:
+        peers: Whom to judge.
+        past: The head of the round and its ancestors, newest first.
+        limit_s: Seconds that a peer has for its training.
     """
-    limit_s = deadline_after_s(base, Tier(1), spec)
-    durations_s = _durations(base.contributors)
-    return frozenset(p for p, duration_s in durations_s.items() if duration_s > limit_s)
+    unjudged, hopeless = set(peers), set()
+    for head in itertools.islice(past, DURATIONS_REMEMBERED):
+        for contributor in head.contributors:
+            if contributor.peer in unjudged:
+                unjudged.discard(contributor.peer)
+                if contributor.duration_s > limit_s:
+                    hopeless.add(contributor.peer)
+        if not unjudged:
+            break
+    return frozenset(hopeless)
 
 
 def _durations(contributors: Iterable[Contributor]) -> dict[PeerId, float]:

@@ -5,7 +5,14 @@ from collections.abc import Iterator
 
 from swarm.core.ids import Digest
 from swarm.core.session import SessionSpec
-from swarm.federation.ancestry import Relation, UnknownAncestorError, Window, relate, window_of
+from swarm.federation.ancestry import (
+    Relation,
+    UnknownAncestorError,
+    Window,
+    chain_of,
+    relate,
+    window_of,
+)
 from swarm.federation.messages import GlobalModel
 from swarm.federation.validity import (
     InvalidRecordError,
@@ -103,10 +110,7 @@ class Lineage:
 
     def ancestors(self, head: GlobalModel) -> Iterator[GlobalModel]:
         """`head`, its parent, and so on, as far as they are known."""
-        step: GlobalModel | None = head
-        while step is not None:
-            yield step
-            step = self._known.get(step.parent) if step.parent is not None else None
+        return chain_of(self._known, head)
 
     def _learn(self, head: GlobalModel) -> None:
         """Remember a checked head, and every orphan that can be checked now."""

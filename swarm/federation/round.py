@@ -35,13 +35,15 @@ class Round:
     def __init__(self, window: Window, spec: SessionSpec, me: PeerId, now_s: float) -> None:
         base = window.base
         self.base = base
-        self.facts = RoundFacts(window, hopeless_peers(base, spec))
         self.mine: Contribution | None = None
         self._spec = spec
         self._me = me
         self._slow = frozenset(base.slow)
         self.tree = tree_of(base, spec)
         self.path = self.tree.path(me)
+        limit_s = deadline_after_s(base, self.home.tier, spec)
+        hopeless = hopeless_peers(self.home.peers, window.past(), limit_s)
+        self.facts = RoundFacts(window, hopeless)
         self.duties = [
             self._duty(cluster, succession(base.digest, cluster, self._slow), now_s)
             for cluster in self.path
