@@ -19,12 +19,17 @@ class WrongHeadError(Exception):
 class Heads:
     """Every head that a peer ever adopted, and their pasts.
 
-    Invariant: an admitted head's parent and what it merges are admitted.
+    Invariant: the parent of a head that is known here, and what it merges, are known.
     """
 
     def __init__(self, learner: SimulatedLearner) -> None:
         self._learner = learner
         self._heads: dict[Digest, GlobalModel] = {}
+        self._admitted: set[Digest] = set()
+
+    def remember(self, head: GlobalModel) -> None:
+        """Know a head that a hostile peer holds: others may build on it, once it is checked."""
+        self._heads[head.digest] = head
 
     def admit(self, head: GlobalModel) -> None:
         """Check a head against its past, once, and remember it.
@@ -32,11 +37,14 @@ class Heads:
         Raises:
             WrongHeadError: It counts something twice, or its weights or examples are wrong.
         """
-        if head.digest in self._heads:
+        if head.digest in self._admitted:
             return
+        self._admitted.add(head.digest)
         for digest in _links(head):
             if digest not in self._heads:
-                raise WrongHeadError(f"head {head.round} names a head that nobody ever held")
+                raise WrongHeadError(
+                    f"head {head.round} names {digest:.8}, which nobody ever held"
+                )
         self._heads[head.digest] = head
         self._check_counted_once(head)
         if head.parent is not None:

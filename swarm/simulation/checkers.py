@@ -66,7 +66,9 @@ class Checkers:
             CheckError: A promise was broken.
         """
         head = peer.machine.held
-        if head is not None and head is not self._held.get(peer.name):
+        if head is not None and peer.name == self._simulator.plan.hostile:
+            self._heads.remember(head)
+        elif head is not None and head is not self._held.get(peer.name):
             self._check_adopted(peer, head)
             self._held[peer.name] = head
         self._agreed = self._agreed or (
@@ -82,7 +84,8 @@ class Checkers:
     def check_end(self) -> None:
         """After the last fault every live peer is done, and they hold one head.
 
-        No honest peer ever announced two results of training from one base.
+        No honest peer ever announced two results of training from one base, or was quarantined
+        by another.
 
         Raises:
             CheckError: A promise was broken.
@@ -94,6 +97,10 @@ class Checkers:
                 not honest or len(blobs) <= 1,
                 f"{name} announced {len(blobs)} results for one base",
             )
+        for name, peer in simulator.live.items():
+            accused = {n.text.split()[0] for _, n in peer.notes if n.kind == "quarantined"}
+            accused.discard(str(simulator.plan.hostile))
+            _require(not accused, f"{name} quarantines {', '.join(sorted(accused))}")
         undone = ", ".join(sorted(simulator.census.unsettled))
         _require(not undone, f"not done by {simulator.now_s:.0f} s: {undone}")
         _require(

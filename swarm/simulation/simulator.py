@@ -266,7 +266,7 @@ class Simulator:
         """A peer started, died, adopted a head or measured one."""
         if peer.name != self.plan.hostile:
             self.census.count(peer)
-            self._check(peer)
+        self._check(peer)
         if self._pending and self.census.greatest is not None:
             self._trigger(self.census.greatest)
         self._end_if_done()
