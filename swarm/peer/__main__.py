@@ -182,6 +182,13 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
             envvar="SWARM_MEASURE_LAG",
         ),
     ] = False,
+    fork_server: Annotated[
+        Path | None,
+        typer.Option(
+            help="Socket of a `python -m swarm.peer.fork_server`, which starts workers faster.",
+            envvar="SWARM_FORK_SERVER",
+        ),
+    ] = None,
     log_level: Annotated[
         str, typer.Option(help=f"One of {', '.join(LEVELS)}.", envvar="SWARM_LOG_LEVEL")
     ] = "info",
@@ -218,6 +225,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         report=report,
         export=export,
         measure_lag=measure_lag,
+        fork_server=fork_server,
     )
     _run(settings)
 

@@ -90,7 +90,10 @@ class Peer:
                 settings.ip, settings.port, settings.state_dir, settings.bootstraps
             )
             network = Network(config, identity, store)
-            async with open_worker(log) as worker, trio.open_nursery() as nursery:
+            async with (
+                open_worker(log, settings.fork_server) as worker,
+                trio.open_nursery() as nursery,
+            ):
                 await nursery.start(network.run, partial(self._take_network_event, store))
                 self._greet(network)
                 task_status.started()

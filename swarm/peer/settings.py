@@ -45,6 +45,8 @@ class PeerSettings:
     """Where to write the model at the end, a `.keras` file."""
     measure_lag: bool = False
     """Whether the report tells how late the event loop wakes up."""
+    fork_server: Path | None = None
+    """Socket of the `swarm.peer.fork_server` that forks this peer's worker."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

@@ -1,13 +1,11 @@
 """Worker: a peer's worker process as trio sees it. Calls are answered, or raise; never hang."""
 
-import os
-import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from subprocess import PIPE
-from typing import Any, Protocol, TypeVar
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 import trio
 
@@ -25,9 +23,8 @@ from swarm.peer.frames import (
     Request,
     encode_frame,
 )
+from swarm.peer.worker_pipes import STOP_GRACE_S, Log, PipedProcess
 
-COMMAND = (sys.executable, "-m", "swarm.peer.worker_process")
-STOP_GRACE_S = 2.0
 OUTBOX_MAX = 64
 """Frames; a driver has a handful of calls outstanding."""
 LAST_WORDS_MAX = 10
@@ -35,18 +32,6 @@ LAST_WORDS_MAX = 10
 
 OnProgress = Callable[[jobs.Progress], None]
 R = TypeVar("R")
-
-
-class Log(Protocol):
-    """What a worker needs of a structlog logger."""
-
-    def debug(self, event: str, **fields: Any) -> Any:
-        """Log for developers."""
-        ...
-
-    def warning(self, event: str, **fields: Any) -> Any:
-        """Log what a user should know."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +64,7 @@ class _Call:
 class _Process:
     """One life of the worker process."""
 
-    process: trio.Process
+    process: PipedProcess
     outbox: trio.MemorySendChannel[bytes]
     calls: dict[int, _Call] = field(default_factory=dict)
     last_words: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_WORDS_MAX))
@@ -93,13 +78,20 @@ class _Starting(Protocol):
 
 
 @asynccontextmanager
-async def open_worker(log: Log | None = None) -> "AsyncIterator[Worker]":
+async def open_worker(
+    log: Log | None = None, fork_server: Path | None = None
+) -> "AsyncIterator[Worker]":
     """Start a worker process; stop it at the end of the block, whatever happens.
 
     The process loads Keras at once, so open it before it is known what to train.
+
+    Args:
+        log: Where to say what happens to it.
+        fork_server: Socket of a `swarm.peer.fork_server` to get it from; if that cannot give one
+            this process starts its own, as without.
     """
     async with trio.open_nursery() as nursery:
-        worker = Worker(nursery, log)
+        worker = Worker(nursery, log, fork_server)
         await worker.start()
         try:
             yield worker
@@ -118,9 +110,12 @@ class Worker:
       `LearningError` with the foreign error's name and message.
     """
 
-    def __init__(self, nursery: trio.Nursery, log: Log | None = None) -> None:
+    def __init__(
+        self, nursery: trio.Nursery, log: Log | None = None, fork_server: Path | None = None
+    ) -> None:
         self._nursery = nursery
         self._log = log
+        self._fork_server = fork_server
         self._process: _Process | None = None
         self._starting = trio.Lock()
         self._initialise: jobs.Initialise | None = None
@@ -226,33 +221,32 @@ class Worker:
 
     async def _live(self, task_status: _Starting) -> None:
         """Run one process from start to end; whatever ends it, its calls are resolved."""
-        process = await trio.lowlevel.open_process(
-            COMMAND, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=dict(os.environ)
-        )
+        process = PipedProcess(self._fork_server, self._log)
         send_frame, receive_frame = trio.open_memory_channel[bytes](OUTBOX_MAX)
         life = _Process(process, send_frame)
         self._num_starts += 1
         try:
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(process.run)
                 nursery.start_soon(_write, process, receive_frame)
-                nursery.start_soon(self._drain_stderr, life)
                 task_status.started(life)
-                await self._read(life)
-                with trio.move_on_after(STOP_GRACE_S):
+                async with trio.open_nursery() as reading:
+                    reading.start_soon(self._drain_stderr, life)
+                    await self._read(life)
+                    # Nobody waits for who closes stdout and stays, or leaves stderr to a child.
+                    reading.cancel_scope.deadline = trio.current_time() + STOP_GRACE_S
                     await process.wait()
-                    await trio.sleep(0.05)  # its last words may still be in the pipe
                 nursery.cancel_scope.cancel()
         finally:
             life.alive = False
             self._process = None if self._process is life else self._process
             send_frame.close()
-            await _stop(process)
+            await process.aclose()
             self._bury(life)
 
     async def _read(self, life: _Process) -> None:
-        assert life.process.stdout is not None  # noqa: S101 - opened with a pipe
         reader = FrameReader()
-        with suppress(trio.BrokenResourceError):
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             async for data in life.process.stdout:
                 for message in reader.feed(data):
                     self._take(life, message)
@@ -270,9 +264,8 @@ class Worker:
                 call.resolve(None, _error(name, text))
 
     async def _drain_stderr(self, life: _Process) -> None:
-        assert life.process.stderr is not None  # noqa: S101 - opened with a pipe
         rest = b""
-        with suppress(trio.BrokenResourceError):
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             async for data in life.process.stderr:
                 *lines, rest = (rest + data).split(b"\n")
                 rest = rest[-4096:]  # a worker that never ends its line must not fill our memory
@@ -284,7 +277,11 @@ class Worker:
 
     def _bury(self, life: _Process) -> None:
         words = "; ".join(life.last_words) or "nothing"
-        text = f"the worker process ended with code {life.process.returncode}; it said: {words}"
+        code = life.process.returncode
+        text = (
+            f"the worker process ended with code {'unknown' if code is None else code}; "
+            f"it said: {words}"
+        )
         if self._log is not None and life.calls:
             self._log.warning("worker died", pid=life.process.pid, reason=text)
         for call in life.calls.values():
@@ -292,26 +289,10 @@ class Worker:
                 call.resolve(None, WorkerDiedError(text))
 
 
-async def _write(process: trio.Process, frames: trio.MemoryReceiveChannel[bytes]) -> None:
-    assert process.stdin is not None  # noqa: S101 - opened with a pipe
+async def _write(process: PipedProcess, frames: trio.MemoryReceiveChannel[bytes]) -> None:
     with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
         async for frame in frames:
             await process.stdin.send_all(frame)
-
-
-async def _stop(process: trio.Process) -> None:
-    """End the process: closed stdin asks it to, then SIGTERM, then SIGKILL."""
-    with trio.CancelScope(shield=True):
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream is not None:
-                await stream.aclose()
-        if process.poll() is None:
-            process.terminate()
-        with trio.move_on_after(STOP_GRACE_S):
-            await process.wait()
-        if process.poll() is None:
-            process.kill()
-            await process.wait()
 
 
 def _send_cancel(process: _Process, call: int) -> None:

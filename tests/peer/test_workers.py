@@ -52,7 +52,7 @@ class TestFrames:
             Request(2, jobs.Combine("b", (jobs.CombineInput("a", "p", 3),), "o")),
             CancelTraining(2),
             Progressed(3, jobs.Progress("training", 0.5, 0.25, None, "x")),
-            Done(4, jobs.Combined("p", BlobRef(Digest("0" * 64), 1), 2, ())),
+            Done(4, jobs.Combined("p", BlobRef(Digest("0" * 64), 1), ())),
             Failed(5, "DataError", "no"),
         ],
     )
@@ -85,9 +85,18 @@ class TestFrames:
             encode_frame(Failed(1, "LearningError", "x" * FRAME_SIZE_MAX))
 
 
+@pytest.fixture(params=["own", "forked"])
+def fork_server(request: pytest.FixtureRequest) -> Path | None:
+    """Every worker keeps the same promises, whoever starts its process."""
+    if request.param == "own":
+        return None
+    path: Path = request.getfixturevalue("shared_fork_server")
+    return path
+
+
 @pytest.fixture
-async def worker(tmp_path: Path) -> AsyncIterator[Worker]:
-    async with open_worker() as opened:
+async def worker(fork_server: Path | None) -> AsyncIterator[Worker]:
+    async with open_worker(fork_server=fork_server) as opened:
         yield opened
 
 
@@ -124,7 +133,7 @@ class TestWorker:
             with trio.fail_after(60):
                 combined = await worker.combine(_combine(base, None))
 
-            assert combined.num_examples == 1
+            assert combined.rejected == ()
             assert worker.statistics().calls_outstanding == 1
             worker.cancel_training()
 
@@ -219,10 +228,10 @@ class TestWorker:
         assert worker.statistics().pid == pid
 
     async def test_the_process_is_gone_after_the_block_even_in_the_middle_of_a_training(
-        self, tmp_path: Path
+        self, fork_server: Path | None, tmp_path: Path
     ) -> None:
         with trio.CancelScope() as scope:
-            async with open_worker() as worker:
+            async with open_worker(fork_server=fork_server) as worker:
                 base = await _ready(worker, LONG, tmp_path)
                 pid = worker.statistics().pid
                 await worker.train(_train(base), lambda progress: scope.cancel())

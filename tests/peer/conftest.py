@@ -1,0 +1,51 @@
+"""A fork server that tests share, as peers on one machine do."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from swarm.peer import fork_server
+
+GONE_WITHIN_S = 120
+"""While it loads it hears nothing, and a busy machine loads slowly."""
+StartForkServer = Callable[..., AbstractContextManager[tuple["subprocess.Popen[str]", Path]]]
+
+
+@contextmanager
+def _running_fork_server(*command: str) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
+    """A fork server that listens, and its socket; it is gone after the block."""
+    path = fork_server.new_socket_path()
+    module = command or (sys.executable, "-m", "swarm.peer.fork_server")
+    process = subprocess.Popen(
+        [*module, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline().strip() == fork_server.LISTENING
+        yield process, path
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()  # it ends
+        process.wait(timeout=GONE_WITHIN_S)
+        process.stdout.close()
+
+
+@pytest.fixture
+def start_fork_server() -> StartForkServer:
+    """For tests that need a server of their own, to end it."""
+    return _running_fork_server
+
+
+@pytest.fixture(scope="session")
+def shared_fork_server() -> Iterator[Path]:
+    """The socket of a server that lives as long as the tests."""
+    if not fork_server.is_supported():
+        pytest.skip("fork servers need Linux")
+    with _running_fork_server() as (process, path):
+        yield path
+    assert process.returncode == 0
+    assert not path.parent.exists()
