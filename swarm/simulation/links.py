@@ -48,6 +48,7 @@ class Links:
         self._chance = chance
         self._peers = peers
         self._tell = tell
+        self._running: list[PeerId] = []
         self._open: defaultdict[PeerId, dict[PeerId, None]] = defaultdict(dict)
         self._broken: defaultdict[PeerId, dict[PeerId, None]] = defaultdict(dict)
         self._severed: dict[Pair, int] = {}
@@ -87,10 +88,14 @@ class Links:
 
     def start(self, name: PeerId) -> None:
         """A peer starts: connect it."""
-        others = [other for other, peer in self._peers.items() if peer.alive and other != name]
-        if len(self._peers) > FULL_MESH_PEERS_MAX:
-            others = self._chance.sample(others, min(MESH_DEGREE, len(others)))
-        self._connect(name, others)
+        self._connect(name, self.strangers(name))
+        self._running.append(name)
+
+    def strangers(self, name: PeerId) -> list[PeerId]:
+        """Running peers that one which starts now may find, in a random order."""
+        size = MESH_DEGREE if len(self._peers) > FULL_MESH_PEERS_MAX else len(self._running)
+        found = self._chance.sample(self._running, min(size, len(self._running)))
+        return [other for other in found if other != name]
 
     def keep(self, name: PeerId, others: Iterable[PeerId]) -> None:
         """A machine asks for connections."""
@@ -99,6 +104,7 @@ class Links:
 
     def end(self, name: PeerId) -> None:
         """A peer died: its connections close."""
+        self._running.remove(name)
         for other in self._open.pop(name, {}):
             del self._open[other][name]
             self._clock.after(REFUSAL_NOTICED_AFTER_S, self._tell, other, PeerUnreachable(name))

@@ -239,13 +239,10 @@ class Simulator:
         self.clock.after(READY_AFTER_S, self._answer, peer, peer.life, LearnerReady())
 
     def _offering(self, peer: SimulatedPeer) -> tuple[PeerId, ...]:
-        others = [
-            other.name
-            for other in self.peers.values()
-            if other.alive and other is not peer and not self.links.parted(peer.name, other.name)
-        ]
+        met = self.links.strangers(peer.name)
+        others = [other for other in met if not self.links.parted(peer.name, other)]
         if others:
-            return tuple(self._random.sample(others, min(CONTACTS_OFFERING_MAX, len(others))))
+            return tuple(others[:CONTACTS_OFFERING_MAX])
         return (self.starter,) if peer.name != self.starter else ()
 
     def _handle(self, peer: SimulatedPeer, event: Event) -> None:

@@ -111,7 +111,7 @@ def test_a_machine_that_forgets_its_stored_contribution_is_caught(monkeypatch: P
     monkeypatch.setattr(Federation, "handle", handle)
 
     # It is back before the slow peer is done, so the round is still open.
-    plan = FaultPlan(slow_factor=5.0, crashes=(Crash("peer-01", 1, 6.0, restart_after_s=0.5),))
+    plan = FaultPlan(slow_factor=5.0, crashes=(Crash("peer-01", 0, 6.0, restart_after_s=0.5),))
     simulator = Simulator(SessionSpec(rounds=3), 6, plan, seed=1)
     checkers = Checkers(simulator)
     simulator.run(200.0, checkers.check)
