@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from swarm.peer import fork_server
+
 STOP_WITHIN_S = 15.0
 
 
@@ -56,7 +58,10 @@ class SwarmProcesses:
         *,
         start: int | None = None,
         export: bool = False,
+        share_fork_server: bool = True,
     ):
+        self._share_fork_server = share_fork_server and fork_server.is_supported()
+        self._fork_server: subprocess.Popen[str] | None = None
         self._num_started = num_peers if start is None else start
         self._export = export
         self._folder = tempfile.TemporaryDirectory(prefix="swarm-benchmark-")
@@ -71,6 +76,8 @@ class SwarmProcesses:
     def __enter__(self) -> "SwarmProcesses":
         self.started_s = now_s()
         self.ports = free_ports(self._num_peers)
+        if self._share_fork_server:
+            self._fork_server = self._start_fork_server()
         for index in range(self._num_started):
             self.peers.append(self._start(index))
         return self
@@ -94,6 +101,12 @@ class SwarmProcesses:
                 peer.reader.join(STOP_WITHIN_S)
             if peer.process.stderr is not None:
                 peer.process.stderr.close()
+        if self._fork_server is not None:
+            try:
+                self._fork_server.communicate(timeout=STOP_WITHIN_S)  # it ends when stdin closes
+            except subprocess.TimeoutExpired:
+                self._fork_server.kill()
+                self._fork_server.communicate()
         self._folder.cleanup()
 
     def wait_ended(self, timeout_s: float) -> None:
@@ -181,6 +194,8 @@ class SwarmProcesses:
             *("--log-format", "json", *session, *self._options, *options),
             *(["--export", str(self.export_path(index))] if self._export else []),
         ]
+        if self._fork_server is not None:
+            command += ["--fork-server", str(self._fork_server_socket)]
         process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
@@ -188,6 +203,24 @@ class SwarmProcesses:
         peer.reader = threading.Thread(target=self._read, args=(peer,), daemon=True)
         peer.reader.start()
         return peer
+
+    @property
+    def _fork_server_socket(self) -> Path:
+        return Path(self._folder.name, "fork-server", "socket")
+
+    def _start_fork_server(self) -> "subprocess.Popen[str]":
+        """It loads while the peers start; they wait for it as soon as it listens."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "swarm.peer.fork_server", str(self._fork_server_socket)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # TensorFlow's; if it dies, the peers say so
+            text=True,
+            start_new_session=True,  # Ctrl-C is for the peers, who still need their workers
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        return process
 
     def _read(self, peer: PeerProcess) -> None:
         assert peer.process.stderr is not None

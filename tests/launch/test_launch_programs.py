@@ -5,7 +5,11 @@ import pytest
 
 from swarm.core.errors import ConfigurationError
 from swarm.peer.launch.addresses import HOST, check_dashboard_port, free_ports
-from swarm.peer.launch.programs import dashboard_program, peer_programs
+from swarm.peer.launch.programs import (
+    dashboard_program,
+    fork_server_program,
+    peer_programs,
+)
 from swarm.peer.launch.settings import LaunchSettings
 
 RUN = Path("/runs/1")
@@ -49,6 +53,19 @@ def test_peers_stay_without_once_and_run_code_only_if_the_user_named_it() -> Non
     assert not any("--exit-when-done" in program.arguments for program in plain)
     assert not any("--allow-model" in program.arguments for program in plain)
     assert all("--allow-model" in program.arguments for program in named)
+
+
+def test_all_peers_are_told_of_the_fork_server_where_there_is_one() -> None:
+    socket = RUN / "fork-server"
+
+    server = fork_server_program(RUN, socket)
+    with_it = peer_programs(SETTINGS, {}, RUN, PORTS, socket)
+    without = peer_programs(SETTINGS, {}, RUN, PORTS)
+
+    assert (server.module, server.arguments) == ("swarm.peer.fork_server", (str(socket),))
+    assert server.watches_stdin
+    assert [flag(p.arguments, "--fork-server") for p in with_it] == [str(socket)] * 3
+    assert not any("--fork-server" in p.arguments or p.watches_stdin for p in without)
 
 
 def test_the_dashboard_watches_by_way_of_the_first_two_peers() -> None:

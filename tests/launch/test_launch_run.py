@@ -61,6 +61,15 @@ def assert_gone(processes: list[psutil.Process]) -> None:
     assert [process.cmdline() for process in alive] == []
 
 
+def fork_server_folder(processes: list[psutil.Process]) -> Path:
+    (socket,) = {
+        process.cmdline()[-1]
+        for process in processes
+        if "swarm.peer.fork_server" in process.cmdline()
+    }
+    return Path(socket).parent
+
+
 def results(runs: Path) -> tuple[dict[str, Any], Path]:
     (run,) = runs.iterdir()
     return json.loads((run / "summary.json").read_text()), run / "model.keras"
@@ -95,6 +104,7 @@ def test_an_interrupted_run_keeps_what_it_has_and_leaves_no_process(tmp_path: Pa
     with launched("--rounds", "5000", *SMALL, "--runs-dir", str(tmp_path)) as launcher:
         lines_until(launcher, "test accuracy of the model of round 1")
         processes = descendants(launcher)
+        folder = fork_server_folder(processes)
 
         launcher.send_signal(signal.SIGINT)
 
@@ -103,6 +113,7 @@ def test_an_interrupted_run_keeps_what_it_has_and_leaves_no_process(tmp_path: Pa
         assert_gone(processes)
 
     assert code == 130
+    assert not folder.exists()
     summary, model = results(tmp_path)
     assert summary["rounds"] >= 1
     assert model.stat().st_size > 0
@@ -112,10 +123,12 @@ def test_peers_end_by_themselves_when_the_launcher_is_killed(tmp_path: Path) -> 
     with launched("--rounds", "5000", *SMALL, "--runs-dir", str(tmp_path)) as launcher:
         lines_until(launcher, "3 of 3")
         processes = descendants(launcher)
+        folder = fork_server_folder(processes)
 
         launcher.kill()
 
         assert_gone(processes)
+    assert not folder.exists()
 
 
 def test_the_run_goes_on_without_a_peer_that_was_killed(tmp_path: Path) -> None:

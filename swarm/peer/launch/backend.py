@@ -73,9 +73,9 @@ class LocalProcesses:
     ) -> Running:
         """Start a process in a session of its own, so that Ctrl-C reaches the launcher alone."""
         program.folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "swarm.peer.launch.attached", program.module]
+        attached = () if program.watches_stdin else ("swarm.peer.launch.attached",)
         process = await trio.lowlevel.open_process(
-            [*command, *program.arguments],
+            [sys.executable, "-m", *attached, program.module, *program.arguments],
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,

@@ -1,5 +1,6 @@
 """Launcher: one run, from the first process to the last."""
 
+import shutil
 import signal
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -12,12 +13,18 @@ import trio
 from swarm.core.errors import ConfigurationError, StorageError
 from swarm.core.session import SessionSpec, dataset_label
 from swarm.learning.datasets import ResolvedDataset
+from swarm.peer.fork_server import is_supported, new_socket_path
 from swarm.peer.launch.addresses import check_dashboard_port, free_ports
 from swarm.peer.launch.backend import Running, choose_backend
 from swarm.peer.launch.dataset import have_dataset
 from swarm.peer.launch.display import Display
 from swarm.peer.launch.log_lines import parse_log_line
-from swarm.peer.launch.programs import Program, dashboard_program, peer_programs
+from swarm.peer.launch.programs import (
+    Program,
+    dashboard_program,
+    fork_server_program,
+    peer_programs,
+)
 from swarm.peer.launch.progress import Progress, session_title
 from swarm.peer.launch.settings import LaunchSettings
 from swarm.peer.launch.summary import (
@@ -37,6 +44,8 @@ FIRST_PEER_WITHIN_S = 3.0
 """The first peer starts alone, to be up soon; the others wait no longer than this for it."""
 STOP_WITHIN_S = 4.5
 """Who has not left by then is killed: a person who presses Ctrl-C waits five seconds at most."""
+FORK_SERVER_STOP_WITHIN_S = 0.4
+"""Its turn comes when the peers, whose workers it holds, have left; it takes milliseconds."""
 STRAGGLERS_WITHIN_S = 45.0
 """So long after the first peer ended by itself may the others still be at work."""
 EXPORTED_WITHIN_S = 10.0
@@ -53,6 +62,8 @@ class Launcher:
         self._backend, self._why = choose_backend(no_docker=no_docker)
         self._programs: list[Program] = []
         self._running: dict[str, Running] = {}
+        self._socket: Path | None = None
+        self._fork_server: Running | None = None
         self._first_listens = trio.Event()
         self._over = trio.Event()
         self._rounds_done = trio.Event()
@@ -131,7 +142,8 @@ class Launcher:
         run = self._make_run_folder()
         session = {**settings.session, "dataset": dataset.name, "min_peers": settings.peers}
         session["rounds"] = spec.rounds
-        self._programs = peer_programs(settings, session, run, ports)
+        self._socket = new_socket_path() if is_supported() else None
+        self._programs = peer_programs(settings, session, run, ports, self._socket)
         self._progress = Progress([program.name for program in self._programs], spec.rounds)
         self._outcome = partial(Outcome, dataset=dataset, model=spec.model)
         self._display.say(
@@ -150,6 +162,8 @@ class Launcher:
         return self._exit_code()
 
     async def _start_all(self, nursery: trio.Nursery, run: Path, ports: tuple[int, ...]) -> None:
+        if self._socket is not None:
+            await self._start_fork_server(nursery, fork_server_program(run, self._socket))
         first, *others = self._programs
         await self._start_peer(nursery, first)
         with trio.move_on_after(FIRST_PEER_WITHIN_S):
@@ -158,6 +172,15 @@ class Launcher:
             await self._start_peer(nursery, program)
         if self._settings.dashboard:
             await self._start_dashboard(nursery, dashboard_program(self._settings, run, ports))
+
+    async def _start_fork_server(self, nursery: trio.Nursery, program: Program) -> None:
+        """Return once it listens: it loads while the peers start; without it they do as well."""
+        listening = trio.Event()
+        self._fork_server = await self._backend.start(
+            nursery, program, _ignore, lambda _line: listening.set()
+        )
+        with trio.move_on_after(FIRST_PEER_WITHIN_S):
+            await listening.wait()
 
     async def _start_peer(self, nursery: trio.Nursery, program: Program) -> None:
         running = await self._backend.start(
@@ -258,6 +281,17 @@ class Launcher:
             running.kill()
         for running in self._running.values():
             await running.wait()
+        await self._stop_fork_server()
+
+    async def _stop_fork_server(self) -> None:
+        if self._fork_server is None or self._socket is None:
+            return
+        self._fork_server.stop()
+        with trio.move_on_after(FORK_SERVER_STOP_WITHIN_S):
+            await self._fork_server.wait()
+        self._fork_server.kill()
+        await self._fork_server.wait()
+        shutil.rmtree(self._socket.parent, ignore_errors=True)  # if it was killed while it loaded
 
     def _write(self, run: Path) -> None:
         now_s = self._done_s if self._done_s is not None else trio.current_time()

@@ -1,7 +1,7 @@
 """Program: one process of a run, as a command line and the files it leaves."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ class Program:
     arguments: tuple[str, ...]
     folder: Path
     """Where it keeps its files, its log among them."""
+    watches_stdin: bool = False
+    """Whether it ends by itself when its stdin closes, without help from `attached`."""
 
     @property
     def log(self) -> Path:
@@ -38,11 +40,27 @@ class Program:
         return self.folder / "model-out.keras"
 
 
+def fork_server_program(run: Path, socket: Path) -> Program:
+    """The command line of the server that forks the peers' workers."""
+    arguments = (str(socket),)
+    return Program(
+        "fork-server", "swarm.peer.fork_server", arguments, run / "fork-server", watches_stdin=True
+    )
+
+
 def peer_programs(
-    settings: LaunchSettings, session: Mapping[str, Any], run: Path, ports: tuple[int, ...]
+    settings: LaunchSettings,
+    session: Mapping[str, Any],
+    run: Path,
+    ports: tuple[int, ...],
+    fork_server: Path | None = None,
 ) -> list[Program]:
     """The peers' command lines: the first starts the session, the others join it."""
-    return [_peer(settings, session, run, ports, index) for index in range(len(ports))]
+    programs = (_peer(settings, session, run, ports, index) for index in range(len(ports)))
+    if fork_server is None:
+        return list(programs)
+    flag = ("--fork-server", str(fork_server))
+    return [replace(program, arguments=program.arguments + flag) for program in programs]
 
 
 def _peer(
