@@ -2,11 +2,11 @@
 
 import itertools
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from swarm.core.ids import PeerId, Tier
 from swarm.core.session import SessionSpec
-from swarm.federation.messages import Contributor, GlobalModel
+from swarm.federation.messages import GlobalModel
 
 SLOW_FACTOR = 2.0
 """A peer whose training took longer than so many times the median takes no duty."""
@@ -20,9 +20,8 @@ TIER_MARGIN_S = 3.0
 """Each tier waits so much longer than the one below it."""
 
 
-def slow_peers(contributors: Iterable[Contributor]) -> tuple[PeerId, ...]:
+def slow_peers(durations_s: Mapping[PeerId, float]) -> tuple[PeerId, ...]:
     """Peers whose training took over twice the median, in order of their ids."""
-    durations_s = _durations(contributors)
     if len(durations_s) < 3:
         return ()  # of two durations, neither is an outlier
     limit_s = SLOW_FACTOR * statistics.median(durations_s.values())
@@ -30,15 +29,11 @@ def slow_peers(contributors: Iterable[Contributor]) -> tuple[PeerId, ...]:
 
 
 def deadline_after_s(base: GlobalModel, tier: Tier, spec: SessionSpec) -> float:
-    """Seconds from the adoption of `base` to the deadline of a tier, from the durations in it.
-
-    The low median: half of the peers or fewer cannot stretch it by what they claim.
-    """
+    """Seconds from the adoption of `base` to the deadline of a tier, from the durations in it."""
     extra_s = (tier - 1) * TIER_MARGIN_S
-    if not base.contributors:
+    if base.typical_duration_s is None:
         return spec.deadline_first_s + extra_s
-    median_s = statistics.median_low(list(_durations(base.contributors).values()))
-    adapted_s = DEADLINE_FACTOR * median_s + DEADLINE_MARGIN_S
+    adapted_s = DEADLINE_FACTOR * base.typical_duration_s + DEADLINE_MARGIN_S
     return max(spec.deadline_min_s, adapted_s) + extra_s
 
 
@@ -56,19 +51,9 @@ def hopeless_peers(
     """
     unjudged, hopeless = set(peers), set()
     for head in itertools.islice(past, DURATIONS_REMEMBERED):
-        for contributor in head.contributors:
-            if contributor.peer in unjudged:
-                unjudged.discard(contributor.peer)
-                if contributor.duration_s > limit_s:
-                    hopeless.add(contributor.peer)
+        judged = unjudged & head.durations_s.keys()
+        hopeless |= {peer for peer in judged if head.durations_s[peer] > limit_s}
+        unjudged -= judged
         if not unjudged:
             break
     return frozenset(hopeless)
-
-
-def _durations(contributors: Iterable[Contributor]) -> dict[PeerId, float]:
-    """Seconds by peer; the longer one where a head names two contributions of a peer."""
-    durations_s: dict[PeerId, float] = {}
-    for c in contributors:
-        durations_s[c.peer] = max(c.duration_s, durations_s.get(c.peer, 0.0))
-    return durations_s

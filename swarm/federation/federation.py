@@ -457,7 +457,7 @@ class Federation:
                 self.rejections += 1
 
     def _hear_wishes(self, peers: Iterable[PeerId], now_s: float) -> None:
-        asked = self.held.cohort if self.held is not None else ()
+        asked = self.held.members if self.held is not None else frozenset()
         self._newcomers.wish([p for p in peers if p not in asked and p != self.me], now_s)
 
     def _approach(self, head: GlobalModel, now_s: float) -> list[Effect]:

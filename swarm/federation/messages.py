@@ -4,6 +4,7 @@ Records (`GlobalModel`, `Aggregate`) are relayed, so they carry their author's s
 their digest. Everything else is believed only of the peer libp2p authenticated as its sender.
 """
 
+import statistics
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
@@ -175,6 +176,19 @@ class GlobalModel(Event):
         """Examples this head adds to its lineage; at least 1, so that a child beats its parent."""
         merged = sum(m.num_examples for m in self.merged)
         return max(1, merged + sum(c.num_examples for c in self.contributors))
+
+    @cached_property
+    def durations_s(self) -> dict[PeerId, float]:
+        """Seconds by contributor; the longer one where it names two contributions of a peer."""
+        durations_s: dict[PeerId, float] = {}
+        for c in self.contributors:
+            durations_s[c.peer] = max(c.duration_s, durations_s.get(c.peer, 0.0))
+        return durations_s
+
+    @cached_property
+    def typical_duration_s(self) -> float | None:
+        """Low median of the durations: half of the peers or fewer cannot stretch it."""
+        return statistics.median_low(self.durations_s.values()) if self.contributors else None
 
     @property
     def total(self) -> int:

@@ -40,4 +40,6 @@ class Offences:
 
     def all_quarantined(self, now_s: float) -> frozenset[PeerId]:
         """Peers that nothing is taken from now."""
+        if not self._until_s:
+            return frozenset()
         return frozenset(peer for peer, until_s in self._until_s.items() if now_s < until_s)

@@ -20,6 +20,8 @@ class Presence:
         self._heard_s: dict[PeerId, float] = {}
         self._unreachable: set[PeerId] = set()
         self._grace_until_s = float("-inf")
+        self._look_again_s = float("-inf")
+        """Before this time nobody else can have become lost."""
 
     def restart(self, now_s: float) -> None:
         """Begin a life after an earlier one: be patient with peers not heard yet."""
@@ -30,6 +32,7 @@ class Presence:
         start_s = max(now_s, self._grace_until_s - LOST_AFTER_S)
         self._heard_s = {peer: self._heard_s.get(peer, start_s) for peer in peers}
         self._unreachable &= self._heard_s.keys()
+        self._look_again_s = float("-inf")
 
     def heard(self, peer: PeerId, now_s: float) -> None:
         """Note that something authentic came from `peer`."""
@@ -40,13 +43,23 @@ class Presence:
     def unreachable(self, peer: PeerId, now_s: float) -> None:
         """Note that the connection to `peer` closed and a redial was refused."""
         unheard = self._heard_s.get(peer, now_s) > now_s  # still in its grace period
-        if peer in self._heard_s and not unheard:
-            self._unreachable.add(peer)
+        if not unheard:
+            self.left(peer)
 
     def left(self, peer: PeerId) -> None:
         """Note that `peer` said goodbye."""
         if peer in self._heard_s:
             self._unreachable.add(peer)
+            self._look_again_s = float("-inf")
+
+    def losses(self, now_s: float) -> list[PeerId]:
+        """Peers lost by now; empty if nobody can have become lost since the last call."""
+        if now_s < self._look_again_s:
+            return []
+        lost = [peer for peer in self._heard_s if self.lost(peer, now_s)]
+        heard_s = (s for peer, s in self._heard_s.items() if peer not in lost)
+        self._look_again_s = min(heard_s, default=now_s) + LOST_AFTER_S
+        return lost
 
     def lost(self, peer: PeerId, now_s: float) -> bool:
         """Whether nobody should wait for `peer`."""

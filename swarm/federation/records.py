@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from swarm.core.blobs import BlobRef
 from swarm.core.ids import PeerId, RoundNumber, SessionId, Term
@@ -89,7 +89,7 @@ def compose_head(
     """The unsigned next head: its cohort is who contributed, and who wishes to join."""
     wishing = {*(c.peer for c in gathered.contributors), *gathered.joiners}
     cohort = sample_cohort(wishing, base, spec.cohort_max)
-    return GlobalModel(
+    head = GlobalModel(
         session=base.session,
         parent=base.digest,
         round=RoundNumber(base.round + 1),
@@ -99,11 +99,12 @@ def compose_head(
         cohort=cohort,
         contributors=gathered.contributors,
         merged=(duty.merge.merged,) if duty.merge is not None else (),
-        slow=slow_among(gathered.contributors, cohort),
+        slow=(),
         metrics=gathered.metrics,
         author=me,
         admission=_admission(base, len(gathered.joiners), spec),
     )
+    return replace(head, slow=slow_among(head))
 
 
 def _admission(base: GlobalModel, num_joiners: int, spec: SessionSpec) -> float:

@@ -161,8 +161,8 @@ class Round:
         if resort is not None and resort.is_due(self.facts, blobs, now_s):
             self.duties.append(resort)
             self._last_resort = None
-        for peer in presence.watched:
-            if peer not in self.facts.given_up and presence.lost(peer, now_s):
+        for peer in presence.losses(now_s):
+            if peer not in self.facts.given_up:
                 self.facts.given_up.add(peer)
                 effects.append(Note("lost", peer))
         for duty in self.duties:

@@ -74,7 +74,7 @@ def check_common(head: GlobalModel, spec: SessionSpec) -> None:
     _require(head.session == spec.id, "session must be ours")
     _require(len(head.cohort) <= spec.cohort_max, f"cohort must be at most {spec.cohort_max}")
     _require(
-        head.slow == slow_among(head.contributors, head.members),
+        head.slow == slow_among(head),
         "slow must be those of the cohort over twice the median duration",
     )
 
@@ -117,11 +117,9 @@ def peers_below(cluster: Cluster) -> frozenset[PeerId]:
     return frozenset().union(*(peers_below(child) for child in cluster.children))
 
 
-def slow_among(
-    contributors: Iterable[Contributor], cohort: Collection[PeerId]
-) -> tuple[PeerId, ...]:
-    """Peers of a cohort that take no duty, in order of their ids."""
-    return tuple(peer for peer in slow_peers(contributors) if peer in cohort)
+def slow_among(head: GlobalModel) -> tuple[PeerId, ...]:
+    """Peers of a head's cohort that take no duty, in order of their ids."""
+    return tuple(peer for peer in slow_peers(head.durations_s) if peer in head.members)
 
 
 def is_majority(peers: Collection[PeerId], cohort: Collection[PeerId]) -> bool:
@@ -140,23 +138,25 @@ def _check_place(ranking: tuple[PeerId, ...], term: int, author: PeerId) -> None
 def _check_contributors(
     contributors: Iterable[Contributor], window: Window, spec: SessionSpec
 ) -> None:
+    bases = {head.digest: head for head in window.heads}
     for contributor in contributors:
-        base = window.find(contributor.base)
+        base = bases.get(contributor.base)
         if base is None:
             raise InvalidRecordError(
                 f"contributors must have trained from the base, or at most {STALENESS_MAX} heads "
                 "before it"
             )
-        _require(contributor.peer in base.members, f"contributor {contributor.peer} must be asked")
-        _require(
-            base is window.base or contributor.key not in window.named,
-            f"the contribution of {contributor.peer} must not count twice",
-        )
-        _require(
-            contributor.num_examples <= spec.num_examples_max,
-            f"num_examples must be at most {spec.num_examples_max}, "
-            f"got {contributor.num_examples}",
-        )
+        if contributor.peer not in base.members:
+            raise InvalidRecordError(f"contributor {contributor.peer} must be asked")
+        if base is not window.base and contributor.key in window.named:
+            raise InvalidRecordError(
+                f"the contribution of {contributor.peer} must not count twice"
+            )
+        if contributor.num_examples > spec.num_examples_max:
+            raise InvalidRecordError(
+                f"num_examples must be at most {spec.num_examples_max}, "
+                f"got {contributor.num_examples}"
+            )
 
 
 def _check_merged(head: GlobalModel, parent: GlobalModel, known: Known) -> None:
