@@ -1,5 +1,6 @@
 """`python -m dashboard --bootstrap <ip:port>`: watch a swarm in the browser."""
 
+import importlib
 import sys
 from typing import Annotated, cast
 
@@ -10,7 +11,6 @@ from dashboard.server import serve
 from dashboard.snapshot import SnapshotSource
 from swarm.peer.command import run_command
 from swarm.peer.logs import configure_logs
-from swarm.peer.observer import Observer
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 _DEFAULTS = DashboardConfig()
@@ -64,8 +64,14 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         allowed_hosts=tuple(allow_host or ()),
         clients_max=clients_max,
     )
-    # The picture an observer paints is the snapshot's schema; it is not declared there.
-    return serve(lambda: cast(SnapshotSource, Observer(bootstrap, listen_ip)), config)
+
+    def make_source() -> SnapshotSource:
+        # Imported here: only the process that watches loads libp2p, and only what it needs of it.
+        observer = importlib.import_module("swarm.peer.observer").Observer(bootstrap, listen_ip)
+        # The picture an observer paints is the snapshot's schema; it is not declared there.
+        return cast(SnapshotSource, observer)
+
+    return serve(make_source, config)
 
 
 if __name__ == "__main__":

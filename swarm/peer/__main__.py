@@ -11,7 +11,6 @@ import typer
 
 from swarm.core.errors import ConfigurationError
 from swarm.network.addresses import parse_bootstrap
-from swarm.network.lean import leave_out_unused
 from swarm.peer.command import run_command
 from swarm.peer.logs import FORMATS, LEVELS, configure_logs
 from swarm.peer.settings import (
@@ -266,7 +265,6 @@ def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 
 def _run(settings: PeerSettings) -> None:
     # Imported here: `--help` and wrong flags answer without loading libp2p.
-    leave_out_unused()
     peer_module = importlib.import_module("swarm.peer.peer")
     peer = peer_module.Peer(settings)
     trio.run(peer_module.run_until_signal, peer.run, peer.leave)

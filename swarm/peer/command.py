@@ -6,6 +6,7 @@ from typing import cast
 import typer
 
 from swarm.core.errors import ConfigurationError, SwarmError
+from swarm.network.lean import leave_out_unused
 
 # typer bundles its own click and exports of its errors only some.
 _ClickError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
@@ -14,9 +15,13 @@ _ClickError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
 def run_command(command: typer.Typer, prog_name: str) -> int:
     """Run a typer command; a user's mistake is one line on stderr and exit code 2.
 
+    A process with a command line of ours is ours alone: if it comes to load libp2p, then without
+    the parts nobody uses.
+
     Returns:
         The exit code: what the command returned, if that is a number.
     """
+    leave_out_unused()
     try:
         code = command(prog_name=prog_name, standalone_mode=False)
     except typer.Exit as error:
