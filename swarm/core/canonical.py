@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from functools import cache
 from typing import Any
 
 from swarm.core.ids import Digest
@@ -18,9 +19,7 @@ def canonical_bytes(record: object) -> bytes:
         >>> canonical_bytes((1, "a", 0.5, None))
         b'[1,"a","0x1.0000000000000p-1",null]'
     """
-    return json.dumps(
-        _plain(record), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    ).encode()
+    return _encoded(_plain(record))
 
 
 def sha256_hex(data: bytes) -> Digest:
@@ -33,17 +32,19 @@ def digest_of(record: object, *, without: frozenset[str] = frozenset()) -> Diges
     plain = _plain(record)
     if without:
         plain = {name: value for name, value in plain.items() if name not in without}
-    return sha256_hex(canonical_bytes(plain))
+    return sha256_hex(_encoded(plain))
 
 
-def _field(hint: object, value: Any) -> Any:
-    # A whole number in a field of floats arrives as a float on the other side.
-    return _plain(float(value) if hint is float and type(value) is int else value)
+def _encoded(plain: Any) -> bytes:
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _field(f.type, getattr(value, f.name)) for f in dataclasses.fields(value)}
+    kind = type(value)
+    if kind is str or kind is int:  # most of a record
+        return value
+    if dataclasses.is_dataclass(kind):
+        return {name: _field(is_float, getattr(value, name)) for name, is_float in _fields(kind)}
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
@@ -51,3 +52,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value.hex()
     return value
+
+
+def _field(is_float: bool, value: Any) -> Any:
+    # A whole number in a field of floats arrives as a float on the other side.
+    return _plain(float(value) if is_float and type(value) is int else value)
+
+
+@cache
+def _fields(kind: type[Any]) -> tuple[tuple[str, bool], ...]:
+    """Names of a dataclass's fields, each with whether it is declared a float."""
+    return tuple((field.name, field.type is float) for field in dataclasses.fields(kind))
