@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from swarm.core.blobs import BlobRef
 from swarm.core.ids import Digest, PeerId
 from swarm.core.machine import Effect
-from swarm.federation.ancestry import Relation, UnknownAncestorError
+from swarm.federation.ancestry import Key, Relation, UnknownAncestorError
 from swarm.federation.blob_desk import BlobDesk
 from swarm.federation.effects import Note
 from swarm.federation.enquiries import Enquiries
@@ -24,8 +24,7 @@ class Mergeable:
     """A branch whose weights are here, as seen from the head of a round."""
 
     head: GlobalModel
-    examples: int
-    share: float
+    relation: Relation
 
     @property
     def name(self) -> str:
@@ -35,13 +34,14 @@ class Mergeable:
     @property
     def merged(self) -> Merged:
         """How the head names it that takes it in."""
-        return Merged(self.head.digest, self.examples)
+        return Merged(self.head.digest, self.relation.examples[1])
 
 
 @dataclass(slots=True)
 class _Kept:
     holders: dict[PeerId, None]
     adoptions: int = 0
+    obstacle: str = "no head took it in"
     own: bool = False
     """Whether this peer held its head, so that it pins the weights."""
 
@@ -77,10 +77,26 @@ class Branches:
         for digest, kept in list(self._kept.items()):
             branch = lineage.get(digest)
             if branch is not None:
-                effects += self._judge(head, branch, lineage)
+                self._judge(head, branch, lineage)
             if kept.adoptions > KEPT_FOR_ADOPTIONS:
-                effects += self._close(digest, "no head took it in")
+                effects += self._close(digest, kept.obstacle)
         return effects
+
+    def ended(self) -> list[Effect]:
+        """Take note that no head will follow."""
+        return [
+            note for d, kept in list(self._kept.items()) for note in self._close(d, kept.obstacle)
+        ]
+
+    def claimed(self, base: GlobalModel, lineage: Lineage) -> frozenset[Key]:
+        """Contributions that will count with a branch, and so must not be folded in."""
+        claimed: set[Key] = set()
+        for digest in list(self._kept):
+            branch = lineage.get(digest)
+            relation = self._judge(base, branch, lineage) if branch is not None else None
+            if relation is not None and not relation.conflict:
+                claimed |= relation.only_theirs
+        return frozenset(claimed)
 
     def hear(self, branches: Iterable[Branch]) -> None:
         """Take note of branches that others tell of."""
@@ -123,30 +139,37 @@ class Branches:
                 holder = next(iter(kept.holders))
                 effects += enquiries.ask(missing, holder, now_s, HISTORY_MAX)
                 continue
-            effects += self._judge(base, branch, lineage)
-            if digest not in self._kept:
+            relation = self._judge(base, branch, lineage)
+            if relation is None or relation.conflict:
                 continue
             effects += blobs.want(branch.blob, kept.vouching(branch), 0.0, now_s)
             if blobs.has(branch.blob) and branch.key < base.key:
-                relation = lineage.relate(base, branch)
-                ready.append(Mergeable(branch, relation.examples[1], relation.share))
-        return effects, max(ready, key=lambda m: (m.examples, m.head.digest), default=None)
+                ready.append(Mergeable(branch, relation))
+        best = max(ready, key=lambda m: (m.relation.examples[1], m.head.digest), default=None)
+        return effects, best
 
     def rejected(self, mergeable: Mergeable, reason: str) -> list[Effect]:
         """Take note that the branch's weights failed a gate."""
         return self._close(mergeable.head.digest, reason)
 
-    def _judge(self, base: GlobalModel, branch: GlobalModel, lineage: Lineage) -> list[Effect]:
-        """Drop a branch that is in `base` already, or cannot be merged into it."""
+    def _judge(self, base: GlobalModel, branch: GlobalModel, lineage: Lineage) -> Relation | None:
+        """How a branch stands to `base`; None, and dropped, if nothing of it is left to merge.
+
+        A conflict is one with this base only: another lineage may be adopted in a moment.
+        """
+        kept = self._kept[branch.digest]
         try:
             relation = lineage.relate(base, branch)
         except UnknownAncestorError:
-            return self._close(branch.digest, "it parted too long ago")
+            kept.obstacle = "it parted too long ago"
+            return None
         if relation.examples[1] < 1 or not relation.only_theirs:
-            return self._close(branch.digest, "")
+            self._close(branch.digest, "")
+            return None
         if relation.conflict:
-            return self._close(branch.digest, _reason(relation))
-        return []
+            lost = f"{len(relation.only_theirs)} contributions are lost"
+            kept.obstacle = f"{relation.conflict}; {lost}"
+        return relation
 
     def _close(self, digest: Digest, reason: str) -> list[Effect]:
         self._kept.pop(digest, None)
@@ -160,7 +183,3 @@ class Branches:
             self._kept[digest] = kept
         while len(self._kept) > KNOWN_BRANCHES_MAX:
             del self._kept[next(iter(self._kept))]
-
-
-def _reason(relation: Relation) -> str:
-    return f"{relation.conflict}; {len(relation.only_theirs)} contributions are lost"

@@ -46,6 +46,8 @@ class RoundFacts:
     """Peers whose work is not taken, for what they sent before."""
     successors: list[GlobalModel] = field(default_factory=list)
     """Heads announced on top of the base."""
+    claimed: frozenset[Key] = frozenset()
+    """Contributions that known branches name: they will count with those."""
     mergeable: Mergeable | None = None
     """A branch whose weights are here, for whoever composes the next head."""
 
@@ -142,7 +144,7 @@ class Duty:
         if inputs and closes and self._is_allowed(inputs.values(), facts, spec):
             self._combining = True
             self.inputs = inputs
-            self.merge = facts.mergeable if self.is_root else None
+            self.merge = self._mergeable(facts)
             effects.append(self._combine(facts.window))
         return effects
 
@@ -168,8 +170,16 @@ class Duty:
         inputs = tuple(_input(name, source, window) for name, source in self.inputs.items())
         merge = None
         if self.merge is not None:
-            merge = MergeInput(self.merge.name, self.merge.head.blob, self.merge.share)
+            merge = MergeInput(self.merge.name, self.merge.head.blob, self.merge.relation.share)
         return Combine(window.base.digest, window.base.blob, self.cluster.id, inputs, merge)
+
+    def _mergeable(self, facts: RoundFacts) -> Mergeable | None:
+        """The branch to merge, unless it names what is being folded in."""
+        if not self.is_root or facts.mergeable is None:
+            return None
+        named = {c.key for source in self.inputs.values() for c in _contributors(source)}
+        clear = facts.mergeable.relation.only_theirs.isdisjoint(named)
+        return facts.mergeable if clear else None
 
     def _is_allowed(
         self, inputs: Iterable[Contribution | Aggregate], facts: RoundFacts, spec: SessionSpec
@@ -247,7 +257,8 @@ class Duty:
         for (peer, digest), contribution in sorted(facts.stale.items()):
             base = facts.window.find(digest)
             useless = peer in facts.quarantined or contribution.blob.digest in self._rejected
-            if base is None or useless or len(here) == num_max:
+            claimed = contribution.contributor.key in facts.claimed
+            if base is None or useless or claimed or len(here) == num_max:
                 continue
             for blob in (contribution.blob, base.blob):
                 effects += blobs.want(blob, (peer,), 0.0, now_s)

@@ -55,7 +55,7 @@ from swarm.federation.messages import (
     SessionOffer,
     SessionQuery,
 )
-from swarm.federation.newcomers import Newcomers
+from swarm.federation.newcomers import SETTLED_AFTER_S, Newcomers
 from swarm.federation.offences import Offences
 from swarm.federation.own_work import OwnWork
 from swarm.federation.presence import Presence
@@ -72,6 +72,7 @@ REPEAT = "federation.repeat"
 REPEAT_EVERY_S = 2.0
 BEACON_EVERY_REPEATS = 3
 """Only who missed an announcement needs the beacon; everybody hears it."""
+FOUND = "federation.found"
 RETRY_TRAINING = "federation.retry_training"
 RETRY_TRAINING_AFTER_S = 1.0
 HOLDERS_MAX = 8
@@ -353,6 +354,9 @@ class Federation:
             return []
         effects = self.round.repeat() if self.round is not None else []
         effects += self._wish(now_s) + self._widen(now_s)
+        if self.round is not None:
+            claimed = self._branches.claimed(self.round.base, self.lineage)
+            self.round.facts.claimed = claimed
         self._num_repeats += 1
         if self._num_repeats % BEACON_EVERY_REPEATS == 0:
             effects += self._beacon()
@@ -388,8 +392,10 @@ class Federation:
         wishing = self._newcomers.current(now_s)
         if len({*wishing, self.me}) < self.spec.min_peers:
             return []
-        blob = self._initial.blob
-        head = first_head(self._session, blob, wishing, self.me, self.spec.cohort_max)
+        if not self._newcomers.settled(now_s):
+            return [SetTimer(FOUND, now_s + SETTLED_AFTER_S)]
+        blob, crowd = self._initial.blob, self._newcomers.crowd(now_s)
+        head = first_head(self.spec, blob, wishing, crowd, self.me)
         head = head.signed(self._sign(head.digest))
         self.lineage.add(head, trusted=True)
         return [Publish(session_topic(self._session), head, blob if blob.is_small else None)]
@@ -426,9 +432,13 @@ class Federation:
         self._take_early(head.digest, now_s)
         self._own.forget_counted(window)
         self._own.give_up_useless(window)
-        if self.round is not None and not self.finished:
+        if self.finished:
+            effects += self._branches.ended()
+        elif self.round is not None:
+            claimed = self.round.facts.claimed = self._branches.claimed(head, self.lineage)
             for contribution in self._own.foldable(window):
-                effects += self.round.contribute(contribution)
+                if contribution.contributor.key not in claimed:
+                    effects += self.round.contribute(contribution)
         return [*effects, *self._work(), *self._wish(now_s), self._keep_blobs(head)]
 
     def _work(self) -> list[Effect]:

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from swarm.core.blobs import BlobRef
-from swarm.core.ids import PeerId, RoundNumber, SessionId, Term
-from swarm.core.session import COHORT_MAX, SessionSpec
+from swarm.core.ids import PeerId, RoundNumber, Term
+from swarm.core.session import SessionSpec
+from swarm.federation.crowd import estimate, sample
 from swarm.federation.duty import Duty
 from swarm.federation.messages import (
     BRANCHES_MAX,
@@ -59,7 +60,7 @@ def gather(
     return Gathered(
         tuple(sorted(contributors, key=lambda c: c.key)),
         tuple(sorted(metrics, key=lambda m: m.peer)),
-        sample_cohort(joiners.difference(base.cohort), base, COHORT_MAX),
+        sample(joiners.difference(base.cohort)),
         tuple(known.values())[:BRANCHES_MAX],
     )
 
@@ -88,6 +89,7 @@ def compose_head(
 ) -> GlobalModel:
     """The unsigned next head: its cohort is who contributed, and who wishes to join."""
     wishing = {*(c.peer for c in gathered.contributors), *gathered.joiners}
+    crowd = estimate(gathered.joiners) / base.admission
     cohort = sample_cohort(wishing, base, spec.cohort_max)
     head = GlobalModel(
         session=base.session,
@@ -102,28 +104,31 @@ def compose_head(
         slow=(),
         metrics=gathered.metrics,
         author=me,
-        admission=_admission(base, len(gathered.joiners), spec),
+        admission=_admission(crowd, spec),
     )
     return replace(head, slow=slow_among(head))
 
 
-def _admission(base: GlobalModel, num_joiners: int, spec: SessionSpec) -> float:
-    """Who may ask next time: fewer after a crowd asked, more after few did.
-
-    So the number that asks stays near the cohort's size, however large the swarm.
-    """
-    if num_joiners >= spec.cohort_max:
-        return max(ADMISSION_MIN, base.admission / 2)
-    return min(1.0, base.admission * 2) if num_joiners <= spec.cohort_max // 4 else base.admission
+def _admission(crowd: float, spec: SessionSpec) -> float:
+    """Who may ask into the cohort: of a crowd about as many as fit, however large it is."""
+    return min(1.0, max(ADMISSION_MIN, spec.cohort_max / max(1.0, crowd)))
 
 
 def first_head(
-    session: SessionId, blob: BlobRef, cohort: Iterable[PeerId], me: PeerId, cohort_max: int
+    spec: SessionSpec, blob: BlobRef, wishing: Iterable[PeerId], crowd: float, me: PeerId
 ) -> GlobalModel:
-    """The unsigned head 0: initial weights, and who is asked into round 1."""
-    others = sorted(set(cohort) - {me})[: cohort_max - 1]
+    """The unsigned head 0: initial weights, and who is asked into round 1.
+
+    Args:
+        spec: The session.
+        blob: Initial weights.
+        wishing: Peers that wish to join.
+        crowd: About how many they are, whether named in `wishing` or not.
+        me: The starter.
+    """
+    others = sorted(set(wishing) - {me})[: spec.cohort_max - 1]
     return GlobalModel(
-        session=session,
+        session=spec.id,
         parent=None,
         round=RoundNumber(0),
         term=Term(0),
@@ -135,6 +140,7 @@ def first_head(
         slow=(),
         metrics=(),
         author=me,
+        admission=_admission(crowd, spec),
     )
 
 

@@ -166,6 +166,10 @@ def _check_merged(head: GlobalModel, parent: GlobalModel, known: Known) -> None:
         relation = relate(known, parent, branch)
         _require(not relation.conflict, f"merged must not repeat: {relation.conflict}")
         _require(
+            relation.only_theirs.isdisjoint(head.keys),
+            "a contribution must not count both by itself and with a merged head",
+        )
+        _require(
             merged.num_examples == relation.examples[1],
             "merged must count the examples behind the branch since it parted",
         )

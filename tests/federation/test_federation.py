@@ -45,6 +45,7 @@ from swarm.federation.enquiries import ASK_AGAIN_AFTER_S
 from swarm.federation.federation import (
     BEACON_EVERY_REPEATS,
     BEAT,
+    FOUND,
     REPEAT,
     RETRY_TRAINING,
     RETRY_TRAINING_AFTER_S,
@@ -64,6 +65,7 @@ from swarm.federation.messages import (
     SessionOffer,
     SessionQuery,
 )
+from swarm.federation.newcomers import SETTLED_AFTER_S
 from swarm.federation.topics import cluster_topic, session_topic
 
 ANNA = PeerId("anna")
@@ -106,7 +108,9 @@ def test_the_starter_founds_the_session_when_enough_peers_wish(session: Any) -> 
     assert CreateWeights() in machine.handle(LearnerReady(), 1.0)
     blob = session.head0.blob
     assert machine.handle(WeightsCreated(blob), 2.0) == []
-    effects = machine.handle(JoinWish(session.spec.id, anna, None), 3.0)
+    waiting = machine.handle(JoinWish(session.spec.id, anna, None), 3.0)
+    assert waiting == [SetTimer(FOUND, 3.0 + SETTLED_AFTER_S)]  # others may start just as well
+    effects = machine.handle(TimerFired(FOUND), 3.0 + SETTLED_AFTER_S)
 
     head = session.first(blob, cohort=(starter, anna))
     assert effects[-1] == KeepBlobs(frozenset({blob}))
