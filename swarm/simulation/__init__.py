@@ -13,6 +13,7 @@ arithmetic  redoes what heads claim
 traffic     what a peer may send, receive and keep in a round
 checkers    what must hold after every event
 scenarios   swarms and their faults by name
+history     every event as it was delivered
 transcript  a history in words
 rehearsal   many seeds in many processes
 """

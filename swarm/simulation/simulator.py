@@ -1,11 +1,10 @@
 """Simulator: many Federation machines, one seed, one ordered history on virtual time."""
 
-import hashlib
 import math
 import random
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from swarm.core.blobs import BlobRef
 from swarm.core.effects import (
@@ -36,6 +35,7 @@ from swarm.federation.federation import Federation
 from swarm.federation.messages import Contribution, GlobalModel
 from swarm.simulation.clock import Clock
 from swarm.simulation.faults import Crash, FaultPlan, Freeze
+from swarm.simulation.history import HistoryEntry
 from swarm.simulation.hostile import Hostile
 from swarm.simulation.learner import READY_AFTER_S, SimulatedLearner
 from swarm.simulation.links import Links
@@ -46,15 +46,6 @@ from swarm.simulation.transfers import Transfers
 REPLAYED_AFTER_S = (1.0, 180.0)
 CONTACTS_OFFERING_MAX = 3
 """Most peers that offered the session to a newcomer."""
-
-
-class HistoryEntry(NamedTuple):
-    """One event as it was delivered, and what followed."""
-
-    now_s: float
-    peer: PeerId
-    event: Event
-    effects: list[Effect]
 
 
 class Simulator:
@@ -402,21 +393,3 @@ def peer_names(num_peers: int) -> tuple[PeerId, ...]:
     """Names of simulated peers, the starter's first; their order is that of their numbers."""
     width = max(2, len(str(num_peers - 1)))
     return tuple(PeerId(f"peer-{k:0{width}}") for k in range(num_peers))
-
-
-class HistoryDigest:
-    """One word for a whole history: equal runs, equal words. Set `record` of a simulator to it."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-        self.num_events = 0
-
-    def __call__(self, entry: HistoryEntry) -> None:
-        """Take one more entry in."""
-        self.num_events += 1
-        self._hash.update(f"{entry.now_s:.9f} {entry.peer} {entry.event!r}\n".encode())
-
-    @property
-    def word(self) -> str:
-        """The digest so far."""
-        return self._hash.hexdigest()

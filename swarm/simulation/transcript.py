@@ -31,7 +31,7 @@ from swarm.federation.messages import (
     HeadRequest,
     JoinWish,
 )
-from swarm.simulation.simulator import HistoryEntry
+from swarm.simulation.history import HistoryEntry
 
 
 class Transcript:

@@ -7,9 +7,10 @@ import pytest
 
 from swarm.core.session import SessionSpec
 from swarm.simulation.faults import FaultPlan
+from swarm.simulation.history import HistoryDigest
 from swarm.simulation.rehearsal import Task, processes, rehearse, rehearse_all
 from swarm.simulation.scenarios import SCENARIOS
-from swarm.simulation.simulator import HistoryDigest, Simulator
+from swarm.simulation.simulator import Simulator
 
 NUM_SEEDS = 50
 FAILURES_SHOWN_MAX = 5
