@@ -22,8 +22,9 @@ class Heads:
     Invariant: the parent of a head that is known here, and what it merges, are known.
     """
 
-    def __init__(self, learner: SimulatedLearner) -> None:
+    def __init__(self, learner: SimulatedLearner, num_examples_max: int) -> None:
         self._learner = learner
+        self._num_examples_max = num_examples_max
         self._heads: dict[Digest, GlobalModel] = {}
         self._admitted: set[Digest] = set()
 
@@ -76,6 +77,12 @@ class Heads:
             seen |= keys
 
     def _check_examples(self, head: GlobalModel, parent: GlobalModel) -> None:
+        for contributor in head.contributors:
+            if contributor.num_examples > self._num_examples_max:
+                raise WrongHeadError(
+                    f"head {head.round} counts {contributor.num_examples} examples of "
+                    f"{contributor.peer}, over the cap of {self._num_examples_max}"
+                )
         if head.examples_before != _total(parent):
             raise WrongHeadError(f"head {head.round} miscounts the examples before it")
         for merged in head.merged:
@@ -147,7 +154,10 @@ def _links(head: GlobalModel) -> Iterator[Digest]:
 
 
 def _total(head: GlobalModel) -> int:
-    return head.examples_before + head.weight
+    """Examples in its lineage, counted here anew, not as the head itself counts them."""
+    added = sum(c.num_examples for c in head.contributors)
+    added += sum(merged.num_examples for merged in head.merged)
+    return head.examples_before + max(1, added)
 
 
 def _close(a: Vector, b: Vector) -> bool:

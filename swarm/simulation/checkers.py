@@ -28,6 +28,8 @@ class Limits:
     """So long after the last fault, at the latest, all live peers have held one head ..."""
     agreement_rounds: int = 5
     """... and no more rounds than these have gone by."""
+    quarantines: bool = False
+    """Somebody quarantines the hostile peer before the end."""
     merging_rounds: int | None = None
     """So many rounds after the last fault, all that live peers held then is in the last head."""
 
@@ -49,7 +51,7 @@ class Checkers:
         """Greatest share of each bound on traffic that was used, in percent."""
         self._simulator = simulator
         self._limits = limits or Limits()
-        self._heads = Heads(simulator.learner)
+        self._heads = Heads(simulator.learner, simulator.spec.num_examples_max)
         self._held: dict[PeerId, GlobalModel] = {}
         self._windows: dict[PeerId, _Window] = {}
         self._newest: GlobalModel | None = None
@@ -101,6 +103,11 @@ class Checkers:
             accused = {n.text.split()[0] for _, n in peer.notes if n.kind == "quarantined"}
             accused.discard(str(simulator.plan.hostile))
             _require(not accused, f"{name} quarantines {', '.join(sorted(accused))}")
+        if self._limits.quarantines:
+            hostile = str(simulator.plan.hostile)
+            told = [n for p in simulator.live.values() for _, n in p.notes]
+            caught = any(n.kind == "quarantined" and hostile in n.text for n in told)
+            _require(caught, f"nobody quarantines {hostile}")
         undone = ", ".join(sorted(simulator.census.unsettled))
         _require(not undone, f"not done by {simulator.now_s:.0f} s: {undone}")
         _require(

@@ -267,11 +267,13 @@ def _everything(chance: random.Random, peers: Peers) -> FaultPlan:
 _PARTED_ROUNDS = 16
 """Enough for both sides to go on, and then together."""
 _MERGING = Limits(merging_rounds=4)
+_PROMPT = Limits(round_s=18.0)
+"""Silence is noticed after five seconds, and nobody waits for a deadline."""
 
 SCENARIOS = {
     "calm": Scenario("nothing goes wrong", _calm),
     "small-blobs": Scenario("weights ride in announcements", _lossy, size_bytes=1000),
-    "lossy": Scenario("messages are lost, repeated and late", _lossy),
+    "lossy": Scenario("messages are lost, repeated and late", _lossy, limits=_PROMPT),
     "slow-links": Scenario(
         "weights travel longer than silence lasts", _slow_links, deadline_min_s=60.0
     ),
@@ -279,11 +281,11 @@ SCENARIOS = {
     "very-slow-peer": Scenario("one peer is slower than any deadline", _slow(7, 14), rounds=8),
     "frozen-peer": Scenario("peers stand still for a while, then go on", _freezes, rounds=10),
     "clock-skew": Scenario("no two clocks agree", _clock_skew),
-    "aggregator-dies": Scenario("an aggregator dies", _dies("aggregator")),
-    "root-dies": Scenario("the root's aggregator dies", _dies("root")),
-    "trainer-dies": Scenario("a peer without duty dies", _dies("trainer")),
+    "aggregator-dies": Scenario("an aggregator dies", _dies("aggregator"), limits=_PROMPT),
+    "root-dies": Scenario("the root's aggregator dies", _dies("root"), limits=_PROMPT),
+    "trainer-dies": Scenario("a peer without duty dies", _dies("trainer"), limits=_PROMPT),
     "starter-dies": Scenario("the starter dies", _dies("starter")),
-    "half-dies": Scenario("half of the peers die at once", _half_dies),
+    "half-dies": Scenario("half of the peers die at once", _half_dies, limits=_PROMPT),
     "restart": Scenario("peers die and come back", _restart),
     "mass-restart": Scenario("all die at once and come back one by one", _mass_restart, rounds=8),
     "late-joiners": Scenario("three peers come later", _late_joiners),
@@ -315,6 +317,8 @@ SCENARIOS = {
     ),
     "one-way-loss": Scenario("some are heard by nobody", _one_way_loss, rounds=_PARTED_ROUNDS),
     "replayed-messages": Scenario("old messages come again", _replayed_messages, rounds=8),
-    "hostile-peer": Scenario("one peer lies and floods", _hostile_peer, rounds=8),
+    "hostile-peer": Scenario(
+        "one peer lies and floods", _hostile_peer, rounds=8, limits=Limits(quarantines=True)
+    ),
     "everything": Scenario("all of it, in moderation", _everything, rounds=20),
 }
