@@ -11,7 +11,7 @@ import logging
 import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import trio
 from libp2p.abc import IMuxedConn, INetConn, INetStream, ISecureConn
@@ -134,6 +134,7 @@ class GuardedSwarm(Swarm):
         self.statistics = statistics
         self.worth: Callable[[ID], int] = lambda peer: 0
         """How much a peer's connection matters to us: 0 for an idle stranger's."""
+        self._num_joining = 0
         self._half_open: dict[trio.CancelScope, str] = {}
         self._handshakes = Allowance(HANDSHAKES)
 
@@ -187,9 +188,18 @@ class GuardedSwarm(Swarm):
         if len(others) >= CONNECTIONS_PER_PEER_MAX:
             self.statistics.refuse("connections-peer")
             await self._drop(others[0])
-        if len(self.get_connections()) >= CONNECTIONS_MAX:
+        if self.is_full:
             await self._make_room(muxed_conn, direction)
-        return await super().add_conn(muxed_conn, direction)
+        self._num_joining += 1
+        try:
+            return await super().add_conn(muxed_conn, direction)
+        finally:
+            self._num_joining -= 1
+
+    @property
+    def is_full(self) -> bool:
+        """Whether every connection is taken, or will be in a moment."""
+        return len(self.get_connections()) + self._num_joining >= CONNECTIONS_MAX
 
     async def _make_room(self, newcomer: IMuxedConn, direction: str) -> None:
         """Close the connection that matters least, if it matters less than the new one.
@@ -206,15 +216,20 @@ class GuardedSwarm(Swarm):
             worth = self.worth(connection.muxed_conn.peer_id)
             return worth, -crowd[_remote_ip(connection)], -created_s
 
+        self.statistics.refuse("connections-crowd")
+        if not connections:
+            await self._turn_away(newcomer)
         victim = min(connections, key=matters)
         worth, crowd_there, _ = matters(victim)
         worth_here = OUTBOUND_WORTH if direction == "outbound" else self.worth(newcomer.peer_id)
         is_siege = -crowd_there > CONNECTIONS_MAX // 2 and _remote_ip(victim) != _ip(newcomer)
-        self.statistics.refuse("connections-crowd")
         if worth and worth >= worth_here and not is_siege:
-            await cast(GuardedYamux, newcomer).hang_up()
-            raise SwarmException(f"all {CONNECTIONS_MAX} connections are taken")
+            await self._turn_away(newcomer)
         await self._drop(victim)
+
+    async def _turn_away(self, newcomer: IMuxedConn) -> NoReturn:
+        await cast(GuardedYamux, newcomer).hang_up()
+        raise SwarmException(f"all {CONNECTIONS_MAX} connections are taken")
 
     async def _drop(self, connection: INetConn) -> None:
         # Its slot is free at once; the rest follows when its reader finds the socket closed. A

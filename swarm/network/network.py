@@ -266,6 +266,8 @@ class Network:
                 nursery.start_soon(_close_quietly, connection.close)
 
     async def _redial_at_once(self, peer: PeerId) -> None:
+        if self._swarm.is_full and not self._discovery.is_kept(peer):
+            return  # it may be the one that had to make room
         try:
             await self._dialer.connect(peer, REDIAL_TIMEOUT_S)
         except PeerUnreachableError as error:

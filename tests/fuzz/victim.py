@@ -60,7 +60,7 @@ class Victim:
             self.offers.setdefault(event.sender, trio.Event()).set()
 
     async def _offer(self, peer: PeerId) -> None:
-        offer = SessionOffer(self.network.peer_id, SessionSpec())
+        offer = SessionOffer(self.network.peer_id, SessionSpec(starter=self.network.peer_id))
         try:
             await self.network.send(peer, encode(offer))
         except NetworkError:
@@ -109,6 +109,10 @@ class Victim:
 
     async def publish(self) -> None:
         await self.network.publish(TOPIC, encode(SessionQuery(self.network.peer_id)))
+
+    async def forget_ids(self) -> None:
+        """What libp2p does with the ids of messages after two minutes."""
+        self.network._pubsub.seen_messages.cache.clear()
 
     async def keep(self, peers: list[str]) -> None:
         self.network.keep_connected([PeerId(peer) for peer in peers])

@@ -3,7 +3,7 @@ import trio.testing
 
 from swarm.core.ids import PeerId
 from swarm.network.events import DirectMessage, PeerConnected, PubsubMessage
-from swarm.network.inbox import CAPACITY, Inbox
+from swarm.network.inbox import BYTES_MAX, CAPACITY, Inbox
 from swarm.network.statistics import Statistics
 
 ANNA = PeerId("anna")
@@ -49,3 +49,18 @@ async def test_a_full_inbox_drops_the_oldest_published_message_first():
         PubsubMessage("t", ANNA, b"2"),
     ]
     assert statistics.rejected == {"inbox-full": 2}
+
+
+async def test_a_flood_displaces_itself_and_nobody_else():
+    statistics = Statistics()
+    inbox = Inbox(statistics)
+    quiet = DirectMessage(PeerId("quiet"), b"kept")
+    inbox.put(quiet)
+    for _ in range(200):
+        inbox.put(DirectMessage(ANNA, bytes(256 * 1024)))
+
+    events = await taken_from(inbox)
+
+    assert events[0] == quiet
+    assert sum(len(event.data) for event in events) <= BYTES_MAX
+    assert statistics.rejected["inbox-full"] == 201 - len(events)

@@ -118,3 +118,13 @@ def test_a_partial_blob_is_checked_before_it_counts(store):
     partial.discard()
 
     assert store.read(HELLO) == b"hello"
+
+
+async def test_waiting_for_a_blob_that_never_comes_leaves_nothing_behind(tmp_path):
+    store = FileBlobStore(tmp_path)
+
+    for number in range(10):
+        with trio.move_on_after(0.001):
+            await store.wait_for_digest(sha256_hex(bytes([number])))
+
+    assert not store._awaited
