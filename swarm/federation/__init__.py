@@ -4,15 +4,24 @@ federation  the machine: holds a head, takes part in its round, adopts the next
 messages    what peers tell each other
 effects     what the machine asks its driver to do, and the events that answer
 lineage     which heads are known, held, to be adopted
+ancestry    how heads descend from each other: windows for stale work, forks of lineages
 validity    what makes a head, an aggregate or a contribution valid
 tree        clusters and successions, derived from a head by everybody alike
 round       one round at one peer
 duty        one cluster this peer aggregates or stands by for
-records     composing aggregates and heads; deadlines, slow peers
+records     composing aggregates and heads
+durations   deadlines, slow peers, and those nobody waits for
+own_work    what is being trained here, and own contributions that do not count yet
+branches    lineages that were left, until a head takes them in
+founding    how the starter makes head 0
+voice       where this peer listens, and how it is heard to be alive
 presence    who is alive, as seen from here
-newcomers   who wishes to join
-early       messages about a head that is not held yet
+newcomers   who wishes to join; crowd: how many, told from a sample
+wishing     how to ask into a cohort
+offences    who is not listened to for a while
+exchange    asking for records of heads, and answering
 enquiries   requests for heads, limited in rate
+early       messages about a head that is not held yet
 blob_desk   which blobs are here, asked for, or not to be had
 joining     finding the session a swarm is running
 observing   what a peer that only watches makes of what it hears

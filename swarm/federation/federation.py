@@ -13,7 +13,6 @@ from swarm.core.effects import (
     Publish,
     Send,
     Subscribe,
-    Unsubscribe,
 )
 from swarm.core.ids import Digest, PeerId, RoundNumber
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
@@ -24,7 +23,6 @@ from swarm.federation.early import Early
 from swarm.federation.effects import (
     Combined,
     CombineFailed,
-    CreateWeights,
     Evaluate,
     EvaluationFinished,
     LearnerReady,
@@ -40,6 +38,7 @@ from swarm.federation.effects import (
 )
 from swarm.federation.enquiries import Enquiries
 from swarm.federation.exchange import Exchange
+from swarm.federation.founding import Founding
 from swarm.federation.lineage import Lineage
 from swarm.federation.messages import (
     Aggregate,
@@ -55,24 +54,20 @@ from swarm.federation.messages import (
     SessionOffer,
     SessionQuery,
 )
-from swarm.federation.newcomers import SETTLED_AFTER_S, Newcomers
+from swarm.federation.newcomers import Newcomers
 from swarm.federation.offences import Offences
 from swarm.federation.own_work import OwnWork
 from swarm.federation.presence import Presence
-from swarm.federation.records import first_head
 from swarm.federation.round import Round, Sign
 from swarm.federation.topics import session_topic
-from swarm.federation.tree import duty_peers
-from swarm.federation.validity import InvalidRecordError, tree_of
+from swarm.federation.validity import InvalidRecordError
+from swarm.federation.voice import Voice
 from swarm.federation.wishing import Wishing
 
 BEAT = "federation.beat"
 BEAT_EVERY_S = 1.0
 REPEAT = "federation.repeat"
 REPEAT_EVERY_S = 2.0
-BEACON_EVERY_REPEATS = 3
-"""Only who missed an announcement needs the beacon; everybody hears it."""
-FOUND = "federation.found"
 RETRY_TRAINING = "federation.retry_training"
 RETRY_TRAINING_AFTER_S = 1.0
 HOLDERS_MAX = 8
@@ -103,7 +98,8 @@ class Federation:
         self._presence = Presence()
         self._newcomers = Newcomers()
         self._blobs = BlobDesk()
-        self._topics: tuple[str, ...] = ()
+        self._voice = Voice(me, spec, self.lineage)
+        self._founding = Founding(me, spec)
         self._early = Early()
         self._enquiries = Enquiries(spec.id, me)
         self._exchange = Exchange(spec.id, me, self.lineage, self._enquiries)
@@ -111,11 +107,7 @@ class Federation:
         self._branches = Branches(me)
         self._offences = Offences()
         self._own = OwnWork(me)
-        self._approached: GlobalModel | None = None
-        self._initial_asked = False
-        self._initial: WeightsCreated | None = None
         self._asked = itertools.count()
-        self._num_repeats = 0
 
     @property
     def held(self) -> GlobalModel | None:
@@ -185,16 +177,11 @@ class Federation:
     def _on_learner_ready(self, _event: LearnerReady, now_s: float) -> list[Effect]:
         self.ready = True
         effects = self._wish(now_s)
-        if self.held is not None:
-            return effects + self._work()
-        if self.spec.starter == self.me and not self._initial_asked:
-            self._initial_asked = True
-            effects.append(CreateWeights())
-        return effects
+        return effects + (self._work() if self.held is not None else self._founding.ready())
 
     def _on_weights_created(self, event: WeightsCreated, _now_s: float) -> list[Effect]:
         self._blobs.arrived(event.blob)
-        self._initial = event
+        self._founding.created(event)
         return []
 
     def _on_training_finished(self, event: TrainingFinished, now_s: float) -> list[Effect]:
@@ -341,13 +328,11 @@ class Federation:
         return []
 
     def _on_leave(self, _event: LeaveRequested, _now_s: float) -> list[Effect]:
-        goodbye = Goodbye(self._session, self.me)
-        topics = dict.fromkeys((session_topic(self._session), *self._topics))
-        return [Publish(topic, goodbye) for topic in topics]
+        return self._voice.goodbye()
 
     def _on_timer(self, event: TimerFired, now_s: float) -> list[Effect]:
         if event.name == BEAT:
-            return [*self._beats(), SetTimer(BEAT, now_s + BEAT_EVERY_S)]
+            return [*self._voice.beats(self.round), SetTimer(BEAT, now_s + BEAT_EVERY_S)]
         if event.name == RETRY_TRAINING and not self.finished:
             return self._work()
         if event.name != REPEAT:
@@ -357,10 +342,7 @@ class Federation:
         if self.round is not None:
             claimed = self._branches.claimed(self.round.base, self.lineage)
             self.round.facts.claimed = claimed
-        self._num_repeats += 1
-        if self._num_repeats % BEACON_EVERY_REPEATS == 0:
-            effects += self._beacon()
-        return [*effects, SetTimer(REPEAT, now_s + REPEAT_EVERY_S)]
+        return [*effects, *self._voice.beacon(), SetTimer(REPEAT, now_s + REPEAT_EVERY_S)]
 
     # -- what follows from what is known
 
@@ -383,22 +365,19 @@ class Federation:
             )
         num_duties = len(current.duties)
         effects += current.advance(self._presence, self._blobs, now_s)
-        return effects + (self._retopic() if len(current.duties) > num_duties else [])
+        return effects + (self._voice.tune(current) if len(current.duties) > num_duties else [])
 
     def _found(self, now_s: float) -> list[Effect]:
         """As the starter: publish head 0 once enough peers wish to join."""
-        if self._initial is None or self.held is not None or self.lineage.candidates():
+        if self.held is not None or self.lineage.candidates():
             return []
-        wishing = self._newcomers.current(now_s)
-        if len({*wishing, self.me}) < self.spec.min_peers:
-            return []
-        if not self._newcomers.settled(now_s):
-            return [SetTimer(FOUND, now_s + SETTLED_AFTER_S)]
-        blob, crowd = self._initial.blob, self._newcomers.crowd(now_s)
-        head = first_head(self.spec, blob, wishing, crowd, self.me)
+        effects, head = self._founding.found(self._newcomers, now_s)
+        if head is None:
+            return effects
         head = head.signed(self._sign(head.digest))
         self.lineage.add(head, trusted=True)
-        return [Publish(session_topic(self._session), head, blob if blob.is_small else None)]
+        attached = head.blob if head.blob.is_small else None
+        return [Publish(session_topic(self._session), head, attached)]
 
     def _adopt(self, now_s: float) -> list[Effect]:
         """Adopt the greatest valid head whose weights are here; ask for a greater one's."""
@@ -414,7 +393,7 @@ class Federation:
                 if not self._blobs.is_coming(head.blob):
                     sources = self._sources(head)
                     effects += self._blobs.want(head.blob, sources, WAIT_FOR_HOLDER_S, now_s)
-                effects += self._approach(head, now_s)
+                effects += self._voice.approach(head, self.round, now_s)
         return effects
 
     def _begin(self, head: GlobalModel, before: GlobalModel | None, now_s: float) -> list[Effect]:
@@ -426,8 +405,10 @@ class Federation:
         neighbours = self.round.neighbours if self.round is not None else ()
         leaving = self._presence.watched if self.finished else ()  # they want the last head, too
         self._presence.watch({*neighbours, *leaving}, now_s)
-        effects: list[Effect] = [SaveHead(head), KeepConnected(neighbours), *self._retopic()]
-        effects += [Note("head", f"round {head.round} by {head.author}"), *self._beats()]
+        effects: list[Effect] = [SaveHead(head), KeepConnected(neighbours)]
+        effects += self._voice.tune(self.round)
+        effects.append(Note("head", f"round {head.round} by {head.author}"))
+        effects += self._voice.beats(self.round)
         effects += self._branches.adopted(head, before, self.lineage)
         self._take_early(head.digest, now_s)
         self._own.forget_counted(window)
@@ -470,27 +451,6 @@ class Federation:
         asked = self.held.members if self.held is not None else frozenset()
         self._newcomers.wish([p for p in peers if p not in asked and p != self.me], now_s)
 
-    def _approach(self, head: GlobalModel, now_s: float) -> list[Effect]:
-        """Be heard in the clusters of a head whose weights are on their way, however long."""
-        if head is self._approached:
-            return []
-        self._approached = head
-        before = self._topics
-        topics: tuple[str, ...] = ()
-        if self.me in head.members:
-            topics = Round(self.lineage.window(head), self.spec, self.me, now_s).topics
-        effects = self._retopic(topics)
-        new = [topic for topic in self._topics if topic not in before]
-        return effects + [Publish(topic, self._heartbeat()) for topic in new]
-
-    def _retopic(self, more: tuple[str, ...] = ()) -> list[Effect]:
-        current = self.round.topics if self.round is not None else ()
-        wanted = tuple(dict.fromkeys((*current, *more)))
-        effects: list[Effect] = [Subscribe(t) for t in wanted if t not in self._topics]
-        effects += [Unsubscribe(t) for t in self._topics if t not in wanted]
-        self._topics = wanted
-        return effects
-
     def _keep_blobs(self, head: GlobalModel) -> KeepBlobs:
         recent = itertools.islice(self.lineage.ancestors(head), 2)
         kept = {h.blob for h in recent} | self._own.blobs()
@@ -503,30 +463,6 @@ class Federation:
             kept.add(self.spec.model_file)
         self._blobs.keep_only(frozenset(kept))
         return KeepBlobs(frozenset(kept))
-
-    def _beats(self) -> list[Effect]:
-        """Tell the neighbours that this peer is alive; not twice where all listen one tier up."""
-        covered = self.round.covered_topics if self.round is not None else frozenset()
-        return [
-            Publish(topic, self._heartbeat()) for topic in self._topics if topic not in covered
-        ]
-
-    def _beacon(self) -> list[Effect]:
-        """Tell the whole session of the held head, for those that missed its announcement.
-
-        They may listen on the topics of an older cohort, where nobody else is left. The head's
-        author does it, and the first of the next root's succession in case it is gone.
-        """
-        head = self.held
-        if head is None:
-            return []
-        root = tree_of(head, self.spec).root
-        if self.me not in (head.author, *duty_peers(head.digest, root, frozenset(head.slow))):
-            return []
-        return [Publish(session_topic(self._session), self._heartbeat())]
-
-    def _heartbeat(self) -> Heartbeat:
-        return Heartbeat(self._session, self.me, self.held.key if self.held else None)
 
     def _wish(self, now_s: float) -> list[Effect]:
         """Ask to be in the cohort, as long as the held head does not name this peer."""

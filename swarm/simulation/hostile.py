@@ -171,7 +171,7 @@ class Hostile(Federation):
 
     def _lie_in_heartbeats(self) -> list[Effect]:
         beat = Heartbeat(self.spec.id, self.me, self._lie())
-        topics = (session_topic(self.spec.id), *self._topics)
+        topics = (session_topic(self.spec.id), *self._voice.topics)
         return [Publish(topic, beat) for topic in topics]
 
     def _flood_with_wishes(self) -> list[Effect]:

@@ -43,14 +43,13 @@ from swarm.federation.effects import (
 )
 from swarm.federation.enquiries import ASK_AGAIN_AFTER_S
 from swarm.federation.federation import (
-    BEACON_EVERY_REPEATS,
     BEAT,
-    FOUND,
     REPEAT,
     RETRY_TRAINING,
     RETRY_TRAINING_AFTER_S,
     Federation,
 )
+from swarm.federation.founding import FOUND
 from swarm.federation.messages import (
     HISTORY_MAX,
     Aggregate,
@@ -67,6 +66,7 @@ from swarm.federation.messages import (
 )
 from swarm.federation.newcomers import SETTLED_AFTER_S
 from swarm.federation.topics import cluster_topic, session_topic
+from swarm.federation.voice import BEACON_EVERY_REPEATS
 
 ANNA = PeerId("anna")
 

@@ -172,9 +172,9 @@ MUTANTS = (
     Mutant(
         "no-beacon",
         "G4",
-        "federation.py",
-        "        if self._num_repeats % BEACON_EVERY_REPEATS == 0:\n",
-        "        if False:\n",
+        "voice.py",
+        "        if head is None or self._num_repeats % BEACON_EVERY_REPEATS:\n",
+        "        if True:\n",
         ("partition-heals", "partition-unequal", "lossy"),
     ),
     Mutant(
