@@ -42,6 +42,10 @@ class Mutant:
     scenarios: tuple[str, ...]
     """Where it should be noticed; tried in this order."""
     options: tuple[str, ...] = ()
+    also: tuple[tuple[str, str, str], ...] = ()
+    """More places to change, as (file, old, new): rules that a second rule stands behind."""
+    rarity: int = 1
+    """So many times as many seeds: what it takes to notice does not happen often."""
 
 
 MUTANTS = (
@@ -69,6 +73,7 @@ MUTANTS = (
         'conflict = f"both sides merged head {head.digest[:12]}"',
         'conflict = ""',
         ("three-sided", "everything"),
+        rarity=4,
     ),
     Mutant(
         "past-of-merges-forgotten",
@@ -92,7 +97,13 @@ MUTANTS = (
         "duty.py",
         "        return facts.mergeable if clear else None\n",
         "        return facts.mergeable\n",
-        ("one-way-loss", "partition-unequal", "everything"),
+        ("one-way-loss", "everything"),
+        also=(
+            ("validity.py", "relation.only_theirs.isdisjoint(head.keys)", "True"),
+            ("duty.py", "contribution.contributor.key in facts.claimed", "False"),
+            ("federation.py", "if contribution.contributor.key not in claimed:", "if True:"),
+        ),
+        rarity=20,
     ),
     # G2: a head is the weighted mean of what it names, plus its folds and merges
     Mutant(
@@ -340,45 +351,42 @@ class Verdict:
     seconds: float
 
 
-def copy_package(folder: str) -> Path:
-    """Copy the package to a folder, so that nothing changes under a long run."""
-    package = Path(folder) / "swarm"
-    shutil.copytree(ROOT / "swarm", package, ignore=shutil.ignore_patterns("__pycache__"))
-    return package
-
-
-def check_healthy(mutants: Sequence[Mutant], seeds: int) -> None:
+def check_healthy(folder: str, mutants: Sequence[Mutant], seeds: int) -> None:
     """Rehearse with all rules in place: what fails even then tells nothing about a mutant.
 
     Raises:
         ValueError: A scenario fails.
     """
-    rehearsals = {(scenario, m.options) for m in mutants for scenario in m.scenarios}
-    with tempfile.TemporaryDirectory(prefix="swarm-healthy-") as folder:
-        copy_package(folder)
-        for scenario, options in sorted(rehearsals):
-            if said := _rehearse(scenario, seeds, folder, options):
-                raise ValueError(f"{scenario} fails without any mutant: {said}")
+    number: dict[tuple[str, tuple[str, ...]], int] = {}
+    for mutant in mutants:
+        for scenario in mutant.scenarios:
+            key = scenario, mutant.options
+            number[key] = max(seeds * mutant.rarity, number.get(key, 0))
+    for (scenario, options), count in sorted(number.items()):
+        if said := _rehearse(scenario, count, folder, options):
+            raise ValueError(f"{scenario} fails without any mutant: {said}")
 
 
-def try_mutant(mutant: Mutant, seeds: int) -> Verdict:
-    """Rehearse with the rule taken out.
+def try_mutant(mutant: Mutant, seeds: int, healthy: Path) -> Verdict:
+    """Rehearse with the rule taken out of a copy of the package `healthy`.
 
     Raises:
         ValueError: The place to change is not there exactly once.
     """
     started_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="swarm-mutant-") as folder:
-        path = copy_package(folder) / "federation" / mutant.file
-        text = path.read_text()
-        if text.count(mutant.old) != 1:
-            raise ValueError(
-                f"{mutant.name}: its text must be in {mutant.file} once, "
-                f"got {text.count(mutant.old)}"
-            )
-        path.write_text(text.replace(mutant.old, mutant.new))
+        package = Path(folder) / "swarm"
+        shutil.copytree(healthy, package)
+        for file, old, new in ((mutant.file, mutant.old, mutant.new), *mutant.also):
+            path = package / "federation" / file
+            text = path.read_text()
+            if text.count(old) != 1:
+                raise ValueError(
+                    f"{mutant.name}: its text must be in {file} once, got {text.count(old)}"
+                )
+            path.write_text(text.replace(old, new))
         for scenario in mutant.scenarios:
-            said = _rehearse(scenario, seeds, folder, mutant.options)
+            said = _rehearse(scenario, seeds * mutant.rarity, folder, mutant.options)
             if said:
                 return Verdict(mutant, f"{scenario}: {said}", time.monotonic() - started_s)
     return Verdict(mutant, "", time.monotonic() - started_s)
@@ -414,12 +422,19 @@ def main(
 ) -> None:
     """Take the rules out one by one; exit 1 if the simulator does not notice."""
     chosen = [mutant for mutant in MUTANTS if not only or mutant.name in only]
-    check_healthy(chosen, seeds)
     table = Table("guarantee", "mutant", "killed by", "s")
-    with Progress(transient=True) as progress, ThreadPoolExecutor(jobs) as pool:
-        task = progress.add_task("mutants", total=len(chosen))
-        verdicts = []
-        for verdict in pool.map(lambda mutant: try_mutant(mutant, seeds), chosen):
+    verdicts: list[Verdict] = []
+    with (
+        tempfile.TemporaryDirectory(prefix="swarm-healthy-") as folder,
+        Progress(transient=True) as progress,
+        ThreadPoolExecutor(jobs) as pool,
+    ):
+        package = Path(folder) / "swarm"  # copied once, so that nothing changes under a long run
+        shutil.copytree(ROOT / "swarm", package, ignore=shutil.ignore_patterns("__pycache__"))
+        task = progress.add_task("without mutants", total=len(chosen))
+        check_healthy(folder, chosen, seeds)
+        progress.update(task, description="mutants")
+        for verdict in pool.map(lambda mutant: try_mutant(mutant, seeds, package), chosen):
             verdicts.append(verdict)
             progress.advance(task)
     for verdict in verdicts:
