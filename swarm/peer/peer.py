@@ -1,8 +1,7 @@
 """Peer: one peer's life, from its state folder to its last goodbye."""
 
 import signal
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -46,6 +45,7 @@ INBOX_MAX = 1024
 """Events waiting for the machine, which takes well under a millisecond for each."""
 STATUS_EVERY_S = 1.0
 STATUS_KEPT_ALIVE_EVERY_S = 5.0
+REFUSALS_EVERY_S = 60.0
 GOODBYE_WITHIN_S = 0.5
 EXPORT_WITHIN_S = 3.0
 SETTLE_WITHIN_S = 20.0
@@ -66,7 +66,7 @@ class Peer:
         self._say = say
         self._leaving = trio.Event()
         self._inbox_in, self._inbox = trio.open_memory_channel[Event](INBOX_MAX)
-        self._rejected = 0
+        self._refusals_told: Mapping[str, int] = {}
         self._exported: Digest | None = None
         self._connected: set[PeerId] = set()
         self._lag = LagMeter()
@@ -94,7 +94,7 @@ class Peer:
                 open_worker(log, settings.fork_server) as worker,
                 trio.open_nursery() as nursery,
             ):
-                await nursery.start(network.run, partial(self._take_network_event, store))
+                await nursery.start(network.run, partial(self._take_network_event, network, store))
                 self._greet(network)
                 task_status.started()
                 nursery.start_soon(self._cancel_when_leaving_early, nursery.cancel_scope)
@@ -109,6 +109,7 @@ class Peer:
                 nursery.start_soon(driver.run, self._inbox, self._post, started)
                 nursery.start_soon(self._prepare, worker, spec, model_path)
                 nursery.start_soon(self._tell_status, driver, network)
+                nursery.start_soon(self._tell_refusals, network)
                 if settings.measure_lag:
                     nursery.start_soon(self._lag.run)
                 await self._stay(driver, network)
@@ -197,8 +198,7 @@ class Peer:
             await trio.sleep(STATUS_EVERY_S)
 
     def _status(self, driver: Driver, network: Network) -> Status:
-        status = self.board.status(driver.machine, network.snapshot())
-        return replace(status, rejections=status.rejections + self._rejected)
+        return self.board.status(driver.machine, network.snapshot())
 
     async def _publish_status(self, driver: Driver, network: Network) -> None:
         topic = status_topic(driver.machine.spec.id)
@@ -210,6 +210,18 @@ class Peer:
             if self.settings.measure_lag:
                 report |= self._lag.report()
             write_json(self.settings.report, report)
+
+    async def _tell_refusals(self, network: Network) -> None:
+        while True:
+            await trio.sleep(REFUSALS_EVERY_S)
+            self._log_refusals(network)
+
+    def _log_refusals(self, network: Network) -> None:
+        """One line with counters by reason: a line for each message would be one more flood."""
+        refused = network.snapshot().rejected
+        if refused != self._refusals_told:
+            self._refusals_told = refused
+            log.info("refused", **refused)
 
     # -- the end
 
@@ -242,6 +254,7 @@ class Peer:
                 await self._publish_status(driver, network)
                 await self._post(LeaveRequested())
                 await trio.sleep(GOODBYE_WITHIN_S / 2)  # pubsub does not say when it has sent
+        self._log_refusals(network)
         held = driver.machine.held
         log.info(
             "left",
@@ -278,13 +291,13 @@ class Peer:
         await self._inbox_in.send(event)
 
     async def _take_network_event(
-        self, store: FileBlobStore, event: network_events.NetworkEvent
+        self, network: Network, store: FileBlobStore, event: network_events.NetworkEvent
     ) -> None:
         match event:
             case network_events.PubsubMessage(_, sender, data):
-                await self._take_message(store, sender, data)
+                await self._take_message(network, store, sender, data)
             case network_events.DirectMessage(sender, data):
-                await self._take_message(store, sender, data)
+                await self._take_message(network, store, sender, data)
             case network_events.PeerConnected(peer):
                 self._connected.add(peer)
                 log.info("connected", peer=peer, num_connected=len(self._connected))
@@ -295,12 +308,14 @@ class Peer:
             case network_events.PeerUnreachable(peer):
                 await self._post(PeerUnreachable(peer))
 
-    async def _take_message(self, store: FileBlobStore, sender: PeerId, data: bytes) -> None:
+    async def _take_message(
+        self, network: Network, store: FileBlobStore, sender: PeerId, data: bytes
+    ) -> None:
         try:
             received = decode(data, sender, verify)
         except RemoteProtocolError as error:
-            self._rejected += 1
-            log.warning("rejected", peer=sender, reason=str(error))
+            network.refuse(error)
+            log.debug("rejected", peer=sender, reason=str(error))
             return
         if received.attached is not None:
             await self._post(BlobArrived(store.put(received.attached)))
