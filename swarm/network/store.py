@@ -146,6 +146,14 @@ class FileBlobStore:
             return False
         return ref.size_bytes <= min(self._size_max, free_bytes - FREE_BYTES_MIN)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether less is free than must stay free: then no blob of others can be stored."""
+        try:
+            return shutil.disk_usage(self._root).free < FREE_BYTES_MIN
+        except OSError:
+            return True
+
     def keep_only(self, refs: Collection[BlobRef]) -> None:
         """Delete every blob not named in `refs`."""
         kept = {ref.digest for ref in refs}

@@ -23,14 +23,15 @@ from swarm.core.errors import (
     LearningError,
     LocalProtocolError,
     NetworkError,
+    StorageError,
     WorkerDiedError,
 )
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
-from swarm.federation.effects import Note, SaveContribution, SaveHead
+from swarm.federation.effects import LeaveRequested, Note, SaveContribution, SaveHead
 from swarm.federation.federation import Federation
 from swarm.federation.messages import Contribution, GlobalModel
 from swarm.network.network import Network
-from swarm.network.store import FileBlobStore
+from swarm.network.store import FREE_BYTES_MIN, FileBlobStore
 from swarm.network.wire import encode
 from swarm.peer.learning import Learning
 from swarm.peer.state import StateFolder
@@ -39,12 +40,17 @@ from swarm.peer.status import StatusBoard
 OUTBOX_MAX = 1024
 """Messages waiting to be published; far more than a round makes, so a full one means a stall."""
 SENDS_AT_ONCE_MAX = 16
+_ROOM_RULE = f"{FREE_BYTES_MIN // 1024**2} MiB must stay free"
 
 log = structlog.get_logger()
 
 
 class Driver:
-    """Owns the machine: nothing else calls its `handle`."""
+    """Owns the machine: nothing else calls its `handle`.
+
+    Invariant: once the disk has failed nothing is done any more but to say goodbye, so nothing is
+    announced that was to be stored first.
+    """
 
     def __init__(
         self,
@@ -58,6 +64,8 @@ class Driver:
         self.learning: Learning | None = None
         self.changed = trio.Event()
         """Set, and replaced, after every event."""
+        self.failure: StorageError | None = None
+        """Why this peer must leave: the disk did not do what was asked."""
         self._network = network
         self._store = store
         self._state = state
@@ -89,9 +97,26 @@ class Driver:
             async for event in inbox:
                 self._handle(event)
 
+    def fail(self, error: StorageError) -> None:
+        """Do nothing more than to say goodbye when asked to leave; the first reason counts."""
+        if self.failure is None:
+            self.failure = error
+            log.error("disk failed", reason=str(error))
+            self._tell_change()
+
     def _handle(self, event: Event) -> None:
-        for effect in self.machine.handle(event, trio.current_time()):
-            self._carry_out(effect)
+        if self.failure is not None and not isinstance(event, LeaveRequested):
+            return
+        effects = self.machine.handle(event, trio.current_time())
+        try:
+            for effect in effects:
+                if self.failure is None or isinstance(effect, Publish):
+                    self._carry_out(effect)
+        except StorageError as error:
+            self.fail(error)
+        self._tell_change()
+
+    def _tell_change(self) -> None:
         self.changed.set()
         self.changed = trio.Event()
 
@@ -182,7 +207,11 @@ class Driver:
         try:
             await self._network.fetch(effect.blob, effect.holders, effect.wait_s)
         except BlobNotFoundError as error:
+            if self._store.is_full:  # nobody could give it: this peer cannot follow any more
+                self.fail(StorageError(f"{error}: the disk is full, {_ROOM_RULE}"))
             await self._answer(BlobMissing(effect.blob, str(error)))
+        except StorageError as error:
+            self.fail(error)
         else:
             await self._answer(BlobArrived(effect.blob))
 
@@ -207,6 +236,9 @@ class Driver:
             event = await job()
         except (LearningError, WorkerDiedError) as error:
             log.warning("job failed", reason=str(error))
+            return
+        except StorageError as error:
+            self.fail(error)
             return
         if event is not None:
             await self._answer(event)

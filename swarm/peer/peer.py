@@ -9,12 +9,16 @@ import structlog
 import trio
 from trio_typing import TaskStatus
 
+from swarm.core.blobs import BlobRef
 from swarm.core.effects import BlobArrived, PeerConnected, PeerUnreachable
 from swarm.core.errors import (
+    BlobCorruptError,
+    BlobNotFoundError,
     ConfigurationError,
     LearningError,
     NetworkError,
     RemoteProtocolError,
+    StorageError,
     WorkerDiedError,
 )
 from swarm.core.ids import Digest, PeerId
@@ -22,7 +26,7 @@ from swarm.core.machine import Event
 from swarm.core.session import SessionSpec
 from swarm.federation.effects import LearnerReady, LeaveRequested, Started
 from swarm.federation.federation import Federation
-from swarm.federation.messages import Status
+from swarm.federation.messages import Contribution, GlobalModel, Status
 from swarm.federation.topics import status_topic
 from swarm.learning import jobs
 from swarm.network import events as network_events
@@ -99,13 +103,14 @@ class Peer:
                 task_status.started()
                 nursery.start_soon(self._cancel_when_leaving_early, nursery.cancel_scope)
                 state = StateFolder(settings.state_dir, identity.peer_id)
+                heads = _resumable(state, store)
                 finder = SessionFinder(settings, state, network, store)
-                spec, offered_by = await finder.find(self._inbox)
+                spec, offered_by = await finder.find(self._inbox, resumes=bool(heads))
                 model_path = await finder.model_path(spec, offered_by)
                 driver = self._make_driver(spec, identity, network, store, state)
                 driver.learning = Learning(identity.peer_id, worker, store, self.board)
                 self.driver = driver
-                started = self._started(state, store, offered_by)
+                started = Started(heads, _own_contribution(state, store), offered_by)
                 nursery.start_soon(driver.run, self._inbox, self._post, started)
                 nursery.start_soon(self._prepare, worker, spec, model_path)
                 nursery.start_soon(self._tell_status, driver, network)
@@ -147,19 +152,6 @@ class Peer:
         )
         return Driver(machine, network, store, state, self.board)
 
-    def _started(
-        self, state: StateFolder, store: FileBlobStore, offered_by: tuple[PeerId, ...]
-    ) -> Started:
-        heads = state.load_heads()
-        while heads and not store.has(heads[-1].blob):
-            heads = heads[:-1]
-        contribution = state.load_contribution()
-        if contribution is not None and not store.has(contribution.blob):
-            contribution = None
-        if heads:
-            log.info("resumed", round=heads[-1].round, head=heads[-1].digest)
-        return Started(heads, contribution, offered_by)
-
     async def _prepare(self, worker: Worker, spec: SessionSpec, model_path: str | None) -> None:
         settings = self.settings
         index, count = settings.partition or (1, 1)
@@ -184,6 +176,7 @@ class Peer:
             num_test=ready.num_test,
             num_parameters=ready.num_parameters,
             dataset=ready.dataset_label,
+            worker_pid=worker.statistics().pid,
         )
         await self._post(LearnerReady())
 
@@ -193,7 +186,10 @@ class Peer:
             status, now_s = self._status(driver, network), trio.current_time()
             if status != told or now_s - told_s >= STATUS_KEPT_ALIVE_EVERY_S:
                 await self._publish_status(driver, network)
-                self._write_report(driver, network)
+                try:
+                    self._write_report(driver, network)
+                except StorageError as error:
+                    driver.fail(error)
                 told, told_s = status, now_s
             await trio.sleep(STATUS_EVERY_S)
 
@@ -226,9 +222,10 @@ class Peer:
     # -- the end
 
     async def _stay(self, driver: Driver, network: Network) -> None:
-        """Wait for the user, or for the session to be done here and at the neighbours."""
+        """Wait for the user, a full disk, or the session's end here and at the neighbours."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._cancel_when_leaving, nursery.cancel_scope)
+            nursery.start_soon(self._cancel_when_failed, driver, nursery.cancel_scope)
             while driver.machine.final_metrics is None:
                 await driver.changed.wait()
             await self._export_held(driver, network)  # the user may stay for hours
@@ -243,13 +240,21 @@ class Peer:
         await self._leaving.wait()
         scope.cancel()
 
+    async def _cancel_when_failed(self, driver: Driver, scope: trio.CancelScope) -> None:
+        while driver.failure is None:
+            await driver.changed.wait()
+        scope.cancel()
+
     async def _end(self, driver: Driver, network: Network) -> None:
         if driver.learning is not None:
             driver.learning.stop_training()
         with trio.CancelScope(shield=True):
             with trio.move_on_after(EXPORT_WITHIN_S):
                 await self._export_held(driver, network)
-            self._write_report(driver, network)
+            try:
+                self._write_report(driver, network)
+            except StorageError as error:
+                driver.fail(error)
             with trio.move_on_after(GOODBYE_WITHIN_S):
                 await self._publish_status(driver, network)
                 await self._post(LeaveRequested())
@@ -261,6 +266,11 @@ class Peer:
             round=held.round if held is not None else None,
             head=held.digest if held is not None else None,
         )
+        if driver.failure is not None:
+            raise StorageError(
+                f"{driver.failure}; this peer left, its state is in {self.settings.state_dir}: "
+                "make room there and start it again, it resumes"
+            )
 
     async def export(self, path: Path) -> None:
         """Write the held model as a `.keras` file.
@@ -318,8 +328,43 @@ class Peer:
             log.debug("rejected", peer=sender, reason=str(error))
             return
         if received.attached is not None:
-            await self._post(BlobArrived(store.put(received.attached)))
+            try:
+                await self._post(BlobArrived(store.put(received.attached)))
+            except StorageError as error:
+                if self.driver is None:
+                    raise  # nobody knows this peer yet
+                self.driver.fail(error)
+                return
         await self._post(received.message)
+
+
+def _resumable(state: StateFolder, store: FileBlobStore) -> tuple[GlobalModel, ...]:
+    """The heads to resume from: up to the newest whose weights are here and undamaged."""
+    heads = state.load_heads()
+    while heads and not _is_intact(store, heads[-1].blob):
+        heads = heads[:-1]
+    if heads:
+        log.info("resumed", round=heads[-1].round, head=heads[-1].digest)
+    return heads
+
+
+def _own_contribution(state: StateFolder, store: FileBlobStore) -> Contribution | None:
+    contribution = state.load_contribution()
+    if contribution is None or not _is_intact(store, contribution.blob):
+        return None
+    return contribution
+
+
+def _is_intact(store: FileBlobStore, blob: BlobRef) -> bool:
+    """Whether the blob is here; a damaged one is named, and deleted to be fetched again."""
+    try:
+        store.read(blob)
+    except BlobNotFoundError:
+        return False
+    except (BlobCorruptError, OSError) as error:
+        log.warning("damaged", reason=str(error))
+        return False
+    return True
 
 
 async def run_until_signal(run: Callable[[], Awaitable[None]], stop: Callable[[], None]) -> None:

@@ -37,9 +37,13 @@ class SessionFinder:
         self._store = store
 
     async def find(
-        self, inbox: trio.MemoryReceiveChannel[Event]
+        self, inbox: trio.MemoryReceiveChannel[Event], *, resumes: bool
     ) -> tuple[SessionSpec, tuple[PeerId, ...]]:
         """The session, and who offered it.
+
+        Args:
+            inbox: Events from the network.
+            resumes: Whether a head of an earlier life is here with its weights.
 
         Raises:
             ConfigurationError: The user asked for something else than what runs.
@@ -47,7 +51,11 @@ class SessionFinder:
         offered_by: tuple[PeerId, ...] = ()
         # Without a head there is nothing to resume, and nobody whose head could be believed.
         spec = self._state.load_spec() if self._state.has_heads() else None
-        if spec is None and self._settings.bootstraps:
+        if spec is not None and not resumes:
+            # Who offers the session is believed its newest head; the own past cannot be proved.
+            log.warning("joining", detail="no weights of the earlier life are left: asking others")
+            spec, offered_by = await self._ask(inbox)
+        elif spec is None and self._settings.bootstraps:
             log.info("joining", detail="asking the bootstrap which session runs")
             spec, offered_by = await self._ask(inbox)
         elif spec is None:
