@@ -182,13 +182,26 @@ class SwarmProcesses:
         """Where a peer keeps its state."""
         return Path(self._folder.name) / f"peer-{index + 1}"
 
+    def ip(self, index: int) -> str:
+        """Where a peer listens; a subclass may put peers into networks of their own."""
+        return "127.0.0.1"
+
+    def bootstrap_of(self, index: int) -> int | None:
+        """Through whom a peer joins; None starts a swarm."""
+        return 0 if index > 0 else None
+
+    def launch_prefix(self, index: int) -> Sequence[str]:
+        """What stands before the command that starts a peer."""
+        return ()
+
     def _start(self, index: int, options: Sequence[str] = ()) -> PeerProcess:
-        folder, ports = Path(self._folder.name), self.ports
-        report = folder / f"report-{index}.json"
-        bootstraps = [f"127.0.0.1:{ports[0]}"] if index > 0 else []
+        report = Path(self._folder.name) / f"report-{index}.json"
+        via = self.bootstrap_of(index)
+        bootstraps = [] if via is None else [f"{self.ip(via)}:{self.ports[via]}"]
         session = self._session if index == 0 else []
         command = [
-            *(sys.executable, "-m", "swarm.peer", "127.0.0.1", str(ports[index]), *bootstraps),
+            *(*self.launch_prefix(index), sys.executable, "-m", "swarm.peer"),
+            *(self.ip(index), str(self.ports[index]), *bootstraps),
             *("--name", f"peer-{index + 1}", "--state", str(self.state_dir(index))),
             *("--partition", f"{index + 1}/{self._num_peers}", "--report", str(report)),
             *("--log-format", "json", *session, *self._options, *options),
