@@ -129,6 +129,8 @@ def decode(data: bytes, sender: PeerId, verify: Verify) -> Received:
     if not isinstance(body, dict):
         raise RefusedError("wire-envelope", "the body must be a map")
     message = _structure(body, kind, sender)
+    if isinstance(message, SessionOffer) and not message.spec.starter:  # left out: the default
+        raise RefusedError("wire-field", "SessionOffer: the session must name its starter")
     _check_signatures(message, verify)
     return Received(message, _check_attached(envelope.get("a"), message))
 

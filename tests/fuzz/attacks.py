@@ -151,7 +151,7 @@ async def control_without_end(attacker: Attacker, random: Random, scale: int) ->
 async def a_flood_of_direct_messages(attacker: Attacker, random: Random, scale: int) -> None:
     data = [frame(message) for message in corpus(random, 20)]
     long = frame(bytes(200_000))
-    for _ in range(15 * scale):
+    for _ in range(12 * scale):
         async with trio.open_nursery() as nursery:
             for _ in range(10):
                 nursery.start_soon(attacker.write, MESSAGE_PROTOCOL, random.choice(data))
@@ -159,7 +159,7 @@ async def a_flood_of_direct_messages(attacker: Attacker, random: Random, scale: 
 
 
 async def absurd_blob_requests(attacker: Attacker, random: Random, scale: int) -> None:
-    for _ in range(100 * scale):
+    for _ in range(40 * scale):
         offset = random.choice([0, 1, 2**31, 2**63, 2**64 - 1])
         wait_ms = random.choice([0, 10_000, 2**32 - 1])
         request = random.randbytes(32) + offset.to_bytes(8, "big") + wait_ms.to_bytes(4, "big")

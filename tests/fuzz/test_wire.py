@@ -132,6 +132,14 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> Any:
             yield from _places(inner, (*path, step))
 
 
+def test_a_session_that_names_no_starter_is_refused() -> None:
+    envelope = msgpack.unpackb(encode(make(KINDS["session"], Rolled(seeded(SEED)))))
+    del envelope["b"]["spec"]["starter"]
+
+    with pytest.raises(RefusedError, match="must name its starter"):
+        decode(msgpack.packb(envelope), SENDER, verify)
+
+
 def test_a_key_given_twice_is_refused() -> None:
     once = encode(make(KINDS["session?"], Rolled(seeded(SEED))))
     twice = bytes([once[0] + 1]) + once[1:] + msgpack.packb("k") + msgpack.packb("goodbye")
