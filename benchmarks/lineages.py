@@ -91,5 +91,5 @@ def _past(newest: GlobalModel, heads: Mapping[Digest, GlobalModel]) -> dict[Dige
         head = heads.get(waiting.pop() or Digest(""))
         if head is not None and head.digest not in past:
             past[head.digest] = head
-            waiting += [head.parent, *head.merged]
+            waiting += [head.parent, *(merge.head for merge in head.merged)]
     return past

@@ -1,0 +1,95 @@
+"""Six real peers, a network namespace each, on wires that are cut, slow and lossy."""
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from benchmarks.faults import READY_WITHIN_S, FaultySwarm
+from benchmarks.lineages import read_run
+from benchmarks.wires import Wires, why_impossible
+
+REASON = why_impossible()
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.network,
+    pytest.mark.skipif(REASON is not None, reason=str(REASON)),
+]
+
+SIX = tuple(range(6))
+HEALED_WITHIN_S = 90.0
+
+
+class WiredSwarm(FaultySwarm):
+    """Peers that reach each other over `wires` only."""
+
+    def __init__(self, wires: Wires) -> None:
+        self.wires = wires
+        super().__init__(len(SIX))
+
+    def ip(self, index: int) -> str:
+        return self.wires.ip(index)
+
+    def launch_prefix(self, index: int) -> Sequence[str]:
+        return self.wires.prefix(index)
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[WiredSwarm]:
+    with Wires(len(SIX), seed=1) as wires, WiredSwarm(wires) as swarm:
+        yield swarm
+
+
+@pytest.fixture
+def swarm(started: WiredSwarm) -> Iterator[WiredSwarm]:
+    started.wires.heal()
+    started.wires.delay_s = started.wires.loss = 0.0
+    started.wait_common_head(SIX, SIX, timeout_s=READY_WITHIN_S)
+    yield started
+    run = read_run(started.state_dir(index) for index in SIX)
+    assert run.rounds == list(range(len(run.rounds)))
+    assert run.counted_twice == ()
+
+
+def test_delay_and_loss_slow_the_rounds_down_and_lose_none(swarm: WiredSwarm) -> None:
+    before = swarm.wait_common_head(SIX, SIX)
+    swarm.wires.delay_s, swarm.wires.loss = 0.05, 0.02
+    lost_before = swarm.wires.num_lost
+
+    swarm.wait_adopted(SIX, before.round + 3)
+    head = swarm.wait_common_head(SIX, SIX, after_round=before.round + 3)
+    run = read_run(swarm.state_dir(index) for index in SIX)
+
+    assert swarm.wires.num_lost > lost_before
+    assert len(head.contributors) == len(SIX)
+    assert run.lost_rounds == []
+
+
+def test_a_peer_whose_cable_is_pulled_is_given_up_and_taken_back(swarm: WiredSwarm) -> None:
+    before = swarm.wait_common_head(SIX, SIX)
+    victim = swarm.roles(before)["trainer"]
+    others = tuple(index for index in SIX if index != victim)
+    swarm.wires.split([victim], others)
+
+    without = swarm.wait_common_head(others, others, after_round=before.round)
+    swarm.wait_adopted(others, without.round + 2)
+    swarm.wires.heal()
+    head = swarm.wait_common_head(SIX, SIX, timeout_s=HEALED_WITHIN_S)
+
+    assert head.round > without.round + 1
+
+
+def test_two_halves_go_on_apart_and_become_one_swarm_again(swarm: WiredSwarm) -> None:
+    before = swarm.wait_common_head(SIX, SIX)
+    left, right = SIX[:3], SIX[3:]
+    swarm.wires.split(left, right)
+
+    for half in (left, right):
+        apart = swarm.wait_common_head(half, half, after_round=before.round)
+        swarm.wait_adopted(half, apart.round + 2)
+    swarm.wires.heal()
+    head = swarm.wait_common_head(SIX, SIX, timeout_s=HEALED_WITHIN_S)
+    swarm.wait_adopted(SIX, head.round + 3)
+    run = read_run(swarm.state_dir(index) for index in SIX)
+
+    assert run.lineage[before.round] == before
+    assert run.lost_rounds == []  # one side's heads are merged into the other's
