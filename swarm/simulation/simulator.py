@@ -231,7 +231,12 @@ class Simulator:
 
     def _offering(self, peer: SimulatedPeer) -> tuple[PeerId, ...]:
         met = self.links.strangers(peer.name)
-        others = [other for other in met if not self.links.parted(peer.name, other)]
+        # Whom a joiner is told to contact it believes: who is given a liar has no defence.
+        others = [
+            other
+            for other in met
+            if not self.links.parted(peer.name, other) and other != self.plan.hostile
+        ]
         if others:
             return tuple(others[:CONTACTS_OFFERING_MAX])
         return (self.starter,) if peer.name != self.starter else ()
