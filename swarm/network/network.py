@@ -105,6 +105,7 @@ class Network:
         self._blobs = BlobExchange(self._host, self._dialer, store, self._statistics)
         self._messages = DirectMessages(self._host, self._dialer, self._inbox, self._statistics)
         self._nursery: trio.Nursery | None = None
+        self._has_ended = False
         self._swarm.register_notifee(_Connections(self))
         self._swarm.worth = self._worth
 
@@ -140,7 +141,7 @@ class Network:
                 task_status.started()
                 await trio.sleep_forever()
             finally:
-                self._nursery = None
+                self._nursery, self._has_ended = None, True
                 self._book.save()
                 stop.set()
 
@@ -186,6 +187,8 @@ class Network:
             BlobNotFoundError: None of them gave it.
             StorageError: The disk refused it.
         """
+        if self._has_ended:  # who asks is about to be cancelled, too
+            raise BlobNotFoundError(f"blob {ref.digest}: this peer is leaving")
         if self._nursery is None:
             raise LocalProtocolError("fetch needs a running network")
         others = [peer for peer in holders if peer != self.peer_id]
