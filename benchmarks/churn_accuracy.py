@@ -1,0 +1,125 @@
+"""`python -m benchmarks.churn_accuracy`: what two deaths along the way cost in accuracy.
+
+Eight peers train on digits, an eighth of the images each. For every seed the run is made twice:
+undisturbed, and with one peer killed in the middle of a round after a third of the rounds and
+another after two thirds; the dead do not come back. The final model of each run is measured on the
+whole test set, and the two accuracies of a seed are compared.
+"""
+
+import argparse
+import json
+import math
+import os
+import random
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import trio
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from benchmarks.faults import READY_WITHIN_S, ROUND_WITHIN_S, FaultySwarm
+from swarm.core.session import SessionSpec
+from swarm.learning import jobs
+from swarm.peer.workers import open_worker
+
+NUM_PEERS = 8
+_T_95 = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13)
+"""Quantiles 0.975 of Student's t for 1, 2, ... degrees of freedom."""
+_Z_95 = 2.1
+"""For more of them; a little too wide."""
+
+
+def main() -> int:
+    """Print the comparison, and with --json one JSON object as the last line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--model", default="mlp", choices=["mlp", "cnn", "lenet"])
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    calm, hurt = [], []
+    with _progress() as progress:
+        task = progress.add_task("accuracy under churn", total=2 * options.seeds)
+        for seed in range(options.seeds):
+            calm.append(final_accuracy(options, seed, num_kills=0))
+            progress.advance(task)
+            hurt.append(final_accuracy(options, seed, num_kills=2))
+            progress.advance(task)
+    lost = [undisturbed - disturbed for undisturbed, disturbed in zip(calm, hurt, strict=True)]
+    mean, half = interval_95(lost)
+    results = {
+        "seeds": options.seeds,
+        "rounds": options.rounds,
+        "model": options.model,
+        "accuracy_undisturbed": round(statistics.mean(calm), 4),
+        "accuracy_with_two_killed": round(statistics.mean(hurt), 4),
+        "accuracy_lost": round(mean, 4),
+        "accuracy_lost_95_percent": [round(mean - half, 4), round(mean + half, 4)],
+        "by_seed": [round(value, 4) for value in lost],
+        "load_average": [round(value, 1) for value in os.getloadavg()],
+    }
+    for name, value in results.items():
+        print(f"{name:28} {value}")
+    if options.json:
+        print(json.dumps(results))
+    return 0
+
+
+def final_accuracy(options: argparse.Namespace, seed: int, num_kills: int) -> float:
+    """Make one run and measure its last head on the whole test set."""
+    session = [
+        *("--dataset", "digits", "--model", options.model, "--rounds", str(options.rounds)),
+        *("--local-epochs", "4", "--batch-size", "16", "--seed", str(seed)),
+    ]
+    draw = random.Random(seed)  # noqa: S311 - whom to kill is no secret
+    victims = draw.sample(range(NUM_PEERS), num_kills)
+    with FaultySwarm(NUM_PEERS, session) as swarm:
+        everybody = range(NUM_PEERS)
+        swarm.wait_common_head(everybody, timeout_s=READY_WITHIN_S)
+        for number, victim in enumerate(victims, 1):
+            swarm.wait_adopted(swarm.running, number * options.rounds // (num_kills + 1))
+            swarm.kill(victim)
+        swarm.wait_adopted(swarm.running, options.rounds, ROUND_WITHIN_S * options.rounds)
+        head = swarm.wait_common_head(swarm.running)
+        folder = swarm.state_dir(swarm.running[0]) / "blobs"
+        weights = folder / head.blob.digest[:2] / head.blob.digest
+        return trio.run(_measure, swarm.spec, weights)
+
+
+async def _measure(spec: SessionSpec, weights: Path) -> float:
+    whole = jobs.Initialise(spec, jobs.DataConfig(spec.dataset))  # not only a peer's part
+    async with open_worker() as worker:
+        await worker.initialise(whole)
+        return (await worker.evaluate(jobs.EvaluateWeights(str(weights)))).accuracy
+
+
+def interval_95(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and half width of its 95 % confidence interval (Student's t).
+
+    Example:
+        >>> mean, half = interval_95([1.0, 2.0, 3.0])
+        >>> round(mean, 2), round(half, 2)
+        (2.0, 2.48)
+    """
+    degrees = len(values) - 1
+    if degrees < 1:
+        return statistics.mean(values), math.inf
+    t = _T_95[degrees - 1] if degrees <= len(_T_95) else _Z_95
+    return statistics.mean(values), t * statistics.stdev(values) / math.sqrt(len(values))
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
