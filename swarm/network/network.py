@@ -18,6 +18,7 @@ from trio_typing import TaskStatus
 
 from swarm.core.blobs import BlobRef
 from swarm.core.errors import (
+    BlobNotFoundError,
     ConfigurationError,
     LocalProtocolError,
     PeerUnreachableError,
