@@ -3,12 +3,17 @@
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 
+from swarm.core.blobs import BlobRef
 from swarm.core.ids import PeerId, RoundNumber
 from swarm.core.session import SessionSpec
 from swarm.federation.ancestry import STALENESS_MAX, Known, Window, relate, window_of
 from swarm.federation.durations import slow_peers
 from swarm.federation.messages import Aggregate, Contribution, Contributor, GlobalModel
 from swarm.federation.tree import Cluster, Tree, build_tree, root_succession, succession
+
+
+BLOB_GROWTH_MAX = 2
+"""Weights of one model are of one size; nobody need download what is so many times larger."""
 
 
 class InvalidRecordError(ValueError):
@@ -58,6 +63,7 @@ def check_head(head: GlobalModel, known: Known, spec: SessionSpec) -> None:
     )
     ranking = root_succession(parent.digest, tree_of(parent, spec), frozenset(parent.slow))
     _check_place(ranking, head.term, head.author)
+    _check_size(head.blob, parent)
     _require(len(head.contributors) > 0, "contributors must not be empty")
     _check_contributors(head.contributors, window_of(known, parent), spec)
     _check_merged(head, parent, known)
@@ -92,6 +98,7 @@ def check_aggregate(aggregate: Aggregate, window: Window, spec: SessionSpec) -> 
         raise InvalidRecordError("cluster must be one of this round's tree")
     ranking = succession(base.digest, cluster, frozenset(base.slow))
     _check_place(ranking, aggregate.term, aggregate.author)
+    _check_size(aggregate.blob, base)
     below = peers_below(cluster)
     for contributor in aggregate.contributors:
         _require(contributor.peer in below, f"contributor {contributor.peer} must be asked")
@@ -106,6 +113,7 @@ def check_contribution(contribution: Contribution, window: Window, spec: Session
     Raises:
         InvalidRecordError: It breaks a rule.
     """
+    _check_size(contribution.blob, window.base)
     _check_contributors([contribution.contributor], window, spec)
 
 
@@ -179,6 +187,14 @@ def _check_majority(head: GlobalModel, parent: GlobalModel, spec: SessionSpec) -
     if spec.partition_policy == "majority":
         fresh = {c.peer for c in head.contributors if c.base == parent.digest}
         _require(is_majority(fresh, parent.cohort), "contributors must be a majority")
+
+
+def _check_size(blob: BlobRef, base: GlobalModel) -> None:
+    size_max = BLOB_GROWTH_MAX * base.blob.size_bytes
+    _require(
+        blob.size_bytes <= size_max,
+        f"weights must be at most twice the base's size, {size_max} bytes, got {blob.size_bytes}",
+    )
 
 
 def _check_metrics(record: GlobalModel | Aggregate) -> None:

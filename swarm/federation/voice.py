@@ -55,9 +55,7 @@ class Voice:
     def beats(self, current: Round | None) -> list[Effect]:
         """Tell the neighbours that this peer is alive; not twice where all listen one tier up."""
         covered = current.covered_topics if current is not None else frozenset()
-        return [
-            Publish(topic, self._heartbeat()) for topic in self.topics if topic not in covered
-        ]
+        return [Publish(topic, self._heartbeat()) for topic in self.topics if topic not in covered]
 
     def beacon(self) -> list[Effect]:
         """Tell the whole session of the held head now and then, for those that missed it.

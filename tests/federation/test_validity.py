@@ -3,6 +3,8 @@ from typing import Any
 
 import pytest
 
+from swarm.core.blobs import BlobRef
+from swarm.core.canonical import sha256_hex
 from swarm.core.ids import ClusterId, Digest, PeerId, RoundNumber, SessionId, Term
 from swarm.federation.ancestry import Window, window_of
 from swarm.federation.messages import Contributor, GlobalModel, HeadKey, Merged, Metrics
@@ -15,6 +17,7 @@ from swarm.federation.validity import (
 )
 
 STRANGER = PeerId("stranger")
+HUGE = BlobRef(sha256_hex(b"huge"), 2 * 10**6 + 1)
 
 
 def known(session: Any) -> dict[Digest, GlobalModel]:
@@ -73,6 +76,7 @@ def _contributor(head: GlobalModel, **changes: Any) -> dict[str, Any]:
         pytest.param(lambda h: {"author": STRANGER}, "succession", id="author"),
         pytest.param(lambda h: {"slow": (STRANGER,)}, "slow", id="slow"),
         pytest.param(lambda h: {"contributors": ()}, "empty", id="no-contributors"),
+        pytest.param(lambda h: {"blob": HUGE}, "twice the base's size", id="size"),
         pytest.param(lambda h: _contributor(h, peer=STRANGER), "asked", id="not-asked"),
         pytest.param(lambda h: _contributor(h, base=other(h.parent)), "base", id="base"),
         pytest.param(lambda h: _contributor(h, num_examples=1001), "at most 1000", id="cap"),
@@ -103,6 +107,7 @@ def test_a_cohort_larger_than_the_sessions_is_refused(session: Any) -> None:
         pytest.param(lambda a: {"cluster": ClusterId("x")}, "cluster", id="cluster"),
         pytest.param(lambda a: {"tier": 2}, "cluster", id="tier"),
         pytest.param(lambda a: {"term": Term(2)}, "succession", id="term"),
+        pytest.param(lambda a: {"blob": HUGE}, "twice the base's size", id="size"),
         pytest.param(
             lambda a: {"contributors": (Contributor(STRANGER, a.base, 1, 1.0),)}, "asked", id="who"
         ),
@@ -138,6 +143,10 @@ def test_a_contribution_must_come_from_the_cohort_and_keep_to_the_cap(session: A
     with pytest.raises(InvalidRecordError, match="asked"):
         check_contribution(
             session.contribution(STRANGER, session.head0), window(session), session.spec
+        )
+    with pytest.raises(InvalidRecordError, match="twice the base's size"):
+        check_contribution(
+            session.contribution(peer, session.head0, blob=HUGE), window(session), session.spec
         )
     with pytest.raises(InvalidRecordError, match="at most 1000"):
         check_contribution(
