@@ -11,7 +11,6 @@ from swarm.federation.durations import slow_peers
 from swarm.federation.messages import Aggregate, Contribution, Contributor, GlobalModel
 from swarm.federation.tree import Cluster, Tree, build_tree, root_succession, succession
 
-
 BLOB_GROWTH_MAX = 2
 """Weights of one model are of one size; nobody need download what is so many times larger."""
 
