@@ -4,6 +4,7 @@ The tests share one swarm because its start takes half a minute. Each begins wit
 cohort, whatever happened before, so any of them can be run alone.
 """
 
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -194,7 +195,8 @@ def test_a_full_disk_is_named_and_only_the_peer_it_belongs_to_leaves(swarm: Swar
 
 
 def test_damaged_files_are_named_and_the_peer_recovers_from_the_others(swarm: SwarmOfSix) -> None:
-    victim = swarm.roles(swarm.wait_common_head(SIX, SIX))["trainer"]
+    victim = 2
+    swarm.wait_common_head(SIX, SIX, after_round=1)  # the weights of an earlier head are here, too
     swarm.kill(victim)
     state = swarm.state_dir(victim)
     newest = swarm.newest(victim)
@@ -218,8 +220,27 @@ def test_damaged_files_are_named_and_the_peer_recovers_from_the_others(swarm: Sw
     assert resumed.fields["round"] < head.round
 
 
+def test_a_peer_that_lost_all_its_weights_is_given_the_newest_by_the_others(
+    swarm: SwarmOfSix,
+) -> None:
+    """The first peer, which has no bootstrap to ask: it knows the others from its last life."""
+    before = swarm.wait_common_head(SIX, SIX)
+    swarm.kill(0)
+    shutil.rmtree(swarm.state_dir(0) / "blobs")
+
+    swarm.restart(0)
+    joining = swarm.wait_said(0, "joining", READY_WITHIN_S)
+    swarm.wait_in_cohort(0, before.round)
+    contributed = swarm.wait_said(0, "contributed", READY_WITHIN_S)
+
+    assert "no weights of the earlier life are left" in joining.fields["detail"]
+    assert contributed.fields["round"] > before.round
+    swarm.wait_common_head(SIX, SIX)
+
+
 def test_a_damaged_session_file_is_refused_by_name(swarm: SwarmOfSix) -> None:
-    victim = swarm.roles(swarm.wait_common_head(SIX, SIX))["trainer"]
+    victim = 2
+    swarm.wait_common_head(SIX, SIX, after_round=0)
     swarm.kill(victim)
     path = swarm.state_dir(victim) / "session.json"
     intact = path.read_text()
