@@ -29,7 +29,7 @@ from swarm.core.errors import (
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.federation.effects import LeaveRequested, Note, SaveContribution, SaveHead
 from swarm.federation.federation import Federation
-from swarm.federation.messages import Contribution, GlobalModel
+from swarm.federation.messages import Contribution, GlobalModel, Goodbye
 from swarm.network.network import Network
 from swarm.network.store import FREE_BYTES_MIN, FileBlobStore
 from swarm.network.wire import encode
@@ -110,7 +110,7 @@ class Driver:
         effects = self.machine.handle(event, trio.current_time())
         try:
             for effect in effects:
-                if self.failure is None or isinstance(effect, Publish):
+                if self.failure is None or _is_goodbye(effect):
                     self._carry_out(effect)
         except StorageError as error:
             self.fail(error)
@@ -252,3 +252,7 @@ class Driver:
         if self._post is None:
             raise LocalProtocolError("the driver must run before it answers")
         await self._post(event)
+
+
+def _is_goodbye(effect: Effect) -> bool:
+    return isinstance(effect, Publish) and isinstance(effect.message, Goodbye)

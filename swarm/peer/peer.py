@@ -186,10 +186,7 @@ class Peer:
             status, now_s = self._status(driver, network), trio.current_time()
             if status != told or now_s - told_s >= STATUS_KEPT_ALIVE_EVERY_S:
                 await self._publish_status(driver, network)
-                try:
-                    self._write_report(driver, network)
-                except StorageError as error:
-                    driver.fail(error)
+                self._write_report(driver, network)
                 told, told_s = status, now_s
             await trio.sleep(STATUS_EVERY_S)
 
@@ -205,7 +202,10 @@ class Peer:
             report = self.board.report(driver.machine, network.snapshot())
             if self.settings.measure_lag:
                 report |= self._lag.report()
-            write_json(self.settings.report, report)
+            try:
+                write_json(self.settings.report, report)
+            except StorageError as error:
+                driver.fail(error)
 
     async def _tell_refusals(self, network: Network) -> None:
         while True:
@@ -251,10 +251,7 @@ class Peer:
         with trio.CancelScope(shield=True):
             with trio.move_on_after(EXPORT_WITHIN_S):
                 await self._export_held(driver, network)
-            try:
-                self._write_report(driver, network)
-            except StorageError as error:
-                driver.fail(error)
+            self._write_report(driver, network)
             with trio.move_on_after(GOODBYE_WITHIN_S):
                 await self._publish_status(driver, network)
                 await self._post(LeaveRequested())
