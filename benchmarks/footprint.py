@@ -1,10 +1,12 @@
 """`python -m benchmarks.footprint`: what an idle peer costs, beside its worker.
 
-Six peers of a session that waits for a seventh: connected, workers ready, nothing to do.
+First one peer alone, for the time until it listens. Then six peers of a session that waits for
+a seventh: connected, workers ready, nothing to do.
 """
 
 import argparse
 import json
+import statistics
 import time
 
 import psutil
@@ -12,6 +14,7 @@ import psutil
 from benchmarks.swarm_processes import SwarmProcesses
 
 NUM_PEERS = 6
+NUM_STARTS = 5
 SETTLE_S = 10.0
 """Discovery slows down over the first seconds of calm."""
 
@@ -30,8 +33,9 @@ def main() -> None:
 
 
 def measure(seconds: float) -> dict[str, float]:
-    """Watch six idle network processes for some seconds."""
+    """Start one network process a few times; then watch six idle ones for some seconds."""
     session = ["--dataset", "digits", "--model", "mlp", "--min-peers", str(NUM_PEERS + 1)]
+    alone_s = [_time_start(session) for _ in range(NUM_STARTS)]
     with SwarmProcesses(NUM_PEERS, session) as swarm:
         swarm.wait_event("listening", 120)
         listening_s = [
@@ -46,12 +50,22 @@ def measure(seconds: float) -> dict[str, float]:
         cpu = [process.cpu_percent() for process in processes]
         rss = [process.memory_info().rss / 1e6 for process in processes]
     return {
+        "alone_listening_median_s": round(statistics.median(alone_s), 2),
+        "alone_listening_worst_s": round(max(alone_s), 2),
         "listening_first_s": round(min(listening_s), 2),
         "listening_last_s": round(max(listening_s), 2),
         "rss_mb_max": round(max(rss), 1),
         "idle_cpu_percent_mean": round(sum(cpu) / len(cpu), 2),
         "idle_cpu_percent_max": round(max(cpu), 2),
     }
+
+
+def _time_start(session: list[str]) -> float:
+    """Seconds from the command to its listening, nothing else being started."""
+    with SwarmProcesses(1, session, share_fork_server=False) as swarm:
+        swarm.wait_event("listening", 120)
+        (line,) = (line for line in swarm.lines if line.event == "listening")
+        return line.at_s - swarm.started_s
 
 
 if __name__ == "__main__":
