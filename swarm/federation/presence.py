@@ -37,7 +37,9 @@ class Presence:
     def heard(self, peer: PeerId, now_s: float) -> None:
         """Note that something authentic came from `peer`."""
         if peer in self._heard_s:
-            self._heard_s[peer] = max(now_s, self._heard_s[peer])
+            if self._heard_s[peer] > now_s:  # its grace period ends: it can be lost sooner
+                self._look_again_s = float("-inf")
+            self._heard_s[peer] = now_s
             self._unreachable.discard(peer)
 
     def unreachable(self, peer: PeerId, now_s: float) -> None:

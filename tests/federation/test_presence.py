@@ -1,7 +1,7 @@
 import pytest
 
 from swarm.core.ids import PeerId
-from swarm.federation.presence import RESTART_GRACE_S, Presence
+from swarm.federation.presence import LOST_AFTER_S, RESTART_GRACE_S, Presence
 
 ANNA, BEN = PeerId("anna"), PeerId("ben")
 
@@ -67,3 +67,17 @@ def test_after_a_restart_others_may_be_restarting_as_well() -> None:
 
     assert not presence.lost(ANNA, 100.0 + RESTART_GRACE_S - 0.1)
     assert presence.lost(ANNA, 100.0 + RESTART_GRACE_S)
+
+
+def test_who_was_heard_after_a_restart_is_lost_as_soon_as_anybody() -> None:
+    presence = Presence()
+    presence.restart(100.0)
+    presence.watch([ANNA, BEN], 100.0)
+    assert presence.losses(100.5) == []
+    presence.heard(ANNA, 101.0)
+    presence.heard(BEN, 101.0)
+
+    presence.unreachable(ANNA, 101.2)
+
+    assert presence.losses(101.2) == [ANNA]
+    assert presence.losses(101.0 + LOST_AFTER_S) == [ANNA, BEN]
