@@ -10,18 +10,16 @@ FORMATS = ("text", "json")
 
 
 def configure_logs(level: str, log_format: str) -> None:
-    """Send structlog's lines, and the warnings of libraries, to stderr."""
+    """Send all lines to stderr in one format: structlog's, the network's, libraries' warnings."""
     threshold = getattr(logging, level.upper())
-    logging.basicConfig(stream=sys.stderr, level=max(threshold, logging.WARNING), force=True)
-    for chatty in ("libp2p", "multiaddr", "async_service"):
-        logging.getLogger(chatty).setLevel(logging.CRITICAL)
+    is_json = log_format == "json"
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso" if log_format == "json" else "%H:%M:%S"),
+        structlog.processors.TimeStamper(fmt="iso" if is_json else "%H:%M:%S"),
     ]
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
-        if log_format == "json"
+        if is_json
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=12)
     )
     structlog.configure(
@@ -30,3 +28,30 @@ def configure_logs(level: str, log_format: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    _configure_standard_logging(threshold, shared, renderer, is_json=is_json)
+
+
+def _configure_standard_logging(
+    threshold: int,
+    shared: list[structlog.typing.Processor],
+    renderer: structlog.typing.Processor,
+    *,
+    is_json: bool,
+) -> None:
+    """Layers below this one log through the standard library, and so do other libraries."""
+    traceback = [structlog.processors.format_exc_info] if is_json else []
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *traceback,
+                renderer,
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
+    logging.getLogger("swarm").setLevel(threshold)
+    for chatty in ("libp2p", "multiaddr", "async_service"):
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
