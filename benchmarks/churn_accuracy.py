@@ -1,9 +1,10 @@
 """`python -m benchmarks.churn_accuracy`: what two deaths along the way cost in accuracy.
 
-Eight peers train on digits, an eighth of the images each. For every seed the run is made twice:
+Eight peers train on digits (or, with `--dataset cifar10 --model cnn`, on CIFAR-10), an eighth of
+the images each. For every seed the run is made twice:
 undisturbed, and with one peer killed in the middle of a round after a third of the rounds and
-another after two thirds; the dead do not come back. The final model of each run is measured on the
-whole test set, and the two accuracies of a seed are compared.
+another after two thirds; the dead do not come back. The final model of each run is measured on
+the whole test set, and the two accuracies of a seed are compared.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from pathlib import Path
 import trio
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from scipy import stats
 
 from benchmarks.faults import READY_WITHIN_S, ROUND_WITHIN_S, FaultySwarm
 from swarm.core.session import SessionSpec
@@ -26,10 +28,10 @@ from swarm.learning import jobs
 from swarm.peer.workers import open_worker
 
 NUM_PEERS = 8
-_T_95 = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13)
-"""Quantiles 0.975 of Student's t for 1, 2, ... degrees of freedom."""
-_Z_95 = 2.1
-"""For more of them; a little too wide."""
+TRAINING = {
+    "digits": ("--local-epochs", "4", "--batch-size", "16"),
+    "cifar10": ("--local-epochs", "1", "--batch-size", "50", "--learning-rate-decay", "0.97"),
+}
 
 
 def main() -> int:
@@ -38,6 +40,8 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--model", default="mlp", choices=["mlp", "cnn", "lenet"])
+    parser.add_argument("--dataset", default="digits", choices=list(TRAINING))
+    parser.add_argument("--data-dir", default=None, help="folder with cifar-10-batches-bin/")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     calm, hurt = [], []
@@ -51,6 +55,7 @@ def main() -> int:
     lost = [undisturbed - disturbed for undisturbed, disturbed in zip(calm, hurt, strict=True)]
     mean, half = interval_95(lost)
     results = {
+        "dataset": options.dataset,
         "seeds": options.seeds,
         "rounds": options.rounds,
         "model": options.model,
@@ -71,12 +76,13 @@ def main() -> int:
 def final_accuracy(options: argparse.Namespace, seed: int, num_kills: int) -> float:
     """Make one run and measure its last head on the whole test set."""
     session = [
-        *("--dataset", "digits", "--model", options.model, "--rounds", str(options.rounds)),
-        *("--local-epochs", "4", "--batch-size", "16", "--seed", str(seed)),
+        *("--dataset", options.dataset, "--model", options.model),
+        *("--rounds", str(options.rounds), *TRAINING[options.dataset], "--seed", str(seed)),
     ]
+    data = ["--data-dir", options.data_dir] if options.data_dir else []
     draw = random.Random(seed)  # noqa: S311 - whom to kill is no secret
     victims = draw.sample(range(NUM_PEERS), num_kills)
-    with FaultySwarm(NUM_PEERS, session) as swarm:
+    with FaultySwarm(NUM_PEERS, session, data) as swarm:
         everybody = range(NUM_PEERS)
         swarm.wait_common_head(everybody, timeout_s=READY_WITHIN_S)
         for number, victim in enumerate(victims, 1):
@@ -86,11 +92,12 @@ def final_accuracy(options: argparse.Namespace, seed: int, num_kills: int) -> fl
         head = swarm.wait_common_head(swarm.running)
         folder = swarm.state_dir(swarm.running[0]) / "blobs"
         weights = folder / head.blob.digest[:2] / head.blob.digest
-        return trio.run(_measure, swarm.spec, weights)
+        return trio.run(_measure, swarm.spec, weights, options.data_dir)
 
 
-async def _measure(spec: SessionSpec, weights: Path) -> float:
-    whole = jobs.Initialise(spec, jobs.DataConfig(spec.dataset))  # not only a peer's part
+async def _measure(spec: SessionSpec, weights: Path, data_dir: str | None) -> float:
+    data = jobs.DataConfig(spec.dataset, data_dir=data_dir)  # the whole, not only a peer's part
+    whole = jobs.Initialise(spec, data)
     async with open_worker() as worker:
         await worker.initialise(whole)
         return (await worker.evaluate(jobs.EvaluateWeights(str(weights)))).accuracy
@@ -104,10 +111,9 @@ def interval_95(values: Sequence[float]) -> tuple[float, float]:
         >>> round(mean, 2), round(half, 2)
         (2.0, 2.48)
     """
-    degrees = len(values) - 1
-    if degrees < 1:
+    if len(values) < 2:
         return statistics.mean(values), math.inf
-    t = _T_95[degrees - 1] if degrees <= len(_T_95) else _Z_95
+    t = float(stats.t.ppf(0.975, len(values) - 1))
     return statistics.mean(values), t * statistics.stdev(values) / math.sqrt(len(values))
 
 
