@@ -6,6 +6,8 @@ from swarm.core.machine import Effect
 from swarm.federation.messages import HeadKey, HeadRequest
 
 ASK_AGAIN_AFTER_S = 1.0
+ASKED_MAX = 64
+"""Most records asked for in that time: whoever names many is making them up."""
 KEYS_MAX = 1024
 """Most peers whose newest head is remembered; those heard longest ago go first."""
 
@@ -14,22 +16,40 @@ class Enquiries:
     """Asks for a head's record, and remembers what others say they hold.
 
     Invariants:
-        The same record is asked for at most once in `ASK_AGAIN_AFTER_S`.
+        The same record is asked for at most once in `ASK_AGAIN_AFTER_S`, or once of each peer that
+        works on it, and at most `ASKED_MAX` times in all.
         Remembers at most `KEYS_MAX` peers.
     """
 
     def __init__(self, session: SessionId, me: PeerId) -> None:
         self._session = session
         self._me = me
-        self._asked_s: dict[Digest | None, float] = {}
+        self._asked_s: dict[tuple[Digest | None, PeerId | None], float] = {}
         self._keys: dict[PeerId, HeadKey] = {}
 
-    def ask(self, digest: Digest | None, peer: PeerId, now_s: float, count: int) -> list[Effect]:
-        """Ask for a head (the newest if None) and its ancestors, `count` records in all."""
-        self._asked_s = {d: s for d, s in self._asked_s.items() if now_s - s < ASK_AGAIN_AFTER_S}
-        if digest in self._asked_s or peer == self._me:
+    def ask(
+        self,
+        digest: Digest | None,
+        peer: PeerId,
+        now_s: float,
+        count: int,
+        *,
+        others_too: bool = False,
+    ) -> list[Effect]:
+        """Ask for a head (the newest if None) and its ancestors.
+
+        Args:
+            digest: The head.
+            peer: Whom to ask.
+            now_s: The time.
+            count: Records in all.
+            others_too: Whether to ask this peer even if another was asked a moment ago.
+        """
+        self._asked_s = {k: s for k, s in self._asked_s.items() if now_s - s < ASK_AGAIN_AFTER_S}
+        key = digest, peer if others_too else None
+        if key in self._asked_s or len(self._asked_s) >= ASKED_MAX or peer == self._me:
             return []
-        self._asked_s[digest] = now_s
+        self._asked_s[key] = now_s
         return [Send(peer, HeadRequest(self._session, self._me, digest, count))]
 
     def heard(self, peer: PeerId, key: HeadKey) -> None:

@@ -3,7 +3,7 @@
 import itertools
 
 from swarm.core.effects import Send
-from swarm.core.ids import PeerId, SessionId
+from swarm.core.ids import Digest, PeerId, SessionId
 from swarm.core.machine import Effect
 from swarm.federation.ancestry import STALENESS_MAX
 from swarm.federation.enquiries import Enquiries
@@ -102,6 +102,15 @@ class Exchange:
             return []
         count = 1 if missing == key.digest else HISTORY_MAX
         return self._enquiries.ask(missing, sender, now_s, count)
+
+    def miss(self, base: Digest, source: PeerId, now_s: float) -> list[Effect]:
+        """Ask for a head that `source` works on, if its record was missed.
+
+        The cluster waits for whoever misses it: each member that works on it is asked.
+        """
+        if self._lineage.get(base) is not None:
+            return []
+        return self._enquiries.ask(base, source, now_s, 1, others_too=True)
 
     def widen(self, base: GlobalModel, peer: PeerId, now_s: float) -> list[Effect]:
         """Ask for the ancestors that stale contributions may refer to, if some are missing."""

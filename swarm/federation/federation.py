@@ -271,6 +271,8 @@ class Federation:
                 self._branches.hear(event.branches)
         elif known is None or self.held is None or known.key > self.held.key:
             self._early.keep(event)
+            author = event.peer if isinstance(event, Contribution) else event.author
+            return self._exchange.miss(event.base, author, now_s)
         return []
 
     def _on_head(self, event: GlobalModel, now_s: float) -> list[Effect]:

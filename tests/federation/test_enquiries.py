@@ -1,9 +1,9 @@
 from typing import Any
 
 from swarm.core.effects import Send
-from swarm.core.ids import PeerId
+from swarm.core.ids import Digest, PeerId
 from swarm.federation.early import EARLY_MAX, Early
-from swarm.federation.enquiries import ASK_AGAIN_AFTER_S, KEYS_MAX, Enquiries
+from swarm.federation.enquiries import ASK_AGAIN_AFTER_S, ASKED_MAX, KEYS_MAX, Enquiries
 from swarm.federation.messages import HeadRequest
 
 ANNA, BEN = PeerId("anna"), PeerId("ben")
@@ -18,6 +18,25 @@ def test_one_record_is_asked_for_once_in_a_while(session: Any) -> None:
     assert enquiries.ask(digest, PeerId("cleo"), 0.9, 3) == []
     assert enquiries.ask(digest, ANNA, ASK_AGAIN_AFTER_S, 3) == [request]
     assert enquiries.ask(None, BEN, 0.0, 1) == []
+
+
+def test_each_peer_may_be_asked_for_what_all_of_them_work_on(session: Any) -> None:
+    enquiries = Enquiries(session.spec.id, BEN)
+    digest, cleo = session.head0.digest, PeerId("cleo")
+
+    assert enquiries.ask(digest, ANNA, 0.0, 1, others_too=True)
+    assert enquiries.ask(digest, cleo, 0.1, 1, others_too=True)
+    assert enquiries.ask(digest, cleo, 0.2, 1, others_too=True) == []
+
+
+def test_who_names_many_records_does_not_make_us_ask_for_all(session: Any) -> None:
+    enquiries = Enquiries(session.spec.id, BEN)
+    digests = [Digest(f"{k:064x}") for k in range(ASKED_MAX + 3)]
+
+    asked = [enquiries.ask(digest, ANNA, 0.0, 1) for digest in digests]
+
+    assert sum(map(len, asked)) == ASKED_MAX
+    assert enquiries.ask(digests[-1], ANNA, ASK_AGAIN_AFTER_S, 1)
 
 
 def test_who_holds_a_greater_head_holds_this_one_too(session: Any) -> None:

@@ -312,6 +312,20 @@ def test_early_announcements_count_when_their_head_is_adopted(
     assert [e.blob for e in of(FetchBlob, effects)] == others
 
 
+def test_who_missed_a_head_asks_each_that_announces_work_on_it(
+    session: Any, head0: GlobalModel, aggregator: PeerId
+) -> None:
+    machine, _ = session.machine(aggregator)
+    one, two = [p for p in session.tree(head0).home(aggregator).peers if p != aggregator]
+    request = HeadRequest(session.spec.id, aggregator, head0.digest, 1)
+
+    assert of(Send, machine.handle(session.contribution(one, head0), 0.5)) == [Send(one, request)]
+    assert of(Send, machine.handle(session.contribution(two, head0), 0.6)) == [Send(two, request)]
+    assert of(Send, machine.handle(session.contribution(two, head0), 0.7)) == []
+    machine.handle(head0, 1.0)
+    assert of(Send, machine.handle(session.contribution(one, head0), 2.6)) == []
+
+
 # -- combining
 
 
