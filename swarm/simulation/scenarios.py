@@ -187,6 +187,15 @@ def _one_way_loss(chance: random.Random, peers: Peers) -> FaultPlan:
     return FaultPlan(one_way_losses=(OneWayLoss(*_cut_s(chance), sources, targets),))
 
 
+def _deaf_peer_dies(chance: random.Random, peers: Peers) -> FaultPlan:
+    deaf = chance.choice(peers)
+    others = frozenset(peers) - {deaf}
+    return FaultPlan(
+        one_way_losses=(OneWayLoss(*_cut_s(chance), others, frozenset([deaf])),),
+        crashes=(Crash(deaf, chance.randint(1, 4), chance.uniform(0, 2 * _ROUND_S)),),
+    )
+
+
 def _slow_links(chance: random.Random, _peers: Peers) -> FaultPlan:
     return FaultPlan(join_at_s=(chance.uniform(10, 40),), blob_transfer_s=8.0)
 
@@ -315,6 +324,7 @@ SCENARIOS = {
     "flapping-link": Scenario(
         "one peer's links go up and down", _flapping_link, rounds=_PARTED_ROUNDS
     ),
+    "deaf-peer-dies": Scenario("a peer hears nobody, is heard, and dies", _deaf_peer_dies),
     "one-way-loss": Scenario("some are heard by nobody", _one_way_loss, rounds=_PARTED_ROUNDS),
     "replayed-messages": Scenario("old messages come again", _replayed_messages, rounds=8),
     "hostile-peer": Scenario(
