@@ -18,7 +18,7 @@ from swarm.federation.messages import (
     GlobalModel,
     Metrics,
 )
-from swarm.federation.validity import slow_among
+from swarm.federation.validity import is_majority, slow_among
 
 ADMISSION_MIN = 2.0**-20
 """Even in the largest swarm somebody may ask into the cohort."""
@@ -88,9 +88,7 @@ def compose_head(
     base: GlobalModel, duty: Duty, blob: BlobRef, gathered: Gathered, me: PeerId, spec: SessionSpec
 ) -> GlobalModel:
     """The unsigned next head: its cohort is who contributed, and who wishes to join."""
-    wishing = {*(c.peer for c in gathered.contributors), *gathered.joiners}
     crowd = estimate(gathered.joiners) / base.admission
-    cohort = sample_cohort(wishing, base, spec.cohort_max)
     head = GlobalModel(
         session=base.session,
         parent=base.digest,
@@ -98,7 +96,7 @@ def compose_head(
         term=duty.term,
         examples_before=base.total,
         blob=blob,
-        cohort=cohort,
+        cohort=next_cohort(base, gathered, spec),
         contributors=gathered.contributors,
         merged=(duty.merge.merged,) if duty.merge is not None else (),
         slow=(),
@@ -107,6 +105,19 @@ def compose_head(
         admission=_admission(crowd, spec),
     )
     return replace(head, slow=slow_among(head))
+
+
+def next_cohort(base: GlobalModel, gathered: Gathered, spec: SessionSpec) -> tuple[PeerId, ...]:
+    """Who is asked into the round on a child of `base`, in order of their ids.
+
+    Who did not contribute is left out, but not by a minority, for it may be itself that is cut
+    off: a peer that hears nobody would leave the living a cohort of itself, and then die.
+    """
+    contributed = {c.peer for c in gathered.contributors}
+    named = contributed | set(gathered.joiners)
+    if not is_majority(contributed, base.cohort):
+        named |= set(base.cohort)
+    return sample_cohort(named, base, spec.cohort_max)
 
 
 def _admission(crowd: float, spec: SessionSpec) -> float:
