@@ -42,6 +42,9 @@ class _Kept:
     holders: dict[PeerId, None]
     adoptions: int = 0
     obstacle: str = "no head took it in"
+    settled: bool = False
+    """Whether nothing of it is left to merge into the head that is held: another may be adopted
+    that did not take it in."""
     own: bool = False
     """Whether this peer held its head, so that it pins the weights."""
 
@@ -56,14 +59,14 @@ class Branches:
 
     Invariants:
         Remembers at most `KNOWN_BRANCHES_MAX`, none for more than `KEPT_FOR_ADOPTIONS` adoptions.
-        A branch is dropped for a reason only once, and the reason is told.
+        A branch is given up only once, and it is told why, unless a head took it in.
     """
 
     def __init__(self, me: PeerId) -> None:
         self._me = me
         self._kept: dict[Digest, _Kept] = {}
         self._closed: dict[Digest, None] = {}
-        """Merged, or found not to be mergeable: not to be taken up again."""
+        """Given up, or long since merged: not to be taken up again."""
 
     def adopted(
         self, head: GlobalModel, before: GlobalModel | None, lineage: Lineage
@@ -79,14 +82,12 @@ class Branches:
             if branch is not None:
                 self._judge(head, branch, lineage)
             if kept.adoptions > KEPT_FOR_ADOPTIONS:
-                effects += self._close(digest, kept.obstacle)
+                effects += self._give_up(digest)
         return effects
 
     def ended(self) -> list[Effect]:
         """Take note that no head will follow."""
-        return [
-            note for d, kept in list(self._kept.items()) for note in self._close(d, kept.obstacle)
-        ]
+        return [note for digest in list(self._kept) for note in self._give_up(digest)]
 
     def claimed(self, base: GlobalModel, lineage: Lineage) -> frozenset[Key]:
         """Contributions that will count with a branch, and so must not be folded in."""
@@ -109,7 +110,8 @@ class Branches:
 
     def tell(self) -> tuple[Branch, ...]:
         """Some branches for others to know of, those held here first."""
-        kept = sorted(self._kept.items(), key=lambda item: not item[1].own)
+        open_ = [item for item in self._kept.items() if not item[1].settled]
+        kept = sorted(open_, key=lambda item: not item[1].own)
         return tuple(Branch(digest, next(iter(k.holders))) for digest, k in kept[:BRANCHES_MAX])
 
     def blobs(self, lineage: Lineage) -> frozenset[BlobRef]:
@@ -153,7 +155,7 @@ class Branches:
         return self._close(mergeable.head.digest, reason)
 
     def _judge(self, base: GlobalModel, branch: GlobalModel, lineage: Lineage) -> Relation | None:
-        """How a branch stands to `base`; None, and dropped, if nothing of it is left to merge.
+        """How a branch stands to `base`; None if nothing of it is left to merge.
 
         A conflict is one with this base only: another lineage may be adopted in a moment.
         """
@@ -163,13 +165,17 @@ class Branches:
         except UnknownAncestorError:
             kept.obstacle = "it parted too long ago"
             return None
-        if relation.examples[1] < 1 or not relation.only_theirs:
-            self._close(branch.digest, "")
+        kept.settled = relation.examples[1] < 1 or not relation.only_theirs
+        if kept.settled:
             return None
         if relation.conflict:
             lost = f"{len(relation.only_theirs)} contributions are lost"
             kept.obstacle = f"{relation.conflict}; {lost}"
         return relation
+
+    def _give_up(self, digest: Digest) -> list[Effect]:
+        kept = self._kept[digest]
+        return self._close(digest, "" if kept.settled else kept.obstacle)
 
     def _close(self, digest: Digest, reason: str) -> list[Effect]:
         self._kept.pop(digest, None)
@@ -182,4 +188,5 @@ class Branches:
         if digest not in self._closed:
             self._kept[digest] = kept
         while len(self._kept) > KNOWN_BRANCHES_MAX:
-            del self._kept[next(iter(self._kept))]
+            oldest = max(self._kept, key=lambda digest: self._kept[digest].settled)
+            del self._kept[oldest]

@@ -116,6 +116,28 @@ def test_once_merged_a_branch_is_told_of_no_more(session: Any) -> None:
     assert of(Note, effects)[0].kind == "head"
 
 
+def test_a_branch_is_told_of_again_if_the_head_that_merged_it_lost(session: Any) -> None:
+    session.spec = replace(session.spec, rounds=9)
+    parted = Parted(session)
+    machine, _ = left(session, parted)
+    everyone = tuple(session.peers)
+    merging = parted.merging(cohort=everyone)
+    adopt(machine, merging, 12.0)
+    by_standby = session.child(
+        parted.a3,
+        term=1,
+        cohort=everyone,
+        contributors=session.contributors(parted.a3, parted.a3.cohort),
+    )
+
+    adopt(machine, by_standby, 13.0)
+
+    assert machine.held == by_standby
+    done = machine.handle(TrainingFinished(by_standby.digest, parted.b2.blob, 9, 1.0, None), 14.0)
+    (mine,) = [e.message for e in of(Publish, done)]
+    assert {branch.head for branch in mine.branches} == {merging.digest, parted.b2.digest}
+
+
 def test_a_branch_that_nobody_merges_is_given_up_in_the_end(session: Any) -> None:
     session.spec = replace(session.spec, rounds=99)
     parted = Parted(session)
