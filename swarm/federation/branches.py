@@ -75,7 +75,9 @@ class Branches:
         for kept in self._kept.values():
             kept.adoptions += 1
         if before is not None and head.parent != before.digest:
-            self._keep(before.digest, _Kept({self._me: None}, own=True))
+            self._leave(before.digest)
+            if before.author == self._me and before.parent is not None:
+                self._leave(before.parent)  # who else holds what it has just composed?
         effects: list[Effect] = []
         for digest, kept in list(self._kept.items()):
             branch = lineage.get(digest)
@@ -183,6 +185,12 @@ class Branches:
         if len(self._closed) > KNOWN_BRANCHES_MAX * 4:
             del self._closed[next(iter(self._closed))]
         return [Note("skipped", f"branch {digest[:12]} is not merged: {reason}")] if reason else []
+
+    def _leave(self, digest: Digest) -> None:
+        """Keep a branch that was held here."""
+        heard = self._kept.get(digest)
+        holders = heard.holders if heard is not None else {}
+        self._keep(digest, _Kept({self._me: None, **holders}, own=True))
 
     def _keep(self, digest: Digest, kept: _Kept) -> None:
         if digest not in self._closed:

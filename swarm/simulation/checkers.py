@@ -1,6 +1,7 @@
 """Checkers: what must hold after every event of a simulated swarm."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from swarm.core.ids import PeerId
@@ -57,7 +58,7 @@ class Checkers:
         self._newest: GlobalModel | None = None
         self._newest_s = 0.0
         self._round_at_last_fault: int | None = None
-        self._held_at_last_fault: list[GlobalModel] = []
+        self._held_at_last_fault: dict[PeerId, GlobalModel] = {}
         self._agreed = False
         simulator.clock.after(TICK_S, self._tick)
 
@@ -122,7 +123,7 @@ class Checkers:
         if self._round_at_last_fault is None or last.round < self._round_at_last_fault + rounds:
             return
         past = self._heads.past(last)
-        for head in self._held_at_last_fault:
+        for head in self._vouched_for():
             branch = self._heads.past(head).keys() - past.keys()
             keys = {c.key for d in branch for c in self._heads.past(head)[d].contributors}
             there = {c.key for step in past.values() for c in step.contributors}
@@ -130,6 +131,19 @@ class Checkers:
                 not branch or keys & there,
                 f"the last head lacks {len(branch)} heads behind {head.round} of {head.author}",
             )
+
+    def _vouched_for(self) -> Iterator[GlobalModel]:
+        """Heads that were held at the last fault; of one that its author alone held, the parent.
+
+        Unless it names nobody but its author: then nobody can be lied about.
+        """
+        for name, head in self._held_at_last_fault.items():
+            holders = {n for n, other in self._held_at_last_fault.items() if other == head}
+            alone = {c.peer for c in head.contributors} == {head.author}
+            if holders == {head.author} == {name} and not alone and head.parent is not None:
+                yield self._heads.past(head)[head.parent]
+            else:
+                yield head
 
     def _check_adopted(self, peer: SimulatedPeer, head: GlobalModel) -> None:
         name, before = peer.name, self._held.get(peer.name)
@@ -204,9 +218,11 @@ class Checkers:
         number = self._newest.round if self._newest is not None else 0
         if self._round_at_last_fault is None:
             self._round_at_last_fault = number
-            self._held_at_last_fault = [
-                peer.machine.held for peer in simulator.live.values() if peer.machine.held
-            ]
+            self._held_at_last_fault = {
+                name: peer.machine.held
+                for name, peer in simulator.live.items()
+                if peer.machine.held
+            }
         if self._agreed:
             return
         waited_s = simulator.now_s - simulator.faults_over_s

@@ -11,7 +11,7 @@ from swarm.core.machine import Effect, TimerFired
 from swarm.core.session import SessionSpec
 from swarm.federation.ancestry import window_of
 from swarm.federation.blob_desk import BlobDesk
-from swarm.federation.branches import KEPT_FOR_ADOPTIONS
+from swarm.federation.branches import KEPT_FOR_ADOPTIONS, Branches
 from swarm.federation.duty import RoundFacts
 from swarm.federation.effects import (
     Combine,
@@ -100,6 +100,23 @@ def test_who_leaves_a_lineage_tells_of_it_with_its_wish(session: Any, parted: Pa
 
     wishes = [e.message for e in of(Send, adopted) if isinstance(e.message, JoinWish)]
     assert {w.branches for w in wishes} == {(Branch(parted.b2.digest, session.peers[5]),)}
+
+
+def test_who_leaves_a_head_of_its_own_tells_of_its_parent_too(
+    session: Any, parted: Parted
+) -> None:
+    contributors = session.contributors(parted.b2, parted.b2.cohort)
+    b3 = session.child(parted.b2, contributors=contributors, cohort=parted.b2.cohort)
+    machine, _ = session.machine(b3.author, parted.head0, parted.head1, parted.b2, b3)
+    for head in (parted.a2, parted.a3):
+        machine.handle(head, 9.0)
+    by_author, by_other = Branches(b3.author), Branches(session.peers[0])
+
+    for branches in (by_author, by_other):
+        branches.adopted(parted.a3, b3, machine.lineage)
+
+    assert {branch.head for branch in by_author.tell()} == {b3.digest, parted.b2.digest}
+    assert {branch.head for branch in by_other.tell()} == {b3.digest}
 
 
 def test_once_merged_a_branch_is_told_of_no_more(session: Any) -> None:
