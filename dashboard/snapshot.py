@@ -7,10 +7,20 @@ from typing import Literal, Protocol, TypedDict
 
 Phase = Literal["connecting", "gathering", "training", "aggregating", "finished"]
 PeerPhase = Literal["starting", "waiting", "training", "evaluating", "aggregating", "finished"]
-PeerState = Literal["alive", "suspect", "lost", "left"]
+PeerState = Literal["alive", "suspect", "lost", "left", "quarantined", "removed"]
 Role = Literal["root", "aggregator", "standby", "trainer", "joining", "waiting"]
 FlowKind = Literal["contribution", "aggregate", "head"]
-EventKind = Literal["joined", "lost", "left", "head", "takeover", "rejected", "finished", "info"]
+AlertKind = Literal[
+    "lost", "left", "joined", "takeover", "rejected", "quarantined", "partition", "folded",
+    "merged", "skipped", "drop", "disk", "started", "paused", "resumed", "stopped", "removed", "readmitted",
+    "threshold", "refused", "finished", "info",
+]  # fmt: skip
+Severity = Literal["info", "warning", "error"]
+EventKind = AlertKind | Literal["head"]
+RunState = Literal["held", "running", "paused", "stopped"]
+"""`held`: waits for an operator to start it."""
+OperatorAction = Literal["start", "pause", "resume", "stop", "remove", "readmit", "threshold"]
+CommandState = Literal["pending", "confirmed", "partial", "expired"]
 
 
 class SessionFacts(TypedDict):
@@ -76,6 +86,33 @@ class PeerFacts(TypedDict):
     bytes_received: int
     seen_s_ago: float
     rejections: int
+    site: str
+    """Where its owner says it is; empty if it says nothing."""
+    addresses: list[str]
+    """Addresses it listens at, multiaddrs."""
+    blob_bytes_sent: int
+    """Of `bytes_sent`, weights."""
+    data: "DataFacts | None"
+    run_state: RunState
+    """What it says it does by operators' orders."""
+    refused_commands: int
+    """Operators' commands it did not take: untrusted, expired, or badly signed."""
+
+
+class DataFacts(TypedDict):
+    """What a peer tells of its data. Never more than counts."""
+
+    label: str
+    num_train: int
+    num_test: int
+
+
+class ObserverPeer(TypedDict):
+    """A peer that others are connected with and that takes no part: another dashboard, say."""
+
+    id: str
+    num_links: int
+    me: bool
 
 
 class ClusterFacts(TypedDict):
@@ -133,6 +170,139 @@ class Event(TypedDict):
     elapsed_s: float
     kind: EventKind
     text: str
+    severity: Severity
+    peer: str | None
+    """Peer id, where the line is about one."""
+    round: int | None
+
+
+class Alert(TypedDict):
+    """Something a person may have to look at, from heads and from the peers' ledgers.
+
+    Told once, however many peers noticed it.
+    """
+
+    id: str
+    """Stays the same across dashboards and restarts."""
+    kind: AlertKind
+    severity: Severity
+    peer: str | None
+    """The peer it is about, or None."""
+    round: int | None
+    """The round that was being made."""
+    unix_s: float | None
+    """When, by the clock of the peer that noticed it; None for what only heads tell."""
+    text: str
+    reporters: list[str]
+    """Peer ids of those who noticed it."""
+
+
+class HistoryFacts(TypedDict):
+    """How much of the run's past is here; the rounds themselves are asked for, page by page."""
+
+    first_round: int | None
+    last_round: int | None
+    complete: bool
+    """Whether it reaches back to head 0."""
+
+
+class CommandFacts(TypedDict):
+    """A command this dashboard gave, and what the swarm reports of it."""
+
+    id: str
+    action: OperatorAction
+    peer: str | None
+    value: float | None
+    sequence: int
+    unix_s: float
+    expires_unix_s: float
+    state: CommandState
+    """`confirmed` once every live peer that obeys this operator reports it."""
+    confirmed_by: list[str]
+    waiting_for: list[str]
+    """Live peers that have not reported it."""
+
+
+class OperatorFacts(TypedDict):
+    """What operators asked of the swarm, as the peers report it."""
+
+    enabled: bool
+    """Whether this dashboard can give commands at all."""
+    operator_id: str | None
+    """Whom peers must trust (`--operator`) to obey this dashboard."""
+    run_state: RunState
+    """What most live peers report."""
+    agreed: bool
+    """Whether all live peers report the same."""
+    drop_threshold: float
+    """A fall of the global accuracy by more than this is an alert."""
+    removed: list[str]
+    commands: list[CommandFacts]
+    """Newest last, at most 32."""
+
+
+class ClusterRecord(TypedDict):
+    """One cluster of the tree in which a round's head was made."""
+
+    id: str
+    tier: int
+    index: int
+    members: list[str]
+    aggregator: str | None
+    """Who combined it, as far as is known; None if nobody did."""
+
+
+class ContributorRecord(TypedDict):
+    """One contribution that a head names."""
+
+    peer: str
+    num_examples: int
+    duration_s: float
+    staleness: int
+    """Heads between its base and the parent; more than 0 for work that was folded in."""
+
+
+class MetricRecord(TypedDict):
+    """How a round's head did on one peer's test shard."""
+
+    peer: str
+    accuracy: float
+    loss: float
+    num_examples: int
+
+
+class RoundRecord(TypedDict):
+    """One round of the past: how its head came to be, and how good it is."""
+
+    round: int
+    digest: str
+    author: str
+    term: int
+    """0: by the root's aggregator; 1 and more: by a standby that took over."""
+    unix_s: float | None
+    """When the head was adopted, by a peer's clock, if one told."""
+    cohort: list[str]
+    """Who was asked: the parent's cohort. For round 0 the founding cohort."""
+    contributors: list[ContributorRecord]
+    absent: list[str]
+    """Of the cohort, those whose work it does not name."""
+    merged_examples: int
+    """Examples of the other side of a partition that it takes in; 0 for none."""
+    accuracy: float | None
+    loss: float | None
+    metrics: list[MetricRecord]
+    """Of this head; empty until the next head tells."""
+    clusters: list[ClusterRecord]
+    alerts: list[Alert]
+
+
+class RoundPage(TypedDict):
+    """Some rounds, oldest first."""
+
+    rounds: list[RoundRecord]
+    next: int | None
+    """Ask on from this round; None at the end."""
+    history: HistoryFacts
 
 
 class ObserverFacts(TypedDict):
@@ -162,6 +332,10 @@ Snapshot = TypedDict(
         "curves": Curves,
         "events": list[Event],  # newest last, at most 200
         "observer": ObserverFacts,
+        "observers": list[ObserverPeer],  # this dashboard's own peer included
+        "alerts": list[Alert],  # newest last, at most 200; all of them: GET /api/v1/alerts
+        "history": HistoryFacts,
+        "operator": OperatorFacts,
     },
 )
 """Everything the page shows, at one moment."""
@@ -181,3 +355,16 @@ class SnapshotSource(Protocol):
 
     def wait_change(self, seen_version: int, timeout_s: float) -> int:
         """Block until the version is above `seen_version`, or for `timeout_s`; return it."""
+
+    def rounds(self, first: int, count: int) -> RoundPage:
+        """Rounds of the past from `first` on, at most `count`."""
+
+    def alerts(self) -> list[Alert]:
+        """All alerts that are known, oldest first."""
+
+    def command(self, action: str, peer: str | None, value: float | None) -> CommandFacts:
+        """Sign a command and give it to the swarm; what becomes of it is in the snapshots.
+
+        Raises:
+            ConfigurationError: This dashboard gives no commands, or the values break a rule.
+        """

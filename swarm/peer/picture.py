@@ -29,6 +29,18 @@ def empty_picture(peer_id: str, connected: int, elapsed_s: float) -> dict[str, A
         "curves": {"global": [], "peers": {}},
         "events": [],
         "observer": {"peer_id": peer_id, "connected": connected},
+        "observers": [{"id": peer_id, "num_links": connected, "me": True}] if peer_id else [],
+        "alerts": [],
+        "history": {"first_round": None, "last_round": None, "complete": False},
+        "operator": {
+            "enabled": False,
+            "operator_id": None,
+            "run_state": "running",
+            "agreed": True,
+            "drop_threshold": 0.1,
+            "removed": [],
+            "commands": [],
+        },
     }
 
 

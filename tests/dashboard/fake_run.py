@@ -14,11 +14,15 @@ from typing import Any
 ROUND_S = 10.0
 """A round: 1 s waiting, 6 s training, 1 s contributions, 1 s aggregates, 1 s heads."""
 LOST_AT_S = 24.0
+BEGAN_UNIX_S = 1_790_000_000.0
 MODEL_BYTES = 1_276_712
 
 
 def peer_id(index: int) -> str:
     return "12D3KooW" + hashlib.sha256(f"peer {index}".encode()).hexdigest()[:44]
+
+
+_SEVERITIES = {"lost": "error", "takeover": "warning", "rejected": "warning"}
 
 
 class FakeRun:
@@ -73,6 +77,76 @@ class FakeRun:
             "curves": curves,
             "events": self._events(moment_s, finished),
             "observer": {"peer_id": peer_id(-1), "connected": self.num_peers},
+            "observers": [{"id": peer_id(-1), "num_links": self.num_peers, "me": True}],
+            "alerts": self.alerts(moment_s),
+            "history": {"first_round": 0, "last_round": done, "complete": True},
+            "operator": {
+                "enabled": False,
+                "operator_id": None,
+                "run_state": "running",
+                "agreed": True,
+                "drop_threshold": 0.1,
+                "removed": [],
+                "commands": [],
+            },
+        }
+
+    def alerts(self, moment_s: float) -> list[dict[str, Any]]:
+        """What somebody may have to look at, oldest first."""
+        told: list[tuple[float, str, str, str, str]] = [
+            (LOST_AT_S, "lost", "error", self.lost, f"{self.names[self.lost]} is lost"),
+            (LOST_AT_S + 1, "takeover", "warning", self.ids[1], "peer-2 took over cluster 1"),
+        ]
+        if self.num_peers > 3:
+            why = "update norm 41.2 is over 10 times the median"
+            text = f"peer-4's contribution was rejected: {why}"
+            told.append((41.0, "rejected", "warning", self.ids[3], text))
+        return [
+            {
+                "id": f"{kind} {at_s}",
+                "kind": kind,
+                "severity": severity,
+                "peer": peer,
+                "round": int(at_s / ROUND_S) + 1,
+                "unix_s": BEGAN_UNIX_S + at_s,
+                "text": text,
+                "reporters": [self.ids[0]],
+            }
+            for at_s, kind, severity, peer, text in told
+            if at_s <= moment_s
+        ]
+
+    def past(self, moment_s: float) -> list[dict[str, Any]]:
+        """The past at a moment, round 0 first."""
+        done = self.rounds if moment_s >= self.rounds * ROUND_S else int(moment_s / ROUND_S)
+        return [self._round(number, moment_s) for number in range(done + 1)]
+
+    def _round(self, number: int, moment_s: float) -> dict[str, Any]:
+        asked = [p for p in self.ids if p != self.lost or number <= 3]
+        named = [p for p in asked if p != self.lost or number <= 2]
+        points = {p: _accuracy(number, self.ids.index(p)) for p in named}
+        mean = _mean_point(number, self.num_peers)
+        return {
+            "round": number,
+            "digest": hashlib.sha256(f"head {number}".encode()).hexdigest(),
+            "author": self._clusters(number)[-1]["aggregator"],
+            "term": 0,
+            "unix_s": BEGAN_UNIX_S + number * ROUND_S,
+            "cohort": asked,
+            "contributors": [
+                {"peer": p, "num_examples": 8333, "duration_s": 6.0, "staleness": 0}
+                for p in (named if number else [])
+            ],
+            "absent": [p for p in asked if p not in named] if number else [],
+            "merged_examples": 0,
+            "accuracy": mean["accuracy"],
+            "loss": mean["loss"],
+            "metrics": [
+                {"peer": p, "accuracy": a, "loss": _loss(a), "num_examples": 1000}
+                for p, a in points.items()
+            ],
+            "clusters": self._clusters(number) if number else [],
+            "alerts": [a for a in self.alerts(moment_s) if a["round"] == number],
         }
 
     def _session(self) -> dict[str, Any]:
@@ -183,6 +257,12 @@ class FakeRun:
                     "bytes_received": int((round_number - 1) * MODEL_BYTES * 1.2),
                     "seen_s_ago": round(moment_s - LOST_AT_S + 5 if lost else moment_s % 1, 3),
                     "rejections": 1 if index == 3 and round_number > 4 else 0,
+                    "site": ("Bern", "Utrecht")[home[peer] % 2],
+                    "addresses": [f"/ip4/10.0.0.{index % 250 + 1}/tcp/7001"],
+                    "blob_bytes_sent": int((round_number - 1) * MODEL_BYTES * 0.9),
+                    "data": {"label": "CIFAR-10", "num_train": 8333, "num_test": 1000},
+                    "run_state": "running",
+                    "refused_commands": 0,
                 }
             )
         return peers
@@ -248,7 +328,15 @@ class FakeRun:
         if finished:
             events.append((self.rounds * ROUND_S, "finished", f"{self.rounds} rounds are done"))
         return [
-            {"seq": seq, "elapsed_s": at_s, "kind": kind, "text": text}
+            {
+                "seq": seq,
+                "elapsed_s": at_s,
+                "kind": kind,
+                "text": text,
+                "severity": _SEVERITIES.get(kind, "info"),
+                "peer": self.lost if kind == "lost" else None,
+                "round": int(at_s / ROUND_S) + 1,
+            }
             for seq, (at_s, kind, text) in enumerate(sorted(events))
             if at_s <= moment_s
         ][-200:]
@@ -276,8 +364,10 @@ def nothing_yet() -> dict[str, Any]:
 class FakeSource:
     """A snapshot source that shows what it is told to, or plays a run by the clock."""
 
-    def __init__(self, snapshot: dict[str, Any]) -> None:
+    def __init__(self, snapshot: dict[str, Any], past: list[dict[str, Any]] | None = None) -> None:
         self._snapshot = snapshot
+        self.past = past or []
+        self.commands: list[tuple[str, str | None, float | None]] = []
         self._changed = threading.Condition()
         self.started = False
         self.stopped = False
@@ -304,6 +394,34 @@ class FakeSource:
             )
             version: int = self._snapshot["version"]
             return version
+
+    def rounds(self, first: int, count: int) -> Any:
+        later = [record for record in self.past if record["round"] >= first]
+        following = later[count]["round"] if len(later) > count else None
+        history = self.snapshot()["history"]
+        return {"rounds": later[:count], "next": following, "history": history}
+
+    def alerts(self) -> Any:
+        return self.snapshot()["alerts"]
+
+    def command(self, action: str, peer: str | None, value: float | None) -> Any:
+        self.commands.append((action, peer, value))
+        facts = {
+            "id": f"{len(self.commands):064x}",
+            "action": action,
+            "peer": peer,
+            "value": value,
+            "sequence": len(self.commands),
+            "unix_s": BEGAN_UNIX_S,
+            "expires_unix_s": BEGAN_UNIX_S + 600,
+            "state": "pending",
+            "confirmed_by": [],
+            "waiting_for": [p["id"] for p in self.snapshot()["peers"]],
+        }
+        shown = self.snapshot()
+        operator = {**shown["operator"], "commands": [*shown["operator"]["commands"], facts]}
+        self.show({**shown, "operator": operator, "version": shown["version"] + 1})
+        return facts
 
 
 def _cut(items: list[str], size: int) -> list[list[str]]:

@@ -24,7 +24,7 @@ class PlayedSource(FakeSource):
     """Plays a run by the clock, over and over, twenty snapshots a second."""
 
     def __init__(self, run: FakeRun, speed: float, begin_s: float) -> None:
-        super().__init__(run.at(begin_s))
+        super().__init__(run.at(begin_s), run.past(begin_s))
         self._run, self._speed, self._begin_s = run, speed, begin_s
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._play, daemon=True)
@@ -42,6 +42,7 @@ class PlayedSource(FakeSource):
         started_s = time.monotonic()
         while not self._ending.wait(0.05):
             moment_s = self._begin_s + (time.monotonic() - started_s) * self._speed
+            self.past = self._run.past(moment_s)
             self.show(self._run.at(moment_s))
 
 
@@ -89,7 +90,7 @@ def _source(options: argparse.Namespace) -> FakeSource:
     if options.piped:
         return PipedSource(nothing_yet())
     if options.at is not None:
-        return FakeSource(run.at(options.at))
+        return FakeSource(run.at(options.at), run.past(options.at))
     return PlayedSource(run, options.speed, options.begin)
 
 
