@@ -19,6 +19,9 @@ presence    who is alive, as seen from here
 newcomers   who wishes to join; crowd: how many, told from a sample
 wishing     how to ask into a cohort
 offences    who is not listened to for a while
+ledger      what is remembered of a run besides heads; entries: its messages
+commands    what operators may ask; command_book: which are obeyed; obedience: and passed on
+answering   how much of the past is told to those who watch
 exchange    asking for records of heads, and answering
 enquiries   requests for heads, limited in rate
 early       messages about a head that is not held yet

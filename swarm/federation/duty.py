@@ -111,6 +111,7 @@ class Duty:
         self.output: BlobRef | None = None
         self.acting = False
         """Whether it falls to this peer, not to one before it in the succession."""
+        self._me = me
         self._predecessors = ranking[: self.term]
         self._deadline_s = deadline_s
         self._combining = False
@@ -151,6 +152,10 @@ class Duty:
     def is_due(self, facts: RoundFacts, blobs: BlobDesk, now_s: float) -> bool:
         """Whether it falls to this peer to act."""
         return self._acts(facts, blobs, now_s)
+
+    def postpone(self, length_s: float) -> None:
+        """Move the deadline: for so long nobody was to go on."""
+        self._deadline_s += length_s
 
     def combined(self, blob: BlobRef, rejected: frozenset[str]) -> None:
         """Take the combined weights; `rejected` names the inputs that failed a gate."""
@@ -213,7 +218,7 @@ class Duty:
             return []
         self._announced_takeover = True
         tier = self.cluster.tier
-        return [Note("takeover", f"takes over tier {tier} as standby {self.term}")]
+        return [Note("takeover", f"takes over tier {tier} as standby {self.term}", self._me)]
 
     def _members(self, facts: RoundFacts, blobs: BlobDesk, now_s: float) -> Mapping[str, _Member]:
         if self.cluster.children:

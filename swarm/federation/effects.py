@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from swarm.core.blobs import BlobRef
 from swarm.core.ids import ClusterId, Digest, PeerId, RoundNumber
 from swarm.core.machine import Effect, Event
+from swarm.federation.commands import Command
+from swarm.federation.entries import LedgerEntry
 from swarm.federation.messages import Contribution, GlobalModel, Metrics
 
 
@@ -155,8 +157,31 @@ class Note(Effect):
     """Something a person may want to know."""
 
     kind: str
-    """`joined`, `lost`, `left`, `head`, `takeover`, `rejected`, `finished`, `info`."""
+    """`lost`, `left`, `head`, `takeover`, `rejected`, `partition`, `info`, and others."""
     text: str
+    about: PeerId | None = None
+    """The peer it is about, if it is about one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveLedger(Effect):
+    """Remember these entries, and no others, across restarts."""
+
+    entries: tuple[LedgerEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SaveCommands(Effect):
+    """Remember these operators' commands, and no others, across restarts."""
+
+    commands: tuple[Command, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leave(Effect):
+    """End this peer; answered by `LeaveRequested`."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +194,12 @@ class Started(Event):
     """The newest own contribution, its blob in the store."""
     offered_by: tuple[PeerId, ...] = ()
     """Peers that offered the session: their newest head is believed if we hold none."""
+    entries: tuple[LedgerEntry, ...] = ()
+    """The ledger."""
+    commands: tuple[Command, ...] = ()
+    """Operators' commands that were obeyed."""
+    unix_s: float = 0.0
+    """Seconds since 1970 when this happened; the machine counts on from here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,4 +209,7 @@ class LearnerReady(Event):
 
 @dataclass(frozen=True, slots=True)
 class LeaveRequested(Event):
-    """The user wants this peer to leave."""
+    """This peer leaves: the user wants it, or it cannot go on."""
+
+    reason: str = ""
+    """Told to the others: `disk` if the disk failed; empty if the user wants it."""

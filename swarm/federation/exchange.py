@@ -18,6 +18,8 @@ from swarm.federation.messages import (
 
 ENTRIES_MAX = 600
 """Most peers that the heads of one answer may list together, so that it fits in a message."""
+BACKFILLED_MAX = 1024
+"""A newcomer asks for the past until it knows so many heads."""
 
 
 class Exchange:
@@ -111,6 +113,14 @@ class Exchange:
         if self._lineage.get(base) is not None:
             return []
         return self._enquiries.ask(base, source, now_s, 1, others_too=True)
+
+    def backfill(self, base: GlobalModel, peer: PeerId, now_s: float) -> list[Effect]:
+        """Ask for older ancestors, back to head 0, so that whoever asks here is told the run."""
+        chain = list(self._lineage.ancestors(base))
+        missing = chain[-1].parent
+        if missing is None or len(chain) >= BACKFILLED_MAX:
+            return []
+        return self._enquiries.ask(missing, peer, now_s, HISTORY_MAX)
 
     def widen(self, base: GlobalModel, peer: PeerId, now_s: float) -> list[Effect]:
         """Ask for the ancestors that stale contributions may refer to, if some are missing."""

@@ -17,8 +17,12 @@ from swarm.core.effects import (
 from swarm.core.ids import Digest, PeerId, RoundNumber
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.core.session import SessionSpec
+from swarm.federation.ancestry import STALENESS_MAX
+from swarm.federation.answering import AnswerBudget
 from swarm.federation.blob_desk import BlobDesk
 from swarm.federation.branches import Branches, Mergeable
+from swarm.federation.command_book import CommandBook
+from swarm.federation.commands import Command, Orders
 from swarm.federation.early import Early
 from swarm.federation.effects import (
     Combined,
@@ -30,6 +34,7 @@ from swarm.federation.effects import (
     Note,
     SaveContribution,
     SaveHead,
+    SaveLedger,
     Started,
     Train,
     TrainingFailed,
@@ -37,10 +42,13 @@ from swarm.federation.effects import (
     WeightsCreated,
 )
 from swarm.federation.enquiries import Enquiries
+from swarm.federation.entries import LedgerPage, LedgerRequest
 from swarm.federation.exchange import Exchange
 from swarm.federation.founding import Founding
+from swarm.federation.ledger import Ledger
 from swarm.federation.lineage import Lineage
 from swarm.federation.messages import (
+    HISTORY_MAX,
     Aggregate,
     Contribution,
     GlobalModel,
@@ -55,6 +63,7 @@ from swarm.federation.messages import (
     SessionQuery,
 )
 from swarm.federation.newcomers import Newcomers
+from swarm.federation.obedience import Obedience
 from swarm.federation.offences import Offences
 from swarm.federation.own_work import OwnWork
 from swarm.federation.presence import Presence
@@ -70,6 +79,8 @@ REPEAT = "federation.repeat"
 REPEAT_EVERY_S = 2.0
 RETRY_TRAINING = "federation.retry_training"
 RETRY_TRAINING_AFTER_S = 1.0
+BACKFILL_EVERY_REPEATS = 2
+"""So often a newcomer asks for 32 more of the heads before it came."""
 HOLDERS_MAX = 8
 """Most peers to ask for a blob one after the other."""
 WAIT_FOR_HOLDER_S = 2.0
@@ -83,9 +94,18 @@ class Federation:
         The held head only moves up the head order, and its weights are in the store.
         At most one own contribution per base head is ever announced.
         Messages of other sessions, stale and invalid ones change nothing.
+        Operators are obeyed only if this peer was told to trust them.
     """
 
-    def __init__(self, me: PeerId, spec: SessionSpec, sign: Sign) -> None:
+    def __init__(
+        self,
+        me: PeerId,
+        spec: SessionSpec,
+        sign: Sign,
+        operators: Iterable[PeerId] = (),
+        *,
+        held: bool = False,
+    ) -> None:
         self.me = me
         self.spec = spec
         self.lineage = Lineage(spec)
@@ -107,6 +127,11 @@ class Federation:
         self._branches = Branches(me)
         self._offences = Offences()
         self._own = OwnWork(me)
+        self._obedience = Obedience(spec.id, me, operators, held=held)
+        self._waiting_since_s: float | None = None
+        self._ledger = Ledger(spec.id, me, sign)
+        self._answers = AnswerBudget()
+        self._unix_offset_s = 0.0
         self._asked = itertools.count()
 
     @property
@@ -116,8 +141,15 @@ class Federation:
 
     @property
     def finished(self) -> bool:
-        """Whether the last round's head is held."""
-        return self.held is not None and self.held.round >= self.spec.rounds
+        """Whether the last round's head is held, or an operator stopped the session."""
+        if self.held is None:
+            return False
+        return self.held.round >= self.spec.rounds or self.orders.stopped
+
+    @property
+    def orders(self) -> CommandBook:
+        """What operators ordered, as far as this peer obeys."""
+        return self._obedience.book
 
     def settled(self, now_s: float) -> bool:
         """Whether the session is finished, here and at every peer this one watches."""
@@ -135,16 +167,19 @@ class Federation:
         sender = event.peer if isinstance(event, Contribution) else getattr(event, "sender", None)
         if sender is not None:
             # Not so with heads: whoever disregards one that others adopt stays behind alone.
-            if self._offences.quarantined(sender, now_s):
+            if self._offences.quarantined(sender, now_s) or sender in self.orders.removed:
                 return []
             self._presence.heard(sender, now_s)
         try:
             effects = self._dispatch(event, now_s)
         except InvalidRecordError as error:
             effects = self._reject(event, error, now_s)
-        if self.held is not None and isinstance(event, _LEADS_TO_NOTHING):
-            return effects  # silence and deadlines are looked at on every beat
-        return effects + self._advance(now_s)
+        if self.held is None or not isinstance(event, _LEADS_TO_NOTHING):
+            effects += self._advance(now_s)  # silence and deadlines are looked at on every beat
+        for effect in effects:
+            if isinstance(effect, Note):
+                self._ledger.note(effect, self._round_number, self._unix_s(now_s))
+        return effects
 
     def quarantined(self, now_s: float) -> frozenset[PeerId]:
         """Peers that nothing is taken from now, for what they sent."""
@@ -157,6 +192,11 @@ class Federation:
         return handler(self, event, now_s) if handler is not None else []
 
     def _on_started(self, event: Started, now_s: float) -> list[Effect]:
+        self._unix_offset_s = event.unix_s - now_s
+        self._ledger.resume(event.entries)
+        self.orders.resume(event.commands)
+        if self.orders.waits:
+            self._waiting_since_s = now_s
         self._exchange.trust(event.offered_by)
         effects: list[Effect] = [Subscribe(session_topic(self._session))]
         if event.heads:
@@ -290,8 +330,36 @@ class Federation:
             self.round.facts.window = self.lineage.window(self.round.base)
         return effects
 
-    def _on_request(self, event: HeadRequest, _now_s: float) -> list[Effect]:
+    def _on_request(self, event: HeadRequest, now_s: float) -> list[Effect]:
+        member = self.held is not None and event.sender in self.held.members
+        if event.count > 1 + STALENESS_MAX and not member and not self._answers.allows(now_s):
+            return []
         return self._exchange.answer(event)
+
+    def _on_ledger_request(self, event: LedgerRequest, now_s: float) -> list[Effect]:
+        if not self._answers.allows(now_s):
+            return []
+        return [Send(event.sender, self._ledger.answer(event))]
+
+    def _on_ledger_page(self, event: LedgerPage, _now_s: float) -> list[Effect]:
+        self._ledger.hear(event, self.round.home.peers if self.round is not None else ())
+        return []
+
+    def _on_orders(self, event: Orders, now_s: float) -> list[Effect]:
+        news, effects = self._obedience.hear(event, self._unix_s(now_s))
+        return effects + (self._obey(now_s) if any(_is_of_the_run(c) for c in news) else [])
+
+    def _obey(self, now_s: float) -> list[Effect]:
+        """Wait, go on or end, now that an operator ordered something else."""
+        if self.orders.waits:
+            if self._waiting_since_s is None:
+                self._waiting_since_s = now_s
+            return []
+        since_s, self._waiting_since_s = self._waiting_since_s, None
+        if since_s is not None and self.round is not None:
+            self.round.postpone(since_s, now_s)
+        self.final_metrics = None
+        return (self._branches.ended() if self.finished else []) + self._work()
 
     def _on_session_query(self, event: SessionQuery, _now_s: float) -> list[Effect]:
         return [Send(event.sender, SessionOffer(self.me, self.spec))]
@@ -310,7 +378,9 @@ class Federation:
     def _on_goodbye(self, event: Goodbye, _now_s: float) -> list[Effect]:
         self._presence.left(event.sender)
         self._newcomers.forget([event.sender])
-        return [Note("left", event.sender)]
+        if event.reason == "disk":
+            return [Note("disk", f"{event.sender} left: its disk failed", event.sender)]
+        return [Note("left", event.sender, event.sender)]
 
     def _on_connected(self, event: PeerConnected, now_s: float) -> list[Effect]:
         self._presence.heard(event.peer, now_s)
@@ -329,28 +399,46 @@ class Federation:
         self._blobs.missing(event.blob, now_s)
         return []
 
-    def _on_leave(self, _event: LeaveRequested, _now_s: float) -> list[Effect]:
-        return self._voice.goodbye()
+    def _on_leave(self, event: LeaveRequested, _now_s: float) -> list[Effect]:
+        return self._voice.goodbye(event.reason)
 
     def _on_timer(self, event: TimerFired, now_s: float) -> list[Effect]:
         if event.name == BEAT:
-            return [*self._voice.beats(self.round), SetTimer(BEAT, now_s + BEAT_EVERY_S)]
+            return self._beat(now_s)
+        if event.name == REPEAT:
+            return self._repeat(now_s)
         if event.name == RETRY_TRAINING and not self.finished:
             return self._work()
-        if event.name != REPEAT:
-            return []
+        return []
+
+    def _beat(self, now_s: float) -> list[Effect]:
+        effects = [*self._voice.beats(self.round), SetTimer(BEAT, now_s + BEAT_EVERY_S)]
+        if self.round is not None:
+            page = self._ledger.tell()
+            effects += [Publish(self.round.home_topic, page)] if page is not None else []
+        return effects
+
+    def _repeat(self, now_s: float) -> list[Effect]:
         effects = self.round.repeat() if self.round is not None else []
         effects += self._wish(now_s) + self._widen(now_s)
         if self.round is not None:
             claimed = self._branches.claimed(self.round.base, self.lineage)
             self.round.facts.claimed = claimed
-        return [*effects, *self._voice.beacon(), SetTimer(REPEAT, now_s + REPEAT_EVERY_S)]
+        beacon = self._voice.beacon()
+        home = self.round.home_topic if self.round is not None else None
+        founding = self.held is None and self.me == self.spec.starter  # nobody sends beacons yet
+        session = session_topic(self._session) if beacon or founding else None
+        effects += [*beacon, *self._obedience.remind(home, session)]
+        unsaved = self._ledger.unsaved()
+        if unsaved is not None:
+            effects.append(SaveLedger(unsaved))
+        return [*effects, SetTimer(REPEAT, now_s + REPEAT_EVERY_S)]
 
     # -- what follows from what is known
 
     def _advance(self, now_s: float) -> list[Effect]:
         effects = self._found(now_s) + self._adopt(now_s)
-        if self.round is not None and not self.finished:
+        if self.round is not None and not self.finished and not self.orders.waits:
             effects += self._advance_round(self.round, now_s)
         return effects
 
@@ -360,7 +448,7 @@ class Federation:
         facts.successors = [
             head for head in self.lineage.candidates() if head.parent == current.base.digest
         ]
-        facts.quarantined = self._offences.all_quarantined(now_s)
+        facts.quarantined = self._offences.all_quarantined(now_s) | self.orders.removed
         if current.composing:
             effects, facts.mergeable = self._branches.pursue(
                 current.base, self.lineage, self._blobs, self._enquiries, now_s
@@ -371,7 +459,7 @@ class Federation:
 
     def _found(self, now_s: float) -> list[Effect]:
         """As the starter: publish head 0 once enough peers wish to join."""
-        if self.held is not None or self.lineage.candidates():
+        if self.held is not None or self.lineage.candidates() or self.orders.waits:
             return []
         effects, head = self._founding.found(self._newcomers, now_s)
         if head is None:
@@ -412,6 +500,7 @@ class Federation:
         effects.append(Note("head", f"round {head.round} by {head.author}"))
         effects += self._voice.beats(self.round)
         effects += self._branches.adopted(head, before, self.lineage)
+        effects += self._note_parting(head, before)
         self._take_early(head.digest, now_s)
         self._own.forget_counted(window)
         self._own.give_up_useless(window)
@@ -437,7 +526,7 @@ class Federation:
         earlier = self._own.of(head.digest)
         if earlier is not None:  # after a restart this needs no learner
             return self.round.contribute(earlier) if self.round.mine is None else []
-        if not self.ready or self._own.busy_elsewhere(head):
+        if not self.ready or self.orders.waits or self._own.busy_elsewhere(head):
             return []  # starting anew each time, a slow peer would never finish anything
         self._own.starts(head)
         return [Train(head.digest, head.blob, RoundNumber(head.round + 1))]
@@ -451,6 +540,7 @@ class Federation:
 
     def _hear_wishes(self, peers: Iterable[PeerId], now_s: float) -> None:
         asked = self.held.members if self.held is not None else frozenset()
+        asked |= self.orders.removed
         self._newcomers.wish([p for p in peers if p not in asked and p != self.me], now_s)
 
     def _keep_blobs(self, head: GlobalModel) -> KeepBlobs:
@@ -478,24 +568,45 @@ class Federation:
         return effects
 
     def _widen(self, now_s: float) -> list[Effect]:
-        """Get the ancestors of the held head that stale contributions may refer to."""
-        if self.held is None or self.lineage.window(self.held).missing is None:
+        """Get the ancestors of the held head that stale contributions may refer to; then all."""
+        others = [p for p in self.held.cohort if p != self.me] if self.held is not None else []
+        if self.held is None or not others:
             return []
-        others = [peer for peer in self.held.cohort if peer != self.me]
-        if not others:
+        turn = next(self._asked)
+        peer = others[turn % len(others)]
+        if self.lineage.window(self.held).missing is not None:
+            return self._exchange.widen(self.held, peer, now_s)
+        if turn % BACKFILL_EVERY_REPEATS:
             return []
-        peer = others[next(self._asked) % len(others)]
-        return self._exchange.widen(self.held, peer, now_s)
+        return self._exchange.backfill(self.held, peer, now_s)
+
+    def _note_parting(self, head: GlobalModel, before: GlobalModel | None) -> list[Effect]:
+        """Tell when the head that was held is on another lineage than the one adopted."""
+        if before is None or head.parent in (before.digest, before.parent):
+            return []  # a child, or a standby's head of the same round
+        recent = itertools.islice(self.lineage.ancestors(head), HISTORY_MAX)
+        if any(step.digest == before.digest for step in recent):
+            return []
+        text = f"two sides went on apart: left head {before.round} for head {head.round}"
+        return [Note("partition", f"{text} of {head.author}")]
+
+    @property
+    def _round_number(self) -> RoundNumber:
+        return RoundNumber(self.held.round + 1 if self.held is not None else 0)
+
+    def _unix_s(self, now_s: float) -> float:
+        return now_s + self._unix_offset_s
 
     def _reject(self, event: Event, error: InvalidRecordError, now_s: float) -> list[Effect]:
         """Count an invalid record against who wrote it, not against who passed it on."""
         self.rejections += 1
-        note = Note("rejected", f"{type(event).__name__}: {error}")
+        text = f"{type(event).__name__}: {error}"
         match event:
             case GlobalModel(author=peer) | Aggregate(author=peer) | Contribution(peer=peer):
+                note = Note("rejected", text, peer)
                 return [note, *self._offences.count(peer, str(error), now_s)]
             case _:
-                return [note]
+                return [Note("rejected", text)]
 
     def _notice_key(self, sender: PeerId, key: HeadKey | None, now_s: float) -> list[Effect]:
         if key is None:
@@ -521,7 +632,13 @@ class Federation:
         return tuple(peer for peer in order if peer != self.me)[:HOLDERS_MAX]
 
 
-_LEADS_TO_NOTHING = (Heartbeat, HeadRequest, SessionQuery, JoinWish)
+def _is_of_the_run(command: Command) -> bool:
+    return command.register == "run"
+
+
+_LEADS_TO_NOTHING = (
+    Heartbeat, HeadRequest, SessionQuery, JoinWish, LedgerRequest, LedgerPage,
+)  # fmt: skip
 """Most of what is heard; alone it makes no head or aggregate due."""
 
 _HANDLERS: dict[type[Event], Callable[..., list[Effect]]] = {
@@ -538,6 +655,9 @@ _HANDLERS: dict[type[Event], Callable[..., list[Effect]]] = {
     GlobalModel: Federation._on_head,
     HeadHistory: Federation._on_history,
     HeadRequest: Federation._on_request,
+    LedgerRequest: Federation._on_ledger_request,
+    LedgerPage: Federation._on_ledger_page,
+    Orders: Federation._on_orders,
     SessionQuery: Federation._on_session_query,
     Heartbeat: Federation._on_heartbeat,
     JoinWish: Federation._on_wish,

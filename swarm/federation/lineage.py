@@ -173,7 +173,8 @@ class Lineage:
             self._forget_oldest()
 
     def _forget_oldest(self) -> None:
-        oldest = next(h for h in self._known.values() if h is not self.held)
+        # By place, not by arrival: a newcomer learns of the oldest ones last.
+        oldest = min((h for h in self._known.values() if h is not self.held), key=lambda h: h.key)
         del self._known[oldest.digest]
         self._greater = [h for h in self._greater if h is not oldest]
         if oldest.parent is not None:

@@ -14,11 +14,14 @@ from swarm.core.canonical import digest_of
 from swarm.core.ids import ClusterId, Digest, PeerId, RoundNumber, SessionId, Term, Tier, is_digest
 from swarm.core.machine import Event
 from swarm.core.session import COHORT_MAX, SessionSpec
+from swarm.federation.commands import COMMANDS_MAX
 
 HISTORY_MAX = 32
 """Most heads one answer to a request may hold."""
 CONTRIBUTORS_MAX = COHORT_MAX * 3 // 2
 """Most contributions one record may name: the cohort's, and stale ones."""
+STATUS_TEXT_MAX = 128
+ADDRESSES_MAX = 8
 BRANCHES_MAX = 4
 """Most branches one message may tell of; the others are told of later."""
 _UNSIGNED = frozenset({"signature"})
@@ -280,10 +283,16 @@ class Heartbeat(Event):
 
 @dataclass(frozen=True, slots=True)
 class Goodbye(Event):
-    """`sender` leaves of its own will."""
+    """`sender` leaves of its own will, or because it cannot go on."""
 
     session: SessionId
     sender: PeerId
+    reason: str = ""
+    """`disk` if its disk failed."""
+
+    def __post_init__(self) -> None:
+        if len(self.reason) > 32:
+            raise ValueError("reason must have at most 32 characters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,8 +375,27 @@ class Status(Event):
     """Messages, records and contributions this peer has turned down."""
     links: tuple[PeerId, ...] = field(default=())
     """Peers it is connected with."""
+    blob_bytes_sent: int = 0
+    site: str = ""
+    """Where its owner says it is."""
+    addresses: tuple[str, ...] = ()
+    """Where it listens."""
+    data_label: str = ""
+    """The data set's name; `num_examples` are what it trains on."""
+    num_test: int = 0
+    run_state: str = "running"
+    """What it does by operators' orders: `held`, `running`, `paused`, `stopped`."""
+    obeyed: tuple[str, ...] = ()
+    """Commands in force here: the first 16 characters of their digests."""
+    num_refused: int = 0
+    """Commands it did not take."""
 
     def __post_init__(self) -> None:
+        texts = (self.site, self.data_label, self.run_state, *self.addresses, *self.obeyed)
+        if any(len(text) > STATUS_TEXT_MAX for text in texts):
+            raise ValueError(f"texts must have at most {STATUS_TEXT_MAX} characters")
+        if len(self.addresses) > ADDRESSES_MAX or len(self.obeyed) > COMMANDS_MAX:
+            raise ValueError(f"addresses must be at most {ADDRESSES_MAX}, obeyed {COMMANDS_MAX}")
         if len(self.links) > COHORT_MAX:
             raise ValueError(f"links must have at most {COHORT_MAX} entries")
         if len(self.name) > 64 or len(self.phase) > 32:

@@ -32,7 +32,7 @@ class Offences:
         self._until_s = {p: s for p, s in self._until_s.items() if now_s < s}
         self._until_s[peer] = now_s + QUARANTINED_FOR_S
         self._counts[peer] = OFFENCES_MAX - 1  # after the time is over, one more is enough
-        return [Note("quarantined", f"{peer} for {QUARANTINED_FOR_S:.0f} s: {reason}")]
+        return [Note("quarantined", f"{peer} for {QUARANTINED_FOR_S:.0f} s: {reason}", peer)]
 
     def quarantined(self, peer: PeerId, now_s: float) -> bool:
         """Whether nothing is taken from this peer now."""

@@ -1,6 +1,6 @@
 """Round: what one peer does between adopting a head and adopting the next."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from swarm.core.blobs import BlobRef
 from swarm.core.effects import Publish
@@ -38,6 +38,7 @@ class Round:
         self.mine: Contribution | None = None
         self._spec = spec
         self._me = me
+        self._began_s = now_s
         self._slow = frozenset(base.slow)
         self.tree = tree_of(base, spec)
         self.path = self.tree.path(me)
@@ -59,6 +60,11 @@ class Round:
     def home(self) -> Cluster:
         """The tier-1 cluster of this peer."""
         return self.path[0]
+
+    @property
+    def home_topic(self) -> str:
+        """The topic of the home cluster."""
+        return cluster_topic(self.base.session, self.home.id)
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -164,7 +170,7 @@ class Round:
         for peer in presence.losses(now_s):
             if peer not in self.facts.given_up:
                 self.facts.given_up.add(peer)
-                effects.append(Note("lost", peer))
+                effects.append(Note("lost", peer, peer))
         for duty in self.duties:
             effects += duty.advance(self.facts, blobs, self._spec, now_s)
         return effects
@@ -185,9 +191,9 @@ class Round:
         if not duty.inputs.keys() - rejected:
             failed = CombineFailed(event.base, event.cluster, "nothing is left", event.rejected)
             return self.combine_failed(failed, now_s), None
+        effects = _note_rejections(event.rejected, duty.inputs)
         duty.combined(event.blob, rejected)
         gathered = gather(duty.inputs.values(), joiners, branches, self.base)
-        effects = _note_rejections(event.rejected)
         if duty.is_root:
             head = compose_head(self.base, duty, event.blob, gathered, self._me, self._spec)
             head = head.signed(sign(head.digest))
@@ -202,9 +208,17 @@ class Round:
     def combine_failed(self, event: CombineFailed, now_s: float) -> list[Effect]:
         """Leave out what failed a gate and go on waiting for others."""
         duty = self._find(event.cluster)
+        rejections: list[Effect] = []
         if duty is not None:
+            rejections = _note_rejections(event.rejected, duty.inputs)
             duty.failed(frozenset(r.name for r in event.rejected), now_s)
-        return [*_note_rejections(event.rejected), Note("info", f"combining: {event.reason}")]
+        return [*rejections, Note("info", f"combining: {event.reason}")]
+
+    def postpone(self, since_s: float, now_s: float) -> None:
+        """Nobody was to go on since then, or since the round began: give all that much longer."""
+        resort = [self._last_resort] if self._last_resort is not None else []
+        for duty in (*self.duties, *resort):
+            duty.postpone(now_s - max(since_s, self._began_s))
 
     def repeat(self) -> list[Effect]:
         """Announce again what no head has named yet, by reference only."""
@@ -270,5 +284,13 @@ def _small(blob: BlobRef) -> BlobRef | None:
     return blob if blob.is_small else None
 
 
-def _note_rejections(rejected: tuple[Rejection, ...]) -> list[Effect]:
-    return [Note("rejected", f"{item.name}: {item.reason}") for item in rejected]
+def _note_rejections(
+    rejected: tuple[Rejection, ...], inputs: Mapping[str, Contribution | Aggregate]
+) -> list[Effect]:
+    def author(name: str) -> PeerId | None:
+        source = inputs.get(name)
+        return source.peer if isinstance(source, Contribution) else None
+
+    return [
+        Note("rejected", f"{item.name}: {item.reason}", author(item.name)) for item in rejected
+    ]

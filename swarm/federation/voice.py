@@ -72,9 +72,9 @@ class Voice:
             return []
         return [Publish(session_topic(self._spec.id), self._heartbeat())]
 
-    def goodbye(self) -> list[Effect]:
+    def goodbye(self, reason: str) -> list[Effect]:
         """Tell everybody who listens that this peer leaves."""
-        goodbye = Goodbye(self._spec.id, self._me)
+        goodbye = Goodbye(self._spec.id, self._me, reason)
         topics = dict.fromkeys((session_topic(self._spec.id), *self.topics))
         return [Publish(topic, goodbye) for topic in topics]
 

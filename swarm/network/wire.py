@@ -20,6 +20,8 @@ from swarm.core.blobs import INLINE_SIZE_MAX, BlobRef
 from swarm.core.errors import LocalProtocolError, RemoteProtocolError
 from swarm.core.ids import Digest, PeerId
 from swarm.core.machine import Event
+from swarm.federation.commands import Command, Orders
+from swarm.federation.entries import LedgerEntry, LedgerPage, LedgerRequest
 from swarm.federation.messages import (
     Aggregate,
     Contribution,
@@ -52,6 +54,9 @@ KINDS: dict[str, type[Event]] = {
     "head?": HeadRequest,
     "heads": HeadHistory,
     "status": Status,
+    "ledger?": LedgerRequest,
+    "ledger": LedgerPage,
+    "orders": Orders,
 }
 """Messages by the name of their kind; docs/protocol.md has the same table."""
 _NAMES = {kind: name for name, kind in KINDS.items()}
@@ -178,14 +183,28 @@ def _structure(body: dict[str, Any], kind: type[Event], sender: PeerId) -> Event
 
 
 def _check_signatures(message: Event, verify: Verify) -> None:
-    records = message.heads if isinstance(message, HeadHistory) else (message,)
-    for record in records:
-        if isinstance(record, GlobalModel | Aggregate) and not verify(
-            record.author, signing_bytes(record.digest), record.signature
-        ):
+    for record in _records_in(message):
+        if not verify(record.author, signing_bytes(record.digest), record.signature):
             raise RefusedError(
                 "wire-signature", f"{type(record).__name__}: not signed by its author"
             )
+
+
+def _records_in(
+    message: Event,
+) -> tuple[GlobalModel | Aggregate | LedgerEntry | Command, ...]:
+    """What carries a signature of its own."""
+    match message:
+        case GlobalModel() | Aggregate():
+            return (message,)
+        case HeadHistory(heads=heads):
+            return heads
+        case LedgerPage(entries=entries):
+            return entries
+        case Orders(commands=commands):
+            return commands
+        case _:
+            return ()
 
 
 def _check_attached(attached: object, message: Event) -> bytes | None:

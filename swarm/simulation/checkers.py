@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from swarm.core.ids import PeerId
 from swarm.federation.messages import GlobalModel
 from swarm.simulation.arithmetic import Heads, WrongHeadError
+from swarm.simulation.order_checks import OrderChecks
 from swarm.simulation.peers import SimulatedPeer
 from swarm.simulation.simulator import Simulator
 from swarm.simulation.traffic import budget
@@ -31,6 +32,8 @@ class Limits:
     """... and no more rounds than these have gone by."""
     quarantines: bool = False
     """Somebody quarantines the hostile peer before the end."""
+    obedience_s: float = 0.0
+    """So long after an order everybody follows it."""
     merging_rounds: int | None = None
     """So many rounds after the last fault, all that live peers held then is in the last head."""
 
@@ -60,6 +63,7 @@ class Checkers:
         self._round_at_last_fault: int | None = None
         self._held_at_last_fault: dict[PeerId, GlobalModel] = {}
         self._agreed = False
+        self._orders = OrderChecks(simulator, self._limits.obedience_s)
         simulator.clock.after(TICK_S, self._tick)
 
     def check(self, peer: SimulatedPeer) -> None:
@@ -81,6 +85,8 @@ class Checkers:
     def _tick(self) -> None:
         self._simulator.clock.after(TICK_S, self._tick)
         self._check_progress()
+        for broken in self._orders.broken_now(self._newest_s):
+            raise CheckError(broken)
         if self._simulator.faults_over:
             self._check_agreement()
 
@@ -94,6 +100,8 @@ class Checkers:
             CheckError: A promise was broken.
         """
         simulator = self._simulator
+        for broken in self._orders.broken_at_end(self._newest):
+            raise CheckError(broken)
         for (name, _), blobs in simulator.announced.items():
             honest = name != simulator.plan.hostile
             _require(
@@ -207,6 +215,7 @@ class Checkers:
     def _check_progress(self) -> None:
         """Some peer adopts a greater head before the bound, until the last round is done."""
         done = self._newest is not None and self._newest.round >= self._simulator.spec.rounds
+        done = done or self._orders.stopped
         waited_s = self._simulator.now_s - self._newest_s
         if not done and waited_s > self._limits.round_s:
             number = self._newest.round + 1 if self._newest is not None else 0

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from swarm.core.ids import PeerId
+from swarm.federation.commands import Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,16 @@ class Freeze:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """An operator's command, given at a time."""
+
+    at_s: float
+    operator: PeerId
+    action: Action
+    subject: PeerId | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FaultPlan:
     """Faults of one run. Rates are probabilities per message and receiver."""
 
@@ -76,10 +87,14 @@ class FaultPlan:
     """... and is fast or slow by at most this share."""
     hostile: PeerId | None = None
     """A peer that lies and sends what is invalid."""
+    operators: tuple[PeerId, ...] = ()
+    """Whom all peers trust."""
+    orders: tuple[Order, ...] = ()
 
     @property
     def until_s(self) -> float:
         """When the last fault that has a fixed time is over."""
         ends_s = [partition.end_s for partition in self.partitions]
         ends_s += [loss.end_s for loss in self.one_way_losses]
+        ends_s += [order.at_s for order in self.orders]
         return max((*ends_s, *self.join_at_s), default=0.0)

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 from swarm.core.ids import Digest, PeerId
 from swarm.core.machine import Event
+from swarm.federation.commands import Command
 from swarm.federation.effects import Note
+from swarm.federation.entries import LedgerEntry
 from swarm.federation.federation import Federation
 from swarm.federation.messages import Contribution, GlobalModel
 
@@ -26,6 +28,7 @@ class SimulatedPeer:
     alive: bool = False
     life: int = 0
     """Counts starts; what an earlier life asked for is not answered to a later one."""
+    started_s: float = 0.0
     frozen: bool = False
     inbox: list[Event] = field(default_factory=list)
     """What arrived while it was frozen."""
@@ -33,6 +36,8 @@ class SimulatedPeer:
     store: set[Digest] = field(default_factory=set)
     heads: deque[GlobalModel] = field(default_factory=lambda: deque(maxlen=HEADS_RESUMED_MAX))
     contribution: Contribution | None = None
+    entries: tuple[LedgerEntry, ...] = ()
+    commands: tuple[Command, ...] = ()
     timers: dict[str, int] = field(default_factory=dict)
     training: Digest | None = None
     notes: deque[tuple[float, Note]] = field(default_factory=lambda: deque(maxlen=NOTES_MAX))

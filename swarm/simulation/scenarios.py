@@ -8,7 +8,14 @@ from itertools import pairwise
 from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec
 from swarm.simulation.checkers import CheckError, Checkers, Limits
-from swarm.simulation.faults import Crash, FaultPlan, Freeze, OneWayLoss, Partition
+from swarm.simulation.faults import (
+    Crash,
+    FaultPlan,
+    Freeze,
+    OneWayLoss,
+    Order,
+    Partition,
+)
 from swarm.simulation.simulator import Simulator, peer_names
 
 UNTIL_S = 900.0
@@ -273,9 +280,61 @@ def _everything(chance: random.Random, peers: Peers) -> FaultPlan:
     )
 
 
+# -- operators
+
+_OPERATOR, _STRANGER = PeerId("operator"), PeerId("stranger")
+
+
+def _pause(chance: random.Random, peers: Peers) -> FaultPlan:
+    """Pause and go on, while messages get lost, peers die, return and join."""
+    paused_s = chance.uniform(3, 12)
+    resumed_s = paused_s + chance.uniform(15, 40)
+    return FaultPlan(
+        loss_rate=chance.uniform(0, 0.25),
+        duplicate_rate=0.1,
+        replay_rate=0.1,
+        clock_offset_s_max=1e5,
+        crashes=_restart(chance, peers).crashes,
+        join_at_s=(chance.uniform(0, resumed_s),),
+        operators=(_OPERATOR,),
+        orders=(
+            Order(chance.uniform(1, paused_s), _STRANGER, "stop"),
+            Order(paused_s, _OPERATOR, "pause"),
+            Order(resumed_s, _OPERATOR, "resume"),
+        ),
+    )
+
+
+def _stop(chance: random.Random, peers: Peers) -> FaultPlan:
+    """Stop for good, while messages get lost, peers die and return."""
+    return FaultPlan(
+        loss_rate=chance.uniform(0, 0.25),
+        replay_rate=0.1,
+        crashes=_restart(chance, peers).crashes,
+        operators=(_OPERATOR,),
+        orders=(
+            Order(chance.uniform(1, 8), _STRANGER, "pause"),
+            Order(chance.uniform(30, 50), _OPERATOR, "stop"),
+        ),
+    )
+
+
+def _remove(chance: random.Random, peers: Peers) -> FaultPlan:
+    """Put a peer out, and see that the others go on without it."""
+    return FaultPlan(
+        loss_rate=chance.uniform(0, 0.15),
+        operators=(_OPERATOR,),
+        orders=(
+            Order(chance.uniform(6, 15), _OPERATOR, "remove", chance.choice(peers[1:])),
+            Order(chance.uniform(6, 15), _STRANGER, "remove", peers[0]),
+        ),
+    )
+
+
 _PARTED_ROUNDS = 16
 """Enough for both sides to go on, and then together."""
 _MERGING = Limits(merging_rounds=4)
+_OPERATED = Limits(obedience_s=15.0)
 _PROMPT = Limits(round_s=18.0)
 """Silence is noticed after five seconds, and nobody waits for a deadline."""
 
@@ -330,5 +389,10 @@ SCENARIOS = {
     "hostile-peer": Scenario(
         "one peer lies and floods", _hostile_peer, rounds=8, limits=Limits(quarantines=True)
     ),
+    "paused": Scenario(
+        "an operator pauses and resumes, a stranger tries to", _pause, rounds=12, limits=_OPERATED
+    ),
+    "stopped": Scenario("an operator ends the session early", _stop, rounds=100, limits=_OPERATED),
+    "removed": Scenario("an operator puts a peer out", _remove, rounds=12, limits=_OPERATED),
     "everything": Scenario("all of it, in moderation", _everything, rounds=20),
 }

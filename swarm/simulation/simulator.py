@@ -20,21 +20,26 @@ from swarm.core.effects import (
 from swarm.core.ids import Digest, PeerId
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.core.session import SessionSpec
+from swarm.federation.commands import VALID_FOR_S, Command, Orders
 from swarm.federation.effects import (
     Combine,
     CreateWeights,
     Evaluate,
     LearnerReady,
+    Leave,
+    LeaveRequested,
     Note,
+    SaveCommands,
     SaveContribution,
     SaveHead,
+    SaveLedger,
     Started,
     Train,
 )
 from swarm.federation.federation import Federation
 from swarm.federation.messages import Contribution, GlobalModel
 from swarm.simulation.clock import Clock
-from swarm.simulation.faults import Crash, FaultPlan, Freeze
+from swarm.simulation.faults import Crash, FaultPlan, Freeze, Order
 from swarm.simulation.history import HistoryEntry
 from swarm.simulation.hostile import Hostile
 from swarm.simulation.learner import READY_AFTER_S, SimulatedLearner
@@ -44,6 +49,8 @@ from swarm.simulation.roles import find_role
 from swarm.simulation.transfers import Transfers
 
 REPLAYED_AFTER_S = (1.0, 180.0)
+ORDER_PUBLISHED_TIMES = 4
+ORDER_REPEATED_EVERY_S = 2.0
 CONTACTS_OFFERING_MAX = 3
 """Most peers that offered the session to a newcomer."""
 
@@ -71,6 +78,9 @@ class Simulator:
         self._random = random.Random(seed)  # noqa: S311 (reproducible on purpose)
         self._topics: defaultdict[str, dict[SimulatedPeer, None]] = defaultdict(dict)
         self._num_fated = 0
+        self._num_orders = 0
+        self.ordered: list[tuple[float, Command]] = []
+        """Commands given so far, and when."""
         faults: list[Crash | Freeze] = [*plan.crashes, *plan.freezes]
         self._pending = [fault for fault in faults if fault.round <= spec.rounds]
         self._check: Callable[[SimulatedPeer], None] = lambda _: None
@@ -93,6 +103,8 @@ class Simulator:
         starts_s = [self._random.uniform(0, 1) for _ in range(num_peers)]
         for name, start_s in zip(names, (*starts_s, *plan.join_at_s), strict=True):
             self.clock.at(start_s, self._start, self.peers[name])
+        for order in plan.orders:
+            self.clock.at(order.at_s, self._order, order)
         self.clock.at(plan.until_s, self._note_faults_over)
 
     def run(self, until_s: float, check: Callable[[SimulatedPeer], None] = lambda _: None) -> None:
@@ -188,6 +200,28 @@ class Simulator:
             self.faults_over_s = min(self.faults_over_s, self.now_s)
             self._end_if_done()
 
+    # -- operators
+
+    def _order(self, order: Order) -> None:
+        """An operator publishes a command a few times, as its dashboard does; each may be lost."""
+        self._num_orders += 1
+        command = Command(
+            session=self.spec.id,
+            author=order.operator,
+            sequence=self._num_orders,
+            action=order.action,
+            expires_unix_s=self.now_s + VALID_FOR_S,
+            subject=order.subject,
+        )
+        orders = Orders(self.spec.id, order.operator, (command,))
+        self.ordered.append((self.now_s, command))
+        for k in range(ORDER_PUBLISHED_TIMES):
+            self.clock.after(k * ORDER_REPEATED_EVERY_S, self._publish_orders, orders)
+
+    def _publish_orders(self, orders: Orders) -> None:
+        for peer in self.live.values():
+            self._transmit(peer, orders, None)
+
     # -- lives of peers
 
     def _peer(self, index: int, name: PeerId) -> SimulatedPeer:
@@ -205,7 +239,7 @@ class Simulator:
             return f"{name} signs {digest}".encode()
 
         if name != self.plan.hostile:
-            return Federation(name, self.spec, sign)
+            return Federation(name, self.spec, sign, self.plan.operators)
         return Hostile(name, self.spec, sign, self._random, self._keep_forged)
 
     def _keep_forged(self, name: PeerId, base: Digest, vector: tuple[float, ...]) -> BlobRef:
@@ -221,11 +255,20 @@ class Simulator:
             peer.machine = self._machine(name)
         peer.alive = True
         peer.life += 1
+        peer.started_s = self.now_s
         heads = peer.resumable
         mine = peer.contribution if heads else None
         kept = mine if mine is not None and mine.blob.digest in peer.store else None
         self._turn(peer)
-        self._handle(peer, Started(heads, kept, self._offering(peer)))
+        started = Started(
+            heads,
+            kept,
+            self._offering(peer),
+            peer.entries,
+            peer.commands,
+            peer.own_s(self.now_s) - peer.clock_offset_s,
+        )
+        self._handle(peer, started)
         self.links.start(name)
         self.clock.after(READY_AFTER_S, self._answer, peer, peer.life, LearnerReady())
 
@@ -371,6 +414,20 @@ class Simulator:
     def _save_contribution(self, peer: SimulatedPeer, effect: SaveContribution) -> None:
         peer.contribution = effect.contribution
 
+    def _save_ledger(self, peer: SimulatedPeer, effect: SaveLedger) -> None:
+        peer.entries = effect.entries
+
+    def _save_commands(self, peer: SimulatedPeer, effect: SaveCommands) -> None:
+        peer.commands = effect.commands
+
+    def _leave(self, peer: SimulatedPeer, _effect: Leave) -> None:
+        self.clock.after(0.0, self._end_by_itself, peer, peer.life)
+
+    def _end_by_itself(self, peer: SimulatedPeer, life: int) -> None:
+        if peer.alive and peer.life == life:
+            self._handle(peer, LeaveRequested())
+            self.crash(peer.name)
+
     def _note(self, peer: SimulatedPeer, effect: Note) -> None:
         peer.notes.append((self.clock.now_s, effect))
 
@@ -386,6 +443,9 @@ _CARRIERS: dict[type[Effect], Callable[[Simulator, SimulatedPeer, Any], None]] =
     KeepConnected: Simulator._keep_connected,
     SaveHead: Simulator._save_head,
     SaveContribution: Simulator._save_contribution,
+    SaveLedger: Simulator._save_ledger,
+    SaveCommands: Simulator._save_commands,
+    Leave: Simulator._leave,
     Note: Simulator._note,
     CreateWeights: lambda simulator, peer, effect: simulator.learner.create(peer, effect),
     Train: lambda simulator, peer, effect: simulator.learner.train(peer, effect),

@@ -97,7 +97,7 @@ def test_a_standby_acts_at_once_when_its_predecessors_are_lost(session: Any) -> 
 
     desk.facts.given_up.add(desk.ranking[0])
 
-    note = Note("takeover", "takes over tier 1 as standby 1")
+    note = Note("takeover", "takes over tier 1 as standby 1", desk.ranking[1])
     assert desk.advance(2.0) == [note, desk.combine(*desk.ranking[1:])]
 
 

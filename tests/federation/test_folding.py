@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from swarm.core.effects import BlobArrived, FetchBlob, Publish
-from swarm.core.ids import RoundNumber
+from swarm.core.ids import PeerId, RoundNumber
 from swarm.core.machine import Effect, TimerFired
 from swarm.federation.effects import (
     Combine,
@@ -209,4 +209,4 @@ def test_a_stale_contribution_that_fails_a_gate_is_not_named(folding: Folding) -
         e.message for e in of(Publish, effects) if not isinstance(e.message, Contribution)
     ]
     assert {c.base for c in announced.contributors} == {late.head1.digest}
-    assert Note("rejected", f"{name}: not finite") in effects
+    assert Note("rejected", f"{name}: not finite", PeerId(name.split()[0])) in effects

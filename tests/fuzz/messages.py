@@ -16,6 +16,8 @@ from swarm.core.blobs import BlobRef
 from swarm.core.canonical import sha256_hex
 from swarm.core.ids import ClusterId, Digest, PeerId, SessionId
 from swarm.core.machine import Event
+from swarm.federation.commands import Orders
+from swarm.federation.entries import LedgerPage
 from swarm.federation.messages import Aggregate, GlobalModel, HeadHistory
 from swarm.network.identity import Identity
 from swarm.network.wire import KINDS, encode, sender_field, signing_bytes
@@ -134,7 +136,7 @@ def _plausible(kind: type[Any], fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name in kept}
 
 
-def _value(hint: Any, choices: Choices) -> Any:
+def _value(hint: Any, choices: Choices) -> Any:  # noqa: PLR0911 (one for each sort of hint)
     if hint in NAMES:
         return NAMES[hint][choices.integer(0, len(DIGESTS) - 1)]
     if hasattr(hint, "__supertype__"):
@@ -142,6 +144,8 @@ def _value(hint: Any, choices: Choices) -> Any:
     inner = typing.get_args(hint)
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return _value(inner[choices.integer(0, len(inner) - 1)], choices)
+    if typing.get_origin(hint) is typing.Literal:
+        return inner[choices.integer(0, len(inner) - 1)]
     if typing.get_origin(hint) is tuple:
         return _tuple(inner, choices)
     if dataclasses.is_dataclass(hint):
@@ -185,6 +189,24 @@ def _(message: GlobalModel) -> Event:
 @_signed.register
 def _(message: Aggregate) -> Event:
     return message.signed(BY_PEER[message.author].sign(signing_bytes(message.digest)))
+
+
+@_signed.register
+def _(message: LedgerPage) -> Event:
+    signed = (
+        entry.signed(BY_PEER[entry.author].sign(signing_bytes(entry.digest)))
+        for entry in message.entries
+    )
+    return dataclasses.replace(message, entries=tuple(signed))
+
+
+@_signed.register
+def _(message: Orders) -> Event:
+    signed = (
+        command.signed(BY_PEER[command.author].sign(signing_bytes(command.digest)))
+        for command in message.commands
+    )
+    return dataclasses.replace(message, commands=tuple(signed))
 
 
 @_signed.register
