@@ -198,6 +198,8 @@ class Started(Event):
     """The ledger."""
     commands: tuple[Command, ...] = ()
     """Operators' commands that were obeyed."""
+    adopted_unix_s: tuple[float, ...] = ()
+    """When each of the heads was adopted; 0 where that is not known."""
     unix_s: float = 0.0
     """Seconds since 1970 when this happened; the machine counts on from here."""
 

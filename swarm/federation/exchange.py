@@ -7,7 +7,7 @@ from swarm.core.ids import Digest, PeerId, SessionId
 from swarm.core.machine import Effect
 from swarm.federation.ancestry import STALENESS_MAX
 from swarm.federation.enquiries import Enquiries
-from swarm.federation.lineage import Lineage
+from swarm.federation.lineage import KNOWN_MAX, Lineage
 from swarm.federation.messages import (
     HISTORY_MAX,
     GlobalModel,
@@ -36,6 +36,7 @@ class Exchange:
         self._lineage = lineage
         self._enquiries = enquiries
         self._trusted: set[PeerId] = set()
+        self._adopted_unix_s: dict[Digest, float] = {}
 
     @property
     def trusted(self) -> tuple[PeerId, ...]:
@@ -70,7 +71,21 @@ class Exchange:
 
     def history(self, heads: tuple[GlobalModel, ...]) -> HeadHistory:
         """Heads to send to somebody."""
-        return HeadHistory(self._session, self._me, heads)
+        times = tuple(self._adopted_unix_s.get(head.digest, 0.0) for head in heads)
+        return HeadHistory(self._session, self._me, heads, times if any(times) else ())
+
+    def adopted(self, head: GlobalModel, unix_s: float) -> None:
+        """Remember when a head was adopted, here or by who told of it."""
+        if unix_s > 0 and head.digest not in self._adopted_unix_s:
+            self._adopted_unix_s[head.digest] = unix_s
+            if len(self._adopted_unix_s) > KNOWN_MAX:
+                del self._adopted_unix_s[next(iter(self._adopted_unix_s))]
+
+    def take_times(self, history: HeadHistory) -> None:
+        """Believe another when a head from before our time was adopted."""
+        for head, unix_s in zip(history.heads, history.adopted_unix_s, strict=False):
+            if self._lineage.get(head.digest) is not None:
+                self.adopted(head, unix_s)
 
     def take_on_trust(self, history: HeadHistory) -> None:
         """Believe the first head of who offered the session, and its ancestors by their digests.

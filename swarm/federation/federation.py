@@ -201,6 +201,8 @@ class Federation:
         effects: list[Effect] = [Subscribe(session_topic(self._session))]
         if event.heads:
             self.lineage.resume(event.heads)
+            for head, unix_s in zip(event.heads, event.adopted_unix_s, strict=False):
+                self._exchange.adopted(head, unix_s)
             self._blobs.arrived(event.heads[-1].blob)
             self._presence.restart(now_s)
             mine = event.contribution
@@ -326,6 +328,7 @@ class Federation:
                 effects += self._exchange.learn(head, event.sender, now_s)
             except InvalidRecordError as error:
                 effects += self._reject(head, error, now_s)
+        self._exchange.take_times(event)
         if self.round is not None and self.round.facts.window.missing is not None:
             self.round.facts.window = self.lineage.window(self.round.base)
         return effects
@@ -501,6 +504,7 @@ class Federation:
         effects += self._voice.beats(self.round)
         effects += self._branches.adopted(head, before, self.lineage)
         effects += self._note_parting(head, before)
+        self._exchange.adopted(head, self._unix_s(now_s))
         self._take_early(head.digest, now_s)
         self._own.forget_counted(window)
         self._own.give_up_useless(window)

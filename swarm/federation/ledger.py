@@ -27,17 +27,22 @@ class Ledger:
     """Keeps own entries and those of peers of the same cluster, so that no death loses them.
 
     Invariants:
-        At most `ENTRIES_MAX` entries, at most `ENTRIES_PER_AUTHOR_MAX` of one author; whoever
+        At most `entries_max` entries, at most `ENTRIES_PER_AUTHOR_MAX` of one author; whoever
         has the most gives way, so that nobody can drive out another's.
         The same kind about the same peer is noted once in a round; who left is not lost.
     """
 
     def __init__(
-        self, session: SessionId, me: PeerId, sign: Callable[[Digest], bytes] = lambda _: b""
+        self,
+        session: SessionId,
+        me: PeerId,
+        sign: Callable[[Digest], bytes],
+        entries_max: int = ENTRIES_MAX,
     ) -> None:
         self._session = session
         self._me = me
         self._sign = sign
+        self._entries_max = entries_max
         self._entries: dict[tuple[PeerId, int], LedgerEntry] = {}
         self._places: dict[tuple[PeerId, int], int] = {}
         self._counts: Counter[PeerId] = Counter()
@@ -47,6 +52,11 @@ class Ledger:
         self._noted: set[tuple[str, PeerId | None]] = set()
         self._to_tell: dict[tuple[PeerId, int], int] = {}
         self._unsaved = False
+
+    @property
+    def num_kept(self) -> int:
+        """Entries ever kept: grows with each that is news."""
+        return self._num_kept
 
     @property
     def entries(self) -> tuple[LedgerEntry, ...]:
@@ -103,7 +113,7 @@ class Ledger:
             self._sequence = max(self._sequence, entry.sequence)
         if self._counts[entry.author] > ENTRIES_PER_AUTHOR_MAX:
             self._forget_oldest_of(entry.author)
-        elif len(self._entries) > ENTRIES_MAX:
+        elif len(self._entries) > self._entries_max:
             self._forget_oldest_of(self._counts.most_common(1)[0][0])
         self._unsaved = True
         return True

@@ -344,8 +344,12 @@ class HeadHistory(Event):
     session: SessionId
     sender: PeerId
     heads: tuple[GlobalModel, ...]
+    adopted_unix_s: tuple[float, ...] = ()
+    """When the sender adopted each, by its clock; 0 where it does not know."""
 
     def __post_init__(self) -> None:
+        if len(self.adopted_unix_s) > len(self.heads) or any(s < 0 for s in self.adopted_unix_s):
+            raise ValueError("adopted_unix_s must be one time at most for each head, 0 or later")
         if len(self.heads) > HISTORY_MAX:
             raise ValueError(f"heads must have at most {HISTORY_MAX} entries")
 

@@ -1,14 +1,16 @@
 """Observation: what a peer that only watches makes of what it hears."""
 
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from swarm.core.effects import PeerConnected, PeerUnreachable, Send, Subscribe, Unsubscribe
 from swarm.core.ids import Digest, PeerId, RoundNumber
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.core.session import SessionSpec
+from swarm.federation.alerts import Alert, alerts_of
+from swarm.federation.commands import Orders
 from swarm.federation.effects import Started
+from swarm.federation.entries import LedgerEntry, LedgerPage
+from swarm.federation.ledger import Ledger
 from swarm.federation.lineage import Lineage
 from swarm.federation.messages import (
     HISTORY_MAX,
@@ -24,69 +26,35 @@ from swarm.federation.messages import (
     Metrics,
     Status,
 )
+from swarm.federation.operating import CommandGiven, Operating
+from swarm.federation.past import Past, Point
+from swarm.federation.reading import LedgerReader
+from swarm.federation.sights import Flows, Log, Sighting
 from swarm.federation.topics import cluster_topic, session_topic, status_topic
 from swarm.federation.tree import Cluster, Tree, succession
 from swarm.federation.validity import InvalidRecordError, tree_of
 
-SUSPECT_AFTER_S = 4.0
-LOST_AFTER_S = 8.0
+SUSPECT_AFTER_S = 3.0
+LOST_AFTER_S = 5.5
+"""A peer of the cohort beats every second, and its fellows give it up after 5 s."""
+LOST_OUTSIDE_AFTER_S = 9.0
+"""Others may only be heard every 5 s, from their status."""
 FORGOTTEN_AFTER_S = 120.0
-FLOW_SHOWN_S = 5.0
-FLOWS_MAX = 256
-OCCURRENCES_MAX = 200
+QUARANTINE_SHOWN_S = 300.0
 PEERS_MAX = 1024
+NAMES_MAX = 4096
+ENTRIES_MAX = 4096
 TOPICS_MAX = 256
 """Most cluster topics an observer listens to; in a larger swarm it sees the first ones."""
 ASK_AGAIN = "observing.ask_again"
 ASK_AGAIN_EVERY_S = 2.0
 
 
-@dataclass(slots=True)
-class Sighting:
-    """What is known of one peer."""
-
-    heard_s: float
-    status: Status | None = None
-    gone: str = ""
-    """`lost` or `left` when the connection closed or the peer said goodbye."""
-
-
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """Weights that were announced to go from one peer to another."""
-
-    seq: int
-    source: PeerId
-    target: PeerId
-    kind: str
-    size_bytes: int
-    at_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Occurrence:
-    """One line of the log."""
-
-    seq: int
-    at_s: float
-    kind: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """Test accuracy and loss of one round's global model."""
-
-    round: RoundNumber
-    accuracy: float
-    loss: float
-
-
 class Observation:
     """Follows a session from its messages; takes part in nothing.
 
     Invariants:
-        Never publishes, and sends nothing but requests for heads.
+        Sends nothing but requests for heads and ledgers, and commands its operator gives.
         Everything it remembers is bounded.
     """
 
@@ -95,20 +63,25 @@ class Observation:
         self.spec = spec
         self.lineage = Lineage(spec)
         self.sightings: dict[PeerId, Sighting] = {}
-        self.flows: deque[Flow] = deque(maxlen=FLOWS_MAX)
-        self.occurrences: deque[Occurrence] = deque(maxlen=OCCURRENCES_MAX)
-        self.past: dict[Digest, GlobalModel] = {}
-        """Ancestors of the first head seen, believed because each is named by its child."""
+        self.flows = Flows()
+        self.log = Log()
+        self.past = Past(self.lineage)
+        self.ledger = Ledger(spec.id, me, lambda _: b"", ENTRIES_MAX)
+        self.operating = Operating(spec.id, me)
         self.acting: dict[str, PeerId] = {}
         """Who announced an aggregate, by cluster, in this round."""
         self.contributed: set[PeerId] = set()
         self._session = spec.id
         self._topics: set[str] = set()
-        self._announced: set[Digest] = set()
+        self._names: dict[PeerId, str] = {}
+        self._reader = LedgerReader(spec.id, me)
+        self._unix_offset_s = 0.0
+        self._alerts: tuple[tuple[int, int, int, float], list[Alert]] | None = None
+        self._tree: tuple[Digest, Tree] | None = None
+        self._rankings: dict[str, tuple[PeerId, ...]] = {}
+        self._quarantined_s: dict[PeerId, float] = {}
         self._requested: set[Digest] = set()
         self._asked: dict[PeerId, None] = {}
-        self._num_flows = 0
-        self._num_occurrences = 0
 
     @property
     def head(self) -> GlobalModel | None:
@@ -118,7 +91,12 @@ class Observation:
     @property
     def tree(self) -> Tree | None:
         """The tree of the round now under way."""
-        return tree_of(self.head, self.spec) if self.head is not None else None
+        head = self.head
+        if head is None:
+            return None
+        if self._tree is None or self._tree[0] != head.digest:
+            self._tree, self._rankings = (head.digest, tree_of(head, self.spec)), {}
+        return self._tree[1]
 
     def handle(self, event: Event, now_s: float) -> list[Effect]:
         """Apply one event; see `swarm.core.machine.Machine.handle`."""
@@ -128,20 +106,27 @@ class Observation:
         try:
             return handler(self, event, now_s)
         except InvalidRecordError as error:
-            self._log("rejected", f"{type(event).__name__}: {error}", now_s)
+            self.log.add("rejected", f"{type(event).__name__}: {error}", now_s)
             return []
 
     def state_of(self, peer: PeerId, now_s: float) -> str:
-        """`alive`, `suspect`, `lost` or `left`."""
+        """`alive`, `suspect`, `lost`, `left`, `quarantined` or `removed`."""
+        if peer in self.operating.removed:
+            return "removed"
         sighting = self.sightings.get(peer)
         if sighting is None:
             return "suspect"
-        silent_s = now_s - sighting.heard_s
         if sighting.gone:
             return sighting.gone
-        if silent_s >= LOST_AFTER_S:
+        silent_s = now_s - sighting.heard_s
+        asked = self.head is not None and peer in self.head.members
+        if silent_s >= (LOST_AFTER_S if asked else LOST_OUTSIDE_AFTER_S):
             return "lost"
-        return "suspect" if silent_s >= SUSPECT_AFTER_S else "alive"
+        quarantined_s = self._quarantined_s.get(peer, float("-inf"))
+        if self.unix_s(now_s) - quarantined_s < QUARANTINE_SHOWN_S:
+            return "quarantined"
+        patience_s = SUSPECT_AFTER_S if asked else LOST_OUTSIDE_AFTER_S - SUSPECT_AFTER_S
+        return "suspect" if silent_s >= patience_s else "alive"
 
     def aggregator_of(self, cluster: Cluster, now_s: float) -> PeerId:
         """Who aggregates a cluster now: who announced, or the first not lost in its succession."""
@@ -150,22 +135,69 @@ class Observation:
             raise ValueError("without a head there are no clusters")
         if cluster.id in self.acting:
             return self.acting[cluster.id]
-        ranking = succession(head.digest, cluster, frozenset(head.slow))
-        present = (p for p in ranking if self.state_of(p, now_s) in ("alive", "suspect"))
+        ranking = self._ranking(head, cluster)
+        present = (p for p in ranking if self.is_present(p, now_s))
         return next(present, ranking[0])
+
+    def is_present(self, peer: PeerId, now_s: float) -> bool:
+        """Whether a peer was heard lately and has not left."""
+        return self.state_of(peer, now_s) in ("alive", "suspect", "quarantined")
+
+    def unix_s(self, now_s: float) -> float:
+        """Seconds since 1970."""
+        return now_s + self._unix_offset_s
+
+    def live(self, now_s: float) -> dict[PeerId, Status]:
+        """What those say who are here."""
+        return {
+            peer: sighting.status
+            for peer, sighting in self.sightings.items()
+            if sighting.status is not None and self.is_present(peer, now_s)
+        }
+
+    def newest_metrics(self) -> tuple[Metrics, ...]:
+        """How the newest head does, once every shard that is left was measured."""
+        chain = self.past.chain
+        if not chain:
+            return ()
+        newest = tuple(
+            status.evaluation
+            for status in (sighting.status for sighting in self.sightings.values())
+            if status is not None and status.evaluated == chain[0].digest and status.evaluation
+        )
+        gone = {peer for peer, sighting in self.sightings.items() if sighting.gone}
+        return newest if {m.peer for m in newest} >= chain[0].members - gone else ()
 
     def curve(self, peer: PeerId | None = None) -> list[Point]:
         """Accuracy and loss by round: of one peer's test shard, or over all shards."""
-        points = []
-        for child, parent_round in self._evaluations():
-            metrics = [m for m in child if peer is None or m.peer == peer]
-            if metrics:
-                points.append(_weighted(RoundNumber(parent_round), metrics))
-        return points
+        return self.past.curve(self.newest_metrics(), peer)
+
+    def alerts(self) -> list[Alert]:
+        """All that somebody may have to look at, oldest first."""
+        curve, threshold = self.curve(), self.operating.drop_threshold
+        of = (self.ledger.num_kept, self.past.version, len(curve), threshold)
+        if self._alerts is None or self._alerts[0] != of:
+            told = alerts_of(self.ledger.entries, self.past.chain, curve, threshold)
+            self._alerts = (of, told)
+        return self._alerts[1]
+
+    def names(self) -> dict[PeerId, str]:
+        """What people call the peers, also those that are gone."""
+        return dict(self._names)
+
+    def knows(self, peer: PeerId) -> bool:
+        """Whether this peer was seen in the session, or is asked into its round."""
+        asked = self.head is not None and peer in self.head.members
+        return asked or peer in self.sightings or peer in self.operating.removed
+
+    def look(self, now_s: float) -> None:
+        """See which commands the peers report; before a picture is painted."""
+        self.operating.observe(self.live(now_s))
 
     # -- events
 
     def _on_started(self, event: Started, now_s: float) -> list[Effect]:
+        self._unix_offset_s = event.unix_s - now_s
         topics = (session_topic(self._session), status_topic(self._session))
         subscriptions: list[Effect] = [Subscribe(topic) for topic in topics]
         self._asked |= dict.fromkeys(event.offered_by)
@@ -184,6 +216,9 @@ class Observation:
         for peer in old:
             del self.sightings[peer]
         effects = self._ask(None) if self.head is None else self._ask_for_past()
+        present = [p for p in self.sightings if self.is_present(p, now_s)]
+        effects += [Send(p, request) for p, request in self._reader.requests(present, now_s)]
+        effects += self.operating.repeat(self.unix_s(now_s))
         return [*effects, SetTimer(ASK_AGAIN, now_s + ASK_AGAIN_EVERY_S)]
 
     def _on_status(self, event: Status, now_s: float) -> list[Effect]:
@@ -191,8 +226,9 @@ class Observation:
         if sighting is None:
             return []
         if sighting.status is None:
-            self._log("joined", event.name, now_s)
+            self.log.add("joined", event.name, now_s, event.sender)
         sighting.status = event
+        self._name(event.sender, event.name)
         return self._notice(event.sender, event.head)
 
     def _on_heartbeat(self, event: Heartbeat | JoinWish, now_s: float) -> list[Effect]:
@@ -203,6 +239,22 @@ class Observation:
         self._lose(event.sender, "left", now_s)
         return []
 
+    def _on_ledger(self, event: LedgerPage, now_s: float) -> list[Effect]:
+        for entry in event.entries:
+            if self.ledger.keep(entry):
+                self._believe(entry, now_s)
+        following = self._reader.read(event, now_s)
+        return [Send(event.sender, following)] if following is not None else []
+
+    def _on_orders(self, event: Orders, _now_s: float) -> list[Effect]:
+        self.operating.hear(event)
+        return []
+
+    def _on_command_given(self, event: CommandGiven, now_s: float) -> list[Effect]:
+        effects = self.operating.give(event.command, self.unix_s(now_s))
+        self.look(now_s)
+        return effects
+
     def _on_unreachable(self, event: PeerUnreachable, now_s: float) -> list[Effect]:
         self._lose(event.peer, "lost", now_s)
         return []
@@ -211,6 +263,7 @@ class Observation:
         sighting = self.sightings.get(event.peer)
         if sighting is not None:
             sighting.gone, sighting.heard_s = "", now_s
+        self._reader.forget(event.peer)
         return []
 
     def _on_contribution(self, event: Contribution, now_s: float) -> list[Effect]:
@@ -220,9 +273,9 @@ class Observation:
             return []
         self.contributed.add(event.peer)
         target = self.aggregator_of(home, now_s)
-        self._flow(
-            event.blob.digest, event.peer, (target,), "contribution", event.blob.size_bytes, now_s
-        )
+        size_bytes = event.blob.size_bytes
+        ends = [(event.peer, target)]
+        self.flows.add(event.blob.digest, ends, "contribution", size_bytes, now_s)
         return []
 
     def _on_aggregate(self, event: Aggregate, now_s: float) -> list[Effect]:
@@ -233,13 +286,13 @@ class Observation:
         if cluster is None or parent is None:
             return []
         if event.term > 0 and self.acting.get(cluster.id) != event.author:
-            name = self.name_of(event.author)
-            self._log("takeover", f"{name} took over a cluster of tier {event.tier}", now_s)
+            text = f"{self.name_of(event.author)} took over a cluster of tier {event.tier}"
+            number = RoundNumber(self.head.round + 1)
+            self.log.add("takeover", text, now_s, event.author, number)
         self.acting[cluster.id] = event.author
         target = self.aggregator_of(parent, now_s)
-        self._flow(
-            event.digest, event.author, (target,), "aggregate", event.blob.size_bytes, now_s
-        )
+        ends = [(event.author, target)]
+        self.flows.add(event.digest, ends, "aggregate", event.blob.size_bytes, now_s)
         return []
 
     def _on_head(self, event: GlobalModel, now_s: float) -> list[Effect]:
@@ -251,22 +304,50 @@ class Observation:
     def _on_history(self, event: HeadHistory, now_s: float) -> list[Effect]:
         if self.head is None and event.heads:
             self.lineage.add(event.heads[0], trusted=True)
-        wanted = self._oldest_parent()
-        for head in event.heads:
-            if head.digest == wanted and head.digest not in self.past:
-                self.past[head.digest] = head
-                wanted = head.parent
+        self.past.take(event)
         for head in reversed(event.heads):
             if self.head is None or head.key > self.head.key:
                 self._on_head(head, now_s)
-        return [*self._adopt(now_s), *self._ask_for_past()]
+        effects = self._adopt(now_s)
+        self.past.take(event)  # of the first head: its ancestors came with it
+        return [*effects, *self._ask_for_past()]
 
     # -- what follows
 
     def name_of(self, peer: PeerId) -> str:
         """What people call a peer."""
+        return self._names.get(peer, peer[-6:])
+
+    def _name(self, peer: PeerId, name: str) -> None:
+        self._names.pop(peer, None)
+        self._names[peer] = name
+        if len(self._names) > NAMES_MAX:
+            del self._names[next(iter(self._names))]
+
+    def _ranking(self, head: GlobalModel, cluster: Cluster) -> tuple[PeerId, ...]:
+        if cluster.id not in self._rankings:
+            slow = frozenset(head.slow)
+            self._rankings[cluster.id] = succession(head.digest, cluster, slow)
+        return self._rankings[cluster.id]
+
+    def _believe(self, entry: LedgerEntry, now_s: float) -> None:
+        """Show at once what a peer has just noticed of another."""
+        if entry.kind == "quarantined" and entry.subject is not None:
+            self._quarantined_s[entry.subject] = entry.unix_s
+            if len(self._quarantined_s) > PEERS_MAX:
+                del self._quarantined_s[next(iter(self._quarantined_s))]
+        fresh = self.unix_s(now_s) - entry.unix_s < LOST_AFTER_S
+        if not fresh or entry.subject is None:
+            return
+        if entry.kind == "lost" and self._silent_s(entry.subject, now_s) > SUSPECT_AFTER_S:
+            self._lose(entry.subject, "lost", now_s)
+        elif entry.kind in ("rejected", "quarantined", "disk"):
+            text = f"{self.name_of(entry.subject)}: {entry.text}"
+            self.log.add(entry.kind, text, now_s, entry.subject, entry.round)
+
+    def _silent_s(self, peer: PeerId, now_s: float) -> float:
         sighting = self.sightings.get(peer)
-        return sighting.status.name if sighting is not None and sighting.status else peer[-6:]
+        return now_s - sighting.heard_s if sighting is not None else 0.0
 
     def _adopt(self, now_s: float) -> list[Effect]:
         best = next(iter(self.lineage.candidates()), None)
@@ -275,15 +356,16 @@ class Observation:
         before = self.tree
         slow = frozenset(self.head.slow if self.head is not None else ())
         self.lineage.adopt(best)
+        self.past.adopt(best, self.unix_s(now_s) if before is not None else 0.0)
         self.acting.clear()
         self.contributed.clear()
-        self._log(
-            "head", f"round {best.round}: new global model by {self.name_of(best.author)}", now_s
-        )
+        author = self.name_of(best.author)
+        text = f"round {best.round}: new global model by {author}"
+        self.log.add("head", text, now_s, best.author, best.round)
         if best.term > 0:
-            self._log("takeover", f"{self.name_of(best.author)} took over as root", now_s)
+            self.log.add("takeover", f"{author} took over as root", now_s, best.author, best.round)
         if best.round >= self.spec.rounds:
-            self._log("finished", f"all {self.spec.rounds} rounds are done", now_s)
+            self.log.add("finished", f"all {self.spec.rounds} rounds are done", now_s)
         if before is not None:
             self._flow_down(best, before, slow, now_s)
         return [*self._retopic(), *self._ask_for_past()]
@@ -292,16 +374,16 @@ class Observation:
         self, head: GlobalModel, tree: Tree, slow: frozenset[PeerId], now_s: float
     ) -> None:
         """Show the new head going down the tree it was made in."""
+        ends: list[tuple[PeerId, PeerId]] = []
         for cluster in tree.tiers[0]:
             named = [c.peer for c in head.contributors if c.peer in cluster.peers]
             ranking = succession(head.parent or head.digest, cluster, slow)
             aggregator = next((p for p in ranking if p in named), None)
             if aggregator is None:
                 continue
-            if aggregator != head.author:
-                self._flow(None, head.author, (aggregator,), "head", head.blob.size_bytes, now_s)
-            members = tuple(p for p in named if p not in (aggregator, head.author))
-            self._flow(None, aggregator, members, "head", head.blob.size_bytes, now_s)
+            ends.append((head.author, aggregator))
+            ends += [(aggregator, p) for p in named if p not in (aggregator, head.author)]
+        self.flows.add(None, ends, "head", head.blob.size_bytes, now_s)
 
     def _retopic(self) -> list[Effect]:
         tree = self.tree
@@ -319,7 +401,7 @@ class Observation:
             return None
         sighting = self.sightings.setdefault(peer, Sighting(now_s))
         if sighting.gone:
-            self._log("joined", f"{self.name_of(peer)} is back", now_s)
+            self.log.add("joined", f"{self.name_of(peer)} is back", now_s, peer)
         sighting.heard_s, sighting.gone = now_s, ""
         self._asked[peer] = None
         return sighting
@@ -328,7 +410,7 @@ class Observation:
         sighting = self.sightings.get(peer)
         if sighting is not None and not sighting.gone:
             sighting.gone = how
-            self._log(how, self.name_of(peer), now_s)
+            self.log.add(how, self.name_of(peer), now_s, peer)
 
     def _notice(self, sender: PeerId, key: HeadKey | None) -> list[Effect]:
         if key is None or (self.head is not None and key <= self.head.key):
@@ -350,71 +432,8 @@ class Observation:
         return [Send(peer, HeadRequest(self._session, self.me, digest, count))]
 
     def _ask_for_past(self) -> list[Effect]:
-        missing = self._oldest_parent()
+        missing = self.past.missing
         return self._ask(missing) if missing is not None else []
-
-    def _oldest_parent(self) -> Digest | None:
-        """The first ancestor that is not known, or None."""
-        oldest = None
-        for head in self._chain():
-            oldest = head.parent
-        return oldest
-
-    def _chain(self) -> list[GlobalModel]:
-        """The head and all its known ancestors, newest first."""
-        chain = list(self.lineage.ancestors(self.head)) if self.head is not None else []
-        parent = chain[-1].parent if chain else None
-        while parent is not None and parent in self.past:
-            chain.append(self.past[parent])
-            parent = chain[-1].parent
-        return chain
-
-    def _evaluations(self) -> list[tuple[tuple[Metrics, ...], int]]:
-        """Metrics by round, oldest first; of the newest head once every shard was measured."""
-        chain = self._chain()
-        known = [(head.metrics, head.round - 1) for head in reversed(chain) if head.round > 0]
-        if not chain:
-            return known
-        newest = [
-            status.evaluation
-            for status in (sighting.status for sighting in self.sightings.values())
-            if status is not None and status.evaluated == chain[0].digest and status.evaluation
-        ]
-        gone = {peer for peer, sighting in self.sightings.items() if sighting.gone}
-        if newest and {m.peer for m in newest} >= set(chain[0].cohort) - gone:
-            known.append((tuple(newest), chain[0].round))
-        return known
-
-    def _flow(
-        self,
-        key: Digest | None,
-        source: PeerId,
-        targets: tuple[PeerId, ...],
-        kind: str,
-        size_bytes: int,
-        now_s: float,
-    ) -> None:
-        if key is not None:
-            if key in self._announced:
-                return  # a repeated announcement
-            self._announced = {*list(self._announced)[-FLOWS_MAX:], key}
-        for target in targets:
-            if target != source:
-                self._num_flows += 1
-                self.flows.append(Flow(self._num_flows, source, target, kind, size_bytes, now_s))
-
-    def _log(self, kind: str, text: str, now_s: float) -> None:
-        self._num_occurrences += 1
-        self.occurrences.append(Occurrence(self._num_occurrences, now_s, kind, text))
-
-
-def _weighted(round_number: RoundNumber, metrics: list[Metrics]) -> Point:
-    total = sum(m.num_examples for m in metrics)
-    return Point(
-        round_number,
-        sum(m.accuracy * m.num_examples for m in metrics) / total,
-        sum(m.loss * m.num_examples for m in metrics) / total,
-    )
 
 
 _HANDLERS: dict[type[Event], Callable[..., list[Effect]]] = {
@@ -430,4 +449,7 @@ _HANDLERS: dict[type[Event], Callable[..., list[Effect]]] = {
     Aggregate: Observation._on_aggregate,
     GlobalModel: Observation._on_head,
     HeadHistory: Observation._on_history,
+    LedgerPage: Observation._on_ledger,
+    Orders: Observation._on_orders,
+    CommandGiven: Observation._on_command_given,
 }

@@ -15,6 +15,7 @@ from swarm.peer.command import run_command
 from swarm.peer.logs import FORMATS, LEVELS, configure_logs
 from swarm.peer.settings import (
     PeerSettings,
+    parse_operator,
     parse_partition,
     read_session_file,
     read_toml,
@@ -188,6 +189,23 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
             envvar="SWARM_FORK_SERVER",
         ),
     ] = None,
+    operator: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Obey this operator: the id its dashboard prints; repeatable.",
+            envvar="SWARM_OPERATOR",
+        ),
+    ] = None,
+    hold: Annotated[
+        bool,
+        typer.Option(
+            help="As the first peer: wait until an operator starts the session.",
+            envvar="SWARM_HOLD",
+        ),
+    ] = False,
+    site: Annotated[
+        str, typer.Option(help="Where this machine is, for those who watch.", envvar="SWARM_SITE")
+    ] = "",
     log_level: Annotated[
         str, typer.Option(help=f"One of {', '.join(LEVELS)}.", envvar="SWARM_LOG_LEVEL")
     ] = "info",
@@ -225,6 +243,9 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         export=export,
         measure_lag=measure_lag,
         fork_server=fork_server,
+        operators=tuple(parse_operator(text) for text in operator or ()),
+        hold=hold,
+        site=site,
     )
     _run(settings)
 

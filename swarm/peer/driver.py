@@ -27,7 +27,15 @@ from swarm.core.errors import (
     WorkerDiedError,
 )
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
-from swarm.federation.effects import LeaveRequested, Note, SaveContribution, SaveHead
+from swarm.federation.effects import (
+    Leave,
+    LeaveRequested,
+    Note,
+    SaveCommands,
+    SaveContribution,
+    SaveHead,
+    SaveLedger,
+)
 from swarm.federation.federation import Federation
 from swarm.federation.messages import Contribution, GlobalModel, Goodbye
 from swarm.network.network import Network
@@ -66,6 +74,8 @@ class Driver:
         """Set, and replaced, after every event."""
         self.failure: StorageError | None = None
         """Why this peer must leave: the disk did not do what was asked."""
+        self.dismissed = ""
+        """Why this peer has to leave though nothing failed: an operator removed it."""
         self._network = network
         self._store = store
         self._state = state
@@ -137,10 +147,21 @@ class Driver:
             case Note(kind, text):
                 # What became of a head is told, with its fields, when it is saved.
                 log.log(logging.DEBUG if kind == "head" else logging.INFO, kind, detail=text)
+            case SaveLedger() | SaveCommands() | Leave():
+                self._carry_out_orders(effect)
             case SaveContribution(contribution):
                 self._contributed(contribution)
             case _:
                 self._carry_out_learning(effect)
+
+    def _carry_out_orders(self, effect: SaveLedger | SaveCommands | Leave) -> None:
+        match effect:
+            case SaveLedger(entries):
+                self._state.save_entries(entries)
+            case SaveCommands(commands):
+                self._state.save_commands(commands)
+            case Leave(reason):
+                self.dismissed = reason
 
     def _carry_out_learning(self, effect: Effect) -> None:
         if isinstance(effect, SaveHead):

@@ -3,32 +3,47 @@
 import shutil
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import structlog
 import trio
 
-from swarm.core.effects import PeerConnected, PeerUnreachable, Send, Subscribe, Unsubscribe
-from swarm.core.errors import NetworkError, RemoteProtocolError, SwarmError
+from swarm.core.effects import (
+    PeerConnected,
+    PeerUnreachable,
+    Publish,
+    Send,
+    Subscribe,
+    Unsubscribe,
+)
+from swarm.core.errors import ConfigurationError, NetworkError, RemoteProtocolError, SwarmError
+from swarm.core.ids import PeerId
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
+from swarm.federation.commands import ACTIONS, VALID_FOR_S, Action, Command
 from swarm.federation.effects import Started
 from swarm.federation.joining import Joining
 from swarm.federation.observing import Observation
+from swarm.federation.operating import CommandGiven, Given
 from swarm.network import events as network_events
 from swarm.network.addresses import parse_bootstrap
-from swarm.network.identity import Identity, verify
+from swarm.network.identity import Identity, load_or_create_identity, verify
 from swarm.network.network import Network, NetworkConfig
 from swarm.network.store import FileBlobStore
-from swarm.network.wire import decode, encode
-from swarm.peer.picture import empty_picture, picture
+from swarm.network.wire import decode, encode, signing_bytes
+from swarm.peer.past_picture import PastView, history_facts
+from swarm.peer.picture import Painter, command_json, empty_picture, picture
 
 INBOX_MAX = 4096
 """Messages waiting; an observer of a large swarm hears much, and may fall behind for a moment."""
 PICTURES_AT_MOST_EVERY_S = 0.1
 PICTURES_AT_LEAST_EVERY_S = 1.0
 STOP_WITHIN_S = 4.0
+ROUNDS_AT_ONCE_MAX = 200
+R = TypeVar("R")
 
 log = structlog.get_logger()
 
@@ -39,7 +54,26 @@ class Observer:
     Every method may be called from any thread.
     """
 
-    def __init__(self, bootstraps: Sequence[str], listen_ip: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        bootstraps: Sequence[str],
+        listen_ip: str = "127.0.0.1",
+        operator_key: Path | None = None,
+    ) -> None:
+        """Prepare to watch.
+
+        Args:
+            bootstraps: Peers of the swarm.
+            listen_ip: Address to listen on.
+            operator_key: Folder of the key that signs commands, made if there is none; without
+                it no commands can be given.
+
+        Raises:
+            ConfigurationError: An address or the key is not valid.
+        """
+        self._operator = load_or_create_identity(operator_key) if operator_key else None
+        self._watching: _Watching | None = None
+        self._inbox: trio.MemorySendChannel[Event] | None = None
         self._bootstraps = tuple(parse_bootstrap(text) for text in bootstraps)
         self._listen_ip = listen_ip
         self._changed = threading.Condition()
@@ -84,6 +118,88 @@ class Observer:
             version: int = self._snapshot["version"]
             return version
 
+    @property
+    def operator_id(self) -> PeerId | None:
+        """Whom peers must trust to obey the commands given here."""
+        return self._operator.peer_id if self._operator is not None else None
+
+    def rounds(self, first: int, count: int) -> dict[str, Any]:
+        """Rounds of the past from `first` on, at most `count` and `ROUNDS_AT_ONCE_MAX`."""
+        view = self._past()
+        if view is None:
+            return {"rounds": [], "next": None, "history": history_facts(())}
+        return view.page(first, min(count, ROUNDS_AT_ONCE_MAX))
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """All alerts that are known, oldest first."""
+        view = self._past()
+        return view.alert_list() if view is not None else []
+
+    def command(
+        self, action: str, peer: str | None = None, value: float | None = None
+    ) -> dict[str, Any]:
+        """Sign a command and give it to the swarm; what becomes of it is in the snapshots.
+
+        Raises:
+            ConfigurationError: There is no operator key, no session, or a value breaks a rule.
+            NetworkError: The observer has ended, or is too busy.
+        """
+        if self._operator is None:
+            raise ConfigurationError(
+                "this dashboard gives no commands: start it with --operator-key FOLDER"
+            )
+        return self._ask(partial(self._give, self._operator, action, peer, value))
+
+    def _give(
+        self, operator: Identity, action: str, peer: str | None, value: float | None
+    ) -> dict[str, Any]:
+        seen = self._watching.observation if self._watching is not None else None
+        if seen is None or self._inbox is None:
+            raise ConfigurationError("no session was found yet: there is nothing to command")
+        if action not in ACTIONS:
+            raise ConfigurationError(f"action must be one of {', '.join(ACTIONS)}, got {action!r}")
+        if peer is not None and not seen.knows(PeerId(peer)):
+            raise ConfigurationError(f"no peer of this session has the id {peer!r:.80}")
+        unix_s = seen.unix_s(trio.current_time())
+        try:
+            command = Command(
+                session=seen.spec.id,
+                author=operator.peer_id,
+                # Milliseconds: greater than those of earlier runs of this dashboard.
+                sequence=max(seen.operating.sequence + 1, int(unix_s * 1000)),
+                action=cast(Action, action),
+                expires_unix_s=unix_s + VALID_FOR_S,
+                subject=PeerId(peer) if peer is not None else None,
+                value=value,
+            )
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from error
+        command = command.signed(operator.sign(signing_bytes(command.digest)))
+        try:
+            self._inbox.send_nowait(CommandGiven(command))
+        except trio.WouldBlock as error:
+            raise NetworkError("the observer is too busy now: try again") from error
+        return command_json(Given(command, unix_s), unix_s)
+
+    def _past(self) -> PastView | None:
+        def take() -> PastView | None:
+            seen = self._watching.observation if self._watching is not None else None
+            return PastView.of(seen) if seen is not None else None
+
+        try:
+            return self._ask(take)
+        except NetworkError:
+            return None
+
+    def _ask(self, question: Callable[[], R]) -> R:
+        """Have the observer's thread answer between two events."""
+        if self._token is None:
+            raise NetworkError("the observer has not started")
+        try:
+            return trio.from_thread.run_sync(question, trio_token=self._token)
+        except (trio.RunFinishedError, trio.Cancelled) as error:
+            raise NetworkError("the observer has ended") from error
+
     def _run(self) -> None:
         folder = Path(tempfile.mkdtemp(prefix="swarm-observer-"))
         try:
@@ -111,7 +227,8 @@ class Observer:
             async with trio.open_nursery() as nursery:
                 await nursery.start(network.run, take)
                 self._started.set()
-                watching = _Watching(network, inbox)
+                watching = _Watching(network, inbox, self.operator_id)
+                self._watching, self._inbox = watching, inbox_in
                 nursery.start_soon(self._paint_forever, watching, trio.current_time())
                 await watching.run()
 
@@ -132,18 +249,33 @@ class Observer:
 class _Watching:
     """Drives the joining and the observing machine over a network."""
 
-    def __init__(self, network: Network, inbox: trio.MemoryReceiveChannel[Event]) -> None:
+    def __init__(
+        self,
+        network: Network,
+        inbox: trio.MemoryReceiveChannel[Event],
+        operator: PeerId | None,
+    ) -> None:
         self.changed = trio.Event()
         self._network = network
         self._inbox = inbox
         self._machine: Joining | Observation = Joining(network.peer_id)
         self._timers: dict[str, float] = {}
+        self._operator = operator
+        self._painter = Painter()
+
+    @property
+    def observation(self) -> Observation | None:
+        """The observing machine, once a session was found."""
+        return self._machine if isinstance(self._machine, Observation) else None
 
     def paint(self, now_s: float, elapsed_s: float) -> dict[str, Any]:
         connected = len(self._network.snapshot().connected)
         if isinstance(self._machine, Observation):
-            return picture(self._machine, connected, now_s, elapsed_s)
-        return empty_picture(self._network.peer_id, connected, elapsed_s)
+            self._machine.look(now_s)
+            return picture(
+                self._machine, connected, now_s, elapsed_s, self._operator, self._painter
+            )
+        return empty_picture(self._network.peer_id, connected, elapsed_s, self._operator)
 
     async def run(self) -> None:
         joining = Joining(self._network.peer_id)
@@ -153,7 +285,8 @@ class _Watching:
             await self._handle(await self._next_event())
         observation = Observation(self._network.peer_id, joining.offer.spec)
         self._machine = observation
-        await self._handle(Started(offered_by=(joining.offer.sender,)))
+        unix_s = datetime.now(UTC).timestamp()
+        await self._handle(Started(offered_by=(joining.offer.sender,), unix_s=unix_s))
         while True:
             await self._handle(await self._next_event())
 
@@ -180,6 +313,8 @@ class _Watching:
                     await self._network.subscribe(topic)
                 case Unsubscribe(topic):
                     await self._network.unsubscribe(topic)
+                case Publish(topic, message):
+                    await self._network.publish(topic, encode(message))
                 case Send(peer, message):
                     try:
                         await self._network.send(peer, encode(message))

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from swarm.core.machine import Event
 from swarm.core.session import SessionSpec
 from swarm.federation.effects import LearnerReady, LeaveRequested, Started
 from swarm.federation.federation import Federation
-from swarm.federation.messages import Contribution, GlobalModel, Status
+from swarm.federation.messages import STATUS_TEXT_MAX, Contribution, GlobalModel, Status
 from swarm.federation.topics import status_topic
 from swarm.learning import jobs
 from swarm.network import events as network_events
@@ -64,7 +65,7 @@ class Peer:
     def __init__(self, settings: PeerSettings, say: Callable[[str], None] = print) -> None:
         self.settings = settings
         self.driver: Driver | None = None
-        self.board = StatusBoard(settings.name)
+        self.board = StatusBoard(settings.name, site=settings.site)
         self.address = ""
         """`ip:port` others can join at; known once the peer listens."""
         self._say = say
@@ -110,7 +111,15 @@ class Peer:
                 driver = self._make_driver(spec, identity, network, store, state)
                 driver.learning = Learning(identity.peer_id, worker, store, self.board)
                 self.driver = driver
-                started = Started(heads, _own_contribution(state, store), offered_by)
+                started = Started(
+                    heads,
+                    _own_contribution(state, store),
+                    offered_by,
+                    state.load_entries(spec.id),
+                    state.load_commands(spec.id),
+                    state.adoption_times(heads),
+                    datetime.now(UTC).timestamp(),
+                )
                 nursery.start_soon(driver.run, self._inbox, self._post, started)
                 nursery.start_soon(self._prepare, worker, spec, model_path)
                 nursery.start_soon(self._tell_status, driver, network)
@@ -148,7 +157,11 @@ class Peer:
         state: StateFolder,
     ) -> Driver:
         machine = Federation(
-            identity.peer_id, spec, lambda digest: identity.sign(signing_bytes(digest))
+            identity.peer_id,
+            spec,
+            lambda digest: identity.sign(signing_bytes(digest)),
+            self.settings.operators,
+            held=self.settings.hold and spec.starter == identity.peer_id,
         )
         return Driver(machine, network, store, state, self.board)
 
@@ -168,7 +181,8 @@ class Peer:
             ready = await worker.initialise(job, self.board.take_progress)
         except LearningError as error:
             raise ConfigurationError(f"this peer cannot learn: {error}") from error
-        self.board.num_examples = ready.num_train
+        self.board.num_examples, self.board.num_test = ready.num_train, ready.num_test
+        self.board.data_label = ready.dataset_label[:STATUS_TEXT_MAX]
         self.board.rest("waiting")
         log.info(
             "ready",
@@ -191,7 +205,7 @@ class Peer:
             await trio.sleep(STATUS_EVERY_S)
 
     def _status(self, driver: Driver, network: Network) -> Status:
-        return self.board.status(driver.machine, network.snapshot())
+        return self.board.status(driver.machine, network.snapshot(), network.listen_addresses)
 
     async def _publish_status(self, driver: Driver, network: Network) -> None:
         topic = status_topic(driver.machine.spec.id)
@@ -241,7 +255,7 @@ class Peer:
         scope.cancel()
 
     async def _cancel_when_failed(self, driver: Driver, scope: trio.CancelScope) -> None:
-        while driver.failure is None:
+        while driver.failure is None and not driver.dismissed:
             await driver.changed.wait()
         scope.cancel()
 
@@ -254,10 +268,12 @@ class Peer:
             self._write_report(driver, network)
             with trio.move_on_after(GOODBYE_WITHIN_S):
                 await self._publish_status(driver, network)
-                await self._post(LeaveRequested())
+                await self._post(LeaveRequested("disk" if driver.failure is not None else ""))
                 await trio.sleep(GOODBYE_WITHIN_S / 2)  # pubsub does not say when it has sent
         self._log_refusals(network)
         held = driver.machine.held
+        if driver.dismissed:
+            log.warning("dismissed", detail=driver.dismissed)
         log.info(
             "left",
             round=held.round if held is not None else None,

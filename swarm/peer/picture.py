@@ -1,16 +1,30 @@
 """picture(): an observation as plain JSON, for pages and programs."""
 
+from collections import Counter
 from typing import Any
 
 from swarm.core.ids import PeerId
 from swarm.core.session import dataset_label, is_stand_in
-from swarm.federation.observing import FLOW_SHOWN_S, Observation, Point
+from swarm.federation.alerts import Alert
+from swarm.federation.command_book import DROP_THRESHOLD
+from swarm.federation.messages import Metrics, Status
+from swarm.federation.observing import Observation
+from swarm.federation.operating import Given
+from swarm.federation.past import Point
+from swarm.federation.sights import FLOW_SHOWN_S
 from swarm.federation.tree import Cluster
+from swarm.peer.past_picture import alerts_json, history_facts
 
 PEERS_SHOWN_MAX = 512
+ALERTS_SHOWN_MAX = 200
+OBSERVERS_SHOWN_MAX = 64
+_SEVERITIES = {"lost": "error", "quarantined": "error", "disk": "error"}
+_SEVERITIES |= {"takeover": "warning", "rejected": "warning"}
 
 
-def empty_picture(peer_id: str, connected: int, elapsed_s: float) -> dict[str, Any]:
+def empty_picture(
+    peer_id: str, connected: int, elapsed_s: float, operator: PeerId | None = None
+) -> dict[str, Any]:
     """What is known before a session was found."""
     return {
         "version": 0,
@@ -33,18 +47,61 @@ def empty_picture(peer_id: str, connected: int, elapsed_s: float) -> dict[str, A
         "alerts": [],
         "history": {"first_round": None, "last_round": None, "complete": False},
         "operator": {
-            "enabled": False,
-            "operator_id": None,
+            "enabled": operator is not None,
+            "operator_id": operator,
             "run_state": "running",
             "agreed": True,
-            "drop_threshold": 0.1,
+            "drop_threshold": DROP_THRESHOLD,
             "removed": [],
             "commands": [],
         },
     }
 
 
-def picture(seen: Observation, connected: int, now_s: float, elapsed_s: float) -> dict[str, Any]:
+class Painter:
+    """Paints pictures, and keeps what did not change since the one before.
+
+    Invariant: what was painted is never changed.
+    """
+
+    def __init__(self) -> None:
+        self._curves: dict[PeerId | None, tuple[list[Point], list[dict[str, float]]]] = {}
+        self._alerts: tuple[list[Alert], int, list[dict[str, Any]]] | None = None
+
+    def curve(
+        self, seen: Observation, newest: tuple[Metrics, ...], peer: PeerId | None = None
+    ) -> list[dict[str, float]]:
+        """Points of a curve as JSON; those painted before are the same objects."""
+        points = seen.past.curve(newest, peer)
+        before, painted = self._curves.get(peer, ([], []))
+        if points is before or points == before:
+            return painted
+        kept = len(before) if points[: len(before)] == before else 0
+        painted = [*painted[:kept], *(_point(p) for p in points[kept:])]
+        self._curves[peer] = (points, painted)
+        return painted
+
+    def forget(self, peers: set[PeerId]) -> None:
+        """Keep the curves of these peers only."""
+        self._curves = {p: c for p, c in self._curves.items() if p is None or p in peers}
+
+    def alerts(self, seen: Observation) -> list[dict[str, Any]]:
+        """The newest alerts."""
+        alerts, num_names = seen.alerts(), len(seen.names())
+        if self._alerts is None or self._alerts[0] is not alerts or self._alerts[1] != num_names:
+            shown = alerts_json(alerts, seen.name_of)[-ALERTS_SHOWN_MAX:]
+            self._alerts = (alerts, num_names, shown)
+        return self._alerts[2]
+
+
+def picture(
+    seen: Observation,
+    connected: int,
+    now_s: float,
+    elapsed_s: float,
+    operator: PeerId | None = None,
+    painter: Painter | None = None,
+) -> dict[str, Any]:
     """Everything a page shows, at one moment.
 
     Args:
@@ -52,10 +109,19 @@ def picture(seen: Observation, connected: int, now_s: float, elapsed_s: float) -
         connected: Peers the observer is connected with.
         now_s: The observation's clock.
         elapsed_s: Seconds since the observer started.
+        operator: Whose commands this observer can give.
+        painter: Who painted the picture before.
     """
+    painter = painter or Painter()
     spec, head = seen.spec, seen.head
-    finished = head is not None and head.round >= spec.rounds
-    curve = seen.curve()
+    ordered = _operator(seen, operator, now_s)
+    finished = head is not None and (
+        head.round >= spec.rounds or ordered["run_state"] == "stopped"
+    )
+    measured = seen.newest_metrics()
+    curve = seen.past.curve(measured)
+    shown = list(seen.sightings)[:PEERS_SHOWN_MAX]
+    painter.forget(set(shown))
     newest = curve[-1] if curve else None
     return {
         **empty_picture(seen.me, connected, elapsed_s),
@@ -99,15 +165,12 @@ def picture(seen: Observation, connected: int, now_s: float, elapsed_s: float) -
                 "size_bytes": flow.size_bytes,
                 "age_s": round(now_s - flow.at_s, 2),
             }
-            for flow in seen.flows
+            for flow in seen.flows.recent
             if now_s - flow.at_s <= FLOW_SHOWN_S
         ],
         "curves": {
-            "global": [_point(p) for p in curve],
-            "peers": {
-                peer: [_point(p) for p in seen.curve(peer)]
-                for peer in list(seen.sightings)[:PEERS_SHOWN_MAX]
-            },
+            "global": painter.curve(seen, measured),
+            "peers": {peer: painter.curve(seen, measured, peer) for peer in shown},
         },
         "events": [
             {
@@ -115,10 +178,68 @@ def picture(seen: Observation, connected: int, now_s: float, elapsed_s: float) -
                 "elapsed_s": round(elapsed_s - (now_s - line.at_s), 1),
                 "kind": line.kind,
                 "text": line.text,
+                "severity": _SEVERITIES.get(line.kind, "info"),
+                "peer": line.peer,
+                "round": line.round,
             }
-            for line in seen.occurrences
+            for line in seen.log.lines
         ],
+        "observers": _observers(seen, connected),
+        "alerts": painter.alerts(seen),
+        "history": history_facts(seen.past.chain),
+        "operator": ordered,
     }
+
+
+def command_json(given: Given, unix_s: float) -> dict[str, Any]:
+    """A command that was given, and what became of it."""
+    command = given.command
+    return {
+        "id": command.digest,
+        "action": command.action,
+        "peer": command.subject,
+        "value": command.value,
+        "sequence": command.sequence,
+        "unix_s": given.unix_s,
+        "expires_unix_s": command.expires_unix_s,
+        "state": given.state(unix_s),
+        "confirmed_by": sorted(given.confirmed_by),
+        "waiting_for": sorted(given.waiting_for),
+    }
+
+
+def _operator(seen: Observation, operator: PeerId | None, now_s: float) -> dict[str, Any]:
+    states = Counter(status.run_state for status in seen.live(now_s).values())
+    if seen.head is None and states["held"]:
+        state = "held"  # only the first peer knows
+    else:
+        state = states.most_common(1)[0][0] if states else "running"
+    return {
+        "enabled": operator is not None,
+        "operator_id": operator,
+        "run_state": state,
+        "agreed": len(states) <= 1,
+        "drop_threshold": seen.operating.drop_threshold,
+        "removed": sorted(seen.operating.removed),
+        "commands": [command_json(g, seen.unix_s(now_s)) for g in seen.operating.given],
+    }
+
+
+def _observers(seen: Observation, connected: int) -> list[dict[str, Any]]:
+    """Ids that peers are connected with and that take no part, this observer among them."""
+    members = seen.head.members if seen.head is not None else frozenset()
+    links = Counter(
+        other
+        for sighting in seen.sightings.values()
+        if sighting.status is not None and not sighting.gone
+        for other in sighting.status.links
+        if other not in seen.sightings and other not in members
+    )
+    links[seen.me] = max(links[seen.me], connected)
+    return [
+        {"id": peer, "num_links": count, "me": peer == seen.me}
+        for peer, count in links.most_common(OBSERVERS_SHOWN_MAX)
+    ]
 
 
 def _phase(seen: Observation, finished: bool) -> str:
@@ -173,6 +294,22 @@ def _peer(
         "bytes_received": status.bytes_received if status is not None else 0,
         "seen_s_ago": round(now_s - sighting.heard_s) if sighting is not None else 0,
         "rejections": status.rejections if status is not None else 0,
+        "site": status.site if status is not None else "",
+        "addresses": list(status.addresses) if status is not None else [],
+        "blob_bytes_sent": status.blob_bytes_sent if status is not None else 0,
+        "data": _data(status),
+        "run_state": status.run_state if status is not None else "running",
+        "refused_commands": status.num_refused if status is not None else 0,
+    }
+
+
+def _data(status: Status | None) -> dict[str, Any] | None:
+    if status is None or not status.data_label:
+        return None
+    return {
+        "label": status.data_label,
+        "num_train": status.num_examples,
+        "num_test": status.num_test,
     }
 
 

@@ -1,6 +1,7 @@
 """Settings of one peer: an immutable value made from flags, environment and a TOML file."""
 
 import dataclasses
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from swarm.core.errors import ConfigurationError
+from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec
+from swarm.federation.messages import STATUS_TEXT_MAX
 from swarm.network.addresses import BootstrapAddress
 
+_ED25519_PEER_ID = re.compile(r"12D3KooW[1-9A-HJ-NP-Za-km-z]{44}")
 SESSION_FIELDS = tuple(
     f.name for f in dataclasses.fields(SessionSpec) if f.name not in ("starter", "model_file")
 )
@@ -48,7 +52,21 @@ class PeerSettings:
     fork_server: Path | None = None
     """Socket of the `swarm.peer.fork_server` that forks this peer's worker."""
 
+    operators: tuple[PeerId, ...] = ()
+    """Whose commands this peer obeys; nobody's by default."""
+    hold: bool = False
+    """As the starter: wait for an operator to start the session."""
+    site: str = ""
+    """Where this machine is, told to those who watch."""
+
     def __post_init__(self) -> None:
+        if self.hold and not self.operators:
+            raise ConfigurationError(
+                "--hold waits for an operator: name one with --operator, its id as the"
+                " operator's dashboard prints it"
+            )
+        if len(self.site) > STATUS_TEXT_MAX:
+            raise ConfigurationError(f"site must have at most {STATUS_TEXT_MAX} characters")
         if not 0 <= self.port <= 65535:
             raise ConfigurationError(f"port must be in 0..65535, got {self.port}")
         if len(self.name) > 64:
@@ -71,6 +89,19 @@ def parse_partition(text: str) -> tuple[int, int]:
         if 1 <= k <= n:
             return k, n
     raise ConfigurationError(f"partition must be k/n with 1 <= k <= n, as in 2/6, got {text!r}")
+
+
+def parse_operator(text: str) -> PeerId:
+    """Read an operator's id: a peer id that inlines an Ed25519 key.
+
+    Raises:
+        ConfigurationError: It is something else.
+    """
+    if not _ED25519_PEER_ID.fullmatch(text):
+        raise ConfigurationError(
+            f"an operator's id has 52 characters and begins with 12D3KooW, got {text!r:.80}"
+        )
+    return PeerId(text)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

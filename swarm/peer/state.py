@@ -1,6 +1,8 @@
 """StateFolder: what a peer remembers across restarts, besides identity, blobs and addresses."""
 
 import json
+import struct
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import structlog
@@ -8,14 +10,21 @@ from cattrs import BaseValidationError
 from cattrs.preconf.json import make_converter
 
 from swarm.core.errors import ConfigurationError, RemoteProtocolError, StorageError
-from swarm.core.ids import PeerId
+from swarm.core.ids import PeerId, SessionId
+from swarm.core.machine import Event
 from swarm.core.session import SessionSpec
+from swarm.federation.commands import Command, Orders
+from swarm.federation.entries import PAGE_MAX, LedgerEntry, LedgerPage
 from swarm.federation.messages import Contribution, GlobalModel
 from swarm.network.identity import verify
 from swarm.network.wire import decode, encode
 
-HEADS_RESUMED_MAX = 64
-"""Heads read back on a restart; older ones stay on disk as the run's record."""
+HEADS_RESUMED_MAX = 1024
+"""Heads read back on a restart."""
+HEADS_KEPT_MAX = 2048
+"""Heads kept on disk as the run's record; the oldest are deleted."""
+PRUNE_EVERY_ROUNDS = 64
+_FRAME = struct.Struct(">I")
 _JSON = make_converter(forbid_extra_keys=True)
 log = structlog.get_logger()
 
@@ -69,9 +78,25 @@ class StateFolder:
 
     def save_head(self, head: GlobalModel) -> None:
         """Add an adopted head to the record of the run."""
-        path = self._heads / f"{head.round:06}-{head.digest[:16]}.head"
+        path = self._head_path(head)
         if not path.exists():
             self._write(path, encode(head))
+        if head.round % PRUNE_EVERY_ROUNDS == 0:
+            for old in sorted(self._heads.glob("*.head"))[:-HEADS_KEPT_MAX]:
+                old.unlink(missing_ok=True)
+
+    def adoption_times(self, heads: Iterable[GlobalModel]) -> tuple[float, ...]:
+        """When each of these heads was saved here, in seconds since 1970; 0 if it is not known."""
+        return tuple(self._saved_unix_s(self._head_path(head)) for head in heads)
+
+    def _saved_unix_s(self, path: Path) -> float:
+        try:
+            return path.stat().st_mtime
+        except OSError:
+            return 0.0
+
+    def _head_path(self, head: GlobalModel) -> Path:
+        return self._heads / f"{head.round:06}-{head.digest[:16]}.head"
 
     def load_contribution(self) -> Contribution | None:
         """The newest own contribution, or None; a damaged file is named."""
@@ -89,6 +114,41 @@ class StateFolder:
         """Remember the newest own contribution before it is announced."""
         self._write(self._root / "contribution.msgpack", encode(contribution))
 
+    def load_entries(self, session: SessionId) -> tuple[LedgerEntry, ...]:
+        """The ledger of an earlier life in this session; a damaged file is named."""
+        pages = self._load_messages(self._root / "ledger.msgpack")
+        entries = (e for page in pages if isinstance(page, LedgerPage) for e in page.entries)
+        return tuple(entry for entry in entries if entry.session == session)
+
+    def save_entries(self, entries: tuple[LedgerEntry, ...]) -> None:
+        """Remember the ledger, whole."""
+        pages = (
+            LedgerPage(entries[0].session, self._me, entries[k : k + PAGE_MAX], None)
+            for k in range(0, len(entries), PAGE_MAX)
+        )
+        self._write(self._root / "ledger.msgpack", _framed(encode(page) for page in pages))
+
+    def load_commands(self, session: SessionId) -> tuple[Command, ...]:
+        """Operators' commands that an earlier life obeyed in this session."""
+        orders = self._load_messages(self._root / "commands.msgpack")
+        commands = (c for one in orders if isinstance(one, Orders) for c in one.commands)
+        return tuple(command for command in commands if command.session == session)
+
+    def save_commands(self, commands: tuple[Command, ...]) -> None:
+        """Remember the commands in force, before anything follows from them."""
+        orders = Orders(commands[0].session, self._me, commands)
+        self._write(self._root / "commands.msgpack", _framed([encode(orders)]))
+
+    def _load_messages(self, path: Path) -> list[Event]:
+        try:
+            frames = list(_frames(path.read_bytes()))
+            return [decode(data, self._me, verify).message for data in frames]
+        except FileNotFoundError:
+            return []
+        except (OSError, RemoteProtocolError) as error:
+            log.warning("damaged", file=str(path), reason=str(error))
+            return []
+
     def _write(self, path: Path, data: bytes) -> None:
         temporary = path.with_name(path.name + ".new")
         try:
@@ -97,3 +157,14 @@ class StateFolder:
             temporary.replace(path)
         except OSError as error:
             raise StorageError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _framed(messages: Iterable[bytes]) -> bytes:
+    return b"".join(_FRAME.pack(len(data)) + data for data in messages)
+
+
+def _frames(data: bytes) -> Iterator[bytes]:
+    while len(data) >= _FRAME.size:
+        (length,) = _FRAME.unpack_from(data)
+        yield data[_FRAME.size : _FRAME.size + length]  # one cut short is refused by its parser
+        data = data[_FRAME.size + length :]

@@ -9,7 +9,7 @@ from typing import Any
 from swarm.core.errors import StorageError
 from swarm.core.ids import Digest, RoundNumber
 from swarm.federation.federation import Federation
-from swarm.federation.messages import Metrics, Status
+from swarm.federation.messages import ADDRESSES_MAX, STATUS_TEXT_MAX, Metrics, Status
 from swarm.learning.jobs import Progress
 from swarm.network.statistics import NetworkSnapshot
 
@@ -29,6 +29,9 @@ class StatusBoard:
     evaluated: Digest | None = None
     evaluated_round: int | None = None
     evaluation: Metrics | None = None
+    site: str = ""
+    data_label: str = ""
+    num_test: int = 0
 
     def take_progress(self, progress: Progress) -> None:
         """Note how far the worker is."""
@@ -48,7 +51,9 @@ class StatusBoard:
         """Note how a head did on this peer's test shard."""
         self.evaluated, self.evaluated_round, self.evaluation = head, head_round, metrics
 
-    def status(self, machine: Federation, network: NetworkSnapshot) -> Status:
+    def status(
+        self, machine: Federation, network: NetworkSnapshot, addresses: tuple[str, ...] = ()
+    ) -> Status:
         """The message for those who watch."""
         held = machine.held
         worked_on = held.round if held is not None and machine.finished else next_round(machine)
@@ -69,6 +74,14 @@ class StatusBoard:
             bytes_received=network.bytes_received,
             rejections=machine.rejections + sum(network.rejected.values()),
             links=network.connected[:LINKS_MAX],
+            blob_bytes_sent=network.blob_bytes_sent,
+            site=self.site,
+            addresses=tuple(a[:STATUS_TEXT_MAX] for a in addresses[:ADDRESSES_MAX]),
+            data_label=self.data_label,
+            num_test=self.num_test,
+            run_state=machine.orders.run_state,
+            obeyed=tuple(sorted(c.digest[:16] for c in machine.orders.commands)),
+            num_refused=machine.orders.num_refused,
         )
 
     def report(self, machine: Federation, network: NetworkSnapshot) -> dict[str, Any]:

@@ -266,7 +266,7 @@ class Simulator:
             self._offering(peer),
             peer.entries,
             peer.commands,
-            peer.own_s(self.now_s) - peer.clock_offset_s,
+            unix_s=peer.own_s(self.now_s) - peer.clock_offset_s,
         )
         self._handle(peer, started)
         self.links.start(name)
