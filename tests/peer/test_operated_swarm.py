@@ -34,7 +34,9 @@ def commands(seen: dict[str, Any]) -> dict[str, str]:
     return {c["action"]: c["state"] for c in seen["operator"]["commands"]}
 
 
-def test_orders_are_followed_and_a_late_observer_sees_the_whole_run(tmp_path: Path) -> None:
+def test_orders_are_followed_and_a_late_observer_sees_the_whole_run(  # noqa: PLR0915 (one swarm)
+    tmp_path: Path,
+) -> None:
     operator = load_or_create_identity(tmp_path / "operator").peer_id
     session = ["--dataset", "digits", "--model", "mlp", "--rounds", "60", "--min-peers", "4"]
     options = ["--operator", operator, "--hold", "--site", "Bern"]
