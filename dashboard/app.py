@@ -1,11 +1,14 @@
-"""The Flask application: the page, its assets, the snapshot as JSON, and the socket."""
+"""The Flask application: the page, its assets, the API, metrics, and the socket."""
 
 from pathlib import Path
 from typing import Any
 
+from apiflask import APIFlask
 from flask import Flask, Response, abort, jsonify, render_template, request, send_file
 from flask_socketio import SocketIO, join_room
+from werkzeug.exceptions import HTTPException
 
+from dashboard.api import api_blueprint
 from dashboard.assets import (
     ASSETS,
     IMPORT_MAP,
@@ -15,7 +18,10 @@ from dashboard.assets import (
 )
 from dashboard.changes import json_safe
 from dashboard.config import DashboardConfig
+from dashboard.doorkeys import Doorkeys
 from dashboard.doorman import Doorman
+from dashboard.metrics import CONTENT_TYPE, exposition
+from dashboard.operator_api import operator_blueprint
 from dashboard.pump import Pump
 from dashboard.snapshot import SnapshotSource
 
@@ -24,21 +30,47 @@ _WATCHERS = "watchers"
 
 _MESSAGE_BYTES_MAX = 4096
 """Browsers send nothing but the protocol's own small packets."""
+_REQUEST_BYTES_MAX = 16 * 1024
+"""A command is far smaller."""
 
 
 def create_app(
     source: SnapshotSource, config: DashboardConfig, *, node_modules: Path = NODE_MODULES
 ) -> Flask:
     """Build the application; neither the source nor the pump is started yet (see `pump_of`)."""
-    app = Flask("dashboard")
+    app = APIFlask(
+        "dashboard",
+        title="Swarm dashboard",
+        version="1",
+        spec_path="/api/v1/openapi.json",
+        docs_path=None,  # its page would load scripts from elsewhere
+        json_errors=False,
+    )
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = None  # revalidate: pages never mix two versions
-    _add_page(app, node_modules)
+    app.config["MAX_CONTENT_LENGTH"] = _REQUEST_BYTES_MAX
+    app.config["SYNC_LOCAL_SPEC"] = False
+    keys = Doorkeys(config)
+    _add_page(app, node_modules, keys)
     _add_json(app, source)
+    app.register_blueprint(api_blueprint(source))
+    app.register_blueprint(operator_blueprint(source, keys))
+    app.register_error_handler(HTTPException, _error)
+    app.after_request(keys.rotate)
     _add_socket(app, source, config)
     app.wsgi_app = Doorman(  # type: ignore[method-assign]
-        app.wsgi_app, config, policy=content_security_policy()
+        app.wsgi_app, config, policy=content_security_policy(), may_look=keys.may_look
     )
     return app
+
+
+def _error(error: HTTPException) -> Response | HTTPException:
+    """Programs are told in JSON what went wrong."""
+    if error.response is not None or not request.path.startswith("/api/"):
+        return error
+    answer = jsonify(message=error.description)
+    answer.status_code = error.code or 500
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
 
 
 def pump_of(app: Flask) -> Pump:
@@ -48,9 +80,12 @@ def pump_of(app: Flask) -> Pump:
     return pump
 
 
-def _add_page(app: Flask, node_modules: Path) -> None:
+def _add_page(app: APIFlask, node_modules: Path, keys: Doorkeys) -> None:
     @app.get("/")
+    @app.doc(hide=True)
     def page() -> tuple[str, int]:
+        if keys.needs_token():
+            return render_template("signin.html"), 401
         missing = missing_assets(node_modules)
         if missing:
             folder = node_modules.parent
@@ -58,6 +93,7 @@ def _add_page(app: Flask, node_modules: Path) -> None:
         return render_template("index.html", import_map=IMPORT_MAP), 200
 
     @app.get("/vendor/<name>")
+    @app.doc(hide=True)
     def vendor(name: str) -> Response:
         if name not in ASSETS:
             abort(404)
@@ -67,14 +103,21 @@ def _add_page(app: Flask, node_modules: Path) -> None:
         return send_file(node_modules / path, mimetype=media_type)
 
 
-def _add_json(app: Flask, source: SnapshotSource) -> None:
+def _add_json(app: APIFlask, source: SnapshotSource) -> None:
     @app.get("/api/snapshot")
+    @app.doc(hide=True)
     def snapshot() -> Response:
         answer = jsonify(json_safe(source.snapshot()))
         answer.headers["Cache-Control"] = "no-store"
         return answer
 
+    @app.get("/metrics")
+    @app.doc(hide=True)
+    def metrics() -> Response:
+        return Response(exposition(source), content_type=CONTENT_TYPE)
+
     @app.get("/healthz")
+    @app.doc(hide=True)
     def healthz() -> Response:
         return jsonify(status="ok", version=source.snapshot()["version"])
 

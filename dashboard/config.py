@@ -1,10 +1,12 @@
 """Where the dashboard listens, whom it answers, and how many browsers it serves."""
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from swarm.core.errors import ConfigurationError
 
+TOKEN_LENGTH_MIN = 16
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -16,12 +18,18 @@ class DashboardConfig:
     port: int = 5000
     """0 takes any free port; the address line names it."""
     allow_remote: bool = False
-    """Must be set to listen on an address that other machines can reach."""
+    """Anybody who reaches the address may look, without the token."""
     allowed_hosts: tuple[str, ...] = ()
     """Further names under which browsers may ask for the page."""
     clients_max: int = 64
     """Sockets served at once; each costs about four threads."""
     updates_per_s_max: float = 10.0
+    token: str = field(default="", repr=False)
+    """What operators sign in with, and on a public address everybody."""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    behind_tls_proxy: bool = False
+    """A proxy in front speaks TLS, and says in X-Forwarded-For who asks."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -32,11 +40,40 @@ class DashboardConfig:
             raise ConfigurationError(
                 f"updates_per_s_max must be in (0, 60], got {self.updates_per_s_max}"
             )
-        if not self.allow_remote and not is_loopback(self.host):
+        if self.token and len(self.token) < TOKEN_LENGTH_MIN:
             raise ConfigurationError(
-                f"{self.host} can be reached from other machines, and the page asks for no"
-                " password: add --allow-remote if that is what you want"
+                f"a token must have at least {TOKEN_LENGTH_MIN} characters, got {len(self.token)}"
             )
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ConfigurationError("--tls-cert and --tls-key belong together: give both")
+        for file in (self.tls_cert, self.tls_key):
+            if file is not None and not file.is_file():
+                raise ConfigurationError(f"{file} is not a file: TLS needs a certificate and key")
+        if not is_loopback(self.host) and not self.token and not self.allow_remote:
+            raise ConfigurationError(
+                f"{self.host} can be reached from other machines: set a token with --token-file"
+                " or SWARM_DASHBOARD_TOKEN, or let anybody look with --allow-remote"
+            )
+
+    @property
+    def view_needs_token(self) -> bool:
+        """Whether even looking needs the token."""
+        return bool(self.token) and not is_loopback(self.host) and not self.allow_remote
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers speak TLS with us, so that cookies may insist on it."""
+        return self.tls_cert is not None or self.behind_tls_proxy
+
+    @property
+    def warning(self) -> str:
+        """What its owner should know, or nothing."""
+        if self.token and not is_loopback(self.host) and not self.secure:
+            return (
+                "the token travels unencrypted: give --tls-cert and --tls-key, or put a proxy"
+                " that speaks TLS in front and say --behind-tls-proxy"
+            )
+        return ""
 
     def answers_to(self, hostname: str) -> bool:
         """Say whether a request for this host name (without port) is meant for us.
@@ -50,7 +87,7 @@ class DashboardConfig:
             return True
         if name in {allowed.lower() for allowed in self.allowed_hosts}:
             return True
-        return self.allow_remote and _is_address(name)
+        return not is_loopback(self.host) and _is_address(name)
 
     @property
     def display_host(self) -> str:

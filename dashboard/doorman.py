@@ -8,13 +8,14 @@ refuses, and why:
 - a socket opened by a page of another origin: browsers do not apply the same-origin policy to
   WebSockets, so the server must;
 - a socket above the limit: each takes a thread for as long as its page is open;
-- any method but GET and HEAD: there is nothing to change here.
+- any method but GET and HEAD, except where operators sign in and give commands;
+- who has not signed in, where even looking needs the token.
 
 It also puts the security headers on every answer.
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 SOCKET_PATH = "/socket.io"
+OPERATOR_PATH = "/api/v1/operator/"
 
 _HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
@@ -39,11 +41,19 @@ class Doorman:
     """WSGI middleware around the whole application."""
 
     def __init__(
-        self, application: "WSGIApplication", config: DashboardConfig, *, policy: str
+        self,
+        application: "WSGIApplication",
+        config: DashboardConfig,
+        *,
+        policy: str,
+        may_look: Callable[["WSGIEnvironment"], bool] = lambda _: True,
     ) -> None:
         self._application = application
         self._config = config
         self._headers = [*_HEADERS, ("Content-Security-Policy", policy)]
+        if config.tls_cert is not None:
+            self._headers.append(("Strict-Transport-Security", "max-age=31536000"))
+        self._may_look = may_look
         self._sockets = threading.BoundedSemaphore(config.clients_max)
 
     def __call__(
@@ -74,11 +84,17 @@ class Doorman:
                 f"this dashboard does not answer to {name!r}; start it with"
                 f" --allow-host {name} if it should",
             )
-        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
-            return "405 Method Not Allowed", "this dashboard only shows; it takes no commands"
+        changes = environ["REQUEST_METHOD"] not in {"GET", "HEAD"}
+        if changes and not environ.get("PATH_INFO", "").startswith(OPERATOR_PATH):
+            return "405 Method Not Allowed", f"commands are taken under {OPERATOR_PATH} only"
         origin = environ.get("HTTP_ORIGIN")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
             return "403 Forbidden", "pages of another origin may not read this dashboard"
+        if not self._may_look(environ):
+            return (
+                "401 Unauthorized",
+                "sign in first: who has the token may look",
+            )
         return None
 
     def _refuse(self, start_response: "StartResponse", status: str, why: str) -> list[bytes]:

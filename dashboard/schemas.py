@@ -1,0 +1,49 @@
+"""Schemas of the API, derived from the snapshot's types, so that they cannot differ from them."""
+
+import functools
+import types
+import typing
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+_PLAIN: dict[Any, type[fields.Field[Any]]] = {
+    int: fields.Integer,
+    float: fields.Float,
+    str: fields.String,
+    bool: fields.Boolean,
+}
+
+
+@functools.cache
+def schema_of(kind: type) -> type[Schema]:
+    """The schema of a TypedDict, whose fields are all required.
+
+    >>> class Point(typing.TypedDict):
+    ...     round: int
+    ...     loss: float | None
+    >>> sorted(schema_of(Point)().fields)
+    ['loss', 'round']
+    """
+    hints = typing.get_type_hints(kind)
+    made = {name: _field(hint, required=True) for name, hint in hints.items()}
+    return Schema.from_dict(made, name=kind.__name__)  # type: ignore[arg-type]  # fields are
+
+
+def _field(hint: Any, **options: Any) -> fields.Field[Any]:
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        choices = [one for one in inner if one is not type(None)]
+        if all(typing.get_origin(one) is typing.Literal for one in choices) and len(choices) > 1:
+            names = [name for one in choices for name in typing.get_args(one)]
+            return fields.String(validate=validate.OneOf(names), **options)
+        return _field(choices[0], allow_none=True, **options)
+    if origin is typing.Literal:
+        return fields.String(validate=validate.OneOf(inner), **options)
+    if origin is list:
+        return fields.List(_field(inner[0]), **options)
+    if origin is dict:
+        return fields.Dict(keys=_field(inner[0]), values=_field(inner[1]), **options)
+    if typing.is_typeddict(hint):
+        return fields.Nested(schema_of(hint), **options)
+    return _PLAIN[hint](**options)
