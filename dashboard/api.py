@@ -61,6 +61,9 @@ class RoundsQuery(Schema):
     count = Integer(load_default=50, validate=Range(min=1, max=ROUNDS_AT_ONCE_MAX))
 
 
+_LINES: dict[Any, Any] = {200: {"description": "JSON lines", "content": {JSON_LINES: {}}}}
+
+
 def api_blueprint(source: SnapshotSource) -> APIBlueprint:
     """Everything under `/api/v1` that only reads."""
     api = APIBlueprint("api", __name__, url_prefix="/api/v1", tag="Watching")
@@ -105,7 +108,7 @@ def api_blueprint(source: SnapshotSource) -> APIBlueprint:
     @api.get("/events.jsonl")
     @api.doc(
         summary="Rounds and alerts, one JSON object a line",
-        responses={200: {"description": "JSON lines", "content": {JSON_LINES: {}}}},
+        responses=_LINES,
     )
     def events() -> Response:
         lines = (json.dumps(json_safe(event)) + "\n" for event in all_events(source))
@@ -151,9 +154,9 @@ def all_events(source: SnapshotSource) -> Iterator[dict[str, Any]]:
     yield from ({"type": "alert", **a} for a in source.alerts() if a["id"] not in told)
 
 
-def _answers(kind: type, *, not_found: bool = False) -> dict[int, Any]:
+def _answers(kind: type, *, not_found: bool = False) -> dict[Any, Any]:
     content = {"application/json": {"schema": schema_of(kind)}}
-    answers: dict[int, Any] = {200: {"description": kind.__doc__ or "", "content": content}}
+    answers: dict[Any, Any] = {200: {"description": kind.__doc__ or "", "content": content}}
     if not_found:
         answers[404] = {"description": "Nothing of that name is known."}
     return answers

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -50,9 +50,9 @@ def _of_the_run(snapshot: Snapshot) -> Iterator[Metric]:
     connected = snapshot["observer"]["connected"]
     yield _gauge("swarm_observer_connections", "Peers connected with.", connected)
     states = GaugeMetricFamily("swarm_peers", "Peers by state.", labels=["state"])
-    counts = Counter(peer["state"] for peer in snapshot["peers"])
+    counts: Counter[str] = Counter(peer["state"] for peer in snapshot["peers"])
     for state in PEER_STATES:
-        states.add_metric([state], counts.get(state, 0))
+        states.add_metric([state], counts[state])
     yield states
     run = GaugeMetricFamily("swarm_run_state", "1 for what the peers do.", labels=["state"])
     for state in ("held", "running", "paused", "stopped"):
@@ -69,14 +69,14 @@ def _of_the_run(snapshot: Snapshot) -> Iterator[Metric]:
 
 
 def _of_the_peers(peers: list[PeerFacts]) -> Iterator[Metric]:
-    gauges = {
+    gauges: dict[str, tuple[str, Sequence[float | None]]] = {
         "swarm_peer_accuracy": ("Test accuracy on its shard.", [p["accuracy"] for p in peers]),
         "swarm_peer_loss": ("Test loss on its shard, nats.", [p["loss"] for p in peers]),
         "swarm_peer_progress": ("Share of its phase done.", [p["progress"] for p in peers]),
         "swarm_peer_examples": ("Training examples.", [p["num_examples"] for p in peers]),
         "swarm_peer_seen_seconds": ("Since it was heard.", [p["seen_s_ago"] for p in peers]),
     }
-    counters = {
+    counters: dict[str, tuple[str, Sequence[int]]] = {
         "swarm_peer_sent_bytes": ("Bytes sent.", [p["bytes_sent"] for p in peers]),
         "swarm_peer_received_bytes": ("Bytes received.", [p["bytes_received"] for p in peers]),
         "swarm_peer_rejections": ("What it turned down.", [p["rejections"] for p in peers]),

@@ -37,6 +37,18 @@ class CommandInput(Schema):
     )
 
 
+_OF_COMMANDS: dict[Any, Any] = {
+    202: {
+        "description": "Given; what the peers report of it is in the snapshot.",
+        "content": {"application/json": {"schema": schema_of(CommandFacts)}},
+    },
+    400: {"description": "The command breaks a rule."},
+    401: {"description": "Nobody is signed in."},
+    403: {"description": "The header X-CSRF-Token is not the session's."},
+    503: {"description": "The swarm cannot be reached."},
+}
+
+
 def operator_blueprint(source: SnapshotSource, keys: Doorkeys) -> APIBlueprint:
     """Everything under `/api/v1/operator`."""
     api = APIBlueprint("operator", __name__, url_prefix="/api/v1/operator", tag="Operator")
@@ -70,16 +82,7 @@ def operator_blueprint(source: SnapshotSource, keys: Doorkeys) -> APIBlueprint:
     @api.input(CommandInput)
     @api.doc(
         summary="Give a command",
-        responses={
-            202: {
-                "description": "Given; what the peers report of it is in the snapshot.",
-                "content": {"application/json": {"schema": schema_of(CommandFacts)}},
-            },
-            400: {"description": "The command breaks a rule."},
-            401: {"description": "Nobody is signed in."},
-            403: {"description": "The header X-CSRF-Token is not the session's."},
-            503: {"description": "The swarm cannot be reached."},
-        },
+        responses=_OF_COMMANDS,
     )
     def command(json_data: dict[str, Any]) -> tuple[Response, int]:
         keys.require(request)

@@ -27,10 +27,10 @@ def schema_of(kind: type) -> type[Schema]:
     """
     hints = typing.get_type_hints(kind)
     made = {name: _field(hint, required=True) for name, hint in hints.items()}
-    return Schema.from_dict(made, name=kind.__name__)  # type: ignore[arg-type]  # fields are
+    return Schema.from_dict(made, name=kind.__name__)
 
 
-def _field(hint: Any, **options: Any) -> fields.Field[Any]:
+def _field(hint: Any, **options: Any) -> fields.Field[Any]:  # noqa: PLR0911 (a hint each)
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         choices = [one for one in inner if one is not type(None)]
