@@ -1,7 +1,10 @@
 """`python -m dashboard --bootstrap <ip:port>`: watch a swarm in the browser."""
 
 import importlib
+import os
+import secrets
 import sys
+from pathlib import Path
 from typing import Annotated, cast
 
 import typer
@@ -9,6 +12,7 @@ import typer
 from dashboard.config import DashboardConfig
 from dashboard.server import serve
 from dashboard.snapshot import SnapshotSource
+from swarm.core.errors import ConfigurationError
 from swarm.peer.command import run_command
 from swarm.peer.logs import configure_logs
 
@@ -38,7 +42,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         bool,
         typer.Option(
             "--allow-remote",
-            help="Allow a --host that other machines can reach; the page asks for no password.",
+            help="Let anybody look who reaches --host, without the token.",
         ),
     ] = _DEFAULTS.allow_remote,
     allow_host: Annotated[
@@ -51,27 +55,82 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
     listen_ip: Annotated[
         str, typer.Option(help="Address on which the dashboard's own peer listens.")
     ] = "127.0.0.1",
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the token that operators sign in with, and on a --host that other"
+            " machines can reach everybody. Or SWARM_DASHBOARD_TOKEN, the token itself.",
+            envvar="SWARM_DASHBOARD_TOKEN_FILE",
+        ),
+    ] = None,
+    operator_key: Annotated[
+        Path | None,
+        typer.Option(
+            help="Give commands, signed with the key in this folder; made if there is none.",
+            envvar="SWARM_OPERATOR_KEY",
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Serve TLS with this certificate (PEM).")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Key of the certificate (PEM).")] = None,
+    behind_tls_proxy: Annotated[
+        bool,
+        typer.Option(
+            "--behind-tls-proxy",
+            help="A proxy in front speaks TLS and sets X-Forwarded-For: believe it.",
+        ),
+    ] = False,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write accuracy and loss of every round there, for TensorBoard.",
+            envvar="SWARM_TENSORBOARD",
+        ),
+    ] = None,
     log_level: Annotated[
         str, typer.Option(help="debug, info, warning or error.", envvar="SWARM_LOG_LEVEL")
     ] = "error",
 ) -> int:
-    """Show a swarm in the browser: an observing peer, and a page that only watches."""
+    """Show a swarm in the browser, and give commands to it if --operator-key is set."""
     configure_logs(log_level, "text")
+    given_token = _token(token_file)
+    new_token = secrets.token_urlsafe(24) if operator_key and not given_token else ""
     config = DashboardConfig(
         host=host,
         port=port,
         allow_remote=allow_remote,
         allowed_hosts=tuple(allow_host or ()),
         clients_max=clients_max,
+        token=given_token or new_token,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        behind_tls_proxy=behind_tls_proxy,
+        tensorboard=tensorboard,
     )
 
     def make_source() -> SnapshotSource:
         # Imported here: only the process that watches loads libp2p, and only what it needs of it.
-        observer = importlib.import_module("swarm.peer.observer").Observer(bootstrap, listen_ip)
+        observer = importlib.import_module("swarm.peer.observer").Observer(
+            bootstrap, listen_ip, operator_key
+        )
         # The picture an observer paints is the snapshot's schema; it is not declared there.
         return cast(SnapshotSource, observer)
 
-    return serve(make_source, config)
+    return serve(make_source, config, (f"Token: {new_token}",) if new_token else ())
+
+
+def _token(file: Path | None) -> str:
+    """The token from the file or the environment; nothing if there is none."""
+    if file is None:
+        return os.environ.get("SWARM_DASHBOARD_TOKEN", "").strip()
+    try:
+        token = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read the token in {file}: {error}") from error
+    if not token:
+        raise ConfigurationError(f"{file} is empty: put a token there, 16 characters or more")
+    return token
 
 
 if __name__ == "__main__":

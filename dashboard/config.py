@@ -30,6 +30,8 @@ class DashboardConfig:
     tls_key: Path | None = None
     behind_tls_proxy: bool = False
     """A proxy in front speaks TLS, and says in X-Forwarded-For who asks."""
+    tensorboard: Path | None = None
+    """Folder for TensorBoard's logs."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from flask import Flask
@@ -21,6 +21,7 @@ from gunicorn.arbiter import Arbiter
 from dashboard.app import create_app, pump_of
 from dashboard.config import DashboardConfig
 from dashboard.snapshot import SnapshotSource
+from dashboard.tensorboard import TensorBoardLog
 from swarm.core.errors import ConfigurationError, SwarmError
 
 _STOP_S = 4
@@ -29,12 +30,19 @@ _SPARE_THREADS = 8
 """Beyond one for each socket: for pages, assets and JSON."""
 
 
-def serve(make_source: Callable[[], SnapshotSource], config: DashboardConfig) -> int:
+def serve(
+    make_source: Callable[[], SnapshotSource],
+    config: DashboardConfig,
+    notices: Sequence[str] = (),
+) -> int:
     """Serve the dashboard until SIGINT or SIGTERM; return the exit status.
 
     `make_source` is called in the worker process, after the fork, so it may open sockets and
-    start threads. Prints the page's address once it is live, and else only what went wrong.
+    start threads. Prints the page's address once it is live, then the notices, and else only what
+    went wrong.
     """
+    if config.warning:
+        print(f"warning: {config.warning}", file=sys.stderr)
     try:
         listener = bind(config)
     except ConfigurationError as error:
@@ -43,7 +51,7 @@ def serve(make_source: Callable[[], SnapshotSource], config: DashboardConfig) ->
     # One byte shared with the worker: gunicorn's exit status cannot tell a source that failed.
     failed = mmap.mmap(-1, 1)
     try:
-        _Application(make_source, config, listener, failed).run()
+        _Application(make_source, config, listener, failed, notices).run()
     except SystemExit as ended:
         if ended.code:
             return int(ended.code)
@@ -94,7 +102,10 @@ class _Application(BaseApplication):  # type: ignore[misc]
         config: DashboardConfig,
         listener: socket.socket,
         failed: mmap.mmap,
+        notices: Sequence[str],
     ) -> None:
+        self._notices = notices
+        self._log: TensorBoardLog | None = None
         self._make_source = make_source
         self._config = config
         self._listener = listener
@@ -116,6 +127,8 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "keepalive": 5,
             "loglevel": "error",
             "control_socket_disable": True,
+            "certfile": str(self._config.tls_cert) if self._config.tls_cert else None,
+            "keyfile": str(self._config.tls_key) if self._config.tls_key else None,
             "post_worker_init": self._start,
             "worker_exit": self._stop,
         }
@@ -127,6 +140,8 @@ class _Application(BaseApplication):  # type: ignore[misc]
         """Build the application; gunicorn calls this in the worker."""
         try:
             self._source = self._make_source()
+            if self._config.tensorboard is not None:
+                self._log = TensorBoardLog(self._source, self._config.tensorboard)
         except SwarmError as error:
             self._give_up(error)
         return create_app(self._source, self._config)
@@ -142,8 +157,19 @@ class _Application(BaseApplication):  # type: ignore[misc]
             self._give_up(error)
         self._started = True
         pump_of(self.callable).start()
+        if self._log is not None:
+            self._log.start()
         if worker.age == 1:  # a worker that replaces a dead one has nothing new to say
-            print(f"Dashboard: http://{self._config.display_host}:{self._port}", flush=True)
+            self._say_where()
+
+    def _say_where(self) -> None:
+        scheme = "https" if self._config.tls_cert is not None else "http"
+        print(f"Dashboard: {scheme}://{self._config.display_host}:{self._port}", flush=True)
+        operator = self._source.snapshot()["operator"]["operator_id"]
+        if operator is not None:
+            print(f"Operator: peers obey with --operator {operator}", flush=True)
+        for notice in self._notices:
+            print(notice, flush=True)
 
     def _give_up(self, error: SwarmError) -> NoReturn:
         """Say why there is nothing to show, and end the server instead of starting over."""
@@ -155,6 +181,8 @@ class _Application(BaseApplication):  # type: ignore[misc]
     def _stop(self, _arbiter: Any, _worker: Any) -> None:
         if self._started:
             pump_of(self.callable).stop()
+            if self._log is not None:
+                self._log.stop()
             self._source.stop()
         sys.stdout.flush()
         sys.stderr.flush()

@@ -77,7 +77,7 @@ class Observer:
         self._bootstraps = tuple(parse_bootstrap(text) for text in bootstraps)
         self._listen_ip = listen_ip
         self._changed = threading.Condition()
-        self._snapshot: dict[str, Any] = empty_picture("", 0, 0.0)
+        self._snapshot: dict[str, Any] = empty_picture("", 0, 0.0, self.operator_id)
         self._thread: threading.Thread | None = None
         self._started = threading.Event()
         self._token: trio.lowlevel.TrioToken | None = None
