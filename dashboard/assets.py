@@ -5,7 +5,9 @@ import hashlib
 import json
 from pathlib import Path
 
-NODE_MODULES = Path(__file__).parent / "node_modules"
+_HERE = Path(__file__).parent
+# A wheel brings the libraries along (see setup.py); in a checkout npm installs them.
+NODE_MODULES = _HERE / ("vendor" if (_HERE / "vendor").is_dir() else "node_modules")
 
 # name in the address -> (file below node_modules, media type)
 ASSETS = {
