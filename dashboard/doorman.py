@@ -84,8 +84,9 @@ class Doorman:
                 f"this dashboard does not answer to {name!r}; start it with"
                 f" --allow-host {name} if it should",
             )
-        changes = environ["REQUEST_METHOD"] not in {"GET", "HEAD"}
-        if changes and not environ.get("PATH_INFO", "").startswith(OPERATOR_PATH):
+        method = environ["REQUEST_METHOD"]
+        commands = environ.get("PATH_INFO", "").startswith(OPERATOR_PATH)
+        if method not in {"GET", "HEAD"} and not (commands and method in {"POST", "DELETE"}):
             return "405 Method Not Allowed", f"commands are taken under {OPERATOR_PATH} only"
         origin = environ.get("HTTP_ORIGIN")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
