@@ -304,12 +304,11 @@ class Observation:
     def _on_history(self, event: HeadHistory, now_s: float) -> list[Effect]:
         if self.head is None and event.heads:
             self.lineage.add(event.heads[0], trusted=True)
+        effects = self._adopt(now_s)
         self.past.take(event)
         for head in reversed(event.heads):
             if self.head is None or head.key > self.head.key:
-                self._on_head(head, now_s)
-        effects = self._adopt(now_s)
-        self.past.take(event)  # of the first head: its ancestors came with it
+                effects += self._on_head(head, now_s)
         return [*effects, *self._ask_for_past()]
 
     # -- what follows
@@ -368,7 +367,7 @@ class Observation:
             self.log.add("finished", f"all {self.spec.rounds} rounds are done", now_s)
         if before is not None:
             self._flow_down(best, before, slow, now_s)
-        return [*self._retopic(), *self._ask_for_past()]
+        return self._retopic()
 
     def _flow_down(
         self, head: GlobalModel, tree: Tree, slow: frozenset[PeerId], now_s: float
