@@ -78,8 +78,17 @@ def main() -> int:
     parser.add_argument("--real", action="store_true", help="not the stand-in data")
     parser.add_argument("--piped", action="store_true")
     parser.add_argument("--broken", action="store_true", help="a source that cannot start")
+    parser.add_argument("--tls-cert", type=Path)
+    parser.add_argument("--tls-key", type=Path)
+    parser.add_argument("--token", default="")
     options = parser.parse_args()
-    config = DashboardConfig(port=options.port, clients_max=options.clients_max)
+    config = DashboardConfig(
+        port=options.port,
+        clients_max=options.clients_max,
+        token=options.token,
+        tls_cert=options.tls_cert,
+        tls_key=options.tls_key,
+    )
     return serve(lambda: _source(options), config)
 
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from dashboard.config import DashboardConfig
@@ -41,3 +43,44 @@ def test_behind_an_allowed_remote_address_any_address_but_no_unknown_name_is_ans
 
     assert config.answers_to("10.0.0.7")
     assert not config.answers_to("evil.example")
+
+
+TOKEN = "a token long enough"  # noqa: S105 (of nothing)
+
+
+def test_with_a_token_a_public_address_may_be_used_and_looking_needs_it():
+    config = DashboardConfig(host=ANY, token=TOKEN)
+
+    assert config.view_needs_token
+    assert config.answers_to("10.0.0.7")
+    assert not config.answers_to("evil.example")
+    assert not DashboardConfig(token=TOKEN).view_needs_token
+
+
+def test_who_sends_the_token_unencrypted_is_warned(tmp_path):
+    file = tmp_path / "file.pem"
+    file.write_text("pem")
+
+    assert "unencrypted" in DashboardConfig(host=ANY, token=TOKEN).warning
+    assert DashboardConfig(token=TOKEN).warning == ""
+    assert DashboardConfig(host=ANY, token=TOKEN, behind_tls_proxy=True).warning == ""
+    assert DashboardConfig(host=ANY, token=TOKEN, tls_cert=file, tls_key=file).warning == ""
+
+
+def test_a_token_is_not_in_what_is_printed_of_the_settings():
+    assert TOKEN not in repr(DashboardConfig(token=TOKEN))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "rule"),
+    [
+        ({"token": "short"}, "at least 16 characters, got 5"),
+        ({"tls_cert": "x"}, "belong together"),
+        ({"tls_cert": "/nowhere", "tls_key": "/nowhere"}, "is not a file"),
+    ],
+)
+def test_wrong_doors_are_refused_plainly(wrong, rule):
+    paths = {k: Path(v) if k.startswith("tls") else v for k, v in wrong.items()}
+
+    with pytest.raises(ConfigurationError, match=rule):
+        DashboardConfig(**paths)

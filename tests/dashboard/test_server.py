@@ -1,10 +1,12 @@
 """The server as people start it: a process of its own, spoken to over real sockets."""
 
 import contextlib
+import datetime
 import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -13,6 +15,10 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from fake_run import FakeRun
 
 from dashboard.config import DashboardConfig
@@ -169,3 +175,78 @@ def test_an_address_that_is_not_ours_is_refused_plainly():
 
     with pytest.raises(ConfigurationError, match=r"cannot listen on 203\.0\.113\.1"):
         bind(config)
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A key and a certificate for localhost that nobody signed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (tmp_path / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (tmp_path / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return tmp_path
+
+
+def test_with_its_own_certificate_it_speaks_tls(serve, certificate):
+    cert, key = str(certificate / "cert.pem"), str(certificate / "key.pem")
+
+    served = serve("--at", "29", "--tls-cert", cert, "--tls-key", key)
+
+    assert served.url.startswith("https://localhost:")
+    context = ssl.create_default_context(cafile=cert)
+    with urlopen(f"{served.url}/healthz", context=context, timeout=10) as answer:  # noqa: S310 (our own)
+        assert answer.status == 200
+        assert "Strict-Transport-Security" in answer.headers
+
+
+def run_dashboard(*arguments, **environment):
+    command = [sys.executable, "-m", "dashboard", "--bootstrap", "127.0.0.1:9", *arguments]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--token-file", "/nowhere"], "cannot read the token in /nowhere"),
+        (["--token-file", "/dev/null"], "/dev/null is empty"),
+        (["--host", "192.168.1.5"], "--token-file"),
+    ],
+)
+def test_a_missing_token_is_said_in_one_line(arguments, said):
+    ended = run_dashboard(*arguments)
+
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert said in ended.stderr
+
+
+def test_a_token_that_is_too_short_is_refused():
+    ended = run_dashboard(SWARM_DASHBOARD_TOKEN="short")  # noqa: S106 (of nothing)
+
+    assert ended.returncode == 2
+    assert "at least 16 characters" in ended.stderr
