@@ -42,6 +42,8 @@ class CommandBook:
         self, session: SessionId, trusted: Iterable[PeerId] = (), *, held: bool = False
     ) -> None:
         self.num_refused = 0
+        self.removed: frozenset[PeerId] = frozenset()
+        """Peers from which nothing is taken."""
         self._session = session
         self._trusted = frozenset(trusted)
         self._initial = "held" if held else "running"
@@ -75,18 +77,12 @@ class CommandBook:
         command = self._held.get("threshold")
         return command.value if command is not None and command.value else DROP_THRESHOLD
 
-    @property
-    def removed(self) -> frozenset[PeerId]:
-        """Peers from which nothing is taken."""
-        return frozenset(
-            c.subject for c in self._held.values() if c.action == "remove" and c.subject
-        )
-
     def resume(self, commands: Iterable[Command]) -> None:
         """Take back what an earlier life obeyed, unless its operator is trusted no more."""
         for command in commands:
             if command.author in self._trusted and command.session == self._session:
                 self._held[command.register] = command
+        self.removed = removed_by(self._held.values())
 
     def take(self, command: Command, unix_s: float) -> bool:
         """Obey a command whose signature was checked; say whether it is news.
@@ -102,6 +98,7 @@ class CommandBook:
             self._refuse(command, reason)
             return False
         self._held[command.register] = command
+        self.removed = removed_by(self._held.values())
         return True
 
     def is_newer(self, command: Command) -> bool:
@@ -130,3 +127,8 @@ class CommandBook:
             del self._refused[next(iter(self._refused))]
         self.num_refused += 1
         raise RefusedCommandError(f"{command.action}: {reason}")
+
+
+def removed_by(commands: Iterable[Command]) -> frozenset[PeerId]:
+    """The peers that these commands, of which no two are about the same, put out."""
+    return frozenset(c.subject for c in commands if c.action == "remove" and c.subject)

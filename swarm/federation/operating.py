@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from swarm.core.effects import Publish
 from swarm.core.ids import PeerId, SessionId
 from swarm.core.machine import Effect, Event
-from swarm.federation.command_book import DROP_THRESHOLD
+from swarm.federation.command_book import DROP_THRESHOLD, removed_by
 from swarm.federation.commands import COMMANDS_MAX, Command, Orders
 from swarm.federation.messages import Status
 from swarm.federation.topics import session_topic
@@ -55,16 +55,12 @@ class Operating:
 
     def __init__(self, session: SessionId, me: PeerId) -> None:
         self.given: deque[Given] = deque(maxlen=COMMANDS_MAX)
+        self.removed: frozenset[PeerId] = frozenset()
+        """Peers that were put out."""
         self._session = session
         self._me = me
         self._heard: dict[str, Command] = {}
         self._in_force: dict[str, Command] = {}
-
-    @property
-    def removed(self) -> frozenset[PeerId]:
-        """Peers that were put out."""
-        orders = self._in_force.values()
-        return frozenset(c.subject for c in orders if c.action == "remove" and c.subject)
 
     @property
     def drop_threshold(self) -> float:
@@ -106,6 +102,7 @@ class Operating:
             if held is None or command.key > held.key:
                 in_force[command.register] = command
         self._in_force = in_force
+        self.removed = removed_by(in_force.values())
         for given in self.given:
             name = _name(given.command)
             given.confirmed_by |= {p for p, s in live.items() if name in s.obeyed}
