@@ -1,11 +1,16 @@
-"""The dashboard: one more peer that only watches, and the page it shows to browsers.
+"""The dashboard: one more peer that watches, and the page it shows to browsers.
 
-Snapshots flow one way: source -> pump -> sockets -> page. Nothing that a browser sends reaches
-the swarm.
+Snapshots flow one way: source -> pump -> sockets -> page. All that a browser can send to the swarm
+are commands, over HTTP, once it signed in.
 
     snapshot    what a snapshot holds, and the source it comes from
     changes     what differs between two snapshots: the only thing sent to a browser
     pump        the one thread that sends them, ten times a second at most
+    api         the present, the past and everything as JSON; schemas: derived from the snapshot's
+    metrics     for Prometheus
+    tensorboard logs for TensorBoard
+    operator_api  signing in, and commands
+    doorkeys    the token, the cookie, the CSRF header; sessions: who is signed in, and lock-out
     doorman     who may speak to the server: Host, Origin, and how many sockets
     assets      which files of the installed front-end libraries are served
     app         the Flask application: page, assets, JSON, socket
