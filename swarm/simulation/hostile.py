@@ -17,7 +17,9 @@ from swarm.core.effects import Publish, Send
 from swarm.core.ids import ClusterId, Digest, PeerId, RoundNumber, SessionId, Term, Tier
 from swarm.core.machine import Effect, Event, TimerFired
 from swarm.core.session import SessionSpec
+from swarm.federation.commands import Command, Orders
 from swarm.federation.effects import TrainingFinished
+from swarm.federation.entries import PAGE_MAX, LedgerEntry, LedgerPage, LedgerRequest
 from swarm.federation.federation import Federation
 from swarm.federation.messages import (
     HISTORY_MAX,
@@ -205,6 +207,39 @@ class Hostile(Federation):
         ]
         return effects
 
+    def _order_about(self) -> list[Effect]:
+        """Give commands that nobody trusts it to give."""
+        topic = session_topic(self.spec.id)
+        own = Command(
+            session=self.spec.id,
+            author=self.me,
+            sequence=self._chance.randrange(10**6),
+            action=self._chance.choice(("pause", "stop", "start")),
+            expires_unix_s=10**9,
+        )
+        own = own.signed(self._sign_forged(own.digest))
+        return [Publish(topic, Orders(self.spec.id, self.me, (own,)))]
+
+    def _fill_ledgers(self) -> list[Effect]:
+        """Entries by the page, and requests for everybody's."""
+        entries = tuple(
+            LedgerEntry(
+                session=self.spec.id,
+                author=self.me,
+                sequence=self._chance.randrange(10**9),
+                unix_s=self._chance.uniform(0, 1e9),
+                kind="lost",
+                round=RoundNumber(self._chance.randrange(100)),
+                subject=self._chance.choice([None, *self._others()]),
+                text="x" * 256,
+            )
+            for _ in range(PAGE_MAX)
+        )
+        page = LedgerPage(self.spec.id, self.me, entries, None)
+        effects: list[Effect] = [Publish(topic, page) for topic in self._voice.topics]
+        request = LedgerRequest(self.spec.id, self.me, 0)
+        return effects + [Send(peer, request) for peer in self._others() for _ in range(FLOOD)]
+
     # -- parts
 
     def _lie(self) -> HeadKey | None:
@@ -241,4 +276,6 @@ _MISCHIEF: tuple[Callable[[Hostile], list[Effect]], ...] = (
     Hostile._flood_with_wishes,
     Hostile._flood_with_requests,
     Hostile._send_nonsense,
+    Hostile._order_about,
+    Hostile._fill_ledgers,
 )

@@ -42,13 +42,14 @@ class OrderChecks:
     def broken_at_end(self, last: GlobalModel | None) -> Iterator[str]:
         """Look once all is over."""
         simulator = self._simulator
-        strangers = {c.author for _, c in simulator.ordered} - set(simulator.plan.operators)
+        trusted = frozenset(simulator.plan.operators)
+        strangers = {c.author for _, c in simulator.ordered} - trusted
         notes = [note for p in simulator.peers.values() for _, note in p.notes]
         for stranger in strangers:
             if not any(n.kind == "refused" and n.about == stranger for n in notes):
                 yield f"nobody told that {stranger} was refused"
         for name, peer in simulator.live.items():
-            if any(c.author in strangers for c in peer.machine.orders.commands):
+            if any(c.author not in trusted for c in peer.machine.orders.commands):
                 yield f"{name} obeys a stranger"
         for _, command in self._trusted():
             if command.action == "remove" and command.subject is not None:

@@ -338,6 +338,62 @@ MUTANTS = (
         ("calm",),
         ("--rounds", "150"),
     ),
+    # G9: operators that a peer trusts are followed, and nobody else
+    Mutant(
+        "strangers-obeyed",
+        "G9",
+        "command_book.py",
+        "if command.author not in self._trusted:",
+        "if False:",
+        ("paused", "stopped", "removed"),
+    ),
+    Mutant(
+        "older-orders-obeyed",
+        "G9",
+        "command_book.py",
+        "if held is not None and command.key <= held.key:",
+        "if held is not None and command.key == held.key:",
+        ("paused",),
+    ),
+    Mutant(
+        "orders-not-passed-on",
+        "G9",
+        "obedience.py",
+        "return [Publish(topic, orders) for topic in topics if topic is not None]",
+        "return []",
+        ("paused", "stopped"),
+    ),
+    Mutant(
+        "orders-forgotten-by-restarts",
+        "G9",
+        "obedience.py",
+        "effects.append(SaveCommands(self.book.commands))",
+        "pass",
+        ("paused", "stopped"),
+        also=(
+            (
+                "obedience.py",
+                "return [Publish(topic, orders) for topic in topics if topic is not None]",
+                "return []",
+            ),
+        ),
+    ),
+    Mutant(
+        "paused-rounds-go-on",
+        "G9",
+        "federation.py",
+        "if self.round is not None and not self.finished and not self.orders.waits:",
+        "if self.round is not None and not self.finished:",
+        ("paused",),
+    ),
+    Mutant(
+        "removed-peers-stay",
+        "G9",
+        "obedience.py",
+        'effects.append(Leave("an operator removed this peer"))',
+        "pass",
+        ("removed",),
+    ),
 )
 
 
