@@ -333,3 +333,45 @@ def test_creating_weights_does_not_wait_for_start(session: Any) -> None:
     machine.handle(Started(), 0.0)
 
     assert CreateWeights() in machine.handle(LearnerReady(), 1.0)
+
+
+def test_leaving_a_lineage_for_another_is_noted_as_a_partition(session: Any) -> None:
+    few, head0 = session.peers[:2], session.head0
+    ours1 = session.child(head0, contributors=session.contributors(head0, few))
+    ours2 = session.child(ours1, contributors=session.contributors(ours1, few))
+    theirs1 = session.child(head0)
+    theirs2 = session.child(theirs1)
+    machine, _ = session.machine(session.peers[2], head0, ours1, ours2)
+
+    for head in (theirs1, theirs2):
+        machine.handle(head, 1.0)
+    notes = of(Note, machine.handle(BlobArrived(theirs2.blob), 2.0))
+
+    assert machine.held == theirs2
+    (parting,) = [note for note in notes if note.kind == "partition"]
+    assert "left head 2 for head 2" in parting.text
+
+
+def test_a_standbys_head_of_the_same_round_is_no_partition(session: Any) -> None:
+    head0 = session.head0
+    machine, _ = session.machine(session.peers[2], head0)
+    notes = []
+    for term in (0, 1):
+        head = session.child(head0, term=term)
+        notes += of(Note, machine.handle(head, 1.0 + term))
+        notes += of(Note, machine.handle(BlobArrived(head.blob), 1.0 + term))
+
+    assert machine.held.term == 1
+    assert not [note for note in notes if note.kind == "partition"]
+
+
+def test_catching_up_over_several_rounds_is_no_partition(session: Any) -> None:
+    chain = session.chain(3)
+    machine, _ = session.machine(session.peers[2], chain[0])
+
+    history = HeadHistory(session.spec.id, session.peers[0], tuple(reversed(chain[1:])))
+    notes = of(Note, machine.handle(history, 1.0))
+    notes += of(Note, machine.handle(BlobArrived(chain[3].blob), 2.0))
+
+    assert machine.held == chain[3]
+    assert not [note for note in notes if note.kind == "partition"]

@@ -35,6 +35,9 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         pytest.param(
             ["127.0.0.1", "0", "--log-level", "loud"], "log_level must be", id="log-level"
         ),
+        pytest.param(["127.0.0.1", "0", "--operator", "olga"], "52 characters", id="operator"),
+        pytest.param(["127.0.0.1", "0", "--hold"], "name one with --operator", id="hold"),
+        pytest.param(["127.0.0.1", "0", "--site", "x" * 200], "128 characters", id="site"),
         pytest.param(["127.0.0.1", "0", "--no-such-flag"], "--no-such-flag", id="unknown-flag"),
         pytest.param(
             ["127.0.0.1", "0", "--config", "/no/file"], "cannot read /no/file", id="toml"
