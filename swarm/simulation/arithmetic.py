@@ -67,6 +67,20 @@ class Heads:
         """The head before an admitted one."""
         return self._heads[head.parent] if head.parent is not None else None
 
+    @property
+    def known(self) -> frozenset[Digest]:
+        """All heads so far, whoever holds them."""
+        return frozenset(self._heads)
+
+    def num_since(self, head: GlobalModel, known: frozenset[Digest]) -> int:
+        """How many heads `head` and its parents are, back to one of `known`."""
+        number = 0
+        step: GlobalModel | None = head
+        while step is not None and step.digest not in known:
+            number += 1
+            step = self.parent(step)
+        return number
+
     def _check_counted_once(self, head: GlobalModel) -> None:
         seen: set[tuple[PeerId, Digest]] = set()
         for step in self.past(head).values():

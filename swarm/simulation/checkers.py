@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from swarm.core.ids import PeerId
+from swarm.core.ids import Digest, PeerId
 from swarm.federation.messages import GlobalModel
 from swarm.simulation.arithmetic import Heads, WrongHeadError
 from swarm.simulation.order_checks import OrderChecks
@@ -60,7 +60,7 @@ class Checkers:
         self._windows: dict[PeerId, _Window] = {}
         self._newest: GlobalModel | None = None
         self._newest_s = 0.0
-        self._round_at_last_fault: int | None = None
+        self._known_at_last_fault: frozenset[Digest] | None = None
         self._held_at_last_fault: dict[PeerId, GlobalModel] = {}
         self._agreed = False
         self._orders = OrderChecks(simulator, self._limits.obedience_s)
@@ -128,7 +128,8 @@ class Checkers:
 
     def _check_merged(self, last: GlobalModel, rounds: int) -> None:
         """Nothing is lost that can be merged: what counts some contribution twice cannot."""
-        if self._round_at_last_fault is None or last.round < self._round_at_last_fault + rounds:
+        known = self._known_at_last_fault
+        if known is None or self._heads.num_since(last, known) < rounds:
             return
         past = self._heads.past(last)
         for head in self._vouched_for():
@@ -224,9 +225,8 @@ class Checkers:
     def _check_agreement(self) -> None:
         """All live peers hold one head soon after the last fault."""
         simulator = self._simulator
-        number = self._newest.round if self._newest is not None else 0
-        if self._round_at_last_fault is None:
-            self._round_at_last_fault = number
+        if self._known_at_last_fault is None:
+            self._known_at_last_fault = self._heads.known
             self._held_at_last_fault = {
                 name: peer.machine.held
                 for name, peer in simulator.live.items()
@@ -235,7 +235,10 @@ class Checkers:
         if self._agreed:
             return
         waited_s = simulator.now_s - simulator.faults_over_s
-        rounds = number - self._round_at_last_fault
+        # Not by their labels: the lineage that wins may have had more rounds of fewer examples.
+        rounds = (
+            self._heads.num_since(self._newest, self._known_at_last_fault) if self._newest else 0
+        )
         late = waited_s > self._limits.agreement_s or rounds > self._limits.agreement_rounds
         _require(
             not late,
