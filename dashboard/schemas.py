@@ -37,7 +37,10 @@ def _field(hint: Any, **options: Any) -> fields.Field[Any]:  # noqa: PLR0911 (a 
         if all(typing.get_origin(one) is typing.Literal for one in choices) and len(choices) > 1:
             names = [name for one in choices for name in typing.get_args(one)]
             return fields.String(validate=validate.OneOf(names), **options)
-        return _field(choices[0], allow_none=True, **options)
+        nullable = len(choices) < len(inner)
+        if len(choices) > 1:
+            return fields.Raw(allow_none=nullable, **options)
+        return _field(choices[0], allow_none=nullable, **options)
     if origin is typing.Literal:
         return fields.String(validate=validate.OneOf(inner), **options)
     if origin is list:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Literal, TypedDict
 
 import pytest
 from fake_run import FakeRun, FakeSource, nothing_yet
@@ -152,3 +153,30 @@ def test_before_anything_is_known_metrics_are_there():
     text = create_app(FakeSource(nothing_yet()), DashboardConfig()).test_client().get("/metrics")
 
     assert "swarm_global_accuracy NaN" in text.text
+
+
+def test_schemas_follow_every_kind_of_hint():
+    class Inner(TypedDict):
+        number: int
+
+    class Outer(TypedDict):
+        inner: Inner | None
+        many: list[Inner]
+        named: dict[str, Inner]
+        mixed: dict[str, int | str | None]
+        kind: Literal["a", "b"]
+
+    schema = schema_of(Outer)()
+    good = {
+        "inner": None,
+        "many": [{"number": 1}],
+        "named": {"x": {"number": 2}},
+        "mixed": {"one": 1, "two": "b", "three": None},
+        "kind": "a",
+    }
+
+    assert schema.validate(good) == {}
+    assert list(schema.validate({**good, "kind": "c"})) == ["kind"]
+    assert list(schema.validate({**good, "many": [{"number": "x"}]})) == ["many"]
+    assert list(schema.validate({**good, "many": None})) == ["many"]
+    assert schema.validate({}) == {name: ["Missing data for required field."] for name in good}
