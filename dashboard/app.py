@@ -28,6 +28,9 @@ from dashboard.snapshot import SnapshotSource
 _WATCHERS = "watchers"
 """The room of sockets that hold a snapshot, and so can use updates."""
 
+TABS = ("training", "search", "ensemble", "sessions", "log")
+"""Each has an address of its own; `/` is the first one."""
+
 _MESSAGE_BYTES_MAX = 4096
 """Browsers send nothing but the protocol's own small packets."""
 _REQUEST_BYTES_MAX = 16 * 1024
@@ -50,7 +53,7 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = _REQUEST_BYTES_MAX
     app.config["SYNC_LOCAL_SPEC"] = False
     keys = Doorkeys(config)
-    _add_page(app, node_modules, keys)
+    _add_page(app, source, node_modules, keys)
     _add_json(app, source)
     app.register_blueprint(api_blueprint(source))
     app.register_blueprint(operator_blueprint(source, keys))
@@ -80,17 +83,19 @@ def pump_of(app: Flask) -> Pump:
     return pump
 
 
-def _add_page(app: APIFlask, node_modules: Path, keys: Doorkeys) -> None:
+def _add_page(app: APIFlask, source: SnapshotSource, node_modules: Path, keys: Doorkeys) -> None:
     @app.get("/")
+    @app.get(f"/<any({', '.join(TABS)}):tab>")
     @app.doc(hide=True)
-    def page() -> tuple[str, int]:
+    def page(tab: str = TABS[0]) -> tuple[str, int]:
         if keys.needs_token():
             return render_template("signin.html"), 401
         missing = missing_assets(node_modules)
         if missing:
             folder = node_modules.parent
             return render_template("setup.html", folder=folder, missing=missing), 503
-        return render_template("index.html", import_map=IMPORT_MAP), 200
+        seen = source.snapshot()  # for browsers that run no scripts
+        return render_template("index.html", import_map=IMPORT_MAP, tab=tab, seen=seen), 200
 
     @app.get("/vendor/<name>")
     @app.doc(hide=True)

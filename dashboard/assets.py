@@ -11,8 +11,11 @@ NODE_MODULES = _HERE / ("vendor" if (_HERE / "vendor").is_dir() else "node_modul
 
 # name in the address -> (file below node_modules, media type)
 ASSETS = {
-    "cytoscape.js": ("cytoscape/dist/cytoscape.esm.min.mjs", "text/javascript"),
     "htm.js": ("htm/dist/htm.mjs", "text/javascript"),
+    "inter.woff2": (
+        "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2",
+        "font/woff2",
+    ),
     "preact.js": ("preact/dist/preact.mjs", "text/javascript"),
     "socket.io.js": ("socket.io-client/dist/socket.io.esm.min.js", "text/javascript"),
     "uplot.js": ("uplot/dist/uPlot.esm.js", "text/javascript"),
@@ -22,7 +25,6 @@ ASSETS = {
 IMPORT_MAP = json.dumps(
     {
         "imports": {
-            "cytoscape": "/vendor/cytoscape.js",
             "htm": "/vendor/htm.js",
             "preact": "/vendor/preact.js",
             "socket.io-client": "/vendor/socket.io.js",
@@ -47,6 +49,7 @@ def content_security_policy() -> str:
             f"script-src 'self' 'sha256-{digest}'",
             "style-src 'self'",
             "img-src 'self' data:",
+            "font-src 'self'",
             "connect-src 'self'",
             "base-uri 'none'",
             "form-action 'none'",

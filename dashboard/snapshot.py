@@ -241,6 +241,56 @@ class OperatorFacts(TypedDict):
     """Newest last, at most 32."""
 
 
+class TrialPoint(TypedDict):
+    """One trial of a study, as its history shows it."""
+
+    number: int
+    state: Literal["queued", "running", "done", "failed"]
+    value: float | None
+    """The objective; None until the trial is done."""
+    peer: str | None
+    """Who runs or ran it."""
+
+
+class BestTrial(TypedDict):
+    """The best trial so far."""
+
+    number: int
+    value: float
+    params: dict[str, str | int | float | bool | None]
+
+
+class StudyWorker(TypedDict):
+    """A peer that runs trials of a study."""
+
+    peer: str
+    name: str
+    trial: int | None
+    """The number of the trial it runs now."""
+    num_done: int
+
+
+class StudyFacts(TypedDict):
+    """One hyperparameter study of the swarm, for the Search tab."""
+
+    id: str
+    name: str
+    strategy: str
+    direction: Literal["maximize", "minimize"]
+    metric: str
+    """What the objective measures, such as `accuracy`."""
+    finished: bool
+    num_trials: int
+    """Asked for, in all."""
+    num_running: int
+    num_done: int
+    num_failed: int
+    best: BestTrial | None
+    history: list[TrialPoint]
+    """By number; at most the newest 1,000."""
+    workers: list[StudyWorker]
+
+
 class ClusterRecord(TypedDict):
     """One cluster of the tree in which a round's head was made."""
 
@@ -336,6 +386,7 @@ Snapshot = TypedDict(
         "alerts": list[Alert],  # newest last, at most 200; all of them: GET /api/v1/alerts
         "history": HistoryFacts,
         "operator": OperatorFacts,
+        "studies": list[StudyFacts],
     },
 )
 """Everything the page shows, at one moment."""

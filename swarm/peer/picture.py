@@ -55,6 +55,7 @@ def empty_picture(
             "removed": [],
             "commands": [],
         },
+        "studies": [],
     }
 
 

@@ -89,6 +89,7 @@ class FakeRun:
                 "removed": [],
                 "commands": [],
             },
+            "studies": [],
         }
 
     def alerts(self, moment_s: float) -> list[dict[str, Any]]:
