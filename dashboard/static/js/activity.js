@@ -24,6 +24,10 @@ export function activity(snapshot) {
       ? "Looking for the swarm: no peer has answered yet"
       : `Connected to ${plural(observer.connected, "peer")}, waiting for their session`;
   }
+  const { run_state } = snapshot.operator;
+  if (run_state === "held") return "All set: waits for an operator to start it";
+  if (run_state === "paused") return "Paused by an operator";
+  if (run_state === "stopped") return "Stopped by an operator";
   const present = presentPeers(snapshot);
   if (present.length < session.min_peers && snapshot.head === null) {
     return `Waiting for peers: ${present.length} of ${session.min_peers} have joined`;

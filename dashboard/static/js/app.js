@@ -1,20 +1,33 @@
 // Puts the page together: one store, one connection, and the views that render from the store.
 // @ts-check
 
+import { Alerts, spokenNews } from "./alerts.js";
+import { Past } from "./api.js";
 import { Curves } from "./curves.js";
+import { Ensemble, Sessions } from "./empty-tab.js";
 import { percent } from "./format.js";
+import { Figures } from "./glance.js";
 import { html, render } from "./html.js";
 import { Legend } from "./legend.js";
-import { Log, spokenEvent } from "./log.js";
+import { Log } from "./log.js";
+import { OperatorSheet } from "./operator.js";
+import { PeerPanel } from "./peer-panel.js";
 import { Peers } from "./peers.js";
+import { ReplayBar } from "./replay-bar.js";
+import { Router } from "./router.js";
+import { Schedule } from "./schedule.js";
+import { Search } from "./search.js";
 import { connect } from "./socket.js";
 import { Store } from "./store.js";
 import { Theme } from "./theme.js";
-import { Figures, Notices, Title } from "./title.js";
-import { Topology, topologySummary } from "./topology.js";
+import { Notices, Tabs, Title } from "./title.js";
+import { Topology, movingText, topologySummary } from "./topology.js";
 
 const store = new Store();
+const router = new Router(store);
 const theme = new Theme();
+const past = new Past(store);
+const wantPast = () => past.wanted();
 
 /** @param {string} id */
 function place(id) {
@@ -24,88 +37,73 @@ function place(id) {
 }
 
 const topology = new Topology(
-  {
-    graph: place("graph"),
-    labels: place("labels"),
-    motion: /** @type {HTMLCanvasElement} */ (place("motion")),
-  },
+  { graph: place("graph"), motion: /** @type {HTMLCanvasElement} */ (place("motion")) },
   store,
   theme,
 );
 const curves = new Curves(
-  { accuracy: place("accuracy-plot"), loss: place("loss-plot") },
-  place("curves-legend"),
+  {
+    accuracy: place("accuracy-plot"),
+    loss: place("loss-plot"),
+    head: place("curves-head"),
+    legend: place("curves-legend"),
+    empty: place("curves-empty"),
+  },
   store,
   theme,
+  wantPast,
 );
+const operator = new OperatorSheet(
+  /** @type {HTMLDialogElement} */ (place("operator")),
+  store,
+  () => schedule.mark(["selected"]),
+);
+const panel = new PeerPanel(place("peer-panel"), store, wantPast, operator);
+const onTraining = () => router.tab === "training";
 
 // Each view, the parts of the store it shows, and how often it is drawn for a large swarm.
-/** @type {{show: () => void, parts: string[], pauseMs: number, shownMs?: number}[]} */
-const views = [
-  { show: showTitle, parts: ["session", "connection", "theme"], pauseMs: 0 },
+const schedule = new Schedule(store, [
+  { show: showTitle, parts: ["session", "connection", "theme", "observer", "second"], pauseMs: 0 },
+  { show: showTabs, parts: ["tab", "alerts", "studies", "selected", "replay"], pauseMs: 0 },
   {
     show: showFigures,
-    parts: ["session", "round", "phase", "finished", "elapsed_s", "head", "global", "training",
-      "peers", "observer"],
-    pauseMs: 200,
+    parts: ["session", "round", "phase", "finished", "head", "global", "peers", "observers",
+      "operator", "curves", "table", "tab", "replay", "second"],
+    pauseMs: 250,
+    when: onTraining,
   },
+  { show: showReplay, parts: ["history", "alerts", "replay", "past", "tab"], pauseMs: 250, when: onTraining },
   {
     show: showTopology,
-    parts: ["peers", "clusters", "links", "flows", "selected"],
-    pauseMs: 200,
+    parts: ["peers", "clusters", "links", "flows", "selected", "table", "tab", "replay", "past"],
+    pauseMs: 250,
+    when: onTraining,
   },
-  { show: showCurves, parts: ["curves", "selected"], pauseMs: 500 },
-  { show: showPeers, parts: ["peers", "selected", "table"], pauseMs: 400 },
-  { show: showLog, parts: ["events"], pauseMs: 0 },
-];
-const LARGE_SWARM = 24;
-// What the user just did is shown at once, however large the swarm is.
-const AT_ONCE = new Set(["selected", "table", "theme"]);
-
-/** Parts that changed and are not drawn yet, by view. @type {Map<typeof views[number], boolean>} */
-const pending = new Map();
-let scheduled = false;
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let later;
-
-/** @param {Iterable<string>} changed */
-function mark(changed) {
-  const parts = new Set(changed);
-  for (const view of views) {
-    const mine = view.parts.filter((part) => parts.has(part));
-    if (mine.length === 0) continue;
-    pending.set(view, pending.get(view) || mine.some((part) => AT_ONCE.has(part)));
-  }
-  schedule();
-}
-
-function schedule() {
-  if (scheduled || pending.size === 0) return;
-  scheduled = true;
-  requestAnimationFrame(showPending);
-}
-
-function showPending() {
-  scheduled = false;
-  const large = (store.snapshot?.peers.length ?? 0) > LARGE_SWARM;
-  const now = performance.now();
-  for (const [view, atOnce] of pending) {
-    if (large && !atOnce && now - (view.shownMs ?? -Infinity) < view.pauseMs) continue;
-    pending.delete(view);
-    view.shownMs = now;
-    view.show();
-  }
-  if (pending.size > 0) later ??= setTimeout(lookAgain, 50);
-}
-
-function lookAgain() {
-  later = undefined;
-  schedule();
-}
+  { show: showAlerts, parts: ["alerts", "tab", "replay", "past"], pauseMs: 0, when: onTraining },
+  { show: () => curves.render(), parts: ["curves", "selected", "tab", "replay", "past"], pauseMs: 500, when: onTraining },
+  { show: showPeers, parts: ["peers", "selected", "table", "tab", "replay", "past"], pauseMs: 500, when: onTraining },
+  {
+    show: () => panel.render(),
+    parts: ["peers", "selected", "curves", "alerts", "events", "operator", "past", "replay"],
+    pauseMs: 500,
+  },
+  { show: () => operator.render(), parts: ["operator"], pauseMs: 0 },
+  { show: showOther, parts: ["tab", "events", "alerts", "studies", "replay"], pauseMs: 250, when: () => !onTraining() },
+  { show: () => (place("spoken").textContent = spokenNews(store)), parts: ["events"], pauseMs: 0 },
+]);
 
 function showTitle() {
-  render(html`<${Title} store=${store} theme=${theme} />`, place("title"));
+  render(
+    html`<${Title} store=${store} theme=${theme} openOperator=${() => operator.open()} />`,
+    place("title"),
+  );
   render(html`<${Notices} store=${store} />`, place("notices"));
+}
+
+function showTabs() {
+  render(html`<${Tabs} store=${store} router=${router} />`, place("tabs"));
+  place("view-training").hidden = !onTraining();
+  place("view-other").hidden = onTraining();
 }
 
 function showFigures() {
@@ -113,37 +111,67 @@ function showFigures() {
   const { snapshot } = store;
   const session = snapshot?.session;
   document.title = session
-    ? `${percent(snapshot.global.accuracy)} · round ${snapshot.round} of ${session.rounds} · Swarm`
+    ? `${percent(snapshot?.global.accuracy)} · round ${snapshot?.round} of ${session.rounds} · Swarm`
     : "Swarm";
 }
 
-function showTopology() {
-  topology.render();
-  const { snapshot } = store;
-  const empty = place("topology-empty");
-  empty.hidden = (snapshot?.peers.length ?? 0) > 0;
-  empty.textContent = "No peers yet. They appear here as they join.";
-  place("topology-summary").textContent = snapshot ? topologySummary(snapshot) : "";
+function showReplay() {
+  if (store.replaying) wantPast();
+  render(html`<${ReplayBar} store=${store} want=${wantPast} />`, place("replay"));
+  place("view-training").classList.toggle("replaying", store.replaying);
 }
 
-function showCurves() {
-  curves.render();
-  const points = store.snapshot?.curves.global.length ?? 0;
-  const some = points > 0 || Object.keys(store.snapshot?.curves.peers ?? {}).length > 0;
-  const empty = place("curves-empty");
-  empty.hidden = some;
-  empty.textContent =
-    "Nothing to draw yet. The first points come when peers have evaluated a global model.";
-  place("curves-hint").textContent = "global model on the peers' test shards";
+function showTopology() {
+  const { shown } = store;
+  const many = (shown?.peers.length ?? 0) > 24;
+  place("view-training").classList.toggle("many", many);
+  topology.render();
+  const empty = place("topology-empty");
+  empty.hidden = (shown?.peers.length ?? 0) > 0;
+  empty.textContent = "No peers yet. They appear here as they join.";
+  place("topology-summary").textContent = shown ? topologySummary(shown) : "";
+  const moving = shown ? movingText(shown, store) : [];
+  render(
+    html`<b>${store.replaying ? "Moved" : "Moving now"}</b> ${moving.length === 0
+      ? html`<span class="hint">${store.replaying ? "nothing is known" : "nothing"}</span>`
+      : moving.map(({ key, kind, text }) => html`<span key=${key} class=${`move ${kind}`}><i class=${`arrow ${kind}`}></i>${text}</span>`)}`,
+    place("moving"),
+  );
+  showLayers();
+}
+
+function showLayers() {
+  /** @param {"links" | "tree"} layer */
+  const toggle = (layer) => () => {
+    topology.layers[layer] = !topology.layers[layer];
+    showTopology();
+  };
+  const { links, tree } = topology.layers;
+  const wide = place("view-training").classList.contains("wide");
+  const widen = () => {
+    place("view-training").classList.toggle("wide");
+    showLayers();
+  };
+  render(
+    html`<button class="tool" aria-pressed=${String(links)} onClick=${toggle("links")}>Connections</button>
+      <button class="tool" aria-pressed=${String(tree)} onClick=${toggle("tree")}>Tree</button>
+      <button class="tool widen" aria-pressed=${String(wide)} onClick=${widen}>Wide</button>`,
+    place("topology-tools"),
+  );
+}
+
+function showAlerts() {
+  render(html`<${Alerts} store=${store} />`, place("alerts"));
 }
 
 function showPeers() {
   render(html`<${Peers} store=${store} />`, place("peers"));
 }
 
-function showLog() {
-  render(html`<${Log} store=${store} />`, place("log"));
-  place("spoken").textContent = spokenEvent(store);
+function showOther() {
+  const views = { search: Search, ensemble: Ensemble, sessions: Sessions, log: Log };
+  const View = views[/** @type {keyof typeof views} */ (router.tab)];
+  render(html`<${View} key=${router.tab} store=${store} />`, place("view-other"));
 }
 
 const tip = place("tip");
@@ -151,23 +179,28 @@ topology.onHover((peer, { x, y }) => {
   tip.hidden = peer === null;
   if (peer === null) return;
   const accuracy = `test ${percent(peer.accuracy)}, training ${percent(peer.train_accuracy)}`;
-  tip.textContent = `${peer.name} · ${peer.role} · ${peer.state} · ${peer.phase}\n${accuracy}`;
+  const site = peer.site ? ` · ${peer.site}` : "";
+  tip.textContent = `${peer.name}${site} · ${peer.role} · ${peer.state} · ${peer.phase}\n${accuracy}`;
   const right = x > place("graph").clientWidth / 2;
   tip.style.left = right ? "" : `${x + 18}px`;
   tip.style.right = right ? `${place("graph").clientWidth - x + 18}px` : "";
-  tip.style.top = `${y}px`;
+  tip.style.top = `${Math.max(0, y - 12)}px`;
 });
 
 render(html`<${Legend} />`, place("legend"));
 render(
-  html`<a href="/api/snapshot">All numbers as JSON</a><span>This page only watches.</span>`,
+  html`<a href="/api/v1/snapshot">All numbers as JSON</a><span>Everybody may watch; commands need the operator's token.</span>`,
   place("foot"),
 );
-store.addEventListener("change", (event) => mark(/** @type {CustomEvent} */ (event).detail));
-theme.addEventListener("change", () => mark(["theme"]));
-setInterval(() => mark(["elapsed_s"]), 1000);
-mark(["session", "peers", "curves", "events"]);
+theme.addEventListener("change", () => schedule.mark(["theme"]));
+router.addEventListener("change", () => {
+  schedule.mark(["tab"]);
+  scrollTo(0, 0);
+});
+setInterval(() => schedule.mark(["second"]), 1000);
+schedule.markAll();
 connect(store);
+void operator.refresh();
 
 // For the console, and for tests that ask where a peer is drawn.
-Object.assign(globalThis, { swarm: { store, topology } });
+Object.assign(globalThis, { swarm: { store, topology, curves } });

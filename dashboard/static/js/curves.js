@@ -1,44 +1,53 @@
-// Test accuracy and loss by round: the global model's curve, and how it does on each peer's shard.
+// Test accuracy and loss, by round or by time: the global model, and how it does on each peer.
 // @ts-check
 
 import uPlot from "uplot";
 
-import { decimals, percent } from "./format.js";
+import { duration } from "./format.js";
 import { html, render } from "./html.js";
+import { CurveLegend } from "./curve-legend.js";
+import { download, picture } from "./export.js";
+import { GLOBAL, csvOf, places, roundsOf, seriesOf } from "./series.js";
 
-/** @typedef {import("./types.js").Snapshot} Snapshot */
-/** @typedef {import("./types.js").Point} Point */
+/** @typedef {import("./series.js").Series} Series */
 /** @typedef {import("./store.js").Store} Store */
 /** @typedef {import("./theme.js").Theme} Theme */
 
-// More peers than this share one colour and one entry in the legend.
-const COLOURED_PEERS_MAX = 8;
 const METRICS = /** @type {const} */ (["accuracy", "loss"]);
 
 /** @typedef {typeof METRICS[number]} Metric */
-/** @typedef {{id: string, name: string, colour: string, points: Point[]}} Series */
+/** @typedef {{plot: uPlot | null, metric: Metric, place: HTMLElement}} Chart */
 
 export class Curves {
-  /** @type {{plot: uPlot | null, metric: Metric, place: HTMLElement}[]} */
+  /** @type {Chart[]} */
   #charts;
-  /** @type {Series[]} */
-  #series = [];
   /** @type {number[]} */
-  #rounds = [];
+  #x = [];
   #shape = "";
+  /** @type {Series[]} */
+  series = [];
+  /** @type {number[]} */
+  rounds = [];
   /** The round under the pointer, as an index; null for the newest. @type {number | null} */
-  #cursor = null;
+  cursor = null;
+  /** Ids of the series that stand out; the others fade. @type {Set<string>} */
+  compared = new Set();
+  /** @type {Set<string>} */
+  hidden = new Set();
+  /** @type {import("./series.js").Axis} */
+  axis = "round";
 
   /**
-   * @param {Record<Metric, HTMLElement>} places
-   * @param {HTMLElement} legend
+   * @param {Record<Metric | "head" | "legend" | "empty", HTMLElement>} places
    * @param {Store} store
    * @param {Theme} theme
+   * @param {() => void} wantPast
    */
-  constructor(places, legend, store, theme) {
-    this.legend = legend;
+  constructor(places, store, theme, wantPast) {
+    this.places = places;
     this.store = store;
     this.theme = theme;
+    this.wantPast = wantPast;
     this.#charts = METRICS.map((metric) => ({ plot: null, metric, place: places[metric] }));
     theme.addEventListener("change", () => {
       this.#shape = "";
@@ -50,49 +59,114 @@ export class Curves {
   }
 
   render() {
-    const { snapshot } = this.store;
-    if (snapshot === null) return;
-    this.#series = this.#seriesOf(snapshot);
-    this.#rounds = roundsOf(this.#series);
-    const empty = this.#rounds.length === 0;
+    const snapshot = this.store.shown;
+    if (snapshot === null) {
+      this.#renderHead();
+      return;
+    }
+    if (this.axis === "time") this.wantPast();
+    this.series = seriesOf(snapshot);
+    this.rounds = roundsOf(this.series);
+    const x = places(this.rounds, this.axis, this.store.past);
+    this.#x = x ?? [];
+    this.#renderHead();
+    this.#renderEmpty(x === null);
     const shape = JSON.stringify([
-      empty,
+      this.#x.length === 0,
+      this.axis,
       this.store.selected,
-      this.#series.map((series) => [series.id, series.name]),
+      [...this.compared],
+      [...this.hidden],
+      this.series.map((series) => [series.id, series.name]),
     ]);
-    if (shape !== this.#shape) this.#rebuild(empty);
+    if (shape !== this.#shape) this.#rebuild();
     else for (const chart of this.#charts) chart.plot?.setData(this.#data(chart.metric));
     this.#shape = shape;
-    this.#renderLegend();
+    this.renderLegend();
   }
 
-  /**
-   * @param {Snapshot} snapshot
-   * @returns {Series[]} the peers' curves, and the global one last, so that it lies on top
-   */
-  #seriesOf(snapshot) {
-    const names = new Map(snapshot.peers.map((peer) => [peer.id, peer.name]));
-    const ids = Object.keys(snapshot.curves.peers).sort((a, b) =>
-      (names.get(a) ?? a).localeCompare(names.get(b) ?? b, "en", { numeric: true }),
+  /** @param {string} id of the series that stands out or no longer does */
+  compare(id) {
+    if (!this.compared.delete(id)) this.compared.add(id);
+    this.hidden.delete(id);
+    this.render();
+  }
+
+  /** @param {string} id of the series that is hidden or shown again */
+  hide(id) {
+    if (!this.hidden.delete(id)) this.hidden.add(id);
+    this.compared.delete(id);
+    this.render();
+  }
+
+  hideOthers() {
+    for (const { id } of this.series) {
+      if (id !== GLOBAL && !this.stands(id)) this.hidden.add(id);
+    }
+    this.render();
+  }
+
+  showAll() {
+    this.hidden.clear();
+    this.compared.clear();
+    this.render();
+  }
+
+  /** @param {string | null} id of the series under the pointer in the legend */
+  hover(id) {
+    const index = this.series.findIndex((series) => series.id === id);
+    for (const { plot } of this.#charts) {
+      plot?.setSeries(index < 0 ? null : index + 1, { focus: true }, false);
+    }
+  }
+
+  /** @param {string} id */
+  stands(id) {
+    return this.compared.has(id) || id === this.store.selected;
+  }
+
+  renderLegend() {
+    render(this.#x.length === 0 ? null : html`<${CurveLegend} curves=${this} />`, this.places.legend);
+  }
+
+  #renderHead() {
+    /** @param {import("./series.js").Axis} axis */
+    const choose = (axis) => () => {
+      this.axis = axis;
+      this.render();
+    };
+    const none = this.#x.length === 0;
+    render(
+      html`<h2 id="curves-heading">Accuracy and loss</h2>
+        <p class="hint">on the peers' test shards</p>
+        <div class="tools">
+          <div class="switch" role="group" aria-label="Horizontal axis">
+            <button aria-pressed=${String(this.axis === "round")} onClick=${choose("round")}>Round</button>
+            <button aria-pressed=${String(this.axis === "time")} onClick=${choose("time")}>Time</button>
+          </div>
+          <button class="tool" disabled=${none} onClick=${() => this.#exportPng()}>PNG</button>
+          <button class="tool" disabled=${none} onClick=${() => this.#exportCsv()}>CSV</button>
+        </div>`,
+      this.places.head,
     );
-    const coloured = ids.length <= COLOURED_PEERS_MAX;
-    const peers = ids.map((id, index) => ({
-      id,
-      name: names.get(id) ?? id.slice(-8),
-      colour: coloured ? `--series-${index + 1}` : "--series-many",
-      points: snapshot.curves.peers[id],
-    }));
-    const all = { id: "", name: "Global", colour: "--global", points: snapshot.curves.global };
-    return [...peers, all];
   }
 
-  /** @param {boolean} empty */
-  #rebuild(empty) {
+  /** @param {boolean} noTimes */
+  #renderEmpty(noTimes) {
+    this.places.empty.hidden = this.#x.length > 0;
+    this.places.empty.textContent =
+      noTimes && this.rounds.length > 0
+        ? "The times of the rounds are not known yet: no peer's ledger has told two of them."
+        : "Nothing to draw yet. The first points come when peers have evaluated a global model.";
+  }
+
+  #rebuild() {
     for (const chart of this.#charts) {
       chart.plot?.destroy();
-      chart.plot = empty
-        ? null
-        : new uPlot(this.#options(chart.metric, chart.place), this.#data(chart.metric), chart.place);
+      chart.plot =
+        this.#x.length === 0
+          ? null
+          : new uPlot(this.#options(chart.metric, chart.place), this.#data(chart.metric), chart.place);
     }
   }
 
@@ -101,11 +175,11 @@ export class Curves {
    * @returns {uPlot.AlignedData}
    */
   #data(metric) {
-    const columns = this.#series.map((series) => {
+    const columns = this.series.map((series) => {
       const byRound = new Map(series.points.map((point) => [point.round, point[metric]]));
-      return this.#rounds.map((round) => byRound.get(round) ?? null);
+      return this.rounds.map((round) => byRound.get(round) ?? null);
     });
-    return /** @type {uPlot.AlignedData} */ ([this.#rounds, ...columns]);
+    return /** @type {uPlot.AlignedData} */ ([this.#x, ...columns]);
   }
 
   /**
@@ -118,28 +192,33 @@ export class Curves {
       stroke: this.theme.colour("--muted"),
       grid: { stroke: this.theme.colour("--grid"), width: 1 },
       ticks: { show: false },
-      font: "11px system-ui, sans-serif",
+      font: "11px Inter, system-ui, sans-serif",
     };
     const isShare = metric === "accuracy";
+    const byTime = this.axis === "time";
     return {
       width: place.clientWidth,
       height: place.clientHeight,
+      padding: [22, 14, 0, 0],
       legend: { show: false },
+      focus: { alpha: 0.18 },
       cursor: { y: false, sync: { key: "rounds" }, drag: { x: false, y: false } },
       scales: {
         x: { time: false, range: (_plot, low, high) => [low, Math.max(high, low + 1)] },
         y: { range: (_plot, low, high) => (isShare ? shareRange(low, high) : lossRange(high)) },
       },
       axes: [
-        { ...axis, size: 30, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500], space: 34 },
+        byTime
+          ? { ...axis, size: 28, space: 60, incrs: TIME_STEPS, values: (_plot, ticks) => ticks.map(duration) }
+          : { ...axis, size: 28, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500], space: 34 },
         {
           ...axis,
-          size: 48,
-          space: 28,
+          size: 46,
+          space: 26,
           values: (_plot, ticks) => ticks.map((tick) => (isShare ? share(tick) : loss(tick))),
         },
       ],
-      series: [{}, ...this.#series.map((series) => this.#line(series))],
+      series: [{}, ...this.series.map((series) => this.#line(series))],
       hooks: { setCursor: [(plot) => this.#point(plot.cursor.idx ?? null)] },
     };
   }
@@ -149,90 +228,67 @@ export class Curves {
    * @returns {uPlot.Series}
    */
   #line(series) {
-    const chosen = series.id === "" || series.id === this.store.selected;
+    const isGlobal = series.id === GLOBAL;
+    const stands = this.stands(series.id);
     const many = series.colour === "--series-many";
+    const comparing = this.compared.size > 0 || this.store.selected !== "";
     return {
       label: series.name,
-      stroke: this.theme.colour(chosen && many ? "--accent" : series.colour),
-      width: series.id === "" ? 3 : chosen ? 2.5 : many ? 0.75 : 1.25,
-      points: { show: this.#rounds.length < 2 || (!many && this.#rounds.length <= 20), size: 5 },
+      show: !this.hidden.has(series.id),
+      stroke: this.theme.colour(this.colourOf(series)),
+      alpha: comparing && !stands && !isGlobal ? 0.28 : 1,
+      width: isGlobal ? 2.75 : stands ? 2.5 : many ? 0.75 : 1.5,
+      points: { show: this.rounds.length < 2 || (!many && this.rounds.length <= 16), size: 5 },
       spanGaps: true,
     };
   }
 
+  /**
+   * Among many grey ones, those that are compared get colours.
+   * @param {Series} series
+   */
+  colourOf(series) {
+    if (series.colour !== "--series-many" || !this.stands(series.id)) return series.colour;
+    const at = [...this.compared].indexOf(series.id);
+    return at < 0 ? "--accent" : `--series-${(at % 7) + 1}`;
+  }
+
   /** @param {number | null} index */
   #point(index) {
-    if (index === this.#cursor) return;
-    this.#cursor = index;
-    this.#renderLegend();
+    if (index === this.cursor) return;
+    this.cursor = index;
+    this.renderLegend();
   }
 
-  #renderLegend() {
-    if (this.#rounds.length === 0) {
-      render(null, this.legend);
-      return;
-    }
-    const newest = this.#series[this.#series.length - 1].points.at(-1)?.round;
-    const round = this.#cursor === null ? newest : this.#rounds[this.#cursor];
-    const peers = this.#series.slice(0, -1);
-    const all = this.#series[this.#series.length - 1];
-    const many = peers.length > COLOURED_PEERS_MAX;
-    render(
-      html`<span class="key strong">Round ${round ?? this.#rounds.at(-1)}</span>
-        <${Key} series=${all} round=${round} chosen=${false} />
-        ${many
-          ? html`<span class="key"
-              ><i class="swatch series-many"></i>${peers.length} peers: ${range(peers, round)}</span
-            >`
-          : peers.map(
-              (series) =>
-                html`<${Key}
-                  key=${series.id}
-                  series=${series}
-                  round=${round}
-                  chosen=${series.id === this.store.selected}
-                  choose=${() => this.store.select(series.id)}
-                />`,
-            )}`,
-      this.legend,
-    );
-  }
-
-  /** @param {{plot: uPlot | null, place: HTMLElement}} chart */
+  /** @param {Chart} chart */
   #fit({ plot, place }) {
+    if (place.clientWidth === 0) return;
     plot?.setSize({ width: place.clientWidth, height: place.clientHeight });
   }
-}
 
-/** @param {any} props */
-function Key({ series, round, chosen, choose }) {
-  const point = series.points.find((/** @type {Point} */ p) => p.round === round);
-  const text = html`<i class=${`swatch ${series.colour.slice(2)}`}></i>${series.name}
-    <span class="number">${percent(point?.accuracy)}</span>`;
-  if (!choose) {
-    return html`<span class="key strong">${text}<span class="number">loss ${decimals(point?.loss)}</span></span>`;
+  get #fileName() {
+    return `swarm-${this.store.snapshot?.session?.id.slice(0, 8) ?? "run"}`;
   }
-  return html`<button class="key" aria-pressed=${String(chosen)} onClick=${choose}>${text}</button>`;
+
+  #exportCsv() {
+    const text = csvOf(this.series, this.store.past);
+    download(new Blob([text], { type: "text/csv" }), `${this.#fileName}-curves.csv`);
+  }
+
+  async #exportPng() {
+    const shown = this.series.filter(({ id }) => !this.hidden.has(id));
+    const plots = this.#charts.flatMap(({ plot }) => (plot === null ? [] : [plot.ctx.canvas]));
+    const keys = shown
+      .toReversed()
+      .map((series) => ({ name: series.name, colour: this.theme.colour(this.colourOf(series)) }));
+    const session = this.store.shown?.session;
+    const title = `${session?.model} on ${session?.dataset_label}: accuracy and loss by ${this.axis}`;
+    const image = await picture(plots, keys, title, (token) => this.theme.colour(token));
+    download(image, `${this.#fileName}-curves.png`);
+  }
 }
 
-/**
- * @param {Series[]} peers
- * @param {number | undefined} round
- */
-function range(peers, round) {
-  const values = peers.flatMap((series) => {
-    const accuracy = series.points.find((point) => point.round === round)?.accuracy;
-    return accuracy == null ? [] : [accuracy];
-  });
-  if (values.length === 0) return "not evaluated yet";
-  return `${percent(Math.min(...values))} to ${percent(Math.max(...values))}`;
-}
-
-/** @param {Series[]} series */
-function roundsOf(series) {
-  const rounds = new Set(series.flatMap((one) => one.points.map((point) => point.round)));
-  return [...rounds].sort((a, b) => a - b);
-}
+const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
 
 /**
  * @param {number | null} low

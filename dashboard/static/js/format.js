@@ -50,3 +50,11 @@ export function plural(count, word) {
 export function shortId(id) {
   return id.length > 12 ? `…${id.slice(-8)}` : id;
 }
+
+/**
+ * The time of day, by this browser's clock.
+ * @param {number} unixS
+ */
+export function clock(unixS) {
+  return new Date(unixS * 1000).toLocaleTimeString("en-GB");
+}

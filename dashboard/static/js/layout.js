@@ -1,27 +1,35 @@
-// Where everything in the topology stands: a pure function of peers, clusters and the space.
+// Where everything in the topology stands: a pure function of who belongs where, and the space.
 //
-// A tier-1 cluster is a box: its members in rows, its aggregator raised above them, the root
-// raised out of its box. A cluster of a higher tier is a box around its member clusters.
+// Every cluster is a block: on top the seat of its duty (whoever aggregates now), below it the
+// members in the order of their names; in a cluster of a higher tier its member clusters. Who
+// aggregates changes each round, and moves nothing.
 // @ts-check
+
+import { byName } from "./peer.js";
 
 /** @typedef {import("./types.js").Peer} Peer */
 /** @typedef {import("./types.js").Cluster} Cluster */
 /** @typedef {{x: number, y: number}} Place */
 /** @typedef {{id: string, x: number, y: number, width: number, height: number, tier: number,
- *   members: string[], title: string}} Box */
-/** @typedef {{places: Map<string, Place>, boxes: Box[], cell: number}} Arrangement */
+ *   members: string[], title: string}} Box x and y are the left upper corner */
+/** @typedef {{places: Map<string, Place>, duties: Map<string, Place>, boxes: Box[],
+ *   cell: number, across: number}} Arrangement in pixels; `cell` is what a peer has for itself,
+ *   `across` its width */
 
 // Units: one cell is what a peer with its label needs.
-const CELL_HEIGHT = 1.12;
-const BOX_PADDING = 0.22;
-// The title stands at the foot, in letters that shrink less than the cells do.
-const BOX_FOOT = 0.3;
-const BOX_FOOT_MANY = 0.6;
+const CELL_HEIGHT = 1.06;
+const BOX_PADDING = 0.16;
+const DUTY_HEIGHT = 0.95;
+const DUTY_HEIGHT_MANY = 1.05;
+const FOOT = 0.5; // room for links below the members, and for the title
+const FOOT_MANY = 0.62;
 const MANY_PEERS = 24;
-const GAP = 0.3;
-const RAISED = 0.5; // room above a row of boxes, for the root
-const CELL_MAX_PX = 112;
-const STRETCH_MAX = 1.4; // of cells to fill the width
+const GAP = 0.22;
+const CELL_MAX_PX = 106;
+const STRETCH_MAX = 1.55; // of cells to fill the width
+const ONE_ROW_WORTH = 2; // members side by side are easier to follow than larger ones in two rows
+const ROWS_COST = 0.6; // and rather few rows of smaller ones than many rows
+export const ROOMY_CELL_PX = 62; // from here on there is room for words beside every peer
 
 /**
  * A block is a box, its size, and how to put it somewhere.
@@ -30,8 +38,8 @@ const STRETCH_MAX = 1.4; // of cells to fill the width
  */
 
 /**
- * @param {Peer[]} peers
- * @param {Cluster[]} clusters
+ * @param {Pick<Peer, "id" | "name">[]} peers
+ * @param {Pick<Cluster, "id" | "tier" | "index" | "members">[]} clusters
  * @param {number} widthPx
  * @param {number} heightPx
  * @returns {Arrangement}
@@ -39,138 +47,165 @@ const STRETCH_MAX = 1.4; // of cells to fill the width
 export function arrange(peers, clusters, widthPx, heightPx) {
   /** @type {{whole: Block, scale: number, room: number} | null} */
   let best = null;
-  for (let columns = 2; columns <= 12; columns++) {
-    const blocks = topBlocks(peers, clusters, columns);
-    for (let across = 1; across <= blocks.length; across++) {
-      const whole = packed(blocks, across);
-      const scale = Math.min(widthPx / whole.width, heightPx / whole.height, CELL_MAX_PX);
-      const room = scale * stretched(whole, scale, widthPx);
-      if (best === null || room > best.room * 1.001) best = { whole, scale, room };
+  const largest = Math.max(0, ...clusters.map((c) => (c.tier === 1 ? c.members.length : 0)));
+  if (peers.length > 0) {
+    for (let columns = 2; columns <= 12; columns++) {
+      for (const whole of wholes(new Sketch(peers, clusters, columns))) {
+        const scale = Math.min(widthPx / whole.width, heightPx / whole.height, CELL_MAX_PX);
+        const inOneRow = columns >= largest && scale >= ROOMY_CELL_PX;
+        const worth = inOneRow ? ONE_ROW_WORTH : 1 + ROWS_COST / Math.ceil(largest / columns);
+        const room = scale * stretched(whole, scale, widthPx) * worth;
+        if (best === null || room > best.room * 1.001) best = { whole, scale, room };
+      }
     }
   }
   /** @type {Arrangement} */
-  const units = { places: new Map(), boxes: [], cell: 1 };
+  const units = { places: new Map(), duties: new Map(), boxes: [], cell: 1, across: 1 };
   if (best === null) return units;
   best.whole.put(0, 0, units);
   return scaled(units, best.whole, best.scale, widthPx, heightPx);
 }
 
-/**
- * A peer's diameter.
- * @param {Peer} peer
- * @param {number} cell
- */
-export function peerSize(peer, cell) {
-  if (peer.role === "root") return Math.max(20, cell * 0.52);
-  return Math.max(12, cell * (peer.role === "aggregator" ? 0.44 : 0.36));
+/** How peers and clusters become blocks when boxes are so many members wide. */
+class Sketch {
+  /**
+   * @param {Pick<Peer, "id" | "name">[]} peers
+   * @param {Pick<Cluster, "id" | "tier" | "index" | "members">[]} clusters
+   * @param {number} columns
+   */
+  constructor(peers, clusters, columns) {
+    this.columns = columns;
+    this.many = peers.length > MANY_PEERS;
+    this.known = new Map(peers.map((peer) => [peer.id, peer]));
+    this.clusters = clusters;
+    this.byId = new Map(clusters.map((cluster) => [cluster.id, cluster]));
+  }
+
+  /** Clusters that belong to no other: the root, as a rule. */
+  get tops() {
+    const inner = new Set(this.clusters.filter((c) => c.tier > 1).flatMap((c) => c.members));
+    return inOrder(this.clusters.filter((cluster) => !inner.has(cluster.id)));
+  }
+
+  /** @returns {Block | null} peers that belong to no cluster */
+  outside() {
+    const placed = new Set(this.clusters.filter((c) => c.tier === 1).flatMap((c) => c.members));
+    const rest = [...this.known.keys()].filter((id) => !placed.has(id));
+    if (rest.length === 0) return null;
+    const title = this.clusters.length === 0 ? "Not in a cluster yet" : "Not in this round";
+    return this.leaf({ id: "outside", tier: 0, index: 0, members: rest }, title);
+  }
+
+  /**
+   * @param {Pick<Cluster, "id" | "tier" | "index" | "members">} cluster
+   * @returns {Block}
+   */
+  block(cluster) {
+    if (cluster.tier === 1) return this.leaf(cluster, `Cluster ${cluster.index + 1}`);
+    const children = inOrder(cluster.members.flatMap((id) => this.byId.get(id) ?? []));
+    return this.framed(squarest(children.map((child) => this.block(child))), cluster);
+  }
+
+  /**
+   * @param {Pick<Cluster, "id" | "tier" | "index" | "members">} cluster
+   * @param {string} title
+   * @returns {Block}
+   */
+  leaf({ id, tier, members }, title) {
+    const known = members.flatMap((member) => this.known.get(member) ?? []).sort(byName);
+    const across = Math.max(1, Math.min(this.columns, known.length));
+    const rows = Math.max(1, Math.ceil(known.length / across));
+    const above = tier > 0 ? this.dutyHeight : BOX_PADDING;
+    const width = Math.max(across, 1.5) + 2 * BOX_PADDING;
+    const height = above + rows * CELL_HEIGHT + (this.many ? FOOT_MANY : FOOT);
+    return {
+      width,
+      height,
+      put(x, y, into) {
+        const ids = known.map((peer) => peer.id);
+        into.boxes.push({ id, tier, title, members: ids, x, y, width, height });
+        if (tier > 0) into.duties.set(id, { x: x + width / 2, y: y + above / 2 });
+        ids.forEach((peer, index) => {
+          const row = Math.floor(index / across);
+          const inRow = Math.min(across, ids.length - row * across);
+          const left = x + (width - inRow) / 2;
+          into.places.set(peer, {
+            x: left + (index % across) + 0.5,
+            y: y + above + row * CELL_HEIGHT + 0.42,
+          });
+        });
+      },
+    };
+  }
+
+  /**
+   * @param {Block} content
+   * @param {Pick<Cluster, "id" | "tier" | "index">} cluster
+   * @returns {Block}
+   */
+  framed(content, { id, tier, index }) {
+    const width = content.width + 2 * BOX_PADDING;
+    const above = this.dutyHeight;
+    const height = above + content.height + BOX_PADDING;
+    return {
+      width,
+      height,
+      put(x, y, into) {
+        const title = `Tier ${tier}, cluster ${index + 1}`;
+        into.boxes.push({ id, tier, title, members: [], x, y, width, height });
+        into.duties.set(id, { x: x + width / 2, y: y + above / 2 });
+        content.put(x + BOX_PADDING, y + above, into);
+      },
+    };
+  }
+
+  /**
+   * The topmost cluster: a seat above everything, and no box, which would say nothing.
+   * @param {Block} content
+   * @param {string} id
+   * @returns {Block}
+   */
+  crowned(content, id) {
+    const above = this.dutyHeight;
+    return {
+      width: content.width,
+      height: above + content.height,
+      put(x, y, into) {
+        into.duties.set(id, { x: x + content.width / 2, y: y + above / 2 });
+        content.put(x, y + above, into);
+      },
+    };
+  }
+
+  get dutyHeight() {
+    return this.many ? DUTY_HEIGHT_MANY : DUTY_HEIGHT;
+  }
 }
 
 /**
- * @param {Peer[]} peers
- * @param {Cluster[]} clusters
- * @param {number} columns
+ * All ways to put the whole swarm into rows.
+ * @param {Sketch} sketch
+ * @returns {Block[]}
  */
-function topBlocks(peers, clusters, columns) {
-  const known = new Map(peers.map((peer) => [peer.id, peer]));
-  const byId = new Map(clusters.map((cluster) => [cluster.id, cluster]));
-  const inner = new Set(clusters.filter((c) => c.tier > 1).flatMap((c) => c.members));
-  const placed = new Set(clusters.filter((c) => c.tier === 1).flatMap((c) => c.members));
-  let top = clusters.filter((cluster) => !inner.has(cluster.id));
-  // The topmost cluster holds all others; a box around everything would say nothing.
-  if (top.length === 1 && top[0].tier > 1) {
-    top = top[0].members.flatMap((id) => byId.get(id) ?? []);
-  }
-  const blocks = inOrder(top).map((cluster) => clusterBlock(cluster, byId, known, columns));
-  const rest = peers.filter((peer) => !placed.has(peer.id)).map((peer) => peer.id);
-  if (rest.length > 0) {
-    const title = clusters.length === 0 ? "Not in a cluster yet" : "Not in this round";
-    blocks.push(leafBlock({ id: "outside", tier: 0, title, raised: "", rest, columns, known }));
-  }
-  return blocks;
+function wholes(sketch) {
+  const { tops } = sketch;
+  const outside = sketch.outside();
+  const root = tops.length === 1 && tops[0].tier > 1 ? tops[0] : null;
+  const clusters = root ? root.members.flatMap((id) => sketch.byId.get(id) ?? []) : tops;
+  const blocks = inOrder(clusters).map((cluster) => sketch.block(cluster));
+  if (outside) blocks.push(outside);
+  return blocks.map((_, index) => {
+    const content = packed(blocks, index + 1);
+    return root ? sketch.crowned(content, root.id) : content;
+  });
 }
 
-/** @param {Cluster[]} clusters */
+/**
+ * @template {Pick<Cluster, "tier" | "index">} C
+ * @param {C[]} clusters
+ */
 function inOrder(clusters) {
   return [...clusters].sort((a, b) => b.tier - a.tier || a.index - b.index);
-}
-
-/**
- * @param {Cluster} cluster
- * @param {Map<string, Cluster>} byId
- * @param {Map<string, Peer>} known
- * @param {number} columns
- * @returns {Block}
- */
-function clusterBlock(cluster, byId, known, columns) {
-  if (cluster.tier === 1) {
-    const members = cluster.members.filter((id) => known.has(id));
-    const raised = members.includes(cluster.aggregator) ? cluster.aggregator : "";
-    const rest = members.filter((id) => id !== raised);
-    const title = `Cluster ${cluster.index + 1}`;
-    return leafBlock({ id: cluster.id, tier: 1, title, raised, rest, columns, known });
-  }
-  const children = inOrder(cluster.members.flatMap((id) => byId.get(id) ?? []));
-  const blocks = children.map((child) => clusterBlock(child, byId, known, columns));
-  return framed(squarest(blocks), cluster);
-}
-
-/**
- * @param {{id: string, tier: number, title: string, raised: string, rest: string[],
- *   columns: number, known: Map<string, Peer>}} leaf
- * @returns {Block}
- */
-function leafBlock({ id, tier, title, raised, rest, columns, known }) {
-  const across = Math.max(1, Math.min(columns, rest.length));
-  const rows = Math.ceil(rest.length / across);
-  const above = raised ? CELL_HEIGHT : 0;
-  const width = Math.max(across, 1.6) + 2 * BOX_PADDING;
-  const height = above + rows * CELL_HEIGHT + BOX_PADDING + foot(known.size);
-  const members = raised ? [raised, ...rest] : rest;
-  return {
-    width,
-    height,
-    put(x, y, into) {
-      into.boxes.push({ id, tier, title, members, x, y, width, height });
-      if (raised) {
-        const lift = known.get(raised)?.role === "root" ? RAISED : 0.12;
-        into.places.set(raised, { x: x + width / 2, y: y + 0.5 - lift + BOX_PADDING / 2 });
-      }
-      rest.forEach((peer, index) => {
-        const row = Math.floor(index / across);
-        const inRow = Math.min(across, rest.length - row * across);
-        const left = x + (width - inRow) / 2;
-        into.places.set(peer, {
-          x: left + (index % across) + 0.5,
-          y: y + above + row * CELL_HEIGHT + 0.5 + BOX_PADDING / 2,
-        });
-      });
-    },
-  };
-}
-
-/** @param {number} numPeers */
-function foot(numPeers) {
-  return numPeers > MANY_PEERS ? BOX_FOOT_MANY : BOX_FOOT;
-}
-
-/**
- * @param {Block} content
- * @param {Cluster} cluster
- * @returns {Block}
- */
-function framed(content, cluster) {
-  const width = content.width + 2 * BOX_PADDING;
-  const height = content.height + BOX_PADDING + BOX_FOOT_MANY;
-  const { id, tier, index } = cluster;
-  return {
-    width,
-    height,
-    put(x, y, into) {
-      const title = `Tier ${tier}, cluster ${index + 1}`;
-      into.boxes.push({ id, tier, title, members: [], x, y, width, height });
-      content.put(x + BOX_PADDING, y + BOX_PADDING, into);
-    },
-  };
 }
 
 /** @param {Block[]} blocks */
@@ -194,7 +229,7 @@ function packed(blocks, across) {
   /** @param {Block[]} row */
   const rowWidth = (row) => row.reduce((sum, b) => sum + b.width, 0) + GAP * (row.length - 1);
   /** @param {Block[]} row */
-  const rowHeight = (row) => RAISED + Math.max(...row.map((b) => b.height));
+  const rowHeight = (row) => Math.max(...row.map((b) => b.height));
   const width = Math.max(...rows.map(rowWidth));
   const height = rows.reduce((sum, row) => sum + rowHeight(row), 0) + GAP * (rows.length - 1);
   return {
@@ -203,12 +238,11 @@ function packed(blocks, across) {
     put(x, y, into) {
       for (const row of rows) {
         let left = x + (width - rowWidth(row)) / 2;
-        const bottom = y + rowHeight(row);
         for (const block of row) {
-          block.put(left, bottom - block.height, into);
+          block.put(left, y, into);
           left += block.width + GAP;
         }
-        y = bottom + GAP;
+        y += rowHeight(row) + GAP;
       }
     },
   };
@@ -236,16 +270,26 @@ function scaled(units, whole, scale, widthPx, heightPx) {
   const across = stretched(whole, scale, widthPx);
   const left = (widthPx - whole.width * across) / 2;
   const top = (heightPx - whole.height * scale) / 2;
-  const places = new Map();
-  for (const [id, { x, y }] of units.places) {
-    places.set(id, { x: left + x * across, y: top + y * scale });
-  }
+  /** @param {Map<string, Place>} places */
+  const inPixels = (places) =>
+    new Map(
+      [...places].map(([id, { x, y }]) => [
+        id,
+        { x: Math.round(left + x * across), y: Math.round(top + y * scale) },
+      ]),
+    );
   const boxes = units.boxes.map((box) => ({
     ...box,
-    x: left + (box.x + box.width / 2) * across,
-    y: top + (box.y + box.height / 2) * scale,
-    width: box.width * across,
-    height: box.height * scale,
+    x: Math.round(left + box.x * across),
+    y: Math.round(top + box.y * scale),
+    width: Math.round(box.width * across),
+    height: Math.round(box.height * scale),
   }));
-  return { places, boxes, cell: scale };
+  return {
+    places: inPixels(units.places),
+    duties: inPixels(units.duties),
+    boxes,
+    cell: scale,
+    across,
+  };
 }

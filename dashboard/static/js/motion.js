@@ -1,80 +1,81 @@
-// Dots that travel along the links while something moves: a canvas of its own above the graph,
-// so that no frame of the animation redraws the graph.
+// Dots that travel along the tree while something moves: a canvas of its own above the graph, so
+// that no frame of the animation redraws the graph.
 // @ts-check
 
-import { FLOW_COLOURS } from "./topology-style.js";
-
 /** @typedef {import("./types.js").Flow} Flow */
-/** @typedef {import("./layout.js").Place} Place */
+/** @typedef {import("./paths.js").Path} Path */
 
-const TRAVEL_S = 1.1;
-const TRAIL = [0, 0.05, 0.1];
-const FLOWS_MAX = 150;
+export const FLOW_COLOURS = /** @type {const} */ ({
+  contribution: "--flow-contribution",
+  aggregate: "--flow-aggregate",
+  head: "--flow-head",
+});
+
+const TRAVEL_S = 1.2;
+const TRAIL = [0, 0.06];
+const FLOWS_MAX = 120;
+// Dots need no more: half the frames cost half the time.
+const FRAME_MS = 33;
 
 export class Motion {
-  /** @type {{flow: Flow, startedMs: number}[]} */
+  /** @type {{flow: Flow, path: Path, startedMs: number}[]} */
   #travelling = [];
   #frame = 0;
-  #radius = 5;
+  #drawnMs = 0;
   #still = matchMedia("(prefers-reduced-motion: reduce)");
 
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {import("./theme.js").Theme} theme
-   * @param {(id: string) => Place} placeOf
    */
-  constructor(canvas, theme, placeOf) {
+  constructor(canvas, theme) {
     this.canvas = canvas;
     this.theme = theme;
-    this.placeOf = placeOf;
   }
 
   /**
    * @param {Flow[]} flows
    * @param {number} receivedMs when these flows had the age they say
-   * @param {number} radius of a dot, in pixels
+   * @param {(flow: Flow) => Path | null} pathOf
    */
-  show(flows, receivedMs, radius) {
+  show(flows, receivedMs, pathOf) {
     if (this.#still.matches) return;
-    this.#radius = radius;
-    this.#travelling = flows
-      .filter((flow) => flow.age_s < TRAVEL_S)
-      .slice(-FLOWS_MAX)
-      .map((flow) => ({ flow, startedMs: receivedMs - flow.age_s * 1000 }));
+    const moving = flows.filter((flow) => flow.age_s < TRAVEL_S).slice(-FLOWS_MAX);
+    this.#travelling = moving.flatMap((flow) => {
+      const path = pathOf(flow);
+      return path ? [{ flow, path, startedMs: receivedMs - flow.age_s * 1000 }] : [];
+    });
     if (this.#travelling.length > 0 && this.#frame === 0) {
       this.#frame = requestAnimationFrame(() => this.#draw());
     }
   }
 
   #draw() {
-    const context = this.#context();
-    if (context === null) return;
     const now = performance.now();
-    this.#travelling = this.#travelling.filter((t) => now - t.startedMs < TRAVEL_S * 1000);
-    for (const { flow, startedMs } of this.#travelling) {
-      const share = (now - startedMs) / (TRAVEL_S * 1000);
-      this.#drawDots(context, flow, share);
+    if (now - this.#drawnMs >= FRAME_MS) {
+      this.#drawnMs = now;
+      this.#travelling = this.#travelling.filter((t) => now - t.startedMs < TRAVEL_S * 1000);
+      this.#drawFrame(now);
     }
-    this.#frame =
-      this.#travelling.length > 0 ? requestAnimationFrame(() => this.#draw()) : 0;
+    this.#frame = this.#travelling.length > 0 ? requestAnimationFrame(() => this.#draw()) : 0;
   }
 
-  /**
-   * @param {CanvasRenderingContext2D} context
-   * @param {Flow} flow
-   * @param {number} share
-   */
-  #drawDots(context, flow, share) {
-    const { at } = bowedPath(this.placeOf(flow.source), this.placeOf(flow.target));
-    context.fillStyle = this.theme.colour(FLOW_COLOURS[flow.kind]);
-    TRAIL.forEach((behind, index) => {
-      if (share < behind) return;
-      const { x, y } = at(share - behind);
-      context.globalAlpha = 1 - index * 0.3;
-      context.beginPath();
-      context.arc(x, y, this.#radius * (1 - 0.2 * index), 0, 2 * Math.PI);
-      context.fill();
-    });
+  /** @param {number} now */
+  #drawFrame(now) {
+    const context = this.#context();
+    if (context === null) return;
+    for (const { flow, path, startedMs } of this.#travelling) {
+      const share = (now - startedMs) / (TRAVEL_S * 1000);
+      context.fillStyle = this.theme.colour(FLOW_COLOURS[flow.kind]);
+      TRAIL.forEach((behind, index) => {
+        if (share < behind) return;
+        const { x, y } = path.at(share - behind);
+        context.globalAlpha = 1 - index * 0.45;
+        context.beginPath();
+        context.arc(x, y, dotRadius(flow.size_bytes) * (1 - 0.25 * index), 0, 2 * Math.PI);
+        context.fill();
+      });
+    }
     context.globalAlpha = 1;
   }
 
@@ -92,28 +93,16 @@ export class Motion {
 }
 
 /**
- * The curve between two places, bowed to the right of its direction so that what goes there and
- * what comes back do not share a line. The graph draws the same curve from `bow`.
- * @param {Place} from
- * @param {Place} to
+ * Ten times the bytes are a pixel more.
+ * @param {number} sizeBytes
  */
-export function bowedPath(from, to) {
-  const dx = to.x - from.x;
-  const dy = to.y - from.y;
-  const length = Math.hypot(dx, dy) || 1;
-  const bow = Math.min(40, length * 0.18);
-  const control = {
-    x: (from.x + to.x) / 2 - (dy / length) * bow,
-    y: (from.y + to.y) / 2 + (dx / length) * bow,
-  };
-  /** @param {number} t */
-  const at = (t) => {
-    const a = (1 - t) ** 2;
-    const b = 2 * t * (1 - t);
-    return {
-      x: a * from.x + b * control.x + t * t * to.x,
-      y: a * from.y + b * control.y + t * t * to.y,
-    };
-  };
-  return { bow, at };
+function dotRadius(sizeBytes) {
+  return Math.min(7, Math.max(2.5, Math.log10(Math.max(1, sizeBytes)) - 1.5));
+}
+
+/**
+ * @param {number} sizeBytes
+ */
+export function flowWidth(sizeBytes) {
+  return Math.min(5, Math.max(1.5, Math.log10(Math.max(1, sizeBytes)) - 3.2));
 }

@@ -3,9 +3,10 @@
 
 import { Component } from "preact";
 
+import { matches } from "./filter.js";
 import { bytes, decimals, percent, plural, shortId, whole } from "./format.js";
 import { html } from "./html.js";
-import { isGone } from "./peer.js";
+import { isGone, stateSign, stateWord } from "./peer.js";
 
 /** @typedef {import("./types.js").Peer} Peer */
 /** @typedef {import("./store.js").Store} Store */
@@ -19,6 +20,7 @@ import { isGone } from "./peer.js";
 const COLUMNS = [
   { key: "name", title: "Peer", value: (p) => p.name },
   { key: "role", title: "Role", value: (p) => p.role, show: Role },
+  { key: "site", title: "Site", value: (p) => p.site || null },
   { key: "cluster", title: "Cluster", numeric: true, value: clusterNumber },
   { key: "state", title: "State", value: (p) => p.state, show: State },
   { key: "phase", title: "Phase", value: (p) => p.phase, show: PhaseProgress },
@@ -70,7 +72,7 @@ const COLUMNS = [
 
 /** @param {{store: Store}} props */
 export function Peers({ store }) {
-  const all = store.snapshot?.peers ?? [];
+  const all = store.shown?.peers ?? [];
   const shown = sorted(all.filter(matches(store.filter)), store.sort);
   return html`<div class="card-head">
       <h2 id="peers-heading">Peers</h2>
@@ -79,7 +81,7 @@ export function Peers({ store }) {
         <span>Filter</span>
         <input
           type="search"
-          placeholder="name, role, state, phase, cluster"
+          placeholder="name, role, site, state, phase, cluster"
           value=${store.filter}
           onInput=${(/** @type {any} */ event) => store.setFilter(event.target.value)}
         />
@@ -99,7 +101,7 @@ export function Peers({ store }) {
                 key=${peer.id}
                 peer=${peer}
                 chosen=${store.selected === peer.id}
-                choose=${() => store.select(peer.id)}
+                choose=${() => store.select(store.selected === peer.id ? "" : peer.id)}
               />`,
           )}
         </tbody>
@@ -166,12 +168,12 @@ function Role(peer) {
 
 /** @param {Peer} peer */
 function State(peer) {
-  return html`<span class=${`state ${peer.state}`}>${peer.state}</span>`;
+  return html`<span class=${`state ${peer.state}`}><span aria-hidden="true">${stateSign(peer.state)}</span> ${stateWord(peer.state)}</span>`;
 }
 
 /** @param {Peer} peer */
 function PhaseProgress(peer) {
-  if (isGone(peer)) return "–";
+  if (isGone(peer) || peer.state === "absent") return "–";
   const works = peer.phase === "training" || peer.phase === "evaluating";
   const share = Math.round(peer.progress * 100);
   return html`<span class="phase-cell">
@@ -179,24 +181,6 @@ function PhaseProgress(peer) {
     ${works &&
     html`<progress max="100" value=${share} aria-label=${`${peer.phase}, ${peer.name}`}></progress>`}
   </span>`;
-}
-
-/**
- * Every word must be found. A number means that very number: `cluster 1` is not cluster 10.
- * @param {string} filter
- * @returns {(peer: Peer) => boolean}
- */
-function matches(filter) {
-  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
-  return (peer) => {
-    const cluster = peer.cluster === null ? "" : `cluster ${peer.cluster + 1}`;
-    const text = [peer.name, peer.role, peer.state, peer.phase, cluster].join(" ").toLowerCase();
-    const numbers = [...text.matchAll(/\d+/g)].map(String);
-    return words.every((word) => {
-      if (/^\d+$/.test(word)) return numbers.includes(word);
-      return text.includes(word) || (word.length >= 4 && peer.id.toLowerCase().includes(word));
-    });
-  };
 }
 
 /**

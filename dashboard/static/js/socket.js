@@ -1,9 +1,12 @@
-// Brings snapshots and updates from the server into the store. Sends nothing.
+// Brings snapshots and updates from the server into the store, and says when they stop. Sends nothing.
 // @ts-check
 
 import { io } from "socket.io-client";
 
 /** @typedef {import("./store.js").Store} Store */
+
+// The observer tells something at least once a second; a busy machine may take longer.
+const STALE_AFTER_S = 6;
 
 /** @param {Store} store */
 export function connect(store) {
@@ -18,8 +21,13 @@ export function connect(store) {
   });
   socket.on("update", (update) => {
     // Connecting again is how a page that missed an update asks for everything.
-    if (!store.apply(update)) socket.disconnect().connect();
+    if (store.apply(update)) store.setConnection("live");
+    else socket.disconnect().connect();
   });
   socket.on("disconnect", () => store.setConnection("lost"));
   socket.on("connect_error", () => store.setConnection("lost"));
+  setInterval(() => {
+    const fresh = store.connection === "live" && store.silentS() > STALE_AFTER_S;
+    if (fresh && socket.connected) store.setConnection("stale");
+  }, 1000);
 }

@@ -1,26 +1,40 @@
 // The one store: the snapshot as merged so far, and what the user chose. Views render from it.
 // @ts-check
 
+import { snapshotAt } from "./replay.js";
+
 /** @typedef {import("./types.js").Snapshot} Snapshot */
 /** @typedef {import("./types.js").Update} Update */
 /** @typedef {import("./types.js").Point} Point */
+/** @typedef {import("./types.js").RoundRecord} RoundRecord */
+/** @typedef {"connecting" | "live" | "stale" | "lost"} Connection */
 
 const EVENTS_MAX = 200;
 
 export class Store extends EventTarget {
-  /** @type {Snapshot | null} */
+  /** The newest. @type {Snapshot | null} */
   snapshot = null;
+  /** What is shown: the newest, or the moment that is replayed. @type {Snapshot | null} */
+  shown = null;
   /** When the snapshot or its newest update arrived, on performance.now()'s clock. */
   receivedMs = 0;
-  /** @type {"connecting" | "live" | "lost"} */
+  /** @type {Connection} */
   connection = "connecting";
-  /** Id of the peer that is highlighted everywhere. */
+  /** Id of the peer whose panel is open and that is highlighted everywhere. */
   selected = "";
+  /** The round that is replayed; null for the present. @type {number | null} */
+  round = null;
+  /** Rounds of the past that have been fetched. @type {Map<number, RoundRecord>} */
+  past = new Map();
   filter = "";
   sort = { column: "name", descending: false };
 
   /** @param {Snapshot} snapshot */
   replace(snapshot) {
+    if (this.snapshot?.session?.id !== snapshot.session?.id) {
+      this.past.clear();
+      if (this.snapshot?.session) this.round = null;
+    }
     this.snapshot = snapshot;
     this.#changed(Object.keys(snapshot));
   }
@@ -48,17 +62,33 @@ export class Store extends EventTarget {
     return true;
   }
 
-  /** @param {"connecting" | "live" | "lost"} connection */
+  /** @param {Connection} connection */
   setConnection(connection) {
     if (connection === this.connection) return;
     this.connection = connection;
     this.#notify(["connection"]);
   }
 
-  /** @param {string} peerId */
+  /** @param {string} peerId of the peer to show, or the empty text */
   select(peerId) {
-    this.selected = this.selected === peerId ? "" : peerId;
+    if (peerId === this.selected) return;
+    this.selected = peerId;
     this.#notify(["selected"]);
+  }
+
+  /** @param {number | null} round to go back to; null for the present */
+  replay(round) {
+    if (round === this.round) return;
+    this.round = round;
+    this.#show();
+    this.#notify(["replay", ...Object.keys(this.snapshot ?? {})]);
+  }
+
+  /** @param {RoundRecord[]} records */
+  remember(records) {
+    for (const record of records) this.past.set(record.round, record);
+    if (this.round !== null) this.#show();
+    this.#notify(["past", ...(this.round === null ? [] : Object.keys(this.snapshot ?? {}))]);
   }
 
   /** @param {string} text */
@@ -74,17 +104,43 @@ export class Store extends EventTarget {
     this.#notify(["table"]);
   }
 
+  /** Whether the past is shown. */
+  get replaying() {
+    return this.round !== null;
+  }
+
   /** Seconds the run has taken, carried on between updates. */
   elapsedS() {
     const held = this.snapshot;
     if (held === null) return 0;
     const still = held.finished || this.connection !== "live" || held.session === null;
-    return held.elapsed_s + (still ? 0 : (performance.now() - this.receivedMs) / 1000);
+    return held.elapsed_s + (still ? 0 : this.silentS());
+  }
+
+  /** Seconds since something arrived. */
+  silentS() {
+    return (performance.now() - this.receivedMs) / 1000;
+  }
+
+  /**
+   * What people call a peer.
+   * @param {string | null} id
+   */
+  nameOf(id) {
+    if (id === null) return "nobody";
+    return this.snapshot?.peers.find((peer) => peer.id === id)?.name ?? `…${id.slice(-6)}`;
+  }
+
+  #show() {
+    const { snapshot, round } = this;
+    this.shown =
+      snapshot === null || round === null ? snapshot : snapshotAt(snapshot, this.past, round);
   }
 
   /** @param {string[]} parts */
   #changed(parts) {
     this.receivedMs = performance.now();
+    this.#show();
     this.#notify(parts);
   }
 

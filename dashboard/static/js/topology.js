@@ -1,280 +1,453 @@
-// The topology: peers in their clusters, who aggregates, links, and what moves along them.
+// The topology: peers in their clusters, who has which duty, links, and what moves.
 // @ts-check
 
-import cytoscape from "cytoscape";
-
-import { plural } from "./format.js";
-import { drawLabels } from "./labels.js";
-import { arrange, peerSize } from "./layout.js";
-import { Motion, bowedPath } from "./motion.js";
-import { isGone } from "./peer.js";
-import { stylesheet } from "./topology-style.js";
+import { matches } from "./filter.js";
+import { bytes, plural } from "./format.js";
+import { html, Memo, render } from "./html.js";
+import { ROOMY_CELL_PX, arrange } from "./layout.js";
+import { Motion, flowWidth } from "./motion.js";
+import { linkPath, sidestep, treePath } from "./paths.js";
+import { byName, isGone } from "./peer.js";
+import { Mark, SIGMA, STAR, peerRadius, wordFor } from "./shapes.js";
 
 /** @typedef {import("./types.js").Peer} Peer */
+/** @typedef {import("./types.js").Cluster} Cluster */
+/** @typedef {import("./types.js").Flow} Flow */
 /** @typedef {import("./types.js").Snapshot} Snapshot */
 /** @typedef {import("./store.js").Store} Store */
-/** @typedef {import("./theme.js").Theme} Theme */
-/** @typedef {{id: string, source?: string, target?: string, [key: string]: unknown}} Data */
-/** @typedef {{data: Data, classes: string, position?: {x: number, y: number}}} Wanted */
+/** @typedef {import("./layout.js").Place} Place */
 
 // Above this, links would be a grey carpet (and slow): only the selected peer's are drawn.
-const LINKS_MAX = 320;
-// Moving more peers than this smoothly costs more than it shows.
-const GLIDING_PEERS_MAX = 40;
-const GLIDE_MS = 350;
-const ROOMY_CELL_PX = 64;
+const LINKS_MAX = 120;
+const NUMBERED_CELL_PX = 17;
+const NUMBERED_SEAT_PX = 6.5;
 const FLOW_SEEN_S = 3;
+const DUTY_HALF_PX = 15;
 
 export class Topology {
-  #cy;
   #motion;
   #arrangement = arrange([], [], 1, 1);
   #arrangedFor = "";
-  /** Signature of what is drawn, by element id. @type {Map<string, string>} */
-  #drawn = new Map();
+  /** The cluster in which a peer was seen last. @type {Map<string, number>} */
+  #homes = new Map();
+  /** Which layers are shown. */
+  layers = { links: true, tree: true };
 
   /**
-   * @param {{graph: HTMLElement, labels: HTMLElement, motion: HTMLCanvasElement}} places
+   * @param {{graph: HTMLElement, motion: HTMLCanvasElement}} places
    * @param {Store} store
-   * @param {Theme} theme
+   * @param {import("./theme.js").Theme} theme
    */
-  constructor({ graph: container, labels, motion }, store, theme) {
-    this.container = container;
-    this.labels = labels;
+  constructor({ graph, motion }, store, theme) {
+    this.container = graph;
     this.store = store;
-    this.theme = theme;
-    this.#cy = cytoscape({
-      container,
-      style: stylesheet(theme),
-      layout: { name: "preset" },
-      userZoomingEnabled: false,
-      userPanningEnabled: false,
-      boxSelectionEnabled: false,
-      autoungrabify: true,
-      autounselectify: true,
+    this.#motion = new Motion(motion, theme);
+    graph.addEventListener("click", (event) => {
+      const id = peerAt(event.target);
+      store.select(id === store.selected ? "" : id);
     });
-    this.#motion = new Motion(motion, theme, (id) => this.#placeOf(id));
-    this.#cy.on("tap", "node.peer", (event) => store.select(event.target.id()));
-    this.#cy.on("tap", (event) => {
-      if (event.target === this.#cy && store.selected) store.select(store.selected);
-    });
-    theme.addEventListener("change", () => this.#cy.style(stylesheet(theme)));
-    new ResizeObserver(() => this.render()).observe(container);
+    new ResizeObserver(() => this.render()).observe(graph);
   }
 
   /**
    * Call back with the peer under the pointer, or null.
-   * @param {(peer: Peer | null, place: {x: number, y: number}) => void} callback
+   * @param {(peer: Peer | null, place: Place) => void} callback
    */
   onHover(callback) {
-    this.#cy.on("mouseover", "node.peer", (event) => {
-      const peer = this.store.snapshot?.peers.find((p) => p.id === event.target.id());
-      callback(peer ?? null, event.target.renderedPosition());
+    this.container.addEventListener("pointerover", (event) => {
+      const id = peerAt(event.target);
+      const peer = this.store.shown?.peers.find((one) => one.id === id) ?? null;
+      callback(peer, this.#placeOf(id));
     });
-    this.#cy.on("mouseout", "node.peer", () => callback(null, { x: 0, y: 0 }));
+    this.container.addEventListener("pointerleave", () => callback(null, { x: 0, y: 0 }));
   }
 
-  /** What is drawn, for a test that wants to know where a peer stands. */
+  /** Where everything stands, for a test that wants to know. */
   describe() {
+    const { places, duties, boxes, cell } = this.#arrangement;
     return {
-      peers: this.#cy.nodes(".peer").map((node) => ({ ...node.data(), ...node.position() })),
-      boxes: this.#cy.nodes(".box").map((node) => ({ ...node.data(), ...node.position() })),
-      links: this.#cy.edges(".link").length,
-      flows: this.#cy.edges(".flow").map((edge) => edge.data()),
+      peers: Object.fromEntries(places),
+      duties: Object.fromEntries(duties),
+      boxes,
+      radius: peerRadius(cell),
+      links: this.container.querySelectorAll(".link").length,
+      flows: [...this.container.querySelectorAll(".flow")].map((flow) => flow.classList.value),
     };
   }
 
   render() {
-    const { snapshot } = this.store;
-    if (snapshot === null || this.container.clientWidth === 0) return;
-    this.container.parentElement?.classList.toggle("many", snapshot.peers.length > 24);
-    const moved = this.#arrange(snapshot);
-    this.#draw(this.#wanted(snapshot), moved);
-    drawLabels(this.labels, this.#arrangement, snapshot, this.roomy);
-    this.#motion.show(snapshot.flows, this.store.receivedMs, this.roomy ? 5 : 3.5);
-  }
-
-  /** Whether there is room for names and words beside every peer. */
-  get roomy() {
-    return this.#arrangement.cell >= ROOMY_CELL_PX;
-  }
-
-  /** @param {Snapshot} snapshot */
-  #arrange(snapshot) {
-    const { clientWidth, clientHeight } = this.container;
-    const roots = snapshot.peers.filter((p) => p.role === "root").map((p) => p.id);
-    const signature = JSON.stringify([
-      clientWidth,
-      clientHeight,
-      snapshot.peers.map((peer) => peer.id),
-      snapshot.clusters,
-      roots,
-    ]);
-    if (signature === this.#arrangedFor) return false;
-    this.#arrangedFor = signature;
-    this.#arrangement = arrange(snapshot.peers, snapshot.clusters, clientWidth, clientHeight);
-    this.#cy.resize();
-    this.#cy.viewport({ zoom: 1, pan: { x: 0, y: 0 } });
-    return true;
-  }
-
-  /** @param {Snapshot} snapshot */
-  #wanted(snapshot) {
-    const peers = new Map(snapshot.peers.map((peer) => [peer.id, peer]));
-    return [
-      ...this.#boxes(),
-      ...snapshot.peers.map((peer) => this.#peer(peer)),
-      ...this.#links(snapshot, peers),
-      ...this.#tree(snapshot, peers),
-      ...this.#flows(snapshot, peers),
-    ];
-  }
-
-  /** @returns {Wanted[]} */
-  #boxes() {
-    return this.#arrangement.boxes.map(({ id, tier, width, height, x, y }) => ({
-      data: { id: `box:${id}`, width, height },
-      classes: `box tier-${Math.min(tier, 2)}`,
-      position: { x, y },
-    }));
-  }
-
-  /**
-   * @param {Peer} peer
-   * @returns {Wanted}
-   */
-  #peer(peer) {
-    const works = peer.phase === "training" || peer.phase === "evaluating";
-    return {
-      data: {
-        id: peer.id,
-        size: peerSize(peer, this.#arrangement.cell),
-        progress: works && !isGone(peer) ? stepped(100 * peer.progress, this.roomy ? 2 : 10) : 0,
-      },
-      classes: [
-        "peer",
-        isGone(peer) ? "gone" : `phase-${peer.phase}`,
-        `role-${peer.role}`,
-        `state-${peer.state}`,
-        this.roomy ? "" : "dense",
-        this.store.selected === peer.id ? "chosen" : "",
-      ].join(" "),
-      position: this.#placeOf(peer.id),
-    };
-  }
-
-  /**
-   * @param {Snapshot} snapshot
-   * @param {Map<string, Peer>} peers
-   * @returns {Wanted[]}
-   */
-  #links(snapshot, peers) {
-    const { selected } = this.store;
-    const known = snapshot.links.filter((l) => peers.has(l.source) && peers.has(l.target));
-    const touching = known.filter((l) => l.source === selected || l.target === selected);
-    const shown = known.length > LINKS_MAX ? touching : known;
-    return shown.map((link) => ({
-      data: { id: `link:${link.source}:${link.target}`, ...link },
-      classes: touching.includes(link) ? "link chosen" : "link",
-    }));
-  }
-
-  /**
-   * Who reports to whom: members to their aggregator, aggregators to the next tier's.
-   * @param {Snapshot} snapshot
-   * @param {Map<string, Peer>} peers
-   * @returns {Wanted[]}
-   */
-  #tree(snapshot, peers) {
-    const byId = new Map(snapshot.clusters.map((cluster) => [cluster.id, cluster]));
-    return snapshot.clusters.flatMap((cluster) =>
-      cluster.members.flatMap((member) => {
-        const source = cluster.tier === 1 ? member : byId.get(member)?.aggregator;
-        const target = cluster.aggregator;
-        if (!source || source === target || !peers.has(source) || !peers.has(target)) return [];
-        return [
-          {
-            data: { id: `tree:${cluster.id}:${source}`, source, target },
-            classes: cluster.tier === 1 ? "tree" : "tree high",
-          },
-        ];
-      }),
+    const snapshot = this.store.shown;
+    const { clientWidth: width, clientHeight: height } = this.container;
+    if (snapshot === null || width === 0) return;
+    this.#arrange(snapshot, width, height);
+    const picture = new Picture(snapshot, this.#arrangement, this.store, this.layers);
+    render(
+      html`<svg width=${width} height=${height} role="img" aria-label=${topologySummary(snapshot)}>
+        ${picture.draw()}
+      </svg>`,
+      this.container,
     );
+    if (!this.store.replaying) {
+      this.#motion.show(snapshot.flows, this.store.receivedMs, (flow) => picture.flowPath(flow));
+    }
   }
 
   /**
    * @param {Snapshot} snapshot
-   * @param {Map<string, Peer>} peers
-   * @returns {Wanted[]}
+   * @param {number} width
+   * @param {number} height
    */
-  #flows(snapshot, peers) {
-    /** @type {Map<string, Wanted>} */
-    const edges = new Map();
-    for (const { source, target, kind, age_s } of snapshot.flows) {
-      if (!peers.has(source) || !peers.has(target) || age_s > FLOW_SEEN_S) continue;
-      const id = `flow:${kind}:${source}:${target}`;
-      const fade = Math.round((1 - age_s / FLOW_SEEN_S) * 4) / 4;
-      const bow = bowedPath(this.#placeOf(source), this.#placeOf(target)).bow;
-      const data = { id, source, target, kind, opacity: 0.3 + 0.7 * fade, bow };
-      edges.set(id, { data, classes: `flow ${kind} ${this.roomy ? "" : "dense"}` });
+  #arrange(snapshot, width, height) {
+    const clusters = this.#withGhosts(snapshot);
+    const signature = JSON.stringify([
+      width,
+      height,
+      snapshot.peers.map((peer) => [peer.id, peer.name]),
+      clusters.map(({ id, tier, index, members }) => [id, tier, index, members]),
+    ]);
+    if (signature === this.#arrangedFor) return;
+    this.#arrangedFor = signature;
+    this.#arrangement = arrange(snapshot.peers, clusters, width, height);
+  }
+
+  /**
+   * Peers that are gone, and so in no cluster any more, stay where they were seen last.
+   * @param {Snapshot} snapshot
+   */
+  #withGhosts({ peers, clusters }) {
+    const inside = new Set();
+    for (const cluster of clusters) {
+      if (cluster.tier !== 1) continue;
+      for (const id of cluster.members) {
+        inside.add(id);
+        this.#homes.set(id, cluster.index);
+      }
     }
-    return [...edges.values()];
+    const ghosts = peers.filter((peer) => isGone(peer) && !inside.has(peer.id));
+    if (ghosts.length === 0) return clusters;
+    return clusters.map((cluster) => {
+      if (cluster.tier !== 1) return cluster;
+      const here = ghosts.filter((peer) => this.#homes.get(peer.id) === cluster.index);
+      return { ...cluster, members: [...cluster.members, ...here.map((peer) => peer.id)] };
+    });
   }
 
   /** @param {string} id */
   #placeOf(id) {
     return this.#arrangement.places.get(id) ?? { x: -100, y: -100 };
   }
+}
+
+/** @param {EventTarget | null} target */
+function peerAt(target) {
+  const element = target instanceof Element ? target.closest("[data-peer]") : null;
+  return element?.getAttribute("data-peer") ?? "";
+}
+
+/** One drawing of one snapshot. */
+class Picture {
+  /**
+   * @param {Snapshot} snapshot
+   * @param {import("./layout.js").Arrangement} arrangement
+   * @param {Store} store
+   * @param {{links: boolean, tree: boolean}} layers
+   */
+  constructor(snapshot, arrangement, store, layers) {
+    this.snapshot = snapshot;
+    this.arrangement = arrangement;
+    this.store = store;
+    this.layers = layers;
+    this.roomy = arrangement.cell >= ROOMY_CELL_PX;
+    this.radius = peerRadius(arrangement.cell);
+    this.peers = new Map(snapshot.peers.map((peer) => [peer.id, peer]));
+    this.clusters = new Map(snapshot.clusters.map((cluster) => [cluster.id, cluster]));
+    /** The cluster a member belongs to, by peer id in tier 1, by cluster id above. */
+    this.parents = new Map(
+      snapshot.clusters.flatMap((cluster) => cluster.members.map((member) => [member, cluster])),
+    );
+    this.root = snapshot.clusters.find((cluster) => !this.parents.has(cluster.id));
+  }
+
+  draw() {
+    const flows = this.#flows();
+    return html`<g class="boxes">${this.arrangement.boxes.map((box) => this.#box(box))}</g>
+      <g class="links">${this.layers.links && this.#links(flows)}</g>
+      <g class="tree">${this.layers.tree && this.#tree()}</g>
+      <g class="flows">${flows.map((flow) => this.#flow(flow))}</g>
+      <g class="duties">${this.snapshot.clusters.map((cluster) => this.#duty(cluster))}</g>
+      <g class=${`peers ${this.roomy ? "roomy" : ""}`}>${this.#everyone()}</g>`;
+  }
 
   /**
-   * Make the graph show what is wanted, touching only what differs.
-   * @param {Wanted[]} wanted
-   * @param {boolean} moved
+   * Where in the tree a flow runs: from seat to seat. Null if its ends are not in the tree.
+   * @param {Flow} flow
    */
-  #draw(wanted, moved) {
-    const glides = !matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const glide = moved && glides && this.#arrangement.places.size <= GLIDING_PEERS_MAX;
-    const stays = new Set(wanted.map((element) => element.data.id));
-    this.#cy.batch(() => {
-      for (const id of this.#drawn.keys()) {
-        if (stays.has(id)) continue;
-        this.#cy.getElementById(id).remove();
-        this.#drawn.delete(id);
-      }
-      for (const element of wanted) this.#drawOne(element, moved, glide);
+  flowPath({ source, target, kind }) {
+    const [from, to] =
+      kind === "head" ? this.#wayDown(source, target) : this.#wayUp(source, target, kind);
+    return from && to ? treePath(from, to, sidestep(kind)) : null;
+  }
+
+  /**
+   * @param {string} source
+   * @param {string} target
+   * @param {"contribution" | "aggregate" | "head"} kind
+   */
+  #wayUp(source, target, kind) {
+    const home = this.parents.get(source);
+    if (kind === "contribution") return [this.#above(source), this.#below(home?.id)];
+    let upper = home;
+    let lower = home;
+    while (upper && (upper === home || upper.aggregator !== target)) {
+      lower = upper;
+      upper = this.parents.get(upper.id);
+    }
+    return [this.#top(lower?.id), this.#below(upper?.id)];
+  }
+
+  /**
+   * A new head goes from the root to the clusters, and from their aggregators to the members.
+   * @param {string} source
+   * @param {string} target
+   */
+  #wayDown(source, target) {
+    const home = this.parents.get(target);
+    if (home && home !== this.parents.get(source)) return [this.#below(this.root?.id), this.#top(home.id)];
+    return [this.#below(home?.id), this.#above(target)];
+  }
+
+  /** @param {string} peer */
+  #above(peer) {
+    const place = this.arrangement.places.get(peer);
+    return place && { x: place.x, y: place.y - this.radius };
+  }
+
+  /** @param {string | undefined} cluster */
+  #below(cluster) {
+    const seat = cluster === undefined ? undefined : this.arrangement.duties.get(cluster);
+    return seat && { x: seat.x, y: seat.y + this.dutyHalf };
+  }
+
+  /** @param {string | undefined} cluster */
+  #top(cluster) {
+    const seat = cluster === undefined ? undefined : this.arrangement.duties.get(cluster);
+    return seat && { x: seat.x, y: seat.y - this.dutyHalf };
+  }
+
+  get dutyHalf() {
+    return this.roomy ? DUTY_HALF_PX : Math.min(9, this.arrangement.cell * 0.36);
+  }
+
+  /** @param {import("./layout.js").Box} box */
+  #box({ id, x, y, width, height, tier, title, members }) {
+    const gone = members.filter((member) => isGone(this.peers.get(member))).length;
+    const wordy = width > 210;
+    const count = wordy ? plural(members.length, "peer") : String(members.length);
+    const short = wordy ? title : title.replace("Cluster ", "C").replace("Tier ", "T").replace(", cluster ", "·");
+    const text = members.length > 0 && width > 70 ? `${short} · ${count}` : short;
+    const missing = gone > 0 ? (wordy ? `${gone} gone` : `✕${gone}`) : "";
+    return html`<${Memo}
+      key=${`box ${id}`}
+      sign=${`${x} ${y} ${width} ${height} ${text} ${missing}`}
+      draw=${() => html`<g>
+        <rect class=${`box tier-${Math.min(tier, 2)}`} x=${x} y=${y} width=${width} height=${height} rx=${this.roomy ? 12 : 6} />
+        <text class="box-title" x=${x + (this.roomy ? 12 : 5)} y=${y + (this.roomy ? 21 : 11)}>${text}</text>
+        ${missing &&
+        html`<text class="box-title gone" x=${x + width - (this.roomy ? 12 : 4)} y=${y + (this.roomy ? 21 : 11)} text-anchor="end">${missing}</text>`}
+      </g>`}
+    />`;
+  }
+
+  /** @param {Flow[]} flows */
+  #links(flows) {
+    const { selected } = this.store;
+    const { places, cell } = this.arrangement;
+    const busy = new Map(flows.map((flow) => [pair(flow.source, flow.target), flow.kind]));
+    const known = this.snapshot.links.filter((l) => places.has(l.source) && places.has(l.target));
+    const chosen = (/** @type {{source: string, target: string}} */ l) =>
+      l.source === selected || l.target === selected;
+    const shown = known.length > LINKS_MAX ? known.filter(chosen) : known;
+    return shown.map((link) => {
+      const path = linkPath(
+        /** @type {Place} */ (places.get(link.source)),
+        /** @type {Place} */ (places.get(link.target)),
+        cell * 0.62,
+      );
+      const kind = busy.get(pair(link.source, link.target));
+      const classes = `link ${chosen(link) ? "chosen" : ""} ${kind ? `busy ${kind}` : ""}`;
+      return html`<${Memo}
+        key=${`link ${link.source} ${link.target}`}
+        sign=${path.d + classes}
+        draw=${() => html`<path class=${classes} d=${path.d} />`}
+      />`;
+    });
+  }
+
+  /** Who reports to whom, seat by seat; the line of a duty's holder is heavier. */
+  #tree() {
+    return this.snapshot.clusters.flatMap((cluster) =>
+      cluster.members.flatMap((member) => {
+        const from = cluster.tier === 1 ? this.#above(member) : this.#top(member);
+        const to = this.#below(cluster.id);
+        if (!from || !to) return [];
+        const lower = this.clusters.get(member);
+        const holds = cluster.aggregator === (cluster.tier === 1 ? member : lower?.aggregator);
+        const gone = cluster.tier === 1 && isGone(this.peers.get(member));
+        const classes = `branch ${holds ? "holds" : ""} ${gone ? "gone" : ""} ${cluster.tier > 1 ? "high" : ""}`;
+        const { d } = treePath(from, to);
+        return html`<${Memo}
+          key=${`tree ${member}`}
+          sign=${d + classes}
+          draw=${() => html`<path class=${classes} d=${d} />`}
+        />`;
+      }),
+    );
+  }
+
+  /** What moves, newest of each way only. */
+  #flows() {
+    /** @type {Map<string, Flow>} */
+    const ways = new Map();
+    for (const flow of this.snapshot.flows) {
+      if (flow.age_s > FLOW_SEEN_S) continue;
+      ways.set(`${flow.kind} ${flow.source} ${flow.target}`, flow);
+    }
+    return [...ways.values()];
+  }
+
+  /** @param {Flow} flow */
+  #flow(flow) {
+    const path = this.flowPath(flow);
+    if (path === null) return null;
+    const fade = Math.max(1, 4 - Math.floor((flow.age_s / FLOW_SEEN_S) * 4));
+    const label = this.roomy && flow.size_bytes > 0 ? bytes(flow.size_bytes) : "";
+    const { x, y } = path.at(flow.kind === "head" ? 0.66 : 0.34);
+    const width = flowWidth(flow.size_bytes) * (this.roomy ? 1 : 0.45);
+    return html`<${Memo}
+      key=${`flow ${flow.kind} ${flow.source} ${flow.target}`}
+      sign=${`${path.d} ${fade} ${label}`}
+      draw=${() => html`<g class=${`flow ${flow.kind} fade-${fade}`}>
+        <path class="way" d=${path.d} stroke-width=${width.toFixed(1)} />
+        <path class="arrow" d=${arrowHead(path, this.roomy ? 8 : 4)} />
+        ${label && html`<text x=${Math.round(x) + (flow.kind === "head" ? 8 : -8)} y=${Math.round(y)} text-anchor=${flow.kind === "head" ? "start" : "end"}>${label}</text>`}
+      </g>`}
+    />`;
+  }
+
+  /** @param {Cluster} cluster */
+  #duty(cluster) {
+    const seat = this.arrangement.duties.get(cluster.id);
+    if (!seat) return null;
+    const isRoot = cluster === this.root;
+    const holder = cluster.aggregator === null ? undefined : this.peers.get(cluster.aggregator);
+    const name = holder?.name ?? (cluster.aggregator === null ? "" : this.store.nameOf(cluster.aggregator));
+    const word = isRoot ? "root" : cluster.tier > 1 ? `tier ${cluster.tier}` : "aggregator";
+    const gone = isGone(holder);
+    return html`<${Memo}
+      key=${`duty ${cluster.id}`}
+      sign=${`${seat.x} ${seat.y} ${name} ${word} ${gone} ${this.roomy} ${this.dutyHalf}`}
+      draw=${() => this.roomy ? RoomySeat({ seat, isRoot, name, word, gone, id: cluster.aggregator }) : SmallSeat({ seat, isRoot, name, half: this.dutyHalf, id: cluster.aggregator })}
+    />`;
+  }
+
+  #everyone() {
+    const passes = matches(this.store.filter);
+    return this.snapshot.peers.toSorted(byName).map((peer) => {
+      const place = this.arrangement.places.get(peer.id);
+      if (!place) return null;
+      const chosen = this.store.selected === peer.id;
+      const dim = !passes(peer);
+      const progress = Math.round(peer.progress * (this.roomy ? 50 : 8));
+      const sign = `${place.x} ${place.y} ${this.radius} ${chosen} ${dim} ${peer.name} ${peer.role} ${peer.state} ${peer.phase} ${progress} ${peer.site}`;
+      return html`<${Memo} key=${peer.id} sign=${sign} draw=${() => this.#peer(peer, place, chosen, dim)} />`;
     });
   }
 
   /**
-   * @param {Wanted} element
-   * @param {boolean} moved
-   * @param {boolean} glide
+   * @param {Peer} peer
+   * @param {Place} place
+   * @param {boolean} chosen
+   * @param {boolean} dim
    */
-  #drawOne(element, moved, glide) {
-    const { data, classes, position } = element;
-    const signature = classes + JSON.stringify(data);
-    const before = this.#drawn.get(data.id);
-    if (before === undefined) {
-      this.#cy.add({ group: data.source ? "edges" : "nodes", data, classes, position });
-    } else {
-      const drawn = this.#cy.getElementById(data.id);
-      if (before !== signature) drawn.data(data).classes(classes);
-      if (moved && position) {
-        if (glide) drawn.stop().animate({ position }, { duration: GLIDE_MS });
-        else drawn.stop().position(position);
-      }
-    }
-    this.#drawn.set(data.id, signature);
+  #peer(peer, place, chosen, dim) {
+    const { radius } = this;
+    const classes = `peer role-${peer.role} state-${peer.state} ${chosen ? "chosen" : ""} ${dim ? "dim" : ""}`;
+    const style = { transform: `translate(${place.x}px, ${place.y}px)` };
+    const lengthMax = Math.max(7, Math.floor(this.arrangement.across / 7.4));
+    return html`<g class=${classes} style=${style} data-peer=${peer.id}>
+      <circle class="halo" r=${radius + (this.roomy ? 8 : 4)} />
+      ${Mark(peer, radius)}
+      ${this.roomy
+        ? html`<text class="name" y=${radius + 16}>${shortened(peer.name, lengthMax)}</text>
+            <text class="word" y=${radius + 30}>${wordFor(peer)}</text>
+            ${peer.site && html`<text class="site" y=${radius + 43}>${shortened(peer.site, lengthMax)}</text>`}`
+        : this.arrangement.cell >= NUMBERED_CELL_PX &&
+          html`<text class="number" y=${radius + Math.min(9, this.arrangement.cell * 0.34)}>${number(peer.name)}</text>`}
+    </g>`;
   }
 }
 
+/** @param {any} props */
+function RoomySeat({ seat, isRoot, name, word, gone, id }) {
+  const label = shortened(name || "nobody yet", 14);
+  const width = 58 + 7 * label.length + 5.6 * word.length;
+  const left = seat.x - width / 2;
+  const classes = `seat ${isRoot ? "root" : ""} ${gone ? "gone" : ""}`;
+  return html`<g class=${classes} data-peer=${id}>
+    <rect x=${left} y=${seat.y - DUTY_HALF_PX} width=${width} height=${2 * DUTY_HALF_PX} rx=${DUTY_HALF_PX} />
+    <path d=${isRoot ? STAR : SIGMA} transform=${`translate(${left + 20} ${seat.y})`} />
+    <text x=${left + 35} y=${seat.y + 4.5}><tspan class="holder">${label}</tspan><tspan class="what" dx="7">${word}</tspan></text>
+  </g>`;
+}
+
+/** @param {any} props */
+function SmallSeat({ seat, isRoot, name, half, id }) {
+  const numbered = half >= NUMBERED_SEAT_PX;
+  const wide = numbered ? half * 1.9 : half;
+  return html`<g class=${`seat small ${isRoot ? "root" : ""}`} data-peer=${id}>
+    <rect x=${seat.x - wide} y=${seat.y - half} width=${wide * 2} height=${half * 2} rx=${half} />
+    <path d=${isRoot ? STAR : SIGMA} transform=${`translate(${seat.x - (numbered ? half * 0.95 : 0)} ${seat.y}) scale(${(half / 12).toFixed(2)})`} />
+    ${numbered && html`<text x=${seat.x + half * 0.6} y=${seat.y + half * 0.42} style=${{ fontSize: `${Math.max(8, half * 1.2)}px` }}>${number(name)}</text>`}
+  </g>`;
+}
+
 /**
- * Progress in steps: finer ones than can be seen would only cost redraws.
- * @param {number} percent
- * @param {number} step
+ * @param {import("./paths.js").Path} path
+ * @param {number} size
  */
-function stepped(percent, step) {
-  return Math.round(percent / step) * step;
+function arrowHead(path, size) {
+  const tip = path.at(1);
+  const before = path.at(0.9);
+  const length = Math.hypot(tip.x - before.x, tip.y - before.y) || 1;
+  const [dx, dy] = [(tip.x - before.x) / length, (tip.y - before.y) / length];
+  const [bx, by] = [tip.x - dx * size, tip.y - dy * size];
+  const side = size * 0.55;
+  const text = (/** @type {number} */ n) => n.toFixed(1);
+  return `M${text(tip.x)} ${text(tip.y)}L${text(bx - dy * side)} ${text(by + dx * side)}L${text(bx + dy * side)} ${text(by - dx * side)}z`;
+}
+
+/**
+ * @param {string} a
+ * @param {string} b
+ */
+function pair(a, b) {
+  return a < b ? `${a} ${b}` : `${b} ${a}`;
+}
+
+/**
+ * @param {string} text
+ * @param {number} length
+ */
+function shortened(text, length) {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+}
+
+/**
+ * What tells a peer apart in very little room: its number, if it has one.
+ * @param {string} name
+ */
+function number(name) {
+  return name.match(/\d+$/)?.[0].slice(-4) ?? name.slice(0, 3);
 }
 
 /**
@@ -288,10 +461,26 @@ export function topologySummary(snapshot) {
   if (clusters > 0) parts.push(plural(clusters, "cluster"), plural(tiers, "tier"));
   const root = snapshot.peers.find((peer) => peer.role === "root");
   if (root) parts.push(`root ${root.name}`);
-  const gone = snapshot.peers.filter(isGone).length;
-  if (gone > 0) parts.push(`${gone} lost`);
   if (snapshot.links.length > LINKS_MAX) {
-    parts.push(`${snapshot.links.length} links: choose a peer to see its own`);
+    parts.push(`${snapshot.links.length} links, a chosen peer's are shown`);
   } else if (snapshot.links.length > 0) parts.push(plural(snapshot.links.length, "link"));
   return parts.join(" · ");
+}
+
+/**
+ * What moves now, in words: from whom to whom, what, and how much.
+ * @param {Snapshot} snapshot
+ * @param {Store} store
+ */
+export function movingText(snapshot, store) {
+  const recent = snapshot.flows.filter((flow) => flow.age_s <= FLOW_SEEN_S).slice(-3).reverse();
+  return recent.map((flow) => {
+    const size = flow.size_bytes > 0 ? ` ${bytes(flow.size_bytes)}` : "";
+    const what = flow.kind === "head" ? "new global model" : flow.kind;
+    return {
+      key: flow.seq,
+      kind: flow.kind,
+      text: `${store.nameOf(flow.source)} → ${store.nameOf(flow.target)} ${what}${size}`,
+    };
+  });
 }

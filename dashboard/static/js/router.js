@@ -1,0 +1,82 @@
+// Addresses: a tab is a path, the peer and the round that are shown are in the query, so that what
+// one person looks at can be sent to another.
+// @ts-check
+
+/** @typedef {import("./store.js").Store} Store */
+
+export const TABS = /** @type {const} */ ([
+  { id: "training", title: "Training" },
+  { id: "search", title: "Search" },
+  { id: "ensemble", title: "Ensemble" },
+  { id: "sessions", title: "Sessions" },
+  { id: "log", title: "Log" },
+]);
+
+export class Router extends EventTarget {
+  /** @param {Store} store */
+  constructor(store) {
+    super();
+    this.store = store;
+    this.#read();
+    addEventListener("popstate", () => {
+      this.#read();
+      this.dispatchEvent(new Event("change"));
+    });
+    store.addEventListener("change", (event) => {
+      const parts = /** @type {CustomEvent<Set<string>>} */ (event).detail;
+      if (parts.has("selected") || parts.has("replay")) this.#write();
+    });
+  }
+
+  /** @returns {string} */
+  get tab() {
+    const path = location.pathname.slice(1);
+    return TABS.some((tab) => tab.id === path) ? path : "training";
+  }
+
+  /**
+   * Where a tab is, with the peer and the round that are shown now.
+   * @param {string} tab
+   */
+  address(tab) {
+    const query = this.#query();
+    return `/${tab}${query ? `?${query}` : ""}`;
+  }
+
+  /**
+   * Follow a link inside the page, unless the user wants a window of its own for it.
+   * @param {MouseEvent} event
+   * @param {string} tab
+   */
+  follow(event, tab) {
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
+    event.preventDefault();
+    this.open(tab);
+  }
+
+  /** @param {string} tab */
+  open(tab) {
+    if (tab === this.tab) return;
+    history.pushState(null, "", this.address(tab));
+    this.dispatchEvent(new Event("change"));
+  }
+
+  #read() {
+    const query = new URLSearchParams(location.search);
+    this.store.select(query.get("peer") ?? "");
+    const round = query.get("round");
+    this.store.replay(round !== null && /^\d{1,9}$/.test(round) ? Number(round) : null);
+  }
+
+  #write() {
+    const address = this.address(location.pathname.slice(1));
+    if (address !== location.pathname + location.search) history.replaceState(null, "", address);
+  }
+
+  #query() {
+    const query = new URLSearchParams();
+    if (this.store.selected) query.set("peer", this.store.selected);
+    if (this.store.round !== null) query.set("round", String(this.store.round));
+    return query.toString();
+  }
+}

@@ -1,0 +1,73 @@
+// Draws views when what they show has changed: once a frame at most, large swarms less often.
+// @ts-check
+
+/** @typedef {import("./store.js").Store} Store */
+/**
+ * @typedef {{show: () => void, parts: string[], pauseMs: number, when?: () => boolean,
+ *   shownMs?: number}} View `when` says whether the view is to be seen at all
+ */
+
+const LARGE_SWARM = 24;
+// What the user just did is shown at once, however large the swarm is.
+const AT_ONCE = new Set(["selected", "table", "theme", "tab", "replay"]);
+
+export class Schedule {
+  /** Views to draw, and whether at once. @type {Map<View, boolean>} */
+  #pending = new Map();
+  #scheduled = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #later;
+
+  /**
+   * @param {Store} store
+   * @param {View[]} views
+   */
+  constructor(store, views) {
+    this.store = store;
+    this.views = views;
+    store.addEventListener("change", (event) => this.mark(/** @type {CustomEvent} */ (event).detail));
+  }
+
+  /** @param {Iterable<string>} changed parts of the store */
+  mark(changed) {
+    const parts = new Set(changed);
+    for (const view of this.views) {
+      const mine = view.parts.filter((part) => parts.has(part));
+      if (mine.length === 0) continue;
+      this.#pending.set(view, this.#pending.get(view) || mine.some((part) => AT_ONCE.has(part)));
+    }
+    this.#schedule();
+  }
+
+  markAll() {
+    this.mark(this.views.flatMap((view) => view.parts));
+  }
+
+  #schedule() {
+    if (this.#scheduled || this.#pending.size === 0) return;
+    this.#scheduled = true;
+    requestAnimationFrame(() => this.#showPending());
+  }
+
+  #showPending() {
+    this.#scheduled = false;
+    const large = (this.store.snapshot?.peers.length ?? 0) > LARGE_SWARM;
+    const now = performance.now();
+    for (const [view, atOnce] of this.#pending) {
+      if (view.when && !view.when()) {
+        this.#pending.delete(view); // opening its tab marks it again
+        continue;
+      }
+      if (large && !atOnce && now - (view.shownMs ?? -Infinity) < view.pauseMs) continue;
+      this.#pending.delete(view);
+      view.shownMs = now;
+      view.show();
+    }
+    if (this.#pending.size > 0) {
+      this.#later ??= setTimeout(() => {
+        this.#later = undefined;
+        this.#schedule();
+      }, 50);
+    }
+  }
+}
