@@ -88,7 +88,7 @@ export class OperatorSheet {
       <h3>Operator</h3>
       ${this.#error && html`<p class="note bad" role="alert">${this.#error}</p>`}
       ${pending
-        ? html`<p class="pending"><i></i>${removed ? "Readmitting" : "Removing"}: ${waiting(pending)}</p>`
+        ? html`<p class="is-pending"><i></i>${removed ? "Readmitting" : "Removing"}: ${waiting(pending)}</p>`
         : this.#button(removed ? "Readmit this peer" : "Remove this peer", action, peer.id, null, !removed)}
     </section>`;
   }
@@ -173,10 +173,11 @@ export class OperatorSheet {
     return html`<section>
       <h3>Alert threshold</h3>
       <form class="threshold" onSubmit=${submit}>
-        <label>Alert when the global accuracy falls by more than <input name="points" type="number" min="0.1" max="100" step="0.1" required placeholder=${(100 * value).toFixed(1)} /> points</label>
+        <label>Alert when the accuracy falls by over <input name="points" type="number" min="0.1" max="100" step="0.1" required placeholder=${(100 * value).toFixed(1)} />
+          points</label>
         <button class="tool" disabled=${this.#busy}>Set</button>
       </form>
-      <p class="hint">${pending ? html`<span class="pending"><i></i>${percent(pending.value)}: ${waiting(pending)}</span>` : `The peers report ${percent(value)}.`}</p>
+      <p class="hint">${pending ? html`<span class="is-pending"><i></i>${percent(pending.value)}: ${waiting(pending)}</span>` : `The peers report ${percent(value)}.`}</p>
     </section>`;
   }
 

@@ -48,25 +48,46 @@ function StudyCard({ study }) {
         <div><dt>Failed</dt><dd>${study.num_failed}</dd></div>
       </dl>
       <progress max=${Math.max(1, study.num_trials)} value=${study.num_done + study.num_failed} aria-label=${`Trials of ${name} that are over`}></progress>
-      <${Trials} study=${study} />
-      <div class="two even">
-        <section>
-          <h3>Best parameters</h3>
-          ${best
-            ? html`<table><tbody>${Object.entries(best.params).map(([key, value]) => html`<tr key=${key}><th scope="row">${key}</th><td class="numeric">${typeof value === "number" ? number(value) : String(value)}</td></tr>`)}</tbody></table>`
-            : html`<p class="hint">No trial is done yet.</p>`}
-        </section>
-        <section>
-          <h3>Workers</h3>
-          ${study.workers.length === 0
-            ? html`<p class="hint">No peer works on it now.</p>`
-            : html`<table>
-                <thead><tr><th scope="col">Peer</th><th scope="col" class="numeric">Trial</th><th scope="col" class="numeric">Done</th></tr></thead>
-                <tbody>${study.workers.map(({ peer, name: worker, trial, num_done }) => html`<tr key=${peer}><th scope="row">${worker}</th><td class="numeric">${trial ?? "idle"}</td><td class="numeric">${num_done}</td></tr>`)}</tbody>
-              </table>`}
-        </section>
+      <div class="two">
+        <${Trials} study=${study} />
+        <div class="side"><${BestParams} study=${study} /><${Workers} study=${study} /></div>
       </div>
     </div>
+  </section>`;
+}
+
+/** @param {{study: Study}} props */
+function BestParams({ study: { best } }) {
+  return html`<section>
+    <h3>Best parameters</h3>
+    ${best
+      ? html`<table>
+          <tbody>
+            ${Object.entries(best.params).map(
+              ([key, value]) =>
+                html`<tr key=${key}><th scope="row">${key}</th><td class="numeric">${typeof value === "number" ? number(value) : String(value)}</td></tr>`,
+            )}
+          </tbody>
+        </table>`
+      : html`<p class="hint">No trial is done yet.</p>`}
+  </section>`;
+}
+
+/** @param {{study: Study}} props */
+function Workers({ study: { workers } }) {
+  return html`<section>
+    <h3>Workers</h3>
+    ${workers.length === 0
+      ? html`<p class="hint">No peer works on it now.</p>`
+      : html`<table>
+          <thead><tr><th scope="col">Peer</th><th scope="col" class="numeric">Trial</th><th scope="col" class="numeric">Done</th></tr></thead>
+          <tbody>
+            ${workers.map(
+              ({ peer, name, trial, num_done }) =>
+                html`<tr key=${peer}><th scope="row">${name}</th><td class="numeric">${trial ?? "idle"}</td><td class="numeric">${num_done}</td></tr>`,
+            )}
+          </tbody>
+        </table>`}
   </section>`;
 }
 

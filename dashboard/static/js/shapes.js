@@ -57,7 +57,7 @@ function Outline(peer, radius) {
     return html`<polygon class=${`${classes} duty`} points=${polygon(6, radius * 1.2)} />`;
   }
   const standby = peer.role === "standby";
-  return html`${standby && html`<circle class="ready" r=${radius + 3.5} />`}
+  return html`${standby && html`<circle class="ready" r=${radius + Math.max(1.8, radius * 0.18)} />`}
     <circle class=${classes} r=${radius} />`;
 }
 

@@ -241,7 +241,7 @@ class Picture {
   /** @param {import("./layout.js").Box} box */
   #box({ id, x, y, width, height, tier, title, members }) {
     const gone = members.filter((member) => isGone(this.peers.get(member))).length;
-    const wordy = width > 210;
+    const wordy = width > 290 || (!this.roomy && width > 130);
     const count = wordy ? plural(members.length, "peer") : String(members.length);
     const short = wordy ? title : title.replace("Cluster ", "C").replace("Tier ", "T").replace(", cluster ", "·");
     const text = members.length > 0 && width > 70 ? `${short} · ${count}` : short;
