@@ -119,6 +119,7 @@ check() {
     step "ruff format" $bin/ruff format --check .
     step "mypy" $bin/mypy
     step "import contracts" $bin/lint-imports --no-cache
+    step "types of the page" npm --prefix dashboard run --silent check
     step "fast tests" $bin/python -m pytest -q -m 'not slow and not network and not browser'
 }
 

@@ -46,6 +46,29 @@ class PlayedSource(FakeSource):
             self.show(self._run.at(moment_s))
 
 
+class StillSource(FakeSource):
+    """Shows one moment, and that it is alive: as an observer does, it tells so each second."""
+
+    def __init__(self, run: FakeRun, moment_s: float) -> None:
+        super().__init__(run.at(moment_s), run.past(moment_s))
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def start(self) -> None:
+        super().start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ending.set()
+        self._thread.join()
+        super().stop()
+
+    def _beat(self) -> None:
+        while not self._ending.wait(1.0):
+            shown = self.snapshot()
+            self.show({**shown, "version": shown["version"] + 1})
+
+
 class PipedSource(FakeSource):
     """Shows what another process writes."""
 
@@ -99,7 +122,7 @@ def _source(options: argparse.Namespace) -> FakeSource:
     if options.piped:
         return PipedSource(nothing_yet())
     if options.at is not None:
-        return FakeSource(run.at(options.at), run.past(options.at))
+        return StillSource(run, options.at)
     return PlayedSource(run, options.speed, options.begin)
 
 

@@ -187,6 +187,7 @@ topology.onHover((peer, { x, y }) => {
   tip.style.top = `${Math.max(0, y - 12)}px`;
 });
 
+place("plain").remove();
 render(html`<${Legend} />`, place("legend"));
 render(
   html`<a href="/api/v1/snapshot">All numbers as JSON</a><span>Everybody may watch; commands need the operator's token.</span>`,

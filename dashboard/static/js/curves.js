@@ -58,6 +58,11 @@ export class Curves {
     }
   }
 
+  /** What is drawn, for a test that wants to know. */
+  get plots() {
+    return this.#charts.map(({ plot }) => plot);
+  }
+
   render() {
     const snapshot = this.store.shown;
     if (snapshot === null) {

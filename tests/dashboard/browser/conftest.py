@@ -35,7 +35,7 @@ def chromium() -> Iterator[Browser]:
     missing = pytest.fail if os.environ.get("CI") else pytest.skip  # CI installs both
     if path is None:
         missing("no Chromium on this machine; SWARM_CHROMIUM may name one")
-    if missing_assets(NODE_MODULES):
+    if missing_assets(NODE_MODULES) or not (NODE_MODULES / "axe-core").is_dir():
         missing("the page's libraries are not installed: npm ci --ignore-scripts in dashboard/")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)

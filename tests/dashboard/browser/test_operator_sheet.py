@@ -1,0 +1,161 @@
+"""The operator's sheet: what is given is pending until the swarm reports it back."""
+
+import json
+
+from fake_run import FakeRun
+from playwright.sync_api import Page, Request, Route, expect
+
+TOKEN = "correct horse battery staple"  # noqa: S105 -- of a server that never was
+
+
+class FakeOperator:
+    """Stands in for the server's side of signing in and of commands."""
+
+    def __init__(self, page: Page) -> None:
+        self.signed_in = False
+        self.commands: list[dict[str, object]] = []
+        page.route("**/api/v1/operator", self._state)
+        page.route("**/api/v1/operator/session", self._session)
+        page.route("**/api/v1/operator/commands", self._command)
+
+    def _state(self, route: Route) -> None:
+        csrf = "one" if self.signed_in else None
+        route.fulfill(json={"enabled": True, "signed_in": self.signed_in, "csrf": csrf})
+
+    def _session(self, route: Route, request: Request) -> None:
+        if request.method == "POST" and request.post_data_json != {"token": TOKEN}:
+            route.fulfill(json={"message": "this is not the operator's token"})
+            return
+        self.signed_in = request.method == "POST"
+        route.fulfill(json={"csrf": "one"})
+
+    def _command(self, route: Route, request: Request) -> None:
+        assert request.headers["x-csrf-token"] == "one"
+        self.commands.append(json.loads(request.post_data or ""))
+        route.fulfill(status=202, json={})
+
+
+def reported(snapshot, version, state, **changes):
+    """The snapshot in which the swarm says what it did with the one command."""
+    ids = [peer["id"] for peer in snapshot["peers"]]
+    command = {
+        "id": "a",
+        "action": "pause",
+        "peer": None,
+        "value": None,
+        "sequence": 1,
+        "unix_s": 1_790_000_000.0,
+        "expires_unix_s": 1_790_000_600.0,
+        "state": state,
+        "confirmed_by": ids if state == "confirmed" else ids[:2],
+        "waiting_for": [] if state == "confirmed" else ids[2:],
+    } | changes.pop("command", {})
+    operator = snapshot["operator"] | {"enabled": True, "commands": [command]} | changes
+    return snapshot | {"version": version, "operator": operator}
+
+
+def enabled(snapshot, version):
+    return snapshot | {"version": version, "operator": snapshot["operator"] | {"enabled": True}}
+
+
+def sign_in(page: Page) -> None:
+    page.get_by_role("button", name="Operator", exact=True).click()
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def test_a_dashboard_without_operator_says_how_to_get_one(still, open_page):
+    page = open_page(still("--at", "46.8").url)
+
+    page.get_by_role("button", name="Operator", exact=True).click()
+
+    sheet = page.get_by_role("dialog", name="Operator")
+    expect(sheet).to_contain_text("This dashboard only watches")
+    expect(sheet.get_by_role("button", name="Pause")).to_have_count(0)
+
+
+def test_a_command_is_pending_until_the_swarm_reports_it(serve, open_page):
+    served = serve("--piped")
+    snapshot = FakeRun(6).at(16.0)
+    served.show(enabled(snapshot, 20_000))
+    page = open_page(served.url)
+    operator = FakeOperator(page)
+    expect(page.locator("#title")).to_contain_text("Live")
+    sign_in(page)
+    sheet = page.get_by_role("dialog", name="Operator")
+    expect(sheet).to_contain_text("The peers report running")
+    expect(sheet.get_by_role("button", name="Resume")).to_be_disabled()
+
+    sheet.get_by_role("button", name="Pause").click()
+    expect(sheet.get_by_role("button", name="Pause")).to_be_enabled()
+    assert operator.commands == [{"action": "pause"}]
+    expect(sheet).to_contain_text("The peers report running")  # a click changes nothing
+
+    served.show(reported(snapshot, 20_001, "pending"))
+    expect(sheet.get_by_role("button", name="Pause: pending")).to_be_disabled()
+    expect(sheet.locator(".command.pending")).to_contain_text("2 of 6 peers report it")
+    served.show(reported(snapshot, 20_002, "confirmed", run_state="paused"))
+    expect(sheet.locator(".command.confirmed")).to_contain_text("by 6 peers")
+    expect(sheet).to_contain_text("The peers report paused")
+    expect(sheet.get_by_role("button", name="Resume")).to_be_enabled()
+    sheet.get_by_role("button", name="Close").click()
+    expect(page.locator(".figure.round")).to_contain_text("Paused by an operator")
+
+
+def test_a_peer_is_removed_only_after_a_second_click(serve, open_page):
+    served = serve("--piped")
+    snapshot = FakeRun(6).at(16.0)
+    served.show(enabled(snapshot, 20_000))
+    page = open_page(served.url)
+    operator = FakeOperator(page)
+    expect(page.locator("#title")).to_contain_text("Live")
+    sign_in(page)
+    page.get_by_role("button", name="Close").click()
+    peer = snapshot["peers"][1]["id"]
+
+    page.get_by_role("button", name="peer-2", exact=True).first.click()
+    panel = page.get_by_role("complementary", name="peer-2")
+    panel.get_by_role("button", name="Remove this peer").click()
+    assert operator.commands == []
+    panel.get_by_role("button", name="Really: remove this peer?").click()
+    expect(panel.get_by_role("button", name="Remove this peer")).to_be_enabled()
+    assert operator.commands == [{"action": "remove", "peer": peer}]
+
+    command = {"action": "remove", "peer": peer}
+    served.show(reported(snapshot, 20_001, "pending", command=command))
+    expect(panel).to_contain_text("Removing: 2 of 6 peers report it")
+    served.show(reported(snapshot, 20_002, "confirmed", command=command, removed=[peer]))
+    expect(panel.get_by_role("button", name="Readmit this peer")).to_be_visible()
+
+
+def test_the_alert_threshold_is_given_as_a_share(serve, open_page):
+    served = serve("--piped")
+    snapshot = FakeRun(6).at(16.0)
+    served.show(enabled(snapshot, 20_000))
+    page = open_page(served.url)
+    operator = FakeOperator(page)
+    expect(page.locator("#title")).to_contain_text("Live")
+    sign_in(page)
+    sheet = page.get_by_role("dialog", name="Operator")
+
+    sheet.get_by_label("Alert when the accuracy falls by over").fill("12.5")
+    sheet.get_by_role("button", name="Set").click()
+
+    expect(sheet.get_by_role("button", name="Set")).to_be_enabled()
+    assert operator.commands == [{"action": "threshold", "value": 0.125}]
+    expect(sheet).to_contain_text("The peers report 10.0 %")
+
+
+def test_signing_out_leaves_no_commands(serve, open_page):
+    served = serve("--piped")
+    served.show(enabled(FakeRun(6).at(16.0), 20_000))
+    page = open_page(served.url)
+    FakeOperator(page)
+    expect(page.locator("#title")).to_contain_text("Live")
+    sign_in(page)
+    sheet = page.get_by_role("dialog", name="Operator")
+
+    sheet.get_by_role("button", name="Sign out").click()
+
+    expect(sheet.get_by_label("Token")).to_be_visible()
+    expect(sheet.get_by_role("button", name="Pause")).to_have_count(0)
