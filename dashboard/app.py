@@ -24,12 +24,10 @@ from dashboard.metrics import CONTENT_TYPE, exposition
 from dashboard.operator_api import operator_blueprint
 from dashboard.pump import Pump
 from dashboard.snapshot import SnapshotSource
+from dashboard.tabs import TABS
 
 _WATCHERS = "watchers"
 """The room of sockets that hold a snapshot, and so can use updates."""
-
-TABS = ("training", "search", "ensemble", "sessions", "log")
-"""Each has an address of its own; `/` is the first one."""
 
 _MESSAGE_BYTES_MAX = 4096
 """Browsers send nothing but the protocol's own small packets."""

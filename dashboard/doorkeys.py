@@ -10,6 +10,7 @@ from werkzeug.http import parse_cookie
 
 from dashboard.config import DashboardConfig
 from dashboard.sessions import LASTS_S, LockOut, Session, Sessions
+from dashboard.tabs import ADDRESSES
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -45,7 +46,7 @@ class Doorkeys:
         if not self._config.view_needs_token:
             return True
         path = environ.get("PATH_INFO", "")
-        if path == "/" or path.startswith(_CLOSED_DOORS):
+        if path in ADDRESSES or path.startswith(_CLOSED_DOORS):
             return True  # the page asks for the token then
         return self._find(environ) is not None or self._bears_token(environ)
 
