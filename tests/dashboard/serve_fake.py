@@ -21,11 +21,12 @@ from swarm.core.errors import NetworkError
 
 
 class PlayedSource(FakeSource):
-    """Plays a run by the clock, over and over, twenty snapshots a second."""
+    """Plays a run by the clock; each snapshot says when it was made, for benchmarks."""
 
-    def __init__(self, run: FakeRun, speed: float, begin_s: float) -> None:
+    def __init__(self, run: FakeRun, speed: float, begin_s: float, updates_per_s: float) -> None:
         super().__init__(run.at(begin_s), run.past(begin_s))
         self._run, self._speed, self._begin_s = run, speed, begin_s
+        self._pause_s = 1 / updates_per_s
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._play, daemon=True)
 
@@ -40,10 +41,15 @@ class PlayedSource(FakeSource):
 
     def _play(self) -> None:
         started_s = time.monotonic()
-        while not self._ending.wait(0.05):
+        due_s = started_s
+        while not self._ending.wait(max(0.0, due_s - time.monotonic())):
+            due_s += self._pause_s
             moment_s = self._begin_s + (time.monotonic() - started_s) * self._speed
-            self.past = self._run.past(moment_s)
-            self.show(self._run.at(moment_s))
+            shown = self._run.at(moment_s)
+            if shown["head"]["round"] + 1 != len(self.past):
+                self.past = self._run.past(moment_s)
+            shown["observer"]["stamp_ms"] = 1000 * time.monotonic()
+            self.show(shown)
 
 
 class StillSource(FakeSource):
@@ -96,6 +102,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=5000)
     parser.add_argument("--clients-max", type=int, default=64)
     parser.add_argument("--speed", type=float, default=1.0)
+    parser.add_argument("--updates-per-s", type=float, default=20.0)
     parser.add_argument("--begin", type=float, default=0.0)
     parser.add_argument("--at", type=float)
     parser.add_argument("--real", action="store_true", help="not the stand-in data")
@@ -123,7 +130,7 @@ def _source(options: argparse.Namespace) -> FakeSource:
         return PipedSource(nothing_yet())
     if options.at is not None:
         return StillSource(run, options.at)
-    return PlayedSource(run, options.speed, options.begin)
+    return PlayedSource(run, options.speed, options.begin, options.updates_per_s)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,208 @@
+"""`python -m benchmarks.dashboard`: what the page costs a browser, and the server with many.
+
+The main thread's share is measured in a real Chromium: the time of its tasks, as the browser's own
+performance timeline counts them (`Performance.getMetrics`, TaskDuration: scripts, styles, layout,
+paint), over the time that passed, while a made-up run of 6 and of 500 peers sends a snapshot that
+differs every 100 ms. The delay of updates is measured at socket clients: from the moment the server's
+source changed, which the snapshot carries, to the moment a client has the update; one process holds
+all clients, one the server, so that both share the machine as browsers on it would. The observer's
+loop is measured in a real observer of a real swarm: how late trio wakes it.
+"""
+
+import argparse
+import json
+import signal
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+SERVER = Path(__file__).parent.parent / "tests" / "dashboard" / "serve_fake.py"
+MADE_UP = (str(SERVER), "--port", "0", "--updates-per-s", "10", "--begin", "62")
+"""A run that never happened, played from its seventh round on."""
+TARGETS = {
+    "main_thread_share_6": 0.2,
+    "main_thread_share_500": 0.35,
+    "update_delay_p99_ms": 150.0,
+    "observer_loop_p99_ms": 50.0,
+}
+"""What the project asks for, on two cores."""
+
+
+def main() -> None:
+    """Print a table, and with --json one JSON object as the last line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=15.0, help="of each measurement")
+    parser.add_argument("--clients", type=int, default=100)
+    parser.add_argument("--only", choices=["browser", "clients", "observer"])
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    results: dict[str, float] = {}
+    if options.only in {None, "browser"}:
+        results |= {
+            f"main_thread_share_{peers}": main_thread_share(peers, options.seconds)
+            for peers in (6, 500)
+        }
+    if options.only in {None, "clients"}:
+        results |= update_delays(options.clients, options.seconds)
+    if options.only in {None, "observer"}:
+        results |= observer_lag(options.seconds)
+    for name, value in results.items():
+        target = f"  (target: at most {TARGETS[name]})" if name in TARGETS else ""
+        print(f"{name:28} {value:10.3f}{target}")
+    if options.json:
+        print(json.dumps(results))
+
+
+def main_thread_share(num_peers: int, seconds: float) -> float:
+    """Share of a browser's main thread that the page takes at ten updates a second."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 -- its loop excludes trio's
+
+    cluster_size = 3 if num_peers <= 12 else 10
+    made_up = [*MADE_UP, "--peers", str(num_peers), "--cluster-size", str(cluster_size)]
+    with Server(*made_up) as server:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path="/usr/bin/chromium",
+                args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+            )
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            page.goto(server.url)
+            page.locator("#graph .peer").nth(num_peers - 1).wait_for(state="attached")
+            timeline = page.context.new_cdp_session(page)
+            timeline.send("Performance.enable", {"timeDomain": "timeTicks"})
+            page.wait_for_timeout(2000)  # fonts, first layouts, compiled scripts
+            first, version = _metrics(timeline), page.evaluate("swarm.store.snapshot.version")
+            updates = page.evaluate(_COUNT_UPDATES, 1000 * seconds)
+            last = _metrics(timeline)
+            assert page.evaluate("swarm.store.snapshot.version") > version
+            browser.close()
+    passed_s = last["Timestamp"] - first["Timestamp"]
+    print(f"{num_peers} peers: {updates / passed_s:.1f} updates a second", file=sys.stderr)
+    return (last["TaskDuration"] - first["TaskDuration"]) / passed_s
+
+
+_COUNT_UPDATES = """(ms) => new Promise((done) => {
+  let count = 0;
+  swarm.store.addEventListener("change", (event) => { if (event.detail.has("peers")) count += 1; });
+  setTimeout(() => done(count), ms);
+})"""
+
+
+def _metrics(timeline: Any) -> dict[str, float]:
+    answer = timeline.send("Performance.getMetrics")
+    return {metric["name"]: metric["value"] for metric in answer["metrics"]}
+
+
+def update_delays(num_clients: int, seconds: float) -> dict[str, float]:
+    """How late updates reach many browsers' sockets at once."""
+    with Server(*MADE_UP, "--clients-max", str(num_clients + 8)) as server:
+        delays_ms: list[float] = []
+        counting, ending = threading.Event(), threading.Event()
+        readers = [
+            threading.Thread(target=_listen, args=(server.url, delays_ms, counting, ending))
+            for _ in range(num_clients)
+        ]
+        for reader in readers:
+            reader.start()
+        time.sleep(3)  # noqa: TID251 -- all are connected and greeted
+        counting.set()
+        time.sleep(seconds)  # noqa: TID251 -- threads measure meanwhile
+        ending.set()
+        for reader in readers:
+            reader.join(10)
+    assert delays_ms, "no update arrived"
+    cut = statistics.quantiles(delays_ms, n=100)
+    return {
+        "clients": num_clients,
+        "updates_per_client_s": len(delays_ms) / num_clients / seconds,
+        "update_delay_p50_ms": cut[49],
+        "update_delay_p99_ms": cut[98],
+    }
+
+
+def _listen(
+    url: str, delays_ms: list[float], counting: threading.Event, ending: threading.Event
+) -> None:
+    """Be one browser's socket: engine.io's and socket.io's framing, no parsing beyond the stamp."""
+    from simple_websocket import Client, ConnectionClosed  # noqa: PLC0415 -- only clients need it
+
+    address = url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket"
+    socket = Client.connect(address, headers={"Origin": url})
+    try:
+        while not ending.is_set():
+            text = socket.receive(timeout=1)
+            if text is None:
+                continue
+            now_ms = 1000 * time.monotonic()
+            if text.startswith("0"):
+                socket.send("40")
+            elif text == "2":
+                socket.send("3")
+            elif counting.is_set() and '"update"' in text[:12]:
+                delays_ms.append(now_ms - _stamp_ms(text))
+    except ConnectionClosed as error:
+        print(f"a client was cut off: {error}", file=sys.stderr)
+    finally:
+        socket.close()
+
+
+def _stamp_ms(text: str) -> float:
+    at = text.index(_STAMP) + len(_STAMP)
+    return float(text[at : text.index("}", at)])
+
+
+_STAMP = '"stamp_ms":'
+"""Where serve_fake.py says when its source changed, on this machine's monotonic clock."""
+
+
+def observer_lag(seconds: float) -> dict[str, float]:
+    """How late the loop of an observer wakes up, beside six peers that train."""
+    from benchmarks.swarm_processes import SwarmProcesses  # noqa: PLC0415 -- heavy
+
+    session = ["--dataset", "digits", "--model", "cnn", "--rounds", "500", "--min-peers", "6"]
+    with SwarmProcesses(6, [*session, "--local-epochs", "4", "--batch-size", "16"]) as swarm:
+        swarm.wait_event("adopted", 240, round=2)
+        dashboard = ["-m", "benchmarks.observed_dashboard", f"127.0.0.1:{swarm.ports[0]}"]
+        with Server(*dashboard) as server:
+            ending = threading.Event()
+            reader = threading.Thread(target=_listen, args=(server.url, [], ending, ending))
+            reader.start()
+            time.sleep(seconds)  # noqa: TID251 -- the observer measures meanwhile
+            ending.set()
+            reader.join(10)
+        lags = json.loads(server.last_line)
+    return {
+        "observer_loop_p50_ms": lags["loop_lag_p50_ms"],
+        "observer_loop_p99_ms": lags["loop_lag_p99_ms"],
+        "observer_loop_max_ms": lags["loop_lag_max_ms"],
+    }
+
+
+class Server:
+    """A dashboard in a process of its own."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._arguments = arguments
+
+    def __enter__(self) -> "Server":
+        self._process = subprocess.Popen(
+            [sys.executable, *self._arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.url = self._process.stdout.readline().removeprefix("Dashboard: ").strip()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        rest, _ = self._process.communicate(timeout=15)
+        self.last_line = rest.strip().rpartition("\n")[2]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""A real dashboard that, when it is stopped, prints how late its observer's loop woke up.
+
+`python -m benchmarks.observed_dashboard <ip:port of a peer>`, for `benchmarks.dashboard`.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import cast
+
+import trio
+
+from dashboard.config import DashboardConfig
+from dashboard.server import serve
+from dashboard.snapshot import SnapshotSource
+from swarm.peer.lag import LagMeter
+from swarm.peer.observer import Observer
+
+
+class MeasuredObserver(Observer):
+    """An observer with a meter in its loop."""
+
+    def __init__(self, bootstraps: list[str]) -> None:
+        super().__init__(bootstraps)
+        self._meter = LagMeter()
+
+    def stop(self) -> None:
+        """Stop, and say what was measured."""
+        super().stop()
+        print(json.dumps(self._meter.report()), flush=True)
+
+    async def _watch(self, folder: Path) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._meter.run)
+            await super()._watch(folder)
+            nursery.cancel_scope.cancel()
+
+
+def main() -> int:
+    """Serve until stopped."""
+    bootstraps = sys.argv[1:]
+    return serve(
+        lambda: cast(SnapshotSource, MeasuredObserver(bootstraps)), DashboardConfig(port=0)
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
