@@ -1,12 +1,12 @@
 """`python -m benchmarks.dashboard`: what the page costs a browser, and the server with many.
 
-The main thread's share is measured in a real Chromium: the time of its tasks, as the browser's own
-performance timeline counts them (`Performance.getMetrics`, TaskDuration: scripts, styles, layout,
-paint), over the time that passed, while a made-up run of 6 and of 500 peers sends a snapshot that
-differs every 100 ms. The delay of updates is measured at socket clients: from the moment the server's
-source changed, which the snapshot carries, to the moment a client has the update; one process holds
-all clients, one the server, so that both share the machine as browsers on it would. The observer's
-loop is measured in a real observer of a real swarm: how late trio wakes it.
+The main thread's share is measured in a real Chromium: the time of its tasks (scripts, styles,
+layout, paint), as the browser's own performance timeline counts them (`Performance.getMetrics`,
+TaskDuration), over the time that passed, while a made-up run of 6 and of 500 peers sends a
+snapshot that differs every 100 ms. The delay of updates is measured at socket clients, from the
+moment the server's source changed, which the snapshot carries, to the moment a client has the
+update; one process holds all clients, another the server. The observer's loop is measured inside
+a real dashboard of a real swarm: how late trio wakes up.
 """
 
 import argparse
@@ -63,23 +63,22 @@ def main_thread_share(num_peers: int, seconds: float) -> float:
 
     cluster_size = 3 if num_peers <= 12 else 10
     made_up = [*MADE_UP, "--peers", str(num_peers), "--cluster-size", str(cluster_size)]
-    with Server(*made_up) as server:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path="/usr/bin/chromium",
-                args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
-            )
-            page = browser.new_page(viewport={"width": 1440, "height": 900})
-            page.goto(server.url)
-            page.locator("#graph .peer").nth(num_peers - 1).wait_for(state="attached")
-            timeline = page.context.new_cdp_session(page)
-            timeline.send("Performance.enable", {"timeDomain": "timeTicks"})
-            page.wait_for_timeout(2000)  # fonts, first layouts, compiled scripts
-            first, version = _metrics(timeline), page.evaluate("swarm.store.snapshot.version")
-            updates = page.evaluate(_COUNT_UPDATES, 1000 * seconds)
-            last = _metrics(timeline)
-            assert page.evaluate("swarm.store.snapshot.version") > version
-            browser.close()
+    with Server(*made_up) as server, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium",
+            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+        )
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(server.url)
+        page.locator("#graph .peer").nth(num_peers - 1).wait_for(state="attached")
+        timeline = page.context.new_cdp_session(page)
+        timeline.send("Performance.enable", {"timeDomain": "timeTicks"})
+        page.wait_for_timeout(2000)  # fonts, first layouts, compiled scripts
+        first, version = _metrics(timeline), page.evaluate("swarm.store.snapshot.version")
+        updates = page.evaluate(_COUNT_UPDATES, 1000 * seconds)
+        last = _metrics(timeline)
+        assert page.evaluate("swarm.store.snapshot.version") > version
+        browser.close()
     passed_s = last["Timestamp"] - first["Timestamp"]
     print(f"{num_peers} peers: {updates / passed_s:.1f} updates a second", file=sys.stderr)
     return (last["TaskDuration"] - first["TaskDuration"]) / passed_s
@@ -87,7 +86,7 @@ def main_thread_share(num_peers: int, seconds: float) -> float:
 
 _COUNT_UPDATES = """(ms) => new Promise((done) => {
   let count = 0;
-  swarm.store.addEventListener("change", (event) => { if (event.detail.has("peers")) count += 1; });
+  swarm.store.addEventListener("change", ({ detail }) => (count += detail.has("peers")));
   setTimeout(() => done(count), ms);
 })"""
 
@@ -127,7 +126,7 @@ def update_delays(num_clients: int, seconds: float) -> dict[str, float]:
 def _listen(
     url: str, delays_ms: list[float], counting: threading.Event, ending: threading.Event
 ) -> None:
-    """Be one browser's socket: engine.io's and socket.io's framing, no parsing beyond the stamp."""
+    """Be one browser's socket: of an update, nothing is read but the stamp."""
     from simple_websocket import Client, ConnectionClosed  # noqa: PLC0415 -- only clients need it
 
     address = url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket"
