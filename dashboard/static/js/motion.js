@@ -13,9 +13,9 @@ export const FLOW_COLOURS = /** @type {const} */ ({
 
 const TRAVEL_S = 1.2;
 const TRAIL = [0, 0.06];
-const FLOWS_MAX = 120;
+const FLOWS_MAX = 60;
 // Dots need no more: half the frames cost half the time.
-const FRAME_MS = 33;
+const FRAME_MS = 40;
 
 export class Motion {
   /** @type {{flow: Flow, path: Path, startedMs: number}[]} */

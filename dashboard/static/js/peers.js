@@ -16,6 +16,10 @@ import { isGone, stateSign, stateWord } from "./peer.js";
  *   value: (peer: Peer) => string | number | null, show?: (peer: Peer) => unknown}} Column
  */
 
+const ROW_PX = 28;
+const ROWS_MAX = 120;
+const ROWS_BLOCK = 15;
+
 /** @type {Column[]} */
 const COLUMNS = [
   { key: "name", title: "Peer", value: (p) => p.name },
@@ -74,6 +78,7 @@ const COLUMNS = [
 export function Peers({ store }) {
   const all = store.shown?.peers ?? [];
   const shown = sorted(all.filter(matches(store.filter)), store.sort);
+  const [above, until] = rowsInSight(shown.length, store.tableTop);
   return html`<div class="card-head">
       <h2 id="peers-heading">Peers</h2>
       <p class="hint" role="status">${countText(shown.length, all.length)}</p>
@@ -87,27 +92,50 @@ export function Peers({ store }) {
         />
       </label>
     </div>
-    <div class="scroll" tabindex="0" role="region" aria-label="Peers table">
-      <table>
+    <div
+      class="scroll"
+      tabindex="0"
+      role="region"
+      aria-label="Peers table"
+      onScroll=${(/** @type {any} */ event) => store.scrollTable(event.target.scrollTop)}
+    >
+      <table aria-rowcount=${shown.length + 1}>
         <thead>
-          <tr>
+          <tr aria-rowindex="1">
             ${COLUMNS.map((column) => html`<${Heading} key=${column.key} column=${column} store=${store} />`)}
           </tr>
         </thead>
         <tbody>
-          ${shown.map(
-            (peer) =>
+          ${above > 0 && html`<tr class="spacer" aria-hidden="true" key="above"><td colspan=${COLUMNS.length} style=${{ height: `${above * ROW_PX}px` }}></td></tr>`}
+          ${shown.slice(above, until).map(
+            (peer, index) =>
               html`<${Row}
                 key=${peer.id}
                 peer=${peer}
+                at=${above + index + 2}
                 chosen=${store.selected === peer.id}
                 choose=${() => store.select(store.selected === peer.id ? "" : peer.id)}
               />`,
           )}
+          ${until < shown.length && html`<tr class="spacer" aria-hidden="true" key="below"><td colspan=${COLUMNS.length} style=${{ height: `${(shown.length - until) * ROW_PX}px` }}></td></tr>`}
         </tbody>
       </table>
       ${shown.length === 0 && html`<p class="nothing">${emptyText(store)}</p>`}
     </div>`;
+}
+
+/**
+ * Of a long table only the rows around those in sight are made, in blocks, so that scrolling and
+ * tabbing find the next ones there.
+ * @param {number} count
+ * @param {number} top how far the table is scrolled, in pixels
+ * @returns {[number, number]} the first row, and the one after the last
+ */
+function rowsInSight(count, top) {
+  if (count <= ROWS_MAX) return [0, count];
+  const block = Math.floor(top / ROW_PX / ROWS_BLOCK);
+  const first = Math.max(0, Math.min(block - 1, Math.floor(count / ROWS_BLOCK) - 2)) * ROWS_BLOCK;
+  return [first, Math.min(count, first + 4 * ROWS_BLOCK)];
 }
 
 /** @param {{column: Column, store: Store}} props */
@@ -126,14 +154,14 @@ function Heading({ column, store }) {
 class Row extends Component {
   /** @param {any} next */
   shouldComponentUpdate(next) {
-    const { peer, chosen } = /** @type {any} */ (this.props);
-    return chosen !== next.chosen || fingerprint(peer) !== fingerprint(next.peer);
+    const { peer, chosen, at } = /** @type {any} */ (this.props);
+    return chosen !== next.chosen || at !== next.at || fingerprint(peer) !== fingerprint(next.peer);
   }
 
   /** @param {any} props */
-  render({ peer, chosen, choose }) {
+  render({ peer, chosen, choose, at }) {
     const classes = `${isGone(peer) ? "gone" : ""} ${chosen ? "chosen" : ""}`;
-    return html`<tr class=${classes}>
+    return html`<tr class=${classes} aria-rowindex=${at}>
       <th scope="row">
         <button class="peer-name" aria-pressed=${String(chosen)} onClick=${choose} title=${peer.id}>
           ${peer.name}<small>${shortId(peer.id)}</small>

@@ -8,6 +8,7 @@
  */
 
 const LARGE_SWARM = 24;
+const HUGE_SWARM = 200; // drawn half as often again
 // What the user just did is shown at once, however large the swarm is.
 const AT_ONCE = new Set(["selected", "table", "theme", "tab", "replay"]);
 
@@ -51,14 +52,15 @@ export class Schedule {
 
   #showPending() {
     this.#scheduled = false;
-    const large = (this.store.snapshot?.peers.length ?? 0) > LARGE_SWARM;
+    const numPeers = this.store.snapshot?.peers.length ?? 0;
+    const slower = numPeers > HUGE_SWARM ? 2 : numPeers > LARGE_SWARM ? 1 : 0;
     const now = performance.now();
     for (const [view, atOnce] of this.#pending) {
       if (view.when && !view.when()) {
         this.#pending.delete(view); // opening its tab marks it again
         continue;
       }
-      if (large && !atOnce && now - (view.shownMs ?? -Infinity) < view.pauseMs) continue;
+      if (!atOnce && now - (view.shownMs ?? -Infinity) < view.pauseMs * slower) continue;
       this.#pending.delete(view);
       view.shownMs = now;
       view.show();

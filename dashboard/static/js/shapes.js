@@ -19,6 +19,14 @@ export function peerRadius(cell) {
 }
 
 /**
+ * Whether a mark is large enough for a ring that closes with the peer's progress.
+ * @param {number} radius
+ */
+export function showsProgress(radius) {
+  return radius > 8;
+}
+
+/**
  * @param {number} sides
  * @param {number} radius
  */
@@ -70,7 +78,7 @@ function Inside(peer, radius) {
   const icon = peer.role === "root" ? STAR : peer.role === "aggregator" ? SIGMA : "";
   const ring = radius - 4;
   return html`${works &&
-    radius > 8 &&
+    showsProgress(radius) &&
     html`<circle class="track" r=${ring} />
       <circle
         class="progress"

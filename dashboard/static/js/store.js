@@ -10,6 +10,7 @@ import { snapshotAt } from "./replay.js";
 /** @typedef {"connecting" | "live" | "stale" | "lost"} Connection */
 
 const EVENTS_MAX = 200;
+const TABLE_STEP_PX = 140; // a few rows: no need to look at the table again before
 
 export class Store extends EventTarget {
   /** The newest. @type {Snapshot | null} */
@@ -27,6 +28,7 @@ export class Store extends EventTarget {
   /** Rounds of the past that have been fetched. @type {Map<number, RoundRecord>} */
   past = new Map();
   filter = "";
+  tableTop = 0;
   sort = { column: "name", descending: false };
 
   /** @param {Snapshot} snapshot */
@@ -95,6 +97,13 @@ export class Store extends EventTarget {
   setFilter(text) {
     this.filter = text;
     this.#notify(["table"]);
+  }
+
+  /** @param {number} top how far the peers table is scrolled, in pixels */
+  scrollTable(top) {
+    const moved = Math.floor(top / TABLE_STEP_PX) !== Math.floor(this.tableTop / TABLE_STEP_PX);
+    this.tableTop = top;
+    if (moved) this.#notify(["table"]);
   }
 
   /** @param {string} column */

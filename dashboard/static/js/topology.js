@@ -8,7 +8,7 @@ import { ROOMY_CELL_PX, arrange } from "./layout.js";
 import { Motion, flowWidth } from "./motion.js";
 import { linkPath, sidestep, treePath } from "./paths.js";
 import { byName, isGone } from "./peer.js";
-import { Mark, SIGMA, STAR, peerRadius, wordFor } from "./shapes.js";
+import { Mark, SIGMA, STAR, peerRadius, showsProgress, wordFor } from "./shapes.js";
 
 /** @typedef {import("./types.js").Peer} Peer */
 /** @typedef {import("./types.js").Cluster} Cluster */
@@ -357,7 +357,7 @@ class Picture {
       if (!place) return null;
       const chosen = this.store.selected === peer.id;
       const dim = !passes(peer);
-      const progress = Math.round(peer.progress * (this.roomy ? 50 : 8));
+      const progress = showsProgress(this.radius) ? Math.round(peer.progress * (this.roomy ? 50 : 8)) : 0;
       const sign = `${place.x} ${place.y} ${this.radius} ${chosen} ${dim} ${peer.name} ${peer.role} ${peer.state} ${peer.phase} ${progress} ${peer.site}`;
       return html`<${Memo} key=${peer.id} sign=${sign} draw=${() => this.#peer(peer, place, chosen, dim)} />`;
     });
