@@ -175,8 +175,11 @@ function showOther() {
 }
 
 const tip = place("tip");
+store.addEventListener("change", (event) => {
+  if (/** @type {CustomEvent} */ (event).detail.has("selected")) tip.hidden = true;
+});
 topology.onHover((peer, { x, y }) => {
-  tip.hidden = peer === null;
+  tip.hidden = peer === null || peer.id === store.selected;
   if (peer === null) return;
   const accuracy = `test ${percent(peer.accuracy)}, training ${percent(peer.train_accuracy)}`;
   const site = peer.site ? ` · ${peer.site}` : "";

@@ -27,7 +27,7 @@ const MANY_PEERS = 24;
 const GAP = 0.22;
 const CELL_MAX_PX = 106;
 const STRETCH_MAX = 1.55; // of cells to fill the width
-const ONE_ROW_WORTH = 2; // members side by side are easier to follow than larger ones in two rows
+const ONE_ROW_WORTH = 3; // what stands side by side is easier to follow than what is larger in two rows
 const ROWS_COST = 0.6; // and rather few rows of smaller ones than many rows
 export const ROOMY_CELL_PX = 62; // from here on there is room for words beside every peer
 
@@ -50,10 +50,12 @@ export function arrange(peers, clusters, widthPx, heightPx) {
   const largest = Math.max(0, ...clusters.map((c) => (c.tier === 1 ? c.members.length : 0)));
   if (peers.length > 0) {
     for (let columns = 2; columns <= 12; columns++) {
-      for (const whole of wholes(new Sketch(peers, clusters, columns))) {
+      for (const { whole, sideBySide } of wholes(new Sketch(peers, clusters, columns))) {
         const scale = Math.min(widthPx / whole.width, heightPx / whole.height, CELL_MAX_PX);
         const inOneRow = columns >= largest && scale >= ROOMY_CELL_PX;
-        const worth = inOneRow ? ONE_ROW_WORTH : 1 + ROWS_COST / Math.ceil(largest / columns);
+        const worth =
+          (inOneRow ? ONE_ROW_WORTH : 1 + ROWS_COST / Math.ceil(largest / columns)) *
+          (sideBySide && scale >= ROOMY_CELL_PX ? ONE_ROW_WORTH : 1);
         const room = scale * stretched(whole, scale, widthPx) * worth;
         if (best === null || room > best.room * 1.001) best = { whole, scale, room };
       }
@@ -185,7 +187,7 @@ class Sketch {
 /**
  * All ways to put the whole swarm into rows.
  * @param {Sketch} sketch
- * @returns {Block[]}
+ * @returns {{whole: Block, sideBySide: boolean}[]}
  */
 function wholes(sketch) {
   const { tops } = sketch;
@@ -196,7 +198,8 @@ function wholes(sketch) {
   if (outside) blocks.push(outside);
   return blocks.map((_, index) => {
     const content = packed(blocks, index + 1);
-    return root ? sketch.crowned(content, root.id) : content;
+    const whole = root ? sketch.crowned(content, root.id) : content;
+    return { whole, sideBySide: index + 1 === blocks.length };
   });
 }
 

@@ -52,9 +52,9 @@ export class Motion {
 
   #draw() {
     const now = performance.now();
-    if (now - this.#drawnMs >= FRAME_MS) {
+    this.#travelling = this.#travelling.filter((t) => now - t.startedMs < TRAVEL_S * 1000);
+    if (now - this.#drawnMs >= FRAME_MS || this.#travelling.length === 0) {
       this.#drawnMs = now;
-      this.#travelling = this.#travelling.filter((t) => now - t.startedMs < TRAVEL_S * 1000);
       this.#drawFrame(now);
     }
     this.#frame = this.#travelling.length > 0 ? requestAnimationFrame(() => this.#draw()) : 0;

@@ -87,9 +87,8 @@ export class Topology {
       </svg>`,
       this.container,
     );
-    if (!this.store.replaying) {
-      this.#motion.show(snapshot.flows, this.store.receivedMs, (flow) => picture.flowPath(flow));
-    }
+    const moving = this.store.replaying ? [] : snapshot.flows;
+    this.#motion.show(moving, this.store.receivedMs, (flow) => picture.flowPath(flow));
   }
 
   /**
@@ -170,10 +169,11 @@ class Picture {
 
   draw() {
     const flows = this.#flows();
+    const newest = flows.reduce((a, b) => (b.seq > a.seq ? b : a), flows[0])?.kind;
     return html`<g class="boxes">${this.arrangement.boxes.map((box) => this.#box(box))}</g>
       <g class="links">${this.layers.links && this.#links(flows)}</g>
       <g class="tree">${this.layers.tree && this.#tree()}</g>
-      <g class="flows">${flows.map((flow) => this.#flow(flow))}</g>
+      <g class="flows">${flows.map((flow) => this.#flow(flow, flow.kind === newest))}</g>
       <g class="duties">${this.snapshot.clusters.map((cluster) => this.#duty(cluster))}</g>
       <g class=${`peers ${this.roomy ? "roomy" : ""}`}>${this.#everyone()}</g>`;
   }
@@ -315,12 +315,15 @@ class Picture {
     return [...ways.values()];
   }
 
-  /** @param {Flow} flow */
-  #flow(flow) {
+  /**
+   * @param {Flow} flow
+   * @param {boolean} sized whether its size is written beside it; of all kinds at once, they collide
+   */
+  #flow(flow, sized) {
     const path = this.flowPath(flow);
     if (path === null) return null;
     const fade = Math.max(1, 4 - Math.floor((flow.age_s / FLOW_SEEN_S) * 4));
-    const label = this.roomy && flow.size_bytes > 0 ? bytes(flow.size_bytes) : "";
+    const label = this.roomy && sized && flow.size_bytes > 0 ? bytes(flow.size_bytes) : "";
     const { x, y } = path.at(flow.kind === "head" ? 0.66 : 0.34);
     const width = flowWidth(flow.size_bytes) * (this.roomy ? 1 : 0.45);
     return html`<${Memo}

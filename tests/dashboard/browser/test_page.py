@@ -701,3 +701,20 @@ def test_names_from_other_peers_cannot_become_markup(serve, open_page):
     expect(page.locator("#spoken")).to_contain_text("<b id=planted>bold</b>")
     expect(rows(page).filter(has_text="<img src=x onerror=alert(1)>")).to_have_count(1)
     expect(page.locator("#planted")).to_have_count(0)
+
+
+def test_five_hundred_peers_are_listed_as_far_as_they_are_in_sight(still, open_page):
+    page = live(open_page(still("--at", "46.8", "--peers", "500", "--cluster-size", "10").url))
+    table = page.get_by_role("region", name="Peers table")
+
+    expect(page.locator("#graph .peer")).to_have_count(500)
+    expect(page.locator("#peers [role=status]")).to_have_text("500 peers")
+    expect(table.get_by_role("table")).to_have_attribute("aria-rowcount", "501")
+    assert table.locator("tbody tr").count() < 100
+    expect(table.get_by_role("button", name="peer-500", exact=True)).to_have_count(0)
+    table.scroll_into_view_if_needed()
+    table.evaluate("(element) => element.scrollTo(0, element.scrollHeight)")
+    expect(table.get_by_role("button", name="peer-500", exact=True)).to_be_in_viewport()
+    page.get_by_role("searchbox", name="Filter").fill("peer-499")
+    expect(table.locator("tbody tr")).to_have_count(1)
+    expect(table).to_contain_text("lost")

@@ -1,0 +1,116 @@
+"""`python -m benchmarks.screenshots`: the pictures in docs/, of a real run of six peers.
+
+Six peers train on digits; the page is photographed while models move, in light and in dark, with
+a peer's panel, back in an early round, and after a peer was killed. Only the picture of a hundred
+peers is of a made-up run: a hundred processes do not fit on one machine.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from benchmarks.swarm_processes import SwarmProcesses
+
+SITES = ("Bern", "Bern", "Utrecht", "Utrecht", "Lyon", "Lyon")
+SESSION = [
+    *("--dataset", "digits", "--model", "cnn", "--rounds", "40", "--min-peers", "6"),
+    *("--local-epochs", "2", "--batch-size", "16", "--learning-rate", "0.004"),
+]
+ROUNDS = 12
+"""Rounds before the first picture: curves should have a shape."""
+PATIENCE_S = 300.0
+SERVE_FAKE = Path(__file__).parent.parent / "tests" / "dashboard" / "serve_fake.py"
+
+
+def main() -> None:
+    """Write the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("docs"))
+    parser.add_argument("--only", choices=["six", "hundred"])
+    options = parser.parse_args()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium",
+            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+        )
+        if options.only in {None, "six"}:
+            photograph_six(browser, options.out)
+        if options.only in {None, "hundred"}:
+            photograph_hundred(browser, options.out)
+        browser.close()
+
+
+def photograph_six(browser: Browser, out: Path) -> None:
+    """Six real peers, and what becomes of them."""
+    with SwarmProcesses(6, SESSION, start=0) as swarm:
+        for site in SITES:
+            swarm.start_next(["--site", site])
+        with _serving("-m", "dashboard", "--bootstrap", f"127.0.0.1:{swarm.ports[0]}") as url:
+            light, dark = _page(browser, url, "light"), _page(browser, url, "dark")
+            _wait(light, f"swarm.store.snapshot?.global.round >= {ROUNDS}")
+            _wait(light, "swarm.store.snapshot.flows.some((f) => f.kind === 'aggregate')")
+            light.screenshot(path=out / "dashboard.png")
+            _wait(dark, "swarm.store.snapshot.flows.some((f) => f.kind === 'contribution')")
+            dark.screenshot(path=out / "dashboard-dark.png")
+            dark.locator("#graph .peer").nth(2).click()
+            expect(dark.get_by_role("region", name="Contributions by round")).to_be_visible()
+            dark.screenshot(path=out / "dashboard-peer.png")
+            swarm.kill(3)
+            expect(light.locator("#graph .peer.state-lost")).to_be_visible(timeout=30_000)
+            _wait(light, "swarm.store.snapshot.alerts.some((a) => a.severity === 'error')")
+            light.screenshot(path=out / "dashboard-failure.png")
+            light.get_by_role("slider", name="Replay round").fill("4")
+            expect(light.locator("#replay")).to_contain_text("made at", timeout=30_000)
+            light.screenshot(path=out / "dashboard-replay.png")
+
+
+def photograph_hundred(browser: Browser, out: Path) -> None:
+    """A hundred peers that never were."""
+    made_up = ["--peers", "100", "--cluster-size", "10", "--at", "78.9", "--real"]
+    with _serving(str(SERVE_FAKE), *made_up) as url:
+        page = _page(browser, url, "light")
+        expect(page.locator("#graph .peer")).to_have_count(100)
+        page.wait_for_timeout(500)  # curves and labels
+        page.screenshot(path=out / "dashboard-100-peers.png")
+
+
+@contextmanager
+def _serving(*command: str) -> Iterator[str]:
+    process = subprocess.Popen(
+        [sys.executable, *command, "--port", "0"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().removeprefix("Dashboard: ").strip()
+    finally:
+        process.terminate()
+        process.communicate(timeout=15)
+
+
+def _page(browser: Browser, url: str, scheme: str) -> Page:
+    context = browser.new_context(
+        viewport={"width": 1440, "height": 1020},
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    page = context.new_page()
+    page.goto(url)
+    expect(page.locator("#title")).to_contain_text("Live")
+    return page
+
+
+def _wait(page: Page, expression: str) -> None:
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not page.evaluate(expression):
+        if time.monotonic() > deadline_s:
+            raise TimeoutError(f"{expression} not within {PATIENCE_S} s")
+        page.wait_for_timeout(30)
+
+
+if __name__ == "__main__":
+    main()
