@@ -259,8 +259,8 @@ export class OperatorSheet {
 }
 
 function Disabled() {
-  return html`<p>This dashboard only watches. To give commands to a swarm, start it with an operator token and key, and name its operator id to the peers:</p>
-    <pre tabindex="0">${"python -m dashboard --bootstrap <ip:port> --token-file <file> --operator-key <folder>\npython -m swarm.peer … --operator <operator id>"}</pre>
+  return html`<p>This dashboard only watches. To give commands to a swarm, start it with an operator's key, and name the id that it prints to the peers:</p>
+    <pre tabindex="0">${"python -m dashboard --bootstrap <ip:port> --operator-key key/\npython -m swarm.peer … --operator <id>"}</pre>
     <p class="hint">A peer obeys only the operators it was configured to trust. <code>--help</code> lists the options.</p>`;
 }
 

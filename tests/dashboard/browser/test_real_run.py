@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 from waiting import wait_for
 
 from benchmarks.swarm_processes import SwarmProcesses
+from swarm.network.identity import load_or_create_identity
 
 pytestmark = pytest.mark.network
 
@@ -30,18 +32,23 @@ class WatchedRun:
     """A swarm, and the dashboard that watches it."""
 
     swarm: SwarmProcesses
+    operator_key: Path
     dashboards: list[subprocess.Popen[str]] = field(default_factory=list)
     address: str = ""
+    token: str = ""
     ids: list[str] = field(default_factory=list)
 
     def watch(self, bootstrap: int) -> None:
         """Start a dashboard that joins through this peer."""
         command = [sys.executable, "-m", "dashboard", "--port", "0"]
         command += ["--bootstrap", f"127.0.0.1:{self.swarm.ports[bootstrap]}"]
+        command += ["--operator-key", str(self.operator_key)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.dashboards.append(process)
         assert process.stdout is not None
-        self.address = process.stdout.readline().removeprefix("Dashboard: ").strip()
+        lines = [process.stdout.readline().strip() for _ in range(3)]
+        self.address = lines[0].removeprefix("Dashboard: ")
+        self.token = lines[2].removeprefix("Token: ")
 
     def stop(self) -> None:
         for process in self.dashboards:
@@ -51,11 +58,13 @@ class WatchedRun:
 
 
 @pytest.fixture(scope="module")
-def run() -> Iterator[WatchedRun]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedRun]:
+    key = tmp_path_factory.mktemp("operator") / "key"
+    operator = load_or_create_identity(key).peer_id
     session = ["--dataset", "digits", "--model", "cnn", "--rounds", "500", "--min-peers", "6"]
     session += ["--local-epochs", "4", "--batch-size", "16"]
-    with SwarmProcesses(6, session) as processes:
-        watched = WatchedRun(processes)
+    with SwarmProcesses(6, session, ["--operator", operator]) as processes:
+        watched = WatchedRun(processes, key)
         try:
             watched.watch(0)
             yield watched
@@ -133,6 +142,29 @@ def test_curves_are_those_of_the_run_by_round_and_by_time(
         page.get_by_role("button", name="CSV").click()
     lines = list(csv.DictReader(saved.value.path().read_text().splitlines()))
     assert {line["series"] for line in lines} == {*(f"peer-{k}" for k in range(1, 7)), "Global"}
+
+
+def test_an_operator_pauses_and_the_swarm_says_when_it_has(
+    run: WatchedRun, open_page: Open
+) -> None:
+    page = open_page(run.address)
+    expect(page.locator("#title")).to_contain_text("Live")
+    page.get_by_role("button", name="Operator", exact=True).click()
+    sheet = page.get_by_role("dialog", name="Operator")
+    sheet.get_by_label("Token").fill(run.token)
+    sheet.get_by_role("button", name="Sign in").click()
+
+    sheet.get_by_role("button", name="Pause").click()
+    confirmed = sheet.locator(".command.confirmed")
+    expect(confirmed).to_contain_text("by 6 peers", timeout=1000 * RUN_S)
+    expect(sheet).to_contain_text("The peers report paused")
+    expect(page.locator(".figure.round")).to_contain_text("Paused by an operator")
+
+    sheet.get_by_role("button", name="Resume").click()
+    expect(confirmed).to_have_count(2, timeout=1000 * RUN_S)
+    expect(sheet).to_contain_text("The peers report running")
+    round_now = page.evaluate("swarm.store.snapshot.round")
+    wait_for(page, f"swarm.store.snapshot.round > {round_now}", RUN_S)
 
 
 def test_a_peer_killed_while_watching_is_shown_lost_with_an_alert(
