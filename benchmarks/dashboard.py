@@ -130,7 +130,7 @@ def _listen(
     from simple_websocket import Client, ConnectionClosed  # noqa: PLC0415 -- only clients need it
 
     address = url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket"
-    socket = Client.connect(address, headers={"Origin": url})
+    socket = Client.connect(address)  # no browser: it names no origin
     try:
         while not ending.is_set():
             text = socket.receive(timeout=1)
@@ -141,7 +141,7 @@ def _listen(
                 socket.send("40")
             elif text == "2":
                 socket.send("3")
-            elif counting.is_set() and '"update"' in text[:12]:
+            elif counting.is_set() and '"update"' in text[:12] and _STAMP in text:
                 delays_ms.append(now_ms - _stamp_ms(text))
     except ConnectionClosed as error:
         print(f"a client was cut off: {error}", file=sys.stderr)

@@ -83,7 +83,7 @@ def test_a_new_environment_outside_the_checkout_serves_the_page(
         try:
             where = process.stdout.readline().strip()
             url = process.stdout.readline().removeprefix("Dashboard: ").strip()
-            page = read(url)
+            page = read(url).decode()
             libraries = {name: read(f"{url}/vendor/{name}") for name in ASSETS}
         finally:
             process.terminate()
@@ -96,7 +96,7 @@ def test_a_new_environment_outside_the_checkout_serves_the_page(
         assert Path(where).parent.joinpath(path.lstrip("/").split("?")[0]).is_file()
 
 
-def read(url: str) -> str:
+def read(url: str) -> bytes:
     with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310 (our own server)
         assert answer.status == 200
-        return str(answer.read().decode())
+        return bytes(answer.read())

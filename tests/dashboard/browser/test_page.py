@@ -718,3 +718,22 @@ def test_five_hundred_peers_are_listed_as_far_as_they_are_in_sight(still, open_p
     page.get_by_role("searchbox", name="Filter").fill("peer-499")
     expect(table.locator("tbody tr")).to_have_count(1)
     expect(table).to_contain_text("lost")
+
+
+@pytest.mark.parametrize(("motion", "moves"), [("no-preference", True), ("reduce", False)])
+def test_traffic_is_animated_unless_the_user_wants_none(serve, open_page, motion, moves):
+    served = serve("--piped")
+    run = FakeRun(6)
+    served.show(run.at(47.0))
+    page = live(open_page(served.url))
+    page.emulate_media(reduced_motion=motion)
+    painted = """(() => { const canvas = document.getElementById("motion");
+      if (canvas.width === 0) return false;
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      return data.some((value) => value > 0); })()"""
+
+    served.show(run.at(48.1))
+    expect(page.locator("#graph .flow")).to_have_count(4)
+    if moves:
+        wait_for(page, painted)
+    wait_for(page, f"!{painted}")  # what has arrived leaves nothing behind
