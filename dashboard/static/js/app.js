@@ -1,6 +1,7 @@
 // Puts the page together: one store, one connection, and the views that render from the store.
 // @ts-check
 
+import { activity } from "./activity.js";
 import { Alerts, spokenNews } from "./alerts.js";
 import { Past } from "./api.js";
 import { Curves } from "./curves.js";
@@ -128,7 +129,7 @@ function showTopology() {
   topology.render();
   const empty = place("topology-empty");
   empty.hidden = (shown?.peers.length ?? 0) > 0;
-  empty.textContent = "No peers yet. They appear here as they join.";
+  empty.textContent = `${activity(shown)}. Peers appear here as they join.`;
   place("topology-summary").textContent = shown ? topologySummary(shown) : "";
   const moving = shown ? movingText(shown, store) : [];
   render(

@@ -27,6 +27,7 @@ const MANY_PEERS = 24;
 const GAP = 0.22;
 const CELL_MAX_PX = 106;
 const STRETCH_MAX = 1.55; // of cells to fill the width
+const TALLER_MAX = 1.3; // and less to fill the height
 const ONE_ROW_WORTH = 3; // what stands side by side is easier to follow than what is larger in two rows
 const ROWS_COST = 0.6; // and rather few rows of smaller ones than many rows
 export const ROOMY_CELL_PX = 62; // from here on there is room for words beside every peer
@@ -271,22 +272,23 @@ function stretched(whole, scale, widthPx) {
  */
 function scaled(units, whole, scale, widthPx, heightPx) {
   const across = stretched(whole, scale, widthPx);
+  const down = Math.min(heightPx / whole.height, scale * TALLER_MAX);
   const left = (widthPx - whole.width * across) / 2;
-  const top = (heightPx - whole.height * scale) / 2;
+  const top = (heightPx - whole.height * down) / 2;
   /** @param {Map<string, Place>} places */
   const inPixels = (places) =>
     new Map(
       [...places].map(([id, { x, y }]) => [
         id,
-        { x: Math.round(left + x * across), y: Math.round(top + y * scale) },
+        { x: Math.round(left + x * across), y: Math.round(top + y * down) },
       ]),
     );
   const boxes = units.boxes.map((box) => ({
     ...box,
     x: Math.round(left + box.x * across),
-    y: Math.round(top + box.y * scale),
+    y: Math.round(top + box.y * down),
     width: Math.round(box.width * across),
-    height: Math.round(box.height * scale),
+    height: Math.round(box.height * down),
   }));
   return {
     places: inPixels(units.places),
