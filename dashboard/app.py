@@ -12,6 +12,7 @@ from dashboard.api import api_blueprint
 from dashboard.assets import (
     ASSETS,
     IMPORT_MAP,
+    MODULES,
     NODE_MODULES,
     content_security_policy,
     missing_assets,
@@ -93,7 +94,8 @@ def _add_page(app: APIFlask, source: SnapshotSource, node_modules: Path, keys: D
             folder = node_modules.parent
             return render_template("setup.html", folder=folder, missing=missing), 503
         seen = source.snapshot()  # for browsers that run no scripts
-        return render_template("index.html", import_map=IMPORT_MAP, tab=tab, seen=seen), 200
+        texts = {"import_map": IMPORT_MAP, "modules": MODULES, "tab": tab, "seen": seen}
+        return render_template("index.html", **texts), 200
 
     @app.get("/vendor/<name>")
     @app.doc(hide=True)

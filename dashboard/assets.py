@@ -35,6 +35,14 @@ IMPORT_MAP = json.dumps(
 """Browsers accept an import map only inline, so the policy below allows this very text."""
 
 
+MODULES = sorted(
+    file.name
+    for file in (Path(__file__).parent / "static" / "js").glob("*.js")
+    if file.name not in {"app.js", "signin.js", "theme-early.js", "types.js"}
+)
+"""The page's own modules, so that a browser asks for all at once instead of one after another."""
+
+
 def missing_assets(node_modules: Path) -> list[str]:
     """Return the library files that are not installed."""
     return [path for path, _ in ASSETS.values() if not (node_modules / path).is_file()]

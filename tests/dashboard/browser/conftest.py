@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from dashboard.assets import NODE_MODULES, missing_assets
 
@@ -18,6 +18,8 @@ document.addEventListener("securitypolicyviolation", (event) =>
 """
 
 Open = Callable[..., Page]
+
+expect.set_options(timeout=20_000)  # a crowded machine may take its time
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
