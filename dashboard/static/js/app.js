@@ -22,7 +22,8 @@ import { connect } from "./socket.js";
 import { Store } from "./store.js";
 import { Theme } from "./theme.js";
 import { Notices, Tabs, Title } from "./title.js";
-import { Topology, movingText, topologySummary } from "./topology.js";
+import { movingText, topologySummary } from "./topology-words.js";
+import { Topology } from "./topology.js";
 
 const store = new Store();
 const router = new Router(store);

@@ -65,3 +65,19 @@ function cubic(a, b, c, d) {
   };
   return { d: `M${text(a)}C${text(b)} ${text(c)} ${text(d)}`, at };
 }
+
+/**
+ * An arrow's head at the end of a path, as SVG.
+ * @param {Path} path
+ * @param {number} size
+ */
+export function arrowHead(path, size) {
+  const tip = path.at(1);
+  const before = path.at(0.9);
+  const length = Math.hypot(tip.x - before.x, tip.y - before.y) || 1;
+  const [dx, dy] = [(tip.x - before.x) / length, (tip.y - before.y) / length];
+  const [bx, by] = [tip.x - dx * size, tip.y - dy * size];
+  const side = size * 0.55;
+  const text = (/** @type {number} */ n) => n.toFixed(1);
+  return `M${text(tip.x)} ${text(tip.y)}L${text(bx - dy * side)} ${text(by + dx * side)}L${text(bx + dy * side)} ${text(by - dx * side)}z`;
+}
