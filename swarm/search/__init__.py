@@ -1,0 +1,17 @@
+"""Decides a hyperparameter search without a server: what to try, who tries it, what came of it.
+
+values      hyperparameters as plain scalars
+space       dimensions, conditions, one search space per model
+catalog     names of models, data sets and objectives
+study       StudySpec: what is searched and by which rules, immutable
+study_file  a StudySpec from the values of a TOML or JSON file
+trial       Trial, TrialReport, TrialResult
+ledger      what was asked, reported and recorded; the same at every peer in the end
+strategies  what to try next: ask and tell
+
+What executes a trial (`swarm.learning.trials`) consumes a `StudySpec` (data, objective, folds,
+epochs_max, seed, trial_limit_s), a `Trial` (model, params), the local path of the study's data
+file if there is one, and the local path of a checkpoint if one was handed over. It produces a
+`TrialReport` per epoch, if the model has epochs, and one `TrialResult`; `peer` is filled in by
+whoever runs it. It may ignore lease times, strategies, terms and the ledger.
+"""

@@ -1,0 +1,182 @@
+"""Search spaces: dimensions of each model, some of them only under a condition."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from swarm.search.values import Params, Value, check_name, check_params, check_value
+
+CATEGORICAL, INTEGER, FLOAT = KINDS = ("categorical", "integer", "float")
+DIMENSIONS_MAX = 32
+CHOICES_MAX = 256
+INTEGER_MAX = 2**53
+"""Whole numbers up to here are exact as floats, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A dimension exists only where an earlier categorical dimension has one of these values."""
+
+    name: str
+    values: tuple[Value, ...]
+
+    def __post_init__(self) -> None:
+        check_name("when", self.name)
+        if not 1 <= len(self.values) <= CHOICES_MAX:
+            raise ValueError(f"when.{self.name} must name 1 to {CHOICES_MAX} values")
+        for value in self.values:
+            check_value(f"when.{self.name}", value)
+
+    def holds(self, values: Mapping[str, Value]) -> bool:
+        """Whether the values chosen so far fulfil it; types count: 1 is neither True nor 1.0."""
+        return self.name in values and any(_same(values[self.name], v) for v in self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """One hyperparameter to be searched."""
+
+    name: str
+    kind: str
+    """`categorical`, `integer` or `float`."""
+    choices: tuple[Value, ...] = ()
+    """Of a categorical one: its values, in the user's order."""
+    low: float = 0.0
+    """Of a number: the least value, inclusive."""
+    high: float = 0.0
+    """Of a number: the greatest value, inclusive."""
+    step: float = 0.0
+    """Of a number: distance of the values from `low` on; 0 for any float, 1 for any integer."""
+    log: bool = False
+    """Of a number: whether ratios count rather than differences."""
+    when: Condition | None = None
+
+    def __post_init__(self) -> None:
+        check_name("name", self.name)
+        if self.kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {self.kind!r:.80}")
+        if self.kind == CATEGORICAL:
+            self._check_choices()
+        else:
+            self._check_range()
+
+    @property
+    def size(self) -> int | None:
+        """Number of values; None if there is no end to them."""
+        if self.kind == CATEGORICAL:
+            return len(self.choices)
+        if not self.step:
+            return None
+        return math.floor((self.high - self.low) / self.step + 1e-9) + 1
+
+    def value_at(self, place: int) -> Value:
+        """The value of this place, counted from 0, of a dimension with a size."""
+        if self.kind == CATEGORICAL:
+            return self.choices[place]
+        value = min(self.high, self.low + place * self.step)
+        return int(value) if self.kind == INTEGER else value
+
+    def _check_choices(self) -> None:
+        if not 1 <= len(self.choices) <= CHOICES_MAX:
+            raise ValueError(f"choices must be 1 to {CHOICES_MAX} values, got {len(self.choices)}")
+        for place, value in enumerate(self.choices):
+            check_value(f"choices[{place}]", value)
+            if any(_same(value, other) for other in self.choices[:place]):
+                raise ValueError(f"choices must be distinct, got {value!r} twice")
+        if self.low or self.high or self.step or self.log:
+            raise ValueError("a categorical dimension has choices only")
+
+    def _check_range(self) -> None:
+        if self.choices:
+            raise ValueError("choices are for categorical dimensions only")
+        numbers = (self.low, self.high, self.step)
+        if not all(math.isfinite(number) for number in numbers):
+            raise ValueError(f"low, high and step must be finite, got {numbers}")
+        if self.low > self.high:
+            raise ValueError(f"low must be at most high, got {self.low} and {self.high}")
+        if self.step < 0:
+            raise ValueError(f"step must be at least 0, got {self.step}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"low must be positive with log, got {self.low}")
+        if self.kind == INTEGER:
+            if not all(number == int(number) for number in numbers):
+                raise ValueError(f"an integer's low, high and step must be whole, got {numbers}")
+            if max(abs(self.low), abs(self.high)) > INTEGER_MAX or self.step < 1:
+                raise ValueError(
+                    f"an integer must be within 2**53, its step at least 1, got {self}"
+                )
+        if self.log and self.step not in (0, 1):
+            raise ValueError(f"log goes with no step, got {self.step}")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpace:
+    """A model, what is searched of it, and what is fixed."""
+
+    model: str
+    """A name of `swarm.search.catalog`, or `module:function` with peers' leave."""
+    dimensions: tuple[Dimension, ...] = ()
+    """In an order in which each comes after the one its condition names."""
+    fixed: Params = ()
+
+    def __post_init__(self) -> None:
+        check_name("model", self.model)
+        check_params("fixed", self.fixed)
+        if len(self.dimensions) > DIMENSIONS_MAX:
+            raise ValueError(f"a model must have at most {DIMENSIONS_MAX} dimensions")
+        seen: dict[str, Dimension] = {}
+        for dimension in self.dimensions:
+            if dimension.name in seen or dimension.name in dict(self.fixed):
+                raise ValueError(f"{dimension.name} must be given once")
+            _check_condition(dimension, seen)
+            seen[dimension.name] = dimension
+
+    def active(self, values: Mapping[str, Value]) -> Iterator[Dimension]:
+        """Dimensions that exist, given those chosen before; `values` may grow on the way."""
+        for dimension in self.dimensions:
+            if dimension.when is None or dimension.when.holds(values):
+                yield dimension
+
+    @property
+    def size(self) -> int | None:
+        """Number of distinct settings; None if there is no end to them."""
+        return _count(self.dimensions, {})
+
+
+def _count(dimensions: tuple[Dimension, ...], values: dict[str, Value]) -> int | None:
+    if not dimensions:
+        return 1
+    first, rest = dimensions[0], dimensions[1:]
+    if first.when is not None and not first.when.holds(values):
+        return _count(rest, values)
+    if first.size is None:
+        return None
+    if not any(d.when is not None and d.when.name == first.name for d in rest):
+        behind = _count(rest, values)
+        return None if behind is None else first.size * behind
+    total = 0
+    for place in range(first.size):
+        behind = _count(rest, {**values, first.name: first.value_at(place)})
+        if behind is None:
+            return None
+        total += behind
+    return total
+
+
+def _check_condition(dimension: Dimension, seen: Mapping[str, Dimension]) -> None:
+    condition = dimension.when
+    if condition is None:
+        return
+    parent = seen.get(condition.name)
+    if parent is None or parent.kind != CATEGORICAL:
+        raise ValueError(
+            f"{dimension.name}: when must name an earlier categorical dimension, "
+            f"got {condition.name!r}"
+        )
+    for value in condition.values:
+        if not any(_same(value, choice) for choice in parent.choices):
+            raise ValueError(f"{dimension.name}: {value!r} is no choice of {parent.name}")
+
+
+def _same(a: Value, b: Value) -> bool:
+    return type(a) is type(b) and a == b

@@ -1,0 +1,1 @@
+"""What to try next, one file per strategy, behind `ask(history)` and `tell(result)`."""
