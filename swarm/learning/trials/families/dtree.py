@@ -1,0 +1,21 @@
+"""dtree: one decision tree."""
+
+from typing import Any
+
+from swarm.learning.trials.families.family import Params, Problem
+from swarm.learning.trials.families.scikit import ScikitFamily, pick
+from swarm.learning.trials.families.trees import GROWTH, check_criterion
+
+
+class DecisionTree(ScikitFamily):
+    """scikit-learn's DecisionTreeClassifier and DecisionTreeRegressor."""
+
+    name = "dtree"
+    hyperparameters = GROWTH
+
+    def estimator(self, params: Params, problem: Problem, seed: int) -> Any:
+        """Make it; the seed breaks ties between splits."""
+        check_criterion(self.name, params, problem)
+        return pick(
+            problem, "sklearn.tree:DecisionTreeClassifier", "sklearn.tree:DecisionTreeRegressor"
+        )(**params, random_state=seed)

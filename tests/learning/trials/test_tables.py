@@ -1,0 +1,124 @@
+"""Data by name and from files; every refusal names the place."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from swarm.core.errors import DataError
+from swarm.learning.trials.records import TrialData, TrialTask
+from swarm.learning.trials.runner import run_trial
+from swarm.learning.trials.tables import load_table
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "num_classes"),
+    [
+        ("iris", (150, 4), 3),
+        ("wine", (178, 13), 3),
+        ("digits", (1797, 8, 8, 1), 10),
+        ("breast_cancer", (569, 30), 2),
+    ],
+)
+def test_data_by_name(name: str, shape: tuple[int, ...], num_classes: int) -> None:
+    table = load_table(TrialData(name))
+
+    assert table.x.shape == shape
+    assert table.x.dtype == np.float32
+    assert len(table.classes) == num_classes
+    assert set(table.y) == set(range(num_classes))
+
+
+def test_a_csv_file_with_labels_of_any_spelling(tmp_path: Path) -> None:
+    path = tmp_path / "flowers.csv"
+    path.write_text("length,kind,width\n1.5,rose,2\n2.5,tulip,3\n3.5,rose,4e0\n")
+
+    table = load_table(TrialData(str(path), target="kind"))
+
+    assert table.classes == ("rose", "tulip")
+    assert table.y.tolist() == [0, 1, 0]
+    assert table.x.tolist() == [[1.5, 2.0], [2.5, 3.0], [3.5, 4.0]]
+
+
+def test_the_last_column_is_the_target_and_may_be_a_number(tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text("\ufeffsize,price\r\n1,10.5\r\n2,20.5\r\n", encoding="utf-8")
+
+    table = load_table(TrialData(str(path), kind="regression"))
+
+    assert table.y.tolist() == [10.5, 20.5]
+    assert table.classes == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "must begin with a line of at least 2 column names"),
+        ("a,b\n", "at least 1 line of values"),
+        ("1,2\n3,4\n", "line of column names, got numbers"),
+        ("a,a\n3,4\n", "must be there and differ"),
+        ("a,b\n3,x\nred,y\n", "line 3: column 'a' must be a finite number, got 'red'"),
+        ("a,b\nnan,x\n", "line 2: column 'a' must be a finite number, got 'nan'"),
+        ("a,b\n,x\n", "line 2: column 'a' must be a finite number, got ''"),
+        ("a,b\n1,\n", "line 2: column 'b' is empty"),
+        ("a,b\n1,x,y\n", "line 2: 2 values expected, got 3"),
+        ("a,b\n1,x\n\n2,y\n", "line 3: an empty line"),
+        ("a,b\n1,x\n2,x\n", "column 'b' must have at least 2 classes, got 1"),
+        ('a,b\n"1,x\n', "as CSV in UTF-8"),
+    ],
+)
+def test_a_malformed_csv_file_is_refused_by_line_and_column(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text(text)
+
+    with pytest.raises(DataError, match=message):
+        load_table(TrialData(str(path)))
+
+
+def test_other_bad_files_are_refused_too(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    with pytest.raises(DataError, match=r"own\.csv"):
+        load_table(TrialData(str(path)))
+    path.write_bytes(b"a,b\n\xff,x\n")
+    with pytest.raises(DataError, match="UTF-8"):
+        load_table(TrialData(str(path)))
+    path.write_text("a,b\n1,x\n2,y\n")
+    with pytest.raises(DataError, match="no column 'c'; it has a, b"):
+        load_table(TrialData(str(path), target="c"))
+    with pytest.raises(DataError, match="line 2: column 'b' must be a finite number, got 'x'"):
+        load_table(TrialData(str(path), kind="regression"))
+
+
+def test_an_npz_file_is_used_without_its_test_split(tmp_path: Path) -> None:
+    path = tmp_path / "own.npz"
+    x = np.arange(40, dtype=np.uint8).reshape(20, 2)
+    np.savez(path, x_train=x, y_train=np.arange(20) % 2 + 1, x_test=x, y_test=np.full(20, 5))
+
+    table = load_table(TrialData(str(path)))
+
+    assert table.classes == ("1", "2")
+    assert table.examples(np.array([0, 1])).tolist() == pytest.approx(
+        np.array([[0, 1], [2, 3]]) / 255
+    )
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    task = TrialTask("knn", {"n_neighbors": 1}, TrialData(str(path)), "accuracy", folds=2)
+    path.write_text("a,b\n" + "0,x\n1,y\n" * 10)
+    first = run_trial(task).value
+    path.write_text("a,b\n" + "0,x\n0,y\n0,x\n1,y\n" * 10)
+
+    assert first == 1.0
+    assert run_trial(task).value != 1.0
+
+
+def test_fewer_examples_on_request() -> None:
+    data = TrialData("digits", max_examples=100)
+
+    outcome = run_trial(TrialTask("knn", {}, data, "accuracy", folds=2))
+
+    assert outcome.value is not None
+    assert outcome.value < run_trial(TrialTask("knn", {}, TrialData("digits"), "accuracy")).value
