@@ -9,7 +9,7 @@ MODELS = SKLEARN_MODELS + KERAS_MODELS
 SMALL_DATASETS = ("iris", "wine", "digits", "breast_cancer")
 FILE = "file"
 """A data set of the submitter's own: an `.npz` or CSV file that travels as a blob."""
-DATASETS = (*SMALL_DATASETS, "cifar10", "synthetic10", FILE)
+DATASETS = (*SMALL_DATASETS, "diabetes", "cifar10", "synthetic10", FILE)
 DATA_FORMATS = ("npz", "csv")
 
 OBJECTIVES = {
@@ -17,8 +17,11 @@ OBJECTIVES = {
     "balanced_accuracy": "maximize",
     "f1_macro": "maximize",
     "log_loss": "minimize",
+    "rmse": "minimize",
+    "mae": "minimize",
+    "r2": "maximize",
 }
-"""What a trial's value is, and which way is better."""
+"""What a trial's value is, and which way is better; the last three are for regressions."""
 DIRECTIONS = ("maximize", "minimize")
 
 
