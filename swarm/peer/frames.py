@@ -1,25 +1,23 @@
-"""Frames between a peer and its worker process: a length, then a msgpack map, strictly typed.
+"""Frames between a peer and its worker process; see `swarm.peer.framing`."""
 
-Frame: 4 bytes of length, big-endian, then so many bytes of msgpack. Both ends run the same code,
-so a frame that does not parse is a bug of ours: `LocalProtocolError`.
-"""
-
-import struct
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import msgpack
-from cattrs import Converter
-from cattrs.errors import BaseValidationError, StructureHandlerNotFoundError
-from cattrs.strategies import configure_tagged_union
-
-from swarm.core.errors import LocalProtocolError
 from swarm.learning.jobs import Job, Progress, Reply
+from swarm.peer.framing import FRAME_SIZE_MAX, Framing
 
-FRAME_SIZE_MAX = 1 << 20
-"""Bytes; the longest frame names the weights files of one cluster."""
-
-_LENGTH = struct.Struct(">I")
+__all__ = [
+    "FRAME_SIZE_MAX",
+    "CancelTraining",
+    "Done",
+    "Failed",
+    "FrameReader",
+    "Message",
+    "Progressed",
+    "Request",
+    "encode_frame",
+    "read_frame",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +69,7 @@ def encode_frame(message: Message) -> bytes:
     Raises:
         LocalProtocolError: The message is too long for a frame.
     """
-    body: bytes = msgpack.packb(_CONVERTER.unstructure(message, Message))
-    if len(body) > FRAME_SIZE_MAX:
-        raise LocalProtocolError(f"a frame must have at most {FRAME_SIZE_MAX} bytes: {len(body)}")
-    return _LENGTH.pack(len(body)) + body
+    return _FRAMING.encode(message)
 
 
 def read_frame(file: BinaryIO) -> Message | None:
@@ -83,12 +78,7 @@ def read_frame(file: BinaryIO) -> Message | None:
     Raises:
         LocalProtocolError: What was read is not a message.
     """
-    head = file.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        return None
-    size_bytes = _checked_length(head)
-    body = file.read(size_bytes)
-    return _decode(body) if len(body) == size_bytes else None
+    return _FRAMING.read(file)
 
 
 class FrameReader:
@@ -104,44 +94,7 @@ class FrameReader:
             LocalProtocolError: What was read is not a message.
         """
         self._buffer += data
-        messages = []
-        while len(self._buffer) >= _LENGTH.size:
-            end = _LENGTH.size + _checked_length(self._buffer[: _LENGTH.size])
-            if len(self._buffer) < end:
-                break
-            messages.append(_decode(bytes(self._buffer[_LENGTH.size : end])))
-            del self._buffer[:end]
-        return messages
+        return _FRAMING.cut(self._buffer)
 
 
-def _checked_length(head: bytes | bytearray) -> int:
-    (size_bytes,) = _LENGTH.unpack(head)
-    if size_bytes > FRAME_SIZE_MAX:
-        raise LocalProtocolError(f"a frame must have at most {FRAME_SIZE_MAX} bytes: {size_bytes}")
-    return int(size_bytes)
-
-
-def _decode(body: bytes) -> Message:
-    try:
-        plain: Any = msgpack.unpackb(body)
-        message: Message = _CONVERTER.structure(plain, Message)  # type: ignore[arg-type]
-        return message
-    except (
-        BaseValidationError,
-        StructureHandlerNotFoundError,
-        msgpack.UnpackException,
-        ValueError,
-        TypeError,
-        KeyError,
-    ) as error:
-        raise LocalProtocolError(f"not a frame of ours: {error}") from error
-
-
-def _converter() -> Converter:
-    converter = Converter(forbid_extra_keys=True)
-    for union in (Job, Reply, Message):
-        configure_tagged_union(union, converter, tag_name="kind")
-    return converter
-
-
-_CONVERTER = _converter()
+_FRAMING: Framing[Message] = Framing(Message, Job, Reply)

@@ -46,8 +46,18 @@ class Log(Protocol):
 class PipedProcess:
     """One life of a worker process; `run` starts it, and ends it when cancelled."""
 
-    def __init__(self, server: Path | None, log: Log | None) -> None:
+    def __init__(
+        self, server: Path | None, log: Log | None, command: tuple[str, ...] = COMMAND
+    ) -> None:
+        """Make the pipes.
+
+        Args:
+            server: Socket of a fork server, which knows no other command than `COMMAND`.
+            log: Where to say what happens.
+            command: What to run without a server.
+        """
         self._server = server
+        self._command = command
         self._log = log
         worker_in, ours_out = os.pipe()
         ours_in, worker_out = os.pipe()
@@ -87,7 +97,7 @@ class PipedProcess:
     async def _run_own(self) -> None:
         stdin, stdout, stderr = self._workers_ends
         process = await trio.lowlevel.open_process(
-            COMMAND, stdin=stdin, stdout=stdout, stderr=stderr, env=dict(os.environ)
+            self._command, stdin=stdin, stdout=stdout, stderr=stderr, env=dict(os.environ)
         )
         self.pid = process.pid
         self._close_workers_ends()
