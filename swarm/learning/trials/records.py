@@ -19,12 +19,14 @@ class TrialData:
     """Where a trial's examples come from."""
 
     name: str
-    """A name of `swarm.learning.trials.tables`, or the path of a `.csv` or `.npz` file."""
+    """A name of `swarm.learning.trials.tables`, or the path of a file."""
+    file_format: Literal["", "csv", "npz"] = ""
+    """What is in the file; empty if `name` is no path."""
     target: str | None = None
     """The column of a CSV file to predict; its last one if None."""
     kind: Kind = "classification"
     max_examples: int | None = None
-    """Use so many examples only, drawn at random by the trial's seed; all of them if None."""
+    """Use so many examples only, drawn by the trial's seed in equal shares; all if None."""
     data_dir: str | None = None
     """Folder that may hold `cifar-10-batches-bin`."""
     cache_dir: str = ""
@@ -46,7 +48,7 @@ class TrialTask:
     objective: str
     """A name of `swarm.learning.trials.objectives`."""
     folds: int = 3
-    """Cross-validation folds; 1 holds a fifth of the examples out instead."""
+    """Cross-validation folds; 1 holds a quarter of the examples out instead."""
     epochs: int = 1
     """Passes over the data by models that train in epochs, unless `params` has its own."""
     seed: int = 0

@@ -196,7 +196,7 @@ class _Trial:
 
 def _cut_table(task: TrialTask) -> tuple[Table, list[Fold]]:
     """A task's examples in folds; read and cut once for all trials of a study."""
-    return _cut(task.data, _version(task.data.name), task.folds, task.seed)
+    return _cut(task.data, _version(task.data), task.folds, task.seed)
 
 
 @lru_cache(maxsize=TABLES_MAX)
@@ -205,8 +205,11 @@ def _cut(
 ) -> tuple[Table, list[Fold]]:
     table = _read(data, version)
     if data.max_examples is not None and data.max_examples < len(table.y):
-        chosen = np.random.default_rng(seed % 2**64).permutation(len(table.y))
-        table = table.only(np.sort(chosen[: data.max_examples]))
+        # Sorted by class, at random within each, and one taken every so often: equal shares.
+        luck = np.random.default_rng(seed % 2**64).random(len(table.y))
+        order = np.lexsort((luck, table.y))
+        places = np.linspace(0, len(order) - 1, data.max_examples).round().astype(np.int64)
+        table = table.only(np.sort(order[places]))
     return table, make_folds(table, num_folds, seed)
 
 
@@ -215,10 +218,10 @@ def _read(data: TrialData, version: tuple[int, int]) -> Table:
     return load_table(data)
 
 
-def _version(name: str) -> tuple[int, int]:
+def _version(data: TrialData) -> tuple[int, int]:
     """Changes when a file does, so that what is kept of it is not stale."""
-    path = Path(name)
-    if not name.endswith((".csv", ".npz")) or not path.exists():
+    path = Path(data.name)
+    if not data.file_format or not path.exists():
         return 0, 0
     status = os.stat(path)
     return status.st_mtime_ns, status.st_size

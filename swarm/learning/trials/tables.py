@@ -56,25 +56,21 @@ class Table:
 
 
 def check_data(data: TrialData) -> None:
-    """Require a known name, or the path of a file that could be read, and a kind that fits it.
+    """Require a known name, or a file, and a kind of problem that fits it.
 
     Raises:
         ConfigurationError: The name or kind is wrong.
     """
-    is_file = data.name.endswith((".csv", ".npz"))
-    if not is_file and data.name not in DATA_NAMES:
+    if not data.file_format and data.name not in DATA_NAMES:
         raise ConfigurationError(
-            f"data must be one of {', '.join(DATA_NAMES)}, or the path of a .csv or .npz file, "
+            f"data must be one of {', '.join(DATA_NAMES)}, or a CSV or .npz file, "
             f"got {data.name!r}"
         )
-    if data.target is not None and not data.name.endswith(".csv"):
+    if data.target is not None and data.file_format != "csv":
         raise ConfigurationError(f"a target column is for CSV files, data is {data.name!r}")
-    if not data.name.endswith(".csv"):
-        kind = _TOYS.get(data.name, "classification")
-        if data.kind != kind:
-            raise ConfigurationError(
-                f"data {data.name!r} is for {kind}, the trial's is {data.kind}"
-            )
+    kind = _TOYS.get(data.name, "classification")
+    if data.kind != kind and data.file_format != "csv":
+        raise ConfigurationError(f"data {data.name!r} is for {kind}, the trial's is {data.kind}")
 
 
 def load_table(data: TrialData) -> Table:
@@ -85,9 +81,9 @@ def load_table(data: TrialData) -> Table:
         DataError: It cannot be had, or a file is malformed; the message names the place.
     """
     check_data(data)
-    if data.name.endswith(".csv"):
+    if data.file_format == "csv":
         return _from_csv(data)
-    if data.name.endswith(".npz"):
+    if data.file_format == "npz":
         return _from_dataset(npz.load(Path(data.name)))
     if data.name in _IMAGES:
         config = DataConfig(data.name, data_dir=data.data_dir, cache_dir=data.cache_dir)

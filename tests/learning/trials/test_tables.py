@@ -1,14 +1,19 @@
 """Data by name and from files; every refusal names the place."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from swarm.core.errors import DataError
 from swarm.learning.trials.records import TrialData, TrialTask
-from swarm.learning.trials.runner import run_trial
+from swarm.learning.trials.runner import _cut_table, run_trial
 from swarm.learning.trials.tables import load_table
+
+
+def _own(path: Path, **fields: Any) -> TrialData:
+    return TrialData(str(path), path.suffix.removeprefix("."), **fields)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -33,7 +38,7 @@ def test_a_csv_file_with_labels_of_any_spelling(tmp_path: Path) -> None:
     path = tmp_path / "flowers.csv"
     path.write_text("length,kind,width\n1.5,rose,2\n2.5,tulip,3\n3.5,rose,4e0\n")
 
-    table = load_table(TrialData(str(path), target="kind"))
+    table = load_table(_own(path, target="kind"))
 
     assert table.classes == ("rose", "tulip")
     assert table.y.tolist() == [0, 1, 0]
@@ -44,7 +49,7 @@ def test_the_last_column_is_the_target_and_may_be_a_number(tmp_path: Path) -> No
     path = tmp_path / "prices.csv"
     path.write_text("\ufeffsize,price\r\n1,10.5\r\n2,20.5\r\n", encoding="utf-8")
 
-    table = load_table(TrialData(str(path), kind="regression"))
+    table = load_table(_own(path, kind="regression"))
 
     assert table.y.tolist() == [10.5, 20.5]
     assert table.classes == ()
@@ -74,21 +79,21 @@ def test_a_malformed_csv_file_is_refused_by_line_and_column(
     path.write_text(text)
 
     with pytest.raises(DataError, match=message):
-        load_table(TrialData(str(path)))
+        load_table(_own(path))
 
 
 def test_other_bad_files_are_refused_too(tmp_path: Path) -> None:
     path = tmp_path / "own.csv"
     with pytest.raises(DataError, match=r"own\.csv"):
-        load_table(TrialData(str(path)))
+        load_table(_own(path))
     path.write_bytes(b"a,b\n\xff,x\n")
     with pytest.raises(DataError, match="UTF-8"):
-        load_table(TrialData(str(path)))
+        load_table(_own(path))
     path.write_text("a,b\n1,x\n2,y\n")
     with pytest.raises(DataError, match="no column 'c'; it has a, b"):
-        load_table(TrialData(str(path), target="c"))
+        load_table(_own(path, target="c"))
     with pytest.raises(DataError, match="line 2: column 'b' must be a finite number, got 'x'"):
-        load_table(TrialData(str(path), kind="regression"))
+        load_table(_own(path, kind="regression"))
 
 
 def test_an_npz_file_is_used_without_its_test_split(tmp_path: Path) -> None:
@@ -96,7 +101,7 @@ def test_an_npz_file_is_used_without_its_test_split(tmp_path: Path) -> None:
     x = np.arange(40, dtype=np.uint8).reshape(20, 2)
     np.savez(path, x_train=x, y_train=np.arange(20) % 2 + 1, x_test=x, y_test=np.full(20, 5))
 
-    table = load_table(TrialData(str(path)))
+    table = load_table(_own(path))
 
     assert table.classes == ("1", "2")
     assert table.examples(np.array([0, 1])).tolist() == pytest.approx(
@@ -106,7 +111,7 @@ def test_an_npz_file_is_used_without_its_test_split(tmp_path: Path) -> None:
 
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "own.csv"
-    task = TrialTask("knn", {"n_neighbors": 1}, TrialData(str(path)), "accuracy", folds=2)
+    task = TrialTask("knn", {"n_neighbors": 1}, _own(path), "accuracy", folds=2)
     path.write_text("a,b\n" + "0,x\n1,y\n" * 10)
     first = run_trial(task).value
     path.write_text("a,b\n" + "0,x\n0,y\n0,x\n1,y\n" * 10)
@@ -116,9 +121,12 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
 
 
 def test_fewer_examples_on_request() -> None:
-    data = TrialData("digits", max_examples=100)
+    task = TrialTask("knn", {}, TrialData("digits", max_examples=100), "accuracy", folds=2)
 
-    outcome = run_trial(TrialTask("knn", {}, data, "accuracy", folds=2))
+    outcome = run_trial(task)
 
+    table, folds = _cut_table(task)
+    assert np.bincount(table.y).tolist() == pytest.approx([10] * 10, abs=1)
+    assert sum(len(test) for _, test in folds) == 100
     assert outcome.value is not None
     assert outcome.value < run_trial(TrialTask("knn", {}, TrialData("digits"), "accuracy")).value

@@ -1,0 +1,111 @@
+"""A study's records become trials' and back; what cannot be run is refused on submission."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from swarm.core.blobs import BlobRef
+from swarm.core.errors import ConfigurationError
+from swarm.core.ids import Digest, PeerId
+from swarm.learning.trials.families import FAMILIES
+from swarm.learning.trials.objectives import OBJECTIVES
+from swarm.learning.trials.records import EpochReport
+from swarm.learning.trials.runner import run_trial
+from swarm.learning.trials.studies import (
+    Places,
+    check_study,
+    point_of,
+    report_of,
+    result_of,
+    task_of,
+)
+from swarm.learning.trials.tables import DATA_NAMES
+from swarm.search import catalog
+from swarm.search.study import StudySpec
+from swarm.search.study_file import parse_study
+from swarm.search.trial import COMPLETE, FAILED, PRUNED, Trial
+from swarm.search.values import make_params
+
+ME = PeerId("me")
+
+
+def _study(models: dict[str, Any], **fields: Any) -> StudySpec:
+    document = {"name": "s", "dataset": "iris", "num_trials": 5, "models": models, **fields}
+    return parse_study(document, ME)
+
+
+def _trial(spec: StudySpec, model: str, **params: Any) -> Trial:
+    return Trial(spec.id, 0, model, make_params(params), 1, ME)
+
+
+def test_whatever_a_study_may_name_can_be_run() -> None:
+    assert set(catalog.MODELS) == set(FAMILIES)
+    assert set(catalog.DATASETS) - {catalog.FILE} == set(DATA_NAMES)
+    assert {name: o.direction for name, o in OBJECTIVES.items()} == catalog.OBJECTIVES
+
+
+@pytest.mark.parametrize(
+    ("models", "message"),
+    [
+        ({"knn": {"n_neighbours": {"integer": [1, 9]}}}, "knn has no hyperparameter 'n_neigh"),
+        ({"knn": {"n_neighbors": {"integer": [0, 9]}}}, "n_neighbors must be .* got 0"),
+        ({"svm": {"kernel": ["rbf", "cubic"]}}, "svm: kernel must be one of .* got 'cubic'"),
+        ({"logreg": {"C": 0}}, "C must be a number above 0, got 0"),
+        ({"mine:build": {}}, "models that are code are not tried"),
+    ],
+)
+def test_a_study_with_a_wrong_hyperparameter_is_refused_by_name(
+    models: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        check_study(_study(models))
+
+
+def test_a_study_whose_objective_does_not_fit_its_data_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="'iris' is for classification"):
+        check_study(_study({"knn": {}}, objective="rmse"))
+    with pytest.raises(ConfigurationError, match="'logreg' is for classification"):
+        check_study(_study({"logreg": {}}, dataset="diabetes", objective="rmse"))
+    check_study(_study({"knn": {"n_neighbors": {"integer": [1, 9]}}}))
+
+
+def test_a_trial_is_run_as_its_study_says() -> None:
+    spec = _study({"mlp": {}}, folds=2, epochs_max=3, seed=5, examples_max=90)
+    trial = _trial(spec, "mlp", learning_rate_init=0.01)
+    reports: list[EpochReport] = []
+
+    outcome = run_trial(task_of(spec, trial), reports.append)
+    result = result_of(trial, outcome, map(point_of, reports))
+
+    assert result.state == COMPLETE
+    assert result.value == outcome.value
+    assert [point.epoch for point in result.curve] == [1, 2, 3]
+    assert len(result.fold_values) == 2
+    assert report_of(trial, reports[0]).point == result.curve[0]
+    assert result.curve[0].train_loss is not None
+
+
+def test_stopped_and_failed_trials_are_told_apart() -> None:
+    spec = _study({"mlp": {}, "knn": {}})
+    trial = _trial(spec, "mlp")
+    reports: list[EpochReport] = []
+
+    stopped = run_trial(task_of(spec, trial), reports.append, lambda: not reports)
+    wrong = run_trial(task_of(spec, _trial(spec, "knn", n_neighbors=9999)))
+
+    assert result_of(trial, stopped, ()).state == PRUNED
+    assert result_of(trial, wrong, ()).state == FAILED
+    assert "n_neighbors" in result_of(trial, wrong, ()).error
+
+
+def test_data_that_is_not_here_is_an_error() -> None:
+    blob = BlobRef(Digest("0" * 64), 9)
+    spec = _study({"knn": {}})
+    own = replace(spec, dataset="file", data=blob, data_format="csv", target="b")
+    trial = _trial(own, "knn")
+
+    with pytest.raises(ConfigurationError, match="which is not here"):
+        task_of(own, trial)
+    task = task_of(own, trial, Places(data_path="/blobs/0"))
+    assert (task.data.name, task.data.file_format, task.data.target) == ("/blobs/0", "csv", "b")
