@@ -1,8 +1,7 @@
 """Topics of a session: one for all, one per cluster, one for those who watch."""
 
 from swarm.core.ids import ClusterId, SessionId
-
-PROTOCOL_VERSION = 1
+from swarm.core.protocol import PROTOCOL_VERSION
 
 
 def session_topic(session: SessionId) -> str:

@@ -20,6 +20,7 @@ from swarm.core.blobs import INLINE_SIZE_MAX, BlobRef
 from swarm.core.errors import LocalProtocolError, RemoteProtocolError
 from swarm.core.ids import Digest, PeerId
 from swarm.core.machine import Event
+from swarm.core.protocol import PROTOCOL_VERSION
 from swarm.federation.commands import Command, Orders
 from swarm.federation.entries import LedgerEntry, LedgerPage, LedgerRequest
 from swarm.federation.messages import (
@@ -35,7 +36,7 @@ from swarm.federation.messages import (
     SessionQuery,
     Status,
 )
-from swarm.federation.topics import PROTOCOL_VERSION
+
 
 MESSAGE_SIZE_MAX = 256 * 1024
 """Bytes of an envelope, direct or published; pubsub itself takes 128 KiB."""

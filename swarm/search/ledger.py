@@ -1,6 +1,6 @@
 """Ledger: every trial, report and result of a study, the same at every peer in the end."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from swarm.core.canonical import digest_of
@@ -34,7 +34,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The study is over; what is still under way does not count."""
+    """The study is over: its proposer records nothing any more."""
 
     reason: str
     """`done` or `cancelled`."""
@@ -65,10 +65,12 @@ def entry_key(entry: Entry) -> EntryKey:
 class Ledger:
     """Entries in the order in which this peer took them in.
 
+    Any two peers can bring their ledgers together in any order: nothing but the trial must come
+    before its reports and its result.
+
     Invariants:
-        At most one entry of each key; the first one stays.
+        At most one entry of each key.
         A report or a result comes after its trial.
-        After a trial's result there are no reports of it, after `Closed` nothing.
     """
 
     def __init__(self, spec: StudySpec, entries: Iterable[Entry] = ()) -> None:
@@ -76,11 +78,12 @@ class Ledger:
         self.entries: list[Entry] = []
         self.trials: dict[TrialId, Trial] = {}
         self.results: dict[TrialId, TrialResult] = {}
-        self.reports: dict[TrialId, list[TrialReport]] = {}
+        self.reports: dict[TrialId, dict[tuple[int, int], TrialReport]] = {}
+        """Of each trial, by fold and epoch."""
         self.closed: Closed | None = None
         self.checksum = 0
         """Sum of the entries' digests modulo 2**64: equal for equal sets, whatever their order."""
-        self._digests: dict[EntryKey, int] = {}
+        self._places: dict[EntryKey, int] = {}
         for entry in entries:
             self.add(entry)
 
@@ -88,32 +91,35 @@ class Ledger:
         return len(self.entries)
 
     def __contains__(self, entry: Entry) -> bool:
-        return entry_key(entry) in self._digests
+        return entry_key(entry) in self._places
 
     def add(self, entry: Entry) -> bool:
-        """Take in an entry; say whether it was new and allowed."""
+        """Take in an entry, if there is none of its key; say whether it was taken."""
         key = entry_key(entry)
-        if key in self._digests or not self._allows(entry):
+        if key in self._places or not self._allows(entry):
             return False
-        match entry:
-            case Asked(trial):
-                self.trials[trial.id] = trial
-            case Reported(report):
-                self.reports.setdefault(report.trial, []).append(report)
-            case Recorded(result):
-                self.results[result.trial] = result
-            case Closed():
-                self.closed = entry
-        number = int(digest_of(entry)[:16], 16)
-        self._digests[key] = number
-        self.checksum = (self.checksum + number) % 2**64
+        self._places[key] = len(self.entries)
         self.entries.append(entry)
+        self._apply(entry)
+        self.checksum = (self.checksum + _number(entry)) % 2**64
         return True
 
-    def missing(self, others: Iterable[Entry]) -> Iterator[Entry]:
-        """Entries of mine whose keys are not among `others`."""
-        keys = {entry_key(entry) for entry in others}
-        return (entry for entry in self.entries if entry_key(entry) not in keys)
+    def adopt(self, entry: Entry) -> bool:
+        """Take in an entry, in place of another one of its key; say whether that changed anything.
+
+        For what the proposer of a greater term has. Two proposers that did not hear of each other
+        may have recorded different results of one trial; the greater term's stays.
+        """
+        place = self._places.get(entry_key(entry))
+        if place is None:
+            return self.add(entry)
+        former = self.entries[place]
+        if former == entry:
+            return False
+        self.entries[place] = entry
+        self._apply(entry)
+        self.checksum = (self.checksum + _number(entry) - _number(former)) % 2**64
+        return True
 
     @property
     def open_trials(self) -> list[Trial]:
@@ -132,8 +138,10 @@ class Ledger:
 
     def checkpoint(self, trial: TrialId) -> TrialReport | None:
         """The newest report of a trial with a checkpoint."""
-        with_one = (r for r in self.reports.get(trial, ()) if r.checkpoint is not None)
-        return max(with_one, key=lambda r: (r.point.fold, r.point.epoch), default=None)
+        reports = self.reports.get(trial, {})
+        with_one = (key for key, report in reports.items() if report.checkpoint is not None)
+        newest = max(with_one, default=None)
+        return reports[newest] if newest is not None else None
 
     def _beats(self, result: TrialResult, best: TrialResult) -> bool:
         value, other = result.value or 0.0, best.value or 0.0
@@ -142,14 +150,28 @@ class Ledger:
         return self.spec.is_better(value, other)
 
     def _allows(self, entry: Entry) -> bool:
-        if self.closed is not None:
-            return False
         match entry:
             case Asked(trial):
                 return trial.study == self.spec.id
             case Reported(report):
-                return report.trial in self.trials and report.trial not in self.results
+                return report.trial in self.trials
             case Recorded(result):
                 return result.trial in self.trials
             case Closed():
                 return True
+
+    def _apply(self, entry: Entry) -> None:
+        match entry:
+            case Asked(trial):
+                self.trials[trial.id] = trial
+            case Reported(report):
+                reports = self.reports.setdefault(report.trial, {})
+                reports[report.point.fold, report.point.epoch] = report
+            case Recorded(result):
+                self.results[result.trial] = result
+            case Closed():
+                self.closed = entry
+
+
+def _number(entry: Entry) -> int:
+    return int(digest_of((entry_key(entry), entry))[:16], 16)

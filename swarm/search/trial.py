@@ -128,10 +128,10 @@ class TrialResult:
             raise ValueError(f"duration_s must be at least 0, got {self.duration_s}")
 
 
-def failed(trial: TrialId, error: str, duration_s: float) -> TrialResult:
+def failed(trial: TrialId, error: str, duration_s: float, peer: PeerId = NOBODY) -> TrialResult:
     """The result of a trial that could not be carried through."""
     line = " ".join(error.split())[:ERROR_LENGTH_MAX] or "no reason given"
-    return TrialResult(trial, FAILED, None, duration_s, error=line)
+    return TrialResult(trial, FAILED, None, duration_s, error=line, peer=peer)
 
 
 def check_trial_id(trial: str) -> None:

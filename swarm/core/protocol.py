@@ -1,0 +1,3 @@
+"""The version of everything that peers say to each other."""
+
+PROTOCOL_VERSION = 1

@@ -1,0 +1,192 @@
+"""Leases: which worker has which trials, how many more each should have, and what was lost."""
+
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from swarm.core.ids import PeerId
+from swarm.search.messages import WorkerBeat
+from swarm.search.study import StudySpec
+from swarm.search.trial import Trial, TrialId
+
+TURNAROUND_S = 0.5
+"""A result on its way, and the next lease back, batches and busy machines included."""
+TURNAROUND_HERE_S = 0.05
+"""The same at the proposer's own worker."""
+DEPTH_MIN = 2
+"""Trials a slot should have: one that runs, and one that waits."""
+DEPTH_MAX = 64
+UNSEEN_AFTER = 2.5
+"""So many heartbeats after a lease was sent without being confirmed it is sent again."""
+MISSING_MAX = 2
+"""Beats in a row without a trial that the worker had confirmed: it lost it, by a restart, say."""
+
+
+@dataclass(slots=True)
+class Worker:
+    """What the proposer knows of a worker."""
+
+    slots: int
+    proposes: bool
+    heard_s: float
+    duration_s: float | None = None
+    """Of its trials, a moving average."""
+    synced: bool = False
+    """Whether its ledger equals ours, as of its last beat."""
+    leases: dict[TrialId, "Lent"] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Lent:
+    """One lease."""
+
+    trial: Trial
+    worker: PeerId
+    sent_s: float
+    seen: bool = False
+    """Whether the worker confirmed it."""
+    missing: int = 0
+    """Beats in a row without it, since."""
+
+
+class Leases:
+    """The proposer's book of workers and leases.
+
+    Invariants:
+        A trial is with one worker, or waits, or neither; never two of these.
+        Only trials without a result are here.
+    """
+
+    def __init__(self, spec: StudySpec, me: PeerId, lookahead_max: int) -> None:
+        self.workers: dict[PeerId, Worker] = {}
+        self.waiting: deque[Trial] = deque()
+        """Trials to be lent out; those that were lost come first."""
+        self.attempts: dict[TrialId, int] = {}
+        """How many leases of a trial were lost."""
+        self._spec = spec
+        self._me = me
+        self._lookahead_max = lookahead_max
+        self._lent: dict[TrialId, Lent] = {}
+        self._lessees: dict[TrialId, set[PeerId]] = {}
+
+    def hear(self, beat: WorkerBeat, synced: bool, now_s: float) -> list[Lent]:
+        """Take in a worker's beat; return the leases it lost."""
+        worker = self.workers.get(beat.sender)
+        if worker is None:
+            worker = self.workers[beat.sender] = Worker(beat.slots, beat.proposes, now_s)
+        worker.slots, worker.proposes = beat.slots, beat.proposes
+        worker.heard_s, worker.synced = now_s, synced
+        held = set(beat.held)
+        for lent in worker.leases.values():
+            lent.seen = lent.seen or lent.trial.id in held
+            lent.missing = lent.missing + 1 if lent.seen and lent.trial.id not in held else 0
+        lost = [lent for lent in worker.leases.values() if lent.missing >= MISSING_MAX]
+        for lent in lost:
+            self._forget(lent)
+        return lost
+
+    def claim(self, trial: Trial, worker: PeerId, now_s: float) -> bool:
+        """A worker says it has a trial: believe it, if nobody else was lent it here."""
+        if trial.id in self._lent or self._lessees.get(trial.id, set()) - {worker}:
+            return False
+        if trial in self.waiting:
+            self.waiting.remove(trial)
+        self.lend(trial, worker, now_s)
+        self._lent[trial.id].seen = True
+        return True
+
+    def lend(self, trial: Trial, worker: PeerId, now_s: float) -> None:
+        """Lend a trial that does not wait any more."""
+        lent = Lent(trial, worker, now_s)
+        self._lent[trial.id] = self.workers[worker].leases[trial.id] = lent
+        self._lessees.setdefault(trial.id, set()).add(worker)
+
+    def may_tell(self, trial: TrialId, worker: PeerId) -> bool:
+        """Whether a worker's word on a trial counts: it has or had it, or nobody is known to."""
+        return worker in self._lessees.get(trial, {worker})
+
+    def holds(self, trial: TrialId, worker: PeerId) -> bool:
+        """Whether the worker has the trial now."""
+        lent = self._lent.get(trial)
+        return lent is not None and lent.worker == worker
+
+    def is_lent(self, trial: TrialId) -> bool:
+        """Whether anybody has the trial now."""
+        return trial in self._lent
+
+    def end(self, trial: TrialId, duration_s: float | None = None) -> None:
+        """A trial has its result: it is no longer lent, nor does it wait."""
+        lent = self._lent.get(trial)
+        if lent is not None:
+            self._forget(lent)
+            worker = self.workers.get(lent.worker)
+            if worker is not None and duration_s is not None:
+                old_s = worker.duration_s
+                worker.duration_s = duration_s if old_s is None else 0.8 * old_s + 0.2 * duration_s
+        else:
+            self.waiting = deque(t for t in self.waiting if t.id != trial)
+
+    def lose(self, peer: PeerId) -> list[Lent]:
+        """A worker is gone; return the leases lost with it."""
+        worker = self.workers.pop(peer, None)
+        lost = list(worker.leases.values()) if worker is not None else []
+        for lent in lost:
+            self._forget(lent)
+        return lost
+
+    def put_back(self, trial: Trial) -> int:
+        """A lease was lost: the trial waits again, before all others. Return how often it was."""
+        self.waiting.appendleft(trial)
+        self.attempts[trial.id] = self.attempts.get(trial.id, 0) + 1
+        return self.attempts[trial.id]
+
+    def silent(self, now_s: float) -> list[PeerId]:
+        """Workers whose leases expired."""
+        limit_s = (
+            self._spec.lease_s + self._spec.heartbeat_s / 2
+        )  # three beats, and one on its way
+        return [peer for peer, w in self.workers.items() if now_s - w.heard_s > limit_s]
+
+    def unconfirmed(self, now_s: float) -> Iterator[Lent]:
+        """Leases that should have been confirmed by now; each once in a while."""
+        limit_s = UNSEEN_AFTER * self._spec.heartbeat_s
+        for lent in self._lent.values():
+            if not lent.seen and now_s - lent.sent_s > limit_s:
+                lent.sent_s = now_s
+                yield lent
+
+    def rooms(self, rest: float) -> list[PeerId]:
+        """Workers that should have one more trial each, the least busy first; with repeats.
+
+        Args:
+            rest: Trials still to be lent out; infinite if nobody knows.
+        """
+        able = {peer: w for peer, w in self.workers.items() if w.slots}
+        if not able:
+            return []
+        # Towards the end nobody should wait for trials that wait in somebody's queue.
+        share = math.ceil(rest / (2 * sum(w.slots for w in able.values()))) if rest < 1e9 else 1e9
+        turns: list[tuple[float, PeerId]] = []
+        for peer, worker in able.items():
+            depth = max(1, min(self._depth(peer, worker), share))
+            places = range(len(worker.leases), int(worker.slots * depth))
+            turns.extend((place / worker.slots, peer) for place in places)
+        return [peer for _, peer in sorted(turns)]
+
+    def members(self) -> Iterable[PeerId]:
+        """Workers that may succeed the proposer, and the proposer."""
+        return sorted({self._me, *(p for p, w in self.workers.items() if w.proposes)})
+
+    def _depth(self, peer: PeerId, worker: Worker) -> int:
+        if worker.duration_s is None:
+            return DEPTH_MIN
+        turnaround_s = TURNAROUND_HERE_S if peer == self._me else TURNAROUND_S
+        depth = 1 + math.ceil(turnaround_s / max(worker.duration_s, 1e-3))
+        return max(DEPTH_MIN, min(depth, DEPTH_MAX, self._lookahead_max))
+
+    def _forget(self, lent: Lent) -> None:
+        del self._lent[lent.trial.id]
+        worker = self.workers.get(lent.worker)
+        if worker is not None:
+            worker.leases.pop(lent.trial.id, None)

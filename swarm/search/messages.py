@@ -1,0 +1,234 @@
+"""What peers tell each other about a study. Believed only of whom libp2p authenticated."""
+
+from dataclasses import dataclass
+
+from swarm.core.blobs import BlobRef
+from swarm.core.ids import PeerId
+from swarm.core.machine import Event
+from swarm.search.ledger import Entry
+from swarm.search.study import StudyId, StudySpec
+from swarm.search.trial import Trial, TrialId, TrialReport, TrialResult, check_trial_id
+
+MEMBERS_MAX = 256
+SLOTS_MAX = 256
+HELD_MAX = 2048
+"""Most trials one peer may hold."""
+BATCH_MAX = 256
+"""Most leases, results, reports or entries in one message."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyQuery(Event):
+    """`sender` asks which studies there are."""
+
+    sender: PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class StudyOffer(Event):
+    """`sender` knows this study, and who proposes in it."""
+
+    sender: PeerId
+    spec: StudySpec
+    term: int
+    proposer: PeerId
+    closed: bool
+    """Whether it is over; `sender` has the whole ledger then."""
+
+    def __post_init__(self) -> None:
+        _check_term(self.term)
+
+
+@dataclass(frozen=True, slots=True)
+class ProposerBeat(Event):
+    """`sender` proposes in this term; whoever hears a greater (term, sender) follows that."""
+
+    study: StudyId
+    sender: PeerId
+    term: int
+    length: int
+    """Entries of its ledger."""
+    checksum: int
+    """Of its ledger."""
+    elapsed_s: float
+    """How long the study has been running."""
+    members: tuple[PeerId, ...]
+    """Peers that may succeed it."""
+    unsynced: int
+    """Members whose ledgers are not known to be equal."""
+
+    def __post_init__(self) -> None:
+        _check_term(self.term)
+        _check_ledger(self.length, self.checksum)
+        if not 0 <= self.elapsed_s < float("inf"):
+            raise ValueError(f"elapsed_s must be finite and at least 0, got {self.elapsed_s}")
+        if len(self.members) > MEMBERS_MAX or self.unsynced < 0:
+            raise ValueError(f"members must have at most {MEMBERS_MAX} entries")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerBeat(Event):
+    """`sender` is alive, and holds these trials: they wait, run or have an unrecorded result."""
+
+    study: StudyId
+    sender: PeerId
+    term: int
+    """Of the proposer it follows."""
+    slots: int
+    """Trials it executes at once; 0 if it only looks on."""
+    proposes: bool
+    """Whether it may succeed the proposer."""
+    held: tuple[TrialId, ...]
+    length: int
+    checksum: int
+
+    def __post_init__(self) -> None:
+        _check_term(self.term)
+        _check_ledger(self.length, self.checksum)
+        if not 0 <= self.slots <= SLOTS_MAX:
+            raise ValueError(f"slots must be in [0, {SLOTS_MAX}], got {self.slots}")
+        if len(self.held) > HELD_MAX:
+            raise ValueError(f"held must have at most {HELD_MAX} entries")
+        for trial in self.held:
+            check_trial_id(trial)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A trial that one worker is to execute."""
+
+    trial: Trial
+    attempt: int = 0
+    """How many leases of it were lost before."""
+    checkpoint: BlobRef | None = None
+    """Where an earlier attempt got to."""
+    holders: tuple[PeerId, ...] = ()
+    """Who may have the checkpoint."""
+
+    def __post_init__(self) -> None:
+        if self.attempt < 0:
+            raise ValueError(f"attempt must be at least 0, got {self.attempt}")
+        if len(self.holders) > 8:
+            raise ValueError("holders must have at most 8 entries")
+
+
+@dataclass(frozen=True, slots=True)
+class Leases(Event):
+    """The proposer gives trials to one worker."""
+
+    study: StudyId
+    sender: PeerId
+    term: int
+    leases: tuple[Lease, ...]
+
+    def __post_init__(self) -> None:
+        _check_term(self.term)
+        _check_batch("leases", self.leases)
+
+
+@dataclass(frozen=True, slots=True)
+class StopTrials(Event):
+    """The proposer tells a worker to end these trials where they are."""
+
+    study: StudyId
+    sender: PeerId
+    term: int
+    trials: tuple[TrialId, ...]
+
+    def __post_init__(self) -> None:
+        _check_term(self.term)
+        _check_batch("trials", self.trials)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerNews(Event):
+    """A worker tells the proposer what was reported and what came of trials."""
+
+    study: StudyId
+    sender: PeerId
+    reports: tuple[TrialReport, ...]
+    results: tuple[TrialResult, ...]
+
+    def __post_init__(self) -> None:
+        _check_batch("reports", self.reports)
+        _check_batch("results", self.results)
+        peers = {report.peer for report in self.reports} | {r.peer for r in self.results}
+        if peers - {self.sender}:
+            raise ValueError("reports and results must be the sender's own")
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerPage(Event):
+    """Entries of the sender's ledger from `start` on; published when new, sent when asked for."""
+
+    study: StudyId
+    sender: PeerId
+    term: int
+    start: int
+    entries: tuple[Entry, ...]
+    length: int
+    """Of the whole ledger."""
+
+    def __post_init__(self) -> None:
+        _check_term(self.term)
+        _check_batch("entries", self.entries)
+        if not 0 <= self.start <= self.length - len(self.entries):
+            raise ValueError(f"start must be in the ledger of {self.length}, got {self.start}")
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRequest(Event):
+    """`sender` asks for a page from `start` on."""
+
+    study: StudyId
+    sender: PeerId
+    start: int
+
+    def __post_init__(self) -> None:
+        if self.start < 0:
+            raise ValueError(f"start must be at least 0, got {self.start}")
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerGift(Event):
+    """Entries that the proposer, new in its term, seems to lack."""
+
+    study: StudyId
+    sender: PeerId
+    term: int
+    entries: tuple[Entry, ...]
+
+    def __post_init__(self) -> None:
+        _check_term(self.term)
+        _check_batch("entries", self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelStudy(Event):
+    """`sender` wants the study to end now; repeated until the ledger says so."""
+
+    study: StudyId
+    sender: PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveStudy(Event):
+    """`sender` leaves of its own will."""
+
+    study: StudyId
+    sender: PeerId
+
+
+def _check_term(term: int) -> None:
+    if not 0 <= term < 2**53:
+        raise ValueError(f"term must be in [0, 2**53), got {term}")
+
+
+def _check_ledger(length: int, checksum: int) -> None:
+    if length < 0 or not 0 <= checksum < 2**64:
+        raise ValueError("length must be at least 0, checksum in [0, 2**64)")
+
+
+def _check_batch(name: str, items: tuple[object, ...]) -> None:
+    if len(items) > BATCH_MAX:
+        raise ValueError(f"{name} must have at most {BATCH_MAX} entries, got {len(items)}")

@@ -1,0 +1,303 @@
+"""Proposing: asks for trials, lends them out and records what came of them, for one term."""
+
+import math
+from collections.abc import Callable, Iterable
+
+from swarm.core.ids import PeerId
+from swarm.core.machine import Event
+from swarm.search.batches import batches
+from swarm.search.leases import Leases, Lent
+from swarm.search.ledger import CANCELLED, DONE, Asked, Closed, Entry, Ledger, Recorded, Reported
+from swarm.search.messages import (
+    BATCH_MAX,
+    Lease,
+    LedgerGift,
+    StopTrials,
+    WorkerBeat,
+    WorkerNews,
+)
+from swarm.search.messages import Leases as LeasesMessage
+from swarm.search.strategies.strategy import Strategy
+from swarm.search.study import NOBODY, StudySpec
+from swarm.search.trial import Trial, TrialId, TrialReport, TrialResult, failed
+
+ASKS_AT_ONCE_MAX = 16
+"""Asking takes Optuna some milliseconds; messages wait meanwhile."""
+ATTEMPTS_MAX = 5
+"""A trial that was lost with so many leases is recorded as failed: it may be what kills them."""
+HOLDERS_MAX = 8
+GATHER_HEARTBEATS = 1.5
+"""So long a new proposer waits for what the others know before it asks for more."""
+
+
+class Proposing:
+    """One proposer's work in one term.
+
+    Invariants:
+        Nothing is asked for, lent or closed before the others were heard, or had time to be.
+        A trial is lent to one worker at a time.
+        Entries reach the ledger through `append` only.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 (what a term is made of)
+        self,
+        spec: StudySpec,
+        me: PeerId,
+        term: int,
+        ledger: Ledger,
+        strategy: Strategy,
+        append: Callable[[Entry], bool],
+        send: Callable[[PeerId, Event], None],
+        note: Callable[[str, str], None],
+    ) -> None:
+        self.term = term
+        self.is_behind = False
+        """Whether more trials should be asked for at once."""
+        self._spec = spec
+        self._me = me
+        self._ledger = ledger
+        self._strategy = strategy
+        self._append = append
+        self._send = send
+        self._note = note
+        self._leases = Leases(spec, me, strategy.lookahead_max)
+        self._expected: set[PeerId] = set()
+        self._gave: set[PeerId] = set()
+        self._gather_until_s = math.inf
+        self._orphans_until_s = math.inf
+        """Until then trials without a known worker are left to whom they were lent before."""
+        self._began_s = 0.0
+        self._stopping: set[TrialId] = set()
+        self._exhausted = False
+        for entry in ledger.entries:
+            strategy.tell(entry)
+
+    def begin(
+        self, now_s: float, elapsed_s: float, expected: Iterable[PeerId], patient: bool
+    ) -> None:
+        """Begin the term.
+
+        Args:
+            now_s: Now.
+            elapsed_s: How long the study has been running.
+            expected: Members that may know more than we do.
+            patient: Whether others may be out there that we do not know of.
+        """
+        self._began_s = now_s - elapsed_s
+        self._expected = set(expected) - {self._me}
+        self._gather_until_s = now_s + GATHER_HEARTBEATS * self._spec.heartbeat_s
+        self._orphans_until_s = now_s + self._spec.lease_s + self._spec.heartbeat_s
+        if patient:
+            self._expected.add(NOBODY)  # never answers
+        if not self._expected:
+            self._adopt_orphans()
+
+    def take_beat(self, beat: WorkerBeat, now_s: float) -> None:
+        """A worker is alive and holds trials."""
+        mine = (len(self._ledger), self._ledger.checksum)
+        synced = (beat.length, beat.checksum) == mine
+        self._lost(self._leases.hear(beat, synced, now_s))
+        for trial_id in beat.held:
+            trial = self._ledger.trials.get(trial_id)
+            if trial is not None and trial_id not in self._ledger.results:
+                self._leases.claim(trial, beat.sender, now_s)
+        if beat.term == self.term and (synced or beat.sender in self._gave):
+            self._answered(beat.sender)
+        self._ask_more(now_s)
+
+    def take_news(self, news: WorkerNews, now_s: float) -> None:
+        """A worker reports, or is done with trials."""
+        if self._ledger.closed is not None:
+            return
+        worker = self._leases.workers.get(news.sender)
+        if worker is not None:
+            worker.heard_s = now_s
+        for report in news.reports:
+            if self._leases.holds(report.trial, news.sender):
+                self._take_report(report)
+        for result in news.results:
+            known = result.trial in self._ledger.trials
+            if known and self._leases.may_tell(result.trial, news.sender):
+                self._take_result(result)
+        self._ask_more(now_s)
+
+    def take_gift(self, gift: LedgerGift, now_s: float) -> None:
+        """A member knows what we lack."""
+        for entry in gift.entries:
+            match entry:
+                case Asked(trial) if self._is_plausible(trial):
+                    self._tell(entry)
+                case Recorded(result):
+                    self._take_result(result)
+                case Reported() | Closed():
+                    self._tell(entry)
+        if gift.term == self.term:
+            self._gave.add(gift.sender)
+        self._ask_more(now_s)
+
+    def lose(self, peer: PeerId, now_s: float) -> None:
+        """A worker is gone."""
+        self._lost(self._leases.lose(peer))
+        self._answered(peer)
+        self._ask_more(now_s)
+
+    def tick(self, now_s: float) -> None:
+        """Look at what time has changed."""
+        if self._ledger.closed is not None:
+            return
+        for peer in self._leases.silent(now_s):
+            self._note("lost", f"{peer} was silent for three heartbeats")
+            self._lost(self._leases.lose(peer))
+        if now_s >= self._gather_until_s:
+            self._expected.clear()
+        if now_s >= self._orphans_until_s:
+            self._adopt_orphans()
+        for lent in self._leases.unconfirmed(now_s):
+            self._send_leases(lent.worker, [lent.trial])
+        self._ask_more(now_s)
+
+    def cancel(self) -> None:
+        """End the study now."""
+        self._append(Closed(CANCELLED, self._me))
+
+    def members(self) -> tuple[PeerId, ...]:
+        """Who may succeed us, and we."""
+        return tuple(self._leases.members())
+
+    def num_unsynced(self) -> int:
+        """Workers whose ledgers are not known to be equal to ours."""
+        others = (w for peer, w in self._leases.workers.items() if peer != self._me)
+        return sum(not worker.synced for worker in others)
+
+    def elapsed_s(self, now_s: float) -> float:
+        """How long the study has been running, in all terms."""
+        return now_s - self._began_s
+
+    @property
+    def workers(self) -> dict[PeerId, int]:
+        """Slots by worker."""
+        return {peer: worker.slots for peer, worker in self._leases.workers.items()}
+
+    # -- the others
+
+    def _answered(self, peer: PeerId) -> None:
+        if peer in self._expected:
+            self._expected.discard(peer)
+            if not self._expected:
+                self._adopt_orphans()  # everybody said what they have
+
+    def _adopt_orphans(self) -> None:
+        """Let trials wait that were lent out in an earlier term and that nobody has now."""
+        self._orphans_until_s = math.inf
+        waiting = {trial.id for trial in self._leases.waiting}
+        for trial in self._ledger.open_trials:
+            if not self._leases.is_lent(trial.id) and trial.id not in waiting:
+                self._note("orphaned", trial.id)
+                self._leases.waiting.append(trial)
+
+    def _is_plausible(self, trial: Trial) -> bool:
+        """Bounds what a liar can make everybody try."""
+        limit = self._spec.num_trials
+        return trial.term <= self.term and (
+            not limit or len(self._ledger.trials) < 2 * limit + BATCH_MAX
+        )
+
+    # -- leases
+
+    def _lost(self, lost: Iterable[Lent]) -> None:
+        for lent in reversed(list(lost)):
+            if lent.trial.id in self._ledger.results:
+                continue
+            self._note("expired", f"{lent.trial.id} of {lent.worker}")
+            attempts = self._leases.put_back(lent.trial)
+            if attempts >= ATTEMPTS_MAX:
+                text = f"lost with {attempts} workers, the last was {lent.worker}"
+                self._take_result(failed(lent.trial.id, text, 0.0, self._me))
+
+    def _ask_more(self, now_s: float) -> None:
+        """Lend out as much as the workers should have."""
+        self.is_behind = False
+        if self._ledger.closed is not None or self._expected:
+            return
+        given: dict[PeerId, list[Trial]] = {}
+        num_asked = 0
+        for peer in self._leases.rooms(self._rest(now_s)):
+            if not self._leases.waiting:
+                if num_asked == ASKS_AT_ONCE_MAX:
+                    self.is_behind = True
+                    break
+                num_asked += 1
+                if not self._ask(now_s):
+                    break
+            trial = self._leases.waiting.popleft()
+            self._leases.lend(trial, peer, now_s)
+            given.setdefault(peer, []).append(trial)
+        for peer, trials in given.items():
+            self._send_leases(peer, trials)
+        self._close_if_done(now_s)
+
+    def _rest(self, now_s: float) -> float:
+        waiting = len(self._leases.waiting)
+        if not self._may_ask(now_s):
+            return waiting
+        if self._spec.num_trials:
+            return waiting + self._spec.num_trials - len(self._ledger.trials)
+        return math.inf
+
+    def _may_ask(self, now_s: float) -> bool:
+        spec = self._spec
+        if self._exhausted or (spec.num_trials and len(self._ledger.trials) >= spec.num_trials):
+            return False
+        return not spec.time_budget_s or self.elapsed_s(now_s) < spec.time_budget_s
+
+    def _ask(self, now_s: float) -> bool:
+        """Ask the strategy for one more trial, which then waits."""
+        if not self._may_ask(now_s):
+            return False
+        suggested = self._strategy.ask(self._ledger)
+        if suggested is None:
+            self._exhausted = True
+            return False
+        number = len(self._ledger.trials)
+        trial = Trial(
+            self._spec.id, number, suggested.model, suggested.params, self.term, self._me
+        )
+        self._tell(Asked(trial))
+        self._leases.waiting.append(trial)
+        return True
+
+    def _send_leases(self, peer: PeerId, trials: list[Trial]) -> None:
+        for leases in batches([self._lease(trial) for trial in trials]):
+            self._send(peer, LeasesMessage(self._spec.id, self._me, self.term, leases))
+
+    def _lease(self, trial: Trial) -> Lease:
+        attempt = self._leases.attempts.get(trial.id, 0)
+        report = self._ledger.checkpoint(trial.id)
+        if report is None or report.checkpoint is None:
+            return Lease(trial, attempt)
+        holders = dict.fromkeys((report.peer, self._me, *self.members()))
+        return Lease(trial, attempt, report.checkpoint, tuple(holders)[:HOLDERS_MAX])
+
+    def _close_if_done(self, now_s: float) -> None:
+        if not self._may_ask(now_s) and len(self._ledger.results) >= len(self._ledger.trials):
+            self._append(Closed(DONE, self._me))
+
+    # -- the ledger
+
+    def _tell(self, entry: Entry) -> bool:
+        if not self._append(entry):
+            return False
+        self._strategy.tell(entry)
+        return True
+
+    def _take_report(self, report: TrialReport) -> None:
+        if self._tell(Reported(report)) and self._strategy.stops(report, self._ledger):
+            self._stopping.add(report.trial)
+        if report.trial in self._stopping:
+            stop = StopTrials(self._spec.id, self._me, self.term, (report.trial,))
+            self._send(report.peer, stop)
+
+    def _take_result(self, result: TrialResult) -> None:
+        if self._tell(Recorded(result)):
+            self._leases.end(result.trial, result.duration_s)
+            self._stopping.discard(result.trial)

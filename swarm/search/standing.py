@@ -1,0 +1,82 @@
+"""Standing: who proposes as far as this peer knows, who else is there, and when to take over."""
+
+import math
+from collections.abc import Iterable
+
+from swarm.core.ids import PeerId
+from swarm.search.study import NOBODY, StudySpec
+from swarm.search.succession import stagger, succession
+
+TERM_LEAP_MAX = 10_000
+"""A term so far beyond ours is a lie."""
+
+
+class Standing:
+    """One peer's view of its study's proposer and members.
+
+    Invariant: (term, proposer) only goes up.
+    """
+
+    def __init__(self, me: PeerId, spec: StudySpec) -> None:
+        self.term = 0
+        self.proposer = NOBODY
+        self.members: tuple[PeerId, ...] = ()
+        """Peers that may succeed the proposer, by its last word."""
+        self.is_new_here = True
+        """Whether no proposer was heard in this life."""
+        self._me = me
+        self._spec = spec
+        self._gone: set[PeerId] = set()
+        self._heard_s = -math.inf
+        self._lost_s = math.inf
+
+    def begin(self, term: int, now_s: float) -> None:
+        """A life begins."""
+        self.term, self._heard_s = term, now_s
+
+    def believes(self, term: int, proposer: PeerId) -> bool:
+        """Whether who says that it proposes in this term is to be followed."""
+        if proposer == self._me or term > self.term + TERM_LEAP_MAX:
+            return False
+        return (term, proposer) >= (self.term, self.proposer)
+
+    def follow(self, term: int, proposer: PeerId, now_s: float) -> None:
+        """Follow this proposer, perhaps ourselves, from now on."""
+        self.term, self.proposer = term, proposer
+        self.is_new_here = False
+        self._heard_s, self._lost_s = now_s, math.inf
+
+    def hear(self, peer: PeerId, now_s: float) -> None:
+        """Something authentic came from a peer."""
+        self._gone.discard(peer)
+        if peer == self.proposer:
+            self._heard_s, self._lost_s = now_s, math.inf
+
+    def lose(self, peer: PeerId, now_s: float) -> None:
+        """A peer cannot be reached, or said goodbye."""
+        self._gone.add(peer)
+        if peer == self.proposer:
+            self._lost_s = min(now_s, self._lost_s)
+
+    def silent_s(self, now_s: float) -> float:
+        """How long the proposer has been silent."""
+        return max(0.0, now_s - self._heard_s)
+
+    def others(self) -> set[PeerId]:
+        """Members that are there, without the proposer and ourselves."""
+        return set(self.members) - self._gone - {self.proposer, self._me}
+
+    def standbys(self, number: int) -> list[PeerId]:
+        """Who is first to succeed the proposer."""
+        return self._order(set(self.members) - {self.proposer})[:number]
+
+    def due_s(self) -> float:
+        """When we take over, if nothing is heard until then."""
+        heartbeat_s, lease_s = self._spec.heartbeat_s, self._spec.lease_s
+        if self.is_new_here:  # who else is back after a restart of all, and when, nobody knows
+            return self._heard_s + lease_s * (1 + stagger(self._spec.id, self.term, self._me))
+        place = self._order({*self.others(), self._me}).index(self._me)
+        return min(self._lost_s, self._heard_s + lease_s) + place * heartbeat_s
+
+    def _order(self, members: Iterable[PeerId]) -> list[PeerId]:
+        return succession(self._spec.id, self.term, members)

@@ -1,0 +1,119 @@
+"""Bayesian: tree-structured Parzen estimators, Optuna's, in memory.
+
+Bergstra et al. 2011, "Algorithms for Hyper-Parameter Optimization". Trials under way count as bad
+ones (`constant_liar`), so that workers do not try the same again. Nothing is kept by Optuna: the
+ledger is told again after a takeover.
+"""
+
+import warnings
+from typing import Any, cast
+
+import optuna
+from optuna.study import StudyDirection
+
+from swarm.search.ledger import Asked, Entry, Ledger, Recorded
+from swarm.search.space import CATEGORICAL, INTEGER, Dimension
+from swarm.search.strategies.strategy import Suggestion, check_options, suggestion
+from swarm.search.study import StudySpec
+from swarm.search.trial import COMPLETE, FAILED, Trial, TrialId, TrialReport, TrialResult
+from swarm.search.values import Value
+
+LOOKAHEAD_MAX = 32
+"""For each slot; a suggestion made long before its forerunners' results is worth a random one."""
+_MODEL = "model"
+
+
+class BayesianStrategy:
+    """Asks Optuna's sampler; its randomness depends on the seed and the trial's number only.
+
+    Options: `startup_trials` (10) random ones come first, `candidates` (24) are compared for each
+    suggestion.
+    """
+
+    lookahead_max = LOOKAHEAD_MAX
+
+    def __init__(self, spec: StudySpec) -> None:
+        check_options(spec, {"startup_trials": (1, 10_000), "candidates": (1, 1000)})
+        self._spec = spec
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        direction = StudyDirection.MAXIMIZE if spec.maximizes else StudyDirection.MINIMIZE
+        self._study = optuna.create_study(direction=direction)
+        self._running: dict[TrialId, optuna.Trial] = {}
+        self._suggested: tuple[Suggestion, optuna.Trial] | None = None
+
+    def ask(self, history: Ledger) -> Suggestion | None:
+        """The most promising of some candidates."""
+        if self._suggested is None:
+            self._study.sampler = self._sampler(len(history.trials))
+            trial = self._study.ask()
+            self._suggested = self._suggest(trial), trial
+        return self._suggested[0]
+
+    def tell(self, entry: Entry) -> None:
+        """Learn what is under way and what came of it."""
+        match entry:
+            case Asked(trial):
+                self._running[trial.id] = self._taken(trial) or self._replayed(trial)
+            case Recorded(result) if result.trial in self._running:
+                self._finish(self._running.pop(result.trial), result)
+
+    def stops(self, report: TrialReport, history: Ledger) -> bool:
+        """Every trial is tried to its end."""
+        return False
+
+    def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
+        options = self._spec.options
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return optuna.samplers.TPESampler(
+                seed=(self._spec.seed * 1_000_003 + number) % 2**32,
+                constant_liar=True,
+                n_startup_trials=int(options.get("startup_trials", 10)),
+                n_ei_candidates=int(options.get("candidates", 24)),
+            )
+
+    def _suggest(self, trial: optuna.Trial) -> Suggestion:
+        models = [space.model for space in self._spec.models]
+        model = str(trial.suggest_categorical(_MODEL, models)) if len(models) > 1 else models[0]
+        values: dict[str, Value] = {}
+        for dimension in self._spec.space(model).active(values):
+            values[dimension.name] = _suggest_value(trial, f"{model}.{dimension.name}", dimension)
+        return suggestion(self._spec, model, values)
+
+    def _taken(self, trial: Trial) -> optuna.Trial | None:
+        """The trial that was just suggested, if this is it."""
+        if self._suggested is None:
+            return None
+        suggested, own = self._suggested
+        if (suggested.model, suggested.params) != (trial.model, trial.params):
+            return None
+        self._suggested = None
+        return own
+
+    def _replayed(self, trial: Trial) -> optuna.Trial:
+        """A trial that another proposer asked for."""
+        fixed: dict[str, Any] = {f"{trial.model}.{name}": value for name, value in trial.params}
+        if len(self._spec.models) > 1:
+            fixed[_MODEL] = trial.model
+        self._study.enqueue_trial(fixed)
+        replayed = self._study.ask()
+        self._suggest(replayed)
+        return replayed
+
+    def _finish(self, trial: optuna.Trial, result: TrialResult) -> None:
+        if result.state == FAILED or result.value is None:
+            self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        elif result.state == COMPLETE:
+            self._study.tell(trial, result.value)
+        else:
+            trial.report(result.value, max([1, *(point.epoch for point in result.curve)]))
+            self._study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+
+
+def _suggest_value(trial: optuna.Trial, name: str, dimension: Dimension) -> Value:
+    if dimension.kind == CATEGORICAL:
+        return cast("Value", trial.suggest_categorical(name, dimension.choices))
+    low, high, step = dimension.low, dimension.high, dimension.step
+    if dimension.kind == INTEGER:
+        return int(trial.suggest_int(name, int(low), int(high), step=int(step), log=dimension.log))
+    return float(trial.suggest_float(name, low, high, step=step or None, log=dimension.log))

@@ -1,0 +1,117 @@
+"""Random: independent draws; where a space is discrete, no setting twice."""
+
+import math
+import random
+from itertools import islice
+
+from swarm.search.ledger import Entry, Ledger
+from swarm.search.space import CATEGORICAL, INTEGER, Dimension, ModelSpace
+from swarm.search.strategies.strategy import Suggestion, check_options, suggestion
+from swarm.search.study import StudySpec
+from swarm.search.trial import TrialReport
+from swarm.search.values import Params, Value
+
+LOOKAHEAD_MAX = 1000
+DRAWS_MAX = 200
+"""Draws for one suggestion; in vain, the rest of the space is small and is listed instead."""
+
+
+class RandomStrategy:
+    """Draws a model, then its hyperparameters; the k-th trial's draws depend on k only."""
+
+    lookahead_max = LOOKAHEAD_MAX
+
+    def __init__(self, spec: StudySpec) -> None:
+        check_options(spec, {})
+        self._spec = spec
+        self._drawer = Drawer(spec)
+
+    def ask(self, history: Ledger) -> Suggestion | None:
+        """One more draw."""
+        return self._drawer.draw(history)
+
+    def tell(self, entry: Entry) -> None:
+        """Nothing to learn: draws do not depend on results."""
+
+    def stops(self, report: TrialReport, history: Ledger) -> bool:
+        """Every draw is tried to its end."""
+        return False
+
+
+class Drawer:
+    """Draws settings that were not asked for yet."""
+
+    def __init__(self, spec: StudySpec) -> None:
+        self._spec = spec
+        self._sizes = {space.model: space.size for space in spec.models}
+        self._tried: dict[str, set[Params]] = {space.model: set() for space in spec.models}
+        self._num_seen = 0
+
+    def draw(self, history: Ledger) -> Suggestion | None:
+        """A new setting; None if every one of a discrete space was asked for."""
+        self._catch_up(history)
+        rest = [space for space in self._spec.models if not self._is_exhausted(space.model)]
+        if not rest:
+            return None
+        chance = random.Random(f"{self._spec.seed}:{len(history.trials)}")  # noqa: S311 (replayable)
+        for _ in range(DRAWS_MAX):
+            space = chance.choice(rest)
+            drawn = suggestion(self._spec, space.model, _values(space, chance))
+            if drawn.params not in self._tried[space.model]:
+                return drawn
+        return self._listed(chance, [s for s in rest if self._sizes[s.model] is not None])
+
+    def _catch_up(self, history: Ledger) -> None:
+        if len(history.trials) > self._num_seen:
+            for trial in islice(history.trials.values(), self._num_seen, None):
+                self._tried.setdefault(trial.model, set()).add(trial.params)
+            self._num_seen = len(history.trials)
+
+    def _is_exhausted(self, model: str) -> bool:
+        size = self._sizes[model]
+        return size is not None and len(self._tried[model]) >= size
+
+    def _listed(self, chance: random.Random, spaces: list[ModelSpace]) -> Suggestion | None:
+        space = chance.choice(spaces)
+        left = [
+            setting
+            for setting in _all_values(space, 0, {})
+            if suggestion(self._spec, space.model, setting).params not in self._tried[space.model]
+        ]
+        return suggestion(self._spec, space.model, chance.choice(left)) if left else None
+
+
+def _values(space: ModelSpace, chance: random.Random) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for dimension in space.active(values):
+        values[dimension.name] = _value(dimension, chance)
+    return values
+
+
+def _value(dimension: Dimension, chance: random.Random) -> Value:
+    if dimension.kind == CATEGORICAL:
+        return chance.choice(dimension.choices)
+    if dimension.log:
+        low, high = dimension.low, dimension.high
+        if dimension.kind == INTEGER:  # each whole number stands for half a unit on both sides
+            exact = math.exp(chance.uniform(math.log(low - 0.5), math.log(high + 0.5)))
+            return int(min(high, max(low, round(exact))))
+        return min(high, max(low, math.exp(chance.uniform(math.log(low), math.log(high)))))
+    if dimension.size is not None:
+        return dimension.value_at(chance.randrange(dimension.size))
+    return chance.uniform(dimension.low, dimension.high)
+
+
+def _all_values(space: ModelSpace, place: int, chosen: dict[str, Value]) -> list[dict[str, Value]]:
+    if place == len(space.dimensions):
+        return [chosen]
+    dimension = space.dimensions[place]
+    if dimension.when is not None and not dimension.when.holds(chosen):
+        return _all_values(space, place + 1, chosen)
+    return [
+        setting
+        for number in range(dimension.size or 0)
+        for setting in _all_values(
+            space, place + 1, {**chosen, dimension.name: dimension.value_at(number)}
+        )
+    ]

@@ -1,0 +1,61 @@
+"""Strategy: decides what to try next; a pure function of the study and the ledger's entries."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from swarm.search.ledger import Entry, Ledger
+from swarm.search.study import StudySpec
+from swarm.search.trial import TrialReport
+from swarm.search.values import Params, Value, make_params
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What a trial should be made of."""
+
+    model: str
+    params: Params
+    """Searched and fixed ones."""
+
+
+class Strategy(Protocol):
+    """What to try next. The same study and the same entries give the same suggestions.
+
+    A proposer that takes over makes a new one and tells it the ledger, entry by entry.
+    """
+
+    lookahead_max: int
+    """Most trials worth asking for before their forerunners' results are known."""
+
+    def ask(self, history: Ledger) -> Suggestion | None:
+        """Suggest one more trial, or None if the space has no more."""
+        ...
+
+    def tell(self, entry: Entry) -> None:
+        """Learn of an entry of the ledger; each once, in their order."""
+        ...
+
+    def stops(self, report: TrialReport, history: Ledger) -> bool:
+        """Whether a trial is not worth going on with after this report, just told."""
+        ...
+
+
+def check_options(spec: StudySpec, known: Mapping[str, tuple[float, float]]) -> None:
+    """Check a strategy's options: whole numbers or floats within their ranges.
+
+    Raises:
+        ValueError: One is unknown or out of its range.
+    """
+    for name, value in spec.strategy_options:
+        if name not in known:
+            has = ", ".join(known) or "no options"
+            raise ValueError(f"strategy.{name}: unknown; {spec.strategy} has {has}")
+        low, high = known[name]
+        if isinstance(value, bool | str) or not low <= value <= high:
+            raise ValueError(f"strategy.{name} must be in [{low}, {high}], got {value!r}")
+
+
+def suggestion(spec: StudySpec, model: str, chosen: Mapping[str, Value]) -> Suggestion:
+    """Add what the study fixes to what was chosen."""
+    return Suggestion(model, make_params({**dict(spec.space(model).fixed), **chosen}))
