@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 import msgpack
 from cattrs import Converter
 from cattrs.errors import BaseValidationError, StructureHandlerNotFoundError
-from cattrs.strategies import configure_tagged_union
+from cattrs.strategies import configure_tagged_union, configure_union_passthrough
 
 from swarm.core.errors import LocalProtocolError
 
@@ -24,22 +24,20 @@ M = TypeVar("M")
 class Framing(Generic[M]):
     """Writes and reads the frames of one union of dataclasses."""
 
-    def __init__(self, message: Any, *unions: Any) -> None:
+    def __init__(self, message: Any, *unions: Any, scalars: Any = None) -> None:
         """Learn what there is to read.
 
         Args:
             message: The union M.
-            unions: Unions within its members, innermost first.
+            unions: Unions of dataclasses within its members, innermost first.
+            scalars: A union of scalars within them, if there is one.
         """
         self._message = message
         self._converter = Converter(forbid_extra_keys=True)
+        if scalars is not None:
+            configure_union_passthrough(scalars, self._converter)
         for union in (*unions, message):
             configure_tagged_union(union, self._converter, tag_name="kind")
-
-    @property
-    def converter(self) -> Converter:
-        """For hooks of types that cattrs cannot tell apart by itself."""
-        return self._converter
 
     def encode(self, message: M) -> bytes:
         """Length and bytes of one message.

@@ -1,0 +1,7 @@
+"""Runs trials in processes of their own, one a slot, that live on from trial to trial.
+
+frames   what is said between a peer and such a process
+process  the process
+worker   TrialWorker: one process as trio sees it; a trial that crashes or hangs is an outcome
+pool     TrialPool: as many of them as a peer has slots
+"""

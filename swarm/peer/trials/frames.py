@@ -1,0 +1,48 @@
+"""What a peer and a process that runs its trials say to each other; see `swarm.peer.framing`."""
+
+from dataclasses import dataclass
+
+from swarm.learning.trials.records import EpochReport, TrialOutcome, TrialTask, Value
+from swarm.peer.framing import Framing
+
+
+@dataclass(frozen=True, slots=True)
+class RunTrial:
+    """To the process: run this after those before it."""
+
+    call: int
+    task: TrialTask
+
+
+@dataclass(frozen=True, slots=True)
+class StopTrial:
+    """To the process: end this trial before its next epoch or fold."""
+
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """From the process: everything is loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """From the process: an epoch is done."""
+
+    call: int
+    report: EpochReport
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """From the process: the answer to a `RunTrial`."""
+
+    call: int
+    outcome: TrialOutcome
+
+
+Message = RunTrial | StopTrial | Ready | Reported | Ended
+
+
+FRAMING: Framing[Message] = Framing(Message, scalars=Value)

@@ -1,0 +1,260 @@
+"""Real processes that run trials: crash, hang, cancellation, checkpoints handed over."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+import trio
+
+from swarm.core.errors import WorkerDiedError
+from swarm.learning.trials.records import EpochReport, TrialData, TrialTask
+from swarm.learning.trials.runner import run_trial
+from swarm.peer.trials.frames import FRAMING, Message, Ready, Reported, RunTrial, StopTrial
+from swarm.peer.trials.pool import open_trial_pool
+from swarm.peer.trials.worker import TrialWorker, open_trial_worker
+
+FAULTY = (sys.executable, str(Path(__file__).parent / "faulty_process.py"))
+IRIS = TrialData("iris")
+KNN = TrialTask("knn", {"n_neighbors": 3, "p": 1.0}, IRIS, "accuracy")
+MLP = TrialTask("mlp", {}, IRIS, "accuracy", epochs=3)
+ENDLESS = replace(MLP, epochs=1_000_000)
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[TrialWorker]:
+    async with open_trial_worker() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def faulty() -> AsyncIterator[TrialWorker]:
+    async with open_trial_worker(command=FAULTY) as opened:
+        yield opened
+
+
+def _faulty_task(model: str, **params: float) -> TrialTask:
+    return TrialTask(model, params, IRIS, "accuracy", epochs=3)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        RunTrial(1, TrialTask("svm", {"a": 1, "b": 1.0, "c": "x", "d": True}, IRIS, "accuracy")),
+        StopTrial(2),
+        Ready(),
+        Reported(3, EpochReport(1, 0.5, {"accuracy": 0.5})),
+    ],
+)
+def test_a_message_survives_the_pipe_with_the_types_of_its_values(message: Message) -> None:
+    (received,) = FRAMING.cut(bytearray(FRAMING.encode(message)))
+
+    assert received == message
+    if isinstance(received, RunTrial):
+        assert [type(value) for value in received.task.params.values()] == [int, float, str, bool]
+
+
+@pytest.mark.slow
+@pytest.mark.trio
+class TestTrialWorker:
+    async def test_a_trial_has_the_value_it_has_in_this_process(self, worker: TrialWorker) -> None:
+        reports: list[EpochReport] = []
+
+        first = await worker.run(KNN)
+        second = await worker.run(MLP, reports.append)
+
+        assert first.value == run_trial(KNN).value
+        assert second.value == run_trial(MLP).value
+        assert [report.epoch for report in reports] == [1, 2, 3]
+        assert worker.statistics().restarts == 0
+        assert worker.statistics().trials_done == 2
+
+    async def test_wrong_hyperparameters_are_outcomes(self, worker: TrialWorker) -> None:
+        unknown = await worker.run(replace(KNN, params={"k": 3}))
+        too_many = await worker.run(replace(KNN, params={"n_neighbors": 500}))
+
+        assert "knn has no hyperparameter 'k'" in (unknown.error or "")
+        assert "n_neighbors <= n_samples" in (too_many.error or "")
+        assert (await worker.run(KNN)).error is None
+        assert worker.statistics().restarts == 0
+
+    @pytest.mark.parametrize(
+        ("model", "text", "restarts"),
+        [
+            ("exits", "ended with code 3; it said: I leave", 1),
+            ("segfaults", "ended with code -11", 1),
+            ("raises", "MemoryError: too much", 0),
+        ],
+    )
+    async def test_a_crashing_trial_is_an_error_and_the_next_one_runs(
+        self, faulty: TrialWorker, model: str, text: str, restarts: int
+    ) -> None:
+        reports: list[EpochReport] = []
+
+        outcome = await faulty.run(_faulty_task(model, epoch=2), reports.append)
+
+        assert text in (outcome.error or "")
+        assert len(reports) == 1
+        assert (await faulty.run(KNN)).error is None
+        assert faulty.statistics().restarts == restarts
+
+    async def test_what_a_trial_prints_cannot_corrupt_frames(self, faulty: TrialWorker) -> None:
+        assert (await faulty.run(_faulty_task("prints"))).error is None
+
+    async def test_a_hanging_trial_is_killed_at_its_limit(self, faulty: TrialWorker) -> None:
+        await faulty.run(KNN)
+        pid = faulty.statistics().pid
+        assert pid is not None
+
+        outcome = await faulty.run(_faulty_task("hangs", epoch=2), limit_s=0.3)
+
+        assert "longer than its limit of 0.3 s" in (outcome.error or "")
+        assert outcome.duration_s >= 0.3
+        assert (await faulty.run(KNN)).error is None
+        assert not psutil.pid_exists(pid)
+
+    async def test_a_trial_told_to_stop_ends_with_the_value_it_had(
+        self, worker: TrialWorker
+    ) -> None:
+        reports: list[EpochReport] = []
+
+        def on_report(report: EpochReport) -> None:
+            reports.append(report)
+            if report.epoch == 2:
+                worker.stop()
+
+        outcome = await worker.run(ENDLESS, on_report)
+
+        assert outcome.stopped
+        assert outcome.epochs >= 2
+        assert outcome.value == reports[outcome.epochs - 1].value
+
+    async def test_leaving_a_trial_ends_it_and_keeps_the_process(
+        self, worker: TrialWorker
+    ) -> None:
+        await worker.run(KNN)
+        pid = worker.statistics().pid
+
+        with trio.CancelScope() as scope:
+            await worker.run(ENDLESS, lambda report: scope.cancel())
+
+        assert scope.cancelled_caught
+        assert (await worker.run(KNN)).error is None
+        assert worker.statistics().pid == pid
+
+    async def test_leaving_a_trial_that_hangs_costs_the_process(self, faulty: TrialWorker) -> None:
+        with trio.CancelScope() as scope:
+            await faulty.run(_faulty_task("hangs", epoch=2), lambda report: scope.cancel())
+
+        assert (await faulty.run(KNN)).error is None
+        assert faulty.statistics().restarts == 1
+
+    async def test_a_killed_process_s_trial_is_resumed_exactly_by_another(
+        self, worker: TrialWorker, tmp_path: Path
+    ) -> None:
+        task = TrialTask(
+            "keras-mlp", {}, IRIS, "log_loss", folds=2, epochs=4, checkpoint_dir=str(tmp_path)
+        )
+        expected = await worker.run(task)
+        reports: list[EpochReport] = []
+
+        def kill_after_two(report: EpochReport) -> None:
+            reports.append(report)
+            pid = worker.statistics().pid
+            if report.epoch == 2 and pid is not None:
+                os.kill(pid, signal.SIGKILL)
+
+        died = await worker.run(replace(task, epochs=500), kill_after_two)
+        checkpoint = reports[1].checkpoint
+        assert checkpoint is not None
+        resumed = await worker.run(replace(task, resume_path=checkpoint.path))
+
+        assert "ended with code -9" in (died.error or "")
+        assert resumed.value == expected.value
+        assert resumed.epochs == 4
+
+    async def test_a_process_that_cannot_start_is_not_the_trial_s_fault(
+        self, tmp_path: Path
+    ) -> None:
+        async with open_trial_worker(command=(*FAULTY, str(tmp_path))) as broken:
+            with pytest.raises(WorkerDiedError, match="cannot start"):
+                await broken.run(KNN)
+
+    async def test_nothing_is_left_after_the_block(self) -> None:
+        with trio.CancelScope() as scope:
+            async with open_trial_worker() as opened:
+                await opened.run(KNN)
+                pid = opened.statistics().pid
+                await opened.run(ENDLESS, lambda report: scope.cancel())
+
+        assert pid is not None
+        assert not psutil.pid_exists(pid)
+
+
+@pytest.mark.slow
+@pytest.mark.trio
+class TestTrialPool:
+    async def test_slots_run_side_by_side_and_trials_are_stopped_by_name(self) -> None:
+        running: set[str] = set()
+        outcomes = {}
+
+        async with open_trial_pool(2) as pool:
+
+            async def run(key: str) -> None:
+                def on_report(report: EpochReport) -> None:
+                    running.add(key)
+                    if running == {"a", "b"}:  # both are under way: now neither is needed
+                        pool.stop("a")
+                        pool.stop("b")
+
+                outcomes[key] = await pool.run(key, ENDLESS, on_report)
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(run, "a")
+                nursery.start_soon(run, "b")
+            third = await pool.run("c", KNN)
+
+        assert all(outcome.stopped for outcome in outcomes.values())
+        assert third.error is None
+
+    async def test_a_pool_has_at_least_one_slot(self) -> None:
+        with pytest.raises(ValueError, match="at least 1, got 0"):
+            async with open_trial_pool(0):
+                pass
+
+
+@pytest.mark.slow
+def test_the_process_ends_when_the_peer_is_gone() -> None:
+    script = (
+        "import trio\n"
+        "from swarm.learning.trials.records import TrialData, TrialTask\n"
+        "from swarm.peer.trials.worker import open_trial_worker\n"
+        "async def main():\n"
+        "    task = TrialTask('mlp', {}, TrialData('iris'), 'accuracy', epochs=1_000_000)\n"
+        "    async with open_trial_worker() as worker:\n"
+        "        say = lambda report: print(worker.statistics().pid, flush=True)\n"
+        "        await worker.run(task, say)\n"
+        "trio.run(main)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as peer:
+        assert peer.stdout is not None
+        process = psutil.Process(int(peer.stdout.readline()))
+
+        peer.kill()
+
+        process.wait(timeout=60)
+
+
+@pytest.mark.slow
+def test_the_network_process_imports_neither_keras_nor_scikit_learn() -> None:
+    script = (
+        "import sys, swarm.peer.trials.pool, swarm.learning.trials.studies\n"
+        "assert not {'sklearn', 'keras', 'tensorflow', 'scipy'} & sys.modules.keys()\n"
+    )
+
+    subprocess.run([sys.executable, "-c", script], check=True)
