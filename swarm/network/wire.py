@@ -37,7 +37,6 @@ from swarm.federation.messages import (
     Status,
 )
 
-
 MESSAGE_SIZE_MAX = 256 * 1024
 """Bytes of an envelope, direct or published; pubsub itself takes 128 KiB."""
 Verify = Callable[[PeerId, bytes, bytes], bool]

@@ -1,0 +1,113 @@
+"""LedgerFile: a study and its ledger in a folder, as `study.json` and a growing `ledger.jsonl`."""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from cattrs import Converter
+from cattrs.errors import BaseValidationError, StructureHandlerNotFoundError
+from cattrs.strategies import configure_tagged_union, configure_union_passthrough
+
+from swarm.core.errors import ConfigurationError, StorageError
+from swarm.search.ledger import Entry, Ledger
+from swarm.search.study import StudySpec
+from swarm.search.values import Value
+
+STUDY, ENTRIES = "study.json", "ledger.jsonl"
+
+
+class LedgerFile:
+    """Writes entries as they come; whoever reads the folder has all that were synced."""
+
+    def __init__(self, folder: Path, spec: StudySpec) -> None:
+        """Make the folder, or go on in one of the same study.
+
+        Raises:
+            ConfigurationError: The folder holds another study, or is damaged.
+            StorageError: The disk refused.
+        """
+        self._folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if (folder / STUDY).exists():
+                self.ledger = read_ledger(folder)
+                if self.ledger.spec.id != spec.id:
+                    raise ConfigurationError(
+                        f"{folder} holds study {self.ledger.spec.name!r} with other settings; "
+                        "name another folder"
+                    )
+                _cut_torn_line(folder / ENTRIES)
+            else:
+                self.ledger = Ledger(spec)
+                scratch = folder / f".{STUDY}.tmp"
+                scratch.write_text(_dump(spec, StudySpec))
+                (folder / ENTRIES).touch()
+                scratch.replace(folder / STUDY)
+        except OSError as error:
+            raise StorageError(f"cannot keep a study in {folder}: {error}") from error
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Append what is new to ledger and file, and have it on disk.
+
+        Raises:
+            StorageError: The disk refused.
+        """
+        lines = [_dump(entry, Entry) + "\n" for entry in entries if self.ledger.add(entry)]
+        try:
+            with (self._folder / ENTRIES).open("a") as file:
+                file.writelines(lines)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise StorageError(f"cannot append to {self._folder / ENTRIES}: {error}") from error
+
+
+def read_ledger(folder: Path) -> Ledger:
+    """Read a study's folder; a last line that was never finished is left out.
+
+    Raises:
+        ConfigurationError: It is not the folder of a study, or is damaged; the line is named.
+    """
+    try:
+        spec: StudySpec = _CONVERTER.structure(json.loads((folder / STUDY).read_text()), StudySpec)
+        lines = (folder / ENTRIES).read_text().split("\n")
+    except OSError as error:
+        raise ConfigurationError(f"{folder} is not the folder of a study: {error}") from error
+    except _MALFORMED as error:
+        raise ConfigurationError(f"{folder / STUDY} is damaged: {error}") from error
+    ledger = Ledger(spec)
+    for number, line in enumerate(lines[:-1], 1):
+        try:
+            entry: Entry = _CONVERTER.structure(json.loads(line), Entry)  # type: ignore[arg-type]
+        except _MALFORMED as error:
+            raise ConfigurationError(
+                f"{folder / ENTRIES}, line {number} is damaged: {error}"
+            ) from error
+        ledger.add(entry)
+    return ledger
+
+
+def _cut_torn_line(path: Path) -> None:
+    with path.open("rb+") as file:
+        data = file.read()
+        file.truncate(data.rfind(b"\n") + 1)
+
+
+def _dump(value: Any, kind: Any) -> str:
+    return json.dumps(_CONVERTER.unstructure(value, kind), allow_nan=False)
+
+
+def _converter() -> Converter:
+    converter = Converter(forbid_extra_keys=True)
+    configure_union_passthrough(Value, converter)
+    configure_tagged_union(Entry, converter, tag_name="kind")
+    return converter
+
+
+_CONVERTER = _converter()
+_MALFORMED = (
+    *(BaseValidationError, StructureHandlerNotFoundError),
+    *(ValueError, TypeError, KeyError, AttributeError),
+)

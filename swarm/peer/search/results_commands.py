@@ -1,0 +1,121 @@
+"""Commands that show what studies have found: results, plot, export, evaluate.
+
+`app` is mounted by `python -m swarm.search`; each command reads folders of studies, whether or not
+the study is over.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from swarm.core.errors import ConfigurationError, StorageError
+from swarm.peer.search.ledger_file import read_ledger
+from swarm.peer.search.results.comparison import BestOfModel, compare, plot_comparison
+from swarm.peer.search.results.optuna_study import export as export_study
+from swarm.peer.search.results.plots import plot_all
+from swarm.peer.search.results.tables import results_csv, results_json_lines
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+Folder = Annotated[Path, typer.Argument(help="Folder of a study.")]
+
+
+@app.command()
+def results(
+    folder: Folder,
+    csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line, with curves.")
+    ] = False,
+    output: Annotated[Path | None, typer.Option(help="Write to this file instead.")] = None,
+) -> None:
+    """Every result of a study, as CSV or JSON lines."""
+    if csv == json_lines:
+        raise ConfigurationError("name one format: --csv or --json")
+    ledger = read_ledger(folder)
+    write = results_csv if csv else results_json_lines
+    text = write(ledger.spec, ledger.trials, ledger.results.values())
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text)
+    except OSError as error:
+        raise StorageError(f"cannot write {output}: {error}") from error
+    typer.echo(f"{len(ledger.results)} results written to {output}")
+
+
+@app.command()
+def plot(
+    folder: Folder,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the PNG files.  [default: FOLDER/plots]")
+    ] = None,
+) -> None:
+    """Plots of a study: history, curves, importance and parallel coordinates of each model."""
+    ledger = read_ledger(folder)
+    found = list(ledger.results.values())
+    for path in plot_all(ledger.spec, ledger.trials, found, output or folder / "plots"):
+        typer.echo(path)
+
+
+@app.command()
+def export(
+    folder: Folder,
+    storage: Annotated[
+        str, typer.Argument(help="Optuna storage, as in sqlite:///study.db; made if missing.")
+    ],
+    study_name: Annotated[
+        str | None, typer.Option(help="Name in the storage.  [default: the study's]")
+    ] = None,
+) -> None:
+    """Write a study to an Optuna storage, for optuna-dashboard and Optuna's own tools."""
+    ledger = read_ledger(folder)
+    name = study_name or ledger.spec.name
+    export_study(ledger.spec, ledger.trials, ledger.results.values(), storage, name)
+    typer.echo(f"{len(ledger.results)} trials written as study {name!r}; look at them with")
+    typer.echo(f"  optuna-dashboard {storage}")
+
+
+@app.command()
+def evaluate(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of studies of one objective.")],
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line, best first.")
+    ] = False,
+    output: Annotated[Path | None, typer.Option(help="Write this PNG file, too.")] = None,
+) -> None:
+    """Compare models and studies: the best trial of each, and how fast it was found."""
+    ledgers = [read_ledger(folder) for folder in folders]
+    rows = compare(ledgers)
+    if json_lines:
+        for row in rows:
+            typer.echo(json.dumps(asdict(row)))
+    else:
+        Console().print(_table(rows))
+    if output is not None:
+        path = plot_comparison(ledgers, output)
+        typer.echo(f"plotted to {path}", err=json_lines)
+
+
+def _table(rows: list[BestOfModel]) -> Table:
+    table = Table(title=f"Best {rows[0].objective} of each model")
+    for heading in ("study", "model", "best", "trial", "complete", "pruned", "failed", "time"):
+        table.add_column(heading, justify="left" if heading in ("study", "model") else "right")
+    table.add_column("hyperparameters", overflow="fold")
+    for row in rows:
+        deviation = "" if row.deviation is None else f" ± {row.deviation:.4f}"
+        counts = map(str, (row.number, row.num_complete, row.num_pruned, row.num_failed))
+        params = ", ".join(f"{name}={_short(value)}" for name, value in row.params.items())
+        best = f"{row.value:.4f}{deviation}"
+        table.add_row(row.study, row.model, best, *counts, f"{row.total_s:.1f} s", params)
+    return table
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
