@@ -15,5 +15,6 @@ checkers    what must hold after every event
 scenarios   swarms and their faults by name
 history     every event as it was delivered
 transcript  a history in words
+studies     the same for searches: peers, trials, faults, checkers, scenarios
 rehearsal   many seeds in many processes
 """

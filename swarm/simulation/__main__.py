@@ -7,27 +7,29 @@ import typer
 
 from swarm.simulation.rehearsal import Outcome, Task, processes, rehearse, rehearse_all
 from swarm.simulation.scenarios import SCENARIOS
+from swarm.simulation.studies.scenarios import STUDY_SCENARIOS
 
 ALL = "all"
+NAMES = (*SCENARIOS, *STUDY_SCENARIOS)
 FAILURES_SHOWN_MAX = 5
 """Of each scenario; they often have one cause."""
 
 
 def main(  # noqa: PLR0913, PLR0917 (one for each flag)
     scenario: Annotated[
-        str, typer.Option(help=f"One of: {', '.join(SCENARIOS)}; or {ALL}.")
+        str, typer.Option(help=f"One of: {', '.join(NAMES)}; or {ALL}.")
     ] = "everything",
     seed: Annotated[int, typer.Option(help="The history to rehearse, or the first one.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="So many histories of each scenario.")] = 1,
     peers: Annotated[int | None, typer.Option(min=1, help="Peers at the start.")] = None,
-    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds of the session.")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds, or a study's trials.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes to use.")] = 1,
     trace: Annotated[bool, typer.Option("--trace", help="Tell what every peer did.")] = False,
 ) -> None:
     """Rehearse a swarm on virtual time, checking its promises after every event."""
-    if scenario not in (*SCENARIOS, ALL):
-        raise typer.BadParameter(f"scenario must be one of {', '.join(SCENARIOS)} or {ALL}")
-    names = list(SCENARIOS) if scenario == ALL else [scenario]
+    if scenario not in (*NAMES, ALL):
+        raise typer.BadParameter(f"scenario must be one of {', '.join(NAMES)} or {ALL}")
+    names = list(NAMES) if scenario == ALL else [scenario]
     failures: list[Outcome] = []
     print(_HEADER)
     for name in names:

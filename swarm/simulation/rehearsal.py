@@ -11,6 +11,9 @@ from functools import partial
 from swarm.simulation.checkers import CheckError
 from swarm.simulation.scenarios import SCENARIOS
 from swarm.simulation.simulator import Simulator
+from swarm.simulation.studies.scenarios import STUDY_SCENARIOS
+from swarm.simulation.studies.simulator import StudySimulator
+from swarm.simulation.studies.transcript import tell_study
 from swarm.simulation.transcript import Transcript
 
 _KIB = 1024
@@ -39,6 +42,10 @@ class Task:
         """The simulator, nothing delivered yet."""
         return SCENARIOS[self.scenario].prepare(self.seed, self.peers, self.rounds)
 
+    def prepare_study(self) -> StudySimulator:
+        """The same, of a study; `rounds` are its trials."""
+        return STUDY_SCENARIOS[self.scenario].prepare(self.seed, self.peers, self.rounds)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -63,26 +70,47 @@ class Outcome:
 
 def rehearse(task: Task, trace: bool = False) -> Outcome:
     """Run one seed to its end."""
-    simulator = task.prepare()
-    if trace:
-        simulator.record = Transcript(print)
     before_s = _cpu_s()
-    failure, used = "", {}
-    try:
-        used = dict(SCENARIOS[task.scenario].rehearse(simulator).used)
-    except CheckError as error:
-        failure = f"{error} (at {simulator.now_s:.3f} s)"
-    head = simulator.census.greatest
+    run = _rehearse_study if task.scenario in STUDY_SCENARIOS else _rehearse_session
+    simulator, failure, rounds, used = run(task, trace)
     return Outcome(
         task=task,
         failure=failure,
-        rounds=head.round if head is not None else 0,
+        rounds=rounds,
         virtual_s=simulator.now_s,
         num_actions=simulator.clock.num_actions,
         cpu_s=_cpu_s() - before_s,
         peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB,
         used=used,
     )
+
+
+Run = tuple[Simulator | StudySimulator, str, int, dict[str, int]]
+
+
+def _rehearse_session(task: Task, trace: bool) -> Run:
+    simulator = task.prepare()
+    if trace:
+        simulator.record = Transcript(print)
+    failure, used = "", {}
+    try:
+        used = dict(SCENARIOS[task.scenario].rehearse(simulator).used)
+    except CheckError as error:
+        failure = f"{error} (at {simulator.now_s:.3f} s)"
+    head = simulator.census.greatest
+    return simulator, failure, head.round if head is not None else 0, used
+
+
+def _rehearse_study(task: Task, trace: bool) -> Run:
+    simulator = task.prepare_study()
+    if trace:
+        simulator.record = tell_study(print)
+    failure = ""
+    try:
+        STUDY_SCENARIOS[task.scenario].rehearse(simulator)
+    except CheckError as error:
+        failure = f"{error} (at {simulator.now_s:.3f} s)"
+    return simulator, failure, simulator.num_results, {}
 
 
 @contextmanager

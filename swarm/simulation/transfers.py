@@ -2,14 +2,14 @@
 
 import random
 from collections.abc import Callable, Mapping
+from typing import Generic, Protocol, TypeVar
 
 from swarm.core.blobs import BlobRef
 from swarm.core.effects import BlobArrived, BlobMissing, FetchBlob
-from swarm.core.ids import PeerId
+from swarm.core.ids import Digest, PeerId
 from swarm.core.machine import Event
 from swarm.simulation.clock import Clock
 from swarm.simulation.links import Links
-from swarm.simulation.peers import SimulatedPeer
 
 POLL_S = 0.1
 DEAD_HOLDER_COSTS_S = 0.2
@@ -17,7 +17,20 @@ SILENT_HOLDER_COSTS_S = (2.0, 4.0)
 """Nobody refuses, nobody answers: the holder is frozen, or the network between is cut."""
 
 
-class Transfers:
+class Holder(Protocol):
+    """What blobs are transferred between."""
+
+    name: PeerId
+    life: int
+    alive: bool
+    frozen: bool
+    store: set[Digest]
+
+
+P = TypeVar("P", bound=Holder)
+
+
+class Transfers(Generic[P]):
     """Carries out `FetchBlob`: holder after holder, waiting for those that will have the blob."""
 
     def __init__(
@@ -25,8 +38,8 @@ class Transfers:
         clock: Clock,
         chance: random.Random,
         links: Links,
-        peers: Mapping[PeerId, SimulatedPeer],
-        answer: Callable[[SimulatedPeer, int, Event], None],
+        peers: Mapping[PeerId, P],
+        answer: Callable[[P, int, Event], None],
         transfer_s: float,
     ) -> None:
         self._clock = clock
@@ -36,14 +49,14 @@ class Transfers:
         self._answer = answer
         self._transfer_s = transfer_s
 
-    def fetch(self, peer: SimulatedPeer, effect: FetchBlob) -> None:
+    def fetch(self, peer: P, effect: FetchBlob) -> None:
         """Begin to ask."""
         pull = (peer, peer.life, effect.blob, list(effect.holders), effect.wait_s)
         self._clock.after(self._transfer_s, self._ask, *pull, self._clock.now_s + effect.wait_s)
 
     def _ask(
         self,
-        peer: SimulatedPeer,
+        peer: P,
         life: int,
         blob: BlobRef,
         holders: list[PeerId],
@@ -74,7 +87,7 @@ class Transfers:
     def _next(
         self,
         cost_s: float,
-        peer: SimulatedPeer,
+        peer: P,
         life: int,
         blob: BlobRef,
         holders: list[PeerId],
@@ -85,12 +98,12 @@ class Transfers:
 
     def _arrive(
         self,
-        peer: SimulatedPeer,
+        peer: P,
         life: int,
         blob: BlobRef,
         holders: list[PeerId],
         wait_s: float,
-        holder: SimulatedPeer,
+        holder: P,
     ) -> None:
         if not peer.alive or peer.life != life:
             return
@@ -100,7 +113,7 @@ class Transfers:
         peer.store.add(blob.digest)
         self._answer(peer, life, BlobArrived(blob))
 
-    def _silent(self, peer: SimulatedPeer, holder: SimulatedPeer) -> bool:
+    def _silent(self, peer: P, holder: P) -> bool:
         if self._links.quiet:
             return False
         there_and_back = self._links.sends(peer.name, holder.name) and self._links.sends(

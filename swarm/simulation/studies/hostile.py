@@ -1,0 +1,48 @@
+"""Liar: a Search machine that tells what is not true, in every way its messages allow."""
+
+from dataclasses import replace
+
+from swarm.core.effects import Publish, Send
+from swarm.core.machine import Effect, Event, TimerFired
+from swarm.search import messages
+from swarm.search.search import Search
+from swarm.search.topics import study_topic
+from swarm.search.trial import COMPLETE, EpochPoint, TrialReport, TrialResult
+
+FALSE_VALUE = 1e6
+
+
+class Liar(Search):
+    """Works as others do, and on the side forges results, reports, leases, pages and stops.
+
+    It never says that it proposes: who does so is followed, see docs/search.md.
+    """
+
+    def handle(self, event: Event, now_s: float) -> list[Effect]:
+        """Do as others, and lie now and then."""
+        asked = super().handle(event, now_s)
+        if isinstance(event, TimerFired) and event.name == "tick" and self.ledger.trials:
+            asked += self._lies()
+        return asked
+
+    def _lies(self) -> list[Effect]:
+        study, proposer, term = self.spec.id, self.standing.proposer, self.standing.term
+        trials = [trial for trial in self.ledger.trials.values() if trial.id not in self.held]
+        victims = trials[-3:]
+        results = tuple(
+            TrialResult(trial.id, COMPLETE, FALSE_VALUE, 0.1, peer=self.me) for trial in victims
+        )
+        reports = tuple(
+            TrialReport(trial.id, EpochPoint(1, FALSE_VALUE), peer=self.me) for trial in victims
+        )
+        news = messages.WorkerNews(study, self.me, reports, results)
+        entries = tuple(self.ledger.entries[-5:])
+        length = len(self.ledger)
+        page = messages.LedgerPage(study, self.me, term, length - len(entries), entries, length)
+        forged = [replace(trial, number=trial.number + 1000) for trial in victims]
+        leases = messages.Leases(study, self.me, term, tuple(map(messages.Lease, forged)))
+        stop = messages.StopTrials(study, self.me, term, tuple(trial.id for trial in trials[-5:]))
+        lies: list[Effect] = [Send(proposer, news), Publish(study_topic(study), page)]
+        for peer in self.standing.members:
+            lies += [Send(peer, leases), Send(peer, stop)]
+        return lies
