@@ -10,6 +10,7 @@ from swarm.search.leases import Leases, Lent
 from swarm.search.ledger import CANCELLED, DONE, Asked, Closed, Entry, Ledger, Recorded, Reported
 from swarm.search.messages import (
     BATCH_MAX,
+    MEMBERS_MAX,
     Lease,
     LedgerGift,
     StopTrials,
@@ -19,6 +20,7 @@ from swarm.search.messages import (
 from swarm.search.messages import Leases as LeasesMessage
 from swarm.search.strategies.strategy import Strategy
 from swarm.search.study import NOBODY, StudySpec
+from swarm.search.study_blobs import StudyBlobs
 from swarm.search.trial import Trial, TrialId, TrialReport, TrialResult, failed
 
 ASKS_AT_ONCE_MAX = 16
@@ -46,6 +48,7 @@ class Proposing:
         term: int,
         ledger: Ledger,
         strategy: Strategy,
+        blobs: StudyBlobs,
         append: Callable[[Entry], bool],
         send: Callable[[PeerId, Event], None],
         note: Callable[[str, str], None],
@@ -57,6 +60,7 @@ class Proposing:
         self._me = me
         self._ledger = ledger
         self._strategy = strategy
+        self._blobs = blobs
         self._append = append
         self._send = send
         self._note = note
@@ -66,6 +70,7 @@ class Proposing:
         self._gather_until_s = math.inf
         self._orphans_until_s = math.inf
         """Until then trials without a known worker are left to whom they were lent before."""
+        self._patience_s = spec.lease_s + spec.heartbeat_s
         self._began_s = 0.0
         self._stopping: set[TrialId] = set()
         self._exhausted = False
@@ -86,7 +91,7 @@ class Proposing:
         self._began_s = now_s - elapsed_s
         self._expected = set(expected) - {self._me}
         self._gather_until_s = now_s + GATHER_HEARTBEATS * self._spec.heartbeat_s
-        self._orphans_until_s = now_s + self._spec.lease_s + self._spec.heartbeat_s
+        self._orphans_until_s = now_s + self._patience_s
         if patient:
             self._expected.add(NOBODY)  # never answers
         if not self._expected:
@@ -126,7 +131,9 @@ class Proposing:
         for entry in gift.entries:
             match entry:
                 case Asked(trial) if self._is_plausible(trial):
-                    self._tell(entry)
+                    if self._tell(entry):  # whoever has it will say so
+                        due_s = now_s + self._patience_s
+                        self._orphans_until_s = min(self._orphans_until_s, due_s)
                 case Recorded(result):
                     self._take_result(result)
                 case Reported() | Closed():
@@ -162,7 +169,7 @@ class Proposing:
 
     def members(self) -> tuple[PeerId, ...]:
         """Who may succeed us, and we."""
-        return tuple(self._leases.members())
+        return tuple(self._leases.members())[:MEMBERS_MAX]
 
     def num_unsynced(self) -> int:
         """Workers whose ledgers are not known to be equal to ours."""
@@ -275,8 +282,9 @@ class Proposing:
         report = self._ledger.checkpoint(trial.id)
         if report is None or report.checkpoint is None:
             return Lease(trial, attempt)
-        holders = dict.fromkeys((report.peer, self._me, *self.members()))
-        return Lease(trial, attempt, report.checkpoint, tuple(holders)[:HOLDERS_MAX])
+        checkpoint = self._blobs.checkpoint_here(trial.id) or report.checkpoint
+        holders = dict.fromkeys((self._me, report.peer, *self.members()))
+        return Lease(trial, attempt, checkpoint, tuple(holders)[:HOLDERS_MAX])
 
     def _close_if_done(self, now_s: float) -> None:
         if not self._may_ask(now_s) and len(self._ledger.results) >= len(self._ledger.trials):

@@ -62,8 +62,8 @@ class Search:
         self._load = load
         self._may_propose = may_propose
         self._effects: list[Effect] = []
-        self._working = Working(me, spec.id, self._emit)
         self._blobs = StudyBlobs(me, spec, self._emit)
+        self._working = Working(me, spec.id, self._blobs, self._emit)
         self._following = Following(NOBODY, 0)
         self._proposer_has = (0, 0)
         """Length and checksum of the proposer's ledger, by its last word."""
@@ -169,7 +169,7 @@ class Search:
     def _tick(self) -> None:
         self._set_tick()
         spacing_s = self.spec.heartbeat_s * (CLOSED_BEATS if self.closed else 1)
-        if self._now_s >= self._beat_s + spacing_s:
+        if self._now_s >= self._beat_s + spacing_s or self._members_changed():
             self._beat()
         if self.proposing is not None:
             self.proposing.tick(self._now_s)
@@ -202,6 +202,7 @@ class Search:
         )
         if self.proposing is not None:
             self.proposing.take_beat(beat, self._now_s)
+            self.standing.members = self.proposing.members()
             self._publish(self._proposer_beat(self.proposing))
             self._connect(tuple(self.proposing.workers))
         elif self.standing.proposer != NOBODY:
@@ -209,16 +210,18 @@ class Search:
         else:
             self._publish(beat)  # whoever proposes hears it, and answers with its own
 
+    def _members_changed(self) -> bool:
+        """Whether those who may succeed us do not know of each other yet."""
+        return self.proposing is not None and self.proposing.members() != self.standing.members
+
     def _proposer_beat(self, proposing: Proposing) -> messages.ProposerBeat:
-        members = proposing.members()[: messages.MEMBERS_MAX]
-        self.standing.members = members
         return messages.ProposerBeat(
             self.spec.id,
             self.me,
             self.standing.term,
             *self._has,
             proposing.elapsed_s(self._now_s),
-            members,
+            proposing.members(),
             proposing.num_unsynced(),
         )
 
@@ -304,6 +307,7 @@ class Search:
             term,
             self.ledger,
             strategy,
+            self._blobs,
             self._append,
             self._to_worker,
             self._note,
@@ -414,8 +418,6 @@ class Search:
             asked = Asked(lease.trial)
             if self.ledger.add(asked):  # should its proposer die now, we know of it
                 self._took(asked)
-            if lease.checkpoint is not None:
-                self._blobs.keep_leased(lease.trial.id, lease.checkpoint)
         self._working.take(mine, self.ledger)
 
     def _take_stop(self, message: messages.StopTrials) -> None:

@@ -75,8 +75,11 @@ class Standing:
         heartbeat_s, lease_s = self._spec.heartbeat_s, self._spec.lease_s
         if self.is_new_here:  # who else is back after a restart of all, and when, nobody knows
             return self._heard_s + lease_s * (1 + stagger(self._spec.id, self.term, self._me))
-        place = self._order({*self.others(), self._me}).index(self._me)
-        return min(self._lost_s, self._heard_s + lease_s) + place * heartbeat_s
+        lost_s = min(self._lost_s, self._heard_s + lease_s)
+        if self._me not in self.members:  # nobody counts on us yet: let those go first
+            late = len(self.others()) + stagger(self._spec.id, self.term, self._me)
+            return lost_s + late * heartbeat_s
+        return lost_s + self._order({*self.others(), self._me}).index(self._me) * heartbeat_s
 
     def _order(self, members: Iterable[PeerId]) -> list[PeerId]:
         return succession(self._spec.id, self.term, members)

@@ -11,12 +11,13 @@ from swarm.search.trial import TrialId, TrialReport
 
 FETCH_AGAIN_AFTER_S = 5.0
 FETCH_WAIT_S = 5.0
+Holders = tuple[PeerId, ...]
 
 
 class StudyBlobs:
     """Which blobs of a study this peer has, wants and keeps.
 
-    Invariant: of each open trial the newest checkpoint this peer should hold is kept.
+    Invariant: an older checkpoint of an open trial is kept until the newer one is here.
     """
 
     def __init__(self, me: PeerId, spec: StudySpec, emit: Callable[[Effect], None]) -> None:
@@ -24,8 +25,9 @@ class StudyBlobs:
         self._me = me
         self._spec = spec
         self._emit = emit
-        self._checkpoints: dict[TrialId, BlobRef] = {}
-        self._keeps: frozenset[BlobRef] | None = None
+        self._here: dict[TrialId, BlobRef] = {}
+        self._wanted: dict[TrialId, BlobRef] = {}
+        self._keeps: frozenset[BlobRef] = frozenset()
         self._fetched_s = float("-inf")
 
     def fetch_data(self, members: Iterable[PeerId], now_s: float) -> None:
@@ -41,6 +43,11 @@ class StudyBlobs:
 
     def arrived(self, blob: BlobRef) -> bool:
         """A blob is here; say whether it is the data that was waited for."""
+        for trial, wanted in list(self._wanted.items()):
+            if wanted == blob:
+                del self._wanted[trial]
+                self._here[trial] = blob
+                self._keep()
         is_news = blob == self._spec.data and not self.data_is_here
         self.data_is_here = self.data_is_here or is_news
         return is_news
@@ -49,29 +56,40 @@ class StudyBlobs:
         """Hold the newest checkpoint of a trial, and fetch it if another peer wrote it."""
         if report.checkpoint is None:
             return
-        self._checkpoints[report.trial] = report.checkpoint
-        self._keep()
-        if report.peer != self._me:
-            self._emit(FetchBlob(report.checkpoint, (report.peer,), FETCH_WAIT_S))
+        if report.peer == self._me:
+            self._here[report.trial] = report.checkpoint
+            self._keep()
+        else:
+            self._want(report.trial, report.checkpoint, (report.peer,))
 
-    def keep_leased(self, trial: TrialId, checkpoint: BlobRef) -> None:
-        """Hold a checkpoint that a trial is lent with; whoever goes on from it fetches it."""
-        self._checkpoints[trial] = checkpoint
-        self._keep()
+    def fetch_checkpoint(self, trial: TrialId, checkpoint: BlobRef, holders: Holders) -> None:
+        """Hold a checkpoint that a trial was lent with."""
+        self._want(trial, checkpoint, holders)
+
+    def checkpoint_here(self, trial: TrialId) -> BlobRef | None:
+        """The newest checkpoint of a trial that this peer has."""
+        return self._here.get(trial)
 
     def forget(self, trial: TrialId) -> None:
         """A trial is over."""
-        if self._checkpoints.pop(trial, None) is not None:
-            self._keep()
+        self._here.pop(trial, None)
+        self._wanted.pop(trial, None)
+        self._keep()
 
     def forget_all(self) -> None:
         """The study is over."""
-        self._checkpoints.clear()
+        self._here.clear()
+        self._wanted.clear()
         self._keep()
+
+    def _want(self, trial: TrialId, checkpoint: BlobRef, holders: Holders) -> None:
+        self._wanted[trial] = checkpoint
+        self._keep()
+        self._emit(FetchBlob(checkpoint, holders, FETCH_WAIT_S))
 
     def _keep(self) -> None:
         data = [self._spec.data] if self._spec.data is not None else []
-        keeps = frozenset((*self._checkpoints.values(), *data))
+        keeps = frozenset((*self._here.values(), *self._wanted.values(), *data))
         if keeps != self._keeps:
             self._keeps = keeps
             self._emit(KeepBlobs(keeps))

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from swarm.core.blobs import BlobRef
-from swarm.core.effects import FetchBlob
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect
 from swarm.search.batches import batches
@@ -12,9 +11,8 @@ from swarm.search.effects import DropTrial, PruneTrial, RunTrial
 from swarm.search.ledger import Ledger
 from swarm.search.messages import HELD_MAX, Lease, WorkerNews
 from swarm.search.study import StudyId
+from swarm.search.study_blobs import StudyBlobs
 from swarm.search.trial import Trial, TrialId, TrialReport, TrialResult
-
-FETCH_WAIT_S = 5.0
 
 
 @dataclass(slots=True)
@@ -36,9 +34,12 @@ class Working:
     Invariant: nothing is held that has a result in the ledger.
     """
 
-    def __init__(self, me: PeerId, study: StudyId, emit: Callable[[Effect], None]) -> None:
+    def __init__(
+        self, me: PeerId, study: StudyId, blobs: StudyBlobs, emit: Callable[[Effect], None]
+    ) -> None:
         self._me = me
         self._study = study
+        self._blobs = blobs
         self._emit = emit
         self._held: dict[TrialId, Held] = {}
         self._reports: list[TrialReport] = []
@@ -60,7 +61,7 @@ class Working:
             if lease.checkpoint is None:
                 self._emit(RunTrial(trial))
             else:
-                self._emit(FetchBlob(lease.checkpoint, lease.holders, FETCH_WAIT_S))
+                self._blobs.fetch_checkpoint(trial.id, lease.checkpoint, lease.holders)
 
     def blob_is_here(self, blob: BlobRef) -> None:
         """A checkpoint that was waited for is here."""

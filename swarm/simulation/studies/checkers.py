@@ -28,7 +28,7 @@ class StudyLimits:
     losses_max: int | None = 0
     """So many leases are lost at the most; None: as many as there are."""
     resumes: bool = False
-    """Some trial goes on elsewhere from its checkpoint."""
+    """Trials of dead peers go on elsewhere, from their checkpoints."""
     prunes: bool = False
     """Some trial is stopped before its last epoch."""
 
@@ -42,6 +42,8 @@ class StudyCheckers:
         self._simulator = simulator
         self._limits = limits
         self._recorded: dict[tuple[PeerId, int], dict[TrialId, TrialResult]] = {}
+        self._inherited: dict[tuple[PeerId, int], set[TrialId]] = {}
+        """Results a peer came back with: if nobody else had one, the trial was done again."""
         self._num_seen: Counter[tuple[PeerId, int]] = Counter()
         self._lost: Counter[TrialId] = Counter()
         self._lent_to: dict[TrialId, set[PeerId]] = {}
@@ -77,15 +79,21 @@ class StudyCheckers:
         if closed.reason != expected:
             raise CheckError(f"the study was {closed.reason}, not {expected}")
         missing = [trial.number for trial in ledger.open_trials]
-        if closed.reason == DONE and missing:
+        if closed.reason == DONE and missing and not self._parted:
             raise CheckError(f"trials {missing} were asked for and have no result")
         number = len(ledger.results)
         if closed.reason == DONE and number < spec.num_trials:
             raise CheckError(f"{number} results of {spec.num_trials} trials")
-        if number > spec.num_trials and not self._duel:
+        if number > spec.num_trials and not self._parted:
             raise CheckError(f"{number} results of only {spec.num_trials} trials")
         self._check_executions()
         self._check_promises()
+
+    @property
+    def _parted(self) -> bool:
+        """Whether somebody may have asked for trials that nobody else knew of until later."""
+        came_back = any(peer.life > 1 for peer in self._simulator.peers.values())
+        return self._duel or came_back
 
     def _note(self, peer: StudyPeer, asked: list[Effect]) -> None:
         for effect in asked:
@@ -113,6 +121,8 @@ class StudyCheckers:
     def _check_recorded_once(self, peer: StudyPeer) -> None:
         ledger = peer.machine.ledger
         life = (peer.name, peer.life)
+        if life not in self._recorded:
+            self._inherited[life] = set(ledger.results)
         seen = self._recorded.setdefault(life, {})
         if len(ledger) == self._num_seen[life] and not self._simulator.faults.parts_peers:
             return
@@ -121,7 +131,7 @@ class StudyCheckers:
             former = seen.get(trial)
             if former is None:
                 self._check_true(peer, result)
-            elif former != result and not self._duel:
+            elif former != result and not self._duel and trial not in self._inherited[life]:
                 raise CheckError(f"{peer.name} changed the result of {trial}")
             seen[trial] = result
         if len(seen) > len(ledger.results):
@@ -145,7 +155,7 @@ class StudyCheckers:
     def _check_executions(self) -> None:
         lost = self._lost.total()
         most = self._limits.losses_max
-        if most is not None and lost > most:
+        if most is not None and lost > most and not self._duel:
             raise CheckError(f"{lost} leases were lost, at most {most} can have been")
         for trial, number in self._simulator.execution.starts.items():
             if number > 1 + self._lost[trial] and not self._duel:
@@ -155,8 +165,9 @@ class StudyCheckers:
 
     def _check_promises(self) -> None:
         ledger = next(iter(self._simulator.live.values())).machine.ledger
-        if self._limits.resumes and not self._simulator.execution.resumed:
-            raise CheckError("no trial went on from its checkpoint")
+        wasted = self._simulator.execution.wasted
+        if self._limits.resumes and wasted:
+            raise CheckError(f"{wasted} began anew in spite of their checkpoints")
         if self._limits.prunes and not any(r.state == "pruned" for r in ledger.results.values()):
             raise CheckError("no trial was stopped early")
 

@@ -24,6 +24,8 @@ from swarm.simulation.clock import Clock
 from swarm.simulation.studies.peers import StudyPeer
 
 CHECKPOINT_BYTES = 100_000
+EPOCHS_LOST_MAX = 2
+"""So many epochs' checkpoints may still have been on their way when a peer died."""
 FAILURE_SHARE = 0.1
 """So many settings cannot be tried."""
 
@@ -45,6 +47,9 @@ class Execution:
         self.starts: Counter[TrialId] = Counter()
         self.resumed: list[int] = []
         """Epochs that checkpoints saved, one entry for each time a trial went on elsewhere."""
+        self.wasted: list[TrialId] = []
+        """Trials that began again although a checkpoint of much later was handed over."""
+        self._furthest: Counter[TrialId] = Counter()
         self._clock = clock
         self._chance = chance
         self._answer = answer
@@ -79,6 +84,8 @@ class Execution:
             done = self._epochs_behind(trial, effect.checkpoint)
             if done:
                 self.resumed.append(done)
+            if self._furthest[trial.id] - done > EPOCHS_LOST_MAX:
+                self.wasted.append(trial.id)
             pace = self._chance.uniform(0.8, 1.2)
             self._next(peer, trial, self._serial, done, pace)
 
@@ -121,6 +128,7 @@ class Execution:
     def _checkpoint(self, peer: StudyPeer, trial: Trial, done: int) -> BlobRef:
         digest = sha256_hex(f"{trial.id} {done}".encode())
         self._progress[digest] = trial.id, done
+        self._furthest[trial.id] = max(self._furthest[trial.id], done)
         peer.store.add(digest)
         return BlobRef(digest, CHECKPOINT_BYTES)
 

@@ -114,6 +114,13 @@ def _half_dies(chance: random.Random, peers: Peers, trials: int) -> StudyFaults:
     )
 
 
+def _dies_in_the_middle(chance: random.Random, _peers: Peers, trials: int) -> StudyFaults:
+    """Of trials that take long; what they left is with the proposer and its standby."""
+    after, delay_s = chance.randrange(1, trials // 2), chance.uniform(5, 8)
+    roles = chance.choice([(WORKER, WORKER), (PROPOSER,)])
+    return StudyFaults(blows=tuple(Blow(role, after, delay_s) for role in roles))
+
+
 def _all_but_one_die(chance: random.Random, peers: Peers, trials: int) -> StudyFaults:
     victims = chance.sample(peers, len(peers) - 1)
     return StudyFaults(
@@ -258,7 +265,7 @@ STUDY_SCENARIOS = {
     ),
     "study-checkpoints": StudyScenario(
         "long trials go on elsewhere from their checkpoints",
-        _half_dies,
+        _dies_in_the_middle,
         num_trials=18,
         epochs=12,
         epoch_s=1.0,
