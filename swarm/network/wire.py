@@ -36,6 +36,22 @@ from swarm.federation.messages import (
     SessionQuery,
     Status,
 )
+from swarm.search.messages import (
+    CancelStudy,
+    Leases,
+    LeaveStudy,
+    LedgerGift,
+    LedgerPage as StudyLedgerPage,
+    LedgerRequest as StudyLedgerRequest,
+    ProposerBeat,
+    StopTrials,
+    StudyOffer,
+    StudyQuery,
+    WorkerBeat,
+    WorkerNews,
+)
+from swarm.search.study import NOBODY
+from swarm.search.values import Value
 
 MESSAGE_SIZE_MAX = 256 * 1024
 """Bytes of an envelope, direct or published; pubsub itself takes 128 KiB."""
@@ -57,8 +73,20 @@ KINDS: dict[str, type[Event]] = {
     "ledger?": LedgerRequest,
     "ledger": LedgerPage,
     "orders": Orders,
+    "study?": StudyQuery,
+    "study": StudyOffer,
+    "study-proposer": ProposerBeat,
+    "study-worker": WorkerBeat,
+    "study-leases": Leases,
+    "study-stop": StopTrials,
+    "study-news": WorkerNews,
+    "study-ledger": StudyLedgerPage,
+    "study-ledger?": StudyLedgerRequest,
+    "study-gift": LedgerGift,
+    "study-cancel": CancelStudy,
+    "study-leave": LeaveStudy,
 }
-"""Messages by the name of their kind; docs/protocol.md has the same table."""
+"""Messages by the name of their kind; docs/protocol.md and docs/search.md have the same tables."""
 _NAMES = {kind: name for name, kind in KINDS.items()}
 _SENDER_FIELD: dict[type[Event], str] = {Contribution: "peer"}
 _PEER_ID = re.compile(r"[1-9A-HJ-NP-Za-km-z]{20,128}")
@@ -136,6 +164,8 @@ def decode(data: bytes, sender: PeerId, verify: Verify) -> Received:
     message = _structure(body, kind, sender)
     if isinstance(message, SessionOffer) and not message.spec.starter:  # left out: the default
         raise RefusedError("wire-field", "SessionOffer: the session must name its starter")
+    if isinstance(message, StudyOffer) and message.spec.submitter == NOBODY:
+        raise RefusedError("wire-field", "StudyOffer: the study must name its submitter")
     _check_signatures(message, verify)
     return Received(message, _check_attached(envelope.get("a"), message))
 
@@ -246,12 +276,21 @@ def _peer_id(value: object, _: object) -> PeerId:
     return PeerId(value)
 
 
+def _scalar(value: object, _: object) -> Value:
+    if type(value) is float:
+        return _number(value, None)
+    if isinstance(value, bool | int | str):
+        return value
+    raise ValueError(f"must be a number, a text or a boolean, got {type(value).__name__}")
+
+
 def _converter() -> MsgpackConverter:
     converter = make_converter(forbid_extra_keys=True, detailed_validation=True)
     for kind in (int, str, bool, bytes):
         converter.register_structure_hook(kind, lambda value, _, kind=kind: _exactly(kind, value))
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook_func(lambda hint: hint is PeerId, _peer_id)
+    converter.register_structure_hook_func(lambda hint: hint == Value, _scalar)
     return converter
 
 
