@@ -15,7 +15,7 @@ from swarm.search.ledger import Entry, Ledger
 from swarm.search.study import StudySpec
 from swarm.search.values import Value
 
-STUDY, ENTRIES = "study.json", "ledger.jsonl"
+STUDY, ENTRIES, TERM = "study.json", "ledger.jsonl", "term"
 
 
 class LedgerFile:
@@ -29,6 +29,8 @@ class LedgerFile:
             StorageError: The disk refused.
         """
         self._folder = folder
+        self.ledger: Ledger
+        """What the folder held when it was opened."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if (folder / STUDY).exists():
@@ -49,19 +51,54 @@ class LedgerFile:
             raise StorageError(f"cannot keep a study in {folder}: {error}") from error
 
     def add(self, entries: Iterable[Entry]) -> None:
-        """Append what is new to ledger and file, and have it on disk.
+        """Append entries; from now on they survive the death of this process.
+
+        The caller's ledger decides what is new: of two entries of one key the later one counts.
+        What a power cut may lose is at most what was added since the last `sync`.
 
         Raises:
             StorageError: The disk refused.
         """
-        lines = [_dump(entry, Entry) + "\n" for entry in entries if self.ledger.add(entry)]
         try:
             with (self._folder / ENTRIES).open("a") as file:
-                file.writelines(lines)
-                file.flush()
+                file.writelines(_dump(entry, Entry) + "\n" for entry in entries)
+        except OSError as error:
+            raise self._refusal(error) from error
+
+    def sync(self) -> None:
+        """Have everything that was added on the disk itself; blocks for milliseconds or more.
+
+        Raises:
+            StorageError: The disk refused.
+        """
+        try:
+            with (self._folder / ENTRIES).open("a") as file:
                 os.fsync(file.fileno())
         except OSError as error:
-            raise StorageError(f"cannot append to {self._folder / ENTRIES}: {error}") from error
+            raise self._refusal(error) from error
+
+    def load_term(self) -> int:
+        """The newest term this peer knew of in an earlier life."""
+        try:
+            return max(0, int((self._folder / TERM).read_text()))
+        except (OSError, ValueError):  # none yet, or torn: terms of trials are known besides
+            return max((trial.term for trial in self.ledger.trials.values()), default=0)
+
+    def save_term(self, term: int) -> None:
+        """Remember the newest term.
+
+        Raises:
+            StorageError: The disk refused.
+        """
+        try:
+            scratch = self._folder / f".{TERM}.tmp"
+            scratch.write_text(f"{term}\n")
+            scratch.replace(self._folder / TERM)
+        except OSError as error:
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: OSError) -> StorageError:
+        return StorageError(f"cannot write to {self._folder}: {error}")
 
 
 def read_ledger(folder: Path) -> Ledger:
@@ -85,7 +122,7 @@ def read_ledger(folder: Path) -> Ledger:
             raise ConfigurationError(
                 f"{folder / ENTRIES}, line {number} is damaged: {error}"
             ) from error
-        ledger.add(entry)
+        ledger.adopt(entry)
     return ledger
 
 

@@ -1,0 +1,324 @@
+"""`python -m swarm.search`: submit studies, work for them, see what they found."""
+
+import json
+import math
+import sys
+import tempfile
+import tomllib
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Any
+
+import platformdirs
+import trio
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from swarm.core.errors import ConfigurationError
+from swarm.network.addresses import parse_bootstrap
+from swarm.network.store import FileBlobStore
+from swarm.peer.command import run_command
+from swarm.peer.logs import FORMATS, LEVELS, configure_logs
+from swarm.peer.peer import run_until_signal
+from swarm.peer.search.desk import Desk
+from swarm.peer.search.ledger_file import read_ledger
+from swarm.peer.search.progress import summary
+from swarm.peer.search.results_commands import app
+from swarm.peer.search.runs import (
+    cancel_study,
+    read_study,
+    run_study,
+    wait_studies,
+    wait_study,
+)
+from swarm.peer.search.search_peer import SearchPeer
+from swarm.peer.search.settings import STUDIES_FOLDER, SearchSettings
+from swarm.peer.search.study_driver import StudyDriver
+from swarm.search.search import Search
+
+Bootstraps = Annotated[
+    list[str] | None,
+    typer.Option("--bootstrap", help="A peer to join: ip:port, host:port or a multiaddr."),
+]
+Ip = Annotated[str, typer.Option(help="Address to listen on, as in 0.0.0.0.")]
+Port = Annotated[int, typer.Option(help="TCP port to listen on; 0 takes a free one.")]
+State = Annotated[
+    Path | None, typer.Option(help="Folder for identity, studies and their ledgers.")
+]
+Slots = Annotated[int, typer.Option(help="Trials executed at once; 0 only hands them out.")]
+DataDir = Annotated[Path | None, typer.Option(help="Folder that may hold cifar-10-batches-bin/.")]
+AllowCode = Annotated[
+    bool, typer.Option(help="Let strategies that a study names as module:Class run here.")
+]
+LogLevel = Annotated[str, typer.Option(help=f"One of {', '.join(LEVELS)}.")]
+LogFormat = Annotated[str, typer.Option(help=f"One of {', '.join(FORMATS)}.")]
+Study = Annotated[str, typer.Argument(help="A study's name, or how its id begins.")]
+Timeout = Annotated[float, typer.Option(help="Seconds to wait for an answer.")]
+Use = Callable[[Desk, FileBlobStore], Awaitable[None]]
+
+
+@app.command()
+def run(  # noqa: PLR0913, PLR0917 (one for each flag)
+    study: Annotated[Path, typer.Argument(help="The study: a TOML or JSON file.")],
+    bootstrap: Bootstraps = None,
+    ip: Ip = "127.0.0.1",
+    port: Port = 0,
+    slots: Slots = 1,
+    state: State = None,
+    data_dir: DataDir = None,
+    allow_code: AllowCode = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "text",
+) -> None:
+    """Submit a study, work for it, and show the best when it is over.
+
+    Without --bootstrap this peer starts a swarm, and prints how others join it. Ctrl-C leaves the
+    study to the others, and `resume` goes on with it.
+    """
+    document = _read_document(study)
+    settings = _settings(ip, port, bootstrap, slots, state, data_dir, allow_code)
+    _configure_logs(log_level, log_format)
+    peer = SearchPeer(settings)
+
+    async def use(desk: Desk, store: FileBlobStore) -> None:
+        spec = read_study(document, study.parent, store, peer.peer_id)
+        await run_study(desk, spec, lambda driver: _announce(peer, driver))
+        _tell_end(peer, desk.drivers[spec.id])
+
+    _live(peer, use)
+
+
+@app.command()
+def resume(  # noqa: PLR0913, PLR0917 (one for each flag)
+    folder: Annotated[Path, typer.Argument(help="Folder of a study, as `run` names it.")],
+    bootstrap: Bootstraps = None,
+    ip: Ip = "127.0.0.1",
+    port: Port = 0,
+    slots: Slots = 1,
+    data_dir: DataDir = None,
+    allow_code: AllowCode = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "text",
+) -> None:
+    """Go on with a study that was left, with all its results so far."""
+    ledger = read_ledger(folder)
+    if folder.absolute().parent.name != STUDIES_FOLDER:
+        raise ConfigurationError(f"{folder} must lie in the {STUDIES_FOLDER} of a state folder")
+    state = folder.absolute().parent.parent
+    settings = _settings(ip, port, bootstrap, slots, state, data_dir, allow_code)
+    _configure_logs(log_level, log_format)
+    peer = SearchPeer(settings)
+
+    async def use(desk: Desk, _: FileBlobStore) -> None:
+        await run_study(desk, ledger.spec, lambda driver: _announce(peer, driver))
+        _tell_end(peer, desk.drivers[ledger.spec.id])
+
+    _live(peer, use)
+
+
+@app.command()
+def worker(  # noqa: PLR0913, PLR0917 (one for each flag)
+    bootstrap: Bootstraps = None,
+    ip: Ip = "127.0.0.1",
+    port: Port = 0,
+    slots: Slots = 1,
+    state: State = None,
+    data_dir: DataDir = None,
+    allow_code: AllowCode = False,
+    log_level: LogLevel = "info",
+    log_format: LogFormat = "text",
+) -> None:
+    """Work for every study that is offered, one after the other, until Ctrl-C."""
+    settings = _settings(ip, port, bootstrap, slots, state, data_dir, allow_code)
+    _configure_logs(log_level, log_format)
+
+    async def use(_desk: Desk, _store: FileBlobStore) -> None:
+        await trio.sleep_forever()
+
+    _live(SearchPeer(settings), use)
+
+
+@app.command()
+def status(
+    bootstrap: Bootstraps = None,
+    timeout: Timeout = 5.0,
+    json_lines: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Which studies there are, how far they are and what was best so far."""
+
+    async def use(desk: Desk, _: FileBlobStore) -> None:
+        drivers = await wait_studies(desk, timeout)
+        rows = [_row(driver.machine) for driver in drivers]
+        if json_lines:
+            for row in rows:
+                typer.echo(json.dumps(row))
+        else:
+            Console().print(_table(rows))
+
+    _look_on(bootstrap, use)
+
+
+@app.command()
+def best(
+    study: Annotated[str, typer.Argument(help="Name or beginning of the id; any if empty.")] = "",
+    bootstrap: Bootstraps = None,
+    timeout: Timeout = 15.0,
+) -> None:
+    """The best trial of a study so far, as JSON."""
+
+    async def use(desk: Desk, _: FileBlobStore) -> None:
+        driver = await wait_study(desk, study, timeout)
+        typer.echo(json.dumps(_row(driver.machine)["best"], indent=2))
+
+    _look_on(bootstrap, use)
+
+
+@app.command()
+def cancel(study: Study, bootstrap: Bootstraps = None, timeout: Timeout = 15.0) -> None:
+    """End a study now; the results so far stay."""
+
+    async def use(desk: Desk, _: FileBlobStore) -> None:
+        driver = await cancel_study(desk, study, timeout)
+        typer.echo(
+            f"{driver.machine.spec.name} ended, {len(driver.machine.ledger.results)} results"
+        )
+
+    _look_on(bootstrap, use)
+
+
+def main() -> int:
+    """Run the command line."""
+    return run_command(app, "python -m swarm.search")
+
+
+# -- what commands share
+
+
+def _live(peer: SearchPeer, use: Use) -> None:
+    trio.run(run_until_signal, lambda: peer.run(use), peer.leave)
+
+
+def _look_on(bootstrap: list[str] | None, use: Use) -> None:
+    """Join without working, and without leaving anything behind."""
+    if not bootstrap:
+        raise ConfigurationError("--bootstrap must name a peer that searches, as ip:port")
+    _configure_logs("warning", "text")
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="swarm-search-"))
+        settings = _settings("127.0.0.1", 0, bootstrap, 0, Path(folder), None, False)
+        _live(SearchPeer(settings), use)
+
+
+def _settings(  # noqa: PLR0913, PLR0917 (one for each flag)
+    ip: str,
+    port: int,
+    bootstrap: list[str] | None,
+    slots: int,
+    state: Path | None,
+    data_dir: Path | None,
+    allow_code: bool,
+) -> SearchSettings:
+    dirs = platformdirs.PlatformDirs("swarm", appauthor=False)
+    return SearchSettings(
+        ip=ip,
+        port=port,
+        state_dir=state or Path(dirs.user_state_dir) / "search",
+        bootstraps=tuple(parse_bootstrap(text) for text in bootstrap or ()),
+        slots=slots,
+        data_dir=data_dir,
+        cache_dir=Path(dirs.user_cache_dir),
+        allow_code=allow_code,
+    )
+
+
+def _configure_logs(level: str, log_format: str) -> None:
+    for name, value, choices in (
+        ("log_level", level, LEVELS),
+        ("log_format", log_format, FORMATS),
+    ):
+        if value not in choices:
+            raise ConfigurationError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    configure_logs(level, log_format)
+
+
+def _read_document(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{path} is not valid TOML or JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise ConfigurationError(f"{path} must hold one table with the study's fields")
+    return document
+
+
+def _announce(peer: SearchPeer, driver: StudyDriver) -> None:
+    spec = driver.machine.spec
+    folder = peer.settings.folder_of(spec.id)
+    print(f"Study {spec.name} ({spec.id[:16]}), kept in {folder}", file=sys.stderr)
+    if not peer.settings.bootstraps:
+        print(
+            f"Others work for it with: python -m swarm.search worker --bootstrap {peer.address}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def _tell_end(peer: SearchPeer, driver: StudyDriver) -> None:
+    machine = driver.machine
+    ledger = machine.ledger
+    reason = ledger.closed.reason if ledger.closed is not None else "open"
+    folder = peer.settings.folder_of(machine.spec.id)
+    print(f"{machine.spec.name}: {reason}, {len(ledger.results)} results, {summary(machine)}")
+    print(f"All of them: python -m swarm.search results {folder} --csv", file=sys.stderr)
+
+
+def _row(machine: Search) -> dict[str, Any]:
+    ledger = machine.ledger
+    result = ledger.best
+    found: dict[str, Any] | None = None
+    if result is not None:
+        trial = ledger.trials[result.trial]
+        found = {
+            "trial": trial.number,
+            "model": trial.model,
+            "params": trial.values,
+            "value": result.value,
+            "fold_values": list(result.fold_values),
+            "duration_s": result.duration_s,
+            "peer": result.peer,
+        }
+    elapsed_s = machine.elapsed_s
+    return {
+        "study": machine.spec.name,
+        "id": machine.spec.id,
+        "state": ledger.closed.reason if ledger.closed is not None else "running",
+        "objective": machine.spec.objective,
+        "trials": len(ledger.trials),
+        "results": len(ledger.results),
+        "num_trials": machine.spec.num_trials,
+        "peers": len(machine.workers),
+        "elapsed_s": round(elapsed_s, 1) if math.isfinite(elapsed_s) else None,
+        "best": found,
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    table = Table("study", "id", "state", "results", "peers", "objective", "best", "of")
+    for row in rows:
+        found = row["best"]
+        table.add_row(
+            row["study"],
+            row["id"][:16],
+            row["state"],
+            f"{row['results']}/{row['num_trials'] or '?'}",
+            str(row["peers"]),
+            row["objective"],
+            f"{found['value']:.4f}" if found else "",
+            f"{found['model']} {found['params']}" if found else "",
+        )
+    return table

@@ -1,0 +1,115 @@
+"""Execution: carries out a study's trials in the processes of a pool."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+import trio
+
+from swarm.core.blobs import BlobRef
+from swarm.core.errors import LearningError, NetworkError, StorageError, SwarmError
+from swarm.core.machine import Event
+from swarm.learning.trials.records import EpochReport
+from swarm.learning.trials.studies import Places, point_of, report_of, result_of, task_of
+from swarm.network.store import FileBlobStore
+from swarm.peer.search.settings import SearchSettings
+from swarm.peer.trials.pool import TrialPool
+from swarm.search.effects import RunTrial, TrialFinished, TrialReported
+from swarm.search.ledger import Ledger
+from swarm.search.study import StudySpec
+from swarm.search.trial import EpochPoint, Trial, TrialId, TrialResult, failed
+
+log = structlog.get_logger()
+
+
+class Execution:
+    """Runs trials of any study; a trial that cannot be run has a result that says why.
+
+    Invariant: every trial begun has a scope, until its result was told or it was dropped.
+    """
+
+    def __init__(self, pool: TrialPool, store: FileBlobStore, settings: SearchSettings) -> None:
+        self._pool = pool
+        self._store = store
+        self._settings = settings
+        self._scopes: dict[TrialId, trio.CancelScope] = {}
+
+    async def run(
+        self, spec: StudySpec, effect: RunTrial, ledger: Ledger, tell: Callable[[Event], None]
+    ) -> None:
+        """Run a trial when a slot is free; tell what it reports and what came of it.
+
+        Raises:
+            WorkerDiedError: No process for trials can be had: this peer cannot work.
+        """
+        trial = effect.trial
+        scope = self._scopes[trial.id] = trio.CancelScope()
+        try:
+            with scope:
+                result = await self._result(spec, effect, ledger, tell)
+                tell(TrialFinished(result))
+        finally:
+            if self._scopes.get(trial.id) is scope:
+                del self._scopes[trial.id]
+
+    def prune(self, trial: TrialId) -> None:
+        """End a trial after its present epoch."""
+        self._pool.stop(trial)
+
+    def drop(self, trial: TrialId) -> None:
+        """End a trial of which nobody wants to hear any more."""
+        scope = self._scopes.pop(trial, None)
+        if scope is not None:
+            scope.cancel()
+
+    async def _result(
+        self, spec: StudySpec, effect: RunTrial, ledger: Ledger, tell: Callable[[Event], None]
+    ) -> TrialResult:
+        trial = effect.trial
+        curve = {p.epoch: p for p in _earlier(ledger, trial, effect.checkpoint)}
+        try:
+            task = task_of(spec, trial, self._places(spec, effect.checkpoint))
+        except (SwarmError, ValueError) as error:
+            return failed(trial.id, str(error), 0.0)
+
+        def take(report: EpochReport) -> None:
+            point = point_of(report)
+            curve[point.epoch] = point
+            if self._admit(report):
+                tell(TrialReported(report_of(trial, report)))
+
+        outcome = await self._pool.run(trial.id, task, take, limit_s=spec.trial_limit_s)
+        try:
+            return result_of(trial, outcome, [curve[epoch] for epoch in sorted(curve)])
+        except ValueError as error:
+            return failed(trial.id, str(error), outcome.duration_s)
+
+    def _places(self, spec: StudySpec, checkpoint: BlobRef | None) -> Places:
+        settings = self._settings
+        return Places(
+            data_path=str(self._store.path(spec.data)) if spec.data is not None else None,
+            data_dir=str(settings.data_dir) if settings.data_dir is not None else None,
+            cache_dir=str(settings.cache_dir),
+            resume_path=str(self._store.path(checkpoint)) if checkpoint is not None else None,
+            checkpoint_dir=str(self._store.incoming),
+        )
+
+    def _admit(self, report: EpochReport) -> bool:
+        """Take a checkpoint into the store; without room for it the trial just goes on."""
+        if report.checkpoint is None:
+            return True
+        try:
+            self._store.admit(Path(report.checkpoint.path), report.checkpoint.blob)
+        except (StorageError, NetworkError, LearningError) as error:
+            log.warning("checkpoint lost", reason=str(error))
+            return False
+        return True
+
+
+def _earlier(ledger: Ledger, trial: Trial, checkpoint: BlobRef | None) -> list[EpochPoint]:
+    """Points of the curve before the checkpoint, which another peer reported."""
+    if checkpoint is None:
+        return []
+    reports = ledger.reports.get(trial.id, {}).values()
+    last = max((r.point.epoch for r in reports if r.checkpoint == checkpoint), default=0)
+    return [r.point for r in reports if r.point.epoch <= last and r.point.fold == 0]

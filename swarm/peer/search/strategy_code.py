@@ -1,0 +1,22 @@
+"""load_strategy(): the class behind `module:Class`, for peers that let such code run."""
+
+import importlib
+
+from swarm.search.strategies.strategy import Strategy
+
+
+def load_strategy(name: str) -> type[Strategy]:
+    """Import the class.
+
+    Raises:
+        ValueError: There is no such module or class, or it is no strategy.
+    """
+    module_name, _, class_name = name.partition(":")
+    try:
+        kind = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"strategy {name!r} cannot be loaded: {error}") from error
+    lacking = [method for method in ("ask", "tell", "stops") if not hasattr(kind, method)]
+    if lacking or not isinstance(kind, type):
+        raise ValueError(f"strategy {name!r} must be a class with ask, tell and stops")
+    return kind
