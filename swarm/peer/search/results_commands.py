@@ -98,22 +98,26 @@ def evaluate(
             typer.echo(json.dumps(asdict(row)))
     else:
         Console().print(_table(rows))
+        for row in rows:
+            params = ", ".join(f"{name}={_short(value)}" for name, value in row.params.items())
+            typer.echo(f"{row.model} {row.number}: {params or 'defaults'}")
     if output is not None:
         path = plot_comparison(ledgers, output)
         typer.echo(f"plotted to {path}", err=json_lines)
 
 
 def _table(rows: list[BestOfModel]) -> Table:
+    several = len({row.study for row in rows}) > 1
     table = Table(title=f"Best {rows[0].objective} of each model")
-    for heading in ("study", "model", "best", "trial", "complete", "pruned", "failed", "time"):
+    for heading in (*(["study"] if several else []), "model", "best", "trial", "done", "time"):
         table.add_column(heading, justify="left" if heading in ("study", "model") else "right")
-    table.add_column("hyperparameters", overflow="fold")
     for row in rows:
         deviation = "" if row.deviation is None else f" ± {row.deviation:.4f}"
-        counts = map(str, (row.number, row.num_complete, row.num_pruned, row.num_failed))
-        params = ", ".join(f"{name}={_short(value)}" for name, value in row.params.items())
-        best = f"{row.value:.4f}{deviation}"
-        table.add_row(row.study, row.model, best, *counts, f"{row.total_s:.1f} s", params)
+        done = f"{row.num_complete}"
+        for count, word in ((row.num_pruned, "pruned"), (row.num_failed, "failed")):
+            done += f", {count} {word}" if count else ""
+        cells = (row.model, f"{row.value:.4f}{deviation}", f"{row.number}", done)
+        table.add_row(*([row.study] if several else []), *cells, f"{row.total_s:.1f} s")
     return table
 
 

@@ -64,6 +64,7 @@ def plot_comparison(ledgers: Sequence[Ledger], path: Path) -> Path:
     rows = compare(ledgers)
     _matplotlib()
     pyplot = importlib.import_module("matplotlib.pyplot")
+    pyplot.style.use("default")
     _, (left, right) = pyplot.subplots(
         1, 2, figsize=(13, max(4.0, 0.45 * len(rows) + 1.5)), layout="constrained"
     )

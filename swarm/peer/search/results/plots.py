@@ -88,10 +88,12 @@ def _importance(
         return None  # nothing matters for a value that is always the same
     evaluator = importlib.import_module("optuna.importance").FanovaImportanceEvaluator(seed=0)
     try:
-        axes = _draw("plot_param_importances", study, evaluator=evaluator)
+        axes = _draw(
+            "plot_param_importances", study, evaluator=evaluator, target_name=spec.objective
+        )
     except ValueError:  # no hyperparameter is in every trial: all of them are conditional
         return None
-    axes.set_title(f"{spec.name}: importance of {model}'s hyperparameters for {spec.objective}")
+    axes.set_title(f"{spec.name}: importance of {model}'s hyperparameters", loc="left")
     return axes
 
 
@@ -105,7 +107,9 @@ def _parallel(spec: StudySpec, trials: Mapping[TrialId, Trial], results: Any, mo
 def _curves(spec: StudySpec, trials: Mapping[TrialId, Trial], results: Any) -> Any:
     """Objective and losses by epoch; the best trials in colour, with their hyperparameters."""
     pyplot = importlib.import_module("matplotlib.pyplot")
+    pyplot.style.use("default")  # Optuna's plots leave theirs behind
     _, (left, right) = pyplot.subplots(1, 2, figsize=(13, 5.5))
+    losses_seen: list[float] = []
     with_curve = [result for result in results if result.curve]
     with_curve.sort(key=lambda result: _rank(spec, result))
     for place, result in reversed(list(enumerate(with_curve))):
@@ -119,7 +123,10 @@ def _curves(spec: StudySpec, trials: Mapping[TrialId, Trial], results: Any) -> A
             losses = [getattr(point, name) for point in result.curve]
             if None not in losses:
                 right.plot(epochs, losses, dashes, **style)
+                losses_seen += losses
     left.set(xlabel="epoch", ylabel=spec.objective, title=f"{spec.name}: {spec.objective}")
+    if losses_seen and min(losses_seen) > 0:
+        right.set_yscale("log")  # one trial that diverged would flatten all others
     right.set(xlabel="epoch", ylabel="loss", title="loss: validation solid, training dotted")
     handles, labels = left.get_legend_handles_labels()
     left.legend(handles[::-1], labels[::-1], title="best trials", fontsize="small")
