@@ -65,8 +65,8 @@ class Search:
         self._blobs = StudyBlobs(me, spec, self._emit)
         self._working = Working(me, spec.id, self._blobs, self._emit)
         self._following = Following(NOBODY, 0)
-        self._proposer_has = (0, 0)
-        """Length and checksum of the proposer's ledger, by its last word."""
+        self._proposer_has: tuple[int, int | None] | None = None
+        """Length and, if told, checksum of the proposer's ledger, by its last word."""
         self._num_unsynced = 0
         self._elapsed_s = 0.0
         self._beat_s = float("-inf")
@@ -104,7 +104,9 @@ class Search:
     @property
     def complete(self) -> bool:
         """Whether the ledger here equals the proposer's."""
-        return self.proposing is not None or self._proposer_has == self._has
+        if self.proposing is not None or self._proposer_has == self._has:
+            return True
+        return self._proposer_has == (self._following.next_index, None)
 
     @property
     def settled(self) -> bool:
@@ -117,7 +119,7 @@ class Search:
     def workers(self) -> dict[PeerId, int]:
         """Slots by worker, if this peer proposes; otherwise members, with their slots unknown."""
         if self.proposing is not None:
-            return self.proposing.workers
+            return {peer: slots for peer, slots in self.proposing.workers.items() if slots}
         return dict.fromkeys(self.standing.members, 0)
 
     @property
@@ -126,6 +128,10 @@ class Search:
         if self.proposing is not None:
             return self.proposing.elapsed_s(self._now_s)
         return self._elapsed_s + self.standing.silent_s(self._now_s)
+
+    @property
+    def _proposer_length(self) -> int:
+        return self._proposer_has[0] if self._proposer_has is not None else 0
 
     @property
     def _has(self) -> tuple[int, int]:
@@ -204,7 +210,7 @@ class Search:
             self.proposing.take_beat(beat, self._now_s)
             self.standing.members = self.proposing.members()
             self._publish(self._proposer_beat(self.proposing))
-            self._connect(tuple(self.proposing.workers))
+            self._connect(tuple(self.workers))
         elif self.standing.proposer != NOBODY:
             self._emit(Send(self.standing.proposer, beat))
         else:
@@ -282,7 +288,7 @@ class Search:
             self.proposing = None
         self._rise(term, proposer)
         self._following = Following(proposer, term)
-        self._proposer_has = (0, 0)
+        self._proposer_has = None
 
     def _propose(self, *, patient: bool) -> None:
         """Begin a term of our own.
@@ -365,14 +371,14 @@ class Search:
         for entry in following.take(page):
             if self.ledger.adopt(entry):
                 self._took(entry)
-        if page.length > self._proposer_has[0]:
-            self._proposer_has = (page.length, -1)  # its checksum comes with its next beat
+        if page.length > self._proposer_length:
+            self._proposer_has = (page.length, None)  # its checksum comes with its next beat
         if self.closed and following.next_index == page.length:
             self._beat()  # it waits for us to have all
 
     def _read_on(self) -> None:
         following = self._following
-        if self.proposing is None and following.wants(self._proposer_has[0], self._now_s):
+        if self.proposing is None and following.wants(self._proposer_length, self._now_s):
             request = messages.LedgerRequest(self.spec.id, self.me, following.next_index)
             self._emit(Send(following.source, request))
 

@@ -155,7 +155,7 @@ def status(
             for row in rows:
                 typer.echo(json.dumps(row))
         else:
-            Console().print(_table(rows))
+            Console(soft_wrap=True).print(_table(rows))
 
     _look_on(bootstrap, use)
 

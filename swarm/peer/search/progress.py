@@ -58,7 +58,9 @@ class StudyProgress:
         )
         if tenth > self._told:
             self._told = tenth
-            self._console.print(f"{self._machine.spec.name}: {number} results, {text}")
+            self._console.print(
+                f"{self._machine.spec.name}: {number} results, {text}", soft_wrap=True
+            )
 
 
 def summary(machine: Search) -> str:
