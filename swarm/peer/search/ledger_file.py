@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from cattrs import Converter
 from cattrs.errors import BaseValidationError, StructureHandlerNotFoundError
@@ -29,6 +29,7 @@ class LedgerFile:
             StorageError: The disk refused.
         """
         self._folder = folder
+        self._file: TextIO | None = None
         self.ledger: Ledger
         """What the folder held when it was opened."""
         try:
@@ -60,10 +61,18 @@ class LedgerFile:
             StorageError: The disk refused.
         """
         try:
-            with (self._folder / ENTRIES).open("a") as file:
-                file.writelines(_dump(entry, Entry) + "\n" for entry in entries)
+            if self._file is None:
+                self._file = (self._folder / ENTRIES).open("a")  # as long as this object lives
+            self._file.writelines(_dump(entry, Entry) + "\n" for entry in entries)
+            self._file.flush()
         except OSError as error:
             raise self._refusal(error) from error
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def sync(self) -> None:
         """Have everything that was added on the disk itself; blocks for milliseconds or more.

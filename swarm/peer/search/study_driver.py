@@ -77,13 +77,16 @@ class StudyDriver:
         self.changed = trio.Event()
 
     async def sync_forever(self) -> None:
-        """Have the ledger on the disk itself once a second, in a thread."""
+        """Have the ledger on the disk itself once a second, in a thread; at the end close it."""
         synced = 0
-        while True:
-            await trio.sleep(1.0)
-            if len(self.machine.ledger) > synced:
-                synced = len(self.machine.ledger)
-                await trio.to_thread.run_sync(self._file.sync)
+        try:
+            while True:
+                await trio.sleep(1.0)
+                if len(self.machine.ledger) > synced:
+                    synced = len(self.machine.ledger)
+                    await trio.to_thread.run_sync(self._file.sync)
+        finally:
+            self._file.close()
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
