@@ -1,0 +1,9 @@
+"""What `python -m benchmarks.search` measures.
+
+work        the trial that every engine executes
+engines     a pool, Optuna with a pool, dask: trials per second
+studies     one peer in this process, others as processes of their own
+throughput  trials per second of all, interleaved
+deaths      what kills cost: results once each, time to the next proposer
+accuracy    the best that is found, next to Optuna alone
+"""
