@@ -1,4 +1,4 @@
-"""The trial that every engine executes: a logistic regression on wine, three folds, about 10 ms."""
+"""The trial that every engine executes: a logistic regression on wine, three folds, some 10 ms."""
 
 import importlib
 import os

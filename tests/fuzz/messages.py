@@ -21,6 +21,10 @@ from swarm.federation.entries import LedgerPage
 from swarm.federation.messages import Aggregate, GlobalModel, HeadHistory
 from swarm.network.identity import Identity
 from swarm.network.wire import KINDS, encode, sender_field, signing_bytes
+from swarm.search.messages import WorkerNews
+from swarm.search.space import CATEGORICAL, FLOAT, INTEGER, Condition, Dimension, ModelSpace
+from swarm.search.study import StudyId, StudySpec
+from swarm.search.trial import EpochPoint, Trial, TrialId, TrialResult, failed
 from tests.fuzz.mutations import seeded
 
 IDENTITIES = [Identity.generate(bytes([n]) * 32) for n in range(6)]
@@ -33,6 +37,8 @@ NAMES: dict[Any, list[Any]] = {
     Digest: DIGESTS,
     SessionId: DIGESTS,
     ClusterId: [digest[:16] for digest in DIGESTS],
+    StudyId: DIGESTS,
+    TrialId: [digest[:16] for digest in DIGESTS],
 }
 ATTEMPTS_MAX = 200
 
@@ -121,6 +127,10 @@ def _make(kind: type[Any], choices: Choices) -> Any:
             fields["metrics"] = dataclasses.replace(metrics, peer=fields["peer"])
         if "parent" in fields and fields["parent"] is None:
             fields["round"] = 0
+        if kind is WorkerNews:  # a worker tells of its own trials only
+            for name in ("reports", "results"):
+                own = (dataclasses.replace(item, peer=SENDER) for item in fields[name])
+                fields[name] = tuple(own)
         try:
             return kind(**_plausible(kind, fields))
         except ValueError:
@@ -130,6 +140,8 @@ def _make(kind: type[Any], choices: Choices) -> Any:
 
 def _plausible(kind: type[Any], fields: dict[str, Any]) -> dict[str, Any]:
     """Keep the defaults where a random value is almost never allowed."""
+    if kind.__name__ == "Closed":
+        return {**fields, "reason": "done"}
     if kind.__name__ != "SessionSpec":
         return fields
     kept = ("seed", "starter", "rounds", "batch_size", "learning_rate", "deadline_first_s")
@@ -149,8 +161,54 @@ def _value(hint: Any, choices: Choices) -> Any:  # noqa: PLR0911 (one for each s
     if typing.get_origin(hint) is tuple:
         return _tuple(inner, choices)
     if dataclasses.is_dataclass(hint):
-        return _make(typing.cast(type[Any], hint), choices)
+        kind = typing.cast(type[Any], hint)
+        return MADE[kind](choices) if kind in MADE else _make(kind, choices)
     return _plain(hint, choices)
+
+
+def _study(choices: Choices) -> StudySpec:
+    dimensions = (
+        Dimension("kernel", CATEGORICAL, ("linear", "rbf", 1, True, 0.5)),
+        Dimension("C", FLOAT, low=0.5, high=0.5 + choices.number(), log=True),
+        Dimension("n", INTEGER, low=1.0, high=9.0, step=2.0, when=Condition("kernel", ("rbf", 1))),
+    )
+    fixed = (("max_iter", 100), ("shrinking", False))
+    return StudySpec(
+        name="study",
+        models=(ModelSpace("svm", dimensions, fixed),),
+        dataset="iris",
+        num_trials=choices.integer(1, 100),
+        seed=choices.integer(0, 2**53),
+        submitter=PEERS[choices.integer(0, 5)],
+    )
+
+
+def _trial(choices: Choices) -> Trial:
+    params = (("C", choices.number()), ("n", choices.integer(-9, 9)), ("s", choices.text()))
+    number, term = choices.integer(0, 99), choices.integer(0, 9)
+    return Trial(StudyId(DIGESTS[0]), number, "svm", params, term, PEERS[choices.integer(0, 5)])
+
+
+def _point(choices: Choices) -> EpochPoint:
+    return EpochPoint(choices.integer(1, 512), choices.number(), choices.number(), None)
+
+
+def _result(choices: Choices) -> TrialResult:
+    trial = NAMES[TrialId][choices.integer(0, 5)]
+    if choices.integer(0, 3) == 0:
+        return failed(trial, choices.text(), choices.number(), PEERS[1])
+    values, points = (choices.number(),) * 3, (_point(choices),) * choices.integer(0, 2)
+    state = ("complete", "pruned")[choices.integer(0, 1)]
+    return TrialResult(trial, state, choices.number(), choices.number(), values, points)
+
+
+MADE: dict[Any, typing.Callable[[Choices], Any]] = {
+    StudySpec: _study,
+    Trial: _trial,
+    EpochPoint: _point,
+    TrialResult: lambda choices: dataclasses.replace(_result(choices), peer=PEERS[2]),
+}
+"""Records whose rules random values hardly ever keep."""
 
 
 def _tuple(items: tuple[Any, ...], choices: Choices) -> tuple[Any, ...]:
