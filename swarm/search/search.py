@@ -512,7 +512,7 @@ class Search:
         if self._now_s >= due_s:
             self._batch_s = self._now_s
             return True
-        if due_s < self._batch_due_s:
+        if due_s < self._batch_due_s or self._batch_due_s <= self._now_s:
             self._batch_due_s = due_s
             self._emit(SetTimer(_BATCH, due_s))
         return False

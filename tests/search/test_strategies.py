@@ -1,0 +1,197 @@
+"""One contract for all strategies, and what each promises besides."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from swarm.core.ids import PeerId
+from swarm.search.ledger import Asked, Entry, Ledger, Recorded, Reported
+from swarm.search.strategies import make_strategy
+from swarm.search.strategies.random import RandomStrategy
+from swarm.search.strategies.strategy import Strategy
+from swarm.search.study import StudySpec
+from swarm.search.trial import EpochPoint, Trial, TrialReport, TrialResult, failed
+from tests.search.conftest import ME, OTHER, make_study
+
+DISCRETE = {"knn": {"n": {"integer": [1, 3]}, "w": ["a", "b"]}, "dtree": {"depth": [1, 2, 3]}}
+STRATEGIES: list[Any] = [
+    {"name": "grid", "points": 3},
+    "random",
+    {"name": "bayesian", "startup_trials": 4},
+    "halving",
+]
+
+
+class Play:
+    """Asks a strategy for trials and makes up their results."""
+
+    def __init__(self, spec: StudySpec) -> None:
+        self.spec = spec
+        self.ledger = Ledger(spec)
+        self.strategy: Strategy = make_strategy(spec)
+
+    def tell(self, entry: Entry) -> None:
+        assert self.ledger.add(entry)
+        self.strategy.tell(entry)
+
+    def ask(self, proposer: PeerId = ME) -> Trial | None:
+        suggested = self.strategy.ask(self.ledger)
+        if suggested is None:
+            return None
+        number = len(self.ledger.trials)
+        trial = Trial(self.spec.id, number, suggested.model, suggested.params, 1, proposer)
+        self.tell(Asked(trial))
+        return trial
+
+    def finish(self, trial: Trial) -> None:
+        if trial.number % 5 == 4:
+            self.tell(Recorded(failed(trial.id, "made up", 0.1, ME)))
+        else:
+            value = trial.values.get("n_neighbors", trial.values.get("C", 0.0))
+            assert isinstance(value, int | float)
+            self.tell(Recorded(TrialResult(trial.id, "complete", float(value), 0.1, peer=ME)))
+
+    def asked(self, number: int, at_once: int = 1) -> list[Trial]:
+        trials: list[Trial] = []
+        waiting: list[Trial] = []
+        for _ in range(number):
+            trial = self.ask()
+            assert trial is not None
+            trials.append(trial)
+            waiting.append(trial)
+            if len(waiting) == at_once:
+                self.finish(waiting.pop(0))
+        return trials
+
+
+@pytest.mark.parametrize(
+    "strategy", STRATEGIES, ids=lambda s: s if isinstance(s, str) else s["name"]
+)
+class TestContract:
+    def test_suggestions_lie_in_the_space_with_what_is_fixed(self, strategy: Any) -> None:
+        for trial in Play(make_study(strategy=strategy)).asked(12):
+            values = trial.values
+            if trial.model == "knn":
+                assert values.keys() == {"n_neighbors", "weights"}
+                assert values["n_neighbors"] in range(1, 10)
+                assert type(values["n_neighbors"]) is int
+            else:
+                conditional = {"gamma"} if values["kernel"] == "rbf" else set()
+                assert values.keys() == {"kernel", "C", "max_iter"} | conditional
+                assert 0.1 <= values["C"] <= 10.0  # type: ignore[operator]
+                assert values["max_iter"] == 500
+
+    def test_the_same_seed_gives_the_same_sequence(self, strategy: Any) -> None:
+        spec = make_study(strategy=strategy, seed=3)
+
+        first, second = (Play(spec).asked(12, at_once=3) for _ in range(2))
+
+        assert first == second
+
+    def test_a_proposer_that_takes_over_goes_on_with_the_same_sequence(
+        self, strategy: Any
+    ) -> None:
+        play = Play(make_study(strategy=strategy, seed=3))
+        play.asked(9, at_once=3)
+
+        heir = Play(play.spec)
+        for entry in play.ledger.entries:
+            heir.tell(entry)
+
+        expected, taken_over = play.strategy.ask(play.ledger), heir.strategy.ask(heir.ledger)
+        assert expected == taken_over
+
+    def test_asking_without_taking_changes_nothing(self, strategy: Any) -> None:
+        play = Play(make_study(strategy=strategy))
+
+        assert play.strategy.ask(play.ledger) == play.strategy.ask(play.ledger)
+
+    def test_what_others_asked_for_and_what_failed_is_learned_from(self, strategy: Any) -> None:
+        play = Play(make_study(strategy=strategy))
+        params = (("n_neighbors", 1), ("weights", "uniform"))
+        foreign = Trial(play.spec.id, 0, "knn", params, 1, OTHER)
+        play.tell(Asked(foreign))
+        play.tell(Recorded(failed(foreign.id, "no luck", 0.1, OTHER)))
+
+        assert play.ask() is not None
+
+    def test_an_unknown_option_is_refused_by_name(self, strategy: Any) -> None:
+        name = strategy if isinstance(strategy, str) else strategy["name"]
+
+        with pytest.raises(ValueError, match=r"^strategy\.temperature: unknown"):
+            make_strategy(make_study(strategy={"name": name, "temperature": 3}))
+
+
+def test_other_seeds_give_other_sequences() -> None:
+    first, second = (Play(make_study(seed=seed)).asked(5) for seed in (1, 2))
+
+    assert [t.params for t in first] != [t.params for t in second]
+
+
+@pytest.mark.parametrize("strategy", ["grid", "random"])
+def test_a_discrete_space_is_tried_once_and_then_exhausted(strategy: str) -> None:
+    play = Play(make_study(strategy=strategy, models=DISCRETE, num_trials=100))
+    settings: Counter[Any] = Counter()
+
+    while (trial := play.ask()) is not None:
+        settings[trial.model, trial.params] += 1
+
+    assert len(settings) == 9
+    assert set(settings.values()) == {1}
+
+
+def test_a_grid_goes_through_the_file_in_order() -> None:
+    play = Play(make_study(strategy="grid", models=DISCRETE))
+
+    values = [trial.values for trial in play.asked(4)]
+
+    assert values == [{"n": n, "w": w} for n, w in ((1, "a"), (1, "b"), (2, "a"), (2, "b"))]
+
+
+def test_a_grid_needs_steps_or_a_number_of_points() -> None:
+    with pytest.raises(ValueError, match=r"^models\.svm\.C: a grid needs a step"):
+        make_strategy(make_study(strategy="grid"))
+
+
+def test_bayesian_search_learns_where_to_look() -> None:
+    space = {"svm": {"C": {"float": [0.0, 1.0]}}}
+    errors: dict[str, float] = {}
+    for strategy in ("random", "bayesian"):
+        play = Play(make_study(strategy=strategy, models=space, num_trials=60))
+        late = []
+        for number in range(50):
+            trial = play.ask()
+            assert trial is not None
+            error = abs(float(trial.values["C"]) - 0.7)
+            play.tell(Recorded(TrialResult(trial.id, "complete", -error, 0.1, peer=ME)))
+            if number >= 30:
+                late.append(error)
+        errors[strategy] = sum(late) / len(late)
+
+    assert errors["bayesian"] < errors["random"] / 2
+
+
+def test_halving_stops_what_falls_behind_at_a_rung_and_nothing_else() -> None:
+    play = Play(make_study(strategy={"name": "halving", "reduction": 2, "epochs_min": 2}))
+    trials = [play.ask() for _ in range(4)]
+    stopped = []
+    for epoch in (1, 2):
+        for place, trial in enumerate(trials):
+            assert trial is not None
+            report = TrialReport(trial.id, EpochPoint(epoch, [0.9, 0.5, 0.7, 0.6][place]), peer=ME)
+            play.tell(Reported(report))
+            if play.strategy.stops(report, play.ledger):
+                stopped.append((epoch, place))
+
+    assert stopped == [(2, 1), (2, 3)]  # of 0.9, 0.5 the better half; of all four the best two
+
+
+def test_code_of_others_runs_only_with_leave() -> None:
+    spec = make_study(strategy="mine:Strategy")
+
+    with pytest.raises(ValueError, match="needs leave to run"):
+        make_strategy(spec)
+    assert isinstance(
+        make_strategy(spec, lambda name: lambda spec: RandomStrategy(make_study())), RandomStrategy
+    )

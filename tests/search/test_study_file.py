@@ -1,0 +1,82 @@
+"""Study files: what they mean, and where a wrong one is wrong."""
+
+from typing import Any
+
+import pytest
+
+from swarm.core.blobs import BlobRef
+from swarm.core.canonical import sha256_hex
+from swarm.core.errors import ConfigurationError
+from swarm.core.ids import PeerId
+from swarm.search.space import CATEGORICAL, FLOAT, INTEGER
+from swarm.search.study_file import parse_study
+from tests.search.conftest import ME, make_study
+
+
+def test_lists_are_choices_tables_are_ranges_and_values_are_fixed() -> None:
+    knn, svm = make_study().models
+
+    assert [d.kind for d in knn.dimensions] == [INTEGER, CATEGORICAL]
+    assert [d.kind for d in svm.dimensions] == [CATEGORICAL, FLOAT, FLOAT]
+    assert svm.fixed == (("max_iter", 500),)
+
+
+def test_equal_files_are_one_study_and_the_submitter_counts() -> None:
+    document = {"name": "a", "dataset": "iris", "num_trials": 1, "models": {"knn": {}}}
+
+    assert parse_study(document, ME).id == parse_study(dict(document), ME).id
+    assert parse_study(document, ME).id != parse_study(document, PeerId("else")).id
+
+
+@pytest.mark.parametrize(
+    ("objective", "direction"), [("accuracy", "maximize"), ("log_loss", "minimize")]
+)
+def test_the_direction_follows_the_objective(objective: str, direction: str) -> None:
+    assert make_study(objective=objective).direction == direction
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"folds": "3"}, "folds: must be a whole number"),
+        ({"folds": 99}, "folds must be in"),
+        ({"num_trials": 0}, "num_trials or time_budget_s must be given"),
+        ({"tirals": 3}, "tirals: unknown field"),
+        ({"dataset": "mnist"}, "dataset must be one of"),
+        ({"objective": "beauty"}, "objective must be one of"),
+        ({"models": {}}, "models: must name at least one"),
+        ({"models": {"knm": {}}}, "models.knm: unknown model"),
+        ({"models": {"knn": 3}}, "models.knn: must be a table"),
+        ({"models": {"knn": {"n": {"integer": [5, 1]}}}}, "models.knn.n: low must be at most"),
+        ({"models": {"knn": {"n": {"integer": [5]}}}}, "models.knn.n.integer: must be"),
+        ({"models": {"knn": {"n": {"integer": [1, "x"]}}}}, r"models.knn.n.integer\[1\]: must"),
+        ({"models": {"knn": {"n": {"intger": [1, 2]}}}}, "models.knn.n.intger: unknown"),
+        ({"models": {"knn": {"n": [1, [2]]}}}, r"models.knn.n.choices\[1\]: must be a number"),
+        ({"models": {"knn": {"n": {"choices": [1], "when": 3}}}}, "models.knn.n.when: must name"),
+        (
+            {"models": {"knn": {"n": [1], "m": {"choices": [1], "when": {"x": 1}}}}},
+            "models.knn: m",
+        ),
+        ({"strategy": {"nme": "grid"}}, "strategy: must be a name"),
+        ({"strategy": "simulated annealing"}, "strategy must be one of"),
+        ({"data": "mine.csv"}, "data: goes with no dataset of a name"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_path_of_the_field(
+    fields: dict[str, Any], path: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{path}"):
+        make_study(**fields)
+
+
+def test_own_data_travels_as_a_blob() -> None:
+    blob = BlobRef(sha256_hex(b"x,class\n"), 8)
+    document = {"name": "a", "num_trials": 1, "models": {"knn": {}}, "data": "mine.csv"}
+
+    spec = parse_study({**document, "target": "class"}, ME, blob)
+
+    assert (spec.dataset, spec.data, spec.data_format) == ("file", blob, "csv")
+    with pytest.raises(ConfigurationError, match=r"^target: must name the column"):
+        parse_study(document, ME, blob)
+    with pytest.raises(ConfigurationError, match=r"^data: must end in \.npz or \.csv"):
+        parse_study({**document, "data": "mine.pickle"}, ME, blob)
