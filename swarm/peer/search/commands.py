@@ -22,6 +22,8 @@ from swarm.network.store import FileBlobStore
 from swarm.peer.command import run_command
 from swarm.peer.logs import FORMATS, LEVELS, configure_logs
 from swarm.peer.peer import run_until_signal
+from swarm.peer.search.broker_commands import run_with_broker, work_with_broker
+from swarm.peer.search.brokers.collector import IN_FLIGHT
 from swarm.peer.search.desk import Desk
 from swarm.peer.search.ledger_file import read_ledger
 from swarm.peer.search.progress import summary
@@ -56,6 +58,13 @@ LogLevel = Annotated[str, typer.Option(help=f"One of {', '.join(LEVELS)}.")]
 LogFormat = Annotated[str, typer.Option(help=f"One of {', '.join(FORMATS)}.")]
 Study = Annotated[str, typer.Argument(help="A study's name, or how its id begins.")]
 Timeout = Annotated[float, typer.Option(help="Seconds to wait for an answer.")]
+Broker = Annotated[
+    str | None,
+    typer.Option(
+        help="Through a broker instead of peers: amqp://user:password@host:port or kafka://...",
+        envvar="SWARM_BROKER",
+    ),
+]
 Use = Callable[[Desk, FileBlobStore], Awaitable[None]]
 
 
@@ -69,6 +78,10 @@ def run(  # noqa: PLR0913, PLR0917 (one for each flag)
     state: State = None,
     data_dir: DataDir = None,
     allow_code: AllowCode = False,
+    broker: Broker = None,
+    in_flight: Annotated[
+        int, typer.Option(help="With --broker: trials asked for and not yet answered.", min=1)
+    ] = IN_FLIGHT,
     log_level: LogLevel = "warning",
     log_format: LogFormat = "text",
 ) -> None:
@@ -80,6 +93,9 @@ def run(  # noqa: PLR0913, PLR0917 (one for each flag)
     document = _read_document(study)
     settings = _settings(ip, port, bootstrap, slots, state, data_dir, allow_code)
     _configure_logs(log_level, log_format)
+    if broker is not None:
+        run_with_broker(document, study.parent, broker, in_flight, settings)
+        return
     peer = SearchPeer(settings)
 
     async def use(desk: Desk, store: FileBlobStore) -> None:
@@ -127,12 +143,23 @@ def worker(  # noqa: PLR0913, PLR0917 (one for each flag)
     state: State = None,
     data_dir: DataDir = None,
     allow_code: AllowCode = False,
+    broker: Broker = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="With --broker: take this model's trials only; may be repeated."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="With --broker: the file that a study of a file is of.")
+    ] = None,
     log_level: LogLevel = "info",
     log_format: LogFormat = "text",
 ) -> None:
     """Work for every study that is offered, one after the other, until Ctrl-C."""
     settings = _settings(ip, port, bootstrap, slots, state, data_dir, allow_code)
     _configure_logs(log_level, log_format)
+    if broker is not None:
+        work_with_broker(broker, slots, model, data, settings)
+        return
 
     async def use(_desk: Desk, _store: FileBlobStore) -> None:
         await trio.sleep_forever()

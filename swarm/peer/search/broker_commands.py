@@ -1,0 +1,156 @@
+"""What the commands `run` and `worker` do with `--broker`."""
+
+import hashlib
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+import trio
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from swarm.core.blobs import BlobRef
+from swarm.core.errors import ConfigurationError
+from swarm.core.ids import Digest
+from swarm.learning.trials.studies import Places
+from swarm.peer.peer import run_until_signal
+from swarm.peer.search.brokers.collector import BrokerStudySettings, run_through_broker
+from swarm.peer.search.brokers.worker import BrokerWorkerSettings, work_for_broker
+from swarm.peer.search.settings import SearchSettings
+from swarm.search.catalog import MODELS
+from swarm.search.ledger import Ledger
+from swarm.search.study import NOBODY, StudySpec
+from swarm.search.study_file import data_file, parse_study
+
+log = structlog.get_logger()
+
+
+def run_with_broker(
+    document: Mapping[str, Any], beside: Path, url: str, in_flight: int, settings: SearchSettings
+) -> None:
+    """Run a study through a broker, and show the best when it is over.
+
+    Args:
+        document: The study file's values.
+        beside: The folder that the path of the study's own data is relative to.
+        url: The broker's.
+        in_flight: Most trials asked for and not yet answered.
+        settings: Where studies are kept; nothing else of it counts here.
+
+    Raises:
+        ConfigurationError: The study or the URL is wrong.
+        NetworkError: The broker cannot be reached.
+    """
+    path = data_file(document)
+    spec = parse_study(document, NOBODY, None if path is None else _blob(beside / path))
+    folder = settings.folder_of(spec.id)
+    print(f"Study {spec.name} ({spec.id[:16]}), kept in {folder}", file=sys.stderr)
+    print("Machines work for it with: python -m swarm.search worker --broker URL", file=sys.stderr)
+    where = BrokerStudySettings(url, folder, in_flight)
+    with _BrokerProgress(spec) as progress:
+        ledger = _until_signal(lambda: run_through_broker(spec, where, log, progress.show))
+    if ledger is None or ledger.closed is None:
+        print("Left; the same command goes on with it.", file=sys.stderr)
+        raise typer.Exit(130)
+    best = ledger.best
+    found = "no trial succeeded"
+    if best is not None:
+        trial = ledger.trials[best.trial]
+        found = f"best {spec.objective} {best.value:.4f} ({trial.model} {trial.values})"
+    print(f"{spec.name}: {ledger.closed.reason}, {len(ledger.results)} results, {found}")
+    print(f"All of them: python -m swarm.search results {folder} --csv", file=sys.stderr)
+
+
+def work_with_broker(
+    url: str,
+    slots: int,
+    models: list[str] | None,
+    data: Path | None,
+    settings: SearchSettings,
+) -> None:
+    """Take trials from a broker and run them, until Ctrl-C.
+
+    Raises:
+        ConfigurationError: A value is wrong.
+        NetworkError: The broker cannot be reached.
+    """
+    for model in models or ():
+        if model not in MODELS:
+            raise ConfigurationError(f"model must be one of {', '.join(MODELS)}, got {model!r}")
+    if slots < 1:
+        raise ConfigurationError(f"slots must be at least 1 with --broker, got {slots}")
+    work = BrokerWorkerSettings(
+        url=url,
+        models=tuple(models or MODELS),
+        slots=slots,
+        name=f"{socket.gethostname()}:{os.getpid()}",
+        places=Places(
+            data_path=None if data is None else str(data),
+            data_dir=None if settings.data_dir is None else str(settings.data_dir),
+            cache_dir=str(settings.cache_dir),
+        ),
+    )
+    _until_signal(lambda: work_for_broker(work, log))
+
+
+class _BrokerProgress:
+    """A bar on a terminal, a line for every tenth elsewhere."""
+
+    def __init__(self, spec: StudySpec) -> None:
+        self._spec = spec
+        self._console = Console(stderr=True)
+        self._told = 0
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[best]}"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._progress.add_task(spec.name, total=spec.num_trials or None, best="")
+
+    def __enter__(self) -> "_BrokerProgress":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, ledger: Ledger) -> None:
+        """Show how far the study is."""
+        number, best = len(ledger.results), ledger.best
+        text = "" if best is None else f"best {self._spec.objective} {best.value:.4f}"
+        self._progress.update(self._task, completed=number, best=text)
+        every = max(1, self._spec.num_trials // 10)
+        if not self._console.is_terminal and number // every > self._told:
+            self._told = number // every
+            self._console.print(f"{self._spec.name}: {number} results, {text}", highlight=False)
+
+
+def _until_signal(run: Callable[[], Awaitable[Any]]) -> Any:
+    """Its result, or None if Ctrl-C or SIGTERM came first."""
+    scope = trio.CancelScope()
+    results: list[Any] = []
+
+    async def within() -> None:
+        with scope:
+            results.append(await run())
+
+    trio.run(run_until_signal, within, scope.cancel)
+    return results[0] if results else None
+
+
+def _blob(path: Path) -> BlobRef:
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return BlobRef(Digest(digest), path.stat().st_size)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"data: cannot use {path}: {error}") from error

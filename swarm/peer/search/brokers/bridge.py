@@ -1,0 +1,127 @@
+"""Bridge: between the thread that a client library needs and the trio task that uses it."""
+
+import math
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import trio
+
+from swarm.core.errors import NetworkError
+from swarm.peer.search.brokers.broker import Delivery
+
+CONNECT_WITHIN_S = 15.0
+STOP_WITHIN_S = 4.0
+RETRY_AFTER_S = (0.5, 1.0, 2.0, 5.0)
+"""Pauses between attempts to restore a connection; the last one repeats."""
+
+
+class Bridge:
+    """What both sides share. Methods say which side may call them."""
+
+    def __init__(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        # The broker holds back what exceeds `prefetch`, so this has a bound, which is not ours.
+        self._send, self._receive = trio.open_memory_channel[Delivery](math.inf)
+        self._connected = trio.Event()
+        self._error: str | None = None
+        self._failure: NetworkError | None = None
+        self._waiting: set[trio.Event] = set()
+        self._gone = trio.Event()
+        self.stopping = threading.Event()
+        """For the thread: end soon."""
+
+    # -- called in trio
+
+    async def receive(self) -> Delivery:
+        """Wait for the next delivery.
+
+        Raises:
+            NetworkError: The thread has failed.
+        """
+        try:
+            return await self._receive.receive()
+        except trio.EndOfChannel as error:
+            raise self._failure or NetworkError("the broker's thread has ended") from error
+
+    async def wait_connected(self, what: str) -> None:
+        """Wait until the thread has been connected for the first time.
+
+        Raises:
+            NetworkError: It took too long.
+        """
+        with trio.move_on_after(CONNECT_WITHIN_S):
+            await self._connected.wait()
+        if not self._connected.is_set():
+            raise NetworkError(
+                f"cannot reach the broker at {what} within {CONNECT_WITHIN_S:.0f} s; "
+                f"is it running? {self._error or ''}"
+            )
+
+    async def wait_done(self, start: Callable[[Callable[[], None]], None]) -> None:
+        """Hand something to the thread, which calls the function it gets once it is done.
+
+        Raises:
+            NetworkError: The thread has failed.
+        """
+        if self._failure is not None:
+            raise self._failure
+        done = trio.Event()
+        start(lambda: self._in_trio(done.set))
+        self._waiting.add(done)
+        try:
+            await done.wait()
+        finally:
+            self._waiting.discard(done)
+        if self._failure is not None:
+            raise self._failure
+
+    def start(self, body: Callable[[], None]) -> None:
+        """Run the library's thread."""
+
+        def run() -> None:
+            try:
+                body()
+            except Exception as error:  # whatever it is, whoever waits for the thread hears of it
+                self._in_trio(self._fail, f"{type(error).__name__}: {error}")
+            finally:
+                self._in_trio(self._gone.set)
+
+        threading.Thread(target=run, name="broker", daemon=True).start()
+
+    async def stop(self) -> None:
+        """End the thread; it is a daemon, so one that hangs does not keep the process."""
+        self.stopping.set()
+        with trio.CancelScope(shield=True), trio.move_on_after(STOP_WITHIN_S):
+            await self._gone.wait()
+
+    def _fail(self, reason: str) -> None:
+        self._failure = NetworkError(f"the connection to the broker failed: {reason}")
+        self._send.close()
+        for event in self._waiting:
+            event.set()
+
+    # -- called in the thread
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Hand a message over."""
+        self._in_trio(self._send.send_nowait, delivery)
+
+    def connected(self) -> None:
+        """Say that the broker is there."""
+        self._in_trio(self._connected.set)
+
+    def failed(self, error: object) -> None:
+        """Remember why it is not."""
+        self._error = str(error)
+
+    def _in_trio(self, function: Callable[..., object], *arguments: Any) -> None:
+        try:
+            self._token.run_sync_soon(function, *arguments)
+        except trio.RunFinishedError:
+            self.stopping.set()
+
+
+def retry_pause_s(attempt: int) -> float:
+    """Seconds before attempt number `attempt`, counted from 0."""
+    return RETRY_AFTER_S[min(attempt, len(RETRY_AFTER_S) - 1)]

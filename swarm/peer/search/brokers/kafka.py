@@ -1,0 +1,323 @@
+"""Kafka, through confluent-kafka: a thread that consumes, and one that serves the producer.
+
+A topic is a topic, a group a consumer group. Offsets are committed as far as everything before
+them is acknowledged. Trials go round the partitions in turn: give a topic at least as many as
+there are workers.
+"""
+
+import itertools
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+
+from swarm.core.errors import ConfigurationError
+from swarm.peer.search.brokers.bridge import Bridge, retry_pause_s
+from swarm.peer.search.brokers.broker import Delivery, Subscription
+from swarm.peer.worker_pipes import Log
+
+POLL_S = 0.1
+PAUSE_AFTER_S = 1.0
+METADATA_WITHIN_S = 10.0
+_PRODUCER = {"enable.idempotence": True, "linger.ms": 0, "message.timeout.ms": 0}
+"""Waits for ever while no broker can be reached, as `publish` promises."""
+_CONSUMER = {
+    "auto.offset.reset": "earliest",
+    "enable.auto.offset.store": False,
+    "auto.commit.interval.ms": 500,
+    "session.timeout.ms": 6000,  # a dead worker's trials go to another one after so long
+    "heartbeat.interval.ms": 1500,
+    "topic.metadata.refresh.interval.ms": 5000,
+    "fetch.wait.max.ms": 100,
+}
+
+
+@asynccontextmanager
+async def open_kafka(
+    url: str, subscription: Subscription | None, log: Log
+) -> "AsyncIterator[KafkaBroker]":
+    """Connect, and disconnect at the end of the block.
+
+    Args:
+        url: `kafka://host:port[,host:port]`, with `?name=value` for librdkafka's settings.
+        subscription: What to receive; None for nothing.
+        log: Where to say what happens.
+
+    Raises:
+        ConfigurationError: The URL is malformed.
+        NetworkError: Nobody answers there.
+    """
+    broker = KafkaBroker(_settings(url), subscription, log)
+    broker.bridge.start(broker.run)
+    try:
+        await broker.bridge.wait_connected(urlsplit(url).netloc.rpartition("@")[2])
+        yield broker
+    finally:
+        await broker.bridge.stop()
+
+
+class KafkaBroker:
+    """See `Broker`; made by `open_kafka`."""
+
+    def __init__(
+        self, settings: Mapping[str, Any], subscription: Subscription | None, log: Log
+    ) -> None:
+        self.bridge = Bridge()
+        self._subscription = subscription
+        self._log = log
+        try:
+            self._producer = Producer({**_PRODUCER, **settings, "error_cb": self._hear})
+            self._consumer = None
+            if subscription is not None:
+                group = {"group.id": subscription.group, "error_cb": self._hear}
+                self._consumer = Consumer({**_CONSUMER, **settings, **group})
+        except (KafkaException, ValueError, TypeError) as error:
+            raise ConfigurationError(f"not a setting of Kafka: {error}") from error
+        self._partitions: dict[str, itertools.cycle[int]] = {}
+        self._positions = _Positions()
+        self._paused = False
+        self._full_since_s: float | None = None
+
+    async def prepare(self, topics: Sequence[str], group: str) -> None:
+        """See `Broker.prepare`: Kafka keeps everything; topics are made by being asked for."""
+
+        def ask(done: Callable[[], None]) -> None:
+            def run() -> None:
+                for topic in topics:
+                    self._learn_partitions(topic)
+                done()
+
+            threading.Thread(target=run, daemon=True).start()
+
+        await self.bridge.wait_done(ask)
+
+    async def forget(self, topics: Sequence[str], group: str) -> None:
+        """See `Broker.forget`: Kafka forgets groups without members by itself."""
+
+    async def publish(self, topic: str, body: bytes) -> None:
+        """See `Broker.publish`."""
+        if topic not in self._partitions:
+            await self.prepare([topic], "")
+
+        def send(done: Callable[[], None]) -> None:
+            def answered(error: KafkaError | None, _message: Message) -> None:
+                if error is None:
+                    done()
+                else:
+                    self._log.warning("broker refused a message, sending again", reason=str(error))
+                    produce()
+
+            def produce() -> None:
+                partition = next(self._partitions[topic])
+                self._producer.produce(topic, body, partition=partition, on_delivery=answered)
+
+            produce()
+
+        await self.bridge.wait_done(send)
+
+    async def receive(self) -> Delivery:
+        """See `Broker.receive`."""
+        return await self.bridge.receive()
+
+    def acknowledge(self, delivery: Delivery) -> None:
+        """See `Broker.acknowledge`; committed once all before it in its partition are."""
+        self._positions.acknowledge(*delivery.token)
+
+    def reject(self, delivery: Delivery) -> None:
+        """See `Broker.reject`; Kafka knows no difference."""
+        self.acknowledge(delivery)
+
+    def run(self) -> None:
+        """Be the thread."""
+        threading.Thread(target=self._serve_producer, daemon=True).start()
+        attempt = 0
+        while not self.bridge.stopping.is_set():
+            try:
+                self._producer.list_topics(timeout=METADATA_WITHIN_S)
+                break
+            except KafkaException as error:
+                self.bridge.failed(error)
+                self.bridge.stopping.wait(retry_pause_s(attempt))
+                attempt += 1
+        consumer, subscription = self._consumer, self._subscription
+        if consumer is None or subscription is None:
+            self.bridge.connected()
+            self.bridge.stopping.wait()
+            return
+        try:
+            for topic in subscription.topics:
+                self._learn_partitions(topic)
+            consumer.subscribe(list(subscription.topics), on_revoke=self._revoked)
+            self.bridge.connected()
+            while not self.bridge.stopping.is_set():
+                self._consume(consumer, subscription)
+        finally:
+            self._store(consumer)
+            consumer.close()  # commits, and leaves the group, so that others need not wait
+
+    def _consume(self, consumer: Any, subscription: Subscription) -> None:
+        self._store(consumer)
+        if not self._has_room(consumer, subscription.prefetch):
+            return
+        message = consumer.poll(POLL_S)
+        if message is None:
+            return
+        if message.error():
+            self._hear(message.error())
+            return
+        place = (message.topic(), message.partition(), message.offset())
+        generation = self._positions.deliver(*place)
+        body = message.value() or b""
+        self.bridge.deliver(Delivery(message.topic(), body, (*place, generation)))
+
+    def _has_room(self, consumer: Any, prefetch: int) -> bool:
+        """Whether to poll; waits a moment for room.
+
+        Who does not poll holds up the whole group when a member comes or goes, so who has no room
+        for long pauses its partitions and polls. Not at once: resuming costs half a second.
+        """
+        if self._positions.num_outstanding < prefetch:
+            if self._paused:
+                consumer.resume(consumer.assignment())
+                self._paused = False
+            self._full_since_s = None
+            return True
+        now_s = time.monotonic()
+        if self._full_since_s is None:
+            self._full_since_s = now_s
+        if now_s < self._full_since_s + PAUSE_AFTER_S:
+            self._positions.wait_acknowledgement(POLL_S)
+            return False
+        consumer.pause(consumer.assignment())
+        self._paused = True
+        return True
+
+    def _store(self, consumer: Any) -> None:
+        for topic, partition, offset in self._positions.take_progress():
+            try:
+                consumer.store_offsets(offsets=[TopicPartition(topic, partition, offset)])
+            except KafkaException as error:  # it is another member's by now, who does it again
+                self._log.debug("offset not kept", topic=topic, reason=str(error))
+
+    def _revoked(self, consumer: Any, partitions: list[TopicPartition]) -> None:
+        self._store(consumer)
+        for partition in partitions:
+            self._positions.forget(partition.topic, partition.partition)
+        self._paused = False
+
+    def _serve_producer(self) -> None:
+        while not self.bridge.stopping.is_set():
+            self._producer.poll(POLL_S)
+        self._producer.flush(1.0)
+
+    def _learn_partitions(self, topic: str) -> None:
+        """Make the topic, where brokers make topics by themselves, and count its partitions."""
+        attempt = 0
+        while not self.bridge.stopping.is_set():
+            try:
+                found = self._producer.list_topics(topic, timeout=METADATA_WITHIN_S)
+                numbers = sorted(found.topics[topic].partitions)
+                if numbers:
+                    self._partitions.setdefault(topic, itertools.cycle(numbers))
+                    return
+                reason = str(found.topics[topic].error or "it has no partitions")
+            except KafkaException as error:
+                reason = str(error)
+            if attempt:
+                self._log.warning("topic cannot be had", topic=topic, reason=reason)
+            self.bridge.stopping.wait(retry_pause_s(attempt))
+            attempt += 1
+
+    def _hear(self, error: KafkaError) -> None:
+        self.bridge.failed(error)
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self._log.warning("broker lost, connecting again", reason=str(error))
+        else:
+            self._log.debug("broker said", reason=str(error))
+
+
+class _Positions:
+    """What was delivered and acknowledged, by partition; shared by threads.
+
+    Invariant: what is kept as a partition's progress has nothing unacknowledged before it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._acknowledged = threading.Event()
+        self._outstanding: dict[tuple[str, int], set[int]] = {}
+        self._next: dict[tuple[str, int], int] = {}
+        self._changed: set[tuple[str, int]] = set()
+        self._generations: dict[tuple[str, int], int] = {}
+
+    @property
+    def num_outstanding(self) -> int:
+        """Delivered and not acknowledged, of the partitions that are ours."""
+        with self._lock:
+            return sum(map(len, self._outstanding.values()))
+
+    def deliver(self, topic: str, partition: int, offset: int) -> int:
+        """Note a delivery; returns what tells it from others of the same message."""
+        place = (topic, partition)
+        with self._lock:
+            self._outstanding.setdefault(place, set()).add(offset)
+            self._next[place] = offset + 1
+            return self._generations.setdefault(place, 0)
+
+    def acknowledge(self, topic: str, partition: int, offset: int, generation: int) -> None:
+        """Note an acknowledgement, unless the partition has been another's since."""
+        place = (topic, partition)
+        with self._lock:
+            if self._generations.get(place) == generation:
+                self._outstanding.get(place, set()).discard(offset)
+                self._changed.add(place)
+        self._acknowledged.set()
+
+    def wait_acknowledgement(self, timeout_s: float) -> None:
+        """Wait for the next one, not longer than so many seconds."""
+        self._acknowledged.clear()
+        self._acknowledged.wait(timeout_s)
+
+    def take_progress(self) -> list[tuple[str, int, int]]:
+        """Topic, partition and the first offset that is still needed, where that may be new."""
+        with self._lock:
+            found = [
+                (*place, min(self._outstanding.get(place) or {self._next[place]}))
+                for place in self._changed
+                if place in self._next
+            ]
+            self._changed.clear()
+            return found
+
+    def forget(self, topic: str, partition: int) -> None:
+        """The partition is not ours any more."""
+        place = (topic, partition)
+        with self._lock:
+            self._generations[place] = self._generations.get(place, 0) + 1
+            self._outstanding.pop(place, None)
+            self._next.pop(place, None)
+            self._changed.discard(place)
+
+
+def _settings(url: str) -> dict[str, Any]:
+    """Librdkafka's settings from a URL.
+
+    Example:
+        >>> _settings("kafka://a:9092,b:9092?security.protocol=SSL")
+        {'bootstrap.servers': 'a:9092,b:9092', 'security.protocol': 'SSL'}
+    """
+    parts = urlsplit(url)
+    if not parts.netloc:
+        raise ConfigurationError("a URL of Kafka must be kafka://host:port[,host:port]")
+    return {"bootstrap.servers": parts.netloc, **dict(parse_qsl(parts.query))}
