@@ -3,7 +3,7 @@
 #
 # Installs the system packages that are missing, where it can; says which, where it cannot.
 # Needed: a C compiler, and the headers of GMP and Python, to build one dependency from source
-# (fastecdsa, which libp2p uses); for the tests also Chromium.
+# (fastecdsa, which libp2p uses); for the tests also Chromium and RabbitMQ.
 set -euo pipefail
 
 purpose=${1:-run}
@@ -24,6 +24,8 @@ has_browser() {
     command -v chromium || command -v chromium-browser || command -v google-chrome
 }
 
+has_rabbitmq() { ls /usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server; }
+
 need gcc command -v gcc
 need libc6-dev has_header stdio.h
 need libgmp-dev has_header gmp.h
@@ -31,6 +33,7 @@ need python3-dev has_header Python.h
 need python3-venv "$python" -c 'import ensurepip, venv'
 if [[ $purpose == test ]]; then
     need chromium has_browser
+    need rabbitmq-server has_rabbitmq
 fi
 
 if ((${#missing[@]} == 0)); then

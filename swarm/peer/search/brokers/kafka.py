@@ -187,7 +187,7 @@ class KafkaBroker:
         Who does not poll holds up the whole group when a member comes or goes, so who has no room
         for long pauses its partitions and polls. Not at once: resuming costs half a second.
         """
-        if self._positions.num_outstanding < prefetch:
+        if self._positions.count_outstanding() < prefetch:
             if self._paused:
                 consumer.resume(consumer.assignment())
                 self._paused = False
@@ -261,9 +261,9 @@ class _Positions:
         self._changed: set[tuple[str, int]] = set()
         self._generations: dict[tuple[str, int], int] = {}
 
-    @property
-    def num_outstanding(self) -> int:
+    def count_outstanding(self) -> int:
         """Delivered and not acknowledged, of the partitions that are ours."""
+        self._acknowledged.clear()  # before counting, so that the next one is not missed
         with self._lock:
             return sum(map(len, self._outstanding.values()))
 
@@ -285,8 +285,7 @@ class _Positions:
         self._acknowledged.set()
 
     def wait_acknowledgement(self, timeout_s: float) -> None:
-        """Wait for the next one, not longer than so many seconds."""
-        self._acknowledged.clear()
+        """Wait for one since the last count, not longer than so many seconds."""
         self._acknowledged.wait(timeout_s)
 
     def take_progress(self) -> list[tuple[str, int, int]]:
