@@ -15,6 +15,7 @@ weights       safetensors files of a model's weights
 gates         which contributions are averaged at all
 aggregation   federated_average()
 strategies    how contributions become an aggregate
+trials        one set of hyperparameters in, one score out; for searches
 
 Only learner, backend, optimizers and models need Keras; a peer process may import the rest.
 """

@@ -1,6 +1,7 @@
 """Runs a study through a broker: asks for trials, collects each result once, remembers all."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,8 +65,9 @@ async def run_through_broker(
         StorageError: The ledger cannot be kept.
     """
     check_through_broker(spec)
-    file = LedgerFile(settings.folder, spec)
-    if file.ledger.closed is None:
+    with closing(LedgerFile(settings.folder, spec)) as file:
+        if file.ledger.closed is not None:
+            return file.ledger
         models = [space.model for space in spec.models]
         topics = [results_topic(model) for model in models]
         subscription = Subscription(topics, results_group(spec.id), settings.in_flight + 1)
@@ -73,7 +75,7 @@ async def run_through_broker(
             await broker.prepare([trials_topic(model) for model in models], WORKERS)
             await _Collecting(spec, file, broker, settings.in_flight, log).run(on_change)
             await broker.forget(topics, subscription.group)
-    return file.ledger
+        return file.ledger
 
 
 def check_through_broker(spec: StudySpec) -> None:
@@ -155,11 +157,12 @@ class _Collecting:
             self._log.warning("a result of no trial of ours", trial=message.result.trial)
         else:
             self._add(Recorded(message.result))
+            self._file.sync()
 
     async def _publish(self, trial: Trial) -> None:
         await self._broker.publish(trials_topic(trial.model), encode_trial(self._spec, trial))
 
     def _add(self, entry: Entry) -> None:
-        if entry not in self._ledger:
+        if self._ledger.add(entry):
             self._file.add([entry])
             self._strategy.tell(entry)
