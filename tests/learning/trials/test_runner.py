@@ -120,12 +120,15 @@ class TestErrors:
         assert outcome.error.startswith("ValueError: Expected n_neighbors <= n_samples")
 
     def test_a_value_that_is_no_number_is_an_error(self) -> None:
-        params = {"learning_rate_init": 1e300, "solver": "sgd", "activation": "identity"}
+        params = {"learning_rate_init": 1e100, "solver": "sgd", "activation": "identity"}
+        reports: list[EpochReport] = []
 
-        outcome = run_trial(replace(MLP, params=params, objective="log_loss", epochs=9))
+        outcome = run_trial(
+            replace(MLP, params=params, objective="log_loss", epochs=9), reports.append
+        )
 
         assert outcome.value is None
-        assert outcome.error is not None
+        assert outcome.error == f"LearningError: log_loss is nan in epoch {len(reports) + 1}"
 
     def test_an_outcome_has_a_value_or_an_error(self) -> None:
         with pytest.raises(ValueError, match="a value or an error"):
