@@ -7,12 +7,16 @@
         peer.wait_finished()
         model = peer.model()          # a keras.Model
 
+    with swarm.start_search(slots=2) as search:
+        trial, result = search.submit({"name": "iris", "dataset": "iris", "num_trials": 20,
+                                       "models": {"knn": {"n_neighbors": [1, 3, 5]}}}).wait()
+
 Layers, from the top; imports point down only (see ARCHITECTURE.md):
 
     dashboard                                     watches
     swarm.peer                                    wires everything together
     swarm.simulation | .network | .learning       rehearses | moves bytes | does maths
-    swarm.federation                              decides, without input or output
+    swarm.federation | .search                    decide, without input or output
     swarm.core                                    the words everyone speaks
 """
 
@@ -23,14 +27,27 @@ if TYPE_CHECKING:
     from swarm.core.session import SessionSpec
     from swarm.peer.facade import RunningPeer, start_peer
     from swarm.peer.observer import Observer
+    from swarm.peer.search.facade import start_search
+    from swarm.peer.search.running import RunningSearch, RunningStudy
 
-__all__ = ["Observer", "RunningPeer", "SessionSpec", "start_peer"]
+__all__ = [
+    "Observer",
+    "RunningPeer",
+    "RunningSearch",
+    "RunningStudy",
+    "SessionSpec",
+    "start_peer",
+    "start_search",
+]
 
 _HOMES = {
     "Observer": "swarm.peer.observer",
     "RunningPeer": "swarm.peer.facade",
+    "RunningSearch": "swarm.peer.search.running",
+    "RunningStudy": "swarm.peer.search.running",
     "SessionSpec": "swarm.core.session",
     "start_peer": "swarm.peer.facade",
+    "start_search": "swarm.peer.search.facade",
 }
 
 
