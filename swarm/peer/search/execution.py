@@ -78,6 +78,8 @@ class Execution:
             if self._admit(report):
                 tell(TrialReported(report_of(trial, report)))
 
+        if effect.checkpoint is not None:
+            log.info("goes on from a checkpoint", trial=trial.id, epoch=max(curve, default=0))
         outcome = await self._pool.run(trial.id, task, take, limit_s=spec.trial_limit_s)
         try:
             return result_of(trial, outcome, [curve[epoch] for epoch in sorted(curve)])
