@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks.searching import throughput
+from benchmarks.searching import accuracy, deaths, throughput
 from swarm.peer.logs import configure_logs
 
 Part = tuple[Callable[[argparse.Namespace, Progress], Any], Callable[[Any], Table]]
@@ -20,6 +20,12 @@ PARTS: dict[str, Part] = {
         lambda options, progress: throughput.measure(options.trials, options.repeats, progress),
         throughput.table,
     ),
+    "kills": (lambda options, progress: deaths.measure_kills(progress), deaths.kills_table),
+    "takeovers": (
+        lambda options, progress: deaths.measure_takeovers(options.takeovers, progress),
+        deaths.takeovers_table,
+    ),
+    "accuracy": (lambda options, progress: accuracy.measure(progress), accuracy.table),
 }
 
 
@@ -29,6 +35,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all if none is named")
     parser.add_argument("--trials", type=int, default=300, help="of each timed run")
     parser.add_argument("--repeats", type=int, default=3, help="of each timed run")
+    parser.add_argument("--takeovers", type=int, default=20, help="proposers killed")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     unknown = set(options.parts) - set(PARTS)

@@ -1,6 +1,7 @@
 """Engines people run instead: each executes so many trials and returns trials per second."""
 
 import importlib.util
+import logging
 import math
 import multiprocessing
 import random
@@ -78,10 +79,14 @@ def open_dask() -> Iterator[Engine | None]:
         yield None
         return
     prepare()
+    logging.getLogger("distributed").setLevel(logging.ERROR)
     distributed: Any = importlib.import_module("distributed")
     with (
         distributed.LocalCluster(
-            n_workers=NUM_WORKERS, threads_per_worker=1, dashboard_address=None
+            n_workers=NUM_WORKERS,
+            threads_per_worker=1,
+            dashboard_address=None,
+            silence_logs=logging.ERROR,
         ) as cluster,
         distributed.Client(cluster) as client,
     ):

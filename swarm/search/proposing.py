@@ -74,6 +74,7 @@ class Proposing:
         self._began_s = 0.0
         self._stopping: set[TrialId] = set()
         self._exhausted = False
+        self._has_asked = False
         for entry in ledger.entries:
             strategy.tell(entry)
 
@@ -261,6 +262,9 @@ class Proposing:
         """Ask the strategy for one more trial, which then waits."""
         if not self._may_ask(now_s):
             return False
+        if not self._has_asked:
+            self._has_asked = True
+            self._note("asks", f"the first trial of term {self.term}")
         suggested = self._strategy.ask(self._ledger)
         if suggested is None:
             self._exhausted = True

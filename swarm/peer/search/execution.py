@@ -66,6 +66,7 @@ class Execution:
         self, spec: StudySpec, effect: RunTrial, ledger: Ledger, tell: Callable[[Event], None]
     ) -> TrialResult:
         trial = effect.trial
+        log.debug("runs", trial=trial.id, number=trial.number)
         curve = {p.epoch: p for p in _earlier(ledger, trial, effect.checkpoint)}
         try:
             task = task_of(spec, trial, self._places(spec, effect.checkpoint))

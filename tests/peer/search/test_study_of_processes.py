@@ -48,7 +48,7 @@ def check_complete(ledger: Ledger | None, num_trials: int) -> None:
 
 
 def test_a_killed_worker_costs_its_leases_and_no_result(swarm: SearchProcesses) -> None:
-    proposer = start_study(swarm, 2, num_trials=400)
+    proposer = start_study(swarm, 2, num_trials=160)
     victim, survivor = swarm.peers[1:]
     swarm.wait(lambda: proposer.num_results >= 30, "30 results", READY_WITHIN_S)
 
@@ -56,8 +56,8 @@ def test_a_killed_worker_costs_its_leases_and_no_result(swarm: SearchProcesses) 
 
     swarm.wait(lambda: survivor.is_over, "the study is over", OVER_WITHIN_S)
     assert proposer.process.wait(20) == 0
-    check_complete(proposer.ledger, 400)
-    check_complete(survivor.ledger, 400)
+    check_complete(proposer.ledger, 160)
+    check_complete(survivor.ledger, 160)
     ours, theirs = proposer.ledger, survivor.ledger
     assert ours is not None
     assert theirs is not None
@@ -68,7 +68,7 @@ def test_a_killed_worker_costs_its_leases_and_no_result(swarm: SearchProcesses) 
 def test_half_of_the_swarm_dies_the_proposer_among_them_and_the_others_finish(
     swarm: SearchProcesses,
 ) -> None:
-    proposer = start_study(swarm, 3, num_trials=400)
+    proposer = start_study(swarm, 3, num_trials=160)
     victim, *survivors = swarm.peers[1:]
     swarm.wait(lambda: survivors[0].num_results >= 30, "30 results", READY_WITHIN_S)
 
@@ -77,7 +77,7 @@ def test_half_of_the_swarm_dies_the_proposer_among_them_and_the_others_finish(
 
     swarm.wait(lambda: all(p.is_over for p in survivors), "the study is over", OVER_WITHIN_S)
     for survivor in survivors:
-        check_complete(survivor.ledger, 400)
+        check_complete(survivor.ledger, 160)
     # Who comes back has all that happened meanwhile.
     assert proposer.folder is not None
     back = swarm.start("resume", str(proposer.folder), name="back")
