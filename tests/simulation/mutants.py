@@ -24,31 +24,15 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from tests.simulation.mutant import Mutant
+from tests.simulation.study_mutants import STUDY_MUTANTS
+
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 600.0
 """A mutant that makes the simulator run for so long is noticed as well."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """One rule taken out of one file."""
-
-    name: str
-    guarantee: str
-    """Which of docs/protocol.md, section 8."""
-    file: str
-    old: str
-    new: str
-    scenarios: tuple[str, ...]
-    """Where it should be noticed; tried in this order."""
-    options: tuple[str, ...] = ()
-    also: tuple[tuple[str, str, str], ...] = ()
-    """More places to change, as (file, old, new): rules that a second rule stands behind."""
-    rarity: int = 1
-    """So many times as many seeds: what it takes to notice does not happen often."""
-
-
-MUTANTS = (
+FEDERATION_MUTANTS = (
     # G1: no contribution counts twice in a lineage
     Mutant(
         "named-again",
@@ -397,6 +381,9 @@ MUTANTS = (
 )
 
 
+MUTANTS = FEDERATION_MUTANTS + STUDY_MUTANTS
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What became of a mutant."""
@@ -434,7 +421,7 @@ def try_mutant(mutant: Mutant, seeds: int, healthy: Path) -> Verdict:
         package = Path(folder) / "swarm"
         shutil.copytree(healthy, package)
         for file, old, new in ((mutant.file, mutant.old, mutant.new), *mutant.also):
-            path = package / "federation" / file
+            path = package / mutant.package / file
             text = path.read_text()
             if text.count(old) != 1:
                 raise ValueError(
