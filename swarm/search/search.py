@@ -13,6 +13,7 @@ from swarm.core.effects import (
     Publish,
     Send,
     Subscribe,
+    Unsubscribe,
 )
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
@@ -161,6 +162,7 @@ class Search:
 
     def _leave(self, _: effects.LeaveRequested) -> None:
         self._publish(messages.LeaveStudy(self.spec.id, self.me))
+        self._emit(Unsubscribe(study_topic(self.spec.id)))
         self._working.drop_all()
         self._has_left = True
 

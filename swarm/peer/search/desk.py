@@ -23,8 +23,8 @@ from swarm.search.search import Search
 from swarm.search.strategies import make_strategy
 from swarm.search.study import StudyId, StudySpec
 
-STUDIES_MAX = 64
-"""Studies a peer takes part in, over or not; more are not joined until it is restarted."""
+STUDIES_MAX = 32
+"""Studies a peer takes part in; for one more the oldest that is over is left, its file stays."""
 
 log = structlog.get_logger()
 _FOR_ALL = (PeerConnected, PeerUnreachable, BlobArrived, BlobMissing, StudyQuery)
@@ -70,6 +70,7 @@ class Desk:
         self._nursery = nursery
         self._load = load_strategy if settings.allow_code else None
         self._refused: set[StudyId] = set()
+        self._left: set[StudyId] = set()
         self._working_for: StudyId | None = None
 
     def submit(self, spec: StudySpec) -> StudyDriver:
@@ -117,9 +118,10 @@ class Desk:
 
     def _consider(self, offer: StudyOffer) -> None:
         spec = offer.spec
-        if spec.id in self.drivers or spec.id in self._refused or not self.interest.covers(offer):
+        known = self.drivers.keys() | self._refused | self._left
+        if spec.id in known or not self.interest.covers(offer):
             return
-        if len(self.drivers) >= STUDIES_MAX:
+        if not self._make_room():
             return
         try:
             check_study(spec)
@@ -140,6 +142,18 @@ class Desk:
                 proposer=offer.proposer,
             ),
         )
+
+    def _make_room(self) -> bool:
+        """Leave the oldest study that is over, if there are as many as may be."""
+        if len(self.drivers) < STUDIES_MAX:
+            return True
+        for study, driver in self.drivers.items():
+            if driver.machine.settled:
+                driver.retire()
+                del self.drivers[study]
+                self._left.add(study)
+                return True
+        return False
 
     def _start(
         self, spec: StudySpec, file: LedgerFile, started: Callable[[int], Started]

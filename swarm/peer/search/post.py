@@ -84,6 +84,11 @@ class Post:
         self._kept_blobs[study] = blobs
         self._store.keep_only(frozenset().union(*self._kept_blobs.values()))
 
+    def forget(self, study: StudyId) -> None:
+        """A study wants nothing any more."""
+        self._kept_peers.pop(study, None)
+        self._kept_blobs.pop(study, None)
+
     async def _send(self, peer: PeerId, data: bytes) -> None:
         try:
             async with self._sends:

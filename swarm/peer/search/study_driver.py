@@ -23,6 +23,7 @@ from swarm.peer.search.ledger_file import LedgerFile
 from swarm.peer.search.post import Post
 from swarm.search.effects import (
     DropTrial,
+    LeaveRequested,
     Note,
     PruneTrial,
     RunTrial,
@@ -58,6 +59,7 @@ class StudyDriver:
         self._execution = execution
         self._nursery = nursery
         self._timers: dict[str, trio.CancelScope] = {}
+        self._syncing = trio.CancelScope()
 
     def handle(self, event: Event) -> None:
         """Hand over an event.
@@ -80,13 +82,22 @@ class StudyDriver:
         """Have the ledger on the disk itself once a second, in a thread; at the end close it."""
         synced = 0
         try:
-            while True:
-                await trio.sleep(1.0)
-                if len(self.machine.ledger) > synced:
-                    synced = len(self.machine.ledger)
-                    await trio.to_thread.run_sync(self._file.sync)
+            with self._syncing:
+                while True:
+                    await trio.sleep(1.0)
+                    if len(self.machine.ledger) > synced:
+                        synced = len(self.machine.ledger)
+                        await trio.to_thread.run_sync(self._file.sync)
         finally:
             self._file.close()
+
+    def retire(self) -> None:
+        """Leave a study for good; its ledger stays on disk."""
+        self.handle(LeaveRequested())
+        for scope in self._timers.values():
+            scope.cancel()
+        self._syncing.cancel()
+        self._post.forget(self.machine.spec.id)
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
