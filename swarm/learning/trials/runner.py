@@ -3,6 +3,7 @@
 import math
 import os
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -75,7 +76,10 @@ def run_trial(
     started_s = time.perf_counter()
     try:
         check_task(task)
-        scores, epochs, stopped = _Trial(task).run(on_report, go_on)
+        with warnings.catch_warnings():
+            # A trial that has not converged, or overflows, is scored by what it has reached.
+            warnings.simplefilter("ignore")
+            scores, epochs, stopped = _Trial(task).run(on_report, go_on)
     except Exception as error:  # whatever a library raises for these hyperparameters
         text = f"{type(error).__name__}: {error}"
         stopped = isinstance(error, TrialStoppedError)

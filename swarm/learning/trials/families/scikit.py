@@ -1,7 +1,6 @@
 """Families from scikit-learn: each names its estimators; this module fits and asks them."""
 
 import importlib
-import warnings
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -57,10 +56,7 @@ class ScikitModel:
         flat = _flat(x)
         if self._scaler is not None and epoch == 1:
             self._scaler.fit(flat)
-        with warnings.catch_warnings():
-            # A trial that has not converged is scored by what it has reached.
-            warnings.simplefilter("ignore")
-            return self._fit(self._scaled(flat), y)
+        return self._fit(self._scaled(flat), y)
 
     def predict(self, x: NDArray[np.float32]) -> Predictions:
         """See `TrialModel.predict`."""
