@@ -5,13 +5,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from swarm.core.blobs import BlobRef
+from swarm.search.study import EPOCHS_MAX, FOLDS_MAX
 
 Value = bool | int | float | str
 """A hyperparameter's value."""
 Kind = Literal["classification", "regression"]
-
-FOLDS_MAX = 100
-EPOCHS_MAX = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""Commands that show what studies have found: results, plot, export, evaluate.
+"""Commands that show what can be searched (models) and was found (results, plot, ...).
 
-`app` is mounted by `python -m swarm.search`; each command reads folders of studies, whether or not
-the study is over.
+`app` is mounted by `python -m swarm.search`; those of results read folders of studies, whether or
+not the study is over.
 """
 
 import json
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from swarm.core.errors import ConfigurationError, StorageError
+from swarm.learning.trials.families import FAMILIES, find_family
 from swarm.peer.search.ledger_file import read_ledger
 from swarm.peer.search.results.comparison import BestOfModel, compare, plot_comparison
 from swarm.peer.search.results.optuna_study import export as export_study
@@ -23,6 +24,18 @@ from swarm.peer.search.results.tables import results_csv, results_json_lines
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 Folder = Annotated[Path, typer.Argument(help="Folder of a study.")]
+
+
+@app.command()
+def models(
+    names: Annotated[list[str] | None, typer.Argument(help="Only these.  [default: all]")] = None,
+) -> None:
+    """Models that can be searched, their hyperparameters and what these can be."""
+    for family in [find_family(name) for name in names] if names else FAMILIES.values():
+        typer.echo(f"{family.name}  ({', '.join(family.kinds)})")
+        for hyperparameter in family.hyperparameters:
+            rule = str(hyperparameter.fault(None)).removeprefix("must be ")
+            typer.echo(f"    {hyperparameter.name:20} {rule}")
 
 
 @app.command()

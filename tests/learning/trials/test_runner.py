@@ -133,7 +133,7 @@ class TestErrors:
     def test_an_outcome_has_a_value_or_an_error(self) -> None:
         with pytest.raises(ValueError, match="a value or an error"):
             TrialOutcome(None, {}, (), 0, 0.0)
-        with pytest.raises(ValueError, match=r"folds must be in 1\.\.100, got 0"):
+        with pytest.raises(ValueError, match=r"folds must be in 1\.\.32, got 0"):
             replace(KNN, folds=0)
 
 

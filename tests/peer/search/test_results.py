@@ -237,6 +237,17 @@ class TestCommands:
         assert all(Path(line).is_file() for line in plots.splitlines())
         assert "optuna-dashboard sqlite:///" in exported
 
+    def test_models_lists_hyperparameters_and_their_rules(self, run: Run) -> None:
+        _, everything, _ = run("models")
+        code, _, error = run("models", "knm")
+
+        assert (
+            "knn  (classification, regression)\n    n_neighbors          an integer of"
+            in everything
+        )
+        assert "keras-lenet  (classification)" in everything
+        assert (code, error[:22]) == (2, "error: model must be o")
+
     def test_a_folder_without_a_study_is_one_line(self, run: Run, tmp_path: Path) -> None:
         code, _, error = run("plot", tmp_path)
 

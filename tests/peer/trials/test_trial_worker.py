@@ -23,7 +23,8 @@ FAULTY = (sys.executable, str(Path(__file__).parent / "faulty_process.py"))
 IRIS = TrialData("iris")
 KNN = TrialTask("knn", {"n_neighbors": 3, "p": 1.0}, IRIS, "accuracy")
 MLP = TrialTask("mlp", {}, IRIS, "accuracy", epochs=3)
-ENDLESS = replace(MLP, epochs=1_000_000)
+ENDLESS = replace(MLP, data=TrialData("digits"), epochs=512)
+"""Takes a minute, so whoever ends it does not come too late."""
 
 
 @pytest.fixture
@@ -235,7 +236,7 @@ def test_the_process_ends_when_the_peer_is_gone() -> None:
         "from swarm.learning.trials.records import TrialData, TrialTask\n"
         "from swarm.peer.trials.worker import open_trial_worker\n"
         "async def main():\n"
-        "    task = TrialTask('mlp', {}, TrialData('iris'), 'accuracy', epochs=1_000_000)\n"
+        "    task = TrialTask('mlp', {}, TrialData('digits'), 'accuracy', epochs=512)\n"
         "    async with open_trial_worker() as worker:\n"
         "        say = lambda report: print(worker.statistics().pid, flush=True)\n"
         "        await worker.run(task, say)\n"

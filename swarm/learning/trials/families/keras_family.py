@@ -15,7 +15,8 @@ from swarm.learning.trials.families.family import Params, Problem, State
 from swarm.learning.trials.families.scikit import STANDARDISE
 from swarm.learning.trials.hyperparameters import Choice, Hyperparameter, Integer, Real
 from swarm.learning.trials.objectives import Predictions
-from swarm.learning.trials.records import EPOCHS_MAX, Kind
+from swarm.learning.trials.records import Kind
+from swarm.search.study import EPOCHS_MAX
 
 if TYPE_CHECKING:
     from swarm.learning.trials.families.keras_network import Network

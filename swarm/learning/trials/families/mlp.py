@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from swarm.learning.trials.families.family import Params, Problem, TrialModel
 from swarm.learning.trials.families.scikit import STANDARDISE, ScikitFamily, ScikitModel, pick
 from swarm.learning.trials.hyperparameters import Choice, Integer, Real, Sizes
-from swarm.learning.trials.records import EPOCHS_MAX
+from swarm.search.study import EPOCHS_MAX
 
 _SIZES = Sizes("hidden_layer_sizes")
 
