@@ -40,7 +40,7 @@ class StudySpec:
     data: BlobRef | None = None
     """The submitter's file, when `dataset` is `file`; workers fetch it."""
     data_format: str = ""
-    """`npz` (arrays `x` and `y`, or `x_train` and `y_train`) or `csv` (with a header line)."""
+    """`npz` (arrays `x_train` and `y_train`) or `csv` (with a line of column names)."""
     target: str = ""
     """Of a CSV file: the column with the classes."""
     examples_max: int = 0

@@ -17,7 +17,7 @@ TRIAL_ID_LENGTH = 16
 
 COMPLETE, PRUNED, FAILED = STATES = ("complete", "pruned", "failed")
 CURVE_MAX = EPOCHS_MAX
-"""Most points of a curve: one for each epoch of the first fold."""
+"""Most points of a curve: one for each epoch."""
 ERROR_LENGTH_MAX = 500
 
 
@@ -54,7 +54,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class EpochPoint:
-    """How a model did after one epoch of one fold."""
+    """How a model did after one epoch: of one fold, or the mean of folds that go side by side."""
 
     epoch: int
     """Counts from 1."""
@@ -103,7 +103,7 @@ class TrialResult:
     """Seconds of execution on the peer that finished it."""
     fold_values: tuple[float, ...] = ()
     curve: tuple[EpochPoint, ...] = ()
-    """Of the first fold, one point an epoch, also those before a checkpoint."""
+    """Means of the folds, one point an epoch, also those before a checkpoint."""
     error: str = ""
     """Why it failed, one line."""
     peer: PeerId = NOBODY
