@@ -160,6 +160,8 @@ def worker(  # noqa: PLR0913, PLR0917 (one for each flag)
     if broker is not None:
         work_with_broker(broker, slots, model, data, settings)
         return
+    if model or data:
+        raise ConfigurationError("--model and --data go with --broker; peers send what they need")
 
     async def use(_desk: Desk, _store: FileBlobStore) -> None:
         await trio.sleep_forever()

@@ -68,7 +68,8 @@ class TrialPool:
             try:
                 return await worker.run(task, on_report, limit_s=limit_s)
             finally:
-                del self._running[key]
+                if self._running.get(key) is worker:  # a broker may deliver a trial twice
+                    del self._running[key]
                 self._free.append(worker)
 
     def stop(self, key: str) -> None:

@@ -223,6 +223,20 @@ class TestTrialPool:
         assert all(outcome.stopped for outcome in outcomes.values())
         assert third.error is None
 
+    async def test_the_same_trial_may_run_twice_at_once(self) -> None:
+        outcomes = []
+
+        async with open_trial_pool(2) as pool:
+
+            async def run() -> None:
+                outcomes.append(await pool.run("a", KNN))
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(run)
+                nursery.start_soon(run)
+
+        assert [outcome.error for outcome in outcomes] == [None, None]
+
     async def test_a_pool_has_at_least_one_slot(self) -> None:
         with pytest.raises(ValueError, match="at least 1, got 0"):
             async with open_trial_pool(0):

@@ -156,6 +156,19 @@ def test_the_command_line_runs_a_study_of_a_file(
     assert len(read_ledger(folder).results) == 4
 
 
+@pytest.mark.slow
+def test_flags_of_brokers_without_one_are_refused() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "swarm.search", "worker", "--model", "knn"],
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_S,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr[:30]) == (2, "error: --model and --data go w")
+
+
 def test_what_a_broker_cannot_carry_is_refused_before_anything_starts() -> None:
     with pytest.raises(ConfigurationError, match="halving stops trials while they run"):
         check_through_broker(make_study({"mlp": {}}, strategy="halving"))
