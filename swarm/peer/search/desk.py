@@ -48,7 +48,7 @@ class Interest:
 class Desk:
     """Starts a machine for each study, and gives each event to those it concerns.
 
-    Invariant: at most one open study has this peer's slots: its own, or else the oldest.
+    Invariant: at most one open study has this peer's slots, the first of those that are not over.
     """
 
     def __init__(
@@ -105,7 +105,6 @@ class Desk:
             study = getattr(event, "study", None)
             if study in self.drivers:
                 self.drivers[study].handle(event)
-        self._choose_work()
 
     def ask(self, peer: PeerId) -> None:
         """Ask a peer which studies it knows."""
@@ -159,27 +158,32 @@ class Desk:
         self, spec: StudySpec, file: LedgerFile, started: Callable[[int], Started]
     ) -> StudyDriver:
         machine = Search(self._me, spec, self._load)
-        driver = StudyDriver(machine, file, self._post, self._execution, self._nursery)
+        driver = StudyDriver(
+            machine, file, self._post, self._execution, self._nursery, self._choose_work
+        )
         self.drivers[spec.id] = driver
         self._nursery.start_soon(driver.sync_forever)
         if spec.data is not None:
             self._post.keep_blobs(spec.id, frozenset([spec.data]))
-        slots = 0
-        if self._working_for is None and not file.ledger.closed:
-            self._working_for, slots = spec.id, self._settings.slots
-        driver.handle(started(slots))
+        driver.handle(started(0 if self._is_working() else self._settings.slots))
+        self._choose_work()
         self.changed.set()
         self.changed = trio.Event()
         return driver
 
+    def _is_working(self) -> bool:
+        """Whether a study that is not over has the slots."""
+        working = self.drivers.get(self._working_for) if self._working_for is not None else None
+        return working is not None and not working.machine.closed
+
     def _choose_work(self) -> None:
         """When the study that has the slots is over, the next one gets them."""
-        working = self.drivers.get(self._working_for) if self._working_for is not None else None
-        if working is not None and not working.machine.closed:
+        if self._is_working():
             return
         self._working_for = None
         for study, driver in self.drivers.items():
             if not driver.machine.closed:
                 self._working_for = study
-                driver.handle(SlotsChanged(self._settings.slots))
+                if driver.machine.slots != self._settings.slots:
+                    driver.handle(SlotsChanged(self._settings.slots))
                 return

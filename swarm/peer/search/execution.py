@@ -1,13 +1,14 @@
 """Execution: carries out a study's trials in the processes of a pool."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
 import trio
 
 from swarm.core.blobs import BlobRef
-from swarm.core.errors import LearningError, NetworkError, StorageError, SwarmError
+from swarm.core.errors import StorageError, SwarmError
 from swarm.core.machine import Event
 from swarm.learning.trials.records import EpochReport
 from swarm.learning.trials.studies import Places, point_of, report_of, result_of, task_of
@@ -17,7 +18,10 @@ from swarm.peer.trials.pool import TrialPool
 from swarm.search.effects import RunTrial, TrialFinished, TrialReported
 from swarm.search.ledger import Ledger
 from swarm.search.study import StudySpec
-from swarm.search.trial import EpochPoint, Trial, TrialId, TrialResult, failed
+from swarm.search.trial import FAILED, EpochPoint, Trial, TrialId, TrialResult, failed
+
+CHECKPOINT_EVERY_S = 2.0
+"""Each checkpoint travels to two peers; what was done since the last one is what a death costs."""
 
 log = structlog.get_logger()
 
@@ -65,27 +69,54 @@ class Execution:
     async def _result(
         self, spec: StudySpec, effect: RunTrial, ledger: Ledger, tell: Callable[[Event], None]
     ) -> TrialResult:
-        trial = effect.trial
+        trial, checkpoint = effect.trial, effect.checkpoint
         log.debug("runs", trial=trial.id, number=trial.number)
-        curve = {p.epoch: p for p in _earlier(ledger, trial, effect.checkpoint)}
-        try:
-            task = task_of(spec, trial, self._places(spec, effect.checkpoint))
-        except (SwarmError, ValueError) as error:
-            return failed(trial.id, str(error), 0.0)
+        if checkpoint is not None and self._store.has(checkpoint):
+            earlier = _earlier(ledger, trial, checkpoint)
+            epoch = max((point.epoch for point in earlier), default=0)
+            log.info("goes on from a checkpoint", trial=trial.id, epoch=epoch)
+            result, num_reports = await self._attempt(spec, trial, checkpoint, earlier, tell)
+            if result.state != FAILED or num_reports:
+                return result
+            log.warning("checkpoint is of no use", trial=trial.id, reason=result.error)
+        result, _ = await self._attempt(spec, trial, None, [], tell)
+        return result
+
+    async def _attempt(
+        self,
+        spec: StudySpec,
+        trial: Trial,
+        checkpoint: BlobRef | None,
+        earlier: list[EpochPoint],
+        tell: Callable[[Event], None],
+    ) -> tuple[TrialResult, int]:
+        """Run a trial to its end; also say how many epochs it reported."""
+        curve = {point.epoch: point for point in earlier}
+        kept_s = float("-inf")
+        num_reports = 0
 
         def take(report: EpochReport) -> None:
+            nonlocal kept_s, num_reports
+            num_reports += 1
             point = point_of(report)
             curve[point.epoch] = point
-            if self._admit(report):
-                tell(TrialReported(report_of(trial, report)))
+            now_s = trio.current_time()
+            if not self._keeps(report, now_s >= kept_s + CHECKPOINT_EVERY_S):
+                report = replace(report, checkpoint=None)
+            elif report.checkpoint is not None:
+                kept_s = now_s
+            tell(TrialReported(report_of(trial, report)))
 
-        if effect.checkpoint is not None:
-            log.info("goes on from a checkpoint", trial=trial.id, epoch=max(curve, default=0))
+        try:
+            task = task_of(spec, trial, self._places(spec, checkpoint))
+        except (SwarmError, ValueError) as error:
+            return failed(trial.id, str(error), 0.0), 0
         outcome = await self._pool.run(trial.id, task, take, limit_s=spec.trial_limit_s)
         try:
-            return result_of(trial, outcome, [curve[epoch] for epoch in sorted(curve)])
+            points = [curve[epoch] for epoch in sorted(curve)]
+            return result_of(trial, outcome, points), num_reports
         except ValueError as error:
-            return failed(trial.id, str(error), outcome.duration_s)
+            return failed(trial.id, str(error), outcome.duration_s), num_reports
 
     def _places(self, spec: StudySpec, checkpoint: BlobRef | None) -> Places:
         settings = self._settings
@@ -97,16 +128,19 @@ class Execution:
             checkpoint_dir=str(self._store.incoming),
         )
 
-    def _admit(self, report: EpochReport) -> bool:
-        """Take a checkpoint into the store; without room for it the trial just goes on."""
+    def _keeps(self, report: EpochReport, is_due: bool) -> bool:
+        """Take a checkpoint into the store; if it is not due, or there is no room, delete it."""
         if report.checkpoint is None:
             return True
-        try:
-            self._store.admit(Path(report.checkpoint.path), report.checkpoint.blob)
-        except (StorageError, NetworkError, LearningError) as error:
-            log.warning("checkpoint lost", reason=str(error))
-            return False
-        return True
+        path = Path(report.checkpoint.path)
+        if is_due:
+            try:
+                self._store.admit(path, report.checkpoint.blob)
+                return True
+            except StorageError as error:  # the trial just goes on
+                log.warning("checkpoint lost", reason=str(error))
+        path.unlink(missing_ok=True)
+        return False
 
 
 def _earlier(ledger: Ledger, trial: Trial, checkpoint: BlobRef | None) -> list[EpochPoint]:

@@ -50,6 +50,7 @@ class StudyDriver:
         post: Post,
         execution: Execution | None,
         nursery: trio.Nursery,
+        tell_closed: Callable[[], None],
     ) -> None:
         self.machine = machine
         self.changed = trio.Event()
@@ -58,6 +59,7 @@ class StudyDriver:
         self._post = post
         self._execution = execution
         self._nursery = nursery
+        self._tell_closed: Callable[[], None] | None = tell_closed
         self._timers: dict[str, trio.CancelScope] = {}
         self._syncing = trio.CancelScope()
 
@@ -77,6 +79,9 @@ class StudyDriver:
             self._carry_out(effect)
         self.changed.set()
         self.changed = trio.Event()
+        if self.machine.closed and self._tell_closed is not None:
+            tell, self._tell_closed = self._tell_closed, None
+            tell()
 
     async def sync_forever(self) -> None:
         """Have the ledger on the disk itself once a second, in a thread; at the end close it."""

@@ -15,6 +15,7 @@ from swarm.core.machine import Event
 from swarm.peer.search import desk as desk_module
 from swarm.peer.search.desk import Desk, Interest
 from swarm.peer.search.settings import SearchSettings
+from swarm.search.effects import CancelRequested
 from swarm.search.ledger import Closed
 from swarm.search.messages import LedgerPage, StudyOffer
 from swarm.search.study import StudyId, StudySpec
@@ -82,6 +83,16 @@ async def test_the_slots_go_to_one_study_at_a_time(desk: Desk) -> None:
 
     assert slots(desk) == {"first": 3, "second": 3}
     assert desk.drivers[first.id].machine.closed
+
+
+async def test_a_study_that_is_submitted_after_another_is_over_has_the_slots(desk: Desk) -> None:
+    first = desk.submit(study("first", ME))
+    first.handle(CancelRequested())
+
+    second = desk.submit(study("second", ME))
+
+    assert second.machine.slots == 3
+    assert second.machine.workers == {ME: 3}
 
 
 async def test_studies_that_are_over_are_joined_only_by_who_looks_on(desk: Desk) -> None:
