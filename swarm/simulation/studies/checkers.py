@@ -27,6 +27,8 @@ class StudyLimits:
     """A dead proposer is succeeded within so long."""
     losses_max: int | None = 0
     """So many leases are lost at the most; None: as many as there are."""
+    closes_within_s: float | None = None
+    """Somebody knows that the study is over so long after its start."""
     resumes: bool = False
     """Trials of dead peers go on elsewhere, from their checkpoints."""
     prunes: bool = False
@@ -47,6 +49,7 @@ class StudyCheckers:
         self._num_seen: Counter[tuple[PeerId, int]] = Counter()
         self._lost: Counter[TrialId] = Counter()
         self._lent_to: dict[TrialId, set[PeerId]] = {}
+        self._closed = False
         self._duel = False
         """Whether two live peers ever proposed at the same time."""
 
@@ -61,6 +64,10 @@ class StudyCheckers:
             return
         self._check_recorded_once(peer)
         self._check_slots(peer)
+        limit_s, now_s = self._limits.closes_within_s, self._simulator.now_s
+        self._closed = self._closed or peer.machine.closed
+        if limit_s is not None and now_s > limit_s and not self._closed:
+            raise CheckError(f"the study is not over after {limit_s:.0f} s")
 
     def check_end(self) -> None:
         """The study is over everywhere, nothing was lost, and nothing was done without need.

@@ -197,6 +197,14 @@ def _one_way(chance: random.Random, peers: Peers, _trials: int) -> StudyFaults:
     return StudyFaults(one_way_losses=(loss,))
 
 
+def _unheard(chance: random.Random, peers: Peers, _trials: int) -> StudyFaults:
+    """A worker hears the others, and is heard by nobody for long."""
+    source = frozenset([chance.choice(peers[1:])])
+    start_s = chance.uniform(2, 5)
+    loss = OneWayLoss(start_s, start_s + 60, source, frozenset(peers) - source)
+    return StudyFaults(one_way_losses=(loss,))
+
+
 def _everything(chance: random.Random, peers: Peers, trials: int) -> StudyFaults:
     return StudyFaults(
         loss_rate=chance.uniform(0, 0.1),
@@ -254,6 +262,11 @@ STUDY_SCENARIOS = {
     "study-freezes": StudyScenario("peers stand still, then go on", _freezes, limits=_ANY),
     "study-partition": StudyScenario("some do not hear the others", _partition, limits=_ANY),
     "study-one-way": StudyScenario("some are heard by nobody", _one_way, limits=_ANY),
+    "study-unheard": StudyScenario(
+        "a worker is heard by nobody for long",
+        _unheard,
+        limits=StudyLimits(losses_max=None, closes_within_s=40.0),
+    ),
     "study-cancelled": StudyScenario("its user ends it", _cancelled),
     "study-halving": StudyScenario(
         "trials that fall behind are stopped",

@@ -43,6 +43,9 @@ from swarm.simulation.studies.peers import StudyPeer
 from swarm.simulation.transfers import Transfers
 
 DATA_BYTES = 50_000
+TRANSFER_S = 0.05
+DATA_TRANSFER_S = 1.0
+"""Data is often larger than checkpoints are."""
 
 
 class StudySimulator:
@@ -79,7 +82,12 @@ class StudySimulator:
         plan = FaultPlan(partitions=faults.partitions, one_way_losses=faults.one_way_losses)
         self.links = Links(plan, self.clock, self._random, self.peers, self._tell)
         self._transfers = Transfers(
-            self.clock, self._random, self.links, self.peers, self._answer, transfer_s=0.05
+            self.clock,
+            self._random,
+            self.links,
+            self.peers,
+            self._answer,
+            transfer_s=TRANSFER_S if spec.data is None else DATA_TRANSFER_S,
         )
         self._submitter = self.peers[names[0]]
         starts_s = [0.0, *(self._random.uniform(0.1, 1.5) for _ in range(num_peers - 1))]
@@ -303,6 +311,11 @@ class StudySimulator:
             delay_s = faults.delay_s_min + spread_s * chance()
             self.clock.after(delay_s, self._answer, target, target.life, message)
 
+    def _run_trial(self, peer: StudyPeer, effect: RunTrial) -> None:
+        if self.spec.data is not None and self.spec.data.digest not in peer.store:
+            raise AssertionError(f"{peer.name} runs a trial without the study's data")
+        self.execution.run(peer, effect)
+
     def _fetch(self, peer: StudyPeer, effect: FetchBlob) -> None:
         if effect.blob.digest in peer.store:
             self.clock.after(0.0, self._answer, peer, peer.life, BlobArrived(effect.blob))
@@ -334,7 +347,7 @@ _CARRIERS: dict[type[Effect], Callable[[StudySimulator, StudyPeer, Any], None]] 
     SaveEntries: StudySimulator._save_entries,
     SaveTerm: StudySimulator._save_term,
     Note: lambda simulator, peer, effect: None,
-    RunTrial: lambda simulator, peer, effect: simulator.execution.run(peer, effect),
+    RunTrial: StudySimulator._run_trial,
     PruneTrial: lambda simulator, peer, effect: simulator.execution.prune(peer, effect.trial),
     DropTrial: lambda simulator, peer, effect: simulator.execution.drop(peer, effect.trial),
 }

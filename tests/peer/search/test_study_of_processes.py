@@ -107,7 +107,7 @@ def test_a_study_that_was_left_by_all_is_resumed_where_it_was(swarm: SearchProce
 
 
 def test_a_dead_peer_s_keras_trial_goes_on_from_its_checkpoint(swarm: SearchProcesses) -> None:
-    epochs = 400
+    epochs = 150
     proposer = start_keras(swarm, epochs)
     victim = swarm.start("worker")
     swarm.wait(lambda: reported_by_others(proposer) >= 3, "epochs of the victim", OVER_WITHIN_S)
