@@ -5,6 +5,7 @@ import io
 import json
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,7 +50,8 @@ def ledger() -> Ledger:
 
 @pytest.fixture
 def folder(ledger: Ledger, tmp_path: Path) -> Path:
-    LedgerFile(tmp_path / "study", ledger.spec).add(ledger.entries)
+    with closing(LedgerFile(tmp_path / "study", ledger.spec)) as file:
+        file.add(ledger.entries)
     return tmp_path / "study"
 
 
@@ -79,9 +81,9 @@ class TestLedgerFile:
         lines = path.read_bytes().splitlines(keepends=True)
         path.write_bytes(b"".join(lines[:5]) + lines[5][:20])
 
-        again = LedgerFile(folder, ledger.spec)
-        before = len(again.ledger)
-        again.add(ledger.entries)
+        with closing(LedgerFile(folder, ledger.spec)) as again:
+            before = len(again.ledger)
+            again.add(ledger.entries)
 
         assert before == 5
         assert read_ledger(folder).checksum == ledger.checksum
