@@ -24,7 +24,6 @@ from swarm.search.study_blobs import StudyBlobs
 from swarm.search.trial import Trial, TrialId, TrialReport, TrialResult, failed
 
 ASKS_AT_ONCE_MAX = 16
-"""Asking takes Optuna some milliseconds; messages wait meanwhile."""
 ATTEMPTS_MAX = 5
 """A trial that was lost with so many leases is recorded as failed: it may be what kills them."""
 HOLDERS_MAX = 8
@@ -66,6 +65,7 @@ class Proposing:
         self._note = note
         self._leases = Leases(spec, me, strategy.lookahead_max)
         self._expected: set[PeerId] = set()
+        self._heard_of: frozenset[PeerId] = frozenset()
         self._gave: set[PeerId] = set()
         self._gather_until_s = math.inf
         self._orphans_until_s = math.inf
@@ -91,6 +91,7 @@ class Proposing:
         """
         self._began_s = now_s - elapsed_s
         self._expected = set(expected) - {self._me}
+        self._heard_of = frozenset(self._expected)
         self._gather_until_s = now_s + GATHER_HEARTBEATS * self._spec.heartbeat_s
         self._orphans_until_s = now_s + self._patience_s
         if patient:
@@ -128,7 +129,9 @@ class Proposing:
         self._ask_more(now_s)
 
     def take_gift(self, gift: LedgerGift, now_s: float) -> None:
-        """A member knows what we lack."""
+        """A member knows what we lack; strangers' gifts are not taken."""
+        if gift.sender not in self._leases.workers and gift.sender not in self._heard_of:
+            return
         for entry in gift.entries:
             match entry:
                 case Asked(trial) if self._is_plausible(trial):
@@ -148,6 +151,10 @@ class Proposing:
         self._lost(self._leases.lose(peer))
         self._answered(peer)
         self._ask_more(now_s)
+
+    def ask_one(self, now_s: float) -> None:
+        """Ask a strategy that takes its time for one more trial, if one is wanted."""
+        self._ask_more(now_s, asks_max=1)
 
     def tick(self, now_s: float) -> None:
         """Look at what time has changed."""
@@ -222,8 +229,14 @@ class Proposing:
                 text = f"lost with {attempts} workers, the last was {lent.worker}"
                 self._take_result(failed(lent.trial.id, text, 0.0, self._me))
 
-    def _ask_more(self, now_s: float) -> None:
-        """Lend out as much as the workers should have."""
+    def _ask_more(self, now_s: float, asks_max: int | None = None) -> None:
+        """Lend out as much as the workers should have.
+
+        A strategy that takes milliseconds is asked in events of its own, one trial in each, so
+        that everything else that waits to be sent or heard comes before.
+        """
+        if asks_max is None:
+            asks_max = 0 if self._strategy.is_slow else ASKS_AT_ONCE_MAX
         self.is_behind = False
         if self._ledger.closed is not None or self._expected:
             return
@@ -231,8 +244,8 @@ class Proposing:
         num_asked = 0
         for peer in self._leases.rooms(self._rest(now_s)):
             if not self._leases.waiting:
-                if num_asked == ASKS_AT_ONCE_MAX:
-                    self.is_behind = True
+                if num_asked == asks_max:
+                    self.is_behind = self._may_ask(now_s)
                     break
                 num_asked += 1
                 if not self._ask(now_s):

@@ -34,6 +34,8 @@ NEWS_EVERY_S = 0.1
 """Results wait at most so long for others to share their message."""
 PAGES_EVERY_S = 0.2
 """New entries wait at most so long; five messages a second of one author are welcome anywhere."""
+ASK_AFTER_S = 0.002
+"""A strategy that takes its time is asked once what was just decided has been done."""
 NEWS_AGAIN_HEARTBEATS = 2
 OFFER_EVERY_HEARTBEATS = 3
 CLOSED_BEATS = 5
@@ -76,6 +78,7 @@ class Search:
         self._batch_due_s = float("inf")
         self._num_published = 0
         self._now_s = 0.0
+        self._is_to_ask = False
         self._cancels = False
         self._has_left = False
 
@@ -170,7 +173,8 @@ class Search:
         if event.name == _TICK:
             self._tick()
         elif event.name == _ASK and self.proposing is not None:
-            self.proposing.tick(self._now_s)
+            self._is_to_ask = False
+            self.proposing.ask_one(self._now_s)
         elif event.name == _BATCH:
             self._batch_due_s = float("inf")  # what is told after every event is told now
 
@@ -192,8 +196,9 @@ class Search:
         self._tell_news()
         self._publish_pages()
         self._read_on()
-        if self.proposing is not None and self.proposing.is_behind:
-            self._emit(SetTimer(_ASK, self._now_s))
+        if self.proposing is not None and self.proposing.is_behind and not self._is_to_ask:
+            self._is_to_ask = True
+            self._emit(SetTimer(_ASK, self._now_s + ASK_AFTER_S))
 
     # -- beats and offers
 

@@ -4,6 +4,8 @@ import importlib
 
 from swarm.search.strategies.strategy import Strategy
 
+_NEEDED = ("ask", "tell", "stops", "lookahead_max", "is_slow")
+
 
 def load_strategy(name: str) -> type[Strategy]:
     """Import the class.
@@ -16,7 +18,7 @@ def load_strategy(name: str) -> type[Strategy]:
         kind = getattr(importlib.import_module(module_name), class_name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"strategy {name!r} cannot be loaded: {error}") from error
-    lacking = [method for method in ("ask", "tell", "stops") if not hasattr(kind, method)]
-    if lacking or not isinstance(kind, type):
-        raise ValueError(f"strategy {name!r} must be a class with ask, tell and stops")
+    lacking = [needed for needed in _NEEDED if not hasattr(kind, needed)]
+    if not isinstance(kind, type) or lacking:
+        raise ValueError(f"strategy {name!r} must be a class with {', '.join(_NEEDED)}")
     return kind

@@ -31,6 +31,7 @@ class BayesianStrategy:
     """
 
     lookahead_max = LOOKAHEAD_MAX
+    is_slow = True
 
     def __init__(self, spec: StudySpec) -> None:
         check_options(spec, {"startup_trials": (1, 10_000), "candidates": (1, 1000)})

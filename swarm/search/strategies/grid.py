@@ -23,6 +23,7 @@ class GridStrategy:
     """
 
     lookahead_max = LOOKAHEAD_MAX
+    is_slow = False
 
     def __init__(self, spec: StudySpec) -> None:
         check_options(spec, {"points": (2, POINTS_MAX)})

@@ -19,6 +19,7 @@ class HalvingStrategy:
     """
 
     lookahead_max = LOOKAHEAD_MAX
+    is_slow = False
 
     def __init__(self, spec: StudySpec) -> None:
         check_options(spec, {"reduction": (2, 16), "epochs_min": (1, EPOCHS_MAX)})

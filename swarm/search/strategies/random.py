@@ -20,6 +20,7 @@ class RandomStrategy:
     """Draws a model, then its hyperparameters; the k-th trial's draws depend on k only."""
 
     lookahead_max = LOOKAHEAD_MAX
+    is_slow = False
 
     def __init__(self, spec: StudySpec) -> None:
         check_options(spec, {})

@@ -28,6 +28,9 @@ class Strategy(Protocol):
     lookahead_max: int
     """Most trials worth asking for before their forerunners' results are known."""
 
+    is_slow: bool
+    """Whether asking takes milliseconds rather than microseconds."""
+
     def ask(self, history: Ledger) -> Suggestion | None:
         """Suggest one more trial, or None if the space has no more."""
         ...
