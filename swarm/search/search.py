@@ -30,7 +30,7 @@ from swarm.search.topics import SEARCH_TOPIC, study_topic
 from swarm.search.working import Working
 
 TICKS_PER_HEARTBEAT = 4
-NEWS_EVERY_S = 0.1
+NEWS_EVERY_S = 0.2
 """Results wait at most so long for others to share their message."""
 PAGES_EVERY_S = 0.2
 """New entries wait at most so long; five messages a second of one author are welcome anywhere."""

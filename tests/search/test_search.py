@@ -315,7 +315,7 @@ def test_results_share_a_message_while_one_was_just_sent(study: StudySpec) -> No
         for trial, now_s in zip(worker.trials, (1.0, 1.02, 1.04), strict=True)
     ]
 
-    later = worker.search.handle(TimerFired("batch"), 1.1)
+    later = worker.search.handle(TimerFired("batch"), 1.2)
 
     assert [len(messages) for messages in told] == [1, 0, 0]
     assert [len(news.results) for news in sent(messages.WorkerNews, later)] == [2]
