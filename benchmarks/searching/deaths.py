@@ -62,8 +62,9 @@ def measure_takeovers(repeats: int, progress: Progress) -> list[float]:
     found_s: list[float] = []
     with tempfile.TemporaryDirectory() as folder, SearchProcesses(Path(folder), PORT) as swarm:
         study = document("takeovers", 0, 1, time_budget_s=1e6, **STUDY)
+        swarm.start("worker", slots=0)  # the bootstrap: it never proposes, and stays
         swarm.start("run", str(swarm.write_study(study)))
-        for _ in range(TAKEOVER_PEERS):  # the first one is the bootstrap, and stays
+        for _ in range(TAKEOVER_PEERS - 1):
             swarm.start("worker")
         while len(found_s) < repeats:
             alive = [peer for peer in swarm.peers if peer.process.poll() is None]
