@@ -8,6 +8,14 @@ study_file  a StudySpec from the values of a TOML or JSON file
 trial       Trial, TrialReport, TrialResult
 ledger      what was asked, reported and recorded; the same at every peer in the end
 strategies  what to try next: ask and tell
+messages    what peers tell each other; topics: where; batches: cut to fit
+effects     what the machine asks its driver for, and is told
+search      the machine: one peer's part in one study
+standing    who proposes, who else is there, when to take over; succession: in which order
+proposing   one proposer's work in one term; leases: who has which trials
+working     trials lent to this peer
+replica     the ledger's copy here; following: how far the proposer's was read
+study_blobs the submitter's data, and checkpoints
 
 What executes a trial (`swarm.learning.trials`) consumes a `StudySpec` (data, objective, folds,
 epochs_max, seed, trial_limit_s), a `Trial` (model, params), the local path of the study's data

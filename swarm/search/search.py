@@ -18,10 +18,9 @@ from swarm.core.effects import (
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.search import effects, messages
-from swarm.search.batches import batches
-from swarm.search.following import Following, tail
 from swarm.search.ledger import Asked, Closed, Entry, Ledger, Recorded, Reported
 from swarm.search.proposing import Proposing
+from swarm.search.replica import Replica
 from swarm.search.standing import Standing
 from swarm.search.strategies import Load, make_strategy
 from swarm.search.study import NOBODY, StudySpec
@@ -67,16 +66,12 @@ class Search:
         self._effects: list[Effect] = []
         self._blobs = StudyBlobs(me, spec, self._emit)
         self._working = Working(me, spec.id, self._blobs, self._emit)
-        self._following = Following(NOBODY, 0)
-        self._proposer_has: tuple[int, int | None] | None = None
-        """Length and, if told, checksum of the proposer's ledger, by its last word."""
-        self._num_unsynced = 0
+        self._replica = Replica(me, self.ledger, self._emit)
         self._elapsed_s = 0.0
         self._beat_s = float("-inf")
         self._offered_s = float("-inf")
         self._batch_s = float("-inf")
         self._batch_due_s = float("inf")
-        self._num_published = 0
         self._now_s = 0.0
         self._is_to_ask = False
         self._cancels = False
@@ -108,9 +103,7 @@ class Search:
     @property
     def complete(self) -> bool:
         """Whether the ledger here equals the proposer's."""
-        if self.proposing is not None or self._proposer_has == self._has:
-            return True
-        return self._proposer_has == (self._following.next_index, None)
+        return self._replica.is_complete
 
     @property
     def settled(self) -> bool:
@@ -133,26 +126,18 @@ class Search:
             return self.proposing.elapsed_s(self._now_s)
         return self._elapsed_s + self.standing.silent_s(self._now_s)
 
-    @property
-    def _proposer_length(self) -> int:
-        return self._proposer_has[0] if self._proposer_has is not None else 0
-
-    @property
-    def _has(self) -> tuple[int, int]:
-        return len(self.ledger), self.ledger.checksum
-
     # -- life
 
     def _start(self, event: effects.Started) -> None:
         self.slots = event.slots
         self.standing.begin(event.term, self._now_s)
+        self._replica.follow(NOBODY, event.term)
         for entry in event.entries:
             self.ledger.add(entry)
         self._emit(Subscribe(study_topic(self.spec.id)))
         if event.contact is not None:
             self._follow(event.term, event.proposer or event.contact)
-            request = messages.LedgerRequest(self.spec.id, self.me, 0)
-            self._emit(Send(self.standing.proposer, request))
+            self._replica.request(0)
         if event.submits:
             self._propose(patient=False)
         self._set_tick()
@@ -195,7 +180,7 @@ class Search:
     def _tell_what_is_due(self) -> None:
         self._tell_news()
         self._publish_pages()
-        self._read_on()
+        self._replica.read_on(self._now_s)
         if self.proposing is not None and self.proposing.is_behind and not self._is_to_ask:
             self._is_to_ask = True
             self._emit(SetTimer(_ASK, self._now_s + ASK_AFTER_S))
@@ -211,7 +196,7 @@ class Search:
             self.slots if self._blobs.data_is_here else 0,
             self._may_propose and self.slots > 0,
             self._working.held,
-            *self._has,
+            *self._replica.has,
         )
         if self.proposing is not None:
             self.proposing.take_beat(beat, self._now_s)
@@ -232,7 +217,7 @@ class Search:
             self.spec.id,
             self.me,
             self.standing.term,
-            *self._has,
+            *self._replica.has,
             proposing.elapsed_s(self._now_s),
             proposing.members(),
             proposing.num_unsynced(),
@@ -272,13 +257,7 @@ class Search:
         standing.hear(beat.sender, self._now_s)
         standing.members = beat.members
         self._elapsed_s = beat.elapsed_s
-        self._proposer_has = (beat.length, beat.checksum)
-        if self.complete:
-            self._following.all_is_there(self.ledger)
-        elif is_new:
-            self._give(tail(self.ledger))
-        elif self._following.next_index >= beat.length:
-            self._give(self._following.surplus(self.ledger, self._now_s))
+        self._replica.hear(beat, is_new=is_new, now_s=self._now_s)
         if is_new:
             self._connect((beat.sender, *beat.members))
             self._beat()
@@ -294,8 +273,6 @@ class Search:
             self._note("stepped down", f"{proposer} proposes in term {term}")
             self.proposing = None
         self._rise(term, proposer)
-        self._following = Following(proposer, term)
-        self._proposer_has = None
 
     def _propose(self, *, patient: bool) -> None:
         """Begin a term of our own.
@@ -313,7 +290,6 @@ class Search:
         self._rise(self.standing.term + 1, self.me)
         term = self.standing.term
         self._note("proposes", f"term {term}, {len(self.ledger.results)} results so far")
-        self._num_published = len(self.ledger)
         self.proposing = Proposing(
             self.spec,
             self.me,
@@ -334,6 +310,7 @@ class Search:
         if term != self.standing.term:
             self._emit(effects.SaveTerm(term))
         self.standing.follow(term, proposer, self._now_s)
+        self._replica.follow(proposer, term)
 
     def _take_over_if_due(self) -> None:
         able = self._may_propose and self.slots and self.proposing is None
@@ -369,53 +346,25 @@ class Search:
         return True
 
     def _take_page(self, page: messages.LedgerPage) -> None:
-        following = self._following
-        if self.proposing is not None or page.sender != following.source:
-            return
-        if page.term != following.term:
+        if self.proposing is not None or not self._is_of_proposer(page.sender, page.term):
             return
         self.standing.hear(page.sender, self._now_s)
-        for entry in following.take(page):
-            if self.ledger.adopt(entry):
-                self._took(entry)
-        if page.length > self._proposer_length:
-            self._proposer_has = (page.length, None)  # its checksum comes with its next beat
-        if self.closed and following.next_index == page.length:
+        for entry in self._replica.take(page):
+            self._took(entry)
+        if self.closed and self.complete:
             self._beat()  # it waits for us to have all
 
-    def _read_on(self) -> None:
-        following = self._following
-        if self.proposing is None and following.wants(self._proposer_length, self._now_s):
-            request = messages.LedgerRequest(self.spec.id, self.me, following.next_index)
-            self._emit(Send(following.source, request))
-
     def _take_request(self, request: messages.LedgerRequest) -> None:
-        if self.proposing is None and not self.closed:
-            return
-        rest = self.ledger.entries[request.start : request.start + messages.BATCH_MAX]
-        piece = next(batches(rest), ())
-        start = min(request.start, len(self.ledger))
-        self._emit(Send(request.sender, self._page(start, piece)))
-
-    def _page(self, start: int, entries: tuple[Entry, ...]) -> messages.LedgerPage:
-        term = self.standing.term
-        return messages.LedgerPage(self.spec.id, self.me, term, start, entries, len(self.ledger))
+        if self.proposing is not None or self.closed:
+            self._replica.answer(request)
 
     def _publish_pages(self) -> None:
-        if self.proposing is None or self._num_published == len(self.ledger):
+        if self.proposing is None or self._replica.is_published:
             return
-        if not self.closed and not self._may_tell(PAGES_EVERY_S):
-            return
-        for piece in batches(self.ledger.entries[self._num_published :]):
-            self._publish(self._page(self._num_published, piece))
-            self._num_published += len(piece)
-        if self.closed:
-            self._beat()
-
-    def _give(self, entries: list[Entry]) -> None:
-        for piece in batches(entries):
-            gift = messages.LedgerGift(self.spec.id, self.me, self.standing.term, piece)
-            self._emit(Send(self.standing.proposer, gift))
+        if self.closed or self._may_tell(PAGES_EVERY_S):
+            self._replica.publish()
+            if self.closed:
+                self._beat()
 
     def _take_gift(self, gift: messages.LedgerGift) -> None:
         if self.proposing is not None:

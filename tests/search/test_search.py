@@ -537,3 +537,32 @@ def _lent_to(peer: PeerId, effects: list[Effect]) -> list[Trial]:
         if isinstance(effect.message, messages.Leases)
         for lease in effect.message.leases
     ]
+
+
+def test_who_comes_back_to_a_study_that_is_over_hands_out_all_of_it(study: StudySpec) -> None:
+    trial = Worker(study).trials[0]
+    entries = (Asked(trial), Recorded(complete(trial)), Closed("done", OTHER))
+    search = Search(ME, study)
+    search.handle(Started(1, entries, term=7), 0.0)
+
+    (offer,) = sent(messages.StudyOffer, search.handle(messages.StudyQuery(THIRD), 1.0))
+    (page,) = sent(
+        messages.LedgerPage, search.handle(messages.LedgerRequest(study.id, THIRD, 0), 1.1)
+    )
+    looker = Search(THIRD, study)
+    looker.handle(Started(0, term=offer.term, contact=ME, proposer=offer.proposer), 2.0)
+    assert not looker.complete
+    looker.handle(page, 2.1)
+
+    assert looker.complete
+    assert looker.ledger.checksum == search.ledger.checksum
+
+
+def test_a_stranger_s_gift_is_not_taken(study: StudySpec) -> None:
+    proposer = Proposer(study)
+    (own,) = [t for t in proposer.search.ledger.trials.values() if t.number == 0]
+    forged = (Recorded(complete(own, 1.0, THIRD)),)
+
+    proposer.search.handle(messages.LedgerGift(study.id, THIRD, 1, forged), 1.0)
+
+    assert not proposer.search.ledger.results

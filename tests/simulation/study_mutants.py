@@ -101,12 +101,9 @@ STUDY_MUTANTS = (
     Mutant(
         "no-gifts",
         "none lost",
-        "search.py",
-        "        elif is_new:\n"
-        "            self._give(tail(self.ledger))\n"
-        "        elif self._following.next_index >= beat.length:\n"
-        "            self._give(self._following.surplus(self.ledger, self._now_s))\n",
-        "",
+        "replica.py",
+        "for piece in batches(entries):",
+        "for piece in ():",
         ("study-partition", "study-proposer-dies", "study-restarts"),
         package="search",
     ),
