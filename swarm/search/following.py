@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from swarm.core.ids import PeerId
 from swarm.search.batches import MESSAGE_BYTES_MAX, size_bytes
 from swarm.search.ledger import Entry, EntryKey, Ledger, entry_key
-from swarm.search.messages import BATCH_MAX, LedgerPage
+from swarm.search.messages import BATCH_MAX, StudyLedgerPage
 
 ASK_AGAIN_AFTER_S = 1.0
 GIVE_AGAIN_AFTER_S = 2.0
@@ -32,7 +32,7 @@ class Following:
         self.next_index = len(ledger)
         self._confirmed = {entry_key(entry) for entry in ledger.entries}
 
-    def take(self, page: LedgerPage) -> Sequence[Entry]:
+    def take(self, page: StudyLedgerPage) -> Sequence[Entry]:
         """The part of a page that comes next; empty if something before it is missing."""
         if page.start > self.next_index:
             return ()

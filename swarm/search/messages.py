@@ -158,7 +158,7 @@ class WorkerNews(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerPage(Event):
+class StudyLedgerPage(Event):
     """Entries of the sender's ledger from `start` on; published when new, sent when asked for."""
 
     study: StudyId
@@ -177,7 +177,7 @@ class LedgerPage(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerRequest(Event):
+class StudyLedgerRequest(Event):
     """`sender` asks for a page from `start` on."""
 
     study: StudyId

@@ -11,9 +11,9 @@ from swarm.search.ledger import Entry, Ledger
 from swarm.search.messages import (
     BATCH_MAX,
     LedgerGift,
-    LedgerPage,
-    LedgerRequest,
     ProposerBeat,
+    StudyLedgerPage,
+    StudyLedgerRequest,
 )
 from swarm.search.study import NOBODY
 from swarm.search.topics import study_topic
@@ -69,7 +69,7 @@ class Replica:
         elif self._following.next_index >= beat.length:
             self._give(self._following.surplus(self._ledger, now_s))
 
-    def take(self, page: LedgerPage) -> list[Entry]:
+    def take(self, page: StudyLedgerPage) -> list[Entry]:
         """Take in a page of the proposer's; return the entries that changed the ledger."""
         following = self._following
         if (page.sender, page.term) != (following.source, following.term):
@@ -87,10 +87,10 @@ class Replica:
 
     def request(self, start: int) -> None:
         """Ask the proposer for the page that begins here."""
-        request = LedgerRequest(self._study, self._me, start)
+        request = StudyLedgerRequest(self._study, self._me, start)
         self._emit(Send(self._following.source, request))
 
-    def answer(self, request: LedgerRequest) -> None:
+    def answer(self, request: StudyLedgerRequest) -> None:
         """Send the page that was asked for."""
         start = min(request.start, len(self._ledger))
         piece = next(batches(self._ledger.entries[start : start + BATCH_MAX]), ())
@@ -107,9 +107,9 @@ class Replica:
     def _proposer_length(self) -> int:
         return self._proposer_has[0] if self._proposer_has is not None else 0
 
-    def _page(self, start: int, entries: tuple[Entry, ...]) -> LedgerPage:
+    def _page(self, start: int, entries: tuple[Entry, ...]) -> StudyLedgerPage:
         term = self._following.term
-        return LedgerPage(self._study, self._me, term, start, entries, len(self._ledger))
+        return StudyLedgerPage(self._study, self._me, term, start, entries, len(self._ledger))
 
     def _give(self, entries: Sequence[Entry]) -> None:
         for piece in batches(entries):

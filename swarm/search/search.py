@@ -345,7 +345,7 @@ class Search:
                 self._note("closed", entry.reason)
         return True
 
-    def _take_page(self, page: messages.LedgerPage) -> None:
+    def _take_page(self, page: messages.StudyLedgerPage) -> None:
         if self.proposing is not None or not self._is_of_proposer(page.sender, page.term):
             return
         self.standing.hear(page.sender, self._now_s)
@@ -354,7 +354,7 @@ class Search:
         if self.closed and self.complete:
             self._beat()  # it waits for us to have all
 
-    def _take_request(self, request: messages.LedgerRequest) -> None:
+    def _take_request(self, request: messages.StudyLedgerRequest) -> None:
         if self.proposing is not None or self.closed:
             self._replica.answer(request)
 
@@ -492,8 +492,8 @@ _HANDLERS: dict[type[Event], Callable[[Search, Any], None]] = {
     messages.Leases: Search._take_leases,
     messages.StopTrials: Search._take_stop,
     messages.WorkerNews: Search._take_news,
-    messages.LedgerPage: Search._take_page,
-    messages.LedgerRequest: Search._take_request,
+    messages.StudyLedgerPage: Search._take_page,
+    messages.StudyLedgerRequest: Search._take_request,
     messages.LedgerGift: Search._take_gift,
     messages.CancelStudy: Search._take_cancel,
     messages.LeaveStudy: lambda search, message: search._lose(message.sender),

@@ -217,7 +217,7 @@ def test_the_study_is_over_when_every_trial_has_a_result() -> None:
     effects = search.handle(TrialFinished(complete(second.trial)), 2.0)
 
     assert search.ledger.closed == Closed("done", ME)
-    assert [p.entries[-1] for p in published(messages.LedgerPage, effects)][-1] == Closed(
+    assert [p.entries[-1] for p in published(messages.StudyLedgerPage, effects)][-1] == Closed(
         "done", ME
     )
     assert search.settled
@@ -243,7 +243,7 @@ def test_pages_are_published_at_most_five_times_a_second(study: StudySpec) -> No
     soon = proposer.search.handle(proposer.news((second,)), 1.1)
     later = proposer.search.handle(TimerFired("batch"), 1.2)
 
-    pages = [len(published(messages.LedgerPage, e)) for e in (at_once, soon, later)]
+    pages = [len(published(messages.StudyLedgerPage, e)) for e in (at_once, soon, later)]
     assert pages == [1, 0, 1]
     assert SetTimer("batch", 1.2) in soon
 
@@ -275,7 +275,9 @@ def test_a_lease_is_run_and_held_until_its_result_is_in_the_ledger(study: StudyS
     assert [n.results for n in sent(messages.WorkerNews, told)] == [(complete(trial),)]
     assert [n.results for n in sent(messages.WorkerNews, again)] == [(complete(trial),)]
     assert worker.search.held == (trial.id,)
-    page = messages.LedgerPage(study.id, OTHER, 1, 0, (Asked(trial), Recorded(complete(trial))), 2)
+    page = messages.StudyLedgerPage(
+        study.id, OTHER, 1, 0, (Asked(trial), Recorded(complete(trial))), 2
+    )
     worker.search.handle(page, 3.2)
     assert worker.search.held == ()
 
@@ -286,7 +288,7 @@ def test_leases_pages_and_stops_of_anybody_else_are_ignored(study: StudySpec) ->
     worker.search.handle(worker.leases(trial), 0.2)
     forged: list[Event] = [
         worker.leases(worker.trials[1], sender=THIRD),
-        messages.LedgerPage(study.id, THIRD, 1, 0, (Asked(trial), Closed("done", THIRD)), 2),
+        messages.StudyLedgerPage(study.id, THIRD, 1, 0, (Asked(trial), Closed("done", THIRD)), 2),
         messages.StopTrials(study.id, THIRD, 1, (trial.id,)),
         replace(worker.leases(worker.trials[1]), term=0),
     ]
@@ -327,7 +329,9 @@ def test_a_trial_somebody_else_finished_is_dropped(study: StudySpec) -> None:
     worker.search.handle(worker.leases(trial), 0.2)
     entries = (Asked(trial), Recorded(complete(trial, peer=THIRD)))
 
-    effects = worker.search.handle(messages.LedgerPage(study.id, OTHER, 1, 0, entries, 2), 0.5)
+    effects = worker.search.handle(
+        messages.StudyLedgerPage(study.id, OTHER, 1, 0, entries, 2), 0.5
+    )
 
     assert of(DropTrial, effects) == [DropTrial(trial.id)]
 
@@ -386,11 +390,11 @@ def test_who_lacks_the_study_s_data_fetches_it_and_offers_no_slots_until_then() 
 def test_a_gap_in_the_ledger_is_asked_for(study: StudySpec) -> None:
     worker = Worker(study)
     entries = tuple(Asked(trial) for trial in worker.trials)
-    page = messages.LedgerPage(study.id, OTHER, 1, 5, entries, 8)
+    page = messages.StudyLedgerPage(study.id, OTHER, 1, 5, entries, 8)
 
     effects = worker.search.handle(page, 0.5)
 
-    assert [r.start for r in sent(messages.LedgerRequest, effects)] == [0]
+    assert [r.start for r in sent(messages.StudyLedgerRequest, effects)] == [0]
     assert not worker.search.ledger.trials
 
 
@@ -443,7 +447,7 @@ def test_the_heir_does_not_ask_again_for_what_others_still_run(study: StudySpec)
 def test_what_nobody_runs_any_more_is_lent_again(study: StudySpec) -> None:
     heir = Worker(study)
     heir.search.handle(
-        messages.LedgerPage(study.id, OTHER, 1, 0, (Asked(heir.trials[0]),), 1), 0.3
+        messages.StudyLedgerPage(study.id, OTHER, 1, 0, (Asked(heir.trials[0]),), 1), 0.3
     )
     heir.search.standing.members = (ME, OTHER)
 
@@ -547,7 +551,8 @@ def test_who_comes_back_to_a_study_that_is_over_hands_out_all_of_it(study: Study
 
     (offer,) = sent(messages.StudyOffer, search.handle(messages.StudyQuery(THIRD), 1.0))
     (page,) = sent(
-        messages.LedgerPage, search.handle(messages.LedgerRequest(study.id, THIRD, 0), 1.1)
+        messages.StudyLedgerPage,
+        search.handle(messages.StudyLedgerRequest(study.id, THIRD, 0), 1.1),
     )
     looker = Search(THIRD, study)
     looker.handle(Started(0, term=offer.term, contact=ME, proposer=offer.proposer), 2.0)

@@ -38,7 +38,9 @@ class Liar(Search):
         news = messages.WorkerNews(study, self.me, reports, results)
         entries = tuple(self.ledger.entries[-5:])
         length = len(self.ledger)
-        page = messages.LedgerPage(study, self.me, term, length - len(entries), entries, length)
+        page = messages.StudyLedgerPage(
+            study, self.me, term, length - len(entries), entries, length
+        )
         forged = [replace(trial, number=trial.number + 1000) for trial in victims]
         leases = messages.Leases(study, self.me, term, tuple(map(messages.Lease, forged)))
         stop = messages.StopTrials(study, self.me, term, tuple(trial.id for trial in trials[-5:]))

@@ -17,7 +17,7 @@ from swarm.peer.search.desk import Desk, Interest
 from swarm.peer.search.settings import SearchSettings
 from swarm.search.effects import CancelRequested
 from swarm.search.ledger import Closed
-from swarm.search.messages import LedgerPage, StudyOffer
+from swarm.search.messages import StudyLedgerPage, StudyOffer
 from swarm.search.study import StudyId, StudySpec
 from swarm.search.study_file import parse_study
 
@@ -65,7 +65,7 @@ def offer(spec: StudySpec, closed: bool = False) -> StudyOffer:
 
 
 def end(desk: Desk, spec: StudySpec) -> None:
-    page = LedgerPage(spec.id, OTHER, 1, 0, (Closed("done", OTHER),), 1)
+    page = StudyLedgerPage(spec.id, OTHER, 1, 0, (Closed("done", OTHER),), 1)
     desk.handle(page)
 
 
