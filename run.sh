@@ -5,13 +5,19 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
     cat <<'TEXT'
-./run.sh [option...]          set up what is missing, then start six peers and a page to watch them
+./run.sh [option...]          set up what is missing, then start six peers and a page to watch them: in containers
+                              where a Docker engine answers, else as processes (--docker, --no-docker insist)
+./run.sh status               the peers of the run that is going on
+./run.sh logs [peer]          their log lines, as they come
+./run.sh shell <peer>         a shell where that peer lives
+./run.sh stop                 end the run; it keeps what it has
 ./run.sh test                 set up what tests need, then run all that CI runs
 ./run.sh test pytest-arg...   ... or just pytest with these arguments
 ./run.sh check                the quick part: linters, types, import contracts, fast tests
 ./run.sh setup                only set up
 
-Everything is installed into .venv/ and dashboard/node_modules/; pre/ looks after system packages.
+Everything is installed into .venv/ and dashboard/node_modules/; pre/ looks after system packages. Where Docker runs
+the peers, this machine itself gets only a small environment, in .cache/launcher/.
 
 TEXT
 }
@@ -42,6 +48,35 @@ is_installed() { # recipe stamp
 has_python() { # run|test
     is_installed python_recipe .venv/.made-for-test ||
         { [[ $1 == run ]] && is_installed python_recipe .venv/.made-for-run; }
+}
+
+# What it takes to start containers and to watch them; TensorFlow, libp2p and the page are in the image.
+launcher_needs=(base58 numpy platformdirs psutil rich trio typer)
+launcher_recipe() { pwd; printf '%s\n' "${launcher_needs[@]}"; cat constraints.txt; }
+
+set_up_launcher() {
+    local venv=.cache/launcher
+    if is_installed launcher_recipe $venv/.made; then return; fi
+    say "Making $venv/: what it takes to start containers"
+    "$(find_python)" -m venv --clear $venv
+    $venv/bin/python -m pip install --disable-pip-version-check -q -c constraints.txt "${launcher_needs[@]}"
+    launcher_recipe >$venv/.made
+}
+
+# Whether containers may be meant; the launcher decides, and says why.
+may_use_docker() { # argument...
+    local argument
+    for argument; do
+        if [[ $argument == --no-docker ]]; then return 1; fi
+        if [[ $argument == --docker ]]; then return 0; fi
+    done
+    command -v docker >/dev/null && timeout 10 docker version >/dev/null 2>&1
+}
+
+# Starts a module of the launcher in whichever environment is there.
+launch() { # python module argument...
+    export PYTHONPATH=$PWD
+    exec "$1" -m "${@:2}"
 }
 
 has_node() { # run|test
@@ -155,8 +190,19 @@ test)
     everything
     finish
     ;;
+stop | status | logs | shell)
+    if has_python run; then
+        launch .venv/bin/python swarm.peer.launch.control "$@"
+    fi
+    set_up_launcher
+    launch .cache/launcher/bin/python swarm.peer.launch.control "$@"
+    ;;
 *)
+    if ! has_python run && may_use_docker "$@"; then
+        set_up_launcher
+        launch .cache/launcher/bin/python swarm.peer.launch "$@"
+    fi
     set_up run
-    exec .venv/bin/python -m swarm.peer.launch "$@"
+    launch .venv/bin/python swarm.peer.launch "$@"
     ;;
 esac

@@ -1,4 +1,7 @@
-"""Prints what pyproject.toml requires, a line each: so that a change of our own code installs nothing again."""
+"""Prints what pyproject.toml requires, a line each.
+
+Installed from that list, libraries stay in their layer when only our own code has changed.
+"""
 
 import tomllib
 

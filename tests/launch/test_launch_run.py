@@ -16,7 +16,7 @@ import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 
-SMALL = ("--dataset", "digits", "--model", "mlp", "--peers", "3", "--no-dashboard")
+SMALL = ("--dataset", "digits", "--model", "mlp", "--peers", "3", "--no-dashboard", "--no-docker")
 RUN_WITHIN_S = 240
 GONE_WITHIN_S = 15
 

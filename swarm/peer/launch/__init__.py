@@ -4,7 +4,13 @@ settings      what a user can set for a run
 addresses     free ports for the peers, and whether the dashboard's port is free
 dataset       has the data on disk before anything starts
 programs      the command lines of the peers and of the dashboard
-backend       Backend: where programs run; LocalProcesses is one, containers will be another
+backend       Backend: where programs run; LocalProcesses is one
+containers    Containers is the other: docker/compose.yaml
+engine        the Docker on this machine
+image         builds the image that containers run from
+choice        which of the two, and why
+record        what other commands know of a run that is going on
+control       those commands: stop, status, logs, shell
 attached      runs in each process: ends it when the launcher is gone, however that happened
 log_lines     what the peers say, parsed
 progress      Progress: what has happened so far, from the peers' log lines

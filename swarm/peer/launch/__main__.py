@@ -9,6 +9,8 @@ import trio
 import typer
 
 from swarm.peer.command import run_command
+from swarm.peer.launch.backend import Backend
+from swarm.peer.launch.choice import choose_backend
 from swarm.peer.launch.display import open_display
 from swarm.peer.launch.launcher import EXIT_INTERRUPTED, Launcher
 from swarm.peer.launch.settings import LaunchSettings
@@ -32,6 +34,9 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
     once: Annotated[
         bool, typer.Option("--once", help="End when the rounds are done.")
     ] = _DEFAULTS.once,
+    docker: Annotated[
+        bool, typer.Option("--docker", help="Use containers, or say why that is impossible.")
+    ] = False,
     no_docker: Annotated[
         bool, typer.Option("--no-docker", help="Use local processes even where Docker runs.")
     ] = False,
@@ -103,11 +108,12 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         runs_dir=runs_dir,
         verbose=verbose,
     )
-    return trio.run(_launch, settings, no_docker)
+    backend, why = choose_backend(str(model), docker=docker, no_docker=no_docker)
+    return trio.run(_launch, settings, backend, why)
 
 
-async def _launch(settings: LaunchSettings, no_docker: bool) -> int:
-    return await Launcher(settings, open_display(), no_docker=no_docker).run()
+async def _launch(settings: LaunchSettings, backend: Backend, why: str) -> int:
+    return await Launcher(settings, open_display(), backend, why).run()
 
 
 if __name__ == "__main__":

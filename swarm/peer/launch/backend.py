@@ -1,31 +1,42 @@
-"""Backend: where the programs of a run run. LocalProcesses is the only one so far."""
+"""Backend: where the programs of a run run; LocalProcesses, and `containers.Containers`."""
 
 import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from subprocess import PIPE
-from typing import Protocol
+from typing import Any, Protocol
 
 import trio
 
-from swarm.peer.launch.programs import Program
+from swarm.learning.datasets import ResolvedDataset
+from swarm.learning.jobs import Progress
+from swarm.peer.fork_server import is_supported, new_socket_path
+from swarm.peer.launch.addresses import free_ports
+from swarm.peer.launch.dataset import have_dataset
+from swarm.peer.launch.programs import (
+    Program,
+    dashboard_program,
+    fork_server_program,
+    peer_programs,
+)
+from swarm.peer.launch.settings import LaunchSettings
+from swarm.peer.launch.summary import usage
 
 LINE_BYTES_MAX = 65_536
 """A program that never ends its line must not fill our memory."""
 
 OnLine = Callable[[str], None]
+OnProgress = Callable[[Progress], None]
+Say = Callable[[str], None]
 
 
 class Running(Protocol):
     """A program that was started."""
-
-    @property
-    def pid(self) -> int:
-        """Its process id, for people."""
-        ...
 
     async def wait(self) -> int:
         """Wait until it has ended and all its output was handed on; the exit code.
@@ -43,11 +54,47 @@ class Running(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The programs of one run."""
+
+    peers: list[Program]
+    """The first starts the session."""
+    dashboard: Program | None
+    fork_server: Program | None = None
+    """To be started before the peers, and stopped after them."""
+
+
 class Backend(Protocol):
-    """Starts programs; each is stopped or killed through what `start` returns."""
+    """Starts programs; each is stopped or killed through what `start` returns.
+
+    Its methods are called in the order in which they stand here.
+    """
 
     name: str
     """For people, as in "local processes"."""
+
+    async def prepare(self, settings: LaunchSettings, say: Say) -> None:
+        """Find out whether the run is possible, and get ready for it."""
+        ...
+
+    async def have_dataset(
+        self, settings: LaunchSettings, name: str, progress: OnProgress
+    ) -> ResolvedDataset:
+        """Have a built-in data set where the peers will look for it."""
+        ...
+
+    async def lay_out(
+        self, settings: LaunchSettings, session: Mapping[str, Any], run: Path
+    ) -> Layout:
+        """The programs to start.
+
+        Args:
+            settings: What the user wants.
+            session: Fields of the session.
+            run: Folder for what the run leaves.
+        """
+        ...
 
     async def start(
         self, nursery: trio.Nursery, program: Program, on_line: OnLine, on_output: OnLine
@@ -62,11 +109,55 @@ class Backend(Protocol):
         """
         ...
 
+    async def collect(self, programs: Sequence[Program]) -> None:
+        """Have the peers' reports and models where the programs say they are."""
+        ...
+
+    async def close(self) -> None:
+        """Remove what the run no longer needs; all programs have ended."""
+        ...
+
+    def usage(self, settings: LaunchSettings, run: Path, dataset: str) -> list[str]:
+        """Shell lines that load and evaluate the model; they work when pasted."""
+        ...
+
 
 class LocalProcesses:
     """Each program is a process of this machine, on a lifeline; see `attached`."""
 
     name = "local processes"
+
+    def __init__(self) -> None:
+        self._ports: tuple[int, ...] = ()
+        self._socket: Path | None = None
+
+    async def prepare(self, settings: LaunchSettings, say: Say) -> None:
+        """Find free ports.
+
+        Raises:
+            ConfigurationError: There are too few.
+        """
+        avoid = frozenset({settings.port})
+        self._ports = free_ports(settings.base_port, settings.peers, avoid)
+
+    async def have_dataset(
+        self, settings: LaunchSettings, name: str, progress: OnProgress
+    ) -> ResolvedDataset:
+        """See `dataset.have_dataset`."""
+        return await have_dataset(settings.data_dir, settings.cache_dir, name, progress)
+
+    async def lay_out(
+        self, settings: LaunchSettings, session: Mapping[str, Any], run: Path
+    ) -> Layout:
+        """Peers, dashboard, and a server that forks the peers' workers where that works."""
+        self._socket = new_socket_path() if is_supported() else None
+        return Layout(
+            peers=peer_programs(settings, session, run, self._ports, self._socket),
+            dashboard=dashboard_program(settings, run, self._ports)
+            if settings.dashboard
+            else None,
+            fork_server=fork_server_program(run, self._socket) if self._socket else None,
+        )
 
     async def start(
         self, nursery: trio.Nursery, program: Program, on_line: OnLine, on_output: OnLine
@@ -86,24 +177,23 @@ class LocalProcesses:
         nursery.start_soon(running.live, program, on_line, on_output)
         return running
 
+    async def collect(self, programs: Sequence[Program]) -> None:
+        """Nothing to do: the peers write there themselves."""
 
-def choose_backend(*, no_docker: bool) -> tuple[Backend, str]:
-    """The backend for this machine, and why."""
-    if no_docker:
-        return LocalProcesses(), "--no-docker"
-    if shutil.which("docker") is not None:
-        return LocalProcesses(), "containers are not supported yet"
-    return LocalProcesses(), "there is no Docker here"
+    async def close(self) -> None:
+        """Remove the fork server's socket, if it was killed while it loaded."""
+        if self._socket is not None:
+            shutil.rmtree(self._socket.parent, ignore_errors=True)
+
+    def usage(self, settings: LaunchSettings, run: Path, dataset: str) -> list[str]:
+        """See `summary.usage`."""
+        return usage(run, dataset, settings.data_dir)
 
 
 class _LocalProcess:
     def __init__(self, process: trio.Process) -> None:
         self._process = process
         self._ended = trio.Event()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
 
     async def wait(self) -> int:
         await self._ended.wait()
@@ -131,8 +221,8 @@ class _LocalProcess:
                     on_line(line)
 
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(_read_lines, process.stderr, keep)
-                    nursery.start_soon(_read_lines, process.stdout, on_output)
+                    nursery.start_soon(read_lines, process.stderr, keep)
+                    nursery.start_soon(read_lines, process.stdout, on_output)
                     await process.wait()
                     self._kill_group()  # its children, who would hold the pipes open
         finally:
@@ -146,7 +236,8 @@ class _LocalProcess:
             os.killpg(self._process.pid, signal.SIGKILL)
 
 
-async def _read_lines(stream: trio.abc.ReceiveStream, on_line: OnLine) -> None:
+async def read_lines(stream: trio.abc.ReceiveStream, on_line: OnLine) -> None:
+    """Hand on a stream line by line, until it ends."""
     rest = b""
     async for data in stream:
         *lines, rest = (rest + data).split(b"\n")

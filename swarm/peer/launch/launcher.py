@@ -1,6 +1,5 @@
 """Launcher: one run, from the first process to the last."""
 
-import shutil
 import signal
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -13,19 +12,13 @@ import trio
 from swarm.core.errors import ConfigurationError, StorageError
 from swarm.core.session import SessionSpec, dataset_label
 from swarm.learning.datasets import ResolvedDataset
-from swarm.peer.fork_server import is_supported, new_socket_path
-from swarm.peer.launch.addresses import check_dashboard_port, free_ports
-from swarm.peer.launch.backend import Running, choose_backend
-from swarm.peer.launch.dataset import have_dataset
+from swarm.peer.launch.addresses import check_dashboard_port
+from swarm.peer.launch.backend import Backend, Layout, Running
 from swarm.peer.launch.display import Display
 from swarm.peer.launch.log_lines import parse_log_line
-from swarm.peer.launch.programs import (
-    Program,
-    dashboard_program,
-    fork_server_program,
-    peer_programs,
-)
-from swarm.peer.launch.progress import Progress, session_title
+from swarm.peer.launch.programs import Program
+from swarm.peer.launch.progress import Detail, Progress, session_title
+from swarm.peer.launch.record import RunRecord
 from swarm.peer.launch.settings import LaunchSettings
 from swarm.peer.launch.summary import (
     Outcome,
@@ -33,7 +26,6 @@ from swarm.peer.launch.summary import (
     make_summary,
     read_reports,
     summary_table,
-    usage,
     write_results,
 )
 from swarm.peer.settings import make_spec
@@ -56,13 +48,14 @@ EXIT_FAILED, EXIT_MISTAKE, EXIT_INTERRUPTED = 1, 2, 130
 class Launcher:
     """Starts the programs, listens to them, and ends with their results on disk."""
 
-    def __init__(self, settings: LaunchSettings, display: Display, *, no_docker: bool) -> None:
+    def __init__(
+        self, settings: LaunchSettings, display: Display, backend: Backend, why: str
+    ) -> None:
         self._settings = settings
         self._display = display
-        self._backend, self._why = choose_backend(no_docker=no_docker)
+        self._backend, self._why = backend, why
         self._programs: list[Program] = []
         self._running: dict[str, Running] = {}
-        self._socket: Path | None = None
         self._fork_server: Running | None = None
         self._first_listens = trio.Event()
         self._over = trio.Event()
@@ -90,21 +83,26 @@ class Launcher:
         spec = make_spec(_checkable(settings.session), min_peers=settings.peers)
         if settings.dashboard:
             check_dashboard_port(settings.port)
-        ports = free_ports(settings.base_port, settings.peers, frozenset({settings.port}))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_signals)
-            dataset = await self._unless_interrupted(partial(self._have_dataset, spec.dataset))
             code = EXIT_INTERRUPTED
+            dataset = await self._unless_interrupted(partial(self._prepare, spec.dataset))
             if dataset is not None:
-                code = await self._launch(nursery, spec, dataset, ports)
+                try:
+                    code = await self._launch(nursery, spec, dataset)
+                finally:
+                    await self._backend.close()
             nursery.cancel_scope.cancel()
         return code
 
     # -- before
 
-    async def _have_dataset(self, name: str) -> ResolvedDataset:
+    async def _prepare(self, name: str) -> ResolvedDataset:
+        await self._backend.prepare(self._settings, lambda text: self._display.say(Detail(text)))
         self._display.say(f"looking for the data set {dataset_label(name)}")
-        dataset = await have_dataset(self._settings, name, self._display.dataset_progress)
+        dataset = await self._backend.have_dataset(
+            self._settings, name, self._display.dataset_progress
+        )
         if dataset.reason:
             self._display.say(dataset.reason, loud=True)
             self._display.say("TRAINING ON GENERATED IMAGES INSTEAD", loud=True)
@@ -136,14 +134,14 @@ class Launcher:
         nursery: trio.Nursery,
         spec: SessionSpec,
         dataset: ResolvedDataset,
-        ports: tuple[int, ...],
     ) -> int:
         settings = self._settings
         run = self._make_run_folder()
         session = {**settings.session, "dataset": dataset.name, "min_peers": settings.peers}
         session["rounds"] = spec.rounds
-        self._socket = new_socket_path() if is_supported() else None
-        self._programs = peer_programs(settings, session, run, ports, self._socket)
+        layout = await self._backend.lay_out(settings, session, run)
+        self._programs = layout.peers
+        RunRecord.of(self._backend, settings, layout).write(run)
         self._progress = Progress([program.name for program in self._programs], spec.rounds)
         self._outcome = partial(Outcome, dataset=dataset, model=spec.model)
         self._display.say(
@@ -152,26 +150,26 @@ class Launcher:
         )
         title = session_title(spec.model, dataset.name)
         with self._display.watching(self._progress, title):
-            await self._unless_interrupted(partial(self._start_all, nursery, run, ports))
+            await self._unless_interrupted(partial(self._start_all, nursery, layout))
             nursery.start_soon(self._write_when_done, run)
             nursery.start_soon(self._end_stragglers)
             await self._over.wait()
             await self._stop_all()
-        self._write(run)
+        await self._write(run)
         self._display.print(f"All processes have ended. What is left of this run: {run}/")
         return self._exit_code()
 
-    async def _start_all(self, nursery: trio.Nursery, run: Path, ports: tuple[int, ...]) -> None:
-        if self._socket is not None:
-            await self._start_fork_server(nursery, fork_server_program(run, self._socket))
+    async def _start_all(self, nursery: trio.Nursery, layout: Layout) -> None:
+        if layout.fork_server is not None:
+            await self._start_fork_server(nursery, layout.fork_server)
         first, *others = self._programs
         await self._start_peer(nursery, first)
         with trio.move_on_after(FIRST_PEER_WITHIN_S):
             await self._first_listens.wait()
         for program in others:
             await self._start_peer(nursery, program)
-        if self._settings.dashboard:
-            await self._start_dashboard(nursery, dashboard_program(self._settings, run, ports))
+        if layout.dashboard is not None:
+            await self._start_dashboard(nursery, layout.dashboard)
 
     async def _start_fork_server(self, nursery: trio.Nursery, program: Program) -> None:
         """Return once it listens: it loads while the peers start; without it they do as well."""
@@ -252,7 +250,7 @@ class Launcher:
         await self._rounds_done.wait()
         with trio.move_on_after(EXPORTED_WITHIN_S):
             await self._all_exported.wait()
-        self._write(run)
+        await self._write(run)
         page = "the page stays live; " if self._settings.dashboard else ""
         self._display.say(f"the rounds are done: {page}press Ctrl-C to end")
 
@@ -284,16 +282,16 @@ class Launcher:
         await self._stop_fork_server()
 
     async def _stop_fork_server(self) -> None:
-        if self._fork_server is None or self._socket is None:
+        if self._fork_server is None:
             return
         self._fork_server.stop()
         with trio.move_on_after(FORK_SERVER_STOP_WITHIN_S):
             await self._fork_server.wait()
         self._fork_server.kill()
         await self._fork_server.wait()
-        shutil.rmtree(self._socket.parent, ignore_errors=True)  # if it was killed while it loaded
 
-    def _write(self, run: Path) -> None:
+    async def _write(self, run: Path) -> None:
+        await self._backend.collect(self._programs)
         now_s = self._done_s if self._done_s is not None else trio.current_time()
         outcome = self._outcome(
             session=self._progress.session, wall_seconds=now_s - self._started_s
@@ -310,7 +308,7 @@ class Launcher:
         if has_model and not self._told_usage:
             self._told_usage = True
             self._display.print("Load the model, and evaluate it on the whole test set:")
-            for line in usage(run, outcome.dataset.name, self._settings.data_dir):
+            for line in self._backend.usage(self._settings, run, outcome.dataset.name):
                 self._display.print(f"  {line}")
 
     def _exit_code(self) -> int:
