@@ -92,15 +92,7 @@ class SwarmProcesses:
             if peer.process.poll() is None:
                 peer.process.terminate()
         for peer in self.peers:
-            try:
-                peer.process.wait(STOP_WITHIN_S)
-            except subprocess.TimeoutExpired:
-                peer.process.kill()
-                peer.process.wait()
-            if peer.reader is not None:
-                peer.reader.join(STOP_WITHIN_S)
-            if peer.process.stderr is not None:
-                peer.process.stderr.close()
+            self._finish(peer)
         if self._fork_server is not None:
             try:
                 self._fork_server.communicate(timeout=STOP_WITHIN_S)  # it ends when stdin closes
@@ -108,6 +100,18 @@ class SwarmProcesses:
                 self._fork_server.kill()
                 self._fork_server.communicate()
         self._folder.cleanup()
+
+    def _finish(self, peer: PeerProcess) -> None:
+        """Wait for a process that was asked to end, and for the last of its lines."""
+        try:
+            peer.process.wait(STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            peer.process.kill()
+            peer.process.wait()
+        if peer.reader is not None:
+            peer.reader.join(STOP_WITHIN_S)
+        if peer.process.stderr is not None:
+            peer.process.stderr.close()
 
     def wait_ended(self, timeout_s: float) -> None:
         """Wait until every peer has ended by itself."""
@@ -212,6 +216,12 @@ class SwarmProcesses:
         process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
+        return self._attend(index, process, report)
+
+    def _attend(
+        self, index: int, process: "subprocess.Popen[str]", report: Path
+    ) -> PeerProcess:
+        """Read a peer's log lines from its stderr, in a thread."""
         peer = PeerProcess(index, process, report)
         peer.reader = threading.Thread(target=self._read, args=(peer,), daemon=True)
         peer.reader.start()

@@ -48,7 +48,7 @@ class RunRecord:
     def is_going_on(self) -> bool:
         """Whether the launcher still runs."""
         try:
-            return abs(psutil.Process(self.pid).create_time() - self.started_s) < 1
+            return bool(abs(psutil.Process(self.pid).create_time() - self.started_s) < 1)
         except psutil.Error:
             return False
 
