@@ -161,7 +161,8 @@ check() {
 everything() {
     check
     step "tests with real processes" \
-        .venv/bin/python -m pytest -v --durations=10 -m '(slow or network) and not browser'
+        .venv/bin/python -m pytest -v --durations=10 -m '(slow or network) and not browser and not containers'
+    step "tests with containers" .venv/bin/python -m pytest -v -rs --durations=10 -m containers
     step "tests in a real browser" .venv/bin/python -m pytest -v -m browser
 }
 

@@ -218,9 +218,7 @@ class SwarmProcesses:
         )
         return self._attend(index, process, report)
 
-    def _attend(
-        self, index: int, process: "subprocess.Popen[str]", report: Path
-    ) -> PeerProcess:
+    def _attend(self, index: int, process: "subprocess.Popen[str]", report: Path) -> PeerProcess:
         """Read a peer's log lines from its stderr, in a thread."""
         peer = PeerProcess(index, process, report)
         peer.reader = threading.Thread(target=self._read, args=(peer,), daemon=True)

@@ -69,13 +69,11 @@ def swarm(started: ContainerSwarm) -> Iterator[ContainerSwarm]:
     assert run.counted_twice == ()
 
 
-def go_on(swarm: ContainerSwarm, indices: tuple[int, ...], num_rounds: int) -> int:
-    """See so many further rounds close at these peers; the least round they have reached."""
+def go_on(swarm: ContainerSwarm, indices: tuple[int, ...], num_rounds: int) -> None:
+    """See so many further rounds close at these peers."""
     newest = swarm.newest(indices[0])
     assert newest is not None
-    target = newest.fields["round"] + num_rounds
-    swarm.wait_adopted(indices, target)
-    return int(target)
+    swarm.wait_adopted(indices, newest.fields["round"] + num_rounds)
 
 
 def test_the_image_is_small_and_has_neither_compiler_nor_certificates_nor_root(
@@ -162,15 +160,14 @@ def test_a_peer_that_can_send_but_hears_nothing_does_not_hold_the_others_up(
     assert head.round > without.round
 
 
-@pytest.mark.parametrize("share", [0.1, 0.3])
-def test_packets_that_get_lost_cost_time_and_no_round(swarm: ContainerSwarm, share: float) -> None:
+def test_packets_that_get_lost_cost_time_and_no_round(swarm: ContainerSwarm) -> None:
     before = swarm.wait_common_head(SIX, SIX)
-    victims = SIX if share < 0.2 else SIX[:1]
 
-    for index in victims:
-        swarm.link(index).lose(share)
+    swarm.link(0).lose(0.3)
+    for index in SIX[1:]:
+        swarm.link(index).lose(0.1)
     go_on(swarm, SIX, 2)
-    swarm.calm(victims)
+    swarm.calm(SIX)
     head = swarm.wait_common_head(SIX, SIX, timeout_s=HEALED_WITHIN_S)
 
     assert head.round >= before.round + 2
@@ -184,12 +181,12 @@ def test_a_delay_of_200_ms_with_jitter_costs_time_and_no_round(swarm: ContainerS
     except NotImplementedError as error:
         pytest.skip(str(error))
 
-    go_on(swarm, SIX, 3)
+    go_on(swarm, SIX, 1)
     swarm.calm(SIX)
     head = swarm.wait_common_head(SIX, SIX, timeout_s=HEALED_WITHIN_S)
 
     run = read_run(swarm.state_dir(index) for index in SIX)
-    assert head.round >= before.round + 3
+    assert head.round > before.round
     assert run.lost_rounds == []
 
 
@@ -201,16 +198,16 @@ def test_behind_1_megabit_a_peer_keeps_up_or_is_left_behind_while_the_others_go_
     others = tuple(index for index in SIX if index != victim)
 
     swarm.link(victim).limit(1000)
-    go_on(swarm, others, 4)
+    go_on(swarm, others, 3)
     swarm.calm([victim])
     head = swarm.wait_common_head(SIX, SIX, timeout_s=HEALED_WITHIN_S)
 
-    assert head.round >= before.round + 4
+    assert head.round >= before.round + 3
 
 
 def test_the_whole_composition_goes_on_from_the_head_it_had(swarm: ContainerSwarm) -> None:
     swarm.wait_common_head(SIX, SIX)
-    swarm.compose("stop", "--timeout", "10")
+    swarm.stop_all()
     before = read_run(swarm.state_dir(index) for index in SIX)
 
     for index in SIX:
@@ -220,5 +217,3 @@ def test_the_whole_composition_goes_on_from_the_head_it_had(swarm: ContainerSwar
     after = read_run(swarm.state_dir(index) for index in SIX)
     assert after.lineage[: len(before.lineage)] == before.lineage
     assert len(after.lineage) > len(before.lineage)
-
-

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Usage: pre/engine.sh start FOLDER   installs a Docker engine from Debian's packages, if there is none, and starts it
+#        pre/engine.sh stop FOLDER    stops it, and removes what it kept
+#
+# The engine keeps everything in FOLDER. What others need to reach it is in FOLDER/environment, to be sourced.
+# Where no registry answers, a stand-in for the base image is made with SWARM_MAKE_BASE_IMAGE ROOT TAG, if that
+# names a script. Needs root and apt-get; says what is missing otherwise, and fails.
+set -euo pipefail
+
+base=python:3.11-slim-bookworm
+packages=(docker.io docker-compose iptables iproute2)
+
+say() { printf '\n==> %s\n' "$*"; }
+
+fail() {
+    echo "no engine: $*" >&2
+    exit 1
+}
+
+install_engine() {
+    local -a missing=()
+    local package
+    for package in "${packages[@]}" "$@"; do
+        dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
+    done
+    if ((${#missing[@]} == 0)); then return; fi
+    say "Installing ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    # A package that starts its service would start a second engine: here nothing is started.
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
+        fail "apt-get could not install ${missing[*]}"
+}
+
+start_engine() { # folder
+    say "Starting a Docker engine in $1"
+    # An MTU that fits through tunnels as well; the client of the same package has BuildKit built in.
+    setsid dockerd --data-root "$1/data" --exec-root "$1/run" --pidfile "$1/dockerd.pid" \
+        --host "unix://$1/docker.sock" --mtu 1400 >"$1/dockerd.log" 2>&1 </dev/null &
+    local _
+    for _ in $(seq 100); do
+        if /usr/bin/docker version >/dev/null 2>&1; then return; fi
+        sleep 0.2
+    done
+    tail -n 5 "$1/dockerd.log" >&2
+    fail "dockerd does not answer; its last words are above"
+}
+
+# The base image from a registry, or its stand-in under another name.
+have_base() { # folder
+    if timeout 120 /usr/bin/docker pull -q "$base" >/dev/null 2>"$1/pull.log"; then return; fi
+    [[ -f ${SWARM_MAKE_BASE_IMAGE-} ]] || fail "no registry answers ($(tail -n 1 "$1/pull.log"))"
+    say "No registry answers: making a stand-in for $base with debootstrap"
+    install_engine debootstrap
+    bash "$SWARM_MAKE_BASE_IMAGE" "$1/root" "local/$base" >"$1/base.log" 2>&1 || {
+        tail -n 5 "$1/base.log" >&2
+        fail "the stand-in could not be made"
+    }
+    echo "export SWARM_BASE_IMAGE=local/$base" >>"$1/environment"
+}
+
+case "${1-}" in
+start)
+    folder=$(realpath "${2:?folder}")
+    ((EUID == 0)) || fail "installing and starting one needs root"
+    command -v apt-get >/dev/null || fail "this is not Debian or Ubuntu: there is no apt-get"
+    install_engine
+    printf 'export DOCKER_HOST=unix://%s/docker.sock\n' "$folder" >"$folder/environment"
+    export DOCKER_HOST=unix://$folder/docker.sock
+    start_engine "$folder"
+    have_base "$folder"
+    ;;
+stop)
+    folder=$(realpath "${2:?folder}")
+    if [[ -f $folder/dockerd.pid ]]; then
+        pid=$(cat "$folder/dockerd.pid")
+        kill "$pid" 2>/dev/null || true
+        for _ in $(seq 150); do
+            kill -0 "$pid" 2>/dev/null || break
+            sleep 0.2
+        done
+    fi
+    rm -rf "$folder"
+    ;;
+*)
+    sed -n '2,7p' "$0" >&2
+    exit 2
+    ;;
+esac
