@@ -18,6 +18,8 @@ class BlobDesk:
     def __init__(self) -> None:
         self._here: set[Digest] = set()
         self._asked: set[Digest] = set()
+        self._asked_s: dict[Digest, float] = {}
+        self._took_s: dict[Digest, float] = {}
         self._absent_until_s: dict[Digest, float] = {}
 
     def has(self, blob: BlobRef) -> bool:
@@ -40,10 +42,18 @@ class BlobDesk:
         if known or not holders or self.absent(blob, now_s):
             return []
         self._asked.add(blob.digest)
+        self._asked_s.setdefault(blob.digest, now_s)
         return [FetchBlob(blob, holders, wait_s)]
 
-    def arrived(self, blob: BlobRef) -> None:
+    def took_s(self, blob: BlobRef) -> float:
+        """Seconds from the first request for a blob to its arrival; 0 if nobody had to ask."""
+        return self._took_s.get(blob.digest, 0.0)
+
+    def arrived(self, blob: BlobRef, now_s: float) -> None:
         """Note that the blob is in our store."""
+        asked_s = self._asked_s.pop(blob.digest, None)
+        if asked_s is not None:
+            self._took_s[blob.digest] = max(0.0, now_s - asked_s)
         self._asked.discard(blob.digest)
         self._absent_until_s.pop(blob.digest, None)
         self._here.add(blob.digest)
@@ -58,3 +68,5 @@ class BlobDesk:
         kept = {blob.digest for blob in blobs}
         self._here &= kept
         self._absent_until_s = {d: s for d, s in self._absent_until_s.items() if d in kept}
+        self._asked_s = {d: s for d, s in self._asked_s.items() if d in kept}
+        self._took_s = {d: s for d, s in self._took_s.items() if d in kept}

@@ -1,4 +1,4 @@
-"""Durations: what follows from how long peers trained."""
+"""Durations: what follows from how long peers trained, and their weights were on the way."""
 
 import itertools
 import statistics
@@ -14,7 +14,11 @@ DEADLINE_FACTOR = 4.0
 """The deadline leaves a peer so many times the median duration ..."""
 DEADLINE_MARGIN_S = 5.0
 """... and so much on top for messages and blobs."""
-DURATIONS_REMEMBERED = 16
+LINK_FACTOR = 4.0
+"""Nobody waits for a peer whose weights took longer than so many times the median ..."""
+LINK_MARGIN_S = 1.0
+"""... and so much on top, which a busy machine or a lost packet may cost."""
+DURATIONS_REMEMBERED = 128
 """Heads to look back for how long a peer took last time."""
 TIER_MARGIN_S = 3.0
 """Each tier waits so much longer than the one below it."""
@@ -40,20 +44,32 @@ def deadline_after_s(base: GlobalModel, tier: Tier, spec: SessionSpec) -> float:
 def hopeless_peers(
     peers: Iterable[PeerId], past: Iterable[GlobalModel], limit_s: float
 ) -> frozenset[PeerId]:
-    """Peers that will miss the deadline if they take as long as last time.
+    """Peers that will miss the deadline, or have a slow link, if they do as last time.
 
-    Nobody waits for them; what they finish later is folded in as stale.
+    Nobody waits for them. What comes in time counts all the same, what comes later is folded in
+    as stale. A slow link has a limit of its own: the deadline leaves room for slow computers,
+    whom it pays to wait for; but waiting for a link costs everybody's time and nobody's work.
 
     Args:
         peers: Whom to judge.
         past: The head of the round and its ancestors, newest first.
-        limit_s: Seconds that a peer has for its training.
+        limit_s: Seconds that a peer has for its training and transfers.
     """
     unjudged, hopeless = set(peers), set()
     for head in itertools.islice(past, DURATIONS_REMEMBERED):
         judged = unjudged & head.durations_s.keys()
-        hopeless |= {peer for peer in judged if head.durations_s[peer] > limit_s}
+        link_limit_s = _link_limit_s(head)
+        hopeless |= {
+            peer
+            for peer in judged
+            if head.durations_s[peer] > limit_s or head.transfers_s[peer] > link_limit_s
+        }
         unjudged -= judged
         if not unjudged:
             break
     return frozenset(hopeless)
+
+
+def _link_limit_s(head: GlobalModel) -> float:
+    typical_s = statistics.median_low(head.transfers_s.values()) if head.contributors else 0.0
+    return LINK_FACTOR * typical_s + LINK_MARGIN_S

@@ -3,7 +3,7 @@
 import math
 from bisect import insort
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from swarm.core.blobs import BlobRef
 from swarm.core.ids import ClusterId, Digest, PeerId, Term
@@ -144,7 +144,7 @@ class Duty:
         closes = self._closes(settled.keys(), members, spec, now_s)
         if inputs and closes and self._is_allowed(inputs.values(), facts, spec):
             self._combining = True
-            self.inputs = inputs
+            self.inputs = {name: _timed(source, blobs) for name, source in inputs.items()}
             self.merge = self._mergeable(facts)
             effects.append(self._combine(facts.window))
         return effects
@@ -285,6 +285,13 @@ class Duty:
 
 def _contributors(source: Contribution | Aggregate) -> tuple[Contributor, ...]:
     return (source.contributor,) if isinstance(source, Contribution) else source.contributors
+
+
+def _timed(source: Contribution | Aggregate, blobs: BlobDesk) -> Contribution | Aggregate:
+    """A contribution with the time it took to pull its weights, which only we know."""
+    if isinstance(source, Aggregate):
+        return source
+    return replace(source, transfer_s=source.transfer_s + blobs.took_s(source.blob))
 
 
 def _input(name: str, source: Contribution | Aggregate, window: Window) -> CombineInput:

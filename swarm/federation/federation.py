@@ -203,13 +203,13 @@ class Federation:
             self.lineage.resume(event.heads)
             for head, unix_s in zip(event.heads, event.adopted_unix_s, strict=False):
                 self._exchange.adopted(head, unix_s)
-            self._blobs.arrived(event.heads[-1].blob)
+            self._blobs.arrived(event.heads[-1].blob, now_s)
             self._presence.restart(now_s)
             mine = event.contribution
             base = self.lineage.get(mine.base) if mine is not None else None
             if mine is not None and base is not None:
                 self._own.keep(mine, base)
-                self._blobs.arrived(mine.blob)
+                self._blobs.arrived(mine.blob, now_s)
             effects += self._begin(event.heads[-1], None, now_s)
         effects += [SetTimer(BEAT, now_s + BEAT_EVERY_S), SetTimer(REPEAT, now_s)]
         for peer in event.offered_by[:1]:
@@ -221,13 +221,13 @@ class Federation:
         effects = self._wish(now_s)
         return effects + (self._work() if self.held is not None else self._founding.ready())
 
-    def _on_weights_created(self, event: WeightsCreated, _now_s: float) -> list[Effect]:
-        self._blobs.arrived(event.blob)
+    def _on_weights_created(self, event: WeightsCreated, now_s: float) -> list[Effect]:
+        self._blobs.arrived(event.blob, now_s)
         self._founding.created(event)
         return []
 
     def _on_training_finished(self, event: TrainingFinished, now_s: float) -> list[Effect]:
-        self._blobs.arrived(event.blob)
+        self._blobs.arrived(event.blob, now_s)
         base = self._own.ended(event.base)
         if base is None or self.held is None or self._own.of(event.base) is not None:
             return []
@@ -241,6 +241,7 @@ class Federation:
             metrics=event.metrics,
             joiners=self._newcomers.current(now_s),
             branches=self._branches.tell(),
+            transfer_s=self._blobs.took_s(base.blob),
         )
         if base is self.held:
             return self._contribute(contribution, base)
@@ -270,7 +271,7 @@ class Federation:
         return []
 
     def _on_combined(self, event: Combined, now_s: float) -> list[Effect]:
-        self._blobs.arrived(event.blob)
+        self._blobs.arrived(event.blob, now_s)
         if self.round is None or event.base != self.round.base.digest:
             return []
         effects = self._blame(event, now_s)
@@ -394,8 +395,8 @@ class Federation:
         self._newcomers.forget([event.peer])
         return []
 
-    def _on_blob_arrived(self, event: BlobArrived, _now_s: float) -> list[Effect]:
-        self._blobs.arrived(event.blob)
+    def _on_blob_arrived(self, event: BlobArrived, now_s: float) -> list[Effect]:
+        self._blobs.arrived(event.blob, now_s)
         return []
 
     def _on_blob_missing(self, event: BlobMissing, now_s: float) -> list[Effect]:

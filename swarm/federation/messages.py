@@ -57,6 +57,8 @@ class Contributor:
     num_examples: int
     duration_s: float
     """How long the peer trained."""
+    transfer_s: float = 0.0
+    """How long weights were on their way: its base's to it, and its own to who combined them."""
 
     def __post_init__(self) -> None:
         _check_digest("base", self.base)
@@ -64,6 +66,8 @@ class Contributor:
             raise ValueError(f"num_examples must be at least 1, got {self.num_examples}")
         if not 0 <= self.duration_s < float("inf"):
             raise ValueError(f"duration_s must be finite and at least 0, got {self.duration_s}")
+        if not 0 <= self.transfer_s < float("inf"):
+            raise ValueError(f"transfer_s must be finite and at least 0, got {self.transfer_s}")
 
     @property
     def key(self) -> tuple[PeerId, Digest]:
@@ -127,7 +131,7 @@ class GlobalModel(Event):
     merged: tuple[Merged, ...]
     """The branch that was merged into this head; at most one."""
     slow: tuple[PeerId, ...]
-    """Peers of the cohort that take no duty: over twice the median duration."""
+    """Peers of the cohort that take no duty: over twice the median duration, or not timed yet."""
     metrics: tuple[Metrics, ...]
     """How the parent did on the contributors' test shards."""
     author: PeerId
@@ -182,11 +186,23 @@ class GlobalModel(Event):
 
     @cached_property
     def durations_s(self) -> dict[PeerId, float]:
-        """Seconds by contributor; the longer one where it names two contributions of a peer."""
+        """Seconds of training and of transfers by contributor.
+
+        The longer one where the head names two contributions of a peer.
+        """
         durations_s: dict[PeerId, float] = {}
         for c in self.contributors:
-            durations_s[c.peer] = max(c.duration_s, durations_s.get(c.peer, 0.0))
+            whole_s = c.duration_s + c.transfer_s
+            durations_s[c.peer] = max(whole_s, durations_s.get(c.peer, 0.0))
         return durations_s
+
+    @cached_property
+    def transfers_s(self) -> dict[PeerId, float]:
+        """Seconds on the network by contributor, of its `durations_s`."""
+        transfers_s: dict[PeerId, float] = {}
+        for c in self.contributors:
+            transfers_s[c.peer] = max(c.transfer_s, transfers_s.get(c.peer, 0.0))
+        return transfers_s
 
     @cached_property
     def typical_duration_s(self) -> float | None:
@@ -257,9 +273,11 @@ class Contribution(Event):
     """Newcomers this peer has heard of."""
     branches: tuple[Branch, ...] = ()
     """Branches this peer has held or heard of."""
+    transfer_s: float = 0.0
+    """How long the weights of its base were on their way; who pulls these weights adds to it."""
 
     def __post_init__(self) -> None:
-        Contributor(self.peer, self.base, self.num_examples, self.duration_s)
+        Contributor(self.peer, self.base, self.num_examples, self.duration_s, self.transfer_s)
         if self.metrics is not None and self.metrics.peer != self.peer:
             raise ValueError("metrics must be the contributor's own")
         if len(self.joiners) > COHORT_MAX:
@@ -269,7 +287,9 @@ class Contribution(Event):
     @property
     def contributor(self) -> Contributor:
         """How an aggregate names it."""
-        return Contributor(self.peer, self.base, self.num_examples, self.duration_s)
+        return Contributor(
+            self.peer, self.base, self.num_examples, self.duration_s, self.transfer_s
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def check_common(head: GlobalModel, spec: SessionSpec) -> None:
     _require(len(head.cohort) <= spec.cohort_max, f"cohort must be at most {spec.cohort_max}")
     _require(
         head.slow == slow_among(head),
-        "slow must be those of the cohort over twice the median duration",
+        "slow must be those of the cohort over twice the median duration, or not named",
     )
 
 
@@ -125,8 +125,13 @@ def peers_below(cluster: Cluster) -> frozenset[PeerId]:
 
 
 def slow_among(head: GlobalModel) -> tuple[PeerId, ...]:
-    """Peers of a head's cohort that take no duty, in order of their ids."""
-    return tuple(peer for peer in slow_peers(head.durations_s) if peer in head.members)
+    """Peers of a head's cohort that take no duty, in order of their ids.
+
+    Besides the slow ones those that the head does not name, newcomers for one: nobody knows how
+    fast they are, and a slow link under an aggregator holds everybody up.
+    """
+    untimed = head.members - head.durations_s.keys() if head.contributors else frozenset()
+    return tuple(sorted(head.members.intersection(slow_peers(head.durations_s)) | untimed))
 
 
 def is_majority(peers: Collection[PeerId], cohort: Collection[PeerId]) -> bool:

@@ -79,6 +79,8 @@ class FaultPlan:
     """When each latecomer starts."""
     blob_transfer_s: float = 0.05
     """How long one blob is on its way."""
+    slow_link_s: float | None = None
+    """The same to and from the last peer, if that is behind a slow link."""
     slow_factor: float = 1.0
     """The last peer trains so many times longer than the others."""
     clock_offset_s_max: float = 0.0

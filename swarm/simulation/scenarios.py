@@ -207,6 +207,10 @@ def _slow_links(chance: random.Random, _peers: Peers) -> FaultPlan:
     return FaultPlan(join_at_s=(chance.uniform(10, 40),), blob_transfer_s=8.0)
 
 
+def _slow_link(chance: random.Random, _peers: Peers) -> FaultPlan:
+    return FaultPlan(slow_link_s=chance.uniform(4, 15))
+
+
 # -- peers that are late, slow or wrong
 
 
@@ -344,6 +348,9 @@ SCENARIOS = {
     "lossy": Scenario("messages are lost, repeated and late", _lossy, limits=_PROMPT),
     "slow-links": Scenario(
         "weights travel longer than silence lasts", _slow_links, deadline_min_s=60.0
+    ),
+    "slow-link-peer": Scenario(
+        "one peer's weights travel for longer than it trains", _slow_link, rounds=10
     ),
     "slow-peer": Scenario("one peer trains slowly", _slow(3, 5)),
     "very-slow-peer": Scenario("one peer is slower than any deadline", _slow(7, 14), rounds=8),

@@ -98,7 +98,8 @@ class Simulator:
             self.links,
             self.peers,
             self._answer,
-            plan.blob_transfer_s,
+            plan,
+            self.learner.slowest,
         )
         starts_s = [self._random.uniform(0, 1) for _ in range(num_peers)]
         for name, start_s in zip(names, (*starts_s, *plan.join_at_s), strict=True):

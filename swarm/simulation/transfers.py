@@ -9,6 +9,7 @@ from swarm.core.effects import BlobArrived, BlobMissing, FetchBlob
 from swarm.core.ids import Digest, PeerId
 from swarm.core.machine import Event
 from swarm.simulation.clock import Clock
+from swarm.simulation.faults import FaultPlan
 from swarm.simulation.links import Links
 
 POLL_S = 0.1
@@ -33,26 +34,29 @@ P = TypeVar("P", bound=Holder)
 class Transfers(Generic[P]):
     """Carries out `FetchBlob`: holder after holder, waiting for those that will have the blob."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the simulator's parts, each once
         self,
         clock: Clock,
         chance: random.Random,
         links: Links,
         peers: Mapping[PeerId, P],
         answer: Callable[[P, int, Event], None],
-        transfer_s: float,
+        plan: FaultPlan,
+        slowest: PeerId | None,
     ) -> None:
         self._clock = clock
         self._chance = chance
         self._links = links
         self._peers = peers
         self._answer = answer
-        self._transfer_s = transfer_s
+        self._plan = plan
+        self._slowest = slowest
 
     def fetch(self, peer: P, effect: FetchBlob) -> None:
         """Begin to ask."""
         pull = (peer, peer.life, effect.blob, list(effect.holders), effect.wait_s)
-        self._clock.after(self._transfer_s, self._ask, *pull, self._clock.now_s + effect.wait_s)
+        until_s = self._clock.now_s + effect.wait_s
+        self._clock.after(self._plan.blob_transfer_s, self._ask, *pull, until_s)
 
     def _ask(
         self,
@@ -77,12 +81,19 @@ class Transfers(Generic[P]):
             self._next(cost_s, peer, life, blob, holders, wait_s)
         elif blob.digest in holder.store:
             self._clock.after(
-                self._transfer_s, self._arrive, peer, life, blob, holders, wait_s, holder
+                self._transfer_s(peer, holder),
+                self._arrive,
+                *(peer, life, blob, holders, wait_s, holder),
             )
         elif now_s < until_s:
             self._clock.after(POLL_S, self._ask, peer, life, blob, holders, wait_s, until_s)
         else:
             self._next(DEAD_HOLDER_COSTS_S, peer, life, blob, holders, wait_s)
+
+    def _transfer_s(self, peer: P, holder: P) -> float:
+        if self._plan.slow_link_s is not None and self._slowest in (peer.name, holder.name):
+            return self._plan.slow_link_s
+        return self._plan.blob_transfer_s
 
     def _next(
         self,

@@ -80,7 +80,9 @@ class Session:
             "cohort": parent.cohort,
             "contributors": contributors,
             "merged": (),
-            "slow": (),
+            "slow": tuple(
+                sorted({*fields.get("cohort", parent.cohort)} - {c.peer for c in contributors})
+            ),
             "metrics": (),
             "author": root_succession(parent.digest, self.tree(parent), frozenset(parent.slow))[
                 term

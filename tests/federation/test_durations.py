@@ -11,11 +11,13 @@ from swarm.federation.durations import (
     DEADLINE_FACTOR,
     DEADLINE_MARGIN_S,
     DURATIONS_REMEMBERED,
+    LINK_MARGIN_S,
     TIER_MARGIN_S,
     deadline_after_s,
     hopeless_peers,
 )
 from swarm.federation.messages import Contributor, GlobalModel
+from swarm.federation.validity import slow_among
 
 SLOW = PeerId("peer-5")
 
@@ -25,6 +27,16 @@ def head_of(session: Any, *durations_s: float) -> GlobalModel:
     contributors = tuple(
         Contributor(peer, session.head0.digest, 100, duration_s)
         for peer, duration_s in zip(session.peers, durations_s, strict=False)
+    )
+    head: GlobalModel = replace(session.child(session.head0), contributors=contributors)
+    return head
+
+
+def head_over_links(session: Any, *transfers_s: float) -> GlobalModel:
+    """A child of head 0, its contributors trained for 4 s, their weights travelled for so long."""
+    contributors = tuple(
+        Contributor(peer, session.head0.digest, 100, 4.0, transfer_s)
+        for peer, transfer_s in zip(session.peers, transfers_s, strict=False)
     )
     head: GlobalModel = replace(session.child(session.head0), contributors=contributors)
     return head
@@ -71,3 +83,37 @@ def test_in_the_end_even_the_slowest_gets_another_chance(session: Any) -> None:
 
     assert hopeless_peers([SLOW], past, 21.0) == frozenset()
     assert hopeless_peers([SLOW], past[1:], 21.0) == {SLOW}
+
+
+def test_who_is_behind_a_slow_link_is_not_waited_for_however_far_the_deadline(
+    session: Any,
+) -> None:
+    past = [head_over_links(session, 0.1, 0.1, 0.2, 0.1, 0.1, 10.0)]
+
+    assert hopeless_peers(session.peers, past, 1000.0) == {SLOW}
+
+
+def test_links_that_are_all_slow_stretch_the_deadline_and_exclude_nobody(session: Any) -> None:
+    head = head_over_links(session, 10, 11, 12, 10, 11, 13)
+    deadline_s = deadline_after_s(head, Tier(1), session.spec)
+
+    assert deadline_s == DEADLINE_FACTOR * 15 + DEADLINE_MARGIN_S
+    assert hopeless_peers(session.peers, [head], deadline_s) == frozenset()
+
+
+def test_a_second_lost_on_the_way_makes_no_straggler(session: Any) -> None:
+    past = [head_over_links(session, 0, 0, 0, 0, 0, LINK_MARGIN_S)]
+
+    assert hopeless_peers(session.peers, past, 1000.0) == frozenset()
+
+
+def test_time_on_the_way_counts_for_who_takes_duty(session: Any) -> None:
+    assert slow_among(head_over_links(session, 0.1, 0.1, 0.1, 0.1, 0.1, 10.0)) == (SLOW,)
+
+
+def test_a_newcomer_whom_nobody_has_timed_takes_no_duty_yet(session: Any) -> None:
+    newcomer = PeerId("newcomer")
+    head = replace(head_of(session, 4, 4, 4, 4, 4, 4), cohort=(*session.peers, newcomer))
+
+    assert slow_among(head) == (newcomer,)
+    assert slow_among(session.head0) == ()  # nobody is known: somebody must

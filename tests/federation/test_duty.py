@@ -28,7 +28,7 @@ class Desk:
             contribution = self.session.contribution(peer, self.base)
             self.facts.contributions[contribution.peer] = contribution
             if here:
-                self.blobs.arrived(contribution.blob)
+                self.blobs.arrived(contribution.blob, 0.0)
 
     def advance(self, now_s: float) -> list[Any]:
         return self.duty.advance(self.facts, self.blobs, self.session.spec, now_s)
@@ -65,6 +65,22 @@ def test_the_aggregator_pulls_what_is_announced_from_its_contributor(desk: Desk)
     desk.blobs.missing(blob, 2.0)
     assert desk.advance(2.1) == []
     assert desk.advance(2.0 + RETRY_AFTER_S) == [FetchBlob(blob, (desk.ranking[1],), 0.0)]
+
+
+def test_the_time_to_pull_weights_is_added_to_what_their_author_claims(desk: Desk) -> None:
+    *others, last = desk.ranking
+    desk.contribute(*others)
+    desk.contribute(last, here=False)
+    blob = desk.facts.contributions[last].blob
+
+    desk.advance(1.0)
+    desk.blobs.missing(blob, 3.0)
+    desk.advance(3.0 + RETRY_AFTER_S)
+    desk.blobs.arrived(blob, 9.0)
+    desk.advance(9.0)
+
+    transfers_s = {name: source.transfer_s for name, source in desk.duty.inputs.items()}  # type: ignore[union-attr]
+    assert transfers_s == {**dict.fromkeys(others, 0.0), last: 8.0}
 
 
 def test_nobody_waits_for_the_lost(desk: Desk) -> None:
@@ -151,14 +167,14 @@ def test_an_aggregate_that_cannot_be_pulled_is_absent_and_its_standbys_counts(
     offers = [session.aggregate(one, root.base), session.aggregate(two, root.base, term=0)]
     for offer in offers:
         root.facts.hear_aggregate(offer)
-    root.blobs.arrived(offers[0].blob)
+    root.blobs.arrived(offers[0].blob, 0.0)
     root.advance(1.0)
     root.blobs.missing(offers[1].blob, 2.0)
     standby = session.aggregate(two, root.base, term=1)
     root.facts.hear_aggregate(standby)
 
     assert root.advance(2.1) == [FetchBlob(standby.blob, (standby.author,), 0.0)]
-    root.blobs.arrived(standby.blob)
+    root.blobs.arrived(standby.blob, 0.0)
     (combine,) = root.advance(2.2)
     assert {item.blob for item in combine.inputs} == {offers[0].blob, standby.blob}
     assert list(root.duty.inputs.values()) == [
@@ -170,7 +186,7 @@ def test_a_cluster_is_lost_when_those_who_could_speak_for_it_are(session: Any, r
     one, two = root.cluster.children
     offer = session.aggregate(one, root.base)
     root.facts.hear_aggregate(offer)
-    root.blobs.arrived(offer.blob)
+    root.blobs.arrived(offer.blob, 0.0)
     assert root.advance(1.0) == []
 
     root.facts.given_up |= set(two.peers)

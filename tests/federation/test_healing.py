@@ -412,7 +412,7 @@ def root_duty(session: Any, peers: tuple[PeerId, ...]) -> tuple[Any, RoundFacts,
     for peer in peers:
         contribution = session.contribution(peer, head0)
         facts.hear_contribution(contribution)
-        blobs.arrived(contribution.blob)
+        blobs.arrived(contribution.blob, 0.0)
     facts.given_up |= set(head0.cohort) - set(peers)
     term = next(
         k for k, p in enumerate(succession(head0.digest, cluster, frozenset())) if p in peers

@@ -77,7 +77,13 @@ def _contributor(head: GlobalModel, **changes: Any) -> dict[str, Any]:
         pytest.param(lambda h: {"slow": (STRANGER,)}, "slow", id="slow"),
         pytest.param(lambda h: {"contributors": ()}, "empty", id="no-contributors"),
         pytest.param(lambda h: {"blob": HUGE}, "twice the base's size", id="size"),
-        pytest.param(lambda h: _contributor(h, peer=STRANGER), "asked", id="not-asked"),
+        pytest.param(
+            lambda h: {
+                "contributors": (*h.contributors, replace(h.contributors[0], peer=STRANGER))
+            },
+            "asked",
+            id="not-asked",
+        ),
         pytest.param(lambda h: _contributor(h, base=other(h.parent)), "base", id="base"),
         pytest.param(lambda h: _contributor(h, num_examples=1001), "at most 1000", id="cap"),
         pytest.param(lambda h: {"metrics": (metrics(STRANGER),)}, "metrics", id="metrics"),

@@ -87,7 +87,8 @@ class StudySimulator:
             self.links,
             self.peers,
             self._answer,
-            transfer_s=TRANSFER_S if spec.data is None else DATA_TRANSFER_S,
+            FaultPlan(blob_transfer_s=TRANSFER_S if spec.data is None else DATA_TRANSFER_S),
+            slowest=None,
         )
         self._submitter = self.peers[names[0]]
         starts_s = [0.0, *(self._random.uniform(0.1, 1.5) for _ in range(num_peers - 1))]
