@@ -190,6 +190,10 @@ class SwarmProcesses:
         """Where a peer listens; a subclass may put peers into networks of their own."""
         return "127.0.0.1"
 
+    def listen_ip(self, index: int) -> str:
+        """What a peer is told to listen on: its address, unless a subclass knows better."""
+        return self.ip(index)
+
     def bootstrap_of(self, index: int) -> int | None:
         """Through whom a peer joins; None starts a swarm."""
         return 0 if index > 0 else None
@@ -201,11 +205,11 @@ class SwarmProcesses:
     def _start(self, index: int, options: Sequence[str] = ()) -> PeerProcess:
         report = Path(self._folder.name) / f"report-{index}.json"
         via = self.bootstrap_of(index)
-        bootstraps = [] if via is None else [f"{self.ip(via)}:{self.ports[via]}"]
+        bootstraps = [] if via is None else [f"{_bracketed(self.ip(via))}:{self.ports[via]}"]
         session = self._session if index == 0 else []
         command = [
             *(*self.launch_prefix(index), sys.executable, "-m", "swarm.peer"),
-            *(self.ip(index), str(self.ports[index]), *bootstraps),
+            *(self.listen_ip(index), str(self.ports[index]), *bootstraps),
             *("--name", f"peer-{index + 1}", "--state", str(self.state_dir(index))),
             *("--partition", f"{index + 1}/{self._num_peers}", "--report", str(report)),
             *("--log-format", "json", *session, *self._options, *options),
@@ -256,6 +260,10 @@ class SwarmProcesses:
             with self._changed:
                 peer.lines.append(Line(peer.index, at_s, fields.pop("event"), fields))
                 self._changed.notify_all()
+
+
+def _bracketed(ip: str) -> str:
+    return f"[{ip}]" if ":" in ip else ip
 
 
 def free_ports(count: int) -> list[int]:

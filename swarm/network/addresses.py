@@ -6,6 +6,7 @@ import socket
 from dataclasses import dataclass
 
 import base58
+import psutil
 
 from swarm.core.errors import ConfigurationError
 from swarm.core.ids import PeerId
@@ -43,6 +44,11 @@ class Endpoint:
     def is_wildcard(self) -> bool:
         """Whether it means "every address of this machine", which nobody can dial."""
         return ipaddress.ip_address(self.ip).is_unspecified
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine itself can dial it: elsewhere it means another machine."""
+        return is_loopback(self.ip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +116,26 @@ def reachable_ip(listen_ip: str) -> str:
         try:
             probe.connect((far_away, 9))  # UDP: chooses a route, sends nothing
             return str(probe.getsockname()[0])
-        except OSError:  # no network at all: peers on this machine can still connect
-            return "::1" if family == socket.AF_INET6 else "127.0.0.1"
+        except OSError:  # no way out of the local network
+            return _interface_ip(family)
+
+
+def is_loopback(ip: str) -> bool:
+    """Say whether an address leads nowhere but to the machine that dials it."""
+    return ipaddress.ip_address(ip.partition("%")[0]).is_loopback
+
+
+def _interface_ip(family: socket.AddressFamily) -> str:
+    """The address of some interface others may share a network with; else the loopback one."""
+    addresses = psutil.net_if_addrs()
+    up = [name for name, state in psutil.net_if_stats().items() if state.isup]
+    for name in up:
+        for address in addresses.get(name, ()):
+            ip = ipaddress.ip_address(address.address) if address.family == family else None
+            if ip is not None and not (ip.is_loopback or ip.is_link_local):
+                return str(ip)
+    # No network at all: peers on this machine can still connect.
+    return "::1" if family == socket.AF_INET6 else "127.0.0.1"
 
 
 def _from_multiaddr(text: str) -> BootstrapAddress:

@@ -25,6 +25,7 @@ from swarm.network.addresses import (
     BootstrapAddress,
     Endpoint,
     format_peer_address,
+    is_loopback,
     is_peer_id,
     parse_peer_address,
 )
@@ -195,7 +196,7 @@ class Discovery:
         with trio.fail_after(_EXCHANGE_TIMEOUT_S):
             lines = await read_frame(stream, _EXCHANGE_SIZE_MAX)
             self._learn(peer, lines, stream)
-            await stream.write(frame(self._address_lines(peer)))
+            await stream.write(frame(self._address_lines(peer, stream)))
             await stream.close()
 
     async def _ask(self, peer: PeerId) -> None:
@@ -204,7 +205,7 @@ class Discovery:
             with trio.fail_after(_EXCHANGE_TIMEOUT_S):
                 remote = ID.from_base58(peer)
                 async with open_stream(self._host, remote, [PEERS_PROTOCOL]) as stream:
-                    await stream.write(frame(self._address_lines(peer)))
+                    await stream.write(frame(self._address_lines(peer, stream)))
                     self._learn(peer, await read_frame(stream, _EXCHANGE_SIZE_MAX), stream)
         except Exception as error:  # of four layers; the next round may do
             log.debug("exchange with %s: %r", peer, error)
@@ -217,20 +218,27 @@ class Discovery:
             return fresh
         return [connected[int(trio.current_time() // _ROUND_PAUSE_MAX_S) % len(connected)]]
 
-    def _address_lines(self, receiver: PeerId) -> bytes:
-        mine = [str(address) for address in self._host.get_addrs()]
+    def _address_lines(self, receiver: PeerId, stream: INetStream) -> bytes:
+        here = _shares_machine(stream)
+        mine = [
+            str(address)
+            for address in self._host.get_addrs()
+            if here or not _is_loopback(_endpoint(address))
+        ]
         connected = self._connected()
         others = [p for p in (*connected, *self._book) if p not in (receiver, self._me)]
         lines = [
             format_peer_address(peer, endpoint)
             for peer in tuple(dict.fromkeys(others))[:_EXCHANGE_PEERS_MAX]
             for endpoint in self._book.endpoints(peer)[:2]
+            if here or not endpoint.is_loopback
         ]
         neighbours = " ".join(connected[:_NEIGHBOURS_MAX])
         return "\n".join([neighbours, *mine, *lines]).encode()
 
     def _learn(self, sender: PeerId, lines: bytes, stream: INetStream) -> None:
         heard: dict[PeerId, list[Endpoint]] = {}
+        here = _shares_machine(stream)
         try:
             neighbours, *addresses = lines.decode("ascii").split("\n")
             reached = frozenset(
@@ -240,7 +248,8 @@ class Discovery:
             )
             for line in addresses[: 2 * _EXCHANGE_PEERS_MAX + 8]:
                 peer, endpoint = parse_peer_address(line)
-                heard.setdefault(peer, []).append(endpoint)
+                if here or not endpoint.is_loopback:  # from elsewhere it would mean us
+                    heard.setdefault(peer, []).append(endpoint)
         except ValueError as error:
             raise RemoteProtocolError(f"address list of {sender}: {error}") from error
         if self._dialer.is_connected(sender):  # else nobody would take it out again
@@ -319,6 +328,16 @@ def _endpoint(address: Multiaddr) -> Endpoint | None:
         return Endpoint(ip, int(port)) if kind in ("ip4", "ip6") and transport == "tcp" else None
     except ValueError:  # too short, or port 0
         return None
+
+
+def _is_loopback(endpoint: Endpoint | None) -> bool:
+    return endpoint is not None and endpoint.is_loopback
+
+
+def _shares_machine(stream: INetStream) -> bool:
+    """Whether loopback addresses mean the same to the peer at the other end."""
+    ip = _remote_ip(stream)
+    return ip is not None and is_loopback(ip)
 
 
 def _remote_ip(stream: INetStream) -> str | None:
