@@ -105,8 +105,10 @@ class Federation:
         operators: Iterable[PeerId] = (),
         *,
         held: bool = False,
+        site: str = "",
     ) -> None:
         self.me = me
+        self.site = site
         self.spec = spec
         self.lineage = Lineage(spec)
         self.round: Round | None = None
@@ -242,6 +244,7 @@ class Federation:
             joiners=self._newcomers.current(now_s),
             branches=self._branches.tell(),
             transfer_s=self._blobs.took_s(base.blob),
+            site=self.site,
         )
         if base is self.held:
             return self._contribute(contribution, base)

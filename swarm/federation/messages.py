@@ -22,6 +22,8 @@ CONTRIBUTORS_MAX = COHORT_MAX * 3 // 2
 """Most contributions one record may name: the cohort's, and stale ones."""
 STATUS_TEXT_MAX = 128
 ADDRESSES_MAX = 8
+SITE_MAX = 16
+"""Characters: a head repeats the label for every contributor of the site."""
 BRANCHES_MAX = 4
 """Most branches one message may tell of; the others are told of later."""
 _UNSIGNED = frozenset({"signature"})
@@ -59,9 +61,12 @@ class Contributor:
     """How long the peer trained."""
     transfer_s: float = 0.0
     """How long weights were on their way: its base's to it, and its own to who combined them."""
+    site: str = ""
+    """Where the peer says it is; those of one site are clustered together."""
 
     def __post_init__(self) -> None:
         _check_digest("base", self.base)
+        check_site(self.site)
         if self.num_examples < 1:
             raise ValueError(f"num_examples must be at least 1, got {self.num_examples}")
         if not 0 <= self.duration_s < float("inf"):
@@ -205,6 +210,12 @@ class GlobalModel(Event):
         return transfers_s
 
     @cached_property
+    def sites(self) -> frozenset[tuple[PeerId, str]]:
+        """Where those of the cohort are that contributed and say so; one site a peer."""
+        said = sorted((c.peer, c.site) for c in self.contributors if c.site)
+        return frozenset({peer: (peer, s) for peer, s in said if peer in self.members}.values())
+
+    @cached_property
     def typical_duration_s(self) -> float | None:
         """Low median of the durations: half of the peers or fewer cannot stretch it."""
         return statistics.median_low(self.durations_s.values()) if self.contributors else None
@@ -275,9 +286,10 @@ class Contribution(Event):
     """Branches this peer has held or heard of."""
     transfer_s: float = 0.0
     """How long the weights of its base were on their way; who pulls these weights adds to it."""
+    site: str = ""
 
     def __post_init__(self) -> None:
-        Contributor(self.peer, self.base, self.num_examples, self.duration_s, self.transfer_s)
+        _ = self.contributor  # checks itself
         if self.metrics is not None and self.metrics.peer != self.peer:
             raise ValueError("metrics must be the contributor's own")
         if len(self.joiners) > COHORT_MAX:
@@ -288,7 +300,12 @@ class Contribution(Event):
     def contributor(self) -> Contributor:
         """How an aggregate names it."""
         return Contributor(
-            self.peer, self.base, self.num_examples, self.duration_s, self.transfer_s
+            self.peer,
+            self.base,
+            self.num_examples,
+            self.duration_s,
+            self.transfer_s,
+            self.site,
         )
 
 
@@ -430,6 +447,12 @@ def _with_signature(record: _Record, signature: bytes) -> _Record:
     signed = replace(record, signature=signature)
     vars(signed)["digest"] = record.digest  # it does not cover the signature: no need to redo it
     return signed
+
+
+def check_site(site: str) -> None:
+    """Raise `ValueError` unless this is a site's label."""
+    if len(site) > SITE_MAX or not site.isprintable():
+        raise ValueError(f"site must be at most {SITE_MAX} printable characters, got {site!r:.80}")
 
 
 def _check_digest(name: str, digest: str) -> None:

@@ -79,13 +79,21 @@ class Tree:
 
 
 @lru_cache(maxsize=64)
-def build_tree(session: SessionId, cohort: tuple[PeerId, ...], cluster_size: int) -> Tree:
-    """Cut the cohort, sorted by a hash that no peer can steer cheaply, into balanced clusters.
+def build_tree(
+    session: SessionId,
+    cohort: tuple[PeerId, ...],
+    cluster_size: int,
+    sites: frozenset[tuple[PeerId, str]] = frozenset(),
+) -> Tree:
+    """Cut the cohort, sorted by site and a hash, into balanced clusters.
 
-    Clusters are clustered again until one is left. The order depends on the session and the
-    peers only, so a cluster whose members stay keeps its id, and with it its topic.
+    Where peers name no sites, none can choose its cluster cheaply. Where they do, those of one
+    site are in as few clusters as the sizes allow, so that fewer weights leave it.
+    Clusters are clustered again until one is left. The order depends on the session, the peers
+    and their sites only, so a cluster whose members stay keeps its id, and with it its topic.
     """
-    peers = sorted(cohort, key=lambda peer: _rank(session, peer))
+    site_of = dict(sites)
+    peers = sorted(cohort, key=lambda peer: (site_of.get(peer, ""), _rank(session, peer)))
     tier = Tier(1)
     clusters = [
         Cluster(_cluster_id(tier, part), tier, index, tuple(part), ())

@@ -21,7 +21,7 @@ class InvalidRecordError(ValueError):
 
 def tree_of(head: GlobalModel, spec: SessionSpec) -> Tree:
     """The aggregation tree of the round that starts from `head`."""
-    return build_tree(head.session, head.cohort, spec.cluster_size)
+    return build_tree(head.session, head.cohort, spec.cluster_size, head.sites)
 
 
 def check_first_head(head: GlobalModel, spec: SessionSpec) -> None:

@@ -58,6 +58,14 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
     name: Annotated[
         str, typer.Option(help="What others see this peer as.", envvar="SWARM_NAME")
     ] = "",
+    site: Annotated[
+        str,
+        typer.Option(
+            help="Where this peer is, as in berlin: peers of one site are clustered together, "
+            "so that fewer weights leave it.",
+            envvar="SWARM_SITE",
+        ),
+    ] = "",
     state: Annotated[
         Path | None,
         typer.Option(
@@ -203,9 +211,6 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
             envvar="SWARM_HOLD",
         ),
     ] = False,
-    site: Annotated[
-        str, typer.Option(help="Where this machine is, for those who watch.", envvar="SWARM_SITE")
-    ] = "",
     log_level: Annotated[
         str, typer.Option(help=f"One of {', '.join(LEVELS)}.", envvar="SWARM_LOG_LEVEL")
     ] = "info",
@@ -231,6 +236,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         state_dir=state or Path(dirs.user_state_dir) / f"{ip}-{port}",
         bootstraps=tuple(parse_bootstrap(text) for text in bootstrap or ()),
         name=name,
+        site=site,
         session=_session_fields(session, given),
         data=data,
         data_dir=data_dir,
@@ -245,7 +251,6 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         fork_server=fork_server,
         operators=tuple(parse_operator(text) for text in operator or ()),
         hold=hold,
-        site=site,
     )
     _run(settings)
 

@@ -162,6 +162,7 @@ class Peer:
             lambda digest: identity.sign(signing_bytes(digest)),
             self.settings.operators,
             held=self.settings.hold and spec.starter == identity.peer_id,
+            site=self.settings.site,
         )
         return Driver(machine, network, store, state, self.board)
 

@@ -11,7 +11,7 @@ from typing import Any
 from swarm.core.errors import ConfigurationError
 from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec
-from swarm.federation.messages import STATUS_TEXT_MAX
+from swarm.federation.messages import check_site
 from swarm.network.addresses import BootstrapAddress
 
 _ED25519_PEER_ID = re.compile(r"12D3KooW[1-9A-HJ-NP-Za-km-z]{44}")
@@ -30,6 +30,8 @@ class PeerSettings:
     state_dir: Path
     bootstraps: tuple[BootstrapAddress, ...] = ()
     name: str = ""
+    site: str = ""
+    """Where this peer is; peers of one site are clustered together."""
     session: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `SessionSpec` the user gave; a joiner's must agree with the running session."""
     data: Path | None = None
@@ -56,8 +58,6 @@ class PeerSettings:
     """Whose commands this peer obeys; nobody's by default."""
     hold: bool = False
     """As the starter: wait for an operator to start the session."""
-    site: str = ""
-    """Where this machine is, told to those who watch."""
 
     def __post_init__(self) -> None:
         if self.hold and not self.operators:
@@ -65,12 +65,14 @@ class PeerSettings:
                 "--hold waits for an operator: name one with --operator, its id as the"
                 " operator's dashboard prints it"
             )
-        if len(self.site) > STATUS_TEXT_MAX:
-            raise ConfigurationError(f"site must have at most {STATUS_TEXT_MAX} characters")
         if not 0 <= self.port <= 65535:
             raise ConfigurationError(f"port must be in 0..65535, got {self.port}")
         if len(self.name) > 64:
             raise ConfigurationError(f"name must have at most 64 characters, got {self.name!r}")
+        try:
+            check_site(self.site)
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from error
 
 
 def parse_partition(text: str) -> tuple[int, int]:

@@ -79,6 +79,8 @@ class FaultPlan:
     """When each latecomer starts."""
     blob_transfer_s: float = 0.05
     """How long one blob is on its way."""
+    sites: tuple[str, ...] = ()
+    """Peers take these labels in turn."""
     slow_link_s: float | None = None
     """The same to and from the last peer, if that is behind a slow link."""
     slow_factor: float = 1.0

@@ -92,7 +92,7 @@ class Simulator:
         self.learner.slowest = names[num_peers - 1]
         self.peers = {name: self._peer(index, name) for index, name in enumerate(names)}
         self.links = Links(plan, self.clock, self._random, self.peers, self._tell)
-        self._transfers = Transfers(
+        self.transfers = Transfers(
             self.clock,
             self._random,
             self.links,
@@ -230,17 +230,17 @@ class Simulator:
         return SimulatedPeer(
             name,
             index,
-            self._machine(name),
+            self._machine(name, plan.sites[index % len(plan.sites)] if plan.sites else ""),
             clock_offset_s=plan.clock_offset_s_max * self._random.random(),
             clock_rate=1 + plan.clock_rate_error_max * self._random.uniform(-1, 1),
         )
 
-    def _machine(self, name: PeerId) -> Federation:
+    def _machine(self, name: PeerId, site: str) -> Federation:
         def sign(digest: Digest) -> bytes:
             return f"{name} signs {digest}".encode()
 
         if name != self.plan.hostile:
-            return Federation(name, self.spec, sign, self.plan.operators)
+            return Federation(name, self.spec, sign, self.plan.operators, site=site)
         return Hostile(name, self.spec, sign, self._random, self._keep_forged)
 
     def _keep_forged(self, name: PeerId, base: Digest, vector: tuple[float, ...]) -> BlobRef:
@@ -399,7 +399,7 @@ class Simulator:
         self._handle(peer, message)
 
     def _fetch(self, peer: SimulatedPeer, effect: FetchBlob) -> None:
-        self._transfers.fetch(peer, effect)
+        self.transfers.fetch(peer, effect)
 
     def _keep_blobs(self, peer: SimulatedPeer, effect: KeepBlobs) -> None:
         peer.store &= {blob.digest for blob in effect.blobs}

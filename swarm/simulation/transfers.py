@@ -1,6 +1,7 @@
 """Transfers: how blobs get from a holder's store to another peer's."""
 
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Generic, Protocol, TypeVar
 
@@ -51,6 +52,8 @@ class Transfers(Generic[P]):
         self._answer = answer
         self._plan = plan
         self._slowest = slowest
+        self.carried: Counter[tuple[PeerId, PeerId]] = Counter()
+        """Blobs that arrived, by holder and receiver."""
 
     def fetch(self, peer: P, effect: FetchBlob) -> None:
         """Begin to ask."""
@@ -122,6 +125,7 @@ class Transfers(Generic[P]):
             self._next(DEAD_HOLDER_COSTS_S, peer, life, blob, holders, wait_s)
             return
         peer.store.add(blob.digest)
+        self.carried[holder.name, peer.name] += 1
         self._answer(peer, life, BlobArrived(blob))
 
     def _silent(self, peer: P, holder: P) -> bool:

@@ -364,8 +364,9 @@ def test_a_head_that_merges_an_unknown_branch_waits_for_its_record(
     session: Any, parted: Parted
 ) -> None:
     heads = (parted.head0, parted.head1, parted.a2, parted.a3)
-    machine, _ = session.machine(session.peers[0], *heads)
     merging = parted.merging()
+    me = next(peer for peer in session.peers[:4] if peer != merging.author)
+    machine, _ = session.machine(me, *heads)
 
     asked = machine.handle(merging, 10.0)
     machine.handle(BlobArrived(merging.blob), 10.5)

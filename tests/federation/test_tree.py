@@ -108,3 +108,30 @@ def test_upper_successions_begin_with_the_members_aggregators() -> None:
                 )
             )
             assert len(ranking) <= (1 + NUM_STANDBYS) * cluster.num_members
+
+
+@given(cohorts, st.integers(2, 8), st.integers(1, 4))
+def test_peers_of_one_site_are_in_as_few_clusters_as_sizes_allow(
+    cohort: tuple[PeerId, ...], cluster_size: int, num_sites: int
+) -> None:
+    site_of = {peer: f"site-{k % num_sites}" for k, peer in enumerate(cohort)}
+
+    tree = build_tree(SESSION, cohort, cluster_size, frozenset(site_of.items()))
+
+    order = [
+        site_of[peer] for cluster in tree.tiers[0] for peer in sort_of(cluster.peers, site_of)
+    ]
+    assert order == sorted(order)
+
+
+def sort_of(members: tuple[PeerId, ...], site_of: dict[PeerId, str]) -> list[PeerId]:
+    return sorted(members, key=lambda peer: site_of[peer])
+
+
+def test_two_sites_of_three_are_two_clusters() -> None:
+    sites = frozenset((peer, "ab"[k % 2]) for k, peer in enumerate(peers(6)))
+
+    left, right = build_tree(SESSION, peers(6), 3, sites).tiers[0]
+
+    assert set(left.peers) == set(peers(6)[::2])
+    assert set(right.peers) == set(peers(6)[1::2])
