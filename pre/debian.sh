@@ -34,6 +34,7 @@ need python3-venv "$python" -c 'import ensurepip, venv'
 if [[ $purpose == test ]]; then
     need chromium has_browser
     need rabbitmq-server has_rabbitmq
+    need iproute2 command -v ip
 fi
 
 if ((${#missing[@]} == 0)); then

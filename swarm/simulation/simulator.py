@@ -4,6 +4,7 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Callable
+from itertools import cycle
 from typing import Any
 
 from swarm.core.blobs import BlobRef
@@ -90,6 +91,7 @@ class Simulator:
         self.spec = SessionSpec(**{**fields, "starter": self.starter})
         self.learner = SimulatedLearner(plan, self.clock, self._random, size_bytes, self._answer)
         self.learner.slowest = names[num_peers - 1]
+        self._sites = dict(zip(names, cycle(plan.sites), strict=False))
         self.peers = {name: self._peer(index, name) for index, name in enumerate(names)}
         self.links = Links(plan, self.clock, self._random, self.peers, self._tell)
         self.transfers = Transfers(
@@ -230,16 +232,17 @@ class Simulator:
         return SimulatedPeer(
             name,
             index,
-            self._machine(name, plan.sites[index % len(plan.sites)] if plan.sites else ""),
+            self._machine(name),
             clock_offset_s=plan.clock_offset_s_max * self._random.random(),
             clock_rate=1 + plan.clock_rate_error_max * self._random.uniform(-1, 1),
         )
 
-    def _machine(self, name: PeerId, site: str) -> Federation:
+    def _machine(self, name: PeerId) -> Federation:
         def sign(digest: Digest) -> bytes:
             return f"{name} signs {digest}".encode()
 
         if name != self.plan.hostile:
+            site = self._sites.get(name, "")
             return Federation(name, self.spec, sign, self.plan.operators, site=site)
         return Hostile(name, self.spec, sign, self._random, self._keep_forged)
 

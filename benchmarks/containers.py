@@ -1,0 +1,144 @@
+"""`python -m benchmarks.containers`: six containers, from nothing to all stopped, with figures.
+
+Where no engine answers (and this is Debian, as root) one is installed and started first, and
+stopped at the end. Then: build the image, start the composition, train three rounds, kill one
+container and start it again, see it contribute, measure memory, build again after a change of
+the source, stop everything.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import trio
+
+from benchmarks.container_swarm import ContainerSwarm
+from benchmarks.faults import READY_WITHIN_S
+from benchmarks.swarm_processes import now_s
+from swarm.peer.launch.engine import Engine, find_engine
+from swarm.peer.launch.image import SOURCES, build_image
+
+SIX = tuple(range(6))
+IMAGE = "swarm"
+ROUNDS = 3
+ENGINE_SCRIPT = SOURCES / "pre" / "engine.sh"
+
+
+def main() -> None:
+    """Print the figures, and with --json one JSON object as the last line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", default="cifar10", help="or synthetic10, digits")
+    parser.add_argument("--data-dir", default=None, help="folder with cifar-10-batches-bin/")
+    parser.add_argument("--examples", type=int, default=2000, help="of each peer")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    begun_s = now_s()
+    with an_engine() as (engine, engine_s):
+        results = {"engine_s": engine_s, **measure(engine, options)}
+    results["from_nothing_to_all_stopped_s"] = round(now_s() - begun_s, 1)
+    for name, value in results.items():
+        print(f"{name:36} {value}")
+    if options.json:
+        print(json.dumps(results))
+
+
+@contextmanager
+def an_engine() -> Iterator[tuple[Engine, float]]:
+    """An engine that answers, and how long it took to have it."""
+    found, begun_s = find_engine(), now_s()
+    if isinstance(found, Engine):
+        yield found, 0.0
+        return
+    print(f"{found}: installing and starting an engine", flush=True)
+    folder = tempfile.mkdtemp(prefix="swarm-engine-")
+    try:
+        subprocess.run([str(ENGINE_SCRIPT), "start", folder], check=True)
+        for line in Path(folder, "environment").read_text().splitlines():
+            name, _, value = line.removeprefix("export ").partition("=")
+            os.environ[name] = value
+        found = find_engine()
+        assert isinstance(found, Engine), found
+        yield found, round(now_s() - begun_s, 1)
+    finally:
+        subprocess.run([str(ENGINE_SCRIPT), "stop", folder], check=True)
+
+
+def measure(engine: Engine, options: argparse.Namespace) -> dict[str, float | int | str]:
+    """All of it but the engine."""
+    session = {
+        "dataset": options.dataset,
+        "model": "cnn",
+        "rounds": "1000",
+        "examples_per_peer_max": str(options.examples),
+        "test_examples_per_peer_max": "300",
+    }
+    build_s = timed_build(engine)
+    print(f"image built in {build_s} s", flush=True)
+    size = subprocess.check_output(
+        [engine.docker, "image", "inspect", "--format", "{{.Size}}", IMAGE], text=True
+    )
+    with ContainerSwarm(engine, session, data_dir=options.data_dir) as swarm:
+        up_s = swarm.started_s
+        meshed_s = mesh(swarm) - up_s
+        first_s = max(swarm.wait_adopted(SIX, 1, READY_WITHIN_S).values()) - up_s
+        print(f"first round done {first_s:.1f} s after `up`", flush=True)
+        third = swarm.wait_common_head(SIX, SIX, after_round=ROUNDS - 1)
+        pss_bytes = swarm.pss_bytes()
+        victim = swarm.roles(third)["trainer"]
+        swarm.kill(victim)
+        killed_s = now_s()
+        swarm.restart(victim)
+        swarm.wait_in_cohort(victim, third.round)
+        back_s = swarm.wait_said(victim, "contributed", READY_WITHIN_S).at_s - killed_s
+    with_change_s = rebuild(engine)
+    return {
+        "image_build_s": build_s,
+        "image_gb": round(int(size) / 1e9, 2),
+        "up_to_six_meshed_s": round(meshed_s, 1),
+        "up_to_first_round_s": round(first_s, 1),
+        "pss_of_all_containers_gb": round(pss_bytes / 1e9, 2),
+        "killed_to_contributing_again_s": round(back_s, 1),
+        "rebuild_after_a_source_change_s": with_change_s,
+        "dataset": options.dataset,
+    }
+
+
+def mesh(swarm: ContainerSwarm) -> float:
+    """Wait until each peer is connected with all others; when."""
+    for index in SIX:
+        swarm.wait_until(
+            lambda i=index: any(  # type: ignore[misc]
+                line.event == "connected" and line.fields["num_connected"] >= 5
+                for line in swarm.peers[i].lines
+            ),
+            READY_WITHIN_S,
+            f"full mesh at peer {index}",
+        )
+    return now_s()
+
+
+def timed_build(engine: Engine) -> float:
+    """Seconds to build the image from what the engine has."""
+    begun_s = now_s()
+    trio.run(build_image, engine, IMAGE, lambda line: print(f"  {line}", flush=True))
+    return round(now_s() - begun_s, 1)
+
+
+def rebuild(engine: Engine) -> float:
+    """Seconds to build again after one of our own files has changed."""
+    path = SOURCES / "swarm" / "__init__.py"
+    before = path.read_bytes()
+    try:
+        path.write_bytes(before + f"# changed at {now_s()}\n".encode())
+        return timed_build(engine)
+    finally:
+        path.write_bytes(before)
+
+
+if __name__ == "__main__":
+    main()
