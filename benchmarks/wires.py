@@ -56,6 +56,12 @@ class Wires:
         self.delay_s = 0.0
         self.loss = 0.0
         """Share of the packets that vanish."""
+        self.deaf: frozenset[int] = frozenset()
+        """Peers that nothing reaches, while what they send arrives."""
+        self.bytes_per_s: dict[int, float] = {}
+        """Limits on what these peers receive, and on what they send."""
+        self._free_s: dict[tuple[str, int], float] = {}
+        """When the packets that a limited peer has received, or sent, will be through."""
         self.num_carried = 0
         self.num_lost = 0
 
@@ -93,8 +99,11 @@ class Wires:
         self._groups = {peer: number for number, group in enumerate(groups) for peer in group}
 
     def heal(self) -> None:
-        """Join everybody again."""
+        """Take all faults away."""
         self._groups = {}
+        self.delay_s = self.loss = 0.0
+        self.deaf = frozenset()
+        self.bytes_per_s = {}
 
     def _add(self, index: int) -> None:
         name, device = f"swarm{os.getpid()}-{index}", f"swt{os.getpid() % 10**6}-{index}"
@@ -144,11 +153,23 @@ class Wires:
             receiver = packet[19] - 1 if packet[0] >> 4 == 4 else -1  # the last byte of an IPv4
             if 0 <= receiver < self._num_peers and self._passes(sender, receiver):
                 self.num_carried += 1
-                due_s = time.monotonic() + self.delay_s
+                due_s = self._through_s(sender, receiver, len(packet)) + self.delay_s
                 heapq.heappush(self._waiting, (due_s, self.num_carried, receiver, packet))
+
+    def _through_s(self, sender: int, receiver: int, size_bytes: int) -> float:
+        """When a packet is through the limits of both its ends, after those before it."""
+        through_s = time.monotonic()
+        for end, peer in (("sent", sender), ("received", receiver)):
+            if peer in self.bytes_per_s:
+                begin_s = max(through_s, self._free_s.get((end, peer), 0.0))
+                through_s = begin_s + size_bytes / self.bytes_per_s[peer]
+                self._free_s[end, peer] = through_s
+        return through_s
 
     def _passes(self, sender: int, receiver: int) -> bool:
         if self._groups.get(sender) != self._groups.get(receiver):
+            return False
+        if receiver in self.deaf:
             return False
         if self.loss and self._random.random() < self.loss:
             self.num_lost += 1

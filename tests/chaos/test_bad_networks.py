@@ -1,11 +1,13 @@
 """Six real peers, a network namespace each, on wires that are cut, slow and lossy."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.faults import READY_WITHIN_S, FaultySwarm
+from benchmarks.faults import DIGITS_SESSION, READY_WITHIN_S
 from benchmarks.lineages import read_run
+from benchmarks.slow_link import WiredSwarm
 from benchmarks.wires import Wires, why_impossible
 
 REASON = why_impossible()
@@ -17,32 +19,20 @@ pytestmark = [
 
 SIX = tuple(range(6))
 HEALED_WITHIN_S = 90.0
-
-
-class WiredSwarm(FaultySwarm):
-    """Peers that reach each other over `wires` only."""
-
-    def __init__(self, wires: Wires) -> None:
-        self.wires = wires
-        super().__init__(len(SIX))
-
-    def ip(self, index: int) -> str:
-        return self.wires.ip(index)
-
-    def launch_prefix(self, index: int) -> Sequence[str]:
-        return self.wires.prefix(index)
+between_containers = pytest.mark.skipif(
+    os.environ.get("SWARM_CONTAINERS") == "required", reason="done between containers here"
+)
 
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[WiredSwarm]:
-    with Wires(len(SIX), seed=1) as wires, WiredSwarm(wires) as swarm:
+    with Wires(len(SIX), seed=1) as wires, WiredSwarm(wires, DIGITS_SESSION, ()) as swarm:
         yield swarm
 
 
 @pytest.fixture
 def swarm(started: WiredSwarm) -> Iterator[WiredSwarm]:
     started.wires.heal()
-    started.wires.delay_s = started.wires.loss = 0.0
     started.wait_common_head(SIX, SIX, timeout_s=READY_WITHIN_S)
     yield started
     run = read_run(started.state_dir(index) for index in SIX)
@@ -93,3 +83,47 @@ def test_two_halves_go_on_apart_and_become_one_swarm_again(swarm: WiredSwarm) ->
 
     assert run.lineage[before.round] == before
     assert run.lost_rounds == []  # one side's heads are merged into the other's
+
+
+@between_containers
+def test_a_peer_that_can_send_but_hears_nothing_does_not_hold_the_others_up(
+    swarm: WiredSwarm,
+) -> None:
+    before = swarm.wait_common_head(SIX, SIX)
+    victim = swarm.roles(before)["trainer"]
+    others = tuple(index for index in SIX if index != victim)
+
+    swarm.wires.deaf = frozenset({victim})
+    without = swarm.wait_common_head(others, others, after_round=before.round)
+    swarm.wires.heal()
+    head = swarm.wait_common_head(SIX, SIX, timeout_s=HEALED_WITHIN_S)
+
+    assert head.round > without.round
+
+
+@between_containers
+def test_heavy_loss_and_a_long_delay_cost_time_and_no_round(swarm: WiredSwarm) -> None:
+    before = swarm.wait_common_head(SIX, SIX)
+
+    swarm.wires.delay_s, swarm.wires.loss = 0.2, 0.1
+    swarm.wait_adopted(SIX, before.round + 1)
+    swarm.wires.heal()
+    head = swarm.wait_common_head(SIX, SIX, timeout_s=HEALED_WITHIN_S)
+
+    assert head.round > before.round
+
+
+@between_containers
+def test_behind_1_megabit_a_peer_keeps_up_or_is_left_behind_while_the_others_go_on(
+    swarm: WiredSwarm,
+) -> None:
+    before = swarm.wait_common_head(SIX, SIX)
+    victim = swarm.roles(before)["trainer"]
+    others = tuple(index for index in SIX if index != victim)
+
+    swarm.wires.bytes_per_s = {victim: 125_000.0}
+    swarm.wait_adopted(others, before.round + 3)
+    swarm.wires.heal()
+    head = swarm.wait_common_head(SIX, SIX, timeout_s=HEALED_WITHIN_S)
+
+    assert head.round >= before.round + 3
