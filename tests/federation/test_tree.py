@@ -1,11 +1,13 @@
 import random
 from itertools import chain
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from swarm.core.canonical import sha256_hex
 from swarm.core.ids import PeerId, SessionId
+from swarm.federation.messages import SITE_MAX, check_site
 from swarm.federation.tree import NUM_STANDBYS, build_tree, duty_peers, succession
 
 SESSION = SessionId("session")
@@ -135,3 +137,9 @@ def test_two_sites_of_three_are_two_clusters() -> None:
 
     assert set(left.peers) == set(peers(6)[::2])
     assert set(right.peers) == set(peers(6)[1::2])
+
+
+@pytest.mark.parametrize("site", ["s" * (SITE_MAX + 1), "a\nb", "\u00f6"])
+def test_a_label_that_is_long_or_not_plain_is_no_site(site: str) -> None:
+    with pytest.raises(ValueError, match="site must be at most 16 printable ASCII"):
+        check_site(site)
