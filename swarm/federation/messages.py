@@ -451,8 +451,10 @@ def _with_signature(record: _Record, signature: bytes) -> _Record:
 
 def check_site(site: str) -> None:
     """Raise `ValueError` unless this is a site's label."""
-    if len(site) > SITE_MAX or not site.isprintable():
-        raise ValueError(f"site must be at most {SITE_MAX} printable characters, got {site!r:.80}")
+    if len(site) > SITE_MAX or not (site.isascii() and site.isprintable()):
+        raise ValueError(
+            f"site must be at most {SITE_MAX} printable ASCII characters, got {site!r:.80}"
+        )
 
 
 def _check_digest(name: str, digest: str) -> None:

@@ -246,7 +246,15 @@ PEERS = tuple(PeerId(f"12D3KooW{'x' * 40}{a}{b}{c}2") for a in "ABCDEFGH" for b 
 
 
 def test_the_largest_head_fits_in_a_pubsub_message_and_is_parsed_soon() -> None:
-    data = encode(head(PEERS[:COHORT_MAX]))
+    site, older = "s" * SITE_MAX, sha256_hex(b"older")
+    fresh = [Contributor(p, BASE, 10**6, 4.5, 1.5, site) for p in PEERS[:COHORT_MAX]]
+    stale = [Contributor(p, older, 10**6, 4.5, 1.5, site) for p in PEERS[: COHORT_MAX // 2]]
+    largest = replace(
+        head(PEERS[:COHORT_MAX]),
+        contributors=(*fresh, *stale),
+        slow=PEERS[: COHORT_MAX // 2],
+    )
+    data = encode(largest)
     start_s = time.process_time()
 
     decode(data, BEN, verify)
