@@ -17,6 +17,7 @@ from swarm.core.ids import ClusterId, Digest, PeerId, RoundNumber, SessionId, Te
 from swarm.core.machine import Event, TimerFired
 from swarm.core.session import COHORT_MAX, SessionSpec
 from swarm.federation.messages import (
+    SITE_MAX,
     Aggregate,
     Contribution,
     Contributor,
