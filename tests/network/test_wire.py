@@ -255,7 +255,7 @@ def test_the_largest_head_fits_in_a_pubsub_message_and_is_parsed_soon() -> None:
         contributors=(*fresh, *stale),
         slow=PEERS[: COHORT_MAX // 2],
     )
-    data = encode(largest)
+    data = encode(signed(largest))
     start_s = time.process_time()
 
     decode(data, BEN, verify)
