@@ -26,7 +26,13 @@ install_engine() {
     if ((${#missing[@]} == 0)); then return; fi
     say "Installing ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
-    # A package that starts its service would start a second engine: here nothing is started.
+    # The package would start an engine as a service, which nobody here would stop again.
+    local policy=/usr/sbin/policy-rc.d
+    if [[ ! -e $policy ]]; then
+        printf '#!/bin/sh\nexit 101\n' >$policy
+        chmod +x $policy
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    fi
     apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
         fail "apt-get could not install ${missing[*]}"
 }
