@@ -74,7 +74,7 @@ def test_two_halves_go_on_apart_and_become_one_swarm_again(swarm: WiredSwarm) ->
     swarm.wires.split(left, right)
 
     for half in (left, right):
-        apart = swarm.wait_common_head(half, half, after_round=before.round)
+        apart = swarm.wait_common_head(half, after_round=before.round)
         swarm.wait_adopted(half, apart.round + 2)
     swarm.wires.heal()
     head = swarm.wait_common_head(SIX, SIX, timeout_s=HEALED_WITHIN_S)
