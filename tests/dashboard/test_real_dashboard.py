@@ -7,6 +7,7 @@ import threading
 import time
 import urllib.request
 from contextlib import contextmanager
+from functools import partial
 from http.cookiejar import CookieJar
 
 import pytest
@@ -59,9 +60,9 @@ def dashboard(*arguments):
         running.process.communicate(timeout=20)
 
 
-def newest_command_is_confirmed(seen):
-    commands = seen["operator"]["commands"]
-    return commands and commands[-1]["state"] == "confirmed"
+def is_confirmed(seen, action):
+    commands = seen["operator"]["commands"]  # a command is shown a moment after it was taken
+    return any(c["action"] == action and c["state"] == "confirmed" for c in commands)
 
 
 def test_a_person_pauses_and_stops_a_run_and_a_restarted_dashboard_shows_all_of_it(tmp_path):
@@ -79,9 +80,7 @@ def test_a_person_pauses_and_stops_a_run_and_a_restarted_dashboard_shows_all_of_
                 body = {"action": action}
                 given = first.ask("/api/v1/operator/commands", body, **{"X-CSRF-Token": csrf})
                 assert given["state"] == "pending"
-                seen = first.wait(
-                    lambda s: s["operator"]["commands"][-1]["state"] == "confirmed", SOON_S
-                )
+                seen = first.wait(partial(is_confirmed, action=action), SOON_S)
             assert seen["operator"]["run_state"] == "stopped"
         swarm.kill(0)
 
