@@ -37,7 +37,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         ),
         pytest.param(["127.0.0.1", "0", "--operator", "olga"], "52 characters", id="operator"),
         pytest.param(["127.0.0.1", "0", "--hold"], "name one with --operator", id="hold"),
-        pytest.param(["127.0.0.1", "0", "--site", "x" * 200], "128 characters", id="site"),
+        pytest.param(["127.0.0.1", "0", "--site", "x" * 20], "at most 16", id="site"),
         pytest.param(["127.0.0.1", "0", "--no-such-flag"], "--no-such-flag", id="unknown-flag"),
         pytest.param(
             ["127.0.0.1", "0", "--config", "/no/file"], "cannot read /no/file", id="toml"
