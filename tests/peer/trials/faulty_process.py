@@ -50,6 +50,7 @@ class Faulty:
                 print("noise")
                 os.write(1, b"\0\0\0\1x")
             case "hangs":
+                print("I hang", file=sys.stderr, flush=True)
                 signal.pause()
             case "sleeps":
                 time.sleep(self._seconds)  # noqa: TID251 - the time that a real fit takes

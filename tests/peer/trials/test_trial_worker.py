@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -31,6 +32,20 @@ ENDLESS = replace(MLP, data=TrialData("digits"), epochs=512)
 async def worker() -> AsyncIterator[TrialWorker]:
     async with open_trial_worker() as opened:
         yield opened
+
+
+class HangLog:
+    """Cancels something when a trial says that it hangs."""
+
+    def __init__(self, scope: trio.CancelScope) -> None:
+        self._scope = scope
+
+    def debug(self, event: str, **fields: Any) -> None:
+        if fields.get("line") == "I hang":
+            self._scope.cancel()
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """Nothing is wrong but what is meant to be."""
 
 
 @pytest.fixture
@@ -148,12 +163,15 @@ class TestTrialWorker:
         assert (await worker.run(KNN)).error is None
         assert worker.statistics().pid == pid
 
-    async def test_leaving_a_trial_that_hangs_costs_the_process(self, faulty: TrialWorker) -> None:
-        with trio.CancelScope() as scope:
-            await faulty.run(_faulty_task("hangs", epoch=2), lambda report: scope.cancel())
+    async def test_leaving_a_trial_that_hangs_costs_the_process(self) -> None:
+        scope = trio.CancelScope()
+        async with open_trial_worker(HangLog(scope), FAULTY) as faulty:
+            with scope:
+                await faulty.run(_faulty_task("hangs"))
 
-        assert (await faulty.run(KNN)).error is None
-        assert faulty.statistics().restarts == 1
+            assert scope.cancelled_caught
+            assert (await faulty.run(KNN)).error is None
+            assert faulty.statistics().restarts == 1
 
     async def test_a_killed_process_s_trial_is_resumed_exactly_by_another(
         self, worker: TrialWorker, tmp_path: Path
