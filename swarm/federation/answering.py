@@ -1,4 +1,12 @@
-"""AnswerBudget: how much of the past a peer tells to those who only watch."""
+"""Answering: what a peer tells those who ask, and how much of the past to those who only watch."""
+
+from swarm.core.effects import Send
+from swarm.core.machine import Effect
+from swarm.federation.ancestry import STALENESS_MAX
+from swarm.federation.entries import LedgerRequest
+from swarm.federation.ledger import Ledger
+from swarm.federation.messages import HeadRequest, SessionOffer, SessionQuery
+from swarm.federation.situation import Situation
 
 ANSWERS_PER_S = 16.0
 ANSWERS_AT_ONCE = 64
@@ -25,3 +33,33 @@ class AnswerBudget:
             return False
         self._tokens -= 1
         return True
+
+
+class Answering:
+    """Answers those who ask: for heads, for the ledger, and which session this is.
+
+    Invariant: who is not of the cohort is answered out of one budget, however many they are.
+    """
+
+    def __init__(self, situation: Situation, ledger: Ledger) -> None:
+        self._situation = situation
+        self._ledger = ledger
+        self._budget = AnswerBudget()
+
+    def heads(self, event: HeadRequest, now_s: float) -> list[Effect]:
+        """Send the heads that were asked for."""
+        held = self._situation.held
+        member = held is not None and event.sender in held.members
+        if event.count > 1 + STALENESS_MAX and not member and not self._budget.allows(now_s):
+            return []
+        return self._situation.exchange.answer(event)
+
+    def ledger(self, event: LedgerRequest, now_s: float) -> list[Effect]:
+        """Send a page of the ledger."""
+        if not self._budget.allows(now_s):
+            return []
+        return [Send(event.sender, self._ledger.answer(event))]
+
+    def session(self, event: SessionQuery, _now_s: float) -> list[Effect]:
+        """Tell which session runs here."""
+        return [Send(event.sender, SessionOffer(self._situation.me, self._situation.spec))]

@@ -1,12 +1,13 @@
 """Founding: how the starter makes head 0."""
 
-from swarm.core.ids import PeerId
+from swarm.core.effects import Publish
 from swarm.core.machine import Effect, SetTimer
-from swarm.core.session import SessionSpec
 from swarm.federation.effects import CreateWeights, WeightsCreated
-from swarm.federation.messages import GlobalModel
-from swarm.federation.newcomers import SETTLED_AFTER_S, Newcomers
+from swarm.federation.newcomers import SETTLED_AFTER_S
 from swarm.federation.records import first_head
+from swarm.federation.round import Sign
+from swarm.federation.situation import Situation
+from swarm.federation.topics import session_topic
 
 FOUND = "federation.found"
 
@@ -17,31 +18,40 @@ class Founding:
     Invariant: asks for initial weights at most once.
     """
 
-    def __init__(self, me: PeerId, spec: SessionSpec) -> None:
-        self._me = me
-        self._spec = spec
+    def __init__(self, situation: Situation, sign: Sign) -> None:
+        self._situation = situation
+        self._sign = sign
         self._asked = False
         self._initial: WeightsCreated | None = None
 
     def ready(self) -> list[Effect]:
         """The learner is there: have the starter's make the initial weights."""
-        if self._asked or self._spec.starter != self._me:
+        if self._asked or self._situation.spec.starter != self._situation.me:
             return []
         self._asked = True
         return [CreateWeights()]
 
-    def created(self, event: WeightsCreated) -> None:
+    def created(self, event: WeightsCreated, now_s: float) -> list[Effect]:
         """The initial weights are in the store."""
+        self._situation.blobs.arrived(event.blob, now_s)
         self._initial = event
+        return []
 
-    def found(self, newcomers: Newcomers, now_s: float) -> tuple[list[Effect], GlobalModel | None]:
-        """Head 0, unsigned, once enough peers wish to join and those who start together do."""
-        if self._initial is None:
-            return [], None
+    def found(self, now_s: float) -> list[Effect]:
+        """Publish head 0 once enough peers wish to join and those who start together do."""
+        situation = self._situation
+        spec, newcomers, lineage = situation.spec, situation.newcomers, situation.lineage
+        under_way = situation.held is not None or lineage.candidates()
+        if self._initial is None or under_way or situation.orders.waits:
+            return []
         wishing = newcomers.current(now_s)
-        if len({*wishing, self._me}) < self._spec.min_peers:
-            return [], None
+        if len({*wishing, situation.me}) < spec.min_peers:
+            return []
         if not newcomers.settled(now_s):
-            return [SetTimer(FOUND, now_s + SETTLED_AFTER_S)], None
+            return [SetTimer(FOUND, now_s + SETTLED_AFTER_S)]
         crowd = newcomers.crowd(now_s)
-        return [], first_head(self._spec, self._initial.blob, wishing, crowd, self._me)
+        head = first_head(spec, self._initial.blob, wishing, crowd, situation.me)
+        head = head.signed(self._sign(head.digest))
+        lineage.add(head, trusted=True)
+        attached = head.blob if head.blob.is_small else None
+        return [Publish(session_topic(spec.id), head, attached)]

@@ -45,8 +45,6 @@ from swarm.federation.enquiries import ASK_AGAIN_AFTER_S
 from swarm.federation.federation import (
     BEAT,
     REPEAT,
-    RETRY_TRAINING,
-    RETRY_TRAINING_AFTER_S,
     Federation,
 )
 from swarm.federation.founding import FOUND
@@ -66,6 +64,7 @@ from swarm.federation.messages import (
 )
 from swarm.federation.newcomers import SETTLED_AFTER_S
 from swarm.federation.topics import cluster_topic, session_topic
+from swarm.federation.training import RETRY_TRAINING, RETRY_TRAINING_AFTER_S
 from swarm.federation.voice import BEACON_EVERY_REPEATS
 
 ANNA = PeerId("anna")

@@ -18,9 +18,10 @@ from swarm.federation.effects import (
     TrainingFailed,
     TrainingFinished,
 )
-from swarm.federation.federation import REPEAT, RETRY_TRAINING, Federation
+from swarm.federation.federation import REPEAT, Federation
 from swarm.federation.messages import Contribution, GlobalModel, JoinWish
 from swarm.federation.topics import cluster_topic
+from swarm.federation.training import RETRY_TRAINING
 
 
 def of(kind: type, effects: list[Effect]) -> list[Any]:

@@ -70,7 +70,7 @@ FEDERATION_MUTANTS = (
     Mutant(
         "trained-anew-after-restart",
         "G1",
-        "federation.py",
+        "training.py",
         "            self._own.keep(mine, base)\n",
         "            pass\n",
         ("restart", "mass-restart"),
@@ -85,7 +85,11 @@ FEDERATION_MUTANTS = (
         also=(
             ("validity.py", "relation.only_theirs.isdisjoint(head.keys)", "True"),
             ("duty.py", "contribution.contributor.key in facts.claimed", "False"),
-            ("federation.py", "if contribution.contributor.key not in claimed:", "if True:"),
+            (
+                "training.py",
+                "if contribution.contributor.key not in current.facts.claimed:",
+                "if True:",
+            ),
         ),
         rarity=20,
     ),
@@ -150,8 +154,8 @@ FEDERATION_MUTANTS = (
     Mutant(
         "adopted-without-weights",
         "G3",
-        "federation.py",
-        "            if self._blobs.has(head.blob):\n",
+        "adopting.py",
+        "            if blobs.has(head.blob):\n",
         "            if True:\n",
         ("calm",),
     ),
@@ -290,9 +294,9 @@ FEDERATION_MUTANTS = (
     Mutant(
         "relayers-are-blamed",
         "G7",
-        "federation.py",
-        "                effects += self._reject(head, error, now_s)\n",
-        "                effects += self._offences.count(event.sender, str(error), now_s)\n",
+        "catching_up.py",
+        "effects += self._judging.reject(head, error, now_s)\n",
+        "effects += self._judging.offences.count(event.sender, str(error), now_s)\n",
         ("hostile-peer", "everything"),
     ),
     Mutant(
@@ -316,9 +320,9 @@ FEDERATION_MUTANTS = (
     Mutant(
         "weights-never-deleted",
         "G8",
-        "federation.py",
-        "recent = itertools.islice(self.lineage.ancestors(head), 2)",
-        "recent = itertools.islice(self.lineage.ancestors(head), 2000)",
+        "weights.py",
+        "recent = itertools.islice(lineage.ancestors(head), 2)",
+        "recent = itertools.islice(lineage.ancestors(head), 2000)",
         ("calm",),
         ("--rounds", "150"),
     ),

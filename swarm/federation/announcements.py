@@ -1,0 +1,63 @@
+"""Announcements: contributions and aggregates as they come, in time, late or early."""
+
+from collections.abc import Iterable
+
+from swarm.core.blobs import BlobRef
+from swarm.core.ids import Digest, PeerId
+from swarm.core.machine import Effect
+from swarm.federation.early import Early
+from swarm.federation.judging import Judging
+from swarm.federation.messages import Aggregate, Contribution
+from swarm.federation.situation import Situation
+from swarm.federation.validity import InvalidRecordError
+
+
+class Announcements:
+    """Gives each announcement to the round it is for, now or once its head is adopted.
+
+    Invariant: wishes told of in an announcement are heard once, so that they can expire.
+    """
+
+    def __init__(self, situation: Situation, judging: Judging) -> None:
+        self._situation = situation
+        self._judging = judging
+        self._early = Early()
+
+    def hear(self, event: Contribution | Aggregate, now_s: float) -> list[Effect]:
+        """Take an announcement; ask for the head it is for if that was missed.
+
+        Raises:
+            InvalidRecordError: It breaks a rule.
+        """
+        situation = self._situation
+        current, held = situation.round, situation.held
+        known = situation.lineage.get(event.base)
+        if current is not None and current.concerns(event):
+            if current.hear(event):  # not at each repetition: wishes must end
+                self.hear_wishes(event.joiners, now_s)
+                situation.branches.hear(event.branches)
+        elif known is None or held is None or known.key > held.key:
+            self._early.keep(event)
+            author = event.peer if isinstance(event, Contribution) else event.author
+            return situation.exchange.miss(event.base, author, now_s)
+        return []
+
+    def hear_wishes(self, peers: Iterable[PeerId], now_s: float) -> None:
+        """Note who wishes to join, unless it is asked already or was removed."""
+        situation = self._situation
+        asked = situation.held.members if situation.held is not None else frozenset()
+        asked |= situation.orders.removed
+        wishing = [p for p in peers if p not in asked and p != situation.me]
+        situation.newcomers.wish(wishing, now_s)
+
+    def take_early(self, base: Digest, now_s: float) -> None:
+        """Take the announcements for a head just adopted that came before it."""
+        for message in self._early.take(base):
+            try:
+                self.hear(message, now_s)
+            except InvalidRecordError:
+                self._judging.rejections += 1
+
+    def blobs(self) -> frozenset[BlobRef]:
+        """Blobs of announcements that came early."""
+        return self._early.blobs()

@@ -1,0 +1,96 @@
+"""CatchingUp: how a peer comes by what others know already, and by a place among them."""
+
+import itertools
+
+from swarm.core.ids import PeerId
+from swarm.core.machine import Effect
+from swarm.federation.judging import Judging
+from swarm.federation.messages import GlobalModel, HeadHistory, HeadKey
+from swarm.federation.situation import Situation
+from swarm.federation.training import Training
+from swarm.federation.validity import InvalidRecordError
+from swarm.federation.wishing import Wishing
+
+BACKFILL_EVERY_REPEATS = 2
+"""So often a newcomer asks for 32 more of the heads before it came."""
+
+
+class CatchingUp:
+    """Asks to be in the cohort, and for heads and ancestors that were missed."""
+
+    def __init__(self, situation: Situation, training: Training, judging: Judging) -> None:
+        self._situation = situation
+        self._training = training
+        self._judging = judging
+        self._wishing = Wishing(situation.me, situation.spec)
+        self._turn = itertools.count()
+
+    def wish(self, now_s: float) -> list[Effect]:
+        """Ask to be in the cohort, as long as the held head does not name this peer."""
+        situation = self._situation
+        if not self._training.ready or situation.finished or self._training.busy_elsewhere:
+            return []
+        held, trusted = situation.held, situation.exchange.trusted
+        effects = self._wishing.wish(held, trusted, situation.branches.tell())
+        if held is None and trusted:
+            peer = trusted[next(self._turn) % len(trusted)]
+            effects += situation.exchange.ask_newest(peer, now_s)
+        return effects
+
+    def widen(self, now_s: float) -> list[Effect]:
+        """Get the ancestors of the held head that stale contributions may refer to; then all."""
+        situation = self._situation
+        held, exchange = situation.held, situation.exchange
+        others = [p for p in held.cohort if p != situation.me] if held is not None else []
+        if held is None or not others:
+            return []
+        turn = next(self._turn)
+        peer = others[turn % len(others)]
+        if situation.lineage.window(held).missing is not None:
+            return exchange.widen(held, peer, now_s)
+        if turn % BACKFILL_EVERY_REPEATS:
+            return []
+        return exchange.backfill(held, peer, now_s)
+
+    def learn(self, head: GlobalModel, now_s: float) -> list[Effect]:
+        """Learn of a head from its author.
+
+        Raises:
+            InvalidRecordError: The record breaks a rule.
+        """
+        return self._situation.exchange.learn(head, head.author, now_s)
+
+    def take_history(self, event: HeadHistory, now_s: float) -> list[Effect]:
+        """Learn of heads that were asked for.
+
+        Raises:
+            InvalidRecordError: What would be taken on trust breaks a rule that needs no past.
+        """
+        exchange, current = self._situation.exchange, self._situation.round
+        effects: list[Effect] = []
+        exchange.take_on_trust(event)
+        for head in reversed(event.heads):
+            try:
+                effects += exchange.learn(head, event.sender, now_s)
+            except InvalidRecordError as error:
+                effects += self._judging.reject(head, error, now_s)
+        exchange.take_times(event)
+        if current is not None and current.facts.window.missing is not None:
+            current.facts.window = self._situation.lineage.window(current.base)
+        return effects
+
+    def notice(self, sender: PeerId, key: HeadKey | None, now_s: float) -> list[Effect]:
+        """Note which head a peer says it holds; get that if it is greater than the held one."""
+        if key is None:
+            return []
+        situation = self._situation
+        held = situation.held
+        situation.enquiries.heard(sender, key)
+        if held is not None and key <= held.key:
+            return []
+        known = situation.lineage.get(key.digest)
+        if known is None:
+            return situation.exchange.notice(sender, key, now_s)
+        if held is not None and known.key <= held.key:
+            return []  # the key is a lie
+        return situation.blobs.want(known.blob, (sender,), 0.0, now_s)

@@ -1,0 +1,137 @@
+"""Training: what this peer trains and measures, and what it contributes."""
+
+from swarm.core.blobs import BlobRef
+from swarm.core.machine import Effect, SetTimer
+from swarm.federation.ancestry import Window
+from swarm.federation.effects import (
+    Evaluate,
+    EvaluationFinished,
+    Note,
+    SaveContribution,
+    Train,
+    TrainingFailed,
+    TrainingFinished,
+)
+from swarm.federation.messages import Contribution, GlobalModel, Metrics
+from swarm.federation.own_work import OwnWork
+from swarm.federation.situation import Situation
+
+RETRY_TRAINING = "federation.retry_training"
+RETRY_TRAINING_AFTER_S = 1.0
+
+
+class Training:
+    """Has the learner train from the held head, or measure it if it is the last.
+
+    Invariant: at most one own contribution per base head is ever announced.
+    """
+
+    def __init__(self, situation: Situation, site: str) -> None:
+        self.ready = False
+        """Whether the learner is there."""
+        self.final_metrics: Metrics | None = None
+        """How the last head did here."""
+        self._situation = situation
+        self._site = site
+        self._own = OwnWork(situation.me)
+
+    @property
+    def busy_elsewhere(self) -> bool:
+        """Whether training from another head than the held one is under way."""
+        return self._own.busy_elsewhere(self._situation.held)
+
+    def blobs(self) -> frozenset[BlobRef]:
+        """Weights that own contributions need until they count."""
+        return self._own.blobs()
+
+    def resume(self, mine: Contribution, now_s: float) -> None:
+        """Take back what an earlier life contributed, unless its base is forgotten."""
+        base = self._situation.lineage.get(mine.base)
+        if base is not None:
+            self._own.keep(mine, base)
+            self._situation.blobs.arrived(mine.blob, now_s)
+
+    def begin(self, window: Window) -> list[Effect]:
+        """Turn to a head just adopted; what was trained from earlier ones may still count."""
+        current = self._situation.round
+        self.final_metrics = None
+        self._own.forget_counted(window)
+        self._own.give_up_useless(window)
+        effects: list[Effect] = []
+        if current is not None and not self._situation.finished:
+            for contribution in self._own.foldable(window):
+                if contribution.contributor.key not in current.facts.claimed:
+                    effects += current.contribute(contribution)
+        return effects + self.work()
+
+    def work(self) -> list[Effect]:
+        """Train from the held head, or measure it if it is the last."""
+        head, current = self._situation.held, self._situation.round
+        if head is None:
+            return []
+        if self._situation.finished:
+            self._own.stops()
+            return [Evaluate(head.digest, head.blob, head.round)] if self.ready else []
+        if current is None:
+            return []
+        earlier = self._own.of(head.digest)
+        if earlier is not None:  # after a restart this needs no learner
+            return current.contribute(earlier) if current.mine is None else []
+        if not self.ready or self._situation.orders.waits or self.busy_elsewhere:
+            return []  # starting anew each time, a slow peer would never finish anything
+        self._own.starts(head)
+        return [Train(head.digest, head.blob, self._situation.round_number)]
+
+    def trained(self, event: TrainingFinished, now_s: float) -> list[Effect]:
+        """Contribute what was trained, if it may still count; go on."""
+        self._situation.blobs.arrived(event.blob, now_s)
+        base, held = self._own.ended(event.base), self._situation.held
+        if base is None or held is None or self._own.of(event.base) is not None:
+            return []
+        contribution = self._compose(event, base, now_s)
+        if base is held:
+            return self._contribute(contribution, base)
+        effects: list[Effect] = []
+        if self._situation.lineage.window(held).foldable(contribution.contributor):
+            effects = self._contribute(contribution, base)
+        return effects + self.work()
+
+    def failed(self, event: TrainingFailed, now_s: float) -> list[Effect]:
+        """Try again in a moment."""
+        base = self._own.ended(event.base)
+        if base is None:
+            return []
+        return [
+            Note("info", f"training failed, trying again: {event.reason}"),
+            SetTimer(RETRY_TRAINING, now_s + RETRY_TRAINING_AFTER_S),
+        ]
+
+    def measured(self, event: EvaluationFinished, _now_s: float) -> list[Effect]:
+        """Note how the held head did here."""
+        held = self._situation.held
+        if held is not None and event.head == held.digest:
+            self.final_metrics = event.metrics
+        return []
+
+    def _compose(self, event: TrainingFinished, base: GlobalModel, now_s: float) -> Contribution:
+        situation = self._situation
+        return Contribution(
+            session=situation.spec.id,
+            peer=situation.me,
+            base=event.base,
+            num_examples=min(event.num_examples, situation.spec.num_examples_max),
+            blob=event.blob,
+            duration_s=event.duration_s,
+            metrics=event.metrics,
+            joiners=situation.newcomers.current(now_s),
+            branches=situation.branches.tell(),
+            transfer_s=situation.blobs.took_s(base.blob),
+            site=self._site,
+        )
+
+    def _contribute(self, contribution: Contribution, base: GlobalModel) -> list[Effect]:
+        """Keep an own contribution, then announce it, unless no cluster is there to hear."""
+        current = self._situation.round
+        self._own.keep(contribution, base)
+        announced = current.contribute(contribution) if current is not None else []
+        return [SaveContribution(contribution), *announced]
