@@ -12,7 +12,7 @@ from benchmarks.lineages import find_head
 from benchmarks.swarm_processes import Line, PeerProcess, SwarmProcesses, now_s
 from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec
-from swarm.federation.messages import GlobalModel
+from swarm.federation.signed_records import GlobalModel
 from swarm.federation.tree import succession
 from swarm.federation.validity import tree_of
 from swarm.network.identity import load_or_create_identity

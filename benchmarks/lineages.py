@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from swarm.core.ids import Digest, PeerId
-from swarm.federation.messages import GlobalModel
+from swarm.federation.signed_records import GlobalModel
 from swarm.network.identity import load_or_create_identity, verify
 from swarm.network.wire import decode
 

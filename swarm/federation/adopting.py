@@ -7,8 +7,9 @@ from swarm.core.machine import Effect
 from swarm.federation.announcements import Announcements
 from swarm.federation.catching_up import CatchingUp
 from swarm.federation.effects import Note, SaveHead
-from swarm.federation.messages import HISTORY_MAX, GlobalModel
+from swarm.federation.messages import HISTORY_MAX
 from swarm.federation.round import Round
+from swarm.federation.signed_records import GlobalModel
 from swarm.federation.situation import Situation
 from swarm.federation.training import Training
 from swarm.federation.voice import Voice

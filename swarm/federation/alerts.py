@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from swarm.core.ids import PeerId, RoundNumber
 from swarm.federation.entries import LedgerEntry
-from swarm.federation.messages import GlobalModel
 from swarm.federation.past import Point
+from swarm.federation.signed_records import GlobalModel
 
 SAME_WITHIN_S = 30.0
 """What several peers note about the same peer within this time is one alert."""

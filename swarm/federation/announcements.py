@@ -7,7 +7,8 @@ from swarm.core.ids import Digest, PeerId
 from swarm.core.machine import Effect
 from swarm.federation.early import Early
 from swarm.federation.judging import Judging
-from swarm.federation.messages import Aggregate, Contribution
+from swarm.federation.messages import Contribution
+from swarm.federation.signed_records import Aggregate
 from swarm.federation.situation import Situation
 from swarm.federation.validity import InvalidRecordError
 

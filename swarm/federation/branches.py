@@ -11,7 +11,8 @@ from swarm.federation.blob_desk import BlobDesk
 from swarm.federation.effects import Note
 from swarm.federation.enquiries import Enquiries
 from swarm.federation.lineage import Lineage
-from swarm.federation.messages import BRANCHES_MAX, HISTORY_MAX, Branch, GlobalModel, Merged
+from swarm.federation.messages import HISTORY_MAX
+from swarm.federation.signed_records import BRANCHES_MAX, Branch, GlobalModel, Merged
 
 KNOWN_BRANCHES_MAX = 16
 HOLDERS_MAX = 4

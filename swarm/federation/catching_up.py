@@ -5,7 +5,8 @@ import itertools
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect
 from swarm.federation.judging import Judging
-from swarm.federation.messages import GlobalModel, HeadHistory, HeadKey
+from swarm.federation.messages import HeadHistory
+from swarm.federation.signed_records import GlobalModel, HeadKey
 from swarm.federation.situation import Situation
 from swarm.federation.training import Training
 from swarm.federation.validity import InvalidRecordError

@@ -13,7 +13,8 @@ from swarm.federation.ancestry import Key, Window
 from swarm.federation.blob_desk import BlobDesk
 from swarm.federation.branches import Mergeable
 from swarm.federation.effects import Combine, CombineInput, MergeInput, Note
-from swarm.federation.messages import Aggregate, Contribution, Contributor, GlobalModel
+from swarm.federation.messages import Contribution
+from swarm.federation.signed_records import Aggregate, Contributor, GlobalModel
 from swarm.federation.tree import Cluster, duty_peers
 from swarm.federation.validity import is_majority
 

@@ -2,7 +2,8 @@
 
 from swarm.core.blobs import BlobRef
 from swarm.core.ids import Digest
-from swarm.federation.messages import Aggregate, Contribution
+from swarm.federation.messages import Contribution
+from swarm.federation.signed_records import Aggregate
 
 EARLY_MAX = 512
 

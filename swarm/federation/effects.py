@@ -7,7 +7,8 @@ from swarm.core.ids import ClusterId, Digest, PeerId, RoundNumber
 from swarm.core.machine import Effect, Event
 from swarm.federation.commands import Command
 from swarm.federation.entries import LedgerEntry
-from swarm.federation.messages import Contribution, GlobalModel, Metrics
+from swarm.federation.messages import Contribution
+from swarm.federation.signed_records import GlobalModel, Metrics
 
 
 @dataclass(frozen=True, slots=True)

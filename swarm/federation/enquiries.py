@@ -3,7 +3,8 @@
 from swarm.core.effects import Send
 from swarm.core.ids import Digest, PeerId, SessionId
 from swarm.core.machine import Effect
-from swarm.federation.messages import HeadKey, HeadRequest
+from swarm.federation.messages import HeadRequest
+from swarm.federation.signed_records import HeadKey
 
 ASK_AGAIN_AFTER_S = 1.0
 ASKED_MAX = 64

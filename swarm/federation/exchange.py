@@ -8,13 +8,8 @@ from swarm.core.machine import Effect
 from swarm.federation.ancestry import STALENESS_MAX
 from swarm.federation.enquiries import Enquiries
 from swarm.federation.lineage import KNOWN_MAX, Lineage
-from swarm.federation.messages import (
-    HISTORY_MAX,
-    GlobalModel,
-    HeadHistory,
-    HeadKey,
-    HeadRequest,
-)
+from swarm.federation.messages import HISTORY_MAX, HeadHistory, HeadRequest
+from swarm.federation.signed_records import GlobalModel, HeadKey
 
 ENTRIES_MAX = 600
 """Most peers that the heads of one answer may list together, so that it fits in a message."""

@@ -38,20 +38,18 @@ from swarm.federation.founding import Founding
 from swarm.federation.judging import Judging
 from swarm.federation.ledger import Ledger
 from swarm.federation.messages import (
-    Aggregate,
     Contribution,
-    GlobalModel,
     Goodbye,
     HeadHistory,
     HeadRequest,
     Heartbeat,
     JoinWish,
-    Metrics,
     SessionQuery,
 )
 from swarm.federation.obedience import Obedience
 from swarm.federation.participating import Participation
 from swarm.federation.round import Round, Sign
+from swarm.federation.signed_records import Aggregate, GlobalModel, Metrics
 from swarm.federation.situation import Situation
 from swarm.federation.topics import session_topic
 from swarm.federation.training import RETRY_TRAINING, Training

@@ -3,8 +3,9 @@
 from swarm.core.machine import Effect, Event
 from swarm.federation.branches import Mergeable
 from swarm.federation.effects import Combined, Note
-from swarm.federation.messages import Aggregate, Contribution, GlobalModel
+from swarm.federation.messages import Contribution
 from swarm.federation.offences import Offences
+from swarm.federation.signed_records import Aggregate, GlobalModel
 from swarm.federation.situation import Situation
 from swarm.federation.validity import InvalidRecordError
 

@@ -14,22 +14,19 @@ from swarm.federation.ledger import Ledger
 from swarm.federation.lineage import Lineage
 from swarm.federation.messages import (
     HISTORY_MAX,
-    Aggregate,
     Contribution,
-    GlobalModel,
     Goodbye,
     HeadHistory,
-    HeadKey,
     HeadRequest,
     Heartbeat,
     JoinWish,
-    Metrics,
     Status,
 )
 from swarm.federation.operating import CommandGiven, Operating
 from swarm.federation.past import Past, Point
 from swarm.federation.reading import LedgerReader
 from swarm.federation.sights import Flows, Log, Sighting
+from swarm.federation.signed_records import Aggregate, GlobalModel, HeadKey, Metrics
 from swarm.federation.topics import cluster_topic, session_topic, status_topic
 from swarm.federation.tree import Cluster, Tree, succession
 from swarm.federation.validity import InvalidRecordError, tree_of

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from swarm.core.ids import Digest, PeerId, RoundNumber
 from swarm.federation.lineage import Lineage
-from swarm.federation.messages import GlobalModel, HeadHistory, Metrics
+from swarm.federation.messages import HeadHistory
+from swarm.federation.signed_records import GlobalModel, Metrics
 
 HEADS_MAX = 4096
 """Heads remembered besides the lineage's; the oldest of longer runs are not asked for."""

@@ -9,11 +9,11 @@ from swarm.core.ids import PeerId, RoundNumber, Term
 from swarm.core.session import SessionSpec
 from swarm.federation.crowd import estimate, sample
 from swarm.federation.duty import Duty
-from swarm.federation.messages import (
+from swarm.federation.messages import Contribution
+from swarm.federation.signed_records import (
     BRANCHES_MAX,
     Aggregate,
     Branch,
-    Contribution,
     Contributor,
     GlobalModel,
     Metrics,

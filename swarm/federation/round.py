@@ -13,9 +13,10 @@ from swarm.federation.branches import Mergeable
 from swarm.federation.durations import deadline_after_s, hopeless_peers
 from swarm.federation.duty import Duty, RoundFacts
 from swarm.federation.effects import Combined, CombineFailed, Note, Rejection
-from swarm.federation.messages import Aggregate, Branch, Contribution, Contributor, GlobalModel
+from swarm.federation.messages import Contribution
 from swarm.federation.presence import Presence
 from swarm.federation.records import compose_aggregate, compose_head, gather
+from swarm.federation.signed_records import Aggregate, Branch, Contributor, GlobalModel
 from swarm.federation.topics import cluster_topic, session_topic
 from swarm.federation.tree import Cluster, duty_peers, root_succession, succession
 from swarm.federation.validity import check_aggregate, check_contribution, tree_of

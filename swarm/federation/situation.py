@@ -8,10 +8,10 @@ from swarm.federation.command_book import CommandBook
 from swarm.federation.enquiries import Enquiries
 from swarm.federation.exchange import Exchange
 from swarm.federation.lineage import Lineage
-from swarm.federation.messages import GlobalModel
 from swarm.federation.newcomers import Newcomers
 from swarm.federation.presence import Presence
 from swarm.federation.round import Round
+from swarm.federation.signed_records import GlobalModel
 
 
 class Situation:

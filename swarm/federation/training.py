@@ -12,8 +12,9 @@ from swarm.federation.effects import (
     TrainingFailed,
     TrainingFinished,
 )
-from swarm.federation.messages import Contribution, GlobalModel, Metrics
+from swarm.federation.messages import Contribution
 from swarm.federation.own_work import OwnWork
+from swarm.federation.signed_records import GlobalModel, Metrics
 from swarm.federation.situation import Situation
 
 RETRY_TRAINING = "federation.retry_training"

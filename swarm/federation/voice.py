@@ -5,8 +5,9 @@ from swarm.core.ids import PeerId
 from swarm.core.machine import Effect
 from swarm.core.session import SessionSpec
 from swarm.federation.lineage import Lineage
-from swarm.federation.messages import GlobalModel, Goodbye, Heartbeat
+from swarm.federation.messages import Goodbye, Heartbeat
 from swarm.federation.round import Round
+from swarm.federation.signed_records import GlobalModel
 from swarm.federation.topics import session_topic
 from swarm.federation.tree import duty_peers
 from swarm.federation.validity import tree_of

@@ -6,7 +6,7 @@ from swarm.core.blobs import BlobRef
 from swarm.core.effects import BlobArrived, BlobMissing, KeepBlobs
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect
-from swarm.federation.messages import GlobalModel
+from swarm.federation.signed_records import GlobalModel
 from swarm.federation.situation import Situation
 
 HOLDERS_MAX = 8

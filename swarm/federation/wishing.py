@@ -7,7 +7,8 @@ from swarm.core.effects import Send
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect
 from swarm.core.session import SessionSpec
-from swarm.federation.messages import Branch, GlobalModel, JoinWish
+from swarm.federation.messages import JoinWish
+from swarm.federation.signed_records import Branch, GlobalModel
 from swarm.federation.tree import duty_peers
 from swarm.federation.validity import tree_of
 

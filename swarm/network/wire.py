@@ -24,9 +24,7 @@ from swarm.core.protocol import PROTOCOL_VERSION
 from swarm.federation.commands import Command, Orders
 from swarm.federation.entries import LedgerEntry, LedgerPage, LedgerRequest
 from swarm.federation.messages import (
-    Aggregate,
     Contribution,
-    GlobalModel,
     Goodbye,
     HeadHistory,
     HeadRequest,
@@ -36,6 +34,7 @@ from swarm.federation.messages import (
     SessionQuery,
     Status,
 )
+from swarm.federation.signed_records import Aggregate, GlobalModel
 from swarm.search.messages import (
     CancelStudy,
     Leases,

@@ -37,7 +37,8 @@ from swarm.federation.effects import (
     SaveLedger,
 )
 from swarm.federation.federation import Federation
-from swarm.federation.messages import Contribution, GlobalModel, Goodbye
+from swarm.federation.messages import Contribution, Goodbye
+from swarm.federation.signed_records import GlobalModel
 from swarm.network.network import Network
 from swarm.network.store import FREE_BYTES_MIN, FileBlobStore
 from swarm.network.wire import encode

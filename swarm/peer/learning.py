@@ -13,7 +13,7 @@ from swarm.core.errors import LearningError, NetworkError, SwarmError, WorkerDie
 from swarm.core.ids import Digest, PeerId
 from swarm.core.machine import Effect, Event
 from swarm.federation import effects
-from swarm.federation.messages import Metrics
+from swarm.federation.signed_records import Metrics
 from swarm.learning import jobs
 from swarm.learning.errors import TrainingCancelledError
 from swarm.network.store import FileBlobStore

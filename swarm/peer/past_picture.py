@@ -9,9 +9,9 @@ from typing import Any
 from swarm.core.ids import Digest, PeerId
 from swarm.core.session import SessionSpec
 from swarm.federation.alerts import Alert
-from swarm.federation.messages import GlobalModel, Metrics
 from swarm.federation.observing import Observation
 from swarm.federation.past import weighted
+from swarm.federation.signed_records import GlobalModel, Metrics
 from swarm.federation.tree import Cluster, succession
 from swarm.federation.validity import tree_of
 

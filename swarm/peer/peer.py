@@ -27,7 +27,8 @@ from swarm.core.machine import Event
 from swarm.core.session import SessionSpec
 from swarm.federation.effects import LearnerReady, LeaveRequested, Started
 from swarm.federation.federation import Federation
-from swarm.federation.messages import STATUS_TEXT_MAX, Contribution, GlobalModel, Status
+from swarm.federation.messages import STATUS_TEXT_MAX, Contribution, Status
+from swarm.federation.signed_records import GlobalModel
 from swarm.federation.topics import status_topic
 from swarm.learning import jobs
 from swarm.network import events as network_events

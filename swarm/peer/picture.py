@@ -7,11 +7,12 @@ from swarm.core.ids import PeerId
 from swarm.core.session import dataset_label, is_stand_in
 from swarm.federation.alerts import Alert
 from swarm.federation.command_book import DROP_THRESHOLD
-from swarm.federation.messages import Metrics, Status
+from swarm.federation.messages import Status
 from swarm.federation.observing import Observation
 from swarm.federation.operating import Given
 from swarm.federation.past import Point
 from swarm.federation.sights import FLOW_SHOWN_S
+from swarm.federation.signed_records import Metrics
 from swarm.federation.tree import Cluster
 from swarm.peer.past_picture import alerts_json, history_facts
 

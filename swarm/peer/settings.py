@@ -11,7 +11,7 @@ from typing import Any
 from swarm.core.errors import ConfigurationError
 from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec
-from swarm.federation.messages import check_site
+from swarm.federation.signed_records import check_site
 from swarm.network.addresses import BootstrapAddress
 
 _ED25519_PEER_ID = re.compile(r"12D3KooW[1-9A-HJ-NP-Za-km-z]{44}")

@@ -15,7 +15,8 @@ from swarm.core.machine import Event
 from swarm.core.session import SessionSpec
 from swarm.federation.commands import Command, Orders
 from swarm.federation.entries import PAGE_MAX, LedgerEntry, LedgerPage
-from swarm.federation.messages import Contribution, GlobalModel
+from swarm.federation.messages import Contribution
+from swarm.federation.signed_records import GlobalModel
 from swarm.network.identity import verify
 from swarm.network.wire import decode, encode
 

@@ -9,7 +9,8 @@ from typing import Any
 from swarm.core.errors import StorageError
 from swarm.core.ids import Digest, RoundNumber
 from swarm.federation.federation import Federation
-from swarm.federation.messages import ADDRESSES_MAX, STATUS_TEXT_MAX, Metrics, Status
+from swarm.federation.messages import ADDRESSES_MAX, STATUS_TEXT_MAX, Status
+from swarm.federation.signed_records import Metrics
 from swarm.learning.jobs import Progress
 from swarm.network.statistics import NetworkSnapshot
 

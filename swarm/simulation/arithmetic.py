@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from swarm.core.ids import Digest, PeerId
-from swarm.federation.messages import Contributor, GlobalModel, Merged
+from swarm.federation.signed_records import Contributor, GlobalModel, Merged
 from swarm.simulation.learner import SimulatedLearner, Vector, weighted_mean
 
 TOLERANCE = 1e-9

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from swarm.core.ids import Digest, PeerId
-from swarm.federation.messages import GlobalModel
+from swarm.federation.signed_records import GlobalModel
 from swarm.simulation.arithmetic import Heads, WrongHeadError
 from swarm.simulation.order_checks import OrderChecks
 from swarm.simulation.peers import SimulatedPeer

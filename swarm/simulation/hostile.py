@@ -23,18 +23,15 @@ from swarm.federation.entries import PAGE_MAX, LedgerEntry, LedgerPage, LedgerRe
 from swarm.federation.federation import Federation
 from swarm.federation.messages import (
     HISTORY_MAX,
-    Aggregate,
     Contribution,
-    Contributor,
-    GlobalModel,
     HeadHistory,
-    HeadKey,
     HeadRequest,
     Heartbeat,
     JoinWish,
     SessionOffer,
     SessionQuery,
 )
+from swarm.federation.signed_records import Aggregate, Contributor, GlobalModel, HeadKey
 from swarm.federation.topics import cluster_topic, session_topic
 from swarm.federation.tree import succession
 from swarm.federation.validity import tree_of

@@ -23,7 +23,7 @@ from swarm.federation.effects import (
     TrainingFinished,
     WeightsCreated,
 )
-from swarm.federation.messages import Metrics
+from swarm.federation.signed_records import Metrics
 from swarm.simulation.clock import Clock
 from swarm.simulation.faults import FaultPlan
 from swarm.simulation.peers import SimulatedPeer

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from swarm.core.ids import PeerId
 from swarm.federation.commands import Command
-from swarm.federation.messages import GlobalModel
+from swarm.federation.signed_records import GlobalModel
 from swarm.simulation.peers import SimulatedPeer
 from swarm.simulation.simulator import Simulator
 

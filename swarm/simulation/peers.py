@@ -9,7 +9,8 @@ from swarm.federation.commands import Command
 from swarm.federation.effects import Note
 from swarm.federation.entries import LedgerEntry
 from swarm.federation.federation import Federation
-from swarm.federation.messages import Contribution, GlobalModel
+from swarm.federation.messages import Contribution
+from swarm.federation.signed_records import GlobalModel
 
 HEADS_RESUMED_MAX = 64
 NOTES_MAX = 256

@@ -4,7 +4,7 @@ import re
 
 from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec
-from swarm.federation.messages import GlobalModel
+from swarm.federation.signed_records import GlobalModel
 from swarm.federation.tree import succession
 from swarm.federation.validity import tree_of
 

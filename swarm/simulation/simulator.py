@@ -38,7 +38,8 @@ from swarm.federation.effects import (
     Train,
 )
 from swarm.federation.federation import Federation
-from swarm.federation.messages import Contribution, GlobalModel
+from swarm.federation.messages import Contribution
+from swarm.federation.signed_records import GlobalModel
 from swarm.simulation.clock import Clock
 from swarm.simulation.faults import Crash, FaultPlan, Freeze, Order
 from swarm.simulation.history import HistoryEntry

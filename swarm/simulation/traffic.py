@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from swarm.core.session import SessionSpec
-from swarm.federation.messages import GlobalModel
+from swarm.federation.signed_records import GlobalModel
 from swarm.federation.validity import tree_of
 
 

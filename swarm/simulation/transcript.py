@@ -23,14 +23,8 @@ from swarm.federation.effects import (
     Train,
     TrainingFinished,
 )
-from swarm.federation.messages import (
-    Aggregate,
-    Contribution,
-    GlobalModel,
-    HeadHistory,
-    HeadRequest,
-    JoinWish,
-)
+from swarm.federation.messages import Contribution, HeadHistory, HeadRequest, JoinWish
+from swarm.federation.signed_records import Aggregate, GlobalModel
 from swarm.simulation.history import HistoryEntry
 
 

@@ -50,19 +50,17 @@ from swarm.federation.federation import (
 from swarm.federation.founding import FOUND
 from swarm.federation.messages import (
     HISTORY_MAX,
-    Aggregate,
     Contribution,
-    GlobalModel,
     Goodbye,
     HeadHistory,
     HeadRequest,
     Heartbeat,
     JoinWish,
-    Metrics,
     SessionOffer,
     SessionQuery,
 )
 from swarm.federation.newcomers import SETTLED_AFTER_S
+from swarm.federation.signed_records import Aggregate, GlobalModel, Metrics
 from swarm.federation.topics import cluster_topic, session_topic
 from swarm.federation.training import RETRY_TRAINING, RETRY_TRAINING_AFTER_S
 from swarm.federation.voice import BEACON_EVERY_REPEATS

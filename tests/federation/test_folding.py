@@ -19,7 +19,8 @@ from swarm.federation.effects import (
     TrainingFinished,
 )
 from swarm.federation.federation import REPEAT, Federation
-from swarm.federation.messages import Contribution, GlobalModel, JoinWish
+from swarm.federation.messages import Contribution, JoinWish
+from swarm.federation.signed_records import GlobalModel
 from swarm.federation.topics import cluster_topic
 from swarm.federation.training import RETRY_TRAINING
 

@@ -22,15 +22,8 @@ from swarm.federation.effects import (
     TrainingFinished,
 )
 from swarm.federation.federation import REPEAT, Federation
-from swarm.federation.messages import (
-    HISTORY_MAX,
-    Branch,
-    GlobalModel,
-    HeadHistory,
-    HeadRequest,
-    JoinWish,
-    Merged,
-)
+from swarm.federation.messages import HISTORY_MAX, HeadHistory, HeadRequest, JoinWish
+from swarm.federation.signed_records import Branch, GlobalModel, Merged
 from swarm.federation.tree import root_succession, succession
 from swarm.federation.validity import InvalidRecordError, check_head, is_majority
 

@@ -7,8 +7,9 @@ from swarm.core.ids import PeerId, Term
 from swarm.core.machine import Effect
 from swarm.federation.effects import Combine, Combined, Note, Rejection, TrainingFinished
 from swarm.federation.federation import Federation
-from swarm.federation.messages import GlobalModel, HeadRequest
+from swarm.federation.messages import HeadRequest
 from swarm.federation.offences import OFFENCES_MAX, PEERS_MAX, QUARANTINED_FOR_S, Offences
+from swarm.federation.signed_records import GlobalModel
 
 EVE = PeerId("eve")
 

@@ -29,15 +29,14 @@ from swarm.federation.founding import FOUND
 from swarm.federation.messages import (
     HISTORY_MAX,
     Contribution,
-    GlobalModel,
     Goodbye,
     HeadHistory,
     HeadRequest,
     Heartbeat,
     JoinWish,
-    Metrics,
 )
 from swarm.federation.newcomers import SETTLED_AFTER_S
+from swarm.federation.signed_records import GlobalModel, Metrics
 from swarm.federation.topics import cluster_topic
 
 OLGA, WATCHER = PeerId("olga"), PeerId("watcher")

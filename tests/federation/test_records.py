@@ -2,8 +2,8 @@ from dataclasses import replace
 from typing import Any
 
 from swarm.core.ids import PeerId
-from swarm.federation.messages import GlobalModel
 from swarm.federation.records import gather, next_cohort
+from swarm.federation.signed_records import GlobalModel
 
 NEWCOMER = PeerId("newcomer")
 

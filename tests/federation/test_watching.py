@@ -12,16 +12,7 @@ from swarm.federation.alerts import SAME_WITHIN_S, Alert, alerts_of
 from swarm.federation.commands import Command, Orders
 from swarm.federation.effects import Started
 from swarm.federation.entries import LedgerEntry, LedgerPage, LedgerRequest
-from swarm.federation.messages import (
-    HISTORY_MAX,
-    GlobalModel,
-    HeadHistory,
-    HeadRequest,
-    Heartbeat,
-    Merged,
-    Metrics,
-    Status,
-)
+from swarm.federation.messages import HISTORY_MAX, HeadHistory, HeadRequest, Heartbeat, Status
 from swarm.federation.observing import (
     ASK_AGAIN,
     LOST_AFTER_S,
@@ -32,6 +23,7 @@ from swarm.federation.observing import (
 from swarm.federation.operating import PARTIAL_AFTER_S, CommandGiven
 from swarm.federation.past import Point
 from swarm.federation.reading import ASKED_AT_ONCE_MAX, READ_AGAIN_AFTER_S
+from swarm.federation.signed_records import GlobalModel, Merged, Metrics
 from swarm.federation.topics import session_topic
 from swarm.federation.tree import succession
 

@@ -18,7 +18,8 @@ from swarm.core.ids import ClusterId, Digest, PeerId, SessionId
 from swarm.core.machine import Event
 from swarm.federation.commands import Orders
 from swarm.federation.entries import LedgerPage
-from swarm.federation.messages import Aggregate, GlobalModel, HeadHistory
+from swarm.federation.messages import HeadHistory
+from swarm.federation.signed_records import Aggregate, GlobalModel
 from swarm.network.identity import Identity
 from swarm.network.wire import KINDS, encode, sender_field, signing_bytes
 from swarm.search.messages import WorkerNews

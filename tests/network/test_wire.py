@@ -17,21 +17,23 @@ from swarm.core.ids import ClusterId, Digest, PeerId, RoundNumber, SessionId, Te
 from swarm.core.machine import Event, TimerFired
 from swarm.core.session import COHORT_MAX, SessionSpec
 from swarm.federation.messages import (
-    SITE_MAX,
-    Aggregate,
     Contribution,
-    Contributor,
-    GlobalModel,
     Goodbye,
     HeadHistory,
-    HeadKey,
     HeadRequest,
     Heartbeat,
     JoinWish,
-    Metrics,
     SessionOffer,
     SessionQuery,
     Status,
+)
+from swarm.federation.signed_records import (
+    SITE_MAX,
+    Aggregate,
+    Contributor,
+    GlobalModel,
+    HeadKey,
+    Metrics,
 )
 from swarm.network.wire import MESSAGE_SIZE_MAX, decode, encode, signing_bytes
 

@@ -121,7 +121,7 @@ FEDERATION_MUTANTS = (
     Mutant(
         "merge-not-counted",
         "G2",
-        "messages.py",
+        "signed_records.py",
         "return max(1, merged + sum(c.num_examples for c in self.contributors))",
         "return max(1, sum(c.num_examples for c in self.contributors))",
         ("partition-heals", "partition-unequal"),

@@ -13,7 +13,7 @@ from swarm.federation import duty, validity
 from swarm.federation.effects import Combine, Started
 from swarm.federation.federation import Federation
 from swarm.federation.lineage import Lineage
-from swarm.federation.messages import GlobalModel
+from swarm.federation.signed_records import GlobalModel
 from swarm.simulation.checkers import CheckError, Checkers
 from swarm.simulation.faults import Crash, FaultPlan
 from swarm.simulation.scenarios import SCENARIOS
