@@ -9,15 +9,14 @@ from swarm.core.session import SessionSpec
 from swarm.federation.alerts import Alert, alerts_of
 from swarm.federation.commands import Orders
 from swarm.federation.effects import Started
-from swarm.federation.entries import LedgerEntry, LedgerPage
+from swarm.federation.entries import LedgerPage
+from swarm.federation.head_reading import HeadReader
 from swarm.federation.ledger import Ledger
 from swarm.federation.lineage import Lineage
 from swarm.federation.messages import (
-    HISTORY_MAX,
     Contribution,
     Goodbye,
     HeadHistory,
-    HeadRequest,
     Heartbeat,
     JoinWish,
     Status,
@@ -25,21 +24,13 @@ from swarm.federation.messages import (
 from swarm.federation.operating import CommandGiven, Operating
 from swarm.federation.past import Past, Point
 from swarm.federation.reading import LedgerReader
+from swarm.federation.sightings import Sightings
 from swarm.federation.sights import Flows, Log, Sighting
-from swarm.federation.signed_records import Aggregate, GlobalModel, HeadKey, Metrics
+from swarm.federation.signed_records import Aggregate, GlobalModel, Metrics
 from swarm.federation.topics import cluster_topic, session_topic, status_topic
 from swarm.federation.tree import Cluster, Tree, succession
 from swarm.federation.validity import InvalidRecordError, tree_of
 
-SUSPECT_AFTER_S = 3.0
-LOST_AFTER_S = 5.5
-"""A peer of the cohort beats every second, and its fellows give it up after 5 s."""
-LOST_OUTSIDE_AFTER_S = 9.0
-"""Others may only be heard every 5 s, from their status."""
-FORGOTTEN_AFTER_S = 120.0
-QUARANTINE_SHOWN_S = 300.0
-PEERS_MAX = 1024
-NAMES_MAX = 4096
 ENTRIES_MAX = 4096
 TOPICS_MAX = 256
 """Most cluster topics an observer listens to; in a larger swarm it sees the first ones."""
@@ -59,31 +50,32 @@ class Observation:
         self.me = me
         self.spec = spec
         self.lineage = Lineage(spec)
-        self.sightings: dict[PeerId, Sighting] = {}
         self.flows = Flows()
         self.log = Log()
         self.past = Past(self.lineage)
         self.ledger = Ledger(spec.id, me, lambda _: b"", ENTRIES_MAX)
         self.operating = Operating(spec.id, me)
+        self._sighted = Sightings(me, self.lineage, self.operating, self.log)
         self.acting: dict[str, PeerId] = {}
         """Who announced an aggregate, by cluster, in this round."""
         self.contributed: set[PeerId] = set()
         self._session = spec.id
         self._topics: set[str] = set()
-        self._names: dict[PeerId, str] = {}
-        self._reader = LedgerReader(spec.id, me)
-        self._unix_offset_s = 0.0
+        self._heads = HeadReader(spec.id, me, self.lineage, self.past, self._sighted)
+        self._ledgers = LedgerReader(spec.id, me)
         self._alerts: tuple[tuple[int, int, int, float], list[Alert]] | None = None
         self._tree: tuple[Digest, Tree] | None = None
         self._rankings: dict[str, tuple[PeerId, ...]] = {}
-        self._quarantined_s: dict[PeerId, float] = {}
-        self._requested: set[Digest] = set()
-        self._asked: dict[PeerId, None] = {}
 
     @property
     def head(self) -> GlobalModel | None:
         """The greatest head heard of."""
         return self.lineage.held
+
+    @property
+    def sightings(self) -> dict[PeerId, Sighting]:
+        """What is known of each peer."""
+        return self._sighted.by_peer
 
     @property
     def tree(self) -> Tree | None:
@@ -108,22 +100,27 @@ class Observation:
 
     def state_of(self, peer: PeerId, now_s: float) -> str:
         """`alive`, `suspect`, `lost`, `left`, `quarantined` or `removed`."""
-        if peer in self.operating.removed:
-            return "removed"
-        sighting = self.sightings.get(peer)
-        if sighting is None:
-            return "suspect"
-        if sighting.gone:
-            return sighting.gone
-        silent_s = now_s - sighting.heard_s
-        asked = self.head is not None and peer in self.head.members
-        if silent_s >= (LOST_AFTER_S if asked else LOST_OUTSIDE_AFTER_S):
-            return "lost"
-        quarantined_s = self._quarantined_s.get(peer, float("-inf"))
-        if self.unix_s(now_s) - quarantined_s < QUARANTINE_SHOWN_S:
-            return "quarantined"
-        patience_s = SUSPECT_AFTER_S if asked else LOST_OUTSIDE_AFTER_S - SUSPECT_AFTER_S
-        return "suspect" if silent_s >= patience_s else "alive"
+        return self._sighted.state_of(peer, now_s)
+
+    def live(self, now_s: float) -> dict[PeerId, Status]:
+        """What those say who are here."""
+        return self._sighted.live(now_s)
+
+    def knows(self, peer: PeerId) -> bool:
+        """Whether this peer was seen in the session, or is asked into its round."""
+        return self._sighted.knows(peer)
+
+    def name_of(self, peer: PeerId) -> str:
+        """What people call a peer."""
+        return self._sighted.name_of(peer)
+
+    def names(self) -> dict[PeerId, str]:
+        """What people call the peers, also those that are gone."""
+        return self._sighted.names()
+
+    def unix_s(self, now_s: float) -> float:
+        """Seconds since 1970."""
+        return self._sighted.unix_s(now_s)
 
     def aggregator_of(self, cluster: Cluster, now_s: float) -> PeerId:
         """Who aggregates a cluster now: who announced, or the first not lost in its succession."""
@@ -133,24 +130,8 @@ class Observation:
         if cluster.id in self.acting:
             return self.acting[cluster.id]
         ranking = self._ranking(head, cluster)
-        present = (p for p in ranking if self.is_present(p, now_s))
+        present = (p for p in ranking if self._sighted.is_present(p, now_s))
         return next(present, ranking[0])
-
-    def is_present(self, peer: PeerId, now_s: float) -> bool:
-        """Whether a peer was heard lately and has not left."""
-        return self.state_of(peer, now_s) in ("alive", "suspect", "quarantined")
-
-    def unix_s(self, now_s: float) -> float:
-        """Seconds since 1970."""
-        return now_s + self._unix_offset_s
-
-    def live(self, now_s: float) -> dict[PeerId, Status]:
-        """What those say who are here."""
-        return {
-            peer: sighting.status
-            for peer, sighting in self.sightings.items()
-            if sighting.status is not None and self.is_present(peer, now_s)
-        }
 
     def newest_metrics(self) -> tuple[Metrics, ...]:
         """How the newest head does, once every shard that is left was measured."""
@@ -178,15 +159,6 @@ class Observation:
             self._alerts = (of, told)
         return self._alerts[1]
 
-    def names(self) -> dict[PeerId, str]:
-        """What people call the peers, also those that are gone."""
-        return dict(self._names)
-
-    def knows(self, peer: PeerId) -> bool:
-        """Whether this peer was seen in the session, or is asked into its round."""
-        asked = self.head is not None and peer in self.head.members
-        return asked or peer in self.sightings or peer in self.operating.removed
-
     def look(self, now_s: float) -> None:
         """See which commands the peers report; before a picture is painted."""
         self.operating.observe(self.live(now_s))
@@ -194,27 +166,23 @@ class Observation:
     # -- events
 
     def _on_started(self, event: Started, now_s: float) -> list[Effect]:
-        self._unix_offset_s = event.unix_s - now_s
+        self._sighted.unix_offset_s = event.unix_s - now_s
         topics = (session_topic(self._session), status_topic(self._session))
         subscriptions: list[Effect] = [Subscribe(topic) for topic in topics]
-        self._asked |= dict.fromkeys(event.offered_by)
-        return [*subscriptions, *self._ask(None), SetTimer(ASK_AGAIN, now_s + ASK_AGAIN_EVERY_S)]
+        self._heads.may_ask(event.offered_by)
+        return [
+            *subscriptions,
+            *self._heads.ask(None),
+            SetTimer(ASK_AGAIN, now_s + ASK_AGAIN_EVERY_S),
+        ]
 
     def _on_timer(self, event: TimerFired, now_s: float) -> list[Effect]:
         if event.name != ASK_AGAIN:
             return []
-        self._requested.clear()
-        old = [
-            p
-            for p, sighting in self.sightings.items()
-            if now_s - sighting.heard_s > FORGOTTEN_AFTER_S
-            and (self.head is None or p not in self.head.cohort)
-        ]
-        for peer in old:
-            del self.sightings[peer]
-        effects = self._ask(None) if self.head is None else self._ask_for_past()
-        present = [p for p in self.sightings if self.is_present(p, now_s)]
-        effects += [Send(p, request) for p, request in self._reader.requests(present, now_s)]
+        self._sighted.forget_old(now_s)
+        effects = self._heads.again()
+        present = self._sighted.present(now_s)
+        effects += [Send(p, request) for p, request in self._ledgers.requests(present, now_s)]
         effects += self.operating.repeat(self.unix_s(now_s))
         return [*effects, SetTimer(ASK_AGAIN, now_s + ASK_AGAIN_EVERY_S)]
 
@@ -222,25 +190,22 @@ class Observation:
         sighting = self._see(event.sender, now_s)
         if sighting is None:
             return []
-        if sighting.status is None:
-            self.log.add("joined", event.name, now_s, event.sender)
-        sighting.status = event
-        self._name(event.sender, event.name)
-        return self._notice(event.sender, event.head)
+        self._sighted.take_status(sighting, event, now_s)
+        return self._heads.notice(event.sender, event.head)
 
     def _on_heartbeat(self, event: Heartbeat | JoinWish, now_s: float) -> list[Effect]:
         self._see(event.sender, now_s)
-        return self._notice(event.sender, event.head)
+        return self._heads.notice(event.sender, event.head)
 
     def _on_goodbye(self, event: Goodbye, now_s: float) -> list[Effect]:
-        self._lose(event.sender, "left", now_s)
+        self._sighted.lose(event.sender, "left", now_s)
         return []
 
     def _on_ledger(self, event: LedgerPage, now_s: float) -> list[Effect]:
         for entry in event.entries:
             if self.ledger.keep(entry):
-                self._believe(entry, now_s)
-        following = self._reader.read(event, now_s)
+                self._sighted.believe(entry, now_s)
+        following = self._ledgers.read(event, now_s)
         return [Send(event.sender, following)] if following is not None else []
 
     def _on_orders(self, event: Orders, _now_s: float) -> list[Effect]:
@@ -253,14 +218,12 @@ class Observation:
         return effects
 
     def _on_unreachable(self, event: PeerUnreachable, now_s: float) -> list[Effect]:
-        self._lose(event.peer, "lost", now_s)
+        self._sighted.lose(event.peer, "lost", now_s)
         return []
 
     def _on_connected(self, event: PeerConnected, now_s: float) -> list[Effect]:
-        sighting = self.sightings.get(event.peer)
-        if sighting is not None:
-            sighting.gone, sighting.heard_s = "", now_s
-        self._reader.forget(event.peer)
+        self._sighted.connected(event.peer, now_s)
+        self._ledgers.forget(event.peer)
         return []
 
     def _on_contribution(self, event: Contribution, now_s: float) -> list[Effect]:
@@ -295,7 +258,7 @@ class Observation:
     def _on_head(self, event: GlobalModel, now_s: float) -> list[Effect]:
         if not self.lineage.add(event, trusted=False):
             missing = self.lineage.missing(event.digest)
-            return self._ask(missing, HISTORY_MAX) if missing is not None else []
+            return self._heads.ask(missing) if missing is not None else []
         return self._adopt(now_s)
 
     def _on_history(self, event: HeadHistory, now_s: float) -> list[Effect]:
@@ -306,44 +269,15 @@ class Observation:
         for head in reversed(event.heads):
             if self.head is None or head.key > self.head.key:
                 effects += self._on_head(head, now_s)
-        return [*effects, *self._ask_for_past()]
+        return [*effects, *self._heads.ask_for_past()]
 
     # -- what follows
-
-    def name_of(self, peer: PeerId) -> str:
-        """What people call a peer."""
-        return self._names.get(peer, peer[-6:])
-
-    def _name(self, peer: PeerId, name: str) -> None:
-        self._names.pop(peer, None)
-        self._names[peer] = name
-        if len(self._names) > NAMES_MAX:
-            del self._names[next(iter(self._names))]
 
     def _ranking(self, head: GlobalModel, cluster: Cluster) -> tuple[PeerId, ...]:
         if cluster.id not in self._rankings:
             slow = frozenset(head.slow)
             self._rankings[cluster.id] = succession(head.digest, cluster, slow)
         return self._rankings[cluster.id]
-
-    def _believe(self, entry: LedgerEntry, now_s: float) -> None:
-        """Show at once what a peer has just noticed of another."""
-        if entry.kind == "quarantined" and entry.subject is not None:
-            self._quarantined_s[entry.subject] = entry.unix_s
-            if len(self._quarantined_s) > PEERS_MAX:
-                del self._quarantined_s[next(iter(self._quarantined_s))]
-        fresh = self.unix_s(now_s) - entry.unix_s < LOST_AFTER_S
-        if not fresh or entry.subject is None:
-            return
-        if entry.kind == "lost" and self._silent_s(entry.subject, now_s) > SUSPECT_AFTER_S:
-            self._lose(entry.subject, "lost", now_s)
-        elif entry.kind in ("rejected", "quarantined", "disk"):
-            text = f"{self.name_of(entry.subject)}: {entry.text}"
-            self.log.add(entry.kind, text, now_s, entry.subject, entry.round)
-
-    def _silent_s(self, peer: PeerId, now_s: float) -> float:
-        sighting = self.sightings.get(peer)
-        return now_s - sighting.heard_s if sighting is not None else 0.0
 
     def _adopt(self, now_s: float) -> list[Effect]:
         best = next(iter(self.lineage.candidates()), None)
@@ -391,45 +325,10 @@ class Observation:
         return effects
 
     def _see(self, peer: PeerId, now_s: float) -> Sighting | None:
-        if peer == self.me:
-            return None
-        if peer not in self.sightings and len(self.sightings) >= PEERS_MAX:
-            return None
-        sighting = self.sightings.setdefault(peer, Sighting(now_s))
-        if sighting.gone:
-            self.log.add("joined", f"{self.name_of(peer)} is back", now_s, peer)
-        sighting.heard_s, sighting.gone = now_s, ""
-        self._asked[peer] = None
+        sighting = self._sighted.see(peer, now_s)
+        if sighting is not None:
+            self._heads.may_ask([peer])
         return sighting
-
-    def _lose(self, peer: PeerId, how: str, now_s: float) -> None:
-        sighting = self.sightings.get(peer)
-        if sighting is not None and not sighting.gone:
-            sighting.gone = how
-            self.log.add(how, self.name_of(peer), now_s, peer)
-
-    def _notice(self, sender: PeerId, key: HeadKey | None) -> list[Effect]:
-        if key is None or (self.head is not None and key <= self.head.key):
-            return []
-        self._asked = {sender: None, **self._asked}
-        return self._ask(key.digest if self.head is not None else None, HISTORY_MAX)
-
-    def _ask(self, digest: Digest | None, count: int = HISTORY_MAX) -> list[Effect]:
-        """Ask one peer for a head and its ancestors, once in a while for each."""
-        peer = next(
-            (p for p in self._asked if p not in self.sightings or not self.sightings[p].gone), None
-        )
-        if peer is None or (digest is not None and digest in self._requested):
-            return []
-        if digest is not None:
-            self._requested.add(digest)
-        self._asked.pop(peer)
-        self._asked[peer] = None  # another one next time
-        return [Send(peer, HeadRequest(self._session, self.me, digest, count))]
-
-    def _ask_for_past(self) -> list[Effect]:
-        missing = self.past.missing
-        return self._ask(missing) if missing is not None else []
 
 
 _HANDLERS: dict[type[Event], Callable[..., list[Effect]]] = {

@@ -15,14 +15,12 @@ from swarm.federation.entries import LedgerEntry, LedgerPage, LedgerRequest
 from swarm.federation.messages import HISTORY_MAX, HeadHistory, HeadRequest, Heartbeat, Status
 from swarm.federation.observing import (
     ASK_AGAIN,
-    LOST_AFTER_S,
-    QUARANTINE_SHOWN_S,
-    SUSPECT_AFTER_S,
     Observation,
 )
 from swarm.federation.operating import PARTIAL_AFTER_S, CommandGiven
 from swarm.federation.past import Point
 from swarm.federation.reading import ASKED_AT_ONCE_MAX, READ_AGAIN_AFTER_S
+from swarm.federation.sightings import LOST_AFTER_S, QUARANTINE_SHOWN_S, SUSPECT_AFTER_S
 from swarm.federation.signed_records import GlobalModel, Merged, Metrics
 from swarm.federation.topics import session_topic
 from swarm.federation.tree import succession
