@@ -13,7 +13,10 @@ effects     what the machine asks its driver for, and is told
 search      the machine: one peer's part in one study
 standing    who proposes, who else is there, when to take over; succession: in which order
 proposing   one proposer's work in one term; leases: who has which trials
-working     trials lent to this peer
+beats       how this peer is heard to be there, and its study offered
+telling     results and new entries go out in batches
+worker      what this peer offers, is lent, and tells of it; working: trials lent to it
+recording   what follows when an entry is taken into the ledger
 replica     the ledger's copy here; following: how far the proposer's was read
 study_blobs the submitter's data, and checkpoints
 

@@ -40,6 +40,10 @@ class Standing:
             return False
         return (term, proposer) >= (self.term, self.proposer)
 
+    def is_proposer(self, peer: PeerId, term: int) -> bool:
+        """Whether this is who proposes, and the term it proposes in."""
+        return (peer, term) == (self.proposer, self.term)
+
     def follow(self, term: int, proposer: PeerId, now_s: float) -> None:
         """Follow this proposer, perhaps ourselves, from now on."""
         self.term, self.proposer = term, proposer

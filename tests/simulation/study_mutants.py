@@ -45,7 +45,7 @@ STUDY_MUTANTS = (
     Mutant(
         "results-told-once",
         "none lost",
-        "search.py",
+        "telling.py",
         "NEWS_AGAIN_HEARTBEATS = 2",
         "NEWS_AGAIN_HEARTBEATS = 10**9",
         ("study-lossy",),
@@ -119,7 +119,7 @@ STUDY_MUTANTS = (
     Mutant(
         "data-not-awaited",
         "data",
-        "search.py",
+        "worker.py",
         "self.slots if self._blobs.data_is_here else 0",
         "self.slots",
         ("study-data",),
@@ -137,7 +137,7 @@ STUDY_MUTANTS = (
     Mutant(
         "nobody-is-stopped",
         "halving",
-        "search.py",
+        "worker.py",
         "            self._working.prune(message.trials)\n",
         "            pass\n",
         ("study-halving",),
