@@ -4,11 +4,13 @@ faults      what goes wrong, how often and when
 clock       virtual time, and a queue of what is to happen when
 peers       what each simulated peer is, and what all of them hold
 links       connections, partitions, silence
+delivery    messages on their way from peer to peer
 transfers   blobs on their way from store to store
+operators   commands that a plan has them give
 learner     weights as small vectors: training and combining
 roles       who is the root, an aggregator, a trainer
 hostile     a machine that lies
-simulator   puts them together: lives of peers, messages, effects
+simulator   puts them together: faults, lives of peers, effects
 arithmetic  redoes what heads claim
 traffic     what a peer may send, receive and keep in a round
 checkers    what must hold after every event

@@ -102,7 +102,7 @@ class Checkers:
         simulator = self._simulator
         for broken in self._orders.broken_at_end(self._newest):
             raise CheckError(broken)
-        for (name, _), blobs in simulator.announced.items():
+        for (name, _), blobs in simulator.delivery.announced.items():
             honest = name != simulator.plan.hostile
             _require(
                 not honest or len(blobs) <= 1,

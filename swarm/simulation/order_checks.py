@@ -43,7 +43,7 @@ class OrderChecks:
         """Look once all is over."""
         simulator = self._simulator
         trusted = frozenset(simulator.plan.operators)
-        strangers = {c.author for _, c in simulator.ordered} - trusted
+        strangers = {c.author for _, c in simulator.operators.ordered} - trusted
         notes = [note for p in simulator.peers.values() for _, note in p.notes]
         for stranger in strangers:
             if not any(n.kind == "refused" and n.about == stranger for n in notes):
@@ -69,7 +69,7 @@ class OrderChecks:
 
     def _trusted(self) -> list[tuple[float, Command]]:
         operators = self._simulator.plan.operators
-        return [(s, c) for s, c in self._simulator.ordered if c.author in operators]
+        return [(s, c) for s, c in self._simulator.operators.ordered if c.author in operators]
 
     def _current(self) -> tuple[float, Command] | None:
         return next((o for o in reversed(self._trusted()) if o[1].register == "run"), None)

@@ -2,14 +2,12 @@
 
 import math
 import random
-from collections import defaultdict
 from collections.abc import Callable
 from itertools import cycle
 from typing import Any
 
 from swarm.core.blobs import BlobRef
 from swarm.core.effects import (
-    BlobArrived,
     FetchBlob,
     KeepBlobs,
     KeepConnected,
@@ -21,7 +19,7 @@ from swarm.core.effects import (
 from swarm.core.ids import Digest, PeerId
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.core.session import SessionSpec
-from swarm.federation.commands import VALID_FOR_S, Command, Orders
+from swarm.federation.commands import Orders
 from swarm.federation.effects import (
     Combine,
     CreateWeights,
@@ -38,21 +36,19 @@ from swarm.federation.effects import (
     Train,
 )
 from swarm.federation.federation import Federation
-from swarm.federation.messages import Contribution
 from swarm.federation.signed_records import GlobalModel
 from swarm.simulation.clock import Clock
-from swarm.simulation.faults import Crash, FaultPlan, Freeze, Order
+from swarm.simulation.delivery import Delivery
+from swarm.simulation.faults import Crash, FaultPlan, Freeze
 from swarm.simulation.history import HistoryEntry
 from swarm.simulation.hostile import Hostile
 from swarm.simulation.learner import READY_AFTER_S, SimulatedLearner
 from swarm.simulation.links import Links
+from swarm.simulation.operators import Operators
 from swarm.simulation.peers import Census, SimulatedPeer
 from swarm.simulation.roles import find_role
 from swarm.simulation.transfers import Transfers
 
-REPLAYED_AFTER_S = (1.0, 180.0)
-ORDER_PUBLISHED_TIMES = 4
-ORDER_REPEATED_EVERY_S = 2.0
 CONTACTS_OFFERING_MAX = 3
 """Most peers that offered the session to a newcomer."""
 
@@ -72,17 +68,11 @@ class Simulator:
         self.plan = plan
         self.record: Callable[[HistoryEntry], None] | None = None
         """Is given every event; set it before `run`."""
-        self.announced: defaultdict[tuple[PeerId, Digest], set[Digest]] = defaultdict(set)
-        """Blobs of the contributions announced per (peer, base)."""
         self.faults_over_s = math.inf
         """When the last fault ended; infinite until then."""
         self.census = Census()
         self._random = random.Random(seed)  # noqa: S311 (reproducible on purpose)
-        self._topics: defaultdict[str, dict[SimulatedPeer, None]] = defaultdict(dict)
         self._num_fated = 0
-        self._num_orders = 0
-        self.ordered: list[tuple[float, Command]] = []
-        """Commands given so far, and when."""
         faults: list[Crash | Freeze] = [*plan.crashes, *plan.freezes]
         self._pending = [fault for fault in faults if fault.round <= spec.rounds]
         self._check: Callable[[SimulatedPeer], None] = lambda _: None
@@ -95,6 +85,10 @@ class Simulator:
         self._sites = dict(zip(names, cycle(plan.sites), strict=False))
         self.peers = {name: self._peer(index, name) for index, name in enumerate(names)}
         self.links = Links(plan, self.clock, self._random, self.peers, self._tell)
+        self.delivery = Delivery(
+            plan, self.clock, self._random, self.links, self.peers, self._handle
+        )
+        self.operators = Operators(self.spec.id, self.clock, self._publish_orders)
         self.transfers = Transfers(
             self.clock,
             self._random,
@@ -107,8 +101,7 @@ class Simulator:
         starts_s = [self._random.uniform(0, 1) for _ in range(num_peers)]
         for name, start_s in zip(names, (*starts_s, *plan.join_at_s), strict=True):
             self.clock.at(start_s, self._start, self.peers[name])
-        for order in plan.orders:
-            self.clock.at(order.at_s, self._order, order)
+        self.operators.begin(plan.orders)
         self.clock.at(plan.until_s, self._note_faults_over)
 
     def run(self, until_s: float, check: Callable[[SimulatedPeer], None] = lambda _: None) -> None:
@@ -142,9 +135,7 @@ class Simulator:
     def crash(self, name: PeerId, restart_after_s: float | None = None) -> None:
         """End a peer without a word; others notice the closed connection."""
         peer = self.peers[name]
-        for topic in peer.topics:
-            del self._topics[topic][peer]
-        peer.topics.clear()
+        self.delivery.forget(peer)
         peer.end_life()
         self.links.end(name)
         self._turn(peer)
@@ -203,28 +194,6 @@ class Simulator:
         if fixed and not self._pending and not self._num_fated:
             self.faults_over_s = min(self.faults_over_s, self.now_s)
             self._end_if_done()
-
-    # -- operators
-
-    def _order(self, order: Order) -> None:
-        """An operator publishes a command a few times, as its dashboard does; each may be lost."""
-        self._num_orders += 1
-        command = Command(
-            session=self.spec.id,
-            author=order.operator,
-            sequence=self._num_orders,
-            action=order.action,
-            expires_unix_s=self.now_s + VALID_FOR_S,
-            subject=order.subject,
-        )
-        orders = Orders(self.spec.id, order.operator, (command,))
-        self.ordered.append((self.now_s, command))
-        for k in range(ORDER_PUBLISHED_TIMES):
-            self.clock.after(k * ORDER_REPEATED_EVERY_S, self._publish_orders, orders)
-
-    def _publish_orders(self, orders: Orders) -> None:
-        for peer in self.live.values():
-            self._transmit(peer, orders, None)
 
     # -- lives of peers
 
@@ -327,6 +296,10 @@ class Simulator:
 
     # -- effects
 
+    def _publish_orders(self, orders: Orders) -> None:
+        for peer in self.live.values():
+            self.delivery.transmit(peer, orders, None)
+
     def _set_timer(self, peer: SimulatedPeer, effect: SetTimer) -> None:
         serial = peer.timers.get(effect.name, 0) + 1
         peer.timers[effect.name] = serial
@@ -336,71 +309,6 @@ class Simulator:
     def _fire(self, peer: SimulatedPeer, life: int, timer: str, serial: int) -> None:
         if peer.alive and peer.life == life and peer.timers.get(timer) == serial:
             self._handle(peer, TimerFired(timer))
-
-    def _subscribe(self, peer: SimulatedPeer, effect: Subscribe) -> None:
-        peer.topics[effect.topic] = None
-        self._topics[effect.topic][peer] = None
-
-    def _unsubscribe(self, peer: SimulatedPeer, effect: Unsubscribe) -> None:
-        peer.topics.pop(effect.topic, None)
-        self._topics[effect.topic].pop(peer, None)
-        if not self._topics[effect.topic]:
-            del self._topics[effect.topic]
-
-    def _publish(self, peer: SimulatedPeer, effect: Publish) -> None:
-        message, attach = effect.message, effect.attach
-        peer.num_sent += 1
-        if isinstance(message, Contribution):
-            self.announced[peer.name, message.base].add(message.blob.digest)
-        links = self.links
-        for other in self._topics.get(effect.topic, ()):
-            if other is not peer and (links.quiet or links.publishes(peer.name, other.name)):
-                self._transmit(other, message, attach)
-        if self.plan.replay_rate and self._random.random() < self.plan.replay_rate:
-            low_s, high_s = REPLAYED_AFTER_S
-            delay_s = low_s * (high_s / low_s) ** self._random.random()
-            self.clock.after(delay_s, self._replay, peer.name, message)
-
-    def _replay(self, author: PeerId, message: Event) -> None:
-        listening = [p for p in self.peers.values() if p.alive and p.name != author]
-        if listening:
-            target = self._random.choice(listening)
-            self._receive(target, target.life, message, None)
-
-    def _send(self, peer: SimulatedPeer, effect: Send) -> None:
-        peer.num_sent += 1
-        peer.contacts.add(effect.peer)
-        other = self.peers.get(effect.peer)
-        if other is None or not other.alive:
-            return
-        if self.links.quiet or self.links.sends(peer.name, other.name):
-            self._transmit(other, effect.message, None)
-
-    def _transmit(
-        self,
-        target: SimulatedPeer,
-        message: Event,
-        attach: BlobRef | None,
-    ) -> None:
-        plan, chance = self.plan, self._random.random
-        copies = 2 if plan.duplicate_rate and chance() < plan.duplicate_rate else 1
-        for _ in range(copies):
-            if plan.loss_rate and chance() < plan.loss_rate:
-                continue
-            delay_s = plan.delay_s_min + (plan.delay_s_max - plan.delay_s_min) * chance()
-            due_s = self.clock.now_s + delay_s
-            self.clock.at(due_s, self._receive, target, target.life, message, attach)
-
-    def _receive(
-        self, peer: SimulatedPeer, life: int, message: Event, attach: BlobRef | None
-    ) -> None:
-        if not peer.alive or peer.life != life:
-            return
-        peer.num_received += 1
-        if attach is not None:
-            peer.store.add(attach.digest)
-            self._handle(peer, BlobArrived(attach))
-        self._handle(peer, message)
 
     def _fetch(self, peer: SimulatedPeer, effect: FetchBlob) -> None:
         self.transfers.fetch(peer, effect)
@@ -439,10 +347,10 @@ class Simulator:
 
 _CARRIERS: dict[type[Effect], Callable[[Simulator, SimulatedPeer, Any], None]] = {
     SetTimer: Simulator._set_timer,
-    Publish: Simulator._publish,
-    Send: Simulator._send,
-    Subscribe: Simulator._subscribe,
-    Unsubscribe: Simulator._unsubscribe,
+    Publish: lambda simulator, peer, effect: simulator.delivery.publish(peer, effect),
+    Send: lambda simulator, peer, effect: simulator.delivery.send(peer, effect),
+    Subscribe: lambda simulator, peer, effect: simulator.delivery.subscribe(peer, effect),
+    Unsubscribe: lambda simulator, peer, effect: simulator.delivery.unsubscribe(peer, effect),
     FetchBlob: Simulator._fetch,
     KeepBlobs: Simulator._keep_blobs,
     KeepConnected: Simulator._keep_connected,
