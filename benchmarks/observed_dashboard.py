@@ -12,7 +12,7 @@ import trio
 
 from dashboard.config import DashboardConfig
 from dashboard.server import serve
-from dashboard.snapshot import SnapshotSource
+from dashboard.source import SnapshotSource
 from swarm.peer.lag import LagMeter
 from swarm.peer.observer import Observer
 

@@ -3,7 +3,7 @@
 Snapshots flow one way: source -> pump -> sockets -> page. All that a browser can send to the swarm
 are commands, over HTTP, once it signed in.
 
-    snapshot    what a snapshot holds, and the source it comes from
+    snapshot    what a snapshot holds; source: where it comes from
     changes     what differs between two snapshots: the only thing sent to a browser
     pump        the one thread that sends them, ten times a second at most
     api         the present, the past and everything as JSON; schemas: derived from the snapshot's

@@ -11,7 +11,7 @@ import typer
 
 from dashboard.config import DashboardConfig
 from dashboard.server import serve
-from dashboard.snapshot import SnapshotSource
+from dashboard.source import SnapshotSource
 from swarm.core.errors import ConfigurationError
 from swarm.peer.command import run_command
 from swarm.peer.logs import configure_logs

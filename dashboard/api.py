@@ -19,8 +19,8 @@ from dashboard.snapshot import (
     RoundPage,
     RoundRecord,
     Snapshot,
-    SnapshotSource,
 )
+from dashboard.source import SnapshotSource
 
 ROUNDS_AT_ONCE_MAX = 200
 JSON_LINES = "application/x-ndjson"

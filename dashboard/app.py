@@ -24,7 +24,7 @@ from dashboard.doorman import Doorman
 from dashboard.metrics import CONTENT_TYPE, exposition
 from dashboard.operator_api import operator_blueprint
 from dashboard.pump import Pump
-from dashboard.snapshot import SnapshotSource
+from dashboard.source import SnapshotSource
 from dashboard.tabs import TABS
 
 _WATCHERS = "watchers"

@@ -9,7 +9,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
 from prometheus_client.registry import Collector
 
-from dashboard.snapshot import PeerFacts, Snapshot, SnapshotSource
+from dashboard.snapshot import PeerFacts, Snapshot
+from dashboard.source import SnapshotSource
 
 __all__ = ["CONTENT_TYPE", "exposition"]
 

@@ -13,7 +13,8 @@ from flask import Response, abort, jsonify, request
 
 from dashboard.doorkeys import Doorkeys
 from dashboard.schemas import schema_of
-from dashboard.snapshot import CommandFacts, SnapshotSource
+from dashboard.snapshot import CommandFacts
+from dashboard.source import SnapshotSource
 from swarm.core.errors import ConfigurationError, NetworkError
 
 ACTIONS = ("start", "pause", "resume", "stop", "remove", "readmit", "threshold")

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from dashboard.changes import json_safe, update_between
-from dashboard.snapshot import Snapshot, SnapshotSource
+from dashboard.snapshot import Snapshot
+from dashboard.source import SnapshotSource
 
 Send = Callable[[str, Any], None]
 """Takes the name of a message (`snapshot` or `update`) and its payload."""

@@ -20,7 +20,7 @@ from gunicorn.arbiter import Arbiter
 
 from dashboard.app import create_app, pump_of
 from dashboard.config import DashboardConfig
-from dashboard.snapshot import SnapshotSource
+from dashboard.source import SnapshotSource
 from dashboard.tensorboard import TensorBoardLog
 from swarm.core.errors import ConfigurationError, SwarmError
 

@@ -1,9 +1,9 @@
-"""What the page knows of a swarm: the snapshot's schema, and the source snapshots come from.
+"""What the page knows of a swarm: the snapshot's schema.
 
 A snapshot is plain JSON. Every field below is always present; what is not known yet is None.
 """
 
-from typing import Literal, Protocol, TypedDict
+from typing import Literal, TypedDict
 
 Phase = Literal["connecting", "gathering", "training", "aggregating", "finished"]
 PeerPhase = Literal["starting", "waiting", "training", "evaluating", "aggregating", "finished"]
@@ -390,32 +390,3 @@ Snapshot = TypedDict(
     },
 )
 """Everything the page shows, at one moment."""
-
-
-class SnapshotSource(Protocol):
-    """Where snapshots come from. It owns its thread; every method may be called from any other."""
-
-    def start(self) -> None:
-        """Begin to observe; called once, in the process that serves the page."""
-
-    def stop(self) -> None:
-        """Stop observing and join the thread, within a few seconds."""
-
-    def snapshot(self) -> Snapshot:
-        """Return the newest snapshot, a value that nobody changes afterwards."""
-
-    def wait_change(self, seen_version: int, timeout_s: float) -> int:
-        """Block until the version is above `seen_version`, or for `timeout_s`; return it."""
-
-    def rounds(self, first: int, count: int) -> RoundPage:
-        """Rounds of the past from `first` on, at most `count`."""
-
-    def alerts(self) -> list[Alert]:
-        """All alerts that are known, oldest first."""
-
-    def command(self, action: str, peer: str | None, value: float | None) -> CommandFacts:
-        """Sign a command and give it to the swarm; what becomes of it is in the snapshots.
-
-        Raises:
-            ConfigurationError: This dashboard gives no commands, or the values break a rule.
-        """

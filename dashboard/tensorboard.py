@@ -8,7 +8,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from dashboard.snapshot import RoundRecord, SnapshotSource
+from dashboard.snapshot import RoundRecord
+from dashboard.source import SnapshotSource
 from swarm.core.errors import ConfigurationError
 
 _WAIT_S = 1.0
