@@ -14,7 +14,7 @@ simulator   puts them together: faults, lives of peers, effects
 arithmetic  redoes what heads claim
 traffic     what a peer may send, receive and keep in a round
 checkers    what must hold after every event
-scenarios   swarms and their faults by name
+scenario    a swarm and what goes wrong in it; scenarios: all of them, by name
 history     every event as it was delivered
 transcript  a history in words
 studies     the same for searches: peers, trials, faults, checkers, scenarios

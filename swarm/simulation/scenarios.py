@@ -1,13 +1,10 @@
 """Scenarios: swarms and their faults by name; the seed chooses when exactly things go wrong."""
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 from swarm.core.ids import PeerId
-from swarm.core.session import SessionSpec
-from swarm.simulation.checkers import CheckError, Checkers, Limits
+from swarm.simulation.checkers import Limits
 from swarm.simulation.faults import (
     Crash,
     FaultPlan,
@@ -16,66 +13,10 @@ from swarm.simulation.faults import (
     Order,
     Partition,
 )
-from swarm.simulation.simulator import Simulator, peer_names
+from swarm.simulation.scenario import Peers, Plan, Scenario
 
-UNTIL_S = 900.0
 _ROUND_S = 6.0
 """A round of simulated training takes about so long."""
-LARGE_SWARM_PEERS_MIN = 65
-LARGE_SWARM_CLUSTER_SIZE = 8
-
-Peers = tuple[PeerId, ...]
-Plan = Callable[[random.Random, Peers], FaultPlan]
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A swarm and what goes wrong in it."""
-
-    about: str
-    plan: Plan
-    cluster_size: int = 3
-    num_peers: int = 6
-    rounds: int = 5
-    size_bytes: int = 10**6
-    """Size of a blob of weights; small ones ride in announcements."""
-    deadline_min_s: float = 5.0
-    partition_policy: str = "merge"
-    limits: Limits = field(default_factory=Limits)
-
-    def prepare(
-        self, seed: int, num_peers: int | None = None, rounds: int | None = None
-    ) -> Simulator:
-        """A simulator of this scenario, nothing delivered yet."""
-        size = num_peers or self.num_peers
-        plan = self.plan(random.Random(seed), peer_names(size))  # noqa: S311 (reproducible)
-        spec = SessionSpec(
-            rounds=rounds or self.rounds,
-            cluster_size=max(
-                self.cluster_size, LARGE_SWARM_CLUSTER_SIZE * (size >= LARGE_SWARM_PEERS_MIN)
-            ),
-            min_peers=2,
-            deadline_first_s=max(30.0, self.deadline_min_s),
-            deadline_min_s=self.deadline_min_s,
-            partition_policy=self.partition_policy,
-        )
-        return Simulator(spec, size, plan, seed, self.size_bytes)
-
-    def rehearse(self, simulator: Simulator) -> Checkers:
-        """Run a history to its end, checking after every event.
-
-        Raises:
-            CheckError: A promise of the protocol was broken.
-        """
-        checkers = Checkers(simulator, self.limits)
-        try:
-            simulator.run(UNTIL_S, checkers.check)
-        except CheckError:
-            raise
-        except Exception as error:  # whatever a machine raises is what we look for
-            raise CheckError(f"a machine raised {error!r}") from error
-        checkers.check_end()
-        return checkers
 
 
 def _calm(_chance: random.Random, _peers: Peers) -> FaultPlan:
