@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from swarm.core.machine import Effect, Event
-from swarm.search import proposing, search
+from swarm.search import proposing, search, telling
 from swarm.search.effects import SaveEntries
 from swarm.search.leases import Leases
 from swarm.search.ledger import Ledger
@@ -86,7 +86,7 @@ def test_a_proposer_that_gives_up_lost_trials_is_caught(monkeypatch: pytest.Monk
 
 
 def test_a_worker_that_tells_a_result_only_once_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "NEWS_AGAIN_HEARTBEATS", 1e9)
+    monkeypatch.setattr(telling, "NEWS_AGAIN_HEARTBEATS", 1e9)
 
     assert "not over everywhere" in caught("study-lossy")
 
