@@ -245,11 +245,12 @@ class TrialPoint(TypedDict):
     """One trial of a study, as its history shows it."""
 
     number: int
-    state: Literal["queued", "running", "done", "failed"]
+    state: Literal["running", "done", "pruned", "failed"]
+    """`running`: asked for, and without a result; it may still wait at its worker."""
     value: float | None
-    """The objective; None until the trial is done."""
+    """The objective; None until the trial is over, and if it failed."""
     peer: str | None
-    """Who runs or ran it."""
+    """Who ran it, or was last heard to; a trial without epochs is not heard of before its end."""
 
 
 class BestTrial(TypedDict):
@@ -257,16 +258,17 @@ class BestTrial(TypedDict):
 
     number: int
     value: float
+    model: str
     params: dict[str, str | int | float | bool | None]
 
 
 class StudyWorker(TypedDict):
-    """A peer that runs trials of a study."""
+    """A peer that runs trials of a study, or has run some."""
 
     peer: str
     name: str
     trial: int | None
-    """The number of the trial it runs now."""
+    """Of the trials it runs, the newest it told of; None if it told of none."""
     num_done: int
 
 
@@ -280,10 +282,16 @@ class StudyFacts(TypedDict):
     metric: str
     """What the objective measures, such as `accuracy`."""
     finished: bool
+    """Also if it was cancelled."""
+    complete: bool
+    """Whether the dashboard has read all that is known of it; if not, it reads on, or it is one of
+    those that are too long for it."""
     num_trials: int
-    """Asked for, in all."""
+    """To be tried in all, as far as that is known."""
     num_running: int
+    """Asked for and without a result: running, or waiting at a worker."""
     num_done: int
+    """With a value, those that were pruned included."""
     num_failed: int
     best: BestTrial | None
     history: list[TrialPoint]

@@ -13,6 +13,7 @@ import structlog
 import trio
 
 from swarm.core.effects import (
+    KeepConnected,
     PeerConnected,
     PeerUnreachable,
     Publish,
@@ -36,6 +37,9 @@ from swarm.network.store import FileBlobStore
 from swarm.network.wire import decode, encode, signing_bytes
 from swarm.peer.past_picture import PastView, history_facts
 from swarm.peer.picture import Painter, command_json, empty_picture, picture
+from swarm.peer.search.post import Post
+from swarm.peer.studies_picture import StudiesPainter
+from swarm.search.looking_on import LookingOn, is_about_studies
 
 INBOX_MAX = 4096
 """Messages waiting; an observer of a large swarm hears much, and may fall behind for a moment."""
@@ -214,7 +218,8 @@ class Observer:
     async def _watch(self, folder: Path) -> None:
         identity = Identity.generate()
         config = NetworkConfig(self._listen_ip, 0, folder, self._bootstraps)
-        network = Network(config, identity, FileBlobStore(folder / "blobs"))
+        store = FileBlobStore(folder / "blobs")
+        network = Network(config, identity, store)
         self._token = trio.lowlevel.current_trio_token()
         inbox_in, inbox = trio.open_memory_channel[Event](INBOX_MAX)
 
@@ -227,7 +232,9 @@ class Observer:
             async with trio.open_nursery() as nursery:
                 await nursery.start(network.run, take)
                 self._started.set()
-                watching = _Watching(network, inbox, self.operator_id)
+                post = Post(network, store, nursery)
+                nursery.start_soon(post.run)
+                watching = _Watching(network, post, inbox, self.operator_id)
                 self._watching, self._inbox = watching, inbox_in
                 nursery.start_soon(self._paint_forever, watching, trio.current_time())
                 await watching.run()
@@ -247,17 +254,24 @@ class Observer:
 
 
 class _Watching:
-    """Drives the joining and the observing machine over a network."""
+    """Drives what watches the session, and what watches the studies, over one network.
+
+    Neither waits for the other: a swarm may have either, or both.
+    """
 
     def __init__(
         self,
         network: Network,
+        post: Post,
         inbox: trio.MemoryReceiveChannel[Event],
         operator: PeerId | None,
     ) -> None:
         self.changed = trio.Event()
         self._network = network
+        self._post = post
         self._inbox = inbox
+        self._looking_on = LookingOn(network.peer_id)
+        self._studies_painter = StudiesPainter()
         self._machine: Joining | Observation = Joining(network.peer_id)
         self._timers: dict[str, float] = {}
         self._operator = operator
@@ -270,16 +284,21 @@ class _Watching:
 
     def paint(self, now_s: float, elapsed_s: float) -> dict[str, Any]:
         connected = len(self._network.snapshot().connected)
-        if isinstance(self._machine, Observation):
-            self._machine.look(now_s)
-            return picture(
-                self._machine, connected, now_s, elapsed_s, self._operator, self._painter
-            )
-        return empty_picture(self._network.peer_id, connected, elapsed_s, self._operator)
+        seen = self.observation
+        if seen is None:
+            painted = empty_picture(self._network.peer_id, connected, elapsed_s, self._operator)
+        else:
+            seen.look(now_s)
+            painted = picture(seen, connected, now_s, elapsed_s, self._operator, self._painter)
+        name_of = seen.name_of if seen is not None else _end_of_id
+        num_names = len(seen.names()) if seen is not None else 0
+        studies = self._studies_painter.paint(self._looking_on.views(), name_of, num_names)
+        return {**painted, "studies": studies}
 
     async def run(self) -> None:
         joining = Joining(self._network.peer_id)
         self._machine = joining
+        self._carry_out_studies(self._looking_on.start(trio.current_time()))
         await self._carry_out(joining.start(trio.current_time()))
         while joining.offer is None:
             await self._handle(await self._next_event())
@@ -291,7 +310,13 @@ class _Watching:
             await self._handle(await self._next_event())
 
     async def _handle(self, event: Event) -> None:
-        await self._carry_out(self._machine.handle(event, trio.current_time()))
+        version = self._looking_on.version
+        self._carry_out_studies(self._looking_on.handle(event, trio.current_time()))
+        only_studies = is_about_studies(event)
+        if not only_studies:
+            await self._carry_out(self._machine.handle(event, trio.current_time()))
+        if only_studies and version == self._looking_on.version:
+            return
         self.changed.set()
         self.changed = trio.Event()
 
@@ -320,6 +345,23 @@ class _Watching:
                         await self._network.send(peer, encode(message))
                     except NetworkError as error:  # the machine asks again
                         log.debug("not sent", peer=peer, reason=str(error))
+
+    def _carry_out_studies(self, effects: list[Effect]) -> None:
+        """Never waits for a peer: those that search may be gone."""
+        for effect in effects:
+            match effect:
+                case SetTimer(name, due_s):
+                    self._timers[name] = due_s
+                case Subscribe() | Unsubscribe() | Publish():
+                    self._post.queue(effect)
+                case Send(peer, message):
+                    self._post.send(peer, message)
+                case KeepConnected(peers):
+                    self._network.keep_connected(peers)
+
+
+def _end_of_id(peer: PeerId) -> str:
+    return peer[-6:]
 
 
 def _translate(event: network_events.NetworkEvent) -> Event | None:

@@ -132,7 +132,7 @@ class Ledger:
         """The complete result with the best value; of equals the first trial's."""
         best: TrialResult | None = None
         for result in self.results.values():
-            if result.state == COMPLETE and (best is None or self._beats(result, best)):
+            if result.state == COMPLETE and (best is None or self.beats(result, best)):
                 best = result
         return best
 
@@ -143,7 +143,8 @@ class Ledger:
         newest = max(with_one, default=None)
         return reports[newest] if newest is not None else None
 
-    def _beats(self, result: TrialResult, best: TrialResult) -> bool:
+    def beats(self, result: TrialResult, best: TrialResult) -> bool:
+        """Whether a complete result is better than another, or as good and of an earlier trial."""
         value, other = result.value or 0.0, best.value or 0.0
         if value == other:
             return self.trials[result.trial].number < self.trials[best.trial].number

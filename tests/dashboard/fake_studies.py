@@ -34,6 +34,7 @@ def study(num_done: int = 24, num_trials: int = 40, name: str = "cnn on digits")
         "direction": "maximize",
         "metric": "accuracy",
         "finished": running == 0,
+        "complete": True,
         "num_trials": num_trials,
         "num_running": running,
         "num_done": len(done),
@@ -43,6 +44,7 @@ def study(num_done: int = 24, num_trials: int = 40, name: str = "cnn on digits")
         else {
             "number": best["number"],
             "value": best["value"],
+            "model": "keras-cnn",
             "params": {"learning_rate": 0.00213, "batch_size": 32, "optimizer": "adam"},
         },
         "history": trials,

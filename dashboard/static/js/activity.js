@@ -19,6 +19,9 @@ export function activity(snapshot) {
   if (snapshot === null) return "Waiting for the dashboard's first report";
   const { session, observer } = snapshot;
   if (snapshot.finished && session) return `Finished after ${plural(session.rounds, "round")}`;
+  if (session === null && snapshot.studies.length > 0) {
+    return "No training session here: see the Search tab";
+  }
   if (session === null) {
     return observer.connected === 0
       ? "Looking for the swarm: no peer has answered yet"

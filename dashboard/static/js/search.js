@@ -37,14 +37,14 @@ function StudyCard({ study }) {
   return html`<section class="card study" aria-label=${`Study ${name}`}>
     <div class="card-head">
       <h2>${name}</h2>
-      <p class="hint">${strategy} · ${direction} ${metric}</p>
+      <p class="hint">${strategy} · ${direction} ${metric}${study.complete ? "" : " · only a part of it has been read"}</p>
       <div class="tools"><span class=${`phase ${finished ? "finished" : "training"}`}>${finished ? "finished" : "running"}</span></div>
     </div>
     <div class="study-body">
       <dl class="pairs">
         <div><dt>Best ${metric}</dt><dd class="big">${best ? number(best.value) : UNKNOWN}${best && html` <small>trial ${best.number}</small>`}</dd></div>
         <div><dt>Done</dt><dd>${study.num_done} <small>of ${study.num_trials}</small></dd></div>
-        <div><dt>Running</dt><dd>${study.num_running}</dd></div>
+        <div><dt title="Asked for and without a result: they run, or wait at their worker">Under way</dt><dd>${study.num_running}</dd></div>
         <div><dt>Failed</dt><dd>${study.num_failed}</dd></div>
       </dl>
       <progress max=${Math.max(1, study.num_trials)} value=${study.num_done + study.num_failed} aria-label=${`Trials of ${name} that are over`}></progress>
@@ -63,6 +63,7 @@ function BestParams({ study: { best } }) {
     ${best
       ? html`<table>
           <tbody>
+            <tr><th scope="row">model</th><td class="numeric">${best.model}</td></tr>
             ${Object.entries(best.params).map(
               ([key, value]) =>
                 html`<tr key=${key}><th scope="row">${key}</th><td class="numeric">${typeof value === "number" ? number(value) : String(value)}</td></tr>`,
@@ -84,7 +85,7 @@ function Workers({ study: { workers } }) {
           <tbody>
             ${workers.map(
               ({ peer, name, trial, num_done }) =>
-                html`<tr key=${peer}><th scope="row">${name}</th><td class="numeric">${trial ?? "idle"}</td><td class="numeric">${num_done}</td></tr>`,
+                html`<tr key=${peer}><th scope="row">${name}</th><td class="numeric">${trial ?? UNKNOWN}</td><td class="numeric">${num_done}</td></tr>`,
             )}
           </tbody>
         </table>`}

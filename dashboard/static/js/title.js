@@ -19,6 +19,7 @@ const CONNECTION_WORDS = {
 /** @param {{store: Store, theme: Theme, openOperator: () => void}} props */
 export function Title({ store, theme, openOperator }) {
   const session = store.snapshot?.session;
+  const studies = store.snapshot?.studies.length ?? 0;
   return html`<a class="brand" href="/training"><img src="/static/mark.svg" alt="" width="26" height="26" />Swarm</a>
     ${session
       ? html`<dl class="facts">
@@ -28,12 +29,17 @@ export function Title({ store, theme, openOperator }) {
           <${Fact} name="Cluster size" value=${session.cluster_size} />
           <${Fact} name="Session" value=${session.id.slice(0, 8)} />
         </dl>`
-      : html`<p class="facts hint">No session yet</p>`}
+      : html`<p class="facts hint">${studies > 0 ? html`No training session; <a href="/search">${studyCount(studies)}</a>` : "No session yet"}</p>`}
     <div class="tools">
       <span class=${`live ${store.connection}`}>${CONNECTION_WORDS[store.connection]}</span>
       <button class="tool" onClick=${openOperator}>Operator</button>
       <button class="tool" onClick=${() => theme.next()}>Theme: ${theme.choice}</button>
     </div>`;
+}
+
+/** @param {number} count */
+function studyCount(count) {
+  return count === 1 ? "1 study" : `${count} studies`;
 }
 
 /** @param {any} props */
@@ -51,7 +57,7 @@ export function Tabs({ store, router }) {
   return html`<ul>
     ${TABS.map(({ id, title }) => {
       const count = counts[/** @type {keyof typeof counts} */ (id)] ?? 0;
-      const what = id === "log" ? plural(count, "alert") : id === "search" ? `${count} studies` : "";
+      const what = id === "log" ? plural(count, "alert") : id === "search" ? studyCount(count) : "";
       return html`<li key=${id}>
         <a
           href=${router.address(id)}

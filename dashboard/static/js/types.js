@@ -32,12 +32,12 @@
  *   confirmed_by: string[], waiting_for: string[]}} Command
  * @typedef {{enabled: boolean, operator_id: string | null, run_state: string, agreed: boolean,
  *   drop_threshold: number, removed: string[], commands: Command[]}} Operator
- * @typedef {{number: number, state: "queued" | "running" | "done" | "failed",
+ * @typedef {{number: number, state: "running" | "done" | "pruned" | "failed",
  *   value: number | null, peer: string | null}} Trial
  * @typedef {{id: string, name: string, strategy: string, direction: "maximize" | "minimize",
- *   metric: string, finished: boolean, num_trials: number, num_running: number, num_done: number,
+ *   metric: string, finished: boolean, complete: boolean, num_trials: number, num_running: number, num_done: number,
  *   num_failed: number,
- *   best: {number: number, value: number,
+ *   best: {number: number, value: number, model: string,
  *     params: Record<string, string | number | boolean | null>} | null,
  *   history: Trial[],
  *   workers: {peer: string, name: string, trial: number | null, num_done: number}[]}} Study
