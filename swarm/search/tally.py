@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from swarm.core.ids import PeerId
-from swarm.search.ledger import Entry, Ledger, Recorded, Reported
+from swarm.search.ledger import DONE, Entry, Ledger, Recorded, Reported
 from swarm.search.study import StudySpec
 from swarm.search.trial import COMPLETE, FAILED, Trial, TrialId, TrialResult
 
@@ -92,14 +92,14 @@ class Tally:
             members: Peers that take part, as the proposer says.
             complete: Whether the whole ledger was read.
         """
-        ledger, spec = self._ledger, self._ledger.spec
+        ledger = self._ledger
         num_failed = self._states[FAILED]
         best = self._best
         return StudyView(
-            spec,
+            ledger.spec,
             ledger.closed.reason if ledger.closed is not None else "",
             complete,
-            max(spec.num_trials, len(ledger.trials)),
+            self._num_trials(),
             len(ledger.trials) - len(self._results),
             len(self._results) - num_failed,
             num_failed,
@@ -107,6 +107,12 @@ class Tally:
             self._history(),
             self._workers(members if ledger.closed is None else ()),
         )
+
+    def _num_trials(self) -> int:
+        ledger = self._ledger
+        if ledger.closed is not None and ledger.closed.reason == DONE:
+            return len(ledger.trials)  # fewer than wanted, if the strategy had no more
+        return max(ledger.spec.num_trials, len(ledger.trials))
 
     def _record(self, result: TrialResult) -> None:
         former = self._results.get(result.trial)

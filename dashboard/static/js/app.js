@@ -65,19 +65,19 @@ const onTraining = () => router.tab === "training";
 
 // Each view, the parts of the store it shows, and how often it is drawn for a large swarm.
 const schedule = new Schedule(store, [
-  { show: showTitle, parts: ["session", "connection", "theme", "observer", "second"], pauseMs: 0 },
+  { show: showTitle, parts: ["session", "connection", "theme", "observer", "studies", "second"], pauseMs: 0 },
   { show: showTabs, parts: ["tab", "alerts", "studies", "selected", "replay"], pauseMs: 0 },
   {
     show: showFigures,
     parts: ["session", "round", "phase", "finished", "head", "global", "peers", "observers",
-      "operator", "curves", "table", "tab", "replay", "second"],
+      "operator", "curves", "studies", "table", "tab", "replay", "second"],
     pauseMs: 250,
     when: onTraining,
   },
   { show: showReplay, parts: ["history", "alerts", "replay", "past", "tab"], pauseMs: 250, when: onTraining },
   {
     show: showTopology,
-    parts: ["peers", "clusters", "links", "flows", "selected", "table", "tab", "replay", "past"],
+    parts: ["peers", "clusters", "links", "flows", "studies", "selected", "table", "tab", "replay", "past"],
     pauseMs: 250,
     when: onTraining,
   },

@@ -1,0 +1,96 @@
+"""An observer sees a study of real processes from its first trial to its last, or afterwards."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.searching.processes import SearchProcesses
+from swarm.peer.observer import Observer
+
+pytestmark = [pytest.mark.slow, pytest.mark.network]
+
+PORT = 7951
+SOON_S = 120.0
+NUM_TRIALS = 30
+STUDY: dict[str, Any] = {
+    "name": "watched",
+    "dataset": "iris",
+    "num_trials": NUM_TRIALS,
+    "seed": 5,
+    "models": {"forest": {"n_estimators": {"integer": [40, 80]}, "max_depth": [2, 4, 6]}},
+}
+
+
+@contextmanager
+def observer() -> Iterator[Observer]:
+    watching = Observer([f"127.0.0.1:{PORT}"])
+    watching.start()
+    try:
+        yield watching
+    finally:
+        watching.stop()
+
+
+def best() -> Any:
+    command = [sys.executable, "-m", "swarm.search", "best", "watched"]
+    command += ["--bootstrap", f"127.0.0.1:{PORT}", "--timeout", str(SOON_S)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=SOON_S)
+    return json.loads(done.stdout)
+
+
+def studies(watching: Observer) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = watching.snapshot()["studies"]
+    return found
+
+
+def is_read(watching: Observer) -> bool:
+    return any(study["finished"] and study["complete"] for study in studies(watching))
+
+
+def test_an_observer_without_a_session_sees_a_study_grow_and_a_late_one_its_end(
+    tmp_path: Path,
+) -> None:
+    counts: list[int] = []
+
+    def count(watching: Observer) -> bool:
+        counts.extend(study["num_done"] for study in studies(watching))
+        return is_read(watching)
+
+    with SearchProcesses(tmp_path, PORT) as swarm, observer() as early:
+        swarm.start("worker")
+        swarm.wait(lambda: early.snapshot()["observer"]["connected"] > 0, "connected", SOON_S)
+        run = swarm.start("run", str(swarm.write_study(STUDY)))
+        swarm.wait(lambda: count(early), "the study is over", SOON_S)
+        assert run.process.wait(SOON_S) == 0
+        with observer() as late:
+            swarm.wait(lambda: is_read(late), "the end is seen", SOON_S)
+            (seen_late,) = studies(late)
+        found = best()
+        (seen,) = studies(early)
+        session = early.snapshot()["session"]
+
+    json.dumps(seen)
+    assert session is None
+    assert counts == sorted(counts)
+    assert any(0 < number < NUM_TRIALS for number in counts)
+    assert (seen["num_trials"], seen["num_done"], seen["num_running"]) == (
+        NUM_TRIALS,
+        NUM_TRIALS,
+        0,
+    )
+    assert seen["best"] == {
+        "number": found["trial"],
+        "value": found["value"],
+        "model": found["model"],
+        "params": found["params"],
+    }
+    assert [trial["number"] for trial in seen["history"]] == list(range(NUM_TRIALS))
+    assert sum(worker["num_done"] for worker in seen["workers"]) == NUM_TRIALS
+    assert len(seen["workers"]) == 2
+    assert (seen_late["best"], seen_late["history"]) == (seen["best"], seen["history"])
