@@ -1,0 +1,59 @@
+"""The Search tab during a real study, in a swarm that trains nothing together."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from benchmarks.searching.processes import SearchProcesses
+
+pytestmark = pytest.mark.network
+
+PORT = 7957
+SOON_MS = 120_000
+STUDY = {
+    "name": "flowers",
+    "dataset": "iris",
+    "num_trials": 20,
+    "models": {"logreg": {"C": {"float": [0.01, 100.0], "log": True}}},
+}
+
+
+def test_the_page_shows_the_study_and_waits_for_no_session(
+    tmp_path: Path, open_page: Callable[..., Page]
+) -> None:
+    command = [sys.executable, "-m", "dashboard", "--port", "0"]
+    command += ["--bootstrap", f"127.0.0.1:{PORT}"]
+    with (
+        SearchProcesses(tmp_path, PORT) as swarm,
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as dashboard,
+    ):
+        try:
+            swarm.start("worker")
+            assert dashboard.stdout is not None
+            page = open_page(dashboard.stdout.readline().strip().removeprefix("Dashboard: "))
+            expect(page.locator("#title")).to_contain_text("No session yet")
+
+            run = swarm.start("run", str(swarm.write_study(STUDY)))
+
+            page.locator("#title").get_by_role("link", name="1 study").click(timeout=SOON_MS)
+            card = page.get_by_role("region", name="Study flowers")
+            expect(card).to_contain_text("20 of 20", timeout=SOON_MS)
+            expect(card).to_contain_text("finished", timeout=SOON_MS)
+            assert run.ledger is not None
+            best = run.ledger.best
+            assert best is not None
+            shown = page.evaluate("swarm.store.snapshot.studies[0].best")
+            assert shown["value"] == best.value
+            expect(card).to_contain_text(
+                re.compile(rf"Best accuracy0\.\d+ trial {shown['number']}")
+            )
+            page.get_by_role("link", name="Training").click()
+            expect(page.locator(".figure.round")).to_contain_text("see the Search tab")
+        finally:
+            dashboard.terminate()
+            dashboard.communicate(timeout=20)
