@@ -1,7 +1,10 @@
 """An observer sees a whole run, also when it comes late, and what it shows is plain JSON."""
 
 import json
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -21,10 +24,22 @@ def wait_until(observer: Observer, condition: str, timeout_s: float) -> dict[str
             return seen
         if condition == "training" and seen["round"] >= 1:
             return seen
+        if condition == "searched" and any(study["finished"] for study in seen["studies"]):
+            return seen
     raise TimeoutError(f"{condition} not within {timeout_s} s: {observer.snapshot()}")
 
 
-def test_an_observer_sees_who_trains_and_a_late_one_sees_all_rounds() -> None:
+def start_study(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    """A searching peer that joins the swarm of peers that train."""
+    study = {"name": "beside", "dataset": "iris", "models": {"knn": {"n_neighbors": [1, 3, 5]}}}
+    path = folder / "study.json"
+    path.write_text(json.dumps({**study, "strategy": "grid"}))
+    command = [sys.executable, "-m", "swarm.search", "run", str(path)]
+    command += ["--bootstrap", f"127.0.0.1:{port}", "--state", str(folder / "state")]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+
+def test_an_observer_sees_who_trains_and_a_late_one_sees_all_rounds(tmp_path: Path) -> None:
     session = ["--dataset", "digits", "--model", "mlp", "--rounds", "5", "--min-peers", "4"]
 
     with SwarmProcesses(4, session) as swarm:
@@ -36,6 +51,9 @@ def test_an_observer_sees_who_trains_and_a_late_one_sees_all_rounds() -> None:
         late = Observer([f"127.0.0.1:{swarm.ports[1]}"])
         late.start()
         seen_late = wait_until(late, "finished", 60)
+        run = start_study(tmp_path, swarm.ports[2])
+        seen_both = wait_until(late, "searched", 120)
+        assert run.wait(30) == 0
         late.stop()
 
     json.dumps(seen)
@@ -46,3 +64,5 @@ def test_an_observer_sees_who_trains_and_a_late_one_sees_all_rounds() -> None:
     assert [p["round"] for p in seen["curves"]["global"]] == [0, 1, 2, 3, 4, 5]
     assert seen_late["curves"]["global"] == seen["curves"]["global"]
     assert seen_late["head"] == seen["head"]
+    assert seen_both["session"] == seen["session"]
+    assert [study["num_done"] for study in seen_both["studies"]] == [3]
