@@ -19,6 +19,7 @@ worker      what this peer offers, is lent, and tells of it; working: trials len
 recording   what follows when an entry is taken into the ledger
 replica     the ledger's copy here; following: how far the proposer's was read
 study_blobs the submitter's data, and checkpoints
+looking_on  follows all studies of a swarm for who watches; tally: what there is to see of one
 
 What executes a trial (`swarm.learning.trials`) consumes a `StudySpec` (data, objective, folds,
 epochs_max, seed, trial_limit_s), a `Trial` (model, params), the local path of the study's data
