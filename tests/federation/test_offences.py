@@ -7,7 +7,7 @@ from swarm.core.ids import PeerId, Term
 from swarm.core.machine import Effect
 from swarm.federation.effects import Combine, Combined, Note, Rejection, TrainingFinished
 from swarm.federation.federation import Federation
-from swarm.federation.messages import HeadRequest
+from swarm.federation.messages import HeadHistory, HeadRequest
 from swarm.federation.offences import OFFENCES_MAX, PEERS_MAX, QUARANTINED_FOR_S, Offences
 from swarm.federation.signed_records import GlobalModel
 
@@ -78,6 +78,18 @@ def test_the_author_of_invalid_records_is_not_answered_any_more(session: Any) ->
     assert [n.kind for n in of(Note, effects)].count("rejected") == OFFENCES_MAX
     assert machine.quarantined(3.0) == {author}
     assert after == []
+
+
+def test_who_passes_invalid_records_on_is_not_blamed_for_them(session: Any) -> None:
+    me, relayer = session.peers[1:3]
+    machine, _ = session.machine(me, session.head0)
+    lies = [lie(session, k) for k in range(OFFENCES_MAX)]
+    assert relayer != lies[0].author != me
+
+    for head in lies:
+        machine.handle(HeadHistory(session.spec.id, relayer, (head,)), 1.0)
+
+    assert machine.quarantined(1.0) == {lies[0].author}
 
 
 def test_a_valid_head_of_a_quarantined_author_is_adopted_all_the_same(session: Any) -> None:
