@@ -20,6 +20,9 @@ export function Figures({ store }) {
       <h2>Global test accuracy</h2>
       <p class="value">${percent(snapshot?.global.accuracy)}</p>
       <p class="note">${change(points, "accuracy", snapshot)}</p>
+      <p class="note" title="On training batches, running: mean of the peers that train">
+        Training accuracy ${percent(snapshot?.training.accuracy)}
+      </p>
       <${Spark} values=${points.map((/** @type {Point} */ point) => point.accuracy)} />
     </div>
     <div class="figure loss">

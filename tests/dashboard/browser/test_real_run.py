@@ -90,6 +90,8 @@ def test_one_look_answers_how_it_goes_and_who_is_here(run: WatchedRun, open_page
     expect(page.locator("#title")).to_contain_text("digits")
     expect(page.locator(".figure.accuracy")).to_contain_text(re.compile(r"\d+\.\d %"))
     expect(page.locator(".figure.accuracy")).to_contain_text(re.compile(r"points in round \d"))
+    trained = re.compile(r"Training accuracy \d+\.\d %")
+    expect(page.locator(".figure.accuracy")).to_contain_text(trained)
     expect(page.locator(".figure.loss .value")).to_have_text(re.compile(r"\d\.\d{3}"))
     expect(page.locator(".figure.round")).to_contain_text("of 500")
     expect(page.locator(".figure.left .value")).to_have_text(re.compile(r"≈ \d+:\d\d"))
