@@ -12,6 +12,10 @@ HELPER = Path(__file__).parents[2] / "shared" / "tools" / "nfq_delay.py"
 _helpers: dict[int, subprocess.Popen[str]] = {}
 
 
+class NoDelayError(Exception):
+    """This machine has nothing that can hold packets back."""
+
+
 class Link:
     """Rules in the network namespace of a container's processes; needs root."""
 
@@ -42,14 +46,14 @@ class Link:
         """Hold packets that arrive back for a while.
 
         Raises:
-            NotImplementedError: Neither the kernel nor a helper can do that here.
+            NoDelayError: Neither the kernel nor a helper can do that here.
         """
         netem = ("netem", "delay", f"{delay_ms}ms", f"{jitter_ms}ms")
         try:
             _run("tc", "qdisc", "replace", "dev", self._outer_end(), "root", *netem)
         except RuntimeError:
             if not HELPER.exists():
-                raise NotImplementedError("no netem in this kernel, and no helper") from None
+                raise NoDelayError("no netem in this kernel, and no helper") from None
             self._delay_in_user_space(delay_ms, jitter_ms)
 
     def calm(self) -> None:
