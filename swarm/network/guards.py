@@ -188,10 +188,12 @@ class GuardedSwarm(Swarm):
         if len(others) >= CONNECTIONS_PER_PEER_MAX:
             self.statistics.refuse("connections-peer")
             await self._drop(others[0])
-        if self.is_full:
-            await self._make_room(muxed_conn, direction)
+        # The place is taken before anything is waited for: others come in the meantime.
+        is_full = self.is_full
         self._num_joining += 1
         try:
+            if is_full:
+                await self._make_room(muxed_conn, direction)
             return await super().add_conn(muxed_conn, direction)
         finally:
             self._num_joining -= 1

@@ -7,6 +7,8 @@ import pytest
 import trio
 from libp2p.custom_types import TProtocol
 from libp2p.host.basic_host import BasicHost
+from libp2p.network.exceptions import SwarmException
+from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.security.insecure.transport import PLAINTEXT_PROTOCOL_ID, InsecureTransport
@@ -17,6 +19,7 @@ from libp2p.utils import encode_varint_prefixed
 from multiaddr import Multiaddr
 
 from swarm.core.errors import PeerUnreachableError
+from swarm.network import guards
 from swarm.network.addressbook import AddressBook
 from swarm.network.addresses import parse_bootstrap
 from swarm.network.blobs import BLOB_PROTOCOL
@@ -126,6 +129,47 @@ async def test_a_raising_handler_costs_its_stream_and_is_counted():
 
     assert stream.was_reset
     assert statistics.rejected == {"blob-error": 1}
+
+
+class Connection:
+    """What `GuardedSwarm` looks at of a connection; hanging up lets others run meanwhile."""
+
+    def __init__(self, muxed_conn=None) -> None:
+        self.muxed_conn = muxed_conn or self
+        self.peer_id = ID.from_base58(Identity.generate().peer_id)
+        self._created_at = trio.current_time()
+
+    def get_remote_address(self):
+        return "192.0.2.1", 4000
+
+    async def hang_up(self):
+        await trio.sleep(0)
+
+
+async def test_strangers_who_come_at_once_never_have_more_than_all_places(monkeypatch):
+    places = 4
+    monkeypatch.setattr(guards, "CONNECTIONS_MAX", places)
+    swarm = build_swarm(Identity.generate(), Statistics())
+    seen = []
+
+    async def register(self, muxed_conn, direction):
+        await trio.sleep(0)
+        self.connections[muxed_conn.peer_id] = [Connection(muxed_conn)]
+        seen.append(len(self.get_connections()))
+
+    async def come():
+        try:
+            await swarm.add_conn(Connection(), "inbound")
+        except SwarmException as error:
+            assert str(places) in str(error)
+
+    monkeypatch.setattr(Swarm, "add_conn", register)
+    for _ in range(3):
+        async with trio.open_nursery() as nursery:
+            for _ in range(places):
+                nursery.start_soon(come)
+
+    assert max(seen) == places
 
 
 async def test_a_caller_without_encryption_is_refused(start_peer, tmp_path):
