@@ -1,10 +1,10 @@
 """`python -m benchmarks.churn_accuracy`: what two deaths along the way cost in accuracy.
 
 Eight peers train on digits (or, with `--dataset cifar10 --model cnn`, on CIFAR-10), an eighth of
-the images each. For every seed the run is made twice:
-undisturbed, and with one peer killed in the middle of a round after a third of the rounds and
-another after two thirds; the dead do not come back. The final model of each run is measured on
-the whole test set, and the two accuracies of a seed are compared.
+the images each. For every seed the run is made twice: undisturbed, and with one peer killed in the
+middle of a round after a third of the rounds and another after two thirds; the dead do not come
+back. The final model of each run is measured on the whole test set, and the two accuracies of a
+seed are compared. With --results each run is kept as it ends, and what is there is not run again.
 """
 
 import argparse
@@ -42,16 +42,16 @@ def main() -> int:
     parser.add_argument("--model", default="mlp", choices=["mlp", "cnn", "lenet"])
     parser.add_argument("--dataset", default="digits", choices=list(TRAINING))
     parser.add_argument("--data-dir", default=None, help="folder with cifar-10-batches-bin/")
+    parser.add_argument("--results", type=Path, default=None, help="JSON lines; see above")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     calm, hurt = [], []
     with _progress() as progress:
         task = progress.add_task("accuracy under churn", total=2 * options.seeds)
         for seed in range(options.seeds):
-            calm.append(final_accuracy(options, seed, num_kills=0))
-            progress.advance(task)
-            hurt.append(final_accuracy(options, seed, num_kills=2))
-            progress.advance(task)
+            for num_kills, accuracies in ((0, calm), (2, hurt)):
+                accuracies.append(_kept_accuracy(options, seed, num_kills))
+                progress.advance(task)
     lost = [undisturbed - disturbed for undisturbed, disturbed in zip(calm, hurt, strict=True)]
     mean, half = interval_95(lost)
     results = {
@@ -71,6 +71,25 @@ def main() -> int:
     if options.json:
         print(json.dumps(results))
     return 0
+
+
+def _kept_accuracy(options: argparse.Namespace, seed: int, num_kills: int) -> float:
+    """The accuracy of a run in the results, or of one that is made now and put there."""
+    run = {
+        **{name: getattr(options, name) for name in ("dataset", "model", "rounds")},
+        "seed": seed,
+        "num_kills": num_kills,
+    }
+    results: Path | None = options.results
+    if results is not None and results.exists():
+        for kept in map(json.loads, results.read_text().splitlines()):
+            if kept["run"] == run:
+                return float(kept["accuracy"])
+    accuracy = final_accuracy(options, seed, num_kills)
+    if results is not None:
+        with results.open("a") as lines:
+            print(json.dumps({"run": run, "accuracy": accuracy}), file=lines)
+    return accuracy
 
 
 def final_accuracy(options: argparse.Namespace, seed: int, num_kills: int) -> float:
