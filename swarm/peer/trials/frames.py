@@ -16,7 +16,14 @@ class RunTrial:
 
 @dataclass(frozen=True, slots=True)
 class StopTrial:
-    """To the process: end this trial before its next epoch or fold."""
+    """To the process: end this trial before its next epoch or fold, or do not begin with it."""
+
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawTrial:
+    """To the process: give this trial back, unless it has begun."""
 
     call: int
 
@@ -42,7 +49,14 @@ class Ended:
     outcome: TrialOutcome
 
 
-Message = RunTrial | StopTrial | Ready | Reported | Ended
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """From the process: this trial was not begun, and will not be."""
+
+    call: int
+
+
+Message = RunTrial | StopTrial | WithdrawTrial | Ready | Reported | Ended | Withdrawn
 
 
 FRAMING: Framing[Message] = Framing(Message, scalars=Value)

@@ -7,14 +7,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import trio
 
 from swarm.learning.trials.records import TrialOutcome, TrialTask
+from swarm.peer.trials.life import OnReport
 from swarm.peer.trials.worker import (
     COMMAND,
-    OnReport,
     TrialWorker,
     TrialWorkerStatistics,
     open_trial_worker,
 )
 from swarm.peer.worker_pipes import Log
+
+PER_PROCESS = 2
+"""One trial that runs, and one that waits for nothing else."""
 
 
 @asynccontextmanager
@@ -38,13 +41,17 @@ async def open_trial_pool(
 
 
 class TrialPool:
-    """Workers and who is free; made by `open_trial_pool`."""
+    """Workers and what each of them has; made by `open_trial_pool`.
+
+    A process has its next trial before it is done with the last one. Who has nothing to do gets
+    what waits behind another's long trial.
+
+    Invariant: no more trials are at a process than `PER_PROCESS`; others wait here, in order.
+    """
 
     def __init__(self, workers: list[TrialWorker]) -> None:
         self._workers = workers
-        self._free = list(workers)
-        self._slots = trio.Semaphore(len(workers))
-        self._running: dict[str, TrialWorker] = {}
+        self._places = trio.Semaphore(PER_PROCESS * len(workers))
 
     async def run(
         self,
@@ -62,21 +69,31 @@ class TrialPool:
             on_report: Called after each epoch.
             limit_s: Seconds after which it is killed, from when it has a slot.
         """
-        async with self._slots:
-            # The one that was busy last is the one whose data is in the processor's caches.
-            worker = self._running[key] = self._free.pop()
-            try:
-                return await worker.run(task, on_report, limit_s=limit_s)
-            finally:
-                if self._running.get(key) is worker:  # a broker may deliver a trial twice
-                    del self._running[key]
-                self._free.append(worker)
+        async with self._places:
+            outcome = None
+            while outcome is None:
+                # The one that was busy last is the one whose data is in the processor's caches.
+                worker = min(reversed(self._workers), key=lambda worker: worker.load)
+                self._workers.remove(worker)
+                self._workers.append(worker)
+                try:
+                    outcome = await worker.run(task, on_report, limit_s=limit_s, key=key)
+                finally:
+                    self._spread()
+            return outcome
 
     def stop(self, key: str) -> None:
-        """End a trial that has a slot before its next epoch; it has the value it had."""
-        if key in self._running:
-            self._running[key].stop()
+        """End a trial that has begun before its next epoch; it has the value it had."""
+        for worker in self._workers:
+            worker.stop(key)
 
     def statistics(self) -> tuple[TrialWorkerStatistics, ...]:
         """What each worker does, as immutable values."""
         return tuple(worker.statistics() for worker in self._workers)
+
+    def _spread(self) -> None:
+        """Have trials back that wait in a process while another one idles."""
+        if self._places.statistics().tasks_waiting or all(w.load for w in self._workers):
+            return
+        for worker in self._workers:
+            worker.take_back()

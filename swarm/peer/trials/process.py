@@ -6,10 +6,10 @@ It ends when stdin closes, at once and in the middle of anything: then the peer 
 import importlib
 import logging
 import os
-import queue
 import signal
 import sys
 import threading
+from collections import deque
 from typing import BinaryIO
 
 from swarm.learning.trials.records import EpochReport
@@ -21,6 +21,8 @@ from swarm.peer.trials.frames import (
     Reported,
     RunTrial,
     StopTrial,
+    Withdrawn,
+    WithdrawTrial,
 )
 
 NICENESS = 5
@@ -31,12 +33,17 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class TrialService:
-    """Runs trials in order; reads on while one runs, so that it can be stopped."""
+    """Runs trials in order; reads on while one runs, so that it can be stopped.
+
+    Invariant: every `RunTrial` is answered once, by `Ended` or by `Withdrawn`.
+    """
 
     def __init__(self, inlet: BinaryIO, outlet: BinaryIO) -> None:
         self._inlet = inlet
         self._outlet = outlet
-        self._waiting: queue.SimpleQueue[RunTrial] = queue.SimpleQueue()
+        self._writing = threading.Lock()
+        self._waiting: deque[RunTrial] = deque()
+        self._arrived = threading.Condition()
         self._stopped: set[int] = set()
 
     def serve(self) -> None:
@@ -45,7 +52,7 @@ class TrialService:
         threading.Thread(target=self._read, daemon=True).start()
         self._send(Ready())
         while True:
-            request = self._waiting.get()
+            request = self._next()
             call = request.call
 
             def report(report: EpochReport, call: int = call) -> None:
@@ -58,19 +65,45 @@ class TrialService:
             self._stopped.discard(call)
             self._send(Ended(call, outcome))
 
+    def _next(self) -> RunTrial:
+        with self._arrived:
+            while not self._waiting:
+                self._arrived.wait()
+            return self._waiting.popleft()
+
     def _read(self) -> None:
         try:
             while message := FRAMING.read(self._inlet):
-                if isinstance(message, RunTrial):
-                    self._waiting.put(message)
-                elif isinstance(message, StopTrial):
-                    self._stopped.add(message.call)
+                self._take(message)
         finally:
             os._exit(0)
 
+    def _take(self, message: Message) -> None:
+        match message:
+            case RunTrial():
+                with self._arrived:
+                    self._waiting.append(message)
+                    self._arrived.notify()
+            case StopTrial(call):
+                if not self._withdraw(call):
+                    self._stopped.add(call)
+            case WithdrawTrial(call):
+                self._withdraw(call)
+
+    def _withdraw(self, call: int) -> bool:
+        """Give a trial back if it waits; return whether it did."""
+        with self._arrived:
+            mine = [request for request in self._waiting if request.call == call]
+            for request in mine:
+                self._waiting.remove(request)
+        if mine:
+            self._send(Withdrawn(call))
+        return bool(mine)
+
     def _send(self, message: Message) -> None:
-        self._outlet.write(FRAMING.encode(message))
-        self._outlet.flush()
+        with self._writing:
+            self._outlet.write(FRAMING.encode(message))
+            self._outlet.flush()
 
 
 def main() -> None:

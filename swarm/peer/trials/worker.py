@@ -2,17 +2,17 @@
 
 import math
 import sys
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import trio
 
 from swarm.core.errors import WorkerDiedError
-from swarm.learning.trials.records import EpochReport, TrialOutcome, TrialTask
-from swarm.peer.trials.frames import FRAMING, Ended, Message, Ready, Reported, RunTrial, StopTrial
+from swarm.learning.trials.records import TrialOutcome, TrialTask
+from swarm.peer.trials.frames import FRAMING, Message, RunTrial, StopTrial, WithdrawTrial
+from swarm.peer.trials.life import Call, Life, OnReport
 from swarm.peer.worker_pipes import STOP_GRACE_S, Log, PipedProcess
 
 COMMAND = (sys.executable, "-m", "swarm.peer.trials.process")
@@ -20,10 +20,8 @@ READY_WITHIN_S = 120.0
 """Loading scikit-learn takes a second or two, and much longer on a crowded machine."""
 LEAVE_WITHIN_S = 2.0
 """So long may a trial that nobody waits for any more finish its epoch."""
-LAST_WORDS_MAX = 10
-"""Lines of the process's stderr that an error quotes."""
-
-OnReport = Callable[[EpochReport], None]
+SEND_WITHIN_S = 2.0
+"""A pipe takes 64 KiB at once; a process that leaves more than that unread has broken down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,40 +34,10 @@ class TrialWorkerStatistics:
     trials_done: int
 
 
-@dataclass(slots=True, eq=False)
-class _Call:
-    """One trial under way."""
-
-    number: int
-    on_report: OnReport | None
-    outcome: TrialOutcome | None = None
-    over: trio.Event = field(default_factory=trio.Event)
-    """Set once the process is done with it, or is no more."""
-
-
-@dataclass(slots=True, eq=False)
-class _Life:
-    """One life of the process."""
-
-    process: PipedProcess
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-    ready: trio.Event = field(default_factory=trio.Event)
-    """Set, too, when it is no more."""
-    writing: trio.Lock = field(default_factory=trio.Lock)
-    last_words: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_WORDS_MAX))
-    call: _Call | None = None
-    alive: bool = True
-
-    def obituary(self) -> str:
-        words = "; ".join(self.last_words) or "nothing"
-        code = self.process.returncode
-        return f"the trial's process ended with code {code}; it said: {words}"
-
-
 class _Starting(Protocol):
     """What `_live` needs of trio's task status."""
 
-    def started(self, value: _Life, /) -> None: ...
+    def started(self, value: Life, /) -> None: ...
 
 
 @asynccontextmanager
@@ -87,7 +55,10 @@ async def open_trial_worker(
 
 
 class TrialWorker:
-    """Runs one trial at a time in a process that lives on; made by `open_trial_worker`."""
+    """Runs trials one after the other in a process that lives on; made by `open_trial_worker`.
+
+    The next ones may wait in the process while one runs, so that it never waits for us.
+    """
 
     def __init__(
         self, nursery: trio.Nursery, log: Log | None = None, command: tuple[str, ...] = COMMAND
@@ -95,56 +66,81 @@ class TrialWorker:
         self._nursery = nursery
         self._log = log
         self._command = command
-        self._life: _Life | None = None
+        self._life: Life | None = None
         self._turn = trio.Lock()
         self._starting = trio.Lock()
+        self._load = 0
         self._num_calls = 0
         self._num_starts = 0
         self._trials_done = 0
+
+    @property
+    def load(self) -> int:
+        """Trials that run or wait here."""
+        return self._load
 
     def prepare(self) -> None:
         """Have a process loaded soon, without waiting for it."""
         self._nursery.start_soon(self._prepare)
 
     async def run(
-        self, task: TrialTask, on_report: OnReport | None = None, *, limit_s: float = math.inf
-    ) -> TrialOutcome:
+        self,
+        task: TrialTask,
+        on_report: OnReport | None = None,
+        *,
+        limit_s: float = math.inf,
+        key: str = "",
+    ) -> TrialOutcome | None:
         """Run a trial after those before it; cancelling this call ends it.
 
         A trial that crashes the process, or takes longer than `limit_s`, has an outcome with an
-        error; the next one finds a new process.
+        error; those that waited behind it run in a new process.
+
+        Args:
+            task: What to run.
+            on_report: Called after each epoch.
+            limit_s: Seconds after which it is killed, from when it begins.
+            key: Names it for `stop`.
+
+        Returns:
+            What came of it; None if it was taken back before it began.
 
         Raises:
             WorkerDiedError: No process can be had, which is not the trial's fault.
         """
-        async with self._turn:
-            life = await self._loaded()
-            self._num_calls += 1
-            call = life.call = _Call(self._num_calls, on_report)
-            started_s = trio.current_time()
-            try:
-                with trio.move_on_after(limit_s) as limit:
-                    await self._send(life, RunTrial(call.number, task))
-                    await call.over.wait()
-            finally:
-                call.on_report = None
-                if not call.over.is_set():
-                    self._nursery.start_soon(self._leave, life, call, limit.cancelled_caught)
-            self._trials_done += 1
-            if call.outcome is not None:
-                return call.outcome
-            self.prepare()
-            spent_s = trio.current_time() - started_s
-            reason = life.obituary()
-            if limit.cancelled_caught:
-                reason = f"the trial took longer than its limit of {limit_s:g} s and was killed"
-            return TrialOutcome(None, {}, (), 0, spent_s, error=reason)
+        self._load += 1
+        try:
+            while True:
+                life, call = await self._send_trial(task, on_report, key)
+                spent_s, expired = await self._attend(life, call, limit_s)
+                if call.has_begun or call.withdrawn:
+                    break  # otherwise its process ended with a trial before it
+        finally:
+            self._load -= 1
+        if call.withdrawn:
+            return None
+        self._trials_done += 1
+        if call.outcome is not None:
+            return call.outcome
+        self.prepare()
+        reason = life.obituary()
+        if expired:
+            reason = f"the trial took longer than its limit of {limit_s:g} s and was killed"
+        return TrialOutcome(None, {}, (), 0, spent_s, error=reason)
 
-    def stop(self) -> None:
-        """End the trial under way, if there is one, before its next epoch or fold."""
+    def stop(self, key: str | None = None) -> None:
+        """End the trial under way, if there is one and this is its key, before its next epoch."""
         life = self._life
-        if life is not None and life.call is not None:
-            self._nursery.start_soon(self._send, life, StopTrial(life.call.number))
+        call = life.running if life is not None else None
+        if life is not None and call is not None and key in {None, call.key}:
+            self._nursery.start_soon(self._send, life, StopTrial(call.number))
+
+    def take_back(self) -> None:
+        """Have the trials back that wait here, unless they begin first: their `run` says None."""
+        life = self._life
+        if life is not None:
+            for call in life.waiting:
+                self._nursery.start_soon(self._send, life, WithdrawTrial(call.number))
 
     def statistics(self) -> TrialWorkerStatistics:
         """What is going on, as an immutable value."""
@@ -154,18 +150,18 @@ class TrialWorker:
             trials_done=self._trials_done,
         )
 
+    # -- the process
+
     async def _prepare(self) -> None:
         with suppress(WorkerDiedError):  # said again to who wants to run something
             await self._loaded()
 
-    async def _loaded(self) -> _Life:
-        """A process that is ready and idle."""
+    async def _loaded(self) -> Life:
+        """A process that is ready."""
         async with self._starting:
             life = self._life
-            if life is not None and life.call is not None:
-                await life.call.over.wait()  # left alone by a cancelled run; soon over
             if life is None or not life.alive:
-                started: _Life = await self._nursery.start(self._live)
+                started: Life = await self._nursery.start(self._live)
                 life = self._life = started
             with trio.move_on_after(READY_WITHIN_S):
                 await life.ready.wait()
@@ -174,25 +170,10 @@ class TrialWorker:
                 raise WorkerDiedError(f"no process for trials can be started: {life.obituary()}")
             return life
 
-    async def _leave(self, life: _Life, call: _Call, at_once: bool) -> None:
-        """See that a trial ends which nobody waits for."""
-        if not at_once:
-            with trio.move_on_after(LEAVE_WITHIN_S):
-                await self._send(life, StopTrial(call.number))
-                await call.over.wait()
-        if not call.over.is_set():
-            life.scope.cancel()
-
-    async def _send(self, life: _Life, message: Message) -> None:
-        gone = (trio.BrokenResourceError, trio.ClosedResourceError)
-        async with life.writing:
-            with suppress(*gone):  # _live will say so
-                await life.process.stdin.send_all(FRAMING.encode(message))
-
     async def _live(self, task_status: _Starting) -> None:
-        """Run one process from start to end; whatever ends it, its trial is over."""
+        """Run one process from start to end; whatever ends it, its trials are over."""
         process = PipedProcess(None, self._log, self._command)
-        life = _Life(process)
+        life = Life(process)
         self._num_starts += 1
         try:
             with life.scope:
@@ -209,19 +190,17 @@ class TrialWorker:
         finally:
             life.alive = False
             await process.aclose()
-            life.ready.set()
-            if life.call is not None:
-                life.call.over.set()
+            life.end()
 
-    async def _read(self, life: _Life) -> None:
+    async def _read(self, life: Life) -> None:
         buffer = bytearray()
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             async for data in life.process.stdout:
                 buffer += data
                 for message in FRAMING.cut(buffer):
-                    _take(life, message)
+                    life.take(message)
 
-    async def _drain_stderr(self, life: _Life) -> None:
+    async def _drain_stderr(self, life: Life) -> None:
         rest = b""
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             async for data in life.process.stderr:
@@ -233,18 +212,57 @@ class TrialWorker:
                     if self._log is not None:
                         self._log.debug("trial said", pid=life.process.pid, line=text)
 
+    # -- its trials
 
-def _take(life: _Life, message: Message) -> None:
-    if isinstance(message, Ready):
-        life.ready.set()
-        return
-    call = life.call
-    if call is None or not isinstance(message, Reported | Ended) or message.call != call.number:
-        return
-    if isinstance(message, Reported):
-        if call.on_report is not None:
-            call.on_report(message.report)
-    else:
-        call.outcome = message.outcome
-        life.call = None
-        call.over.set()
+    async def _send_trial(
+        self, task: TrialTask, on_report: OnReport | None, key: str
+    ) -> tuple[Life, Call]:
+        async with self._turn:
+            life = await self._loaded()
+            self._num_calls += 1
+            call = Call(self._num_calls, key, on_report)
+            life.add(call)
+            # Sent in whole or not at all: half a frame would be the end of the process.
+            until_s = trio.current_time() + SEND_WITHIN_S
+            with trio.CancelScope(deadline=until_s, shield=True) as sending:
+                await self._send(life, RunTrial(call.number, task))
+            if sending.cancelled_caught:
+                life.scope.cancel()
+            return life, call
+
+    async def _attend(self, life: Life, call: Call, limit_s: float) -> tuple[float, bool]:
+        """Wait until a trial is over; return how long it ran, and whether that was too long."""
+        expired = False
+        try:
+            await call.turn.wait()
+            began_s = trio.current_time()
+            with trio.move_on_after(limit_s) as limit:
+                await call.over.wait()
+            expired = limit.cancelled_caught
+        finally:
+            call.on_report = None
+            if not call.over.is_set():
+                self._nursery.start_soon(self._leave, life, call, expired)
+        return trio.current_time() - began_s, expired
+
+    async def _leave(self, life: Life, call: Call, at_once: bool) -> None:
+        """See that a trial ends which nobody waits for."""
+        self._load += 1
+        try:
+            if not at_once:
+                with trio.move_on_after(LEAVE_WITHIN_S):
+                    await self._send(life, StopTrial(call.number))
+                await call.turn.wait()
+                with trio.move_on_after(LEAVE_WITHIN_S):
+                    await call.over.wait()
+            if not call.over.is_set():
+                life.scope.cancel()
+                await call.over.wait()
+        finally:
+            self._load -= 1
+
+    async def _send(self, life: Life, message: Message) -> None:
+        gone = (trio.BrokenResourceError, trio.ClosedResourceError)
+        async with life.writing:
+            with suppress(*gone):  # _live will say so
+                await life.process.stdin.send_all(FRAMING.encode(message))

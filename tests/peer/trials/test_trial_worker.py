@@ -12,11 +12,21 @@ from typing import Any
 import psutil
 import pytest
 import trio
+import trio.testing
 
 from swarm.core.errors import WorkerDiedError
 from swarm.learning.trials.records import EpochReport, TrialData, TrialTask
 from swarm.learning.trials.runner import run_trial
-from swarm.peer.trials.frames import FRAMING, Message, Ready, Reported, RunTrial, StopTrial
+from swarm.peer.trials.frames import (
+    FRAMING,
+    Message,
+    Ready,
+    Reported,
+    RunTrial,
+    StopTrial,
+    Withdrawn,
+    WithdrawTrial,
+)
 from swarm.peer.trials.pool import open_trial_pool
 from swarm.peer.trials.worker import TrialWorker, open_trial_worker
 
@@ -58,11 +68,18 @@ def _faulty_task(model: str, **params: float) -> TrialTask:
     return TrialTask(model, params, IRIS, "accuracy", epochs=3)
 
 
+async def _cancel_when_blocked(scope: trio.CancelScope) -> None:
+    await trio.testing.wait_all_tasks_blocked()
+    scope.cancel()
+
+
 @pytest.mark.parametrize(
     "message",
     [
         RunTrial(1, TrialTask("svm", {"a": 1, "b": 1.0, "c": "x", "d": True}, IRIS, "accuracy")),
         StopTrial(2),
+        WithdrawTrial(2),
+        Withdrawn(2),
         Ready(),
         Reported(3, EpochReport(1, 0.5, {"accuracy": 0.5})),
     ],
@@ -204,6 +221,60 @@ class TestTrialWorker:
             with pytest.raises(WorkerDiedError, match="cannot start"):
                 await broken.run(KNN)
 
+    @pytest.mark.parametrize("ending", ["exits", "hangs"])
+    async def test_a_trial_that_waits_behind_one_that_ends_the_process_is_not_to_blame(
+        self, faulty: TrialWorker, ending: str
+    ) -> None:
+        outcomes = []
+
+        async def run(task: TrialTask, limit_s: float) -> None:
+            outcomes.append(await faulty.run(task, limit_s=limit_s))
+
+        await faulty.run(KNN)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run, _faulty_task(ending), 1.0)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(run, KNN, 60.0)
+
+        assert [outcome is not None and outcome.error is None for outcome in outcomes] == [
+            False,
+            True,
+        ]
+        assert faulty.statistics().restarts == 1
+
+    async def test_a_trial_that_waits_has_its_whole_limit_when_it_begins(
+        self, faulty: TrialWorker
+    ) -> None:
+        outcomes = []
+
+        async def run(task: TrialTask, limit_s: float) -> None:
+            outcomes.append(await faulty.run(task, limit_s=limit_s))
+
+        await faulty.run(KNN)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run, _faulty_task("sleeps", seconds=2.0), 60.0)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(run, KNN, 5.0)
+
+        assert [outcome is not None and outcome.error for outcome in outcomes] == [None, None]
+
+    async def test_leaving_a_trial_that_waits_leaves_the_one_before_it_alone(
+        self, faulty: TrialWorker
+    ) -> None:
+        await faulty.run(KNN)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(faulty.run, _faulty_task("sleeps", seconds=1.0))
+            await trio.testing.wait_all_tasks_blocked()
+            with trio.CancelScope() as scope:
+                nursery.start_soon(_cancel_when_blocked, scope)
+                await faulty.run(KNN)
+
+        assert scope.cancelled_caught
+        assert (await faulty.run(KNN)) is not None
+        assert faulty.statistics().trials_done == 3
+        assert faulty.statistics().restarts == 0
+        assert faulty.load == 0
+
     async def test_nothing_is_left_after_the_block(self) -> None:
         with trio.CancelScope() as scope:
             async with open_trial_worker() as opened:
@@ -240,6 +311,28 @@ class TestTrialPool:
 
         assert all(outcome.stopped for outcome in outcomes.values())
         assert third.error is None
+
+    async def test_who_has_nothing_to_do_gets_what_waits_behind_a_long_trial(self) -> None:
+        done: list[str] = []
+
+        async with open_trial_pool(2, command=FAULTY) as pool:
+
+            async def run(key: str, task: TrialTask) -> None:
+                await pool.run(key, task)
+                done.append(key)
+                if len(done) == 3:
+                    nursery.cancel_scope.cancel()
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(run, "endless", _faulty_task("hangs"))
+                await trio.testing.wait_all_tasks_blocked()
+                nursery.start_soon(run, "short", _faulty_task("sleeps", seconds=1.0))
+                await trio.testing.wait_all_tasks_blocked()
+                nursery.start_soon(run, "behind", KNN)
+                await trio.testing.wait_all_tasks_blocked()
+                nursery.start_soon(run, "also", KNN)
+
+        assert sorted(done) == ["also", "behind", "short"]
 
     async def test_the_same_trial_may_run_twice_at_once(self) -> None:
         outcomes = []

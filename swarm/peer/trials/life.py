@@ -1,0 +1,118 @@
+"""Life: one life of a process that runs trials, and the trials that were sent to it."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import trio
+
+from swarm.learning.trials.records import EpochReport, TrialOutcome
+from swarm.peer.trials.frames import Ended, Message, Ready, Reported, Withdrawn
+from swarm.peer.worker_pipes import PipedProcess
+
+LAST_WORDS_MAX = 10
+"""Lines of the process's stderr that an error quotes."""
+
+OnReport = Callable[[EpochReport], None]
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One trial that was sent to a process: it waits there, runs, or is over."""
+
+    number: int
+    key: str
+    on_report: OnReport | None
+    outcome: TrialOutcome | None = None
+    has_begun: bool = False
+    withdrawn: bool = False
+    """Whether the process gave it back before it began."""
+    turn: trio.Event = field(default_factory=trio.Event)
+    """Set once it has begun, or is over without."""
+    over: trio.Event = field(default_factory=trio.Event)
+    """Set once the process is done with it, or is no more."""
+
+    def begin(self) -> None:
+        """The process is at it."""
+        self.has_begun = True
+        self.turn.set()
+
+    def end(self) -> None:
+        """The process is done with it, or gave it back, or is no more."""
+        self.turn.set()
+        self.over.set()
+
+
+@dataclass(slots=True, eq=False)
+class Life:
+    """One life of the process.
+
+    Invariant: of the calls only the first has begun; the process takes them in their order.
+    """
+
+    process: PipedProcess
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    ready: trio.Event = field(default_factory=trio.Event)
+    """Set, too, when it is no more."""
+    writing: trio.Lock = field(default_factory=trio.Lock)
+    last_words: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_WORDS_MAX))
+    calls: deque[Call] = field(default_factory=deque)
+    alive: bool = True
+
+    @property
+    def running(self) -> Call | None:
+        """The call that has begun."""
+        return self.calls[0] if self.calls else None
+
+    @property
+    def waiting(self) -> list[Call]:
+        """Calls that have not begun."""
+        return list(self.calls)[1:]
+
+    def add(self, call: Call) -> None:
+        """A trial is sent to the process."""
+        self.calls.append(call)
+        self._begin_first()
+
+    def take(self, message: Message) -> None:
+        """The process says something."""
+        match message:
+            case Ready():
+                self.ready.set()
+            case Reported(number, report):
+                call = self.running
+                if call is not None and call.number == number and call.on_report is not None:
+                    call.on_report(report)
+            case Ended(number, outcome):
+                call = self.running
+                if call is not None and call.number == number:
+                    call.outcome = outcome
+                    self._end(call)
+            case Withdrawn(number):
+                for call in list(self.calls):
+                    if call.number == number:
+                        call.withdrawn = True
+                        self._end(call)
+
+    def end(self) -> None:
+        """The process is no more, and its trials are over."""
+        self.alive = False
+        self.ready.set()
+        for call in self.calls:
+            call.end()
+        self.calls.clear()
+
+    def obituary(self) -> str:
+        """Why it ended, as far as anybody knows."""
+        words = "; ".join(self.last_words) or "nothing"
+        code = self.process.returncode
+        return f"the trial's process ended with code {code}; it said: {words}"
+
+    def _end(self, call: Call) -> None:
+        self.calls.remove(call)
+        call.end()
+        self._begin_first()
+
+    def _begin_first(self) -> None:
+        if self.calls and not self.calls[0].has_begun:
+            self.calls[0].begin()
