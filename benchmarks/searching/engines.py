@@ -1,19 +1,15 @@
 """Engines people run instead: each executes so many trials and returns trials per second."""
 
-import importlib.util
-import logging
-import math
 import multiprocessing
 import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.pool import AsyncResult, Pool
-from typing import Any
 
 import optuna
 
-from benchmarks.searching.work import C_HIGH, C_LOW, prepare, score
+from benchmarks.searching.work import C_HIGH, C_LOW, draw, prepare, score
 
 NUM_WORKERS = 2
 QUEUED_PER_WORKER = 2
@@ -36,7 +32,7 @@ def pool_engine(pool: Pool) -> Engine:
 
     def run(trials: int, seed: int) -> float:
         chance = random.Random(seed)  # noqa: S311 (reproducible)
-        settings = [{"C": _draw(chance)} for _ in range(trials)]
+        settings = [{"C": draw(chance)} for _ in range(trials)]
         started_s = time.perf_counter()
         for _ in pool.imap_unordered(score, settings):
             pass
@@ -70,37 +66,3 @@ def optuna_engine(pool: Pool, sampler: Callable[[int], optuna.samplers.BaseSampl
         return trials / (time.perf_counter() - started_s)
 
     return run
-
-
-@contextmanager
-def open_dask() -> Iterator[Engine | None]:
-    """dask.distributed with two worker processes; None where it is not installed."""
-    if importlib.util.find_spec("distributed") is None:
-        yield None
-        return
-    prepare()
-    logging.getLogger("distributed").setLevel(logging.ERROR)
-    distributed: Any = importlib.import_module("distributed")
-    with (
-        distributed.LocalCluster(
-            n_workers=NUM_WORKERS,
-            threads_per_worker=1,
-            dashboard_address=None,
-            silence_logs=logging.ERROR,
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        client.gather(client.map(score, [{"C": 1.0}] * WARM_UP, pure=False))
-
-        def run(trials: int, seed: int) -> float:
-            chance = random.Random(seed)  # noqa: S311 (reproducible)
-            settings = [{"C": _draw(chance)} for _ in range(trials)]
-            started_s = time.perf_counter()
-            client.gather(client.map(score, settings, pure=False))
-            return trials / (time.perf_counter() - started_s)
-
-        yield run
-
-
-def _draw(chance: random.Random) -> float:
-    return math.exp(chance.uniform(math.log(C_LOW), math.log(C_HIGH)))

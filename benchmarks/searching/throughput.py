@@ -14,17 +14,17 @@ from benchmarks.searching.engines import (
     NUM_WORKERS,
     WARM_UP,
     Engine,
-    open_dask,
     open_pool,
     optuna_engine,
     pool_engine,
 )
+from benchmarks.searching.rivals import open_dask, open_ray_tune
 from benchmarks.searching.studies import READY_WITHIN_S, SearchSwarm, document, open_swarm
 from benchmarks.searching.work import STUDY
 
 POOL = "multiprocessing pool (the bound)"
 OPTUNA_RANDOM, OPTUNA_TPE = "Optuna random + pool", "Optuna TPE + pool"
-DASK = "dask.distributed"
+DASK, RAY_TUNE = "dask.distributed", "Ray Tune, random, reused actors"
 ONE_PEER, TWO_PEERS = "one peer, two slots", "two peers, one slot each"
 TARGETS = {f"{ONE_PEER}, random": (POOL, 0.9), f"{ONE_PEER}, TPE": (OPTUNA_TPE, 1.0)}
 TARGETS |= {f"{TWO_PEERS}, random": (POOL, 0.9), f"{TWO_PEERS}, TPE": (OPTUNA_TPE, 1.0)}
@@ -50,6 +50,7 @@ def measure(trials: int, repeats: int, progress: Progress) -> dict[str, Any]:
             f"{ONE_PEER}, TPE": _study_engine(one, "bayesian", 1),
             f"{TWO_PEERS}, TPE": _study_engine(two, "bayesian", 2),
             DASK: stack.enter_context(open_dask()),
+            RAY_TUNE: stack.enter_context(open_ray_tune()),
         }
         rates: dict[str, list[float]] = defaultdict(list)
         task = progress.add_task("trials per second", total=repeats * len(engines))
@@ -69,7 +70,7 @@ def table(rates: dict[str, list[float] | None]) -> Table:
     pool = rates[POOL]
     for name, found in rates.items():
         if not found or not pool:
-            shown.add_row(name, "not run", "", "")
+            shown.add_row(name, "not run: it is not installed here", "", "")
             continue
         ratio = statistics.median(a / b for a, b in zip(found, pool, strict=True))
         target = ""

@@ -1,7 +1,9 @@
 """The trial that every engine executes: a logistic regression on wine, three folds, some 10 ms."""
 
 import importlib
+import math
 import os
+import random
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +18,11 @@ def prepare() -> None:
     """Keep numeric libraries to one thread, as peers' trial processes do."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
+
+
+def draw(chance: random.Random) -> float:
+    """A setting, as a random search draws it."""
+    return math.exp(chance.uniform(math.log(C_LOW), math.log(C_HIGH)))
 
 
 def score(params: Mapping[str, Any]) -> float:

@@ -111,6 +111,10 @@ class Leases:
         lent = self._lent.get(trial)
         return lent is not None and lent.worker == worker
 
+    def num_lent(self, worker: PeerId) -> int:
+        """How many trials the worker has, told or not."""
+        return len(self.workers[worker].leases)
+
     def is_lent(self, trial: TrialId) -> bool:
         """Whether anybody has the trial now."""
         return trial in self._lent

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from swarm.core.ids import PeerId
 from swarm.core.machine import Event
 from swarm.search.batches import batches
-from swarm.search.leases import Leases, Lent
+from swarm.search.leases import DEPTH_MIN, Leases, Lent
 from swarm.search.ledger import CANCELLED, DONE, Asked, Closed, Entry, Ledger, Recorded, Reported
 from swarm.search.messages import (
     BATCH_MAX,
@@ -27,6 +27,8 @@ ASKS_AT_ONCE_MAX = 16
 ATTEMPTS_MAX = 5
 """A trial that was lost with so many leases is recorded as failed: it may be what kills them."""
 HOLDERS_MAX = 8
+LEASES_TOGETHER = 8
+"""So many leases of a strategy that takes its time are worth a message of their own."""
 GATHER_HEARTBEATS = 1.5
 """So long a new proposer waits for what the others know before it asks for more."""
 
@@ -64,6 +66,8 @@ class Proposing:
         self._send = send
         self._note = note
         self._leases = Leases(spec, me, strategy.lookahead_max)
+        self._unsent: dict[PeerId, list[Trial]] = {}
+        """Lent, and not told yet."""
         self._expected: set[PeerId] = set()
         self._heard_of: frozenset[PeerId] = frozenset()
         self._gave: set[PeerId] = set()
@@ -148,6 +152,7 @@ class Proposing:
 
     def lose(self, peer: PeerId, now_s: float) -> None:
         """A worker is gone."""
+        self._unsent.pop(peer, None)
         self._lost(self._leases.lose(peer))
         self._answered(peer)
         self._ask_more(now_s)
@@ -162,6 +167,7 @@ class Proposing:
             return
         for peer in self._leases.silent(now_s):
             self._note("lost", f"{peer} was silent for three heartbeats")
+            self._unsent.pop(peer, None)
             self._lost(self._leases.lose(peer))
         if now_s >= self._gather_until_s:
             self._expected.clear()
@@ -240,7 +246,6 @@ class Proposing:
         self.is_behind = False
         if self._ledger.closed is not None or self._expected:
             return
-        given: dict[PeerId, list[Trial]] = {}
         num_asked = 0
         for peer in self._leases.rooms(self._rest(now_s)):
             if not self._leases.waiting:
@@ -252,9 +257,8 @@ class Proposing:
                     break
             trial = self._leases.waiting.popleft()
             self._leases.lend(trial, peer, now_s)
-            given.setdefault(peer, []).append(trial)
-        for peer, trials in given.items():
-            self._send_leases(peer, trials)
+            self._unsent.setdefault(peer, []).append(trial)
+        self._send_what_is_due()
         self._close_if_done(now_s)
 
     def _rest(self, now_s: float) -> float:
@@ -289,6 +293,17 @@ class Proposing:
         self._tell(Asked(trial))
         self._leases.waiting.append(trial)
         return True
+
+    def _send_what_is_due(self) -> None:
+        """Tell workers of their leases; those that have enough to do wait for more of them."""
+        for peer, lent in list(self._unsent.items()):
+            trials = [trial for trial in lent if self._leases.holds(trial.id, peer)]
+            told = self._leases.num_lent(peer) - len(trials)
+            has_enough = told >= DEPTH_MIN * self._leases.workers[peer].slots
+            waits = self.is_behind and has_enough and len(trials) < LEASES_TOGETHER
+            if peer == self._me or not waits:
+                del self._unsent[peer]
+                self._send_leases(peer, trials)
 
     def _send_leases(self, peer: PeerId, trials: list[Trial]) -> None:
         for leases in batches([self._lease(trial) for trial in trials]):

@@ -116,6 +116,36 @@ def test_a_worker_is_lent_one_trial_to_run_and_one_to_wait(study: StudySpec) -> 
     assert [trial.number for trial in Proposer(study).lent] == [2, 3]
 
 
+def test_leases_of_a_strategy_that_takes_its_time_share_messages() -> None:
+    spec = make_study(strategy="bayesian", num_trials=200)
+    search = Search(ME, spec)
+    search.handle(Started(1, submits=True), 0.0)
+    search.handle(beat(spec, OTHER, search), 0.1)
+    first = _asked(search, 10)
+
+    results = tuple(
+        replace(complete(trial, peer=OTHER), duration_s=0.01) for trial in first[0] + first[1]
+    )
+    search.handle(messages.WorkerNews(spec.id, OTHER, (), results), 0.5)
+    later = _asked(search, 80)
+
+    assert [len(trials) for trials in first] == [1, 1]
+    assert [len(trials) for trials in later] == [1, 1, 8, 8, 8, 6]
+    lent = [trial.id for trials in first + later for trial in trials]
+    assert len(lent) == len(set(lent))
+
+
+def _asked(search: Search, times: int) -> list[list[Trial]]:
+    """Trials of each message of leases while a slow strategy is asked so many times."""
+    found: list[list[Trial]] = []
+    for _ in range(times):
+        effects = search.handle(TimerFired("ask"), 0.5)
+        found += [
+            [lease.trial for lease in leases.leases] for leases in sent(messages.Leases, effects)
+        ]
+    return found
+
+
 def test_what_is_sent_was_saved_before(study: StudySpec) -> None:
     proposer = Proposer(study)
 
