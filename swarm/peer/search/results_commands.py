@@ -18,6 +18,7 @@ from swarm.learning.trials.families import FAMILIES, find_family
 from swarm.peer.search.ledger_file import read_ledger
 from swarm.peer.search.results.comparison import BestOfModel, compare, plot_comparison
 from swarm.peer.search.results.optuna_study import export as export_study
+from swarm.peer.search.results.pages import write_pages
 from swarm.peer.search.results.plots import plot_all
 from swarm.peer.search.results.tables import results_csv, results_json_lines
 
@@ -67,13 +68,17 @@ def results(
 def plot(
     folder: Folder,
     output: Annotated[
-        Path | None, typer.Option(help="Folder for the PNG files.  [default: FOLDER/plots]")
+        Path | None, typer.Option(help="Folder for the files.  [default: FOLDER/plots]")
     ] = None,
+    html: Annotated[
+        bool, typer.Option("--html", help="Pages to zoom and hover over, instead of PNG files.")
+    ] = False,
 ) -> None:
     """Plots of a study: history, curves, importance and parallel coordinates of each model."""
     ledger = read_ledger(folder)
     found = list(ledger.results.values())
-    for path in plot_all(ledger.spec, ledger.trials, found, output or folder / "plots"):
+    write = write_pages if html else plot_all
+    for path in write(ledger.spec, ledger.trials, found, output or folder / "plots"):
         typer.echo(path)
 
 

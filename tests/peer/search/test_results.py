@@ -17,6 +17,7 @@ from swarm.peer.command import run_command
 from swarm.peer.search.ledger_file import ENTRIES, STUDY, LedgerFile, read_ledger
 from swarm.peer.search.results.comparison import compare
 from swarm.peer.search.results.optuna_study import export, rebuild
+from swarm.peer.search.results.pages import write_pages
 from swarm.peer.search.results.plots import plot_all
 from swarm.peer.search.results.tables import results_csv, results_json_lines
 from swarm.peer.search.results_commands import app
@@ -182,11 +183,37 @@ class TestPlots:
             assert path.read_bytes().startswith(PNG)
             assert path.stat().st_size > 10_000
 
-    def test_without_a_complete_trial_there_is_nothing_to_plot(
+    def test_every_plot_is_a_page_that_needs_no_network(
         self, ledger: Ledger, tmp_path: Path
     ) -> None:
+        found = list(ledger.results.values())
+        plots = plot_all(ledger.spec, ledger.trials, found, tmp_path)
+
+        written = write_pages(ledger.spec, ledger.trials, found, tmp_path)
+
+        assert [path.stem for path in written] == [path.stem for path in plots]
+        for path in written:
+            text = path.read_text()
+            assert '<script charset="utf-8" src="plotly.min.js">' in text
+            assert "cdn.plot.ly" not in text
+        assert (tmp_path / "plotly.min.js").stat().st_size > 1_000_000
+        curves = (tmp_path / "curves.html").read_text()
+        assert curves.count("learning_rate_init=") >= 3  # each trial says what it tried
+
+    def test_without_plotly_the_error_says_what_to_do(
+        self, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "plotly", None)
+
+        with pytest.raises(ConfigurationError, match=r"pip install 'swarm\[html\]'"):
+            write_pages(ledger.spec, ledger.trials, list(ledger.results.values()), tmp_path)
+
+    @pytest.mark.parametrize("write", [plot_all, write_pages])
+    def test_without_a_complete_trial_there_is_nothing_to_plot(
+        self, ledger: Ledger, tmp_path: Path, write: Callable[..., list[Path]]
+    ) -> None:
         with pytest.raises(ConfigurationError, match="no complete trial"):
-            plot_all(ledger.spec, ledger.trials, [], tmp_path)
+            write(ledger.spec, ledger.trials, [], tmp_path)
 
 
 class TestComparison:
@@ -234,9 +261,11 @@ class TestCommands:
 
     def test_plot_and_export_name_what_they_wrote(self, folder: Path, run: Run) -> None:
         _, plots, _ = run("plot", folder)
+        _, pages, _ = run("plot", folder, "--html")
         _, exported, _ = run("export", folder, f"sqlite:///{folder}/o.db")
 
-        assert all(Path(line).is_file() for line in plots.splitlines())
+        assert all(Path(line).is_file() for line in (plots + pages).splitlines())
+        assert "history.html" in pages
         assert "optuna-dashboard sqlite:///" in exported
 
     def test_models_lists_hyperparameters_and_their_rules(self, run: Run) -> None:

@@ -2,7 +2,7 @@
 
 import importlib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,33 @@ def plot_all(
         ConfigurationError: matplotlib is not installed, or no trial is complete.
         StorageError: The folder cannot be written.
     """
-    if not any(result.state == COMPLETE for result in results):
-        raise ConfigurationError(f"study {spec.name!r} has no complete trial to plot yet")
+    require_complete(spec, results)
     _matplotlib()
     written = [_save(folder / "history.png", _history(spec, trials, results))]
     if any(result.curve for result in results):
         written.append(_save(folder / "curves.png", _curves(spec, trials, results)))
+    for model, of_model in drawable_models(spec, trials, results):
+        for name, draw in (("importance", _importance), ("parallel", _parallel)):
+            axes = draw(spec, trials, of_model, model)
+            if axes is not None:
+                written.append(_save(folder / f"{name}-{model}.png", axes))
+    return written
+
+
+def require_complete(spec: StudySpec, results: Sequence[TrialResult]) -> None:
+    """Require that there is something to plot.
+
+    Raises:
+        ConfigurationError: No trial is complete.
+    """
+    if not any(result.state == COMPLETE for result in results):
+        raise ConfigurationError(f"study {spec.name!r} has no complete trial to plot yet")
+
+
+def drawable_models(
+    spec: StudySpec, trials: Mapping[TrialId, Trial], results: Sequence[TrialResult]
+) -> Iterator[tuple[str, list[TrialResult]]]:
+    """Models with enough complete trials for plots of their own, and these trials' results."""
     for space in spec.models:
         of_model = [
             result
@@ -46,18 +67,20 @@ def plot_all(
             if trials[result.trial].model == space.model and result.state == COMPLETE
         ]
         if len(of_model) >= COMPLETE_FOR_IMPORTANCE_MIN and space.dimensions:
-            for name, draw in (("importance", _importance), ("parallel", _parallel)):
-                axes = draw(spec, trials, of_model, space.model)
-                if axes is not None:
-                    written.append(_save(folder / f"{name}-{space.model}.png", axes))
-    return written
+            yield space.model, of_model
+
+
+def best_first(spec: StudySpec, results: Iterable[TrialResult]) -> list[TrialResult]:
+    """Results with a curve, the best complete ones first."""
+    with_curve = [result for result in results if result.curve]
+    return sorted(with_curve, key=lambda result: _rank(spec, result))
 
 
 def _matplotlib() -> Any:
     try:
         matplotlib = importlib.import_module("matplotlib")
     except ImportError as error:
-        raise ConfigurationError("plots need matplotlib: pip install 'swarm[search]'") from error
+        raise ConfigurationError("plots need matplotlib: pip install 'swarm[plots]'") from error
     matplotlib.use("agg")  # files only, on machines without a display
     return matplotlib
 
@@ -110,9 +133,7 @@ def _curves(spec: StudySpec, trials: Mapping[TrialId, Trial], results: Any) -> A
     pyplot.style.use("default")  # Optuna's plots leave theirs behind
     _, (left, right) = pyplot.subplots(1, 2, figsize=(13, 5.5))
     losses_seen: list[float] = []
-    with_curve = [result for result in results if result.curve]
-    with_curve.sort(key=lambda result: _rank(spec, result))
-    for place, result in reversed(list(enumerate(with_curve))):
+    for place, result in reversed(list(enumerate(best_first(spec, results)))):
         trial = trials[result.trial]
         best = place < CURVES_IN_COLOUR_MAX
         style = {"color": f"C{place}" if best else "0.8", "linewidth": 1.6 if best else 0.8}
