@@ -1,8 +1,7 @@
 """RunningPeer: a peer in a thread of its own, for scripts and notebooks that know no trio."""
 
 import tempfile
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,13 +11,12 @@ import platformdirs
 import trio
 from numpy.typing import ArrayLike
 
-from swarm.core.errors import ConfigurationError, SwarmError
+from swarm.core.errors import ConfigurationError
 from swarm.network.addresses import parse_bootstrap
 from swarm.peer.logs import configure_logs
 from swarm.peer.peer import Peer
 from swarm.peer.settings import SESSION_FIELDS, PeerSettings
-
-STOP_WITHIN_S = 10.0
+from swarm.peer.trio_thread import TrioThread
 
 
 class RunningPeer:
@@ -27,13 +25,7 @@ class RunningPeer:
     def __init__(self, settings: PeerSettings) -> None:
         self._settings = settings
         self._peer: Peer | None = None
-        self._token: trio.lowlevel.TrioToken | None = None
-        self._listening = threading.Event()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="swarm-peer", daemon=True)
-        self._thread.start()
-        self._listening.wait()
-        self._raise_if_ended()
+        self._thread = TrioThread("swarm-peer", self._main, self._leave)
 
     @property
     def address(self) -> str:
@@ -67,13 +59,13 @@ class RunningPeer:
             SwarmError: The peer ended.
         """
         limit_s = timeout_s if timeout_s is not None else float("inf")
-        self._call(self._wait_round, number, limit_s)
+        self._thread.call(self._wait_round, number, limit_s)
         return self.round or 0
 
     def wait_finished(self, timeout_s: float | None = None) -> None:
         """Wait until the session's last round is done and measured; see `wait_round`."""
         limit_s = timeout_s if timeout_s is not None else float("inf")
-        self._call(self._wait_finished, limit_s)
+        self._thread.call(self._wait_finished, limit_s)
 
     def save_model(self, path: str | Path) -> Path:
         """Write the global model held now as a `.keras` file; waits for a training under way.
@@ -84,7 +76,7 @@ class RunningPeer:
         target = Path(path).absolute()
         if self._peer is None:
             raise ConfigurationError("the peer has not started")
-        self._call(self._peer.export, target)
+        self._thread.call(self._peer.export, target)
         return target
 
     def model(self) -> Any:
@@ -96,12 +88,7 @@ class RunningPeer:
 
     def stop(self) -> None:
         """Leave the swarm; state stays resumable. Stopping twice is harmless."""
-        if self._peer is not None and self._token is not None and self._thread.is_alive():
-            try:
-                self._token.run_sync_soon(self._peer.leave)
-            except trio.RunFinishedError:
-                return
-        self._thread.join(STOP_WITHIN_S)
+        self._thread.stop()
 
     def __enter__(self) -> "RunningPeer":
         return self
@@ -114,20 +101,15 @@ class RunningPeer:
     ) -> None:
         self.stop()
 
-    def _run(self) -> None:
-        try:
-            trio.run(self._main)
-        except BaseException as error:  # kept for the caller's next call: a thread has no caller
-            self._error = error
-        finally:
-            self._listening.set()
-
-    async def _main(self) -> None:
-        self._token = trio.lowlevel.current_trio_token()
+    async def _main(self, ready: Callable[[], None]) -> None:
         self._peer = Peer(self._settings, say=_say_nothing)
         async with trio.open_nursery() as nursery:
             await nursery.start(self._peer.run)
-            self._listening.set()
+            ready()
+
+    def _leave(self) -> None:
+        if self._peer is not None:
+            self._peer.leave()
 
     async def _wait_round(self, number: int, timeout_s: float) -> None:
         with trio.fail_after(timeout_s):
@@ -148,24 +130,6 @@ class RunningPeer:
             await trio.sleep(0.1)  # no session yet: nothing to wait on
         else:
             await driver.changed.wait()
-
-    def _call(self, function: Any, *args: Any) -> None:
-        self._raise_if_ended()
-        try:
-            trio.from_thread.run(function, *args, trio_token=self._token)
-        except trio.TooSlowError as error:
-            raise TimeoutError(f"not within {args[-1]} s") from error
-        except (trio.Cancelled, trio.RunFinishedError):
-            self._thread.join(STOP_WITHIN_S)
-            self._raise_if_ended()
-            raise SwarmError("the peer has ended") from None
-
-    def _raise_if_ended(self) -> None:
-        error = self._error
-        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
-        if error is not None:
-            raise error
 
 
 def start_peer(  # noqa: PLR0913 - a facade: one keyword per thing a user may say

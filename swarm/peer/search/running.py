@@ -1,8 +1,7 @@
 """RunningSearch: a searching peer in a thread of its own, for scripts that know no trio."""
 
 import math
-import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -16,11 +15,11 @@ from swarm.peer.search.runs import read_study, wait_settled
 from swarm.peer.search.search_peer import SearchPeer
 from swarm.peer.search.settings import SearchSettings
 from swarm.peer.search.study_driver import StudyDriver
+from swarm.peer.trio_thread import STOP_WITHIN_S, TrioThread
 from swarm.search.effects import CancelRequested
 from swarm.search.ledger import Ledger
 from swarm.search.trial import Trial, TrialResult
 
-STOP_WITHIN_S = 10.0
 R = TypeVar("R")
 
 
@@ -99,13 +98,7 @@ class RunningSearch:
         self._peer = SearchPeer(settings)
         self._desk: Desk | None = None
         self._store: FileBlobStore | None = None
-        self._token: trio.lowlevel.TrioToken | None = None
-        self._listening = threading.Event()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="swarm-search", daemon=True)
-        self._thread.start()
-        self._listening.wait()
-        self._raise_if_ended()
+        self._thread = TrioThread("swarm-search", self._main, self._peer.leave)
 
     @property
     def address(self) -> str:
@@ -126,12 +119,7 @@ class RunningSearch:
 
     def stop(self) -> None:
         """Leave; others go on. Stopping twice is harmless."""
-        if self._token is not None and self._thread.is_alive():
-            try:
-                self._token.run_sync_soon(self._peer.leave)
-            except trio.RunFinishedError:
-                return
-        self._thread.join(STOP_WITHIN_S)
+        self._thread.stop()
 
     def __enter__(self) -> "RunningSearch":
         return self
@@ -144,41 +132,20 @@ class RunningSearch:
     ) -> None:
         self.stop()
 
-    def call(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Run an asynchronous function in the peer's thread."""
-        self._raise_if_ended()
-        try:
-            return trio.from_thread.run(function, *args, trio_token=self._token)
-        except trio.TooSlowError as error:
-            raise TimeoutError(f"not within {args[-1]} s") from error
-        except (trio.Cancelled, trio.RunFinishedError):
-            self._thread.join(STOP_WITHIN_S)
-            self._raise_if_ended()
-            raise SwarmError("the peer has ended") from None
+    def call(self, function: Callable[..., Awaitable[R]], *args: Any) -> R:
+        """Run an asynchronous function in the peer's thread; see `TrioThread.call`."""
+        return self._thread.call(function, *args)
 
-    def _run(self) -> None:
-        try:
-            trio.run(self._peer.run, self._use)
-        except BaseException as error:  # kept for the caller's next call: a thread has no caller
-            self._error = error
-        finally:
-            self._listening.set()
+    async def _main(self, ready: Callable[[], None]) -> None:
+        async def use(desk: Desk, store: FileBlobStore) -> None:
+            self._desk, self._store = desk, store
+            ready()
+            await trio.sleep_forever()
 
-    async def _use(self, desk: Desk, store: FileBlobStore) -> None:
-        self._desk, self._store = desk, store
-        self._token = trio.lowlevel.current_trio_token()
-        self._listening.set()
-        await trio.sleep_forever()
+        await self._peer.run(use)
 
     async def _submit(self, study: dict[str, Any], folder: Path) -> StudyDriver:
         if self._desk is None or self._store is None:
             raise SwarmError("the peer has ended")
         spec = read_study(study, folder, self._store, self._peer.peer_id)
         return self._desk.submit(spec)
-
-    def _raise_if_ended(self) -> None:
-        error = self._error
-        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
-        if error is not None:
-            raise error

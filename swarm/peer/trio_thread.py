@@ -1,0 +1,92 @@
+"""TrioThread: a trio program in a thread of its own, asked and stopped by callers without trio."""
+
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import trio
+
+from swarm.core.errors import SwarmError
+
+STOP_WITHIN_S = 10.0
+R = TypeVar("R")
+
+Main = Callable[[Callable[[], None]], Awaitable[None]]
+"""What runs in the thread; it calls its argument once it can be asked."""
+
+
+class TrioThread:
+    """Runs from its making until its main function ends.
+
+    Invariant: whatever ended the main function is raised to who asks next.
+    """
+
+    def __init__(self, name: str, main: Main, leave: Callable[[], None]) -> None:
+        """Start the thread; returns once the main function is ready.
+
+        Args:
+            name: The thread's.
+            main: What to run.
+            leave: Makes the main function end; called in the thread.
+
+        Raises:
+            BaseException: What ended the main function before it was ready.
+        """
+        self._leave = leave
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._ready = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, args=(main,), name=name, daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        self._raise_if_ended()
+
+    def call(self, function: Callable[..., Awaitable[R]], *args: Any) -> R:
+        """Run an asynchronous function in the thread; return its result.
+
+        Args:
+            function: What to run; if it limits its time, the limit is its last argument.
+            args: Its arguments.
+
+        Raises:
+            TimeoutError: It raised `trio.TooSlowError`.
+            SwarmError: The thread has ended.
+        """
+        self._raise_if_ended()
+        try:
+            result: R = trio.from_thread.run(function, *args, trio_token=self._token)
+        except trio.TooSlowError as error:
+            raise TimeoutError(f"not within {args[-1]} s") from error
+        except (trio.Cancelled, trio.RunFinishedError):
+            self._thread.join(STOP_WITHIN_S)
+            self._raise_if_ended()
+            raise SwarmError("the peer has ended") from None
+        return result
+
+    def stop(self) -> None:
+        """Have the main function leave, and wait for it. Stopping twice is harmless."""
+        if self._token is not None and self._thread.is_alive():
+            try:
+                self._token.run_sync_soon(self._leave)
+            except trio.RunFinishedError:
+                return
+        self._thread.join(STOP_WITHIN_S)
+
+    def _run(self, main: Main) -> None:
+        try:
+            trio.run(self._main, main)
+        except BaseException as error:  # kept for the caller's next call: a thread has no caller
+            self._error = error
+        finally:
+            self._ready.set()
+
+    async def _main(self, main: Main) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        await main(self._ready.set)
+
+    def _raise_if_ended(self) -> None:
+        error = self._error
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        if error is not None:
+            raise error
