@@ -20,7 +20,10 @@ PARTS: dict[str, Part] = {
         lambda options, progress: throughput.measure(options.trials, options.repeats, progress),
         throughput.table,
     ),
-    "kills": (lambda options, progress: deaths.measure_kills(progress), deaths.kills_table),
+    "kills": (
+        lambda options, progress: deaths.measure_kills(options.repeats, progress),
+        deaths.kills_table,
+    ),
     "takeovers": (
         lambda options, progress: deaths.measure_takeovers(options.takeovers, progress),
         deaths.takeovers_table,

@@ -178,7 +178,7 @@ class Search:
             self._publish(messages.CancelStudy(self.spec.id, self.me))
 
     def _tell_what_is_due(self) -> None:
-        self._telling.tell_news(self.proposing, self._now_s)
+        self._telling.tell_news(self.proposing, self._now_s, self._worker.slots)
         if self.proposing is not None:
             published = self._telling.publish_pages(self._now_s, closed=self.closed)
             if published and self.closed:

@@ -113,6 +113,8 @@ def _models(models: dict[str, Any]) -> tuple[ModelSpace, ...]:
 def _model(name: str, params: object) -> ModelSpace:
     path = f"models.{name}"
     if name not in MODELS and ":" not in name:
+        if name.endswith(".keras"):
+            raise _wrong(path, "files of models do not travel; name a module:function instead")
         raise _wrong(path, f"unknown model; there are {', '.join(MODELS)}, and module:function")
     if not isinstance(params, dict):
         raise _wrong(path, f"must be a table of hyperparameters, got {_kind(params)}")

@@ -13,6 +13,8 @@ from swarm.search.working import Working
 BATCH = "batch"
 NEWS_EVERY_S = 0.2
 """Results wait at most so long for others to share their message."""
+NEWS_AT_LEAST_EVERY_S = 0.02
+"""The same for who has no trial left that waits: nobody should idle for want of a message."""
 PAGES_EVERY_S = 0.2
 """New entries wait at most so long; five messages a second of one author are welcome anywhere."""
 NEWS_AGAIN_HEARTBEATS = 2
@@ -40,15 +42,21 @@ class Telling:
         self._batch_s = float("-inf")
         self._batch_due_s = float("inf")
 
-    def tell_news(self, proposing: Proposing | None, now_s: float) -> None:
-        """Tell the proposer, perhaps ourselves, what it does not know of trials held here."""
+    def tell_news(self, proposing: Proposing | None, now_s: float, slots: int) -> None:
+        """Tell the proposer, perhaps ourselves, what it does not know of trials held here.
+
+        Args:
+            proposing: Our own term, if it is ours.
+            now_s: Now.
+            slots: Trials this peer can run at a time.
+        """
         has_news = self._working.has_news(now_s, self._again_s)
         if self._standing.proposer == NOBODY or not has_news:
             return
         if proposing is not None:
             for news in self._working.news(now_s, self._again_s):
                 proposing.take_news(news, now_s)
-        elif self._may_tell(NEWS_EVERY_S, now_s):
+        elif self._may_tell(self._spacing_s(slots), now_s):
             for news in self._working.news(now_s, self._again_s):
                 self._emit(Send(self._standing.proposer, news))
 
@@ -62,6 +70,10 @@ class Telling:
     def batch_is_due(self) -> None:
         """Note that the event came; what is told after every event is told now."""
         self._batch_due_s = float("inf")
+
+    def _spacing_s(self, slots: int) -> float:
+        has_more_to_do = self._working.num_unfinished > slots
+        return NEWS_EVERY_S if has_more_to_do else NEWS_AT_LEAST_EVERY_S
 
     def _may_tell(self, spacing_s: float, now_s: float) -> bool:
         """Whether the next batch may go out; if not yet, there will be an event in time."""

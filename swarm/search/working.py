@@ -49,6 +49,11 @@ class Working:
         """Trials held, at most as many as a beat may name."""
         return tuple(self._held)[:HELD_MAX]
 
+    @property
+    def num_unfinished(self) -> int:
+        """Trials held that have no result yet."""
+        return sum(held.result is None for held in self._held.values())
+
     def take(self, leases: Iterable[Lease], ledger: Ledger) -> None:
         """Begin with trials that were lent to this peer; those it holds it just keeps."""
         for lease in leases:

@@ -341,7 +341,8 @@ def test_another_study_s_messages_are_ignored(study: StudySpec) -> None:
 
 def test_results_share_a_message_while_one_was_just_sent(study: StudySpec) -> None:
     worker = Worker(study)
-    worker.search.handle(worker.leases(*worker.trials), 0.2)
+    more = [Trial(study.id, k, "knn", (("k", k),), 1, OTHER) for k in range(3, 6)]
+    worker.search.handle(worker.leases(*worker.trials, *more), 0.2)
     told = [
         sent(messages.WorkerNews, worker.search.handle(TrialFinished(complete(trial)), now_s))
         for trial, now_s in zip(worker.trials, (1.0, 1.02, 1.04), strict=True)
@@ -351,6 +352,18 @@ def test_results_share_a_message_while_one_was_just_sent(study: StudySpec) -> No
 
     assert [len(messages) for messages in told] == [1, 0, 0]
     assert [len(news.results) for news in sent(messages.WorkerNews, later)] == [2]
+
+
+def test_who_has_nothing_left_that_waits_tells_its_results_at_once(study: StudySpec) -> None:
+    worker = Worker(study)
+    worker.search.handle(worker.leases(*worker.trials[:2]), 0.2)
+
+    told = [
+        sent(messages.WorkerNews, worker.search.handle(TrialFinished(complete(trial)), now_s))
+        for trial, now_s in zip(worker.trials[:2], (1.0, 1.03), strict=True)
+    ]
+
+    assert [len(messages) for messages in told] == [1, 1]
 
 
 def test_a_trial_somebody_else_finished_is_dropped(study: StudySpec) -> None:

@@ -4,6 +4,7 @@ create_model("lenet" | "cnn" | "mlp" | "path/to/file.keras" | "module:function",
 """
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,24 @@ BUILT_IN = ("lenet", "cnn", "mlp")
 
 
 def create_model(
-    name: str, input_shape: tuple[int, ...], num_classes: int, *, seed: int, allow_code: bool
+    name: str,
+    input_shape: tuple[int, ...],
+    num_classes: int,
+    *,
+    seed: int,
+    allow_code: bool,
+    options: Mapping[str, Any] | None = None,
 ) -> Any:
     """Build or load a model that maps images to one output per class.
 
     Args:
         name: A built-in name, the path of a `.keras` file, or `module:function`, where
-            `function(input_shape, num_classes)` returns a Keras model.
+            `function(input_shape, num_classes, **options)` returns a Keras model.
         input_shape: Shape of one example.
         num_classes: C, the length of one output.
         seed: Decides the initial weights; the same seed gives the same weights.
         allow_code: Whether `module:function` and Lambda layers may run.
+        options: Of a `module:function`; nothing else takes any.
 
     Returns:
         A Keras model from float32 (n, *input_shape) to float32 (n, C), not compiled.
@@ -40,7 +48,8 @@ def create_model(
     elif name.endswith(".keras"):
         model = _load_file(Path(name), allow_code=allow_code)
     elif ":" in name:
-        model = _call_function(name, input_shape, num_classes, allow_code=allow_code)
+        build = _find_function(name, allow_code=allow_code)
+        model = build(input_shape, num_classes, **(options or {}))
     else:
         raise ConfigurationError(
             f"model must be {', '.join(BUILT_IN)}, a .keras file or module:function, got {name!r}"
@@ -66,17 +75,14 @@ def _load_file(path: Path, *, allow_code: bool) -> Any:
         raise LearningError(f"cannot load model {path}: {error}") from error
 
 
-def _call_function(
-    name: str, input_shape: tuple[int, ...], num_classes: int, *, allow_code: bool
-) -> Any:
+def _find_function(name: str, *, allow_code: bool) -> Any:
     if not allow_code:
         raise ConfigurationError(f"model {name!r} is code; this peer does not allow that")
     module_name, _, function_name = name.partition(":")
     try:
-        function = getattr(importlib.import_module(module_name), function_name)
+        return getattr(importlib.import_module(module_name), function_name)
     except (ImportError, AttributeError) as error:
         raise ConfigurationError(f"cannot import model {name!r}: {error}") from error
-    return function(input_shape, num_classes)
 
 
 def _check_fits(model: Any, name: str, input_shape: tuple[int, ...], num_classes: int) -> None:

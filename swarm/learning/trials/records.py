@@ -40,7 +40,7 @@ class TrialTask:
     """One trial: train a model with these hyperparameters, say how good it is."""
 
     model: str
-    """A name of `swarm.learning.trials.families`."""
+    """A name of `swarm.learning.trials.families`, or `module:function`."""
     params: Mapping[str, Value]
     data: TrialData
     objective: str
@@ -57,6 +57,8 @@ class TrialTask:
     """Folder in which checkpoints are left; None writes none."""
     checkpoint_every: int = 1
     """Epochs between two checkpoints."""
+    allow_code: bool = False
+    """Whether a model that is a `module:function` may run here."""
 
     def __post_init__(self) -> None:
         for name, value, most in (

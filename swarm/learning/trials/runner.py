@@ -13,10 +13,9 @@ import numpy as np
 
 from swarm.core.errors import ConfigurationError, LearningError
 from swarm.learning.trials.checkpoints import read_checkpoint, write_checkpoint
-from swarm.learning.trials.families import find_family
+from swarm.learning.trials.families import check_params_of, find_family, is_code
 from swarm.learning.trials.families.family import Family, Problem, TrialModel
 from swarm.learning.trials.folds import Fold, make_folds
-from swarm.learning.trials.hyperparameters import check_params
 from swarm.learning.trials.objectives import (
     Objective,
     find_objective,
@@ -50,7 +49,11 @@ def check_task(task: TrialTask) -> None:
         ConfigurationError: Model, hyperparameter, data or objective is wrong; it is named.
     """
     family = find_family(task.model)
-    check_params(task.model, family.hyperparameters, task.params)
+    if is_code(task.model) and not task.allow_code:
+        raise ConfigurationError(
+            f"model {task.model!r} is code: it runs only where --allow-code was given"
+        )
+    check_params_of(task.model, task.params)
     check_data(task.data)
     find_objective(task.objective, task.data.kind)
     if task.data.kind not in family.kinds:

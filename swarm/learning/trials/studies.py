@@ -1,13 +1,13 @@
 """Between a study's records and a trial's: what to run, and what came of it."""
 
+import importlib.util
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from swarm.core.errors import ConfigurationError
-from swarm.learning.trials.families import find_family
-from swarm.learning.trials.hyperparameters import check_params
+from swarm.learning.trials.families import check_params_of, is_code
 from swarm.learning.trials.objectives import OBJECTIVES
 from swarm.learning.trials.records import EpochReport, TrialData, TrialOutcome, TrialTask, Value
 from swarm.learning.trials.runner import check_task
@@ -25,21 +25,25 @@ from swarm.search.trial import (
 )
 
 
-def check_study(spec: StudySpec) -> None:
-    """Require that every trial a study can ask for could be run; reads no data.
+def check_study(spec: StudySpec, *, allow_code: bool = False) -> None:
+    """Require that every trial a study can ask for could be run here; reads no data.
+
+    Args:
+        spec: The study.
+        allow_code: Whether models that are a `module:function` may run here.
 
     Raises:
         ConfigurationError: Model, hyperparameter, bound, data or objective is wrong; it is named.
     """
     for space in spec.models:
-        if ":" in space.model:
-            raise ConfigurationError(f"models.{space.model}: models that are code are not tried")
-        declared = find_family(space.model).hyperparameters
-        check_params(space.model, declared, dict(space.fixed))
+        if is_code(space.model):
+            _check_code(space.model, allow_code=allow_code)
+        check_params_of(space.model, dict(space.fixed))
         for dimension in space.dimensions:
             for value in _extremes(dimension):
-                check_params(space.model, declared, {dimension.name: value})
-        check_task(_task(spec, space.model, dict(space.fixed), Places(data_path="data")))
+                check_params_of(space.model, {dimension.name: value})
+        places = Places(data_path="data", allow_code=allow_code)
+        check_task(_task(spec, space.model, dict(space.fixed), places))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ class Places:
     """A checkpoint to go on from."""
     checkpoint_dir: str | None = None
     """Folder for checkpoints; None writes none."""
+    allow_code: bool = False
+    """Whether models that are a `module:function` may run here."""
 
 
 NOWHERE = Places()
@@ -131,7 +137,26 @@ def _task(spec: StudySpec, model: str, params: dict[str, Value], places: Places)
         seed=spec.seed,
         resume_path=places.resume_path,
         checkpoint_dir=places.checkpoint_dir,
+        allow_code=places.allow_code,
     )
+
+
+def _check_code(model: str, *, allow_code: bool) -> None:
+    if not allow_code:
+        raise ConfigurationError(
+            f"models.{model}: is code of your own, which runs only on peers that were started "
+            "with --allow-code, and not through a broker"
+        )
+    package = model.partition(":")[0].partition(".")[0]
+    try:
+        is_here = importlib.util.find_spec(package) is not None
+    except ValueError:  # no name of a module at all
+        is_here = False
+    if not is_here:
+        raise ConfigurationError(
+            f"models.{model}: there is no module {package!r} here; install it on every machine "
+            "that works for the study, or start peers in the folder that holds it"
+        )
 
 
 def _extremes(dimension: Dimension) -> tuple[Value, ...]:

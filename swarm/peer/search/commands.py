@@ -50,9 +50,16 @@ State = Annotated[
     Path | None, typer.Option(help="Folder for identity, studies and their ledgers.")
 ]
 Slots = Annotated[int, typer.Option(help="Trials executed at once; 0 only hands them out.")]
-DataDir = Annotated[Path | None, typer.Option(help="Folder that may hold cifar-10-batches-bin/.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder that may hold cifar-10-batches-bin/.", envvar="SWARM_DATA_DIR"),
+]
 AllowCode = Annotated[
-    bool, typer.Option(help="Let strategies that a study names as module:Class run here.")
+    bool,
+    typer.Option(
+        help="Let what a study names as module:Class (strategies) or module:function (models) run "
+        "here, from packages of this machine."
+    ),
 ]
 LogLevel = Annotated[str, typer.Option(help=f"One of {', '.join(LEVELS)}.")]
 LogFormat = Annotated[str, typer.Option(help=f"One of {', '.join(FORMATS)}.")]

@@ -79,7 +79,7 @@ class Desk:
         Raises:
             ConfigurationError: It cannot be executed, or its folder is damaged.
         """
-        check_study(spec)
+        check_study(spec, allow_code=self._settings.allow_code)
         try:
             make_strategy(spec, self._load)
         except ValueError as error:
@@ -123,7 +123,7 @@ class Desk:
         if not self._make_room():
             return
         try:
-            check_study(spec)
+            check_study(spec, allow_code=self._settings.allow_code)
             file = LedgerFile(self._settings.folder_of(spec.id), spec)
         except ConfigurationError as error:
             self._refused.add(spec.id)

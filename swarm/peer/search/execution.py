@@ -70,7 +70,6 @@ class Execution:
         self, spec: StudySpec, effect: RunTrial, ledger: Ledger, tell: Callable[[Event], None]
     ) -> TrialResult:
         trial, checkpoint = effect.trial, effect.checkpoint
-        log.debug("runs", trial=trial.id, number=trial.number)
         if checkpoint is not None and self._store.has(checkpoint):
             earlier = _earlier(ledger, trial, checkpoint)
             epoch = max((point.epoch for point in earlier), default=0)
@@ -111,7 +110,13 @@ class Execution:
             task = task_of(spec, trial, self._places(spec, checkpoint))
         except (SwarmError, ValueError) as error:
             return failed(trial.id, str(error), 0.0), 0
-        outcome = await self._pool.run(trial.id, task, take, limit_s=spec.trial_limit_s)
+        outcome = await self._pool.run(
+            trial.id,
+            task,
+            take,
+            limit_s=spec.trial_limit_s,
+            on_begin=lambda: log.debug("runs", trial=trial.id, number=trial.number),
+        )
         try:
             points = [curve[epoch] for epoch in sorted(curve)]
             return result_of(trial, outcome, points), num_reports
@@ -126,6 +131,7 @@ class Execution:
             cache_dir=str(settings.cache_dir),
             resume_path=str(self._store.path(checkpoint)) if checkpoint is not None else None,
             checkpoint_dir=str(self._store.incoming),
+            allow_code=settings.allow_code,
         )
 
     def _keeps(self, report: EpochReport, is_due: bool) -> bool:

@@ -32,7 +32,8 @@ def start_search(  # noqa: PLR0913 - a facade: one keyword per thing a user may 
         port: Port to listen on; 0 takes a free one.
         state: Folder for identity, studies and ledgers; a temporary one if None.
         data_dir: Folder that may hold `cifar-10-batches-bin/`.
-        allow_code: Whether strategies that studies name as `module:Class` may run here.
+        allow_code: Whether strategies (`module:Class`) and models (`module:function`) of this
+            machine's packages that studies name may run here.
         log_level: `debug`, `info`, `warning` or `error`.
 
     Raises:

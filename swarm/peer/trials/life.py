@@ -23,6 +23,7 @@ class Call:
     number: int
     key: str
     on_report: OnReport | None
+    on_begin: Callable[[], None] | None = None
     outcome: TrialOutcome | None = None
     has_begun: bool = False
     withdrawn: bool = False
@@ -36,6 +37,8 @@ class Call:
         """The process is at it."""
         self.has_begun = True
         self.turn.set()
+        if self.on_begin is not None:
+            self.on_begin()
 
     def end(self) -> None:
         """The process is done with it, or gave it back, or is no more."""

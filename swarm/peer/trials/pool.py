@@ -1,7 +1,7 @@
 """TrialPool: runs as many trials at once as a peer has slots."""
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import trio
@@ -60,6 +60,7 @@ class TrialPool:
         on_report: OnReport | None = None,
         *,
         limit_s: float = math.inf,
+        on_begin: Callable[[], None] | None = None,
     ) -> TrialOutcome:
         """Run a trial as soon as a slot is free; see `TrialWorker.run`.
 
@@ -68,6 +69,7 @@ class TrialPool:
             task: What to run.
             on_report: Called after each epoch.
             limit_s: Seconds after which it is killed, from when it has a slot.
+            on_begin: Called when it has one.
         """
         async with self._places:
             outcome = None
@@ -77,7 +79,9 @@ class TrialPool:
                 self._workers.remove(worker)
                 self._workers.append(worker)
                 try:
-                    outcome = await worker.run(task, on_report, limit_s=limit_s, key=key)
+                    outcome = await worker.run(
+                        task, on_report, limit_s=limit_s, key=key, on_begin=on_begin
+                    )
                 finally:
                     self._spread()
             return outcome

@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -90,6 +90,7 @@ class TrialWorker:
         *,
         limit_s: float = math.inf,
         key: str = "",
+        on_begin: Callable[[], None] | None = None,
     ) -> TrialOutcome | None:
         """Run a trial after those before it; cancelling this call ends it.
 
@@ -101,6 +102,7 @@ class TrialWorker:
             on_report: Called after each epoch.
             limit_s: Seconds after which it is killed, from when it begins.
             key: Names it for `stop`.
+            on_begin: Called when the process is about to take it up.
 
         Returns:
             What came of it; None if it was taken back before it began.
@@ -111,7 +113,9 @@ class TrialWorker:
         self._load += 1
         try:
             while True:
-                life, call = await self._send_trial(task, on_report, key)
+                self._num_calls += 1
+                call = Call(self._num_calls, key, on_report, on_begin)
+                life = await self._send_trial(task, call)
                 spent_s, expired = await self._attend(life, call, limit_s)
                 if call.has_begun or call.withdrawn:
                     break  # otherwise its process ended with a trial before it
@@ -214,13 +218,9 @@ class TrialWorker:
 
     # -- its trials
 
-    async def _send_trial(
-        self, task: TrialTask, on_report: OnReport | None, key: str
-    ) -> tuple[Life, Call]:
+    async def _send_trial(self, task: TrialTask, call: Call) -> Life:
         async with self._turn:
             life = await self._loaded()
-            self._num_calls += 1
-            call = Call(self._num_calls, key, on_report)
             life.add(call)
             # Sent in whole or not at all: half a frame would be the end of the process.
             until_s = trio.current_time() + SEND_WITHIN_S
@@ -228,7 +228,7 @@ class TrialWorker:
                 await self._send(life, RunTrial(call.number, task))
             if sending.cancelled_caught:
                 life.scope.cancel()
-            return life, call
+            return life
 
     async def _attend(self, life: Life, call: Call, limit_s: float) -> tuple[float, bool]:
         """Wait until a trial is over; return how long it ran, and whether that was too long."""
@@ -240,7 +240,7 @@ class TrialWorker:
                 await call.over.wait()
             expired = limit.cancelled_caught
         finally:
-            call.on_report = None
+            call.on_report = call.on_begin = None
             if not call.over.is_set():
                 self._nursery.start_soon(self._leave, life, call, expired)
         return trio.current_time() - began_s, expired

@@ -52,7 +52,7 @@ def test_whatever_a_study_may_name_can_be_run() -> None:
         ({"knn": {"n_neighbors": {"integer": [0, 9]}}}, "n_neighbors must be .* got 0"),
         ({"svm": {"kernel": ["rbf", "cubic"]}}, "svm: kernel must be one of .* got 'cubic'"),
         ({"logreg": {"C": 0}}, "C must be a number above 0, got 0"),
-        ({"mine:build": {}}, "models that are code are not tried"),
+        ({"mine:build": {}}, "models.mine:build: is code of your own"),
     ],
 )
 def test_a_study_with_a_wrong_hyperparameter_is_refused_by_name(
@@ -60,6 +60,18 @@ def test_a_study_with_a_wrong_hyperparameter_is_refused_by_name(
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):
         check_study(_study(models))
+
+
+def test_a_model_that_is_code_needs_leave_and_its_module_here() -> None:
+    allowed = _study({"tests.learning.trials.own_models:small": {"units": {"integer": [4, 8]}}})
+
+    check_study(allowed, allow_code=True)
+    with pytest.raises(ConfigurationError, match="started with --allow-code"):
+        check_study(allowed)
+    with pytest.raises(ConfigurationError, match="no module 'nowhere' here; install it"):
+        check_study(_study({"nowhere.models:build": {}}), allow_code=True)
+    with pytest.raises(ConfigurationError, match="learning_rate must be .* got -1"):
+        check_study(_study({"tests:build": {"learning_rate": -1}}), allow_code=True)
 
 
 def test_a_study_whose_objective_does_not_fit_its_data_is_refused() -> None:

@@ -2,7 +2,10 @@
 
 knn, dtree, logreg, forest, svm, mlp   from scikit-learn
 keras-lenet, keras-cnn, keras-mlp      our Keras models; they hand over checkpoints
+module:function                        a function of the user's own that builds a Keras model
 """
+
+from collections.abc import Mapping
 
 from swarm.core.errors import ConfigurationError
 from swarm.learning.trials.families.dtree import DecisionTree
@@ -13,8 +16,9 @@ from swarm.learning.trials.families.knn import Knn
 from swarm.learning.trials.families.logreg import LogisticRegression
 from swarm.learning.trials.families.mlp import MultilayerPerceptron
 from swarm.learning.trials.families.svm import SupportVectorMachine
+from swarm.learning.trials.hyperparameters import check_params
 
-__all__ = ["FAMILIES", "find_family"]
+__all__ = ["FAMILIES", "check_params_of", "find_family", "is_code"]
 
 FAMILIES: dict[str, Family] = {
     family.name: family
@@ -33,11 +37,35 @@ FAMILIES: dict[str, Family] = {
 
 
 def find_family(name: str) -> Family:
-    """The family of this name.
+    """The family of this name; whether code may run is not asked here.
 
     Raises:
         ConfigurationError: There is none.
     """
+    if is_code(name):
+        return KerasFamily(name, name)
     if name not in FAMILIES:
-        raise ConfigurationError(f"model must be one of {', '.join(FAMILIES)}, got {name!r}")
+        raise ConfigurationError(
+            f"model must be one of {', '.join(FAMILIES)}, or module:function, got {name!r}"
+        )
     return FAMILIES[name]
+
+
+def is_code(name: str) -> bool:
+    """Whether a model is a function of the user's own, as in "mine.models:build"."""
+    return ":" in name
+
+
+def check_params_of(name: str, params: Mapping[str, object]) -> None:
+    """Require that a model has these hyperparameters, and that they can have these values.
+
+    What a function of the user's own takes beside those of training is its own affair.
+
+    Raises:
+        ConfigurationError: One breaks a rule; it is named.
+    """
+    declared = find_family(name).hyperparameters
+    if is_code(name):
+        known = {hyperparameter.name for hyperparameter in declared}
+        params = {key: value for key, value in params.items() if key in known}
+    check_params(name, declared, params)

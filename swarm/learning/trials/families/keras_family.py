@@ -38,7 +38,11 @@ MEAN, DEVIATION = "input/mean", "input/deviation"
 
 
 class KerasFamily:
-    """One model of `swarm.learning.models`, trained by stochastic gradient descent."""
+    """One model of `swarm.learning.models`, trained by stochastic gradient descent.
+
+    One that is built by a function of the user's own passes it what is no hyperparameter of
+    training: units=64, say.
+    """
 
     hyperparameters = _HYPERPARAMETERS
     kinds: tuple[Kind, ...] = ("classification",)
@@ -65,7 +69,10 @@ class KerasFamily:
             raise ConfigurationError(
                 f"{self.name}: momentum is for sgd and rmsprop, not for {optimizer.name}"
             )
-        network = take_network(self._built_in, problem.input_shape, problem.num_classes, optimizer)
+        known = {hyperparameter.name for hyperparameter in self.hyperparameters}
+        options = tuple(sorted((k, v) for k, v in params.items() if k not in known))
+        place = (self._built_in, problem.input_shape, problem.num_classes, options)
+        network = take_network(place, optimizer)
         state = network.initial_state(seed, optimizer.learning_rate)
         # Pixels are in [0, 1] as they are, and built-in image models centre them themselves.
         if params.get("standardise", len(problem.input_shape) == 1):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from swarm.learning.backend import keras
 from swarm.learning.models import create_model, gives_logits
 from swarm.learning.trials.families.family import State
+from swarm.search.values import Params
 
 NETWORKS_MAX = 4
 """Compiled networks kept; one of `cnn` takes some 20 MiB."""
@@ -26,25 +27,27 @@ class Optimizer:
     weight_decay: float
 
 
-def take_network(
-    built_in: str, input_shape: tuple[int, ...], num_classes: int, optimizer: Optimizer
-) -> "Network":
-    """A network for this trial, new or kept; the learning rate alone needs no new one."""
+Place = tuple[str, tuple[int, ...], int, Params]
+"""What a network is made of: model, shape of one example, number of classes, options."""
+
+
+def take_network(place: Place, optimizer: Optimizer) -> "Network":
+    """A network for this trial, new or kept; the learning rate alone needs no new one.
+
+    Args:
+        place: What it is made of; a `module:function` in it was allowed to run.
+        optimizer: What trains it.
+    """
     return _network(
-        built_in,
-        input_shape,
-        num_classes,
-        Optimizer(optimizer.name, 0.0, optimizer.momentum, optimizer.weight_decay),
+        place, Optimizer(optimizer.name, 0.0, optimizer.momentum, optimizer.weight_decay)
     )
 
 
 class Network:
     """A model and its optimizer, compiled; made by `take_network`."""
 
-    def __init__(
-        self, built_in: str, input_shape: tuple[int, ...], num_classes: int, optimizer: Optimizer
-    ) -> None:
-        self._place = (built_in, input_shape, num_classes)
+    def __init__(self, place: Place, optimizer: Optimizer) -> None:
+        self._place = place
         self._model = self._create(seed=0)
         self._logits = gives_logits(self._model)
         self._optimizer = _create_optimizer(optimizer)
@@ -109,7 +112,15 @@ class Network:
         return probabilities
 
     def _create(self, seed: int) -> Any:
-        return create_model(*self._place, seed=seed, allow_code=False)
+        model, input_shape, num_classes, options = self._place
+        return create_model(
+            model,
+            input_shape,
+            num_classes,
+            seed=seed,
+            allow_code=":" in model,  # `check_task` asked
+            options=dict(options),
+        )
 
     def _weight_places(self) -> list[tuple[str, Any]]:
         return [(f"weights/{i:03}", weight) for i, weight in enumerate(self._model.weights)]
@@ -121,10 +132,8 @@ class Network:
 
 
 @lru_cache(maxsize=NETWORKS_MAX)
-def _network(
-    built_in: str, input_shape: tuple[int, ...], num_classes: int, optimizer: Optimizer
-) -> Network:
-    return Network(built_in, input_shape, num_classes, optimizer)
+def _network(place: Place, optimizer: Optimizer) -> Network:
+    return Network(place, optimizer)
 
 
 def _array(variable: Any) -> NDArray[Any]:
