@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks.searching import accuracy, deaths, throughput
+from benchmarks.searching import accuracy, broker_runs, deaths, throughput
 from swarm.peer.logs import configure_logs
 
 Part = tuple[Callable[[argparse.Namespace, Progress], Any], Callable[[Any], Table]]
@@ -28,6 +28,12 @@ PARTS: dict[str, Part] = {
         lambda options, progress: deaths.measure_takeovers(options.takeovers, progress),
         deaths.takeovers_table,
     ),
+    "brokers": (
+        lambda options, progress: broker_runs.measure(
+            options.broker, options.trials, options.repeats, progress
+        ),
+        broker_runs.table,
+    ),
     "accuracy": (lambda options, progress: accuracy.measure(progress), accuracy.table),
 }
 
@@ -39,6 +45,9 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=300, help="of each timed run")
     parser.add_argument("--repeats", type=int, default=3, help="of each timed run")
     parser.add_argument("--takeovers", type=int, default=20, help="proposers killed")
+    parser.add_argument(
+        "--broker", action="append", default=[], metavar="URL", help="of part brokers; repeatable"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     unknown = set(options.parts) - set(PARTS)

@@ -17,6 +17,9 @@ from typing import Any
 from benchmarks.searching.engines import NUM_WORKERS, WARM_UP, Engine
 from benchmarks.searching.work import C_HIGH, C_LOW, draw, prepare, score
 
+RAY_TRIALS_SHARE = 5
+"""Ray Tune takes so long for each trial that a part of them says how fast it is."""
+
 
 @contextmanager
 def open_dask() -> Iterator[Engine | None]:
@@ -82,6 +85,7 @@ def open_ray_tune() -> Iterator[Engine | None]:
         try:
 
             def run(trials: int, seed: int) -> float:
+                trials = max(WARM_UP, trials // RAY_TRIALS_SHARE)
                 tuner = tune.Tuner(
                     Scored,
                     param_space={"C": tune.loguniform(C_LOW, C_HIGH)},
