@@ -1,0 +1,35 @@
+"""A user who cancels a study, or leaves it."""
+
+from swarm.core.machine import TimerFired
+from swarm.search import messages
+from swarm.search.effects import (
+    CancelRequested,
+    DropTrial,
+    LeaveRequested,
+)
+from swarm.search.ledger import Closed
+from swarm.search.study import StudySpec
+from tests.search.conftest import ME
+from tests.search.parts import Proposer, Worker, of, own_trial, published, tick
+
+
+def test_a_user_s_wish_to_cancel_is_repeated_until_the_proposer_heard_it(study: StudySpec) -> None:
+    worker, proposer = Worker(study), Proposer(study)
+
+    (wish,) = published(messages.CancelStudy, worker.search.handle(CancelRequested(), 1.0))
+    assert published(messages.CancelStudy, tick(worker.search, 2.0)) == [wish]
+    effects = proposer.search.handle(wish, 1.1)
+
+    assert proposer.search.ledger.closed == Closed("cancelled", ME)
+    assert {e.trial for e in of(DropTrial, effects)} == {
+        own_trial(proposer.search, k).id for k in (0, 1)
+    }
+
+
+def test_who_leaves_says_so_and_asks_for_nothing_more(study: StudySpec) -> None:
+    proposer = Proposer(study)
+
+    effects = proposer.search.handle(LeaveRequested(), 1.0)
+
+    assert len(published(messages.LeaveStudy, effects)) == 1
+    assert proposer.search.handle(TimerFired("tick"), 2.0) == []

@@ -1,0 +1,177 @@
+"""Who follows whom, who takes over, and what it then does with what others know."""
+
+import pytest
+
+from swarm.core.effects import (
+    PeerUnreachable,
+)
+from swarm.core.ids import PeerId
+from swarm.core.machine import Event
+from swarm.search import messages
+from swarm.search.effects import (
+    RunTrial,
+    Started,
+    TrialFinished,
+)
+from swarm.search.ledger import Asked, Closed, Recorded
+from swarm.search.search import Search
+from swarm.search.study import StudySpec
+from tests.search.conftest import ME, OTHER, THIRD, make_study
+from tests.search.parts import (
+    Proposer,
+    Worker,
+    beat,
+    complete,
+    lent_to,
+    of,
+    own_trial,
+    published,
+    sent,
+    tick,
+)
+
+
+def test_a_gap_in_the_ledger_is_asked_for(study: StudySpec) -> None:
+    worker = Worker(study)
+    entries = tuple(Asked(trial) for trial in worker.trials)
+    page = messages.StudyLedgerPage(study.id, OTHER, 1, 5, entries, 8)
+
+    effects = worker.search.handle(page, 0.5)
+
+    assert [r.start for r in sent(messages.StudyLedgerRequest, effects)] == [0]
+    assert not worker.search.ledger.trials
+
+
+@pytest.mark.parametrize("event", [PeerUnreachable(OTHER), None])
+def test_somebody_takes_over_from_a_lost_proposer_and_only_one(event: Event | None) -> None:
+    spec = make_study()
+    heirs = [Worker(spec, me).search for me in (ME, THIRD)]
+    proposing: list[tuple[float, PeerId]] = []
+    for place in range(40):
+        now_s = 0.2 + place / 4
+        for heir in heirs:
+            effects = tick(heir, now_s)
+            if event is not None and place == 0:
+                effects += heir.handle(event, now_s)
+            for claim in published(messages.ProposerBeat, effects):
+                proposing.append((now_s, heir.me))
+                for other in heirs:
+                    other.handle(claim, now_s)
+
+    took_over_s, heir_name = proposing[0]
+    assert {name for _, name in proposing} == {heir_name}
+    assert took_over_s < (1.0 if event is not None else 4.0)
+
+
+def test_the_heir_waits_for_what_the_others_know_before_it_asks(study: StudySpec) -> None:
+    heir = _heir(study)
+    search = heir.search
+    assert search.proposing is not None
+
+    alone = [e for place in range(4) for e in tick(search, 0.6 + place / 10)]
+    others = search.handle(beat(study, THIRD, search), 1.0)
+
+    assert not of(RunTrial, alone)
+    assert of(RunTrial, others)
+
+
+def test_the_heir_does_not_ask_again_for_what_others_still_run(study: StudySpec) -> None:
+    heir = _heir(study)
+    search, trial = heir.search, heir.trials[0]
+    gift = messages.LedgerGift(study.id, THIRD, search.standing.term, (Asked(trial),))
+
+    effects = search.handle(gift, 0.9)
+    effects += search.handle(beat(study, THIRD, search, (trial.id,)), 1.0)
+    effects += [e for place in range(20) for e in tick(search, 1.2 + place / 4)]
+
+    assert trial not in [e.trial for e in of(RunTrial, effects)]
+    assert trial not in lent_to(THIRD, effects)
+
+
+def test_what_nobody_runs_any_more_is_lent_again(study: StudySpec) -> None:
+    heir = Worker(study)
+    heir.search.handle(
+        messages.StudyLedgerPage(study.id, OTHER, 1, 0, (Asked(heir.trials[0]),), 1), 0.3
+    )
+    heir.search.standing.members = (ME, OTHER)
+
+    effects = heir.search.handle(PeerUnreachable(OTHER), 0.5)
+
+    assert heir.trials[0] in [e.trial for e in of(RunTrial, effects)]
+
+
+def test_who_hears_of_a_greater_term_steps_down_and_gives_what_it_has(study: StudySpec) -> None:
+    proposer = Proposer(study)
+    claim = messages.ProposerBeat(study.id, THIRD, 2, 0, 0, 1.0, (ME, THIRD), 0)
+
+    effects = proposer.search.handle(claim, 1.0)
+
+    assert proposer.search.proposing is None
+    (gift,) = sent(messages.LedgerGift, effects)
+    assert len(gift.entries) == len(proposer.search.ledger)
+    (own,) = sent(messages.WorkerBeat, effects)
+    assert set(own.held) == {own_trial(proposer.search, k).id for k in (0, 1)}
+
+
+def test_a_term_out_of_all_proportion_is_not_believed(study: StudySpec) -> None:
+    worker = Worker(study)
+
+    worker.search.handle(worker.proposer_beat(THIRD, 2**50), 0.5)
+
+    assert worker.search.standing.proposer == OTHER
+
+
+def test_after_a_restart_a_peer_waits_for_others_before_it_proposes(study: StudySpec) -> None:
+    before = Proposer(study).search.ledger.entries
+    search = Search(ME, study)
+    search.handle(Started(1, tuple(before), term=1), 100.0)
+
+    early = [tick(search, 100.0 + place / 4) for place in range(11)]
+    late = [e for place in range(40) for e in tick(search, 103.0 + place / 4)]
+
+    assert not [e for effects in early for e in published(messages.ProposerBeat, effects)]
+    assert published(messages.ProposerBeat, late)[0].term == 2
+    new = [e.trial for e in of(RunTrial, late)]
+    next_ones = search.handle(TrialFinished(complete(new[0])), 120.0)
+    assert [e.trial.number for e in of(RunTrial, next_ones)] == [0]
+
+
+def test_who_comes_back_to_a_study_that_is_over_hands_out_all_of_it(study: StudySpec) -> None:
+    trial = Worker(study).trials[0]
+    entries = (Asked(trial), Recorded(complete(trial)), Closed("done", OTHER))
+    search = Search(ME, study)
+    search.handle(Started(1, entries, term=7), 0.0)
+
+    (offer,) = sent(messages.StudyOffer, search.handle(messages.StudyQuery(THIRD), 1.0))
+    (page,) = sent(
+        messages.StudyLedgerPage,
+        search.handle(messages.StudyLedgerRequest(study.id, THIRD, 0), 1.1),
+    )
+    looker = Search(THIRD, study)
+    looker.handle(Started(0, term=offer.term, contact=ME, proposer=offer.proposer), 2.0)
+    assert not looker.complete
+    looker.handle(page, 2.1)
+
+    assert looker.complete
+    assert looker.ledger.checksum == search.ledger.checksum
+
+
+def test_a_stranger_s_gift_is_not_taken(study: StudySpec) -> None:
+    proposer = Proposer(study)
+    (own,) = [t for t in proposer.search.ledger.trials.values() if t.number == 0]
+    forged = (Recorded(complete(own, 1.0, THIRD)),)
+
+    proposer.search.handle(messages.LedgerGift(study.id, THIRD, 1, forged), 1.0)
+
+    assert not proposer.search.ledger.results
+
+
+def _heir(study: StudySpec) -> Worker:
+    """A worker that has just taken over, with one other worker left."""
+    heir = Worker(study)
+    search = heir.search
+    search.handle(PeerUnreachable(OTHER), 0.5)
+    for place in range(8):
+        if search.proposing is None:
+            tick(search, 0.5 + place / 4)
+    return heir
