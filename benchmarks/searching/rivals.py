@@ -28,8 +28,9 @@ def open_dask() -> Iterator[Engine | None]:
         yield None
         return
     prepare()
-    logging.getLogger("distributed").setLevel(logging.ERROR)
     distributed: Any = importlib.import_module("distributed")
+    for name in ("distributed", "distributed.nanny", "distributed.scheduler", "distributed.core"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     with (
         distributed.LocalCluster(
             n_workers=NUM_WORKERS,

@@ -70,7 +70,7 @@ def test_a_model_that_is_code_needs_leave_and_its_module_here() -> None:
         check_study(allowed)
     with pytest.raises(ConfigurationError, match="no module 'nowhere' here; install it"):
         check_study(_study({"nowhere.models:build": {}}), allow_code=True)
-    with pytest.raises(ConfigurationError, match="learning_rate must be .* got -1"):
+    with pytest.raises(ConfigurationError, match=r"learning_rate must be .* got -1"):
         check_study(_study({"tests:build": {"learning_rate": -1}}), allow_code=True)
 
 
