@@ -29,9 +29,9 @@ TAKEOVER_TARGET_S = 5.0
 PORT = 7961
 LONGER_STUDY: dict[str, Any] = {
     "dataset": "digits",
-    "models": {"svm": {"C": {"float": [1.0, 2.0]}}},
+    "models": {"logreg": {"C": {"float": [1.0, 2.0]}}},
 }
-"""Some 100 ms each: a study that is over in seconds would measure the newcomer's start."""
+"""Some 50 ms each: a study that is over in seconds would measure the newcomer's start."""
 BEGUN_AGAIN = "trials begun again"
 UNEXPLAINED = "begun again without a lost lease"
 MORE_THAN_ONE = "trials with more than one result"
