@@ -60,6 +60,7 @@ def open_ray_tune() -> Iterator[Engine | None]:
         return
     prepare()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the new one prints whatever `verbose` says
     ray: Any = importlib.import_module("ray")
     tune: Any = importlib.import_module("ray.tune")
 
