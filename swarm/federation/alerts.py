@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from swarm.core.ids import PeerId, RoundNumber
+from swarm.core.ids import Digest, PeerId, RoundNumber
 from swarm.federation.entries import LedgerEntry
 from swarm.federation.past import Point
 from swarm.federation.signed_records import GlobalModel
@@ -52,6 +52,7 @@ def alerts_of(
     chain: Sequence[GlobalModel],
     curve: Sequence[Point],
     drop_threshold: float,
+    of_heads: dict[Digest, list[Alert]] | None = None,
 ) -> list[Alert]:
     """All alerts of a run, by round, then by time.
 
@@ -60,13 +61,18 @@ def alerts_of(
         chain: The newest head and its ancestors.
         curve: Global accuracy by round.
         drop_threshold: A fall of accuracy by more than this is one.
+        of_heads: What heads told before, by their digests; what others tell is added. It spares
+            going through a long chain at each new head.
     """
+    of_heads = {} if of_heads is None else of_heads
     told = _told(entries)
     takeovers = {(a.round, a.subject) for a in told if a.kind == "takeover"}
     for head, parent in pairwise(chain):
+        if head.digest not in of_heads:
+            of_heads[head.digest] = _of_head(head, parent)
         told += [
             alert
-            for alert in _of_head(head, parent)
+            for alert in of_heads[head.digest]
             if alert.kind != "takeover" or (alert.round, alert.subject) not in takeovers
         ]
     told += _drops(curve, drop_threshold)
@@ -77,7 +83,8 @@ def _told(entries: Iterable[LedgerEntry]) -> list[Alert]:
     """Entries of several peers about one thing become one alert, at the time of the first."""
     alerts: list[Alert] = []
     newest: dict[tuple[str, PeerId | None], int] = {}
-    for entry in sorted(entries, key=lambda e: (e.unix_s, e.author)):
+    notes = (entry for entry in entries if not entry.is_fact)
+    for entry in sorted(notes, key=lambda e: (e.unix_s, e.author)):
         about = entry.kind, entry.subject
         place = newest.get(about)
         earlier = alerts[place] if place is not None else None

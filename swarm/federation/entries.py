@@ -16,6 +16,9 @@ PAGE_MAX = 32
 TEXT_MAX = 256
 """Characters of an entry's text; longer ones are cut by their author."""
 SEQUENCE_MAX = 2**53
+FACTS = frozenset({"name", "site"})
+"""Kinds of entries in which an author tells of itself, for when it is gone. Only the newest of a
+kind counts, and only its own; no alert is made of them."""
 _UNSIGNED = frozenset({"signature"})
 
 
@@ -56,9 +59,28 @@ class LedgerEntry:
         """What is kept at most once."""
         return self.author, self.sequence
 
+    @property
+    def is_fact(self) -> bool:
+        """Whether it says what its author is called, or where it is."""
+        return self.kind in FACTS
+
     def signed(self, signature: bytes) -> "LedgerEntry":
         """The same entry with its author's signature."""
         return replace(self, signature=signature)
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """What a peer tells of itself; nothing is decided by it but the site's part in the tree."""
+
+    name: str = ""
+    site: str = ""
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What there is to tell, by kind of entry."""
+        told = {"name": self.name, "site": self.site}
+        return {kind: text for kind, text in told.items() if text}
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from swarm.federation.effects import (
     TrainingFinished,
     WeightsCreated,
 )
-from swarm.federation.entries import LedgerPage, LedgerRequest
+from swarm.federation.entries import Introduction, LedgerPage, LedgerRequest
 from swarm.federation.founding import Founding
 from swarm.federation.judging import Judging
 from swarm.federation.ledger import Ledger
@@ -61,6 +61,7 @@ BEAT = "federation.beat"
 BEAT_EVERY_S = 1.0
 REPEAT = "federation.repeat"
 REPEAT_EVERY_S = 2.0
+NAMELESS = Introduction()
 
 
 class Federation:
@@ -81,7 +82,7 @@ class Federation:
         operators: Iterable[PeerId] = (),
         *,
         held: bool = False,
-        site: str = "",
+        introduction: Introduction = NAMELESS,
     ) -> None:
         self.me = me
         self.spec = spec
@@ -90,13 +91,14 @@ class Federation:
         self._waiting_since_s: float | None = None
         situation = self._situation = Situation(me, spec, self._obedience.book)
         self.lineage = situation.lineage
+        self._introduction = introduction
         self._ledger = Ledger(spec.id, me, sign)
         self._answering = Answering(situation, self._ledger)
         self._judging = Judging(situation)
         self._voice = Voice(me, spec, self.lineage)
         self._participation = Participation(situation, self._judging, self._voice, sign)
         self._founding = Founding(situation, sign)
-        self._training = Training(situation, site)
+        self._training = Training(situation, introduction.site)
         self._announcements = Announcements(situation, self._judging)
         self._catching_up = CatchingUp(situation, self._training, self._judging)
         self._weights = Weights(situation)
@@ -219,6 +221,7 @@ class Federation:
         situation = self._situation
         situation.unix_offset_s = event.unix_s - now_s
         self._ledger.resume(event.entries)
+        self._ledger.introduce(self._introduction.facts, event.unix_s)
         self.orders.resume(event.commands)
         if self.orders.waits:
             self._waiting_since_s = now_s
@@ -308,7 +311,7 @@ class Federation:
     def _beat(self, now_s: float) -> list[Effect]:
         effects = [*self._voice.beats(self.round), SetTimer(BEAT, now_s + BEAT_EVERY_S)]
         if self.round is not None:
-            page = self._ledger.tell()
+            page = self._ledger.tell(self.round.home_topic)
             effects += [Publish(self.round.home_topic, page)] if page is not None else []
         return effects
 

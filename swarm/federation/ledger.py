@@ -1,7 +1,7 @@
 """Ledger: what one peer remembers of a run besides its heads, for those who ask later."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from swarm.core.ids import Digest, PeerId, RoundNumber, SessionId
 from swarm.federation.effects import Note
@@ -13,7 +13,7 @@ ENTRIES_PER_AUTHOR_MAX = 128
 OWN_PER_ROUND_MAX = 16
 """Own entries in one round: a flood of bad messages is told once, not a thousand times."""
 TOLD_TIMES = 2
-"""Pubsub loses messages, so a fresh entry is told in so many pages."""
+"""Pubsub loses messages, so an entry is told in so many pages; facts anew in each cluster."""
 KINDS = frozenset(
     {
         "lost", "left", "takeover", "rejected", "quarantined", "partition", "skipped", "disk",
@@ -30,6 +30,7 @@ class Ledger:
         At most `entries_max` entries, at most `ENTRIES_PER_AUTHOR_MAX` of one author; whoever
         has the most gives way, so that nobody can drive out another's.
         The same kind about the same peer is noted once in a round; who left is not lost.
+        Of each fact (`entries.FACTS`) only its author's newest is kept, and forgotten last.
     """
 
     def __init__(
@@ -51,6 +52,9 @@ class Ledger:
         self._round = RoundNumber(0)
         self._noted: set[tuple[str, PeerId | None]] = set()
         self._to_tell: dict[tuple[PeerId, int], int] = {}
+        self._facts: dict[tuple[PeerId, str], int] = {}
+        """The sequence of the newest, by author and kind."""
+        self._told_to = ""
         self._unsaved = False
 
     @property
@@ -79,16 +83,29 @@ class Ledger:
         if note.kind not in KINDS or told in self._noted or len(self._noted) >= OWN_PER_ROUND_MAX:
             return
         self._noted.add(told)
+        self._write(note.kind, note.about, note.text, number, unix_s)
+
+    def introduce(self, facts: Mapping[str, str], unix_s: float) -> None:
+        """Tell what this peer is called, unless an earlier life told the same."""
+        for kind, text in facts.items():
+            sequence = self._facts.get((self._me, kind))
+            held = self._entries[self._me, sequence] if sequence is not None else None
+            if held is None or held.text != text:
+                self._write(kind, self._me, text, RoundNumber(0), unix_s)
+
+    def _write(
+        self, kind: str, about: PeerId | None, text: str, number: RoundNumber, unix_s: float
+    ) -> None:
         self._sequence = max(self._sequence + 1, int(unix_s * 1000))
         entry = LedgerEntry(
             session=self._session,
             author=self._me,
             sequence=self._sequence,
             unix_s=max(0.0, unix_s),
-            kind=note.kind,
+            kind=kind,
             round=number,
-            subject=note.about,
-            text=note.text[:TEXT_MAX],
+            subject=about,
+            text=text[:TEXT_MAX],
         )
         entry = entry.signed(self._sign(entry.digest))
         self.keep(entry)
@@ -105,6 +122,8 @@ class Ledger:
         """Remember an entry whose signature was checked; say whether it is news."""
         if entry.key in self._entries or entry.session != self._session:
             return False
+        if entry.is_fact and not self._replaces(entry):
+            return False
         self._entries[entry.key] = entry
         self._places[entry.key] = self._num_kept
         self._num_kept += 1
@@ -118,8 +137,16 @@ class Ledger:
         self._unsaved = True
         return True
 
-    def tell(self) -> LedgerPage | None:
-        """What is new here, for the cluster; None if nothing is."""
+    def tell(self, cluster: str) -> LedgerPage | None:
+        """What is new here, for the cluster; None if nothing is.
+
+        Args:
+            cluster: Names who will hear it: another one is told this peer's facts again.
+        """
+        if cluster != self._told_to:
+            self._told_to = cluster
+            mine = [(a, sequence) for (a, _), sequence in self._facts.items() if a == self._me]
+            self._to_tell |= dict.fromkeys(mine, TOLD_TIMES)
         keys = list(self._to_tell)[:PAGE_MAX]
         for key in keys:
             self._to_tell[key] -= 1
@@ -144,7 +171,23 @@ class Ledger:
         self._unsaved = False
         return self.entries
 
+    def _replaces(self, fact: LedgerEntry) -> bool:
+        """Make room for a fact, if it is its author's to tell and is newer than what is known."""
+        kept = self._facts.get((fact.author, fact.kind))
+        if fact.subject != fact.author or (kept is not None and kept > fact.sequence):
+            return False
+        if kept is not None:
+            self._forget((fact.author, kept))
+        self._facts[fact.author, fact.kind] = fact.sequence
+        return True
+
     def _forget_oldest_of(self, author: PeerId) -> None:
-        key = next(key for key in self._entries if key[0] == author)
-        del self._entries[key], self._places[key]
-        self._counts[author] -= 1
+        keys = [key for key in self._entries if key[0] == author]
+        self._forget(next((k for k in keys if not self._entries[k].is_fact), keys[0]))
+
+    def _forget(self, key: tuple[PeerId, int]) -> None:
+        entry = self._entries.pop(key)
+        del self._places[key]
+        self._counts[entry.author] -= 1
+        if entry.is_fact:
+            del self._facts[entry.author, entry.kind]

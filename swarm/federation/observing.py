@@ -22,7 +22,7 @@ from swarm.federation.messages import (
     Status,
 )
 from swarm.federation.operating import CommandGiven, Operating
-from swarm.federation.past import Past, Point
+from swarm.federation.past import HEADS_MAX, Past, Point
 from swarm.federation.reading import LedgerReader
 from swarm.federation.sightings import Sightings
 from swarm.federation.sights import Flows, Log, Sighting
@@ -64,6 +64,7 @@ class Observation:
         self._heads = HeadReader(spec.id, me, self.lineage, self.past, self._sighted)
         self._ledgers = LedgerReader(spec.id, me)
         self._alerts: tuple[tuple[int, int, int, float], list[Alert]] | None = None
+        self._of_heads: dict[Digest, list[Alert]] = {}
         self._tree: tuple[Digest, Tree] | None = None
         self._rankings: dict[str, tuple[PeerId, ...]] = {}
 
@@ -114,6 +115,10 @@ class Observation:
         """What people call a peer."""
         return self._sighted.name_of(peer)
 
+    def site_of(self, peer: PeerId) -> str:
+        """Where it says it is, or was; nothing if it says nothing."""
+        return self._sighted.site_of(peer)
+
     def names(self) -> dict[PeerId, str]:
         """What people call the peers, also those that are gone."""
         return self._sighted.names()
@@ -155,8 +160,10 @@ class Observation:
         curve, threshold = self.curve(), self.operating.drop_threshold
         of = (self.ledger.num_kept, self.past.version, len(curve), threshold)
         if self._alerts is None or self._alerts[0] != of:
-            told = alerts_of(self.ledger.entries, self.past.chain, curve, threshold)
-            self._alerts = (of, told)
+            if len(self._of_heads) > 2 * HEADS_MAX:
+                self._of_heads.clear()
+            entries, chain = self.ledger.entries, self.past.chain
+            self._alerts = (of, alerts_of(entries, chain, curve, threshold, self._of_heads))
         return self._alerts[1]
 
     def look(self, now_s: float) -> None:

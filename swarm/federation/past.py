@@ -1,6 +1,6 @@
 """Past: the heads of a run as an observer knows them, back to head 0, and how good they were."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from swarm.core.ids import Digest, PeerId, RoundNumber
@@ -43,6 +43,11 @@ class Past:
     def complete(self) -> bool:
         """Whether it reaches back to head 0."""
         return bool(self.chain) and self.chain[-1].parent is None
+
+    @property
+    def peers(self) -> Collection[PeerId]:
+        """All on whose shards some head was measured."""
+        return self._points.keys()
 
     @property
     def missing(self) -> Digest | None:

@@ -16,6 +16,8 @@ FORGOTTEN_AFTER_S = 120.0
 QUARANTINE_SHOWN_S = 300.0
 PEERS_MAX = 1024
 NAMES_MAX = 4096
+NAME_MAX = 64
+"""Characters of a name or a site that are shown."""
 
 
 class Sightings:
@@ -32,6 +34,8 @@ class Sightings:
         self._operating = operating
         self._log = log
         self._names: dict[PeerId, str] = {}
+        self._told: dict[tuple[PeerId, str], str] = {}
+        """Facts from ledgers: names and sites of peers, also of those that are gone."""
         self._quarantined_s: dict[PeerId, float] = {}
 
     def state_of(self, peer: PeerId, now_s: float) -> str:
@@ -78,12 +82,20 @@ class Sightings:
         return self._is_asked(peer) or peer in self.by_peer or peer in self._operating.removed
 
     def name_of(self, peer: PeerId) -> str:
-        """What people call a peer."""
-        return self._names.get(peer, peer[-6:])
+        """What people call a peer: as it says, or else as ledgers say it was called."""
+        return self._names.get(peer) or self._told.get((peer, "name")) or peer[-6:]
+
+    def site_of(self, peer: PeerId) -> str:
+        """Where its owner says it is, or was; nothing if it says nothing."""
+        sighting = self.by_peer.get(peer)
+        if sighting is not None and sighting.status is not None:
+            return sighting.status.site
+        return self._told.get((peer, "site"), "")
 
     def names(self) -> dict[PeerId, str]:
         """What people call the peers, also those that are gone."""
-        return dict(self._names)
+        told = {peer: text for (peer, kind), text in self._told.items() if kind == "name"}
+        return {**told, **self._names}
 
     def unix_s(self, now_s: float) -> float:
         """Seconds since 1970."""
@@ -104,10 +116,10 @@ class Sightings:
     def take_status(self, sighting: Sighting, status: Status, now_s: float) -> None:
         """Note what a peer that was just seen says of itself."""
         if sighting.status is None:
-            self._log.add("joined", status.name, now_s, status.sender)
+            self._log.add("joined", legible(status.name), now_s, status.sender)
         sighting.status = status
         self._names.pop(status.sender, None)
-        self._names[status.sender] = status.name
+        self._names[status.sender] = legible(status.name)
         if len(self._names) > NAMES_MAX:
             del self._names[next(iter(self._names))]
 
@@ -125,7 +137,13 @@ class Sightings:
             self._log.add(how, self.name_of(peer), now_s, peer)
 
     def believe(self, entry: LedgerEntry, now_s: float) -> None:
-        """Show at once what a peer has just noticed of another."""
+        """Show at once what a peer has just noticed of another, or tells of itself."""
+        if entry.is_fact:
+            self._told.pop((entry.author, entry.kind), None)
+            self._told[entry.author, entry.kind] = legible(entry.text)
+            if len(self._told) > NAMES_MAX:
+                del self._told[next(iter(self._told))]
+            return
         if entry.kind == "quarantined" and entry.subject is not None:
             self._quarantined_s[entry.subject] = entry.unix_s
             if len(self._quarantined_s) > PEERS_MAX:
@@ -156,3 +174,8 @@ class Sightings:
     def _silent_s(self, peer: PeerId, now_s: float) -> float:
         sighting = self.by_peer.get(peer)
         return now_s - sighting.heard_s if sighting is not None else 0.0
+
+
+def legible(text: str) -> str:
+    """What may be shown of a text that a stranger chose: one short line, in its own direction."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[:NAME_MAX]

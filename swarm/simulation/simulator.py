@@ -35,6 +35,7 @@ from swarm.federation.effects import (
     Started,
     Train,
 )
+from swarm.federation.entries import Introduction
 from swarm.federation.federation import Federation
 from swarm.federation.signed_records import GlobalModel
 from swarm.simulation.clock import Clock
@@ -130,6 +131,10 @@ class Simulator:
         """Whether everybody has come who will, and nothing else goes wrong."""
         return self.faults_over_s < math.inf
 
+    def introduction(self, name: PeerId) -> Introduction:
+        """What a peer says it is called, and where it is."""
+        return Introduction(name, self._sites.get(name, ""))
+
     # -- faults
 
     def crash(self, name: PeerId, restart_after_s: float | None = None) -> None:
@@ -212,8 +217,8 @@ class Simulator:
             return f"{name} signs {digest}".encode()
 
         if name != self.plan.hostile:
-            site = self._sites.get(name, "")
-            return Federation(name, self.spec, sign, self.plan.operators, site=site)
+            told, operators = self.introduction(name), self.plan.operators
+            return Federation(name, self.spec, sign, operators, introduction=told)
         return Hostile(name, self.spec, sign, self._random, self._keep_forged)
 
     def _keep_forged(self, name: PeerId, base: Digest, vector: tuple[float, ...]) -> BlobRef:

@@ -39,7 +39,7 @@ def test_a_note_becomes_a_signed_entry_that_is_told_to_the_cluster_a_few_times()
     (kept,) = mine.entries
     expected = LedgerEntry(SESSION, ME, 1_000_500, 1000.5, "lost", ROUND, ANNA, "anna is gone")
     assert kept == expected.signed(f"me signs {expected.digest}".encode())
-    pages = [mine.tell() for _ in range(TOLD_TIMES + 1)]
+    pages = [mine.tell("home") for _ in range(TOLD_TIMES + 1)]
     assert pages == [LedgerPage(SESSION, ME, (kept,), None)] * TOLD_TIMES + [None]
 
 
@@ -158,3 +158,68 @@ def test_it_is_saved_when_something_is_new_and_only_then() -> None:
 
     assert mine.unsaved() == mine.entries
     assert mine.unsaved() is None
+
+
+# -- what peers are called
+
+
+def test_what_a_peer_is_called_is_an_entry_that_each_new_cluster_is_told() -> None:
+    mine = ledger()
+
+    mine.introduce({"name": "Anna's laptop", "site": "Bern"}, 1000.5)
+
+    told = [(e.kind, e.subject, e.text) for e in mine.entries]
+    assert told == [("name", ME, "Anna's laptop"), ("site", ME, "Bern")]
+    page = LedgerPage(SESSION, ME, mine.entries, None)
+    assert [mine.tell("home") for _ in range(TOLD_TIMES + 1)] == [page] * TOLD_TIMES + [None]
+    assert [mine.tell("other") for _ in range(TOLD_TIMES + 1)] == [page] * TOLD_TIMES + [None]
+
+
+def test_a_later_life_says_nothing_new_unless_it_is_called_otherwise() -> None:
+    first, second = ledger(), ledger()
+    first.introduce({"name": "old"}, 1.0)
+    second.resume(first.entries)
+
+    second.introduce({"name": "old"}, 2.0)
+    assert second.entries == first.entries
+    second.introduce({"name": "new"}, 1.0)  # its clock was set back
+
+    assert [e.text for e in second.entries] == ["new"]
+    assert second.entries[0].sequence > first.entries[0].sequence
+
+
+def name(author: PeerId, sequence: int, text: str, about: PeerId | None = None) -> LedgerEntry:
+    return entry(author, sequence, kind="name", subject=about or author, text=text)
+
+
+def test_only_the_newest_name_that_a_peer_gives_itself_is_kept() -> None:
+    mine = ledger()
+
+    assert mine.keep(name(ANNA, 2, "anna"))
+    assert not mine.keep(name(ANNA, 1, "earlier"))
+    assert not mine.keep(name(BEN, 3, "impostor", about=ANNA))
+    assert mine.keep(name(ANNA, 4, "renamed"))
+
+    assert [e.text for e in mine.entries] == ["renamed"]
+    assert mine.answer(request(0)).entries == mine.entries
+
+
+def test_names_are_forgotten_after_everything_else_of_their_author() -> None:
+    mine = ledger()
+    mine.keep(name(ANNA, 1, "anna"))
+
+    for sequence in range(2, 3 * ENTRIES_PER_AUTHOR_MAX):
+        mine.keep(entry(ANNA, sequence))
+
+    assert len(mine.entries) == ENTRIES_PER_AUTHOR_MAX
+    assert "anna" in [e.text for e in mine.entries]
+
+
+def test_names_without_end_stay_within_the_bound() -> None:
+    mine = ledger()
+
+    for k in range(2 * ENTRIES_MAX):
+        mine.keep(name(PeerId(f"peer-{k}"), 1, "x"))
+
+    assert len(mine.entries) == ENTRIES_MAX
+    assert mine.keep(name(PeerId("peer-0"), 1, "back again"))

@@ -81,6 +81,37 @@ def measured(session: Any, head: GlobalModel, accuracy: float) -> tuple[Metrics,
     return tuple(Metrics(peer, accuracy, 1.0 - accuracy, 10) for peer in head.cohort)
 
 
+# -- names
+
+
+def test_a_peer_that_died_before_is_called_what_ledgers_say_and_makes_no_alert(
+    watch: Watch,
+) -> None:
+    watch.tell("name", OLGA, 1.0, subject=OLGA, text="Olga\u202e's <b>laptop\n" + "x" * 100)
+    watch.tell("site", OLGA, 2.0, subject=OLGA, text="Bern")
+
+    name = watch.seen.name_of(OLGA)
+    assert name.startswith("Olga\ufffd's <b>laptop\ufffdx")
+    assert len(name) == 64
+    assert watch.seen.site_of(OLGA) == "Bern"
+    assert watch.seen.names() == {OLGA: name}
+    assert watch.seen.alerts() == []
+
+
+def test_nobody_names_another(watch: Watch) -> None:
+    watch.tell("name", watch.session.peers[0], 1.0, subject=OLGA, text="impostor")
+
+    assert watch.seen.name_of(OLGA) == OLGA[-6:]
+
+
+def test_what_a_peer_says_itself_counts_more_than_what_ledgers_say(watch: Watch) -> None:
+    watch.status(OLGA, 1.0, name="Olga now", site="Lyon")
+    watch.tell("name", OLGA, 2.0, subject=OLGA, text="Olga then")
+    watch.tell("site", OLGA, 2.0, subject=OLGA, text="Bern")
+
+    assert (watch.seen.name_of(OLGA), watch.seen.site_of(OLGA)) == ("Olga now", "Lyon")
+
+
 # -- the past
 
 
