@@ -35,8 +35,9 @@ from swarm.network.identity import Identity, load_or_create_identity, verify
 from swarm.network.network import Network, NetworkConfig
 from swarm.network.store import FileBlobStore
 from swarm.network.wire import decode, encode, signing_bytes
+from swarm.peer.painter import Painter
 from swarm.peer.past_picture import PastView, history_facts
-from swarm.peer.picture import Painter, command_json, empty_picture, picture
+from swarm.peer.picture import command_json, empty_picture, picture
 from swarm.peer.search.post import Post
 from swarm.peer.studies_picture import StudiesPainter
 from swarm.search.looking_on import LookingOn, is_about_studies

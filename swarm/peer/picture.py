@@ -5,22 +5,12 @@ from typing import Any
 
 from swarm.core.ids import PeerId
 from swarm.core.session import dataset_label, is_stand_in
-from swarm.federation.alerts import Alert
 from swarm.federation.command_book import DROP_THRESHOLD
-from swarm.federation.messages import Status
 from swarm.federation.observing import Observation
 from swarm.federation.operating import Given
-from swarm.federation.past import Point
-from swarm.federation.sights import FLOW_SHOWN_S
-from swarm.federation.signed_records import Metrics
 from swarm.federation.tree import Cluster
-from swarm.peer.past_picture import alerts_json, history_facts
-
-PEERS_SHOWN_MAX = 512
-ALERTS_SHOWN_MAX = 200
-OBSERVERS_SHOWN_MAX = 64
-_SEVERITIES = {"lost": "error", "quarantined": "error", "disk": "error"}
-_SEVERITIES |= {"takeover": "warning", "rejected": "warning"}
+from swarm.peer.painter import Painter
+from swarm.peer.past_picture import history_facts
 
 
 def empty_picture(
@@ -38,6 +28,7 @@ def empty_picture(
         "global": {"accuracy": None, "loss": None, "round": None},
         "training": {"accuracy": None},
         "peers": [],
+        "past_peers": [],
         "clusters": [],
         "links": [],
         "flows": [],
@@ -58,42 +49,6 @@ def empty_picture(
         },
         "studies": [],
     }
-
-
-class Painter:
-    """Paints pictures, and keeps what did not change since the one before.
-
-    Invariant: what was painted is never changed.
-    """
-
-    def __init__(self) -> None:
-        self._curves: dict[PeerId | None, tuple[list[Point], list[dict[str, float]]]] = {}
-        self._alerts: tuple[list[Alert], int, list[dict[str, Any]]] | None = None
-
-    def curve(
-        self, seen: Observation, newest: tuple[Metrics, ...], peer: PeerId | None = None
-    ) -> list[dict[str, float]]:
-        """Points of a curve as JSON; those painted before are the same objects."""
-        points = seen.past.curve(newest, peer)
-        before, painted = self._curves.get(peer, ([], []))
-        if points is before or points == before:
-            return painted
-        kept = len(before) if points[: len(before)] == before else 0
-        painted = [*painted[:kept], *(_point(p) for p in points[kept:])]
-        self._curves[peer] = (points, painted)
-        return painted
-
-    def forget(self, peers: set[PeerId]) -> None:
-        """Keep the curves of these peers only."""
-        self._curves = {p: c for p, c in self._curves.items() if p is None or p in peers}
-
-    def alerts(self, seen: Observation) -> list[dict[str, Any]]:
-        """The newest alerts."""
-        alerts, num_names = seen.alerts(), len(seen.names())
-        if self._alerts is None or self._alerts[0] is not alerts or self._alerts[1] != num_names:
-            shown = alerts_json(alerts, seen.name_of)[-ALERTS_SHOWN_MAX:]
-            self._alerts = (alerts, num_names, shown)
-        return self._alerts[2]
 
 
 def picture(
@@ -122,8 +77,6 @@ def picture(
     )
     measured = seen.newest_metrics()
     curve = seen.past.curve(measured)
-    shown = list(seen.sightings)[:PEERS_SHOWN_MAX]
-    painter.forget(set(shown))
     newest = curve[-1] if curve else None
     return {
         **empty_picture(seen.me, connected, elapsed_s),
@@ -155,38 +108,17 @@ def picture(
             "round": newest.round if newest else None,
         },
         "training": {"accuracy": _training_accuracy(seen)},
-        "peers": _peers(seen, now_s),
+        "peers": painter.rows.paint(seen, now_s),
+        "past_peers": painter.past_peers(seen),
         "clusters": _clusters(seen, now_s),
-        "links": _links(seen),
-        "flows": [
-            {
-                "seq": flow.seq,
-                "source": flow.source,
-                "target": flow.target,
-                "kind": flow.kind,
-                "size_bytes": flow.size_bytes,
-                "age_s": round(now_s - flow.at_s, 2),
-            }
-            for flow in seen.flows.recent
-            if now_s - flow.at_s <= FLOW_SHOWN_S
-        ],
+        "links": painter.links(seen),
+        "flows": painter.flows(seen, now_s, now_s - elapsed_s),
         "curves": {
             "global": painter.curve(seen, measured),
-            "peers": {peer: painter.curve(seen, measured, peer) for peer in shown},
+            "peers": painter.curves(seen, measured),
         },
-        "events": [
-            {
-                "seq": line.seq,
-                "elapsed_s": round(elapsed_s - (now_s - line.at_s), 1),
-                "kind": line.kind,
-                "text": line.text,
-                "severity": _SEVERITIES.get(line.kind, "info"),
-                "peer": line.peer,
-                "round": line.round,
-            }
-            for line in seen.log.lines
-        ],
-        "observers": _observers(seen, connected),
+        "events": painter.events(seen, now_s - elapsed_s),
+        "observers": painter.observers(seen, connected),
         "alerts": painter.alerts(seen),
         "history": history_facts(seen.past.chain),
         "operator": ordered,
@@ -227,23 +159,6 @@ def _operator(seen: Observation, operator: PeerId | None, now_s: float) -> dict[
     }
 
 
-def _observers(seen: Observation, connected: int) -> list[dict[str, Any]]:
-    """Ids that peers are connected with and that take no part, this observer among them."""
-    members = seen.head.members if seen.head is not None else frozenset()
-    links = Counter(
-        other
-        for sighting in seen.sightings.values()
-        if sighting.status is not None and not sighting.gone
-        for other in sighting.status.links
-        if other not in seen.sightings and other not in members
-    )
-    links[seen.me] = max(links[seen.me], connected)
-    return [
-        {"id": peer, "num_links": count, "me": peer == seen.me}
-        for peer, count in links.most_common(OBSERVERS_SHOWN_MAX)
-    ]
-
-
 def _phase(seen: Observation, finished: bool) -> str:
     if finished:
         return "finished"
@@ -262,76 +177,6 @@ def _training_accuracy(seen: Observation) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _peers(seen: Observation, now_s: float) -> list[dict[str, Any]]:
-    roles = _roles(seen, now_s)
-    cohort = seen.head.cohort if seen.head is not None else ()
-    peers = dict.fromkeys([*seen.sightings, *cohort])
-    rows = [_peer(seen, peer, roles.get(peer), now_s) for peer in list(peers)[:PEERS_SHOWN_MAX]]
-    return sorted(rows, key=lambda row: str(row["name"]))
-
-
-def _peer(
-    seen: Observation, peer: PeerId, role: tuple[str, int, int] | None, now_s: float
-) -> dict[str, Any]:
-    sighting = seen.sightings.get(peer)
-    status = sighting.status if sighting is not None else None
-    shard = status.evaluation if status is not None else None
-    name, tier, cluster = role or ("joining" if seen.head is not None else "waiting", 0, None)
-    return {
-        "id": peer,
-        "name": seen.name_of(peer),
-        "role": name,
-        "tier": tier,
-        "cluster": cluster,
-        "state": seen.state_of(peer, now_s),
-        "phase": status.phase if status is not None else "starting",
-        "progress": status.progress if status is not None else 0.0,
-        "round": status.round if status is not None else 0,
-        "train_accuracy": status.train_accuracy if status is not None else None,
-        "train_loss": status.train_loss if status is not None else None,
-        "accuracy": shard.accuracy if shard is not None else None,
-        "loss": shard.loss if shard is not None else None,
-        "num_examples": status.num_examples if status is not None else 0,
-        "bytes_sent": status.bytes_sent if status is not None else 0,
-        "bytes_received": status.bytes_received if status is not None else 0,
-        "seen_s_ago": round(now_s - sighting.heard_s) if sighting is not None else 0,
-        "rejections": status.rejections if status is not None else 0,
-        "site": status.site if status is not None else "",
-        "addresses": list(status.addresses) if status is not None else [],
-        "blob_bytes_sent": status.blob_bytes_sent if status is not None else 0,
-        "data": _data(status),
-        "run_state": status.run_state if status is not None else "running",
-        "refused_commands": status.num_refused if status is not None else 0,
-    }
-
-
-def _data(status: Status | None) -> dict[str, Any] | None:
-    if status is None or not status.data_label:
-        return None
-    return {
-        "label": status.data_label,
-        "num_train": status.num_examples,
-        "num_test": status.num_test,
-    }
-
-
-def _roles(seen: Observation, now_s: float) -> dict[PeerId, tuple[str, int, int]]:
-    """Role, highest tier with a duty, and index of the home cluster, by peer of the cohort."""
-    tree = seen.tree
-    if tree is None:
-        return {}
-    roles = {
-        peer: ("trainer", 1, cluster.index) for cluster in tree.tiers[0] for peer in cluster.peers
-    }
-    for tier in tree.tiers:
-        for cluster in tier:
-            peer = seen.aggregator_of(cluster, now_s)
-            if peer in roles:
-                name = "root" if cluster == tree.root else "aggregator"
-                roles[peer] = (name, cluster.tier, roles[peer][2])
-    return roles
-
-
 def _clusters(seen: Observation, now_s: float) -> list[dict[str, Any]]:
     tree = seen.tree
     clusters: list[Cluster] = [c for tier in tree.tiers for c in tier] if tree is not None else []
@@ -345,22 +190,3 @@ def _clusters(seen: Observation, now_s: float) -> list[dict[str, Any]]:
         }
         for cluster in clusters
     ]
-
-
-def _links(seen: Observation) -> list[dict[str, str]]:
-    pairs = {
-        tuple(sorted((peer, other)))
-        for peer, s in seen.sightings.items()
-        if s.status is not None and not s.gone
-        for other in s.status.links
-        if other in seen.sightings and not seen.sightings[other].gone
-    }
-    return [{"source": a, "target": b} for a, b in sorted(pairs)]
-
-
-def _point(point: Point) -> dict[str, float]:
-    return {
-        "round": point.round,
-        "accuracy": round(point.accuracy, 5),
-        "loss": round(point.loss, 5),
-    }

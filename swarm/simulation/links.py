@@ -74,6 +74,10 @@ class Links:
             clock.at(loss.start_s, self._cut)
             clock.at(loss.end_s, self._cut)
 
+    def of(self, name: PeerId) -> tuple[PeerId, ...]:
+        """Whom a peer is connected with."""
+        return tuple(self._open[name])
+
     def publishes(self, source: PeerId, target: PeerId) -> bool:
         """Whether what `source` publishes gets to `target`, directly or over others."""
         return self.sends(source, target) and target not in self._broken[source]
