@@ -1,8 +1,11 @@
 """What differs between two snapshots. Only that is sent; the page merges it into what it holds."""
 
 import math
+from collections.abc import Callable, Hashable
+from operator import itemgetter
 from typing import Any, TypedDict, cast
 
+from dashboard.list_changes import Item, ListChange, list_change
 from dashboard.snapshot import CurvePoint, Event, Snapshot
 
 
@@ -14,6 +17,8 @@ class Update(TypedDict):
     version: int
     parts: dict[str, Any]
     """Top-level parts that differ, whole; never `curves` or `events`."""
+    lists: dict[str, ListChange]
+    """Top-level parts that are long lists and differ, by what differs in them."""
     curves: dict[str, Any]
     """`global` and `peers`, each with new or changed points only; absent if none."""
     events: list[Event]
@@ -21,6 +26,16 @@ class Update(TypedDict):
 
 
 _IN_PIECES = frozenset({"version", "curves", "events"})
+_LISTS: dict[str, Callable[[Item], Hashable]] = {
+    "peers": itemgetter("id"),
+    "past_peers": itemgetter("id"),
+    "clusters": itemgetter("id"),
+    "links": itemgetter("source", "target"),
+    "flows": itemgetter("seq"),
+    "alerts": itemgetter("id"),
+    "studies": itemgetter("id"),
+}
+"""Parts that grow with the swarm or the run, and what tells their items apart."""
 
 
 def update_between(old: Snapshot, new: Snapshot) -> Update | None:
@@ -37,10 +52,18 @@ def update_between(old: Snapshot, new: Snapshot) -> Update | None:
         for name, value in new.items()
         if name not in _IN_PIECES and before.get(name) != value
     }
+    lists = {}
+    for name, key in _LISTS.items():
+        if name in parts:
+            change = list_change(before[name], cast("list[Item]", parts[name]), key)
+            if change is not None:
+                lists[name] = change
+                del parts[name]
     return Update(
         base=old["version"],
         version=new["version"],
         parts=parts,
+        lists=lists,
         curves=_curve_changes(old, new),
         events=_new_events(old, new),
     )

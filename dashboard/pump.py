@@ -32,6 +32,8 @@ class Pump:
         self._pause_s = 1.0 / updates_per_s_max
         self._lock = threading.Lock()
         self._sent: Snapshot | None = None
+        self._greeting: tuple[Snapshot, Any] | None = None
+        """What newcomers are given, made once for all that come between two updates."""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dashboard-pump", daemon=True)
 
@@ -50,7 +52,9 @@ class Pump:
         with self._lock:
             if self._sent is None:
                 self._sent = self._source.snapshot()
-            send("snapshot", json_safe(self._sent))
+            if self._greeting is None or self._greeting[0] is not self._sent:
+                self._greeting = self._sent, json_safe(self._sent)
+            send("snapshot", self._greeting[1])
 
     def pump_once(self) -> bool:
         """Broadcast what changed since the last time; say whether anything did."""

@@ -85,6 +85,7 @@ class PeerFacts(TypedDict):
     bytes_sent: int
     bytes_received: int
     seen_s_ago: float
+    """Whole seconds; 0 as long as it is heard of every 3 s."""
     rejections: int
     site: str
     """Where its owner says it is; empty if it says nothing."""
@@ -97,6 +98,15 @@ class PeerFacts(TypedDict):
     """What it says it does by operators' orders."""
     refused_commands: int
     """Operators' commands it did not take: untrusted, expired, or badly signed."""
+
+
+class PastPeer(TypedDict):
+    """A peer that is gone, and of which only heads and the others' ledgers tell."""
+
+    id: str
+    name: str
+    """The end of its id if no ledger tells its name."""
+    site: str
 
 
 class DataFacts(TypedDict):
@@ -141,7 +151,8 @@ class Flow(TypedDict):
     target: str
     kind: FlowKind
     size_bytes: int
-    age_s: float
+    elapsed_s: float
+    """When, on the clock of the snapshot's `elapsed_s`."""
 
 
 class CurvePoint(TypedDict):
@@ -384,6 +395,7 @@ Snapshot = TypedDict(
         "global": GlobalMetrics,
         "training": TrainingMetrics,
         "peers": list[PeerFacts],
+        "past_peers": list[PastPeer],
         "clusters": list[ClusterFacts],
         "links": list[Link],
         "flows": list[Flow],  # of the last five seconds or so

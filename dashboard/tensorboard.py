@@ -53,7 +53,8 @@ class TensorBoardLog:
         if session is None or not snapshot["history"]["complete"]:
             return 0  # rounds are written in order: the first ones must be there
         self._begin(session["id"])
-        names = {peer["id"]: peer["name"] for peer in snapshot["peers"]}
+        named = [*snapshot["past_peers"], *snapshot["peers"]]
+        names = {peer["id"]: peer["name"] for peer in named}
         count = 0
         while True:
             rounds = self._source.rounds(self._next, _ROUNDS_AT_ONCE)["rounds"]

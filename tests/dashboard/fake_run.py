@@ -8,7 +8,6 @@ import hashlib
 import itertools
 import math
 import random
-import threading
 from typing import Any
 
 ROUND_S = 10.0
@@ -67,6 +66,7 @@ class FakeRun:
             },
             "training": {"accuracy": sum(training) / len(training) if training else None},
             "peers": peers,
+            "past_peers": [],
             "clusters": clusters,
             "links": [
                 link
@@ -256,7 +256,7 @@ class FakeRun:
                     "num_examples": 8333 + index % 2,
                     "bytes_sent": int((round_number - 1) * MODEL_BYTES * (1 + tiers.get(peer, 0))),
                     "bytes_received": int((round_number - 1) * MODEL_BYTES * 1.2),
-                    "seen_s_ago": round(moment_s - LOST_AT_S + 5 if lost else moment_s % 1, 3),
+                    "seen_s_ago": round(moment_s - LOST_AT_S + 5) if lost else 0,
                     "rejections": 1 if index == 3 and round_number > 4 else 0,
                     "site": ("Bern", "Utrecht")[home[peer] % 2],
                     "addresses": [f"/ip4/10.0.0.{index % 250 + 1}/tcp/7001"],
@@ -292,7 +292,7 @@ class FakeRun:
                 "target": target,
                 "kind": kind,
                 "size_bytes": MODEL_BYTES,
-                "age_s": round(within_s - at_s, 3),
+                "elapsed_s": round(moment_s - within_s + at_s, 3),
             }
             for number, (at_s, source, target, kind) in enumerate(sorted(flows))
             if 0 <= within_s - at_s <= 3
@@ -341,88 +341,6 @@ class FakeRun:
             for seq, (at_s, kind, text) in enumerate(sorted(events))
             if at_s <= moment_s
         ][-200:]
-
-
-def gathering(joined: int, min_peers: int = 6) -> dict[str, Any]:
-    """A swarm in which `joined` peers wait for the others."""
-    snapshot = FakeRun(min_peers).at(0.0)
-    snapshot["peers"] = snapshot["peers"][:joined]
-    for peer in snapshot["peers"]:
-        peer.update(role="waiting", cluster=None, tier=0, phase="starting", train_accuracy=None)
-    snapshot.update(phase="gathering", head=None, clusters=[], links=[], flows=[], events=[])
-    snapshot.update(round=1, version=joined)
-    return snapshot
-
-
-def nothing_yet() -> dict[str, Any]:
-    """What an observer knows that has found nobody."""
-    snapshot = gathering(0)
-    snapshot.update(session=None, phase="connecting", version=0)
-    snapshot["observer"]["connected"] = 0
-    return snapshot
-
-
-class FakeSource:
-    """A snapshot source that shows what it is told to, or plays a run by the clock."""
-
-    def __init__(self, snapshot: dict[str, Any], past: list[dict[str, Any]] | None = None) -> None:
-        self._snapshot = snapshot
-        self.past = past or []
-        self.commands: list[tuple[str, str | None, float | None]] = []
-        self._changed = threading.Condition()
-        self.started = False
-        self.stopped = False
-
-    def show(self, snapshot: dict[str, Any]) -> None:
-        with self._changed:
-            self._snapshot = snapshot
-            self._changed.notify_all()
-
-    def start(self) -> None:
-        self.started = True
-
-    def stop(self) -> None:
-        self.stopped = True
-
-    def snapshot(self) -> Any:
-        with self._changed:
-            return self._snapshot
-
-    def wait_change(self, seen_version: int, timeout_s: float) -> int:
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._snapshot["version"] != seen_version, timeout=timeout_s
-            )
-            version: int = self._snapshot["version"]
-            return version
-
-    def rounds(self, first: int, count: int) -> Any:
-        later = [record for record in self.past if record["round"] >= first]
-        following = later[count]["round"] if len(later) > count else None
-        history = self.snapshot()["history"]
-        return {"rounds": later[:count], "next": following, "history": history}
-
-    def alerts(self) -> Any:
-        return self.snapshot()["alerts"]
-
-    def command(self, action: str, peer: str | None, value: float | None) -> Any:
-        self.commands.append((action, peer, value))
-        facts = {
-            "id": f"{len(self.commands):064x}",
-            "action": action,
-            "peer": peer,
-            "value": value,
-            "sequence": len(self.commands),
-            "unix_s": BEGAN_UNIX_S,
-            "expires_unix_s": BEGAN_UNIX_S + 600,
-            "state": "pending",
-            "confirmed_by": [],
-            "waiting_for": [p["id"] for p in self.snapshot()["peers"]],
-        }
-        shown = self.snapshot()
-        operator = {**shown["operator"], "commands": [*shown["operator"]["commands"], facts]}
-        self.show({**shown, "operator": operator, "version": shown["version"] + 1})
-        return facts
 
 
 def _cut(items: list[str], size: int) -> list[list[str]]:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fake_run import FakeRun, FakeSource, nothing_yet
+from fake_run import FakeRun
+from fake_source import FakeSource, nothing_yet
 
 from dashboard.config import DashboardConfig
 from dashboard.server import serve

@@ -5,7 +5,8 @@ import re
 from typing import Literal, TypedDict
 
 import pytest
-from fake_run import FakeRun, FakeSource, nothing_yet
+from fake_run import FakeRun
+from fake_source import FakeSource, nothing_yet
 
 from dashboard.api import ROUNDS_AT_ONCE_MAX
 from dashboard.app import create_app

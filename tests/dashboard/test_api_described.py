@@ -1,7 +1,8 @@
 """Schemathesis: hundreds of requests made from the API's description; none breaks it."""
 
 import schemathesis
-from fake_run import FakeRun, FakeSource
+from fake_run import FakeRun
+from fake_source import FakeSource
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (

@@ -3,7 +3,8 @@ import hashlib
 import re
 
 import pytest
-from fake_run import FakeRun, FakeSource
+from fake_run import FakeRun
+from fake_source import FakeSource
 
 from dashboard.app import create_app
 from dashboard.assets import ASSETS

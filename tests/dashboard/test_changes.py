@@ -23,6 +23,7 @@ def test_only_parts_that_differ_are_sent(run):
         "base": old["version"],
         "version": new["version"],
         "parts": {"phase": "aggregating"},
+        "lists": {},
         "curves": {},
         "events": [],
     }
@@ -39,6 +40,30 @@ def test_of_curves_and_events_only_what_is_new_is_sent(run):
     assert [event["text"][:7] for event in update["events"]] == ["Round 3"]
     assert "curves" not in update["parts"]
     assert "events" not in update["parts"]
+
+
+def test_of_a_peer_only_the_fields_that_differ_are_sent(run):
+    old = run.at(3.0)
+    new = copy.deepcopy(old)
+    new["peers"][2]["state"] = "suspect"
+
+    update = update_between(old, new)
+
+    assert update["lists"] == {
+        "peers": {"gone": [], "new": [], "changed": [(2, {"state": "suspect"})]}
+    }
+    assert update["parts"] == {}
+
+
+def test_peers_in_another_order_are_sent_whole(run):
+    old = run.at(3.0)
+    new = copy.deepcopy(old)
+    new["peers"].reverse()
+
+    update = update_between(old, new)
+
+    assert update["lists"] == {}
+    assert update["parts"] == {"peers": new["peers"]}
 
 
 def test_a_point_that_was_refined_is_sent_again(run):

@@ -1,7 +1,8 @@
 """Signing in, commands, and who is kept out."""
 
 import pytest
-from fake_run import FakeRun, FakeSource
+from fake_run import FakeRun
+from fake_source import FakeSource
 
 from dashboard.app import create_app
 from dashboard.config import DashboardConfig

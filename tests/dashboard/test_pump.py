@@ -2,7 +2,8 @@ import threading
 import time
 
 import pytest
-from fake_run import FakeRun, FakeSource
+from fake_run import FakeRun
+from fake_source import FakeSource
 
 from dashboard.pump import Pump
 
@@ -85,6 +86,20 @@ def test_the_first_newcomer_of_all_is_greeted_too(run):
     make_pump(FakeSource(run.at(3.0)), Sent()).greet(newcomer)
 
     assert newcomer.messages == [("snapshot", run.at(3.0))]
+
+
+def test_newcomers_between_two_updates_are_given_one_and_the_same(run):
+    source, first, second, third = FakeSource(run.at(3.0)), Sent(), Sent(), Sent()
+    pump = make_pump(source, Sent())
+
+    pump.greet(first)
+    pump.greet(second)
+    source.show(run.at(4.0))
+    pump.pump_once()
+    pump.greet(third)
+
+    assert first.messages[0][1] is second.messages[0][1]
+    assert third.messages == [("snapshot", run.at(4.0))]
 
 
 def test_another_session_is_broadcast_whole(run):

@@ -3,7 +3,8 @@
 from collections import defaultdict
 
 import pytest
-from fake_run import BEGAN_UNIX_S, ROUND_S, FakeRun, FakeSource
+from fake_run import BEGAN_UNIX_S, ROUND_S, FakeRun
+from fake_source import FakeSource
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.record_writer import masked_crc32c
 

@@ -20,7 +20,8 @@ SERVE = """
 import sys
 sys.path.insert(0, {tests!r})
 import dashboard
-from fake_run import FakeRun, FakeSource
+from fake_run import FakeRun
+from fake_source import FakeSource
 from dashboard.config import DashboardConfig
 from dashboard.server import serve
 print(dashboard.__file__, flush=True)

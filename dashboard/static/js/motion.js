@@ -35,15 +35,16 @@ export class Motion {
 
   /**
    * @param {Flow[]} flows
-   * @param {number} receivedMs when these flows had the age they say
+   * @param {(flow: Flow) => number} beganMs when each began, on performance.now()'s clock
    * @param {(flow: Flow) => Path | null} pathOf
    */
-  show(flows, receivedMs, pathOf) {
+  show(flows, beganMs, pathOf) {
     if (this.#still.matches) return;
-    const moving = flows.filter((flow) => flow.age_s < TRAVEL_S).slice(-FLOWS_MAX);
+    const now = performance.now();
+    const moving = flows.filter((flow) => now - beganMs(flow) < 1000 * TRAVEL_S).slice(-FLOWS_MAX);
     this.#travelling = moving.flatMap((flow) => {
       const path = pathOf(flow);
-      return path ? [{ flow, path, startedMs: receivedMs - flow.age_s * 1000 }] : [];
+      return path ? [{ flow, path, startedMs: beganMs(flow) }] : [];
     });
     if (this.#travelling.length > 0 && this.#frame === 0) {
       this.#frame = requestAnimationFrame(() => this.#draw());

@@ -5,6 +5,7 @@ import { AlertLine } from "./alerts.js";
 import { UNKNOWN, bytes, decimals, duration, percent, plural, whole } from "./format.js";
 import { html, render } from "./html.js";
 import { isGone, stateSign, stateWord } from "./peer.js";
+import { goneBefore } from "./replay.js";
 import { Mark } from "./shapes.js";
 
 /** @typedef {import("./types.js").Peer} Peer */
@@ -38,7 +39,9 @@ export class PeerPanel {
 
   render() {
     const { selected, shown } = this.store;
-    const peer = shown?.peers.find((one) => one.id === selected) ?? null;
+    const known = shown?.peers.find((one) => one.id === selected);
+    const past = !this.store.replaying && shown?.past_peers.some((one) => one.id === selected);
+    const peer = known ?? (shown && past ? goneBefore(shown, selected) : null);
     this.place.hidden = selected === "";
     if (selected === "") {
       this.#closed();
@@ -84,6 +87,7 @@ function Panel({ id, peer, store, operator }) {
       }</p>`;
   }
   const alerts = (store.shown?.alerts ?? []).filter((alert) => alert.peer === id);
+  const heardOf = store.snapshot?.peers.some((one) => one.id === id) ?? false;
   return html`<header class="panel-head">
       <svg viewBox="-24 -24 48 48" aria-hidden="true">${Mark(peer, 16)}</svg>
       <div>
@@ -93,7 +97,8 @@ function Panel({ id, peer, store, operator }) {
       <button class="close" aria-label="Close" onClick=${close}>✕</button>
     </header>
     <div class="panel-body">
-      <dl class="pairs">
+      ${!heardOf && html`<p class="hint">It was gone before this dashboard started: here is what the other peers remember of it.</p>`}
+      ${heardOf && html`<dl class="pairs">
         <${Pair} name="Test accuracy" value=${percent(peer.accuracy)} />
         <${Pair} name="Test loss" value=${decimals(peer.loss)} />
         <${Pair} name="Training accuracy" value=${percent(peer.train_accuracy)} />
@@ -101,16 +106,16 @@ function Panel({ id, peer, store, operator }) {
         <${Pair} name="Sent" value=${bytes(peer.bytes_sent)} note=${`weights ${bytes(peer.blob_bytes_sent)}`} />
         <${Pair} name="Received" value=${bytes(peer.bytes_received)} />
         <${Pair} name="Turned down" value=${whole(peer.rejections)} note="messages and records" />
-        <${Pair} name="Heard of" value=${`${duration(peer.seen_s_ago)} ago`} />
-      </dl>
+        <${Pair} name="Heard of" value=${peer.seen_s_ago > 0 ? `${duration(peer.seen_s_ago)} ago` : "just now"} />
+      </dl>`}
       <${Curve} title="Test accuracy" id=${id} metric="accuracy" store=${store} />
       <${Curve} title="Test loss" id=${id} metric="loss" store=${store} />
       <${Contributions} id=${id} store=${store} />
-      <section>
+      ${heardOf && html`<section>
         <h3>Data</h3>
         <p>${dataText(peer)}</p>
         <p class="hint">A peer tells counts, and nothing else of its data.</p>
-      </section>
+      </section>`}
       <section>
         <h3>Addresses</h3>
         ${peer.addresses.length === 0

@@ -155,7 +155,8 @@ class Row extends Component {
   /** @param {any} next */
   shouldComponentUpdate(next) {
     const { peer, chosen, at } = /** @type {any} */ (this.props);
-    return chosen !== next.chosen || at !== next.at || fingerprint(peer) !== fingerprint(next.peer);
+    if (chosen !== next.chosen || at !== next.at) return true;
+    return peer !== next.peer && fingerprint(peer) !== fingerprint(next.peer);
   }
 
   /** @param {any} props */

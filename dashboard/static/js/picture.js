@@ -188,10 +188,15 @@ export class Picture {
     /** @type {Map<string, Flow>} */
     const ways = new Map();
     for (const flow of this.snapshot.flows) {
-      if (flow.age_s > FLOW_SEEN_S) continue;
+      if (this.#ageS(flow) > FLOW_SEEN_S) continue;
       ways.set(`${flow.kind} ${flow.source} ${flow.target}`, flow);
     }
     return [...ways.values()];
+  }
+
+  /** @param {Flow} flow */
+  #ageS(flow) {
+    return this.snapshot.elapsed_s - flow.elapsed_s;
   }
 
   /**
@@ -201,7 +206,7 @@ export class Picture {
   #flow(flow, sized) {
     const path = this.flowPath(flow);
     if (path === null) return null;
-    const fade = Math.max(1, 4 - Math.floor((flow.age_s / FLOW_SEEN_S) * 4));
+    const fade = Math.max(1, 4 - Math.floor((this.#ageS(flow) / FLOW_SEEN_S) * 4));
     const label = this.roomy && sized && flow.size_bytes > 0 ? bytes(flow.size_bytes) : "";
     const { x, y } = path.at(flow.kind === "head" ? 0.66 : 0.34);
     const width = flowWidth(flow.size_bytes) * (this.roomy ? 1 : 0.45);

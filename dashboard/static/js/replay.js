@@ -22,13 +22,14 @@ export function snapshotAt(live, past, round) {
       Object.entries(live.curves.peers).map(([id, points]) => [id, upTo(points, round)]),
     ),
   };
+  const madeS = record?.unix_s && began ? Math.max(0, record.unix_s - began) : 0;
   const point = live.curves.global.find((one) => one.round === round);
   return {
     ...live,
     round,
     phase: "replay",
     finished: false,
-    elapsed_s: record?.unix_s && began ? Math.max(0, record.unix_s - began) : 0,
+    elapsed_s: madeS,
     head: record
       ? {
           digest: record.digest,
@@ -39,10 +40,10 @@ export function snapshotAt(live, past, round) {
       : null,
     global: { accuracy: point?.accuracy ?? null, loss: point?.loss ?? null, round },
     training: { accuracy: null },
-    peers: record ? peersAt(live.peers, record) : live.peers,
+    peers: record ? peersAt(live, record) : live.peers,
     clusters: record ? record.clusters : [],
     links: [],
-    flows: record ? flowsOf(record) : [],
+    flows: record ? flowsOf(record, madeS) : [],
     curves,
     events: live.events.filter((event) => event.round === null || event.round <= round),
     alerts: live.alerts.filter((alert) => alert.round === null || alert.round <= round),
@@ -58,13 +59,13 @@ function upTo(points, round) {
 }
 
 /**
- * @param {Peer[]} peers
+ * @param {Snapshot} live
  * @param {RoundRecord} record
  * @returns {Peer[]}
  */
-function peersAt(peers, record) {
+function peersAt(live, record) {
   const roles = rolesIn(record);
-  const known = new Map(peers.map((peer) => [peer.id, peer]));
+  const known = new Map(live.peers.map((peer) => [peer.id, peer]));
   const gone = new Set(
     record.alerts
       .filter((alert) => alert.kind === "lost" || alert.kind === "left")
@@ -74,7 +75,7 @@ function peersAt(peers, record) {
   const metrics = new Map(record.metrics.map((metric) => [metric.peer, metric]));
   return [...roles].map(([id, { role, tier, cluster }]) => {
     const metric = metrics.get(id);
-    const base = known.get(id) ?? stranger(id);
+    const base = known.get(id) ?? goneBefore(live, id);
     const absent = record.round > 0 && !contributed.has(id);
     return {
       ...base,
@@ -116,9 +117,10 @@ function rolesIn(record) {
 /**
  * Who sent what to whom, from the round's contributors and its tree.
  * @param {RoundRecord} record
+ * @param {number} madeS when its head was made
  * @returns {import("./types.js").Flow[]}
  */
-function flowsOf(record) {
+function flowsOf(record, madeS) {
   const byId = new Map(record.clusters.map((cluster) => [cluster.id, cluster]));
   const contributed = new Set(record.contributors.map((one) => one.peer));
   /** @type {import("./types.js").Flow[]} */
@@ -129,21 +131,23 @@ function flowsOf(record) {
       const source = tier === 1 ? member : byId.get(member)?.aggregator;
       if (!source || source === aggregator || (tier === 1 && !contributed.has(source))) continue;
       const kind = tier === 1 ? "contribution" : "aggregate";
-      flows.push({ seq: flows.length, source, target: aggregator, kind, size_bytes: 0, age_s: 0 });
+      flows.push({ seq: flows.length, source, target: aggregator, kind, size_bytes: 0, elapsed_s: madeS });
     }
   }
   return flows;
 }
 
 /**
- * A peer of the past of which nothing else is known today.
+ * A peer that the dashboard has never heard itself: what heads and ledgers tell of it.
+ * @param {Snapshot} live
  * @param {string} id
  * @returns {Peer}
  */
-function stranger(id) {
+export function goneBefore(live, id) {
+  const told = live.past_peers.find((peer) => peer.id === id);
   return {
     id,
-    name: `…${id.slice(-6)}`,
+    name: told?.name ?? `…${id.slice(-6)}`,
     role: "trainer",
     tier: 0,
     cluster: null,
@@ -160,7 +164,7 @@ function stranger(id) {
     bytes_received: 0,
     seen_s_ago: 0,
     rejections: 0,
-    site: "",
+    site: told?.site ?? "",
     addresses: [],
     blob_bytes_sent: 0,
     data: null,

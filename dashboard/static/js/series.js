@@ -18,7 +18,8 @@ export const GLOBAL = "global";
  * @returns {Series[]} the peers' curves, and the global one last, so that it lies on top
  */
 export function seriesOf(snapshot) {
-  const names = new Map(snapshot.peers.map((peer) => [peer.id, peer.name]));
+  const known = [...snapshot.past_peers, ...snapshot.peers];
+  const names = new Map(known.map((peer) => [peer.id, peer.name]));
   const peers = Object.keys(snapshot.curves.peers)
     .map((id) => ({ id, name: names.get(id) ?? `…${id.slice(-6)}` }))
     .sort(byName);

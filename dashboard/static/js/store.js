@@ -1,6 +1,7 @@
 // The one store: the snapshot as merged so far, and what the user chose. Views render from it.
 // @ts-check
 
+import { changedList } from "./lists.js";
 import { snapshotAt } from "./replay.js";
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */
@@ -44,13 +45,15 @@ export class Store extends EventTarget {
   /**
    * Merge an update.
    * @param {Update} update
-   * @returns {boolean} false if it builds on another snapshot than ours
+   * @returns {boolean} false if it builds on another snapshot than ours: all must be asked for
    */
   apply(update) {
     const held = this.snapshot;
     if (held === null || held.version !== update.base) return false;
-    const changed = Object.keys(update.parts);
-    const next = { ...held, ...update.parts, version: update.version };
+    const lists = mergeLists(held, update.lists);
+    if (lists === null) return false;
+    const changed = [...Object.keys(update.parts), ...Object.keys(lists)];
+    const next = { ...held, ...update.parts, ...lists, version: update.version };
     if (update.events.length > 0) {
       next.events = [...held.events, ...update.events].slice(-EVENTS_MAX);
       changed.push("events");
@@ -137,7 +140,9 @@ export class Store extends EventTarget {
    */
   nameOf(id) {
     if (id === null) return "nobody";
-    return this.snapshot?.peers.find((peer) => peer.id === id)?.name ?? `…${id.slice(-6)}`;
+    const { peers = [], past_peers: past = [] } = this.snapshot ?? {};
+    const known = peers.find((peer) => peer.id === id) ?? past.find((peer) => peer.id === id);
+    return known?.name ?? `…${id.slice(-6)}`;
   }
 
   #show() {
@@ -157,6 +162,22 @@ export class Store extends EventTarget {
   #notify(parts) {
     this.dispatchEvent(new CustomEvent("change", { detail: new Set(parts) }));
   }
+}
+
+/**
+ * @param {Snapshot} held
+ * @param {Update["lists"]} changes
+ * @returns {Partial<Snapshot> | null} the lists that changed; null if one does not fit
+ */
+function mergeLists(held, changes) {
+  /** @type {Record<string, unknown[]>} */
+  const merged = {};
+  for (const [name, change] of Object.entries(changes)) {
+    const list = changedList(/** @type {any[]} */ (held[/** @type {keyof Snapshot} */ (name)]), change);
+    if (list === null) return null;
+    merged[name] = list;
+  }
+  return merged;
 }
 
 /**

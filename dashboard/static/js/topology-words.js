@@ -30,7 +30,7 @@ export function topologySummary(snapshot) {
  * @param {Store} store
  */
 export function movingText(snapshot, store) {
-  const recent = snapshot.flows.filter((flow) => flow.age_s <= FLOW_SEEN_S).slice(-3).reverse();
+  const recent = snapshot.flows.filter((flow) => snapshot.elapsed_s - flow.elapsed_s <= FLOW_SEEN_S).slice(-3).reverse();
   return recent.map((flow) => {
     const size = flow.size_bytes > 0 ? ` ${bytes(flow.size_bytes)}` : "";
     const what = flow.kind === "head" ? "new global model" : flow.kind;

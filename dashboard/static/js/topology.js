@@ -78,7 +78,12 @@ export class Topology {
       this.container,
     );
     const moving = this.store.replaying ? [] : snapshot.flows;
-    this.#motion.show(moving, this.store.receivedMs, (flow) => picture.flowPath(flow));
+    const { receivedMs } = this.store;
+    this.#motion.show(
+      moving,
+      (flow) => receivedMs - 1000 * (snapshot.elapsed_s - flow.elapsed_s),
+      (flow) => picture.flowPath(flow),
+    );
   }
 
   /**

@@ -13,12 +13,13 @@
  *   bytes_sent: number, bytes_received: number, seen_s_ago: number, rejections: number,
  *   site: string, addresses: string[], blob_bytes_sent: number, data: PeerData | null,
  *   run_state: string, refused_commands: number}} Peer
+ * @typedef {{id: string, name: string, site: string}} PastPeer
  * @typedef {{id: string, num_links: number, me: boolean}} ObserverPeer
  * @typedef {{id: string, tier: number, index: number, members: string[],
  *   aggregator: string | null}} Cluster
  * @typedef {{source: string, target: string}} Link
  * @typedef {{seq: number, source: string, target: string, kind: "contribution" | "aggregate" | "head",
- *   size_bytes: number, age_s: number}} Flow
+ *   size_bytes: number, elapsed_s: number}} Flow
  * @typedef {{round: number, accuracy: number | null, loss: number | null}} Point
  * @typedef {"info" | "warning" | "error"} Severity
  * @typedef {{seq: number, elapsed_s: number, kind: string, text: string, severity: Severity,
@@ -44,12 +45,16 @@
  * @typedef {{version: number, session: Session | null, round: number, phase: string,
  *   finished: boolean, elapsed_s: number, head: Head | null,
  *   global: {accuracy: number | null, loss: number | null, round: number | null},
- *   training: {accuracy: number | null}, peers: Peer[], clusters: Cluster[], links: Link[],
+ *   training: {accuracy: number | null}, peers: Peer[], past_peers: PastPeer[],
+ *   clusters: Cluster[], links: Link[],
  *   flows: Flow[], curves: {global: Point[], peers: Record<string, Point[]>},
  *   events: LogEvent[], observer: {peer_id: string, connected: number},
  *   observers: ObserverPeer[], alerts: Alert[], history: History, operator: Operator,
  *   studies: Study[]}} Snapshot
+ * @typedef {{peers: Peer, past_peers: PastPeer, clusters: Cluster, links: Link, flows: Flow, alerts: Alert,
+ *   studies: Study}} Listed
  * @typedef {{base: number, version: number, parts: Partial<Snapshot>,
+ *   lists: {[K in keyof Listed]?: ListChange<Listed[K]>},
  *   curves: {global?: Point[], peers?: Record<string, Point[]>}, events: LogEvent[]}} Update
  * @typedef {{peer: string, num_examples: number, duration_s: number, staleness: number}} Contributor
  * @typedef {{peer: string, accuracy: number, loss: number, num_examples: number}} Metric
@@ -57,6 +62,11 @@
  *   cohort: string[], contributors: Contributor[], absent: string[], merged_examples: number,
  *   accuracy: number | null, loss: number | null, metrics: Metric[], clusters: Cluster[],
  *   alerts: Alert[]}} RoundRecord
+ */
+
+/**
+ * @template T
+ * @typedef {{gone: number[], new: [number, T][], changed: [number, Partial<T>][]}} ListChange
  */
 
 export {};

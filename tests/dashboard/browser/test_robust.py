@@ -1,8 +1,15 @@
 """The page when things are not as they should be: no scripts, no news, hostile names."""
 
-from fake_run import FakeRun, nothing_yet
+from fake_run import FakeRun
+from fake_source import nothing_yet
+from on_page import SIX, live, rows
 from playwright.sync_api import expect
+from waiting import wait_for
 
+WATCH_POLICY = """
+globalThis.policyViolations = [];
+document.addEventListener("securitypolicyviolation", () => policyViolations.push("stopped"));
+"""
 HOSTILE = '"><img src=x onerror="globalThis.planted = 1"><script>planted = 1</script>'
 
 
@@ -96,3 +103,39 @@ def test_nothing_moves_while_a_run_is_watched(serve, open_page):
 
     expect(page.locator(".figure.round")).to_contain_text("Finished after 12 rounds")
     assert page.evaluate("shift") < 0.02
+
+
+def test_the_policy_stops_a_planted_inline_style_and_script(still, chromium):
+    page = chromium.new_page()
+    page.add_init_script(WATCH_POLICY)
+    page.goto(still(*SIX).url)
+    live(page)
+
+    page.evaluate(
+        """() => {
+          const style = document.createElement("style");
+          style.textContent = "body { display: none }";
+          const script = document.createElement("script");
+          script.textContent = "globalThis.planted = true";
+          document.head.append(style, script);
+        }"""
+    )
+    wait_for(page, "policyViolations.length === 2")
+
+    assert page.evaluate("globalThis.planted === undefined")
+    assert page.locator("body").is_visible()
+    page.close()
+
+
+def test_names_from_other_peers_cannot_become_markup(serve, open_page):
+    served = serve("--piped")
+    hostile = FakeRun(6).at(46.8)
+    hostile["peers"][0]["name"] = "<img src=x onerror=alert(1)>"
+    hostile["events"][-1]["text"] = "<b id=planted>bold</b>"
+    served.show(hostile)
+
+    page = live(open_page(served.url))
+
+    expect(page.locator("#spoken")).to_contain_text("<b id=planted>bold</b>")
+    expect(rows(page).filter(has_text="<img src=x onerror=alert(1)>")).to_have_count(1)
+    expect(page.locator("#planted")).to_have_count(0)

@@ -1,0 +1,68 @@
+"""What one look at the page answers, and what it says while there is little to show."""
+
+import copy
+
+import pytest
+from fake_source import gathering, nothing_yet
+from on_page import SIX, figure, live
+from playwright.sync_api import expect
+
+
+def test_the_run_is_seen_at_a_glance(still, open_page):
+    page = live(open_page(still(*SIX).url))
+
+    expect(page.locator("#title")).to_contain_text("cnn")
+    expect(page.locator("#title")).to_contain_text("synthetic10")
+    expect(figure(page, "Round")).to_contain_text("5 of 12")
+    expect(figure(page, "Round")).to_contain_text("training")
+    expect(figure(page, "Global test accuracy")).to_contain_text("51.4 %")
+    expect(figure(page, "Global test accuracy")).to_contain_text("+6.5 points in round 4")
+    expect(figure(page, "Global test loss")).to_contain_text("1.135")
+    expect(figure(page, "Time left")).to_contain_text("≈ 1:1")
+    expect(figure(page, "Time left")).to_contain_text("watched for 0:4")
+    who = figure(page, "Who is here")
+    expect(who).to_contain_text("5 of 6 peers")
+    for words in ("5 live", "0 suspect", "1 lost", "0 quarantined", "1 observer"):
+        expect(who).to_contain_text(words)
+    expect(page).to_have_title("51.4 % · round 5 of 12 · Swarm")
+
+
+def test_a_stand_in_is_announced_loudly(still, open_page):
+    page = live(open_page(still(*SIX).url))
+
+    banner = page.get_by_text("Numbers are for synthetic10, a generated stand-in, not CIFAR-10.")
+    expect(banner).to_be_visible()
+
+
+def test_real_data_need_no_banner(still, open_page):
+    page = live(open_page(still(*SIX, "--real").url))
+
+    expect(page.locator("#title")).to_contain_text("CIFAR-10")
+    expect(page.locator("#notices")).to_have_text("")
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "text"),
+    [
+        (nothing_yet(), "Looking for the swarm: no peer has answered yet"),
+        (gathering(3), "Waiting for peers: 3 of 6 have joined"),
+        (gathering(6), "Starting workers: importing Keras and its backend…"),
+    ],
+)
+def test_what_is_being_waited_for_is_said(serve, open_page, snapshot, text):
+    served = serve("--piped")
+    shown = copy.deepcopy(snapshot) | {"version": 50}
+
+    served.show(shown)
+    page = live(open_page(served.url))
+
+    expect(figure(page, "Round")).to_contain_text(text)
+    expect(page.locator("#curves-empty")).to_contain_text("Nothing to draw yet")
+
+
+def test_peers_outside_every_cluster_are_shown_beside_them(serve, open_page):
+    served = serve("--piped")
+    served.show(gathering(3) | {"version": 50})
+    page = live(open_page(served.url))
+
+    expect(page.locator("#graph")).to_contain_text("Not in a cluster yet · 3 peers")
