@@ -1,21 +1,29 @@
 """`python -m benchmarks.screenshots`: the pictures in docs/, of a real run of six peers.
 
 Six peers train on digits; the page is photographed while models move, in light and in dark, with
-a peer's panel, back in an early round, and after a peer was killed. Only the picture of a hundred
-peers is of a made-up run: a hundred processes do not fit on one machine.
+a peer's panel, back in an early round, and after a peer was killed. A hundred processes do not
+fit on one machine: that picture is of a hundred simulated peers, which train three weights each,
+seen by the machine of an observer. What it shows, the deciding machines of the peers have told.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from benchmarks.simulated_learning import LogisticLearner
+from benchmarks.simulated_swarm import WatchedSimulation
 from benchmarks.swarm_processes import SwarmProcesses
+from swarm.core.session import SessionSpec
+from swarm.simulation.faults import Crash, FaultPlan
+from swarm.simulation.simulator import Simulator
 
 SITES = ("Bern", "Bern", "Utrecht", "Utrecht", "Lyon", "Lyon")
 SESSION = [
@@ -51,7 +59,7 @@ def photograph_six(browser: Browser, out: Path) -> None:
     with SwarmProcesses(6, SESSION, start=0) as swarm:
         for site in SITES:
             swarm.start_next(["--site", site])
-        with _serving("-m", "dashboard", "--bootstrap", f"127.0.0.1:{swarm.ports[0]}") as url:
+        with _serving("-m", "dashboard", "--bootstrap", f"127.0.0.1:{swarm.ports[0]}") as (url, _):
             light, dark = _page(browser, url, "light"), _page(browser, url, "dark")
             _wait(light, f"swarm.store.snapshot?.global.round >= {ROUNDS}")
             _wait(light, "swarm.store.snapshot.flows.some((f) => f.kind === 'aggregate')")
@@ -71,23 +79,45 @@ def photograph_six(browser: Browser, out: Path) -> None:
 
 
 def photograph_hundred(browser: Browser, out: Path) -> None:
-    """A hundred peers that never were."""
-    made_up = ["--peers", "100", "--cluster-size", "10", "--at", "78.9", "--real"]
-    with _serving(str(SERVE_FAKE), *made_up) as url:
+    """A hundred simulated peers, of which one dies."""
+    snapshot = simulated_hundred()
+    with _serving(str(SERVE_FAKE), "--piped") as (url, process):
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(snapshot) + "\n")
+        process.stdin.flush()
         page = _page(browser, url, "light")
         expect(page.locator("#graph .peer")).to_have_count(100)
         page.wait_for_timeout(500)  # curves and labels
         page.screenshot(path=out / "dashboard-100-peers.png")
 
 
+def simulated_hundred() -> dict[str, Any]:
+    """What a dashboard shows of a hundred simulated peers, while aggregates move."""
+    spec = SessionSpec(
+        model="logistic", dataset="points", rounds=20, cluster_size=10, deadline_first_s=30.0
+    )
+    plan = FaultPlan(crashes=(Crash("trainer", 4, 1.0),), sites=SITES)
+    swarm = WatchedSimulation(Simulator(spec, 100, plan, seed=1, learner=LogisticLearner))
+    watcher = swarm.watch()
+    while True:
+        swarm.run(swarm.simulator.now_s + 0.1)
+        snapshot = watcher.paint()
+        moving = {flow["kind"] for flow in snapshot["flows"]}
+        if snapshot["round"] > ROUNDS and "aggregate" in moving and "head" not in moving:
+            return {**snapshot, "version": 1}
+
+
 @contextmanager
-def _serving(*command: str) -> Iterator[str]:
+def _serving(*command: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     process = subprocess.Popen(
-        [sys.executable, *command, "--port", "0"], stdout=subprocess.PIPE, text=True
+        [sys.executable, *command, "--port", "0"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     try:
-        yield process.stdout.readline().removeprefix("Dashboard: ").strip()
+        yield process.stdout.readline().removeprefix("Dashboard: ").strip(), process
     finally:
         process.terminate()
         process.communicate(timeout=15)

@@ -74,14 +74,14 @@ class SimulatedLearner:
         peer.training = effect.base
         factor = self._plan.slow_factor if peer.name == self.slowest else 1.0
         duration_s = TRAINING_S * factor * self._chance.uniform(0.8, 1.2)
-        vector = tuple(w + self._chance.gauss(0, 1) for w in self.vectors[effect.blob.digest])
-        self._clock.after(
-            duration_s, self._trained, peer, peer.life, effect.base, vector, duration_s
-        )
+        base = self.vectors[effect.blob.digest]
+        result = self.learn(peer.name, base), self.measure(peer.name, base), duration_s
+        self._clock.after(duration_s, self._trained, peer, peer.life, effect.base, result)
 
     def evaluate(self, peer: SimulatedPeer, effect: Evaluate) -> None:
         """Measure a head."""
-        event = EvaluationFinished(effect.head, _metrics(peer.name))
+        metrics = self.measure(peer.name, self.vectors[effect.blob.digest])
+        event = EvaluationFinished(effect.head, metrics)
         self._clock.after(EVALUATING_S, self._answer, peer, peer.life, event)
 
     def combine(self, peer: SimulatedPeer, effect: Combine) -> None:
@@ -106,6 +106,14 @@ class SimulatedLearner:
             answer = CombineFailed(effect.base, effect.cluster, "nothing is left", rejected)
         self._clock.after(COMBINING_S, self._answer, peer, peer.life, answer)
 
+    def learn(self, _peer: PeerId, vector: Vector) -> Vector:
+        """What a peer's training makes of a vector: a step somewhere, unless a subclass learns."""
+        return tuple(w + self._chance.gauss(0, 1) for w in vector)
+
+    def measure(self, peer: PeerId, _vector: Vector) -> Metrics:
+        """How a vector does on a peer's test shard: always alike, unless a subclass measures."""
+        return Metrics(peer, 0.5, 1.0, 100)
+
     def keep(self, peer: SimulatedPeer, vector: Vector) -> BlobRef:
         """Put a vector in the peer's store."""
         digest = sha256_hex(repr(vector).encode())
@@ -114,14 +122,19 @@ class SimulatedLearner:
         return BlobRef(digest, self._size_bytes)
 
     def _trained(
-        self, peer: SimulatedPeer, life: int, base: Digest, vector: Vector, duration_s: float
+        self,
+        peer: SimulatedPeer,
+        life: int,
+        base: Digest,
+        result: tuple[Vector, Metrics, float],
     ) -> None:
+        vector, metrics, duration_s = result
         if not peer.alive or peer.life != life or peer.training != base:
             return
         blob = self.keep(peer, vector)
         self.trained[peer.name, base][blob.digest] = vector
         event = TrainingFinished(
-            base, blob, 100 + peer.index, duration_s * peer.clock_rate, _metrics(peer.name)
+            base, blob, 100 + peer.index, duration_s * peer.clock_rate, metrics
         )
         self._answer(peer, life, event)
 
@@ -177,7 +190,3 @@ def weighted_mean(vectors: list[Vector], weights: list[float]) -> Vector:
         math.fsum(weight * number for weight, number in zip(weights, column, strict=True)) / total
         for column in zip(*vectors, strict=True)
     )
-
-
-def _metrics(peer: PeerId) -> Metrics:
-    return Metrics(peer, 0.5, 1.0, 100)

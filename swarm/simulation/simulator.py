@@ -64,6 +64,7 @@ class Simulator:
         plan: FaultPlan,
         seed: int,
         size_bytes: int = 10**6,
+        learner: type[SimulatedLearner] = SimulatedLearner,
     ) -> None:
         self.clock = Clock()
         self.plan = plan
@@ -81,7 +82,7 @@ class Simulator:
         self.starter = names[0]
         fields = {name: getattr(spec, name) for name in spec.__dataclass_fields__}
         self.spec = SessionSpec(**{**fields, "starter": self.starter})
-        self.learner = SimulatedLearner(plan, self.clock, self._random, size_bytes, self._answer)
+        self.learner = learner(plan, self.clock, self._random, size_bytes, self._answer)
         self.learner.slowest = names[num_peers - 1]
         self._sites = dict(zip(names, cycle(plan.sites), strict=False))
         self.peers = {name: self._peer(index, name) for index, name in enumerate(names)}
