@@ -22,6 +22,8 @@ import { Mark, peerRadius, showsProgress, wordFor } from "./shapes.js";
 export const LINKS_MAX = 120;
 export const FLOW_SEEN_S = 3;
 const NUMBERED_CELL_PX = 17;
+const LETTER_PX = 9; // of a title, with room beside it
+const OUTSIDE = /Not in .*/;
 
 export class Picture {
   /**
@@ -53,6 +55,7 @@ export class Picture {
       <g class="links">${this.layers.links && this.#links(flows)}</g>
       <g class="tree">${this.layers.tree && this.#tree()}</g>
       <g class="flows">${flows.map((flow) => this.#flow(flow, flow.kind === newest))}</g>
+      <g class="titles">${this.arrangement.boxes.map((box) => this.#title(box))}</g>
       <g class="duties">${this.snapshot.clusters.map((cluster) => this.#duty(cluster))}</g>
       <g class=${`peers ${this.roomy ? "roomy" : ""}`}>${this.#everyone()}</g>`;
   }
@@ -118,21 +121,35 @@ export class Picture {
   }
 
   /** @param {import("./layout.js").Box} box */
-  #box({ id, x, y, width, height, tier, title, members }) {
-    const gone = members.filter((member) => isGone(this.peers.get(member))).length;
-    const wordy = width > 290 || (!this.roomy && width > 130);
-    const count = wordy ? plural(members.length, "peer") : String(members.length);
-    const short = wordy ? title : title.replace("Cluster ", "C").replace("Tier ", "T").replace(", cluster ", "·");
-    const text = members.length > 0 && width > 70 ? `${short} · ${count}` : short;
-    const missing = gone > 0 ? (wordy ? `${gone} gone` : `✕${gone}`) : "";
+  #box({ id, x, y, width, height, tier }) {
     return html`<${Memo}
       key=${`box ${id}`}
-      sign=${`${x} ${y} ${width} ${height} ${text} ${missing}`}
+      sign=${`${x} ${y} ${width} ${height}`}
+      draw=${() => html`<rect class=${`box tier-${Math.min(tier, 2)}`} x=${x} y=${y} width=${width} height=${height} rx=${this.roomy ? 12 : 6} />`}
+    />`;
+  }
+
+  /**
+   * Above the lines of the tree, which would strike it out; short where the seat comes close.
+   * @param {import("./layout.js").Box} box
+   */
+  #title({ id, x, y, width, title, members }) {
+    const seat = this.arrangement.duties.get(id);
+    const baseline = y + (this.roomy ? 21 : 11);
+    const clear = !this.roomy || !seat || seat.y - this.dutyHalf > baseline + 3;
+    const gone = members.filter((member) => isGone(this.peers.get(member))).length;
+    const wordy = clear && (width > 290 || (!this.roomy && width > 130));
+    const count = wordy ? plural(members.length, "peer") : String(members.length);
+    const short = wordy ? title : title.replace("Cluster ", "C").replace("Tier ", "T").replace(", cluster ", "·").replace(OUTSIDE, "Outside");
+    const text = members.length > 0 && width > 70 ? `${short} · ${count}` : short;
+    const missing = gone > 0 && width > LETTER_PX * text.length ? (wordy ? `${gone} gone` : `✕${gone}`) : "";
+    return html`<${Memo}
+      key=${`title ${id}`}
+      sign=${`${x} ${baseline} ${width} ${text} ${missing}`}
       draw=${() => html`<g>
-        <rect class=${`box tier-${Math.min(tier, 2)}`} x=${x} y=${y} width=${width} height=${height} rx=${this.roomy ? 12 : 6} />
-        <text class="box-title" x=${x + (this.roomy ? 12 : 5)} y=${y + (this.roomy ? 21 : 11)}>${text}</text>
+        <text class="box-title" x=${x + (this.roomy ? 12 : 5)} y=${baseline}>${text}</text>
         ${missing &&
-        html`<text class="box-title gone" x=${x + width - (this.roomy ? 12 : 4)} y=${y + (this.roomy ? 21 : 11)} text-anchor="end">${missing}</text>`}
+        html`<text class="box-title gone" x=${x + width - (this.roomy ? 12 : 4)} y=${baseline} text-anchor="end">${missing}</text>`}
       </g>`}
     />`;
   }

@@ -8,7 +8,9 @@ import { EmptyTab } from "./empty-tab.js";
 /** @typedef {import("./types.js").Study} Study */
 /** @typedef {import("./store.js").Store} Store */
 
-const PLOT = { width: 640, height: 190, left: 52, bottom: 26, top: 10, right: 10 };
+const WIDE = { width: 640, height: 190, left: 52, bottom: 26, top: 10, right: 10 };
+const NARROW = { ...WIDE, width: 330, height: 170 }; // its letters are not shrunk on a small screen
+const small = matchMedia("(max-width: 640px)");
 
 /** @param {{store: Store}} props */
 export function Search({ store }) {
@@ -104,7 +106,7 @@ function Trials({ study }) {
   const low = Math.min(...done.map(({ value }) => value));
   const high = Math.max(...done.map(({ value }) => value));
   const last = Math.max(1, ...study.history.map((trial) => trial.number));
-  const { width, height, left, bottom, top, right } = PLOT;
+  const { width, height, left, bottom, top, right } = small.matches ? NARROW : WIDE;
   /** @param {number} at */
   const x = (at) => left + (at / last) * (width - left - right);
   /** @param {number} value */

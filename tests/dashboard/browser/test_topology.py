@@ -15,8 +15,8 @@ def test_the_graph_names_root_aggregator_and_lost_peer(still, open_page):
     expect(graph.locator(".peer.role-aggregator")).to_have_text("peer-3aggregatorBern")
     expect(graph.locator(".peer.state-lost")).to_have_text("peer-5lostUtrecht")
     expect(graph.locator(".seat.root")).to_have_text("peer-6root")
-    expect(graph.locator(".boxes")).to_contain_text("Cluster 2")
-    expect(graph.locator(".boxes")).to_contain_text("1 gone")
+    expect(graph.locator(".titles")).to_contain_text("Cluster 2")
+    expect(graph.locator(".titles")).to_contain_text("1 gone")
     expect(page.locator("#topology-summary")).to_contain_text("2 clusters · 2 tiers · root peer-6")
 
 
@@ -90,7 +90,7 @@ def test_a_hundred_peers_are_summed_up_by_cluster(still, open_page):
     expect(rows(page)).to_have_count(100)
     expect(figure(page, "Who is here")).to_contain_text("99 of 100")
     expect(page.locator("#graph .box")).to_have_count(10)
-    expect(page.locator("#graph .boxes")).to_contain_text("C10 · 10✕1")
+    expect(page.locator("#graph .titles")).to_contain_text("C10 · 10✕1")
     expect(page.locator("#topology-summary")).to_contain_text("a chosen peer's are shown")
     expect(page.locator("#curves-legend")).to_contain_text("100 peers: ")
     assert drawn(page)["links"] == 0
