@@ -26,7 +26,6 @@ from swarm.core.ids import Digest, PeerId
 from swarm.core.machine import Event
 from swarm.core.session import SessionSpec
 from swarm.federation.effects import LearnerReady, LeaveRequested, Started
-from swarm.federation.entries import Introduction
 from swarm.federation.federation import Federation
 from swarm.federation.messages import STATUS_TEXT_MAX, Contribution, Status
 from swarm.federation.signed_records import GlobalModel
@@ -164,7 +163,7 @@ class Peer:
             lambda digest: identity.sign(signing_bytes(digest)),
             self.settings.operators,
             held=self.settings.hold and spec.starter == identity.peer_id,
-            introduction=Introduction(self.settings.name, self.settings.site),
+            introduction=self.settings.introduction,
         )
         return Driver(machine, network, store, state, self.board)
 

@@ -11,6 +11,7 @@ from typing import Any
 from swarm.core.errors import ConfigurationError
 from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec
+from swarm.federation.entries import Introduction
 from swarm.federation.signed_records import check_site
 from swarm.network.addresses import BootstrapAddress
 
@@ -58,6 +59,11 @@ class PeerSettings:
     """Whose commands this peer obeys; nobody's by default."""
     hold: bool = False
     """As the starter: wait for an operator to start the session."""
+
+    @property
+    def introduction(self) -> Introduction:
+        """What the peer tells of itself."""
+        return Introduction(self.name, self.site)
 
     def __post_init__(self) -> None:
         if self.hold and not self.operators:
