@@ -56,7 +56,7 @@ class Connections:
 
     def others(self, known: Collection[PeerId]) -> Iterator[tuple[PeerId, int]]:
         """Those that peers are connected with and that are not known, and with how many."""
-        return ((peer, n) for peer, n in self._named.items() if n > 0 and peer not in known)
+        return ((peer, n) for peer, n in self._named.items() if peer not in known)
 
     def _retell(self, peer: PeerId, told: tuple[PeerId, ...]) -> list[Pair]:
         before, now = set(self._told.get(peer, ())), set(told)
@@ -67,10 +67,13 @@ class Connections:
         return [_pair(peer, other) for other in before ^ now]
 
     def _count(self, peer: PeerId, other: PeerId, change: int) -> None:
-        for counts, key in ((self._tellers, _pair(peer, other)), (self._named, other)):
-            counts[key] += change  # type: ignore[index]  # each with its own kind of key
-            if not counts[key]:  # type: ignore[index]
-                del counts[key]  # type: ignore[arg-type]
+        pair = _pair(peer, other)
+        self._tellers[pair] += change
+        if not self._tellers[pair]:
+            del self._tellers[pair]
+        self._named[other] += change
+        if not self._named[other]:
+            del self._named[other]
 
     def _is_seen(self, pair: Pair) -> bool:
         return pair[0] in self._told and pair[1] in self._told

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from waiting import wait_for
 
 from benchmarks.swarm_processes import SwarmProcesses
@@ -25,6 +25,7 @@ START_S = 240.0  # six TensorFlow imports at once on two busy cores
 RUN_S = 120.0
 LOST_SHOWN_WITHIN_S = 6.0
 KILLED = 5
+REMOVED = 4
 
 
 @dataclass
@@ -63,7 +64,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedRun]:
     operator = load_or_create_identity(key).peer_id
     session = ["--dataset", "digits", "--model", "cnn", "--rounds", "500", "--min-peers", "6"]
     session += ["--local-epochs", "4", "--batch-size", "16"]
-    with SwarmProcesses(6, session, ["--operator", operator]) as processes:
+    with SwarmProcesses(6, session, ["--operator", operator, "--hold"]) as processes:
         watched = WatchedRun(processes, key)
         try:
             watched.watch(0)
@@ -77,6 +78,35 @@ Open = Callable[..., Page]
 
 def peers(page: Page, name: str):
     return page.locator("#peers tbody tr").filter(has_text=name)
+
+
+def sign_in(page: Page, run: WatchedRun) -> Locator:
+    """Open the operator's sheet with the token that the dashboard printed."""
+    expect(page.locator("#title")).to_contain_text("Live")
+    page.get_by_role("button", name="Operator", exact=True).click()
+    sheet = page.get_by_role("dialog", name="Operator")
+    sheet.get_by_label("Token").fill(run.token)
+    sheet.get_by_role("button", name="Sign in").click()
+    expect(sheet.get_by_role("button", name="Sign out")).to_be_visible()
+    return sheet
+
+
+def test_a_session_that_is_held_begins_when_an_operator_starts_it(
+    run: WatchedRun, open_page: Open
+) -> None:
+    page = open_page(run.address)
+    expect(page.locator("#peers tbody tr")).to_have_count(6, timeout=1000 * START_S)
+    waits = "All set: waits for an operator to start it"
+    expect(page.locator(".figure.round")).to_contain_text(waits, timeout=1000 * START_S)
+    assert page.evaluate("swarm.store.snapshot.head") is None
+    sheet = sign_in(page, run)
+    expect(sheet).to_contain_text("The peers report held")
+
+    sheet.get_by_role("button", name="Start", exact=True).click()
+
+    expect(sheet.locator(".command.confirmed")).to_contain_text("start", timeout=1000 * RUN_S)
+    expect(sheet).to_contain_text("The peers report running", timeout=1000 * RUN_S)
+    wait_for(page, "swarm.store.snapshot.head !== null", START_S)
 
 
 def test_one_look_answers_how_it_goes_and_who_is_here(run: WatchedRun, open_page: Open) -> None:
@@ -150,20 +180,17 @@ def test_an_operator_pauses_and_the_swarm_says_when_it_has(
     run: WatchedRun, open_page: Open
 ) -> None:
     page = open_page(run.address)
-    expect(page.locator("#title")).to_contain_text("Live")
-    page.get_by_role("button", name="Operator", exact=True).click()
-    sheet = page.get_by_role("dialog", name="Operator")
-    sheet.get_by_label("Token").fill(run.token)
-    sheet.get_by_role("button", name="Sign in").click()
+    sheet = sign_in(page, run)
 
     sheet.get_by_role("button", name="Pause").click()
-    confirmed = sheet.locator(".command.confirmed")
-    expect(confirmed).to_contain_text("by 6 peers", timeout=1000 * RUN_S)
+    paused = sheet.locator(".command.confirmed").filter(has_text="pause")
+    expect(paused).to_contain_text("by 6 peers", timeout=1000 * RUN_S)
     expect(sheet).to_contain_text("The peers report paused")
     expect(page.locator(".figure.round")).to_contain_text("Paused by an operator")
 
     sheet.get_by_role("button", name="Resume").click()
-    expect(confirmed).to_have_count(2, timeout=1000 * RUN_S)
+    resumed = sheet.locator(".command.confirmed").filter(has_text="resume")
+    expect(resumed).to_contain_text("by 6 peers", timeout=1000 * RUN_S)
     expect(sheet).to_contain_text("The peers report running")
     round_now = page.evaluate("swarm.store.snapshot.round")
     wait_for(page, f"swarm.store.snapshot.round > {round_now}", RUN_S)
@@ -204,9 +231,15 @@ def test_a_dashboard_started_anew_shows_the_whole_run(run: WatchedRun, open_page
     wait_for(page, "swarm.store.snapshot?.history.complete === true", RUN_S)
     wait_for(page, "swarm.store.snapshot.curves.global.length >= 5", RUN_S)
     assert page.evaluate("swarm.store.snapshot.curves.global")[:5] == before
-    # Its name died with it: the ledgers know a peer that is gone by its id.
-    lost = page.locator("#alerts li").filter(has_text="lost").filter(has_text=run.ids[KILLED][-6:])
-    expect(lost.first).to_be_visible(timeout=1000 * RUN_S)
+    lost = page.locator("#alerts li").filter(has_text="peer-6 was lost").first
+    expect(lost).to_be_visible(timeout=1000 * RUN_S)
+    expect(page.locator("#curves-legend li").filter(has_text="peer-6")).to_be_visible()
+    lost.get_by_role("button", name="peer-6").click()
+    panel = page.get_by_role("complementary", name="peer-6")
+    expect(panel).to_contain_text("It was gone before this dashboard started")
+    given = panel.get_by_role("region", name="Contributions by round").locator("tbody tr")
+    timed = given.filter(has_text=re.compile(r"\d\.\d s"))
+    expect(timed.first).to_be_visible(timeout=1000 * RUN_S)
 
 
 def test_the_slider_goes_back_to_the_round_before_the_death(
@@ -220,10 +253,96 @@ def test_the_slider_goes_back_to_the_round_before_the_death(
     expect(page.locator("#replay")).to_contain_text("Round 1")
     expect(page.locator("#graph .peer")).to_have_count(6, timeout=1000 * RUN_S)
     expect(page.locator("#graph .peer.state-alive")).to_have_count(6)
+    expect(page.locator("#graph .peer .name")).to_have_text([f"peer-{k}" for k in range(1, 7)])
     expect(page.locator("#graph .seat")).to_have_count(3)
-    expect(page.locator("#alerts li").filter(has_text=run.ids[KILLED][-6:])).to_have_count(0)
+    expect(page.locator("#alerts li").filter(has_text="peer-6")).to_have_count(0)
     assert page.evaluate("Math.max(...swarm.curves.plots[0].data[0])") == 1
     point = page.evaluate("swarm.store.snapshot.curves.global.find((p) => p.round === 1)")
     expect(page.locator(".figure.accuracy .value")).to_have_text(
         f"{100 * point['accuracy']:.1f} %"
     )
+
+
+def test_a_fall_of_the_accuracy_is_an_alert_from_the_threshold_on_that_an_operator_sets(
+    run: WatchedRun, open_page: Open
+) -> None:
+    page = open_page(run.address)
+    sheet = sign_in(page, run)
+    threshold = sheet.get_by_label("Alert when the accuracy falls by over")
+    falls = page.locator("#alerts li").filter(has_text="accuracy fell from")
+
+    threshold.fill("100")
+    sheet.get_by_role("button", name="Set").click()
+    expect(sheet).to_contain_text("The peers report 100.0 %", timeout=1000 * RUN_S)
+    wait_for(page, f"{FALLS}.length === 0", RUN_S)
+
+    threshold.fill("0.1")
+    sheet.get_by_role("button", name="Set").click()
+    expect(sheet).to_contain_text("The peers report 0.1 %", timeout=1000 * RUN_S)
+    wait_for(page, f"{FALLS}.length > 0", RUN_S)  # a tenth of a point is less than one example
+    expect(sheet.locator(".command.confirmed").filter(has_text="threshold")).to_have_count(2)
+    sheet.get_by_role("button", name="Close").click()
+    expect(falls.first).to_be_visible()
+    expect(falls.first.get_by_role("button", name=re.compile(r"Round \d+"))).to_be_visible()
+
+
+FALLS = "swarm.store.snapshot.alerts.filter((alert) => alert.kind === 'drop')"
+
+
+def test_a_peer_that_an_operator_removes_leaves_and_the_others_go_on(
+    run: WatchedRun, open_page: Open
+) -> None:
+    page = open_page(run.address)
+    sign_in(page, run).get_by_role("button", name="Close").click()
+    name = f"peer-{REMOVED + 1}"
+    peers(page, name).get_by_role("button").click()
+    panel = page.get_by_role("complementary", name=name)
+
+    panel.get_by_role("button", name="Remove this peer").click()
+    panel.get_by_role("button", name="Really: remove this peer?").click()
+
+    assert run.swarm.peers[REMOVED].process.wait(RUN_S) == 0
+    expect(panel.get_by_role("button", name="Readmit this peer")).to_be_visible(
+        timeout=1000 * RUN_S
+    )
+    expect(peers(page, name)).to_contain_text("removed")
+    expect(page.locator("#graph .peer.state-removed .name")).to_have_text(name)
+    alert = page.locator("#alerts li").filter(has_text="removed").filter(has_text=name)
+    expect(alert.first).to_be_visible(timeout=1000 * RUN_S)
+    head = "swarm.store.snapshot.head.round"
+    wait_for(page, f"{head} >= {page.evaluate(head)} + 2", RUN_S)
+    assert run.ids[REMOVED] not in page.evaluate(IN_CLUSTERS)
+
+
+IN_CLUSTERS = "swarm.store.snapshot.clusters.flatMap((cluster) => cluster.members)"
+
+
+def test_an_operator_stops_the_run_and_all_peers_keep_one_last_model(
+    run: WatchedRun, open_page: Open
+) -> None:
+    page = open_page(run.address)
+    sheet = sign_in(page, run)
+
+    sheet.get_by_role("button", name="Stop", exact=True).click()
+    sheet.get_by_role("button", name="Really: stop?").click()
+
+    expect(sheet).to_contain_text("The peers report stopped", timeout=1000 * RUN_S)
+    stopped = sheet.locator(".command.confirmed").filter(has_text="stop")
+    expect(stopped).to_contain_text("by 3 peers", timeout=1000 * RUN_S)
+    sheet.get_by_role("button", name="Close").click()
+    expect(page.locator(".figure.round")).to_contain_text("Stopped by an operator")
+    wait_for(page, "swarm.store.snapshot.finished", RUN_S)
+    deadline_s = time.monotonic() + RUN_S
+    while kept_heads(run) != {page.evaluate("swarm.store.snapshot.head.digest")}:
+        assert time.monotonic() < deadline_s, kept_heads(run)
+        page.wait_for_timeout(200)
+    assert {page.evaluate("swarm.store.snapshot.round")} == {report_round(run)}
+
+
+def kept_heads(run: WatchedRun) -> set[str]:
+    """What the peers that are left report in their own files."""
+    return {report["head_digest"] for report in run.swarm.reports()[1:REMOVED]}
+
+
+def report_round(run: WatchedRun) -> int:
+    return int(run.swarm.reports()[1]["round"])
