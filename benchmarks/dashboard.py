@@ -6,7 +6,9 @@ TaskDuration), over the time that passed, while a made-up run of 6 and of 500 pe
 snapshot that differs every 100 ms. The delay of updates is measured at socket clients, from the
 moment the server's source changed, which the snapshot carries, to the moment a client has the
 update; one process holds all clients, another the server. The observer's loop is measured inside
-a real dashboard of a real swarm: how late trio wakes up.
+a real dashboard of a real swarm: how late trio wakes up, and how long its own tasks computed
+between two wake-ups; the rest is waiting for a core that peers train on. What pictures of a large
+swarm cost that loop is measured with simulated peers that a real observing machine hears.
 """
 
 import argparse
@@ -18,11 +20,20 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+from benchmarks.simulated_swarm import WatchedSimulation
+from dashboard.changes import json_safe, update_between
+from dashboard.snapshot import Snapshot
+from swarm.core.session import SessionSpec
+from swarm.simulation.faults import FaultPlan
+from swarm.simulation.simulator import Simulator
 
 SERVER = Path(__file__).parent.parent / "tests" / "dashboard" / "serve_fake.py"
 MADE_UP = (str(SERVER), "--port", "0", "--updates-per-s", "10", "--begin", "62")
 """A run that never happened, played from its seventh round on."""
+SETTLED_S = 40.0
+"""Virtual seconds after which many simulated peers are in their sixth round."""
 TARGETS = {
     "main_thread_share_6": 0.2,
     "main_thread_share_500": 0.35,
@@ -37,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=15.0, help="of each measurement")
     parser.add_argument("--clients", type=int, default=100)
-    parser.add_argument("--only", choices=["browser", "clients", "observer"])
+    parser.add_argument("--only", choices=["browser", "clients", "observer", "pictures"])
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     results: dict[str, float] = {}
@@ -50,6 +61,8 @@ def main() -> None:
         results |= update_delays(options.clients, options.seconds)
     if options.only in {None, "observer"}:
         results |= observer_lag(options.seconds)
+    if options.only in {None, "pictures"}:
+        results |= picture_costs(500)
     for name, value in results.items():
         target = f"  (target: at most {TARGETS[name]})" if name in TARGETS else ""
         print(f"{name:28} {value:10.3f}{target}")
@@ -178,7 +191,41 @@ def observer_lag(seconds: float) -> dict[str, float]:
         "observer_loop_p50_ms": lags["loop_lag_p50_ms"],
         "observer_loop_p99_ms": lags["loop_lag_p99_ms"],
         "observer_loop_max_ms": lags["loop_lag_max_ms"],
+        "observer_loop_busy_p99_ms": lags["loop_busy_p99_ms"],
+        "observer_loop_busy_max_ms": lags["loop_busy_max_ms"],
     }
+
+
+def picture_costs(num_peers: int) -> dict[str, float]:
+    """What a dashboard of many peers computes for each picture, and how much of it is sent.
+
+    Over ten seconds of a simulated run at ten pictures a second, as the observer paints them.
+    """
+    spec = SessionSpec(rounds=200, cluster_size=10, min_peers=2, deadline_first_s=30.0)
+    swarm = WatchedSimulation(Simulator(spec, num_peers, FaultPlan(), seed=1))
+    watcher = swarm.watch()
+    swarm.run(SETTLED_S)
+    before = watcher.paint() | {"version": 0}
+    painting_ms, telling_ms, sizes_kb = [], [], []
+    for number in range(1, 101):
+        swarm.run(SETTLED_S + number / 10)
+        began_s = time.thread_time()
+        after = watcher.paint() | {"version": number}
+        painted_s = time.thread_time()
+        text = json.dumps(json_safe(update_between(cast(Snapshot, before), cast(Snapshot, after))))
+        painting_ms.append(1000 * (painted_s - began_s))
+        telling_ms.append(1000 * (time.thread_time() - painted_s))
+        sizes_kb.append(len(text) / 1000)
+        before = after
+    results = {"pictured_peers": float(num_peers)}
+    for name, values in (
+        ("picture_ms", painting_ms),
+        ("update_ms", telling_ms),
+        ("update_kb", sizes_kb),
+    ):
+        cut = statistics.quantiles(values, n=100)
+        results |= {f"{name}_p50": cut[49], f"{name}_p99": cut[98]}
+    return results
 
 
 class Server:

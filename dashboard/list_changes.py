@@ -29,22 +29,30 @@ def list_change(
     >>> list_change([{"id": 1}, {"id": 2, "x": 3}], [{"id": 2, "x": 4}], lambda item: item["id"])
     {'gone': [0], 'new': [], 'changed': [(0, {'x': 4})]}
     """
-    before = {key(item): item for item in old}
-    after = {key(item): item for item in new}
-    if len(before) < len(old) or len(after) < len(new):
+    # What is the same object in both lists needs no key: of ten thousand links a few change.
+    held, kept = set(map(id, old)), set(map(id, new))
+    come = {key(item) for item in new if id(item) not in held}
+    went = {key(item) for item in old if id(item) not in kept}
+    gone = [p for p, item in enumerate(old) if id(item) not in kept and key(item) not in come]
+    added = [p for p, item in enumerate(new) if id(item) not in held and key(item) not in went]
+    stay, places = _places_without(old, gone), _places_without(new, added)
+    if len(stay) != len(places):
         return None
-    gone = [place for place, name in enumerate(before) if name not in after]
-    added = [
-        (place, item) for place, (name, item) in enumerate(after.items()) if name not in before
-    ]
-    stay = [name for name in before if name in after]
-    if stay != [name for name in after if name in before]:
-        return None
-    changed = []
-    for place, (name, item) in enumerate(after.items()):
-        held = before.get(name, item)
-        if held is not item and held != item:
-            if held.keys() != item.keys():
-                return None
-            changed.append((place, {k: v for k, v in item.items() if held.get(k) != v}))
-    return ListChange(gone=gone, new=added, changed=changed)
+    changed: list[tuple[int, dict[str, Any]]] = []
+    for was, place in zip(stay, places, strict=True):
+        earlier, later = old[was], new[place]
+        if earlier is later:
+            continue
+        if key(earlier) != key(later) or earlier.keys() != later.keys():
+            return None
+        if earlier != later:
+            differs = {name: value for name, value in later.items() if earlier[name] != value}
+            changed.append((place, differs))
+    return ListChange(gone=gone, new=[(place, new[place]) for place in added], changed=changed)
+
+
+def _places_without(items: Sequence[Item], out: Sequence[int]) -> Sequence[int]:
+    if not out:
+        return range(len(items))
+    left_out = set(out)
+    return [place for place in range(len(items)) if place not in left_out]
