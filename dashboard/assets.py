@@ -38,7 +38,7 @@ IMPORT_MAP = json.dumps(
 MODULES = sorted(
     file.name
     for file in (Path(__file__).parent / "static" / "js").glob("*.js")
-    if file.name not in {"app.js", "signin.js", "theme-early.js", "types.js"}
+    if file.name not in {"app.js", "signin.js", "retry-early.js", "theme-early.js", "types.js"}
 )
 """The page's own modules, so that a browser asks for all at once instead of one after another."""
 

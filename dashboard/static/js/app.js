@@ -193,6 +193,11 @@ topology.onHover((peer, { x, y }) => {
 });
 
 place("plain").remove();
+try {
+  sessionStorage.removeItem("swarm-retries"); // of retry-early.js: the page is complete
+} catch {
+  // Storage may be forbidden; nothing was counted then.
+}
 render(html`<${Legend} />`, place("legend"));
 render(
   html`<a href="/api/v1/snapshot">All numbers as JSON</a><span>Everybody may watch; commands need the operator's token.</span>`,

@@ -139,3 +139,35 @@ def test_names_from_other_peers_cannot_become_markup(serve, open_page):
     expect(page.locator("#spoken")).to_contain_text("<b id=planted>bold</b>")
     expect(rows(page).filter(has_text="<img src=x onerror=alert(1)>")).to_have_count(1)
     expect(page.locator("#planted")).to_have_count(0)
+
+
+def test_a_page_whose_scripts_did_not_arrive_is_loaded_again(still, chromium):
+    page = chromium.new_page()
+    refused = []
+
+    def once(route):
+        if refused:
+            route.continue_()
+        else:
+            refused.append(route.request.url)
+            route.abort("connectionreset")
+
+    page.route("**/static/js/peers.js", once)
+    page.goto(still(*SIX).url)
+
+    live(page)
+    assert len(refused) == 1
+    assert page.evaluate("sessionStorage.getItem('swarm-retries')") is None
+    page.close()
+
+
+def test_if_scripts_never_arrive_the_numbers_are_shown_without_them(still, chromium):
+    page = chromium.new_page()
+    page.route("**/static/js/peers.js", lambda route: route.abort("connectionreset"))
+
+    page.goto(still(*SIX).url)
+
+    expect(page.locator("#plain")).to_be_visible()
+    expect(page.locator("#plain")).to_contain_text("51.4 % after round 4")
+    expect(page.locator("#view")).to_be_hidden()
+    page.close()
