@@ -12,12 +12,21 @@ export function presentPeers(snapshot) {
 }
 
 /**
+ * Whether the run is over, though not all of its rounds were made.
+ * @param {Snapshot} snapshot
+ */
+export function isStoppedEarly({ finished, session, head }) {
+  return finished && session !== null && (head?.round ?? 0) < session.rounds;
+}
+
+/**
  * @param {Snapshot | null} snapshot
  * @returns {string}
  */
 export function activity(snapshot) {
   if (snapshot === null) return "Waiting for the dashboard's first report";
   const { session, observer } = snapshot;
+  if (isStoppedEarly(snapshot)) return `Stopped by an operator after ${plural(snapshot.head?.round ?? 0, "round")}`;
   if (snapshot.finished && session) return `Finished after ${plural(session.rounds, "round")}`;
   if (session === null && snapshot.studies.length > 0) {
     return "No training session here: see the Search tab";

@@ -1,7 +1,7 @@
 // The figures on top: is it going well, and who is here.
 // @ts-check
 
-import { activity } from "./activity.js";
+import { activity, isStoppedEarly } from "./activity.js";
 import { UNKNOWN, decimals, duration, percent, plural } from "./format.js";
 import { html } from "./html.js";
 import { STATES, isPresent } from "./peer.js";
@@ -130,6 +130,7 @@ function change(points, metric, snapshot) {
  * @param {number} rounds
  */
 function doneShare(snapshot, rounds) {
+  if (isStoppedEarly(snapshot)) return (snapshot.head?.round ?? 0) / rounds;
   if (snapshot.finished) return 1;
   if (snapshot.phase === "replay") return snapshot.round / rounds;
   return (Math.max(0, snapshot.round - 1) + 0.95 * shareOfRound(snapshot)) / rounds;
@@ -152,6 +153,7 @@ function timeLeft(store) {
   const snapshot = store.shown;
   const session = snapshot?.session;
   if (!snapshot || !session || store.replaying) return UNKNOWN;
+  if (isStoppedEarly(snapshot)) return "stopped";
   if (snapshot.finished) return "done";
   const { run_state } = snapshot.operator;
   if (run_state !== "running") return run_state;

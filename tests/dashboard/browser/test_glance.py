@@ -3,6 +3,7 @@
 import copy
 
 import pytest
+from fake_run import FakeRun
 from fake_source import gathering, nothing_yet
 from on_page import SIX, figure, live
 from playwright.sync_api import expect
@@ -25,6 +26,21 @@ def test_the_run_is_seen_at_a_glance(still, open_page):
     for words in ("5 live", "0 suspect", "1 lost", "0 quarantined", "1 observer"):
         expect(who).to_contain_text(words)
     expect(page).to_have_title("51.4 % · round 5 of 12 · Swarm")
+
+
+def test_a_run_that_was_stopped_is_not_called_finished(serve, open_page):
+    served = serve("--piped")
+    snapshot = FakeRun(6).at(46.8)
+    operator = snapshot["operator"] | {"run_state": "stopped"}
+    served.show(snapshot | {"finished": True, "phase": "finished", "operator": operator})
+
+    page = live(open_page(served.url))
+
+    expect(figure(page, "Round")).to_contain_text("Stopped by an operator after 4 rounds")
+    assert page.evaluate(
+        "document.querySelector('.figure.round progress').value"
+    ) == pytest.approx(4 / 12)
+    expect(figure(page, "Time left")).to_contain_text("stopped")
 
 
 def test_a_stand_in_is_announced_loudly(still, open_page):
