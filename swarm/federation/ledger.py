@@ -14,6 +14,8 @@ OWN_PER_ROUND_MAX = 16
 """Own entries in one round: a flood of bad messages is told once, not a thousand times."""
 TOLD_TIMES = 2
 """Pubsub loses messages, so an entry is told in so many pages; facts anew in each cluster."""
+FACTS_EVERY_TELLS = 10
+"""So often facts are told again: who was not in the cluster yet, or heard nothing, hears them."""
 KINDS = frozenset(
     {
         "lost", "left", "takeover", "rejected", "quarantined", "partition", "skipped", "disk",
@@ -55,6 +57,7 @@ class Ledger:
         self._facts: dict[tuple[PeerId, str], int] = {}
         """The sequence of the newest, by author and kind."""
         self._told_to = ""
+        self._num_tells = 0
         self._unsaved = False
 
     @property
@@ -141,9 +144,10 @@ class Ledger:
         """What is new here, for the cluster; None if nothing is.
 
         Args:
-            cluster: Names who will hear it: another one is told this peer's facts again.
+            cluster: Names who will hear it. Another one is told this peer's facts at once.
         """
-        if cluster != self._told_to:
+        self._num_tells += 1
+        if cluster != self._told_to or self._num_tells % FACTS_EVERY_TELLS == 0:
             self._told_to = cluster
             mine = [(a, sequence) for (a, _), sequence in self._facts.items() if a == self._me]
             self._to_tell |= dict.fromkeys(mine, TOLD_TIMES)

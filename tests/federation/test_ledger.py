@@ -8,6 +8,7 @@ from swarm.federation.entries import PAGE_MAX, TEXT_MAX, LedgerEntry, LedgerPage
 from swarm.federation.ledger import (
     ENTRIES_MAX,
     ENTRIES_PER_AUTHOR_MAX,
+    FACTS_EVERY_TELLS,
     OWN_PER_ROUND_MAX,
     TOLD_TIMES,
     Ledger,
@@ -173,6 +174,20 @@ def test_what_a_peer_is_called_is_an_entry_that_each_new_cluster_is_told() -> No
     page = LedgerPage(SESSION, ME, mine.entries, None)
     assert [mine.tell("home") for _ in range(TOLD_TIMES + 1)] == [page] * TOLD_TIMES + [None]
     assert [mine.tell("other") for _ in range(TOLD_TIMES + 1)] == [page] * TOLD_TIMES + [None]
+
+
+def test_facts_are_told_again_for_fellows_that_were_not_there_yet() -> None:
+    mine = ledger()
+    mine.introduce({"name": "anna"}, 1.0)
+
+    pages = [mine.tell("home") for _ in range(2 * FACTS_EVERY_TELLS)]
+
+    heard = ledger()
+    for page in pages[TOLD_TIMES:]:
+        if page is not None:
+            heard.hear(page, {ME})
+    assert [e.text for e in heard.entries] == ["anna"]
+    assert sum(page is not None for page in pages) <= 3 * TOLD_TIMES
 
 
 def test_a_later_life_says_nothing_new_unless_it_is_called_otherwise() -> None:

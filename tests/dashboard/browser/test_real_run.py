@@ -338,13 +338,8 @@ def test_an_operator_stops_the_run_and_all_peers_keep_one_last_model(
     while kept_heads(run) != {page.evaluate("swarm.store.snapshot.head.digest")}:
         assert time.monotonic() < deadline_s, kept_heads(run)
         page.wait_for_timeout(200)
-    assert {page.evaluate("swarm.store.snapshot.round")} == {report_round(run)}
 
 
 def kept_heads(run: WatchedRun) -> set[str]:
     """What the peers that are left report in their own files."""
     return {report["head_digest"] for report in run.swarm.reports()[1:REMOVED]}
-
-
-def report_round(run: WatchedRun) -> int:
-    return int(run.swarm.reports()[1]["round"])
