@@ -1,27 +1,38 @@
 """`python -m benchmarks.configurations`: how a swarm does with more peers, other trees and data.
 
-Each configuration is a swarm of real processes on this machine that trains `lenet`; all peers
-share its cores, so more peers take longer for the same examples each. Examples are those of
-CIFAR-10, or of its stand-in where it cannot be had. The plot needs the extra `plots`.
+Each configuration is a swarm of real processes on this machine that trains `lenet`; every peer has
+so many images of its own, and all peers share the machine's cores: more peers see more images, and
+take longer. Time on the wall is also what else the machine does meanwhile; the peers' CPU seconds
+hardly are. Configurations come in a shuffled order, so that an hour's load is not taken for a
+property of swarms of one size. With --results they are kept as they come; started again, only what
+is missing is run, and of that no more than --at-most. Examples are those of CIFAR-10, or of its
+stand-in where it cannot be had. The plot needs the extra `plots`.
 """
 
 import argparse
 import itertools
 import json
+import random
 import statistics
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import psutil
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.configurations_plot import plot
 from benchmarks.rounds import times_of
-from benchmarks.swarm_processes import SwarmProcesses
+from benchmarks.swarm_processes import SwarmProcesses, now_s
 
 FIRST_ROUND = 2
 """Round 1 warms up."""
 START_WITHIN_S = 300.0
 ROUND_WITHIN_S = 60.0
+TEST_EXAMPLES = 2000
+"""Shared out among the peers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +42,9 @@ class Configuration:
     peers: int
     cluster_size: int
     partitioner: str
+
+    def __str__(self) -> str:
+        return f"{self.peers} peers in clusters of {self.cluster_size}, {self.partitioner}"
 
     @property
     def tiers(self) -> int:
@@ -50,46 +64,53 @@ class Result:
     tiers: int
     partitioner: str
     dataset: str
+    rounds: int
+    examples: int
+    """Of each peer."""
     round_median_s: float
+    round_longest_s: float
+    cpu_s_per_peer_and_round: float
+    """Of the peer's network process and its worker."""
     mb_sent_per_peer_and_round: float
+    """Weights and messages."""
+    mb_of_weights_per_peer_and_round: float
     accuracy: float
     """Of the last head, over the test shards of all peers."""
 
+    @property
+    def configuration(self) -> Configuration:
+        """What was run."""
+        return Configuration(self.peers, self.cluster_size, self.partitioner)
 
-CONFIGURATIONS = (
-    Configuration(2, 2, "iid"),
-    Configuration(2, 2, "dirichlet"),
-    Configuration(4, 2, "iid"),
-    Configuration(4, 4, "iid"),
-    Configuration(6, 2, "iid"),
-    Configuration(6, 3, "iid"),
-    Configuration(6, 3, "dirichlet"),
-    Configuration(6, 6, "iid"),
-    Configuration(6, 6, "dirichlet"),
-    Configuration(9, 3, "iid"),
-    Configuration(12, 3, "iid"),
-    Configuration(12, 3, "dirichlet"),
-    Configuration(12, 4, "iid"),
-    Configuration(12, 6, "iid"),
+
+TREES = ((2, 2), (4, 2), (4, 4), (6, 2), (6, 3), (6, 6), (9, 3), (12, 3), (12, 4), (12, 6))
+"""Peers and cluster size: one tier to three."""
+CONFIGURATIONS = tuple(
+    Configuration(peers, size, partitioner)
+    for peers, size in TREES
+    for partitioner in ("iid", "dirichlet")
 )
 
 
 def main() -> None:
     """Print a table, write a plot if asked for, and with --json one JSON object at the end."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--examples", type=int, default=500, help="of each peer")
     parser.add_argument("--dataset", default="cifar10")
     parser.add_argument("--data-dir", default=None, help="folder with cifar-10-batches-bin/")
-    parser.add_argument("--first", type=int, default=len(CONFIGURATIONS), help="only so many")
+    parser.add_argument("--peers-max", type=int, default=12, help="leave out what has more")
+    parser.add_argument("--at-most", type=int, default=None, help="run only so many now")
+    parser.add_argument("--seed", type=int, default=0, help="of the order")
+    parser.add_argument("--results", type=Path, default=None, help="JSON lines; see above")
     parser.add_argument("--plot", type=Path, default=None, help="write a .png or .svg here")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    results = []
-    for configuration in CONFIGURATIONS[: options.first]:
-        results.append(measure(configuration, options))
-        print(f"done: {results[-1]}", flush=True)
-    Console(width=110).print(table_of(results))
+    if options.rounds < FIRST_ROUND + 1:
+        parser.error(f"--rounds must be at least {FIRST_ROUND + 1}, got {options.rounds}")
+    chosen = [c for c in CONFIGURATIONS if c.peers <= options.peers_max]
+    results = measure_all(chosen, options)
+    Console(width=120).print(table_of(results))
     if options.plot is not None:
         plot(results, options.plot)
         print(f"plot: {options.plot}")
@@ -97,88 +118,133 @@ def main() -> None:
         print(json.dumps({"configurations": [asdict(result) for result in results]}))
 
 
+def measure_all(
+    configurations: Sequence[Configuration], options: argparse.Namespace
+) -> list[Result]:
+    """Run what was not run before, in a shuffled order; what there is in the order given."""
+    found = {result.configuration: result for result in read_results(options)}
+    missing = [c for c in configurations if c not in found]
+    random.Random(options.seed).shuffle(missing)  # noqa: S311 - an order, not a secret
+    for number, configuration in enumerate(missing[: options.at_most], 1):
+        print(f"{number}/{len(missing)}: {configuration}", flush=True)
+        begun_s = now_s()
+        result = measure(configuration, options)
+        found[configuration] = result
+        print(
+            f"  {result.round_median_s:.2f} s a round, accuracy {result.accuracy:.1%}; "
+            f"all of it took {now_s() - begun_s:.0f} s",
+            flush=True,
+        )
+        if options.results is not None:
+            with options.results.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(result)) + "\n")
+    return [found[c] for c in configurations if c in found]
+
+
+def read_results(options: argparse.Namespace) -> list[Result]:
+    """Results of an earlier start with the same sizes.
+
+    Raises:
+        SystemExit: They are of other sizes.
+    """
+    if options.results is None or not options.results.exists():
+        return []
+    lines = options.results.read_text(encoding="utf-8").splitlines()
+    results = [Result(**json.loads(line)) for line in lines]
+    for result in results:
+        if (result.rounds, result.examples) != (options.rounds, options.examples):
+            raise SystemExit(
+                f"{options.results} is of --rounds {result.rounds} --examples {result.examples}: "
+                "give these, or another --results"
+            )
+    return results
+
+
 def measure(configuration: Configuration, options: argparse.Namespace) -> Result:
     """Run one swarm to its end."""
+    num_peers, last = configuration.peers, options.rounds - 1
     session = {
         "model": "lenet",
         "dataset": options.dataset,
         "rounds": options.rounds,
-        "min-peers": configuration.peers,
+        "min-peers": num_peers,
         "cluster-size": configuration.cluster_size,
         "partitioner": configuration.partitioner,
         "examples-per-peer-max": options.examples,
-        "test-examples-per-peer-max": 1000 // configuration.peers,
+        "test-examples-per-peer-max": TEST_EXAMPLES // num_peers,
+        "batch-size": 25,
         "learning-rate": 0.02,
     }
     flags = [word for name, value in session.items() for word in (f"--{name}", str(value))]
     data = ["--data-dir", options.data_dir] if options.data_dir else []
-    with SwarmProcesses(configuration.peers, flags, [*data, "--exit-when-done"]) as swarm:
-        swarm.wait_ended(START_WITHIN_S + options.rounds * ROUND_WITHIN_S)
+    with SwarmProcesses(num_peers, flags, [*data, "--exit-when-done"]) as swarm:
+        wait_everywhere(swarm, 1, START_WITHIN_S)
+        before_s = cpu_seconds(swarm)
+        wait_everywhere(swarm, last, last * ROUND_WITHIN_S)
+        cpu_s = cpu_seconds(swarm) - before_s  # while all processes are there
+        swarm.wait_ended(2 * ROUND_WITHIN_S)
         lines, reports = swarm.lines, swarm.reports()
     adopted = [max(times_of(lines, "adopted", "round", r)) for r in range(options.rounds + 1)]
     gaps_s = [after - before for before, after in itertools.pairwise(adopted)][FIRST_ROUND - 1 :]
     shards = [(report["accuracy"], report["num_test_examples"]) for report in reports]
-    sent = sum(report["bytes_sent"] for report in reports)
+    sent, weights = (
+        sum(report[field] for report in reports) / 1e6 / num_peers / options.rounds
+        for field in ("bytes_sent", "blob_bytes_sent")
+    )
     dataset = next(line.fields["dataset"] for line in lines if line.event == "session")
     return Result(
-        configuration.peers,
-        configuration.cluster_size,
-        configuration.tiers,
-        configuration.partitioner,
-        dataset,
-        round(statistics.median(gaps_s), 2),
-        round(sent / 1e6 / configuration.peers / options.rounds, 3),
-        round(sum(a * n for a, n in shards) / sum(n for _, n in shards), 4),
+        peers=num_peers,
+        cluster_size=configuration.cluster_size,
+        tiers=configuration.tiers,
+        partitioner=configuration.partitioner,
+        dataset=dataset,
+        rounds=options.rounds,
+        examples=options.examples,
+        round_median_s=round(statistics.median(gaps_s), 2),
+        round_longest_s=round(max(gaps_s), 2),
+        cpu_s_per_peer_and_round=round(cpu_s / num_peers / (last - 1), 3),
+        mb_sent_per_peer_and_round=round(sent, 3),
+        mb_of_weights_per_peer_and_round=round(weights, 3),
+        accuracy=round(sum(a * n for a, n in shards) / sum(n for _, n in shards), 4),
     )
 
 
-def table_of(results: list[Result]) -> Table:
+def wait_everywhere(swarm: SwarmProcesses, number: int, timeout_s: float) -> None:
+    """Wait until every peer holds a head of this round or a later one."""
+
+    def reached() -> bool:
+        there = {
+            x.peer for x in swarm.lines if x.event == "adopted" and x.fields["round"] >= number
+        }
+        return len(there) == len(swarm.peers)
+
+    swarm.wait_until(reached, timeout_s, f"round {number} at every peer")
+
+
+def cpu_seconds(swarm: SwarmProcesses) -> float:
+    """What all peers and their workers have used so far."""
+    workers = [line.fields["worker_pid"] for line in swarm.lines if line.event == "ready"]
+    times = [psutil.Process(p).cpu_times() for p in (*swarm.pids(), *workers)]
+    return sum(t.user + t.system for t in times)
+
+
+def table_of(results: Sequence[Result]) -> Table:
     """A row for each configuration."""
-    table = Table(title=f"lenet on {results[0].dataset}")
-    names = ("peers", "cluster size", "tiers", "data", "s a round", "MB sent", "accuracy")
-    for name in names:
-        table.add_column(name, justify="left" if name == "data" else "right")
+    table = Table(box=box.MARKDOWN)
+    table.add_column("data")
+    names = ("peers", "cluster size", "tiers", "s a round", "longest", "CPU s", "MB sent")
+    for name in (*names, "of it weights", "accuracy"):
+        table.add_column(name, justify="right")
     for r in results:
-        numbers = (f"{r.round_median_s:.2f}", f"{r.mb_sent_per_peer_and_round:.2f}")
         table.add_row(
-            *(str(r.peers), str(r.cluster_size), str(r.tiers), r.partitioner, *numbers),
+            *(r.partitioner, str(r.peers), str(r.cluster_size), str(r.tiers)),
+            *(f"{r.round_median_s:.2f}", f"{r.round_longest_s:.2f}"),
+            f"{r.cpu_s_per_peer_and_round:.2f}",
+            f"{r.mb_sent_per_peer_and_round:.2f}",
+            f"{r.mb_of_weights_per_peer_and_round:.2f}",
             f"{r.accuracy:.1%}",
         )
     return table
-
-
-def plot(results: list[Result], path: Path) -> None:
-    """Three panels over the number of peers; a line for each cluster size and partitioner."""
-    import matplotlib as mpl  # noqa: PLC0415 - an extra that only plots need
-
-    mpl.use("Agg")
-    from matplotlib import pyplot  # noqa: PLC0415
-
-    panels = (
-        ("round_median_s", "seconds a round (median)"),
-        ("mb_sent_per_peer_and_round", "MB sent, a peer and round"),
-        ("accuracy", "test accuracy after the last round"),
-    )
-    figure, axes = pyplot.subplots(1, 3, figsize=(15, 4.5), layout="constrained")
-    series = sorted({(r.cluster_size, r.partitioner) for r in results})
-    for axis, (field, label) in zip(axes, panels, strict=True):
-        for number, (size, partitioner) in enumerate(series):
-            chosen = [r for r in results if (r.cluster_size, r.partitioner) == (size, partitioner)]
-            axis.plot(
-                [r.peers for r in chosen],
-                [getattr(r, field) for r in chosen],
-                marker="osD^v<>P"[number % 8],
-                linestyle="-" if partitioner == "iid" else "--",
-                label=f"clusters of {size}, {partitioner}",
-            )
-        axis.set_xlabel("peers")
-        axis.set_ylabel(label)
-        axis.set_ylim(bottom=0)
-        axis.set_xticks(sorted({r.peers for r in results}))
-        axis.grid(alpha=0.3)
-    axes[0].legend(fontsize="small")
-    figure.suptitle(f"lenet on {results[0].dataset}, all peers on one machine")
-    figure.savefig(path, dpi=110)
 
 
 if __name__ == "__main__":

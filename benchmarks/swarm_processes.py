@@ -153,6 +153,10 @@ class SwarmProcesses:
         """What each peer achieved."""
         return [json.loads(peer.report.read_text()) for peer in self.peers]
 
+    def pids(self) -> list[int]:
+        """The peers' processes; their workers are not among them."""
+        return [peer.process.pid for peer in self.peers]
+
     def kill(self, index: int) -> None:
         """SIGKILL a peer; its worker ends by itself."""
         self.peers[index].process.kill()
