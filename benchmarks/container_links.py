@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 QUEUE = 7
-HELPER = Path(__file__).parents[2] / "shared" / "tools" / "nfq_delay.py"
-"""Holds packets back in user space, where the kernel has no netem. Not part of this project."""
+HELPER = Path(__file__).with_name("packet_delay.py")
+"""Holds packets back in user space, where the kernel has no netem."""
 _helpers: dict[int, subprocess.Popen[str]] = {}
 
 
@@ -46,14 +46,12 @@ class Link:
         """Hold packets that arrive back for a while.
 
         Raises:
-            NoDelayError: Neither the kernel nor a helper can do that here.
+            NoDelayError: The kernel has neither netem nor queues for packets.
         """
         netem = ("netem", "delay", f"{delay_ms}ms", f"{jitter_ms}ms")
         try:
             _run("tc", "qdisc", "replace", "dev", self._outer_end(), "root", *netem)
         except RuntimeError:
-            if not HELPER.exists():
-                raise NoDelayError("no netem in this kernel, and no helper") from None
             self._delay_in_user_space(delay_ms, jitter_ms)
 
     def calm(self) -> None:
@@ -69,14 +67,21 @@ class Link:
             helper.communicate()
 
     def _delay_in_user_space(self, delay_ms: int, jitter_ms: int) -> None:
-        options = ("--queue", str(QUEUE), "--delay", str(delay_ms), "--jitter", str(jitter_ms))
-        command = [*self._enter(), sys.executable, str(HELPER), *options]
-        helper = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        _helpers[self._pid] = helper
+        held_back = (f"--delay-ms={delay_ms}", f"--jitter-ms={jitter_ms}")
+        command = [*self._enter(), sys.executable, str(HELPER), f"--queue={QUEUE}", *held_back]
+        helper = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         assert helper.stdout is not None
-        helper.stdout.readline()  # it says when it is ready
+        if helper.stdout.readline().strip() != "ready":
+            words = helper.communicate()[1].strip().splitlines()[-1:]
+            raise NoDelayError(f"no netem in this kernel, and no queue: {words}")
+        _helpers[self._pid] = helper
         rule = ("-A", "INPUT", "-i", "eth0", "-j", "NFQUEUE", "--queue-num", str(QUEUE))
-        self._inside("iptables", *rule, "--queue-bypass")
+        try:
+            self._inside("iptables", *rule, "--queue-bypass")
+        except RuntimeError as error:
+            raise NoDelayError(f"no netem in this kernel, and no NFQUEUE: {error}") from None
 
     def _outer_end(self) -> str:
         """The device on this machine that leads to the container."""
