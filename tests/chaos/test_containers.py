@@ -7,6 +7,7 @@ SWARM_CONTAINERS=required says that there must be one; `.ci/run` sees to that.
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import trio
@@ -15,8 +16,10 @@ from benchmarks.container_links import NoDelayError
 from benchmarks.container_swarm import DIGITS, ContainerSwarm
 from benchmarks.faults import READY_WITHIN_S
 from benchmarks.lineages import read_run
+from swarm.peer.launch.containers import Containers
 from swarm.peer.launch.engine import Engine, find_engine
 from swarm.peer.launch.image import build_image
+from swarm.peer.launch.programs import Program
 
 SIX = tuple(range(6))
 HEALED_WITHIN_S = 90.0
@@ -68,6 +71,41 @@ def swarm(started: ContainerSwarm) -> Iterator[ContainerSwarm]:
     run = read_run(started.state_dir(index) for index in SIX)
     assert run.rounds == list(range(len(run.rounds)))
     assert run.counted_twice == ()
+
+
+async def test_a_container_started_again_by_hand_is_followed_in_each_of_its_lives(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWARM_PROJECT", "swarm-lives")
+    container = "swarm-lives-teller"
+    program = Program("teller", "none", (), tmp_path)
+    heard, lines = trio.open_memory_channel[str](10)
+    label = "com.docker.compose.project=swarm-lives"
+    speak = ("sh", "-c", "echo here >&2; exec sleep 600")
+    await engine.run("create", "--name", container, "--label", label, "swarm", *speak)
+
+    try:
+        with trio.fail_after(60):
+            async with trio.open_nursery() as nursery:
+                running = await Containers(engine).start(
+                    nursery, program, heard.send_nowait, heard.send_nowait
+                )
+                said = [await lines.receive()]
+                await engine.run("kill", container)
+                codes = [await running.wait()]
+                await engine.run("start", container)
+                said.append(await lines.receive())
+                await engine.run("restart", "--time", "0", container)  # gone for a moment only
+                said.append(await lines.receive())
+                running.kill()
+                codes.append(await running.wait())
+                nursery.cancel_scope.cancel()
+    finally:
+        await engine.run("rm", "--force", container)
+
+    assert said == ["here", "here", "here"]
+    assert codes == [-9, -9]
+    assert program.log.read_text() == "here\n" * 3
 
 
 def go_on(swarm: ContainerSwarm, indices: tuple[int, ...], num_rounds: int) -> None:

@@ -130,3 +130,17 @@ def test_lines_with_missing_or_foreign_fields_do_no_harm() -> None:
         progress.take("peer-1", line(event, round="x", accuracy="y", percent=None, peer_id=3))
 
     assert progress.peers["peer-1"].accuracy is None
+
+
+def test_a_peer_that_somebody_starts_again_is_alive_again() -> None:
+    progress = Progress(NAMES, rounds=2)
+    progress.take_words("peer-1", "error: no space left")
+
+    progress.end("peer-1", -9)
+    without = [peer.name for peer in progress.alive]
+    said = progress.restart("peer-1")
+
+    assert without == ["peer-2"]
+    assert said == ["peer-1 was started again"]
+    assert [peer.name for peer in progress.alive] == NAMES
+    assert progress.peers["peer-1"].last_words == ""

@@ -6,6 +6,8 @@ dataset       has the data on disk before anything starts
 programs      the command lines of the peers and of the dashboard
 backend       Backend: where programs run; LocalProcesses is one
 containers    Containers is the other: docker/compose.yaml
+lives         when containers start and end, by whosever hand
+output        follows what a program writes, line by line
 engine        the Docker on this machine
 image         builds the image that containers run from
 choice        which of the two, and why

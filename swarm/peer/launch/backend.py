@@ -18,6 +18,7 @@ from swarm.learning.jobs import Progress
 from swarm.peer.fork_server import is_supported, new_socket_path
 from swarm.peer.launch.addresses import free_ports
 from swarm.peer.launch.dataset import have_dataset
+from swarm.peer.launch.output import OnLine, follow
 from swarm.peer.launch.programs import (
     Program,
     dashboard_program,
@@ -27,10 +28,6 @@ from swarm.peer.launch.programs import (
 from swarm.peer.launch.settings import LaunchSettings
 from swarm.peer.launch.summary import usage
 
-LINE_BYTES_MAX = 65_536
-"""A program that never ends its line must not fill our memory."""
-
-OnLine = Callable[[str], None]
 OnProgress = Callable[[Progress], None]
 Say = Callable[[str], None]
 
@@ -43,6 +40,10 @@ class Running(Protocol):
 
         Negative for the number of the signal that ended it.
         """
+        ...
+
+    async def wait_restarted(self) -> None:
+        """Once it has ended, wait until somebody else has started it again; maybe for ever."""
         ...
 
     def stop(self) -> None:
@@ -199,6 +200,9 @@ class _LocalProcess:
         await self._ended.wait()
         return self._process.returncode or 0
 
+    async def wait_restarted(self) -> None:
+        await trio.sleep_forever()  # a process has one life
+
     def stop(self) -> None:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
@@ -209,40 +213,15 @@ class _LocalProcess:
 
     async def live(self, program: Program, on_line: OnLine, on_output: OnLine) -> None:
         """Hand on its output until it ends."""
-        process = self._process
-        assert process.stdout is not None  # noqa: S101 - opened with pipes
-        assert process.stderr is not None  # noqa: S101
+        kill_children = self._kill_group  # who would hold the pipes open
         try:
-            with program.log.open("a", encoding="utf-8") as log:
-
-                def keep(line: str) -> None:
-                    log.write(line + "\n")
-                    log.flush()
-                    on_line(line)
-
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(read_lines, process.stderr, keep)
-                    nursery.start_soon(read_lines, process.stdout, on_output)
-                    await process.wait()
-                    self._kill_group()  # its children, who would hold the pipes open
+            await follow(
+                self._process, on_line, on_output, log=program.log, when_ended=kill_children
+            )
         finally:
             self._kill_group()
-            with trio.CancelScope(shield=True):
-                await process.wait()
             self._ended.set()
 
     def _kill_group(self) -> None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-
-
-async def read_lines(stream: trio.abc.ReceiveStream, on_line: OnLine) -> None:
-    """Hand on a stream line by line, until it ends."""
-    rest = b""
-    async for data in stream:
-        *lines, rest = (rest + data).split(b"\n")
-        rest = rest[-LINE_BYTES_MAX:]
-        for line in lines:
-            on_line(line.decode(errors="replace"))
-    if rest:
-        on_line(rest.decode(errors="replace"))

@@ -13,9 +13,11 @@ import trio
 from swarm.core.errors import ConfigurationError
 from swarm.learning.datasets import ResolvedDataset
 from swarm.learning.jobs import Progress
-from swarm.peer.launch.backend import Layout, OnLine, OnProgress, Running, Say, read_lines
+from swarm.peer.launch.backend import Layout, OnProgress, Running, Say
 from swarm.peer.launch.engine import Engine, run_command
-from swarm.peer.launch.image import SOURCES, build_image
+from swarm.peer.launch.image import SOURCES, build_image, image_name
+from swarm.peer.launch.lives import Lives
+from swarm.peer.launch.output import OnLine, follow
 from swarm.peer.launch.programs import Program
 from swarm.peer.launch.settings import LaunchSettings
 
@@ -25,8 +27,6 @@ PEERS_IN_FILE = 6
 TIDY_WITHIN_S = 30.0
 """Removing seven stopped containers takes two seconds."""
 GIVEN_MODEL = "/state/given-model.keras"
-_SIGNAL_BASE = 128
-"""A container's exit code for the signal that ended it is that much more than its number."""
 
 
 def project_name() -> str:
@@ -42,10 +42,11 @@ class Containers:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.project = project_name()
-        self._image = os.environ.get("SWARM_IMAGE", "swarm")
+        self._image = image_name()
         self._files = ["-f", str(COMPOSE_FILE)]
         self._env: dict[str, str] = {}
         self._model: Path | None = None
+        self._lives: Lives | None = None
 
     async def prepare(self, settings: LaunchSettings, say: Say) -> None:
         """Build the image, after making sure that no other run is in the way.
@@ -85,19 +86,14 @@ class Containers:
         words: list[str] = []
         command = ["run", "--rm", "-T", "--no-deps", "peer-1"]
         module = ["python", "-m", "swarm.peer.launch.dataset", name, "/data"]
-        async with trio.open_nursery() as nursery:
-            process = await trio.lowlevel.open_process(
-                self._compose(*command, *module),
-                stdout=PIPE,
-                stderr=PIPE,
-                env=os.environ | self._env,
-                start_new_session=True,
-            )
-            assert process.stdout is not None  # noqa: S101 - opened with pipes
-            assert process.stderr is not None  # noqa: S101
-            nursery.start_soon(read_lines, process.stderr, words.append)
-            await read_lines(process.stdout, take)
-            await process.wait()
+        process = await trio.lowlevel.open_process(
+            self._compose(*command, *module),
+            stdout=PIPE,
+            stderr=PIPE,
+            env=os.environ | self._env,
+            start_new_session=True,
+        )
+        await follow(process, words.append, take)
         if not result:
             raise ConfigurationError(words[-1].removeprefix("error: ") if words else "no data set")
         return result[0]
@@ -136,11 +132,14 @@ class Containers:
     async def start(
         self, nursery: trio.Nursery, program: Program, on_line: OnLine, on_output: OnLine
     ) -> Running:
-        """Start a container and follow its log."""
+        """Start a container and follow its log, and again whenever somebody starts it anew."""
+        if self._lives is None:
+            self._lives = Lives(self._engine, self.project)
+            nursery.start_soon(self._lives.run)
         program.folder.mkdir(parents=True, exist_ok=True)
         container = self._container(program.name)
         await self._engine.run("start", container)
-        running = _Container(self._engine, container, nursery)
+        running = _Container(self._engine, container, self._lives, nursery)
         nursery.start_soon(running.live, program, on_line, on_output)
         return running
 
@@ -216,16 +215,20 @@ def more_peers(names: Sequence[str], project: str) -> dict[str, Any]:
 
 
 class _Container:
-    def __init__(self, engine: Engine, name: str, nursery: trio.Nursery) -> None:
+    def __init__(self, engine: Engine, name: str, lives: Lives, nursery: trio.Nursery) -> None:
         self._engine = engine
         self._name = name
+        self._lives = lives
         self._nursery = nursery
-        self._ended = trio.Event()
+        self._ended, self._restarted = trio.Event(), trio.Event()
         self._code = 0
 
     async def wait(self) -> int:
         await self._ended.wait()
         return self._code
+
+    async def wait_restarted(self) -> None:
+        await self._restarted.wait()
 
     def stop(self) -> None:
         self._signal("INT")
@@ -234,45 +237,35 @@ class _Container:
         self._signal("KILL")
 
     async def live(self, program: Program, on_line: OnLine, on_output: OnLine) -> None:
-        """Hand on its output until it ends."""
+        """Hand on its output until it ends; then wait for its next life, and so on."""
+        since: list[str] = []
         try:
-            await self._follow(program, on_line, on_output)
-            code = (await self._engine.run("wait", self._name, check=False)).strip()
-            # No answer: the engine itself is gone, and its containers with it.
-            exit_code = int(code) if code.isdigit() else _SIGNAL_BASE + 9
-            is_signal = exit_code > _SIGNAL_BASE
-            self._code = _SIGNAL_BASE - exit_code if is_signal else exit_code
+            while True:
+                await self._follow(since, program, on_line, on_output)
+                end = await self._lives.wait_ended(self._name)
+                self._code = end.exit_code or 0
+                self._restarted = trio.Event()
+                self._ended.set()
+                await self._lives.wait_started(self._name)
+                since = ["--since", f"{end.at_ns // 10**9}.{end.at_ns % 10**9:09}"]
+                self._ended = trio.Event()
+                self._restarted.set()
         finally:
             with trio.CancelScope(shield=True), trio.move_on_after(TIDY_WITHIN_S):
                 if not self._ended.is_set():
                     await self._engine.run("kill", self._name, check=False)
             self._ended.set()
 
-    async def _follow(self, program: Program, on_line: OnLine, on_output: OnLine) -> None:
+    async def _follow(
+        self, since: list[str], program: Program, on_line: OnLine, on_output: OnLine
+    ) -> None:
         process = await trio.lowlevel.open_process(
-            [self._engine.docker, "logs", "--follow", self._name],
+            [self._engine.docker, "logs", "--follow", *since, self._name],
             stdout=PIPE,
             stderr=PIPE,
             start_new_session=True,
         )
-        assert process.stdout is not None  # noqa: S101 - opened with pipes
-        assert process.stderr is not None  # noqa: S101
-        try:
-            with program.log.open("a", encoding="utf-8") as log:
-
-                def keep(line: str) -> None:
-                    log.write(line + "\n")
-                    log.flush()
-                    on_line(line)
-
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(read_lines, process.stderr, keep)
-                    nursery.start_soon(read_lines, process.stdout, on_output)
-                    await process.wait()
-        finally:
-            process.kill()
-            with trio.CancelScope(shield=True):
-                await process.wait()
+        await follow(process, on_line, on_output, log=program.log)
 
     def _signal(self, name: str) -> None:
         if not self._ended.is_set():

@@ -223,23 +223,29 @@ class Launcher:
             self._display.say(text)
 
     async def _await_peer(self, name: str, running: Running) -> None:
-        code = await running.wait()
-        self._first_listens.set()  # or never: nobody should wait for it
-        self._someone_left.set()
-        told = self._progress.end(name, code)
-        if not self._stopping:
-            self._say(told)
-        is_mistake = code == EXIT_MISTAKE and self._progress.head_round is None
-        if is_mistake or not self._progress.alive:
-            self._over.set()  # the others were started with the same mistake
+        while True:
+            code = await running.wait()
+            self._first_listens.set()  # or never: nobody should wait for it
+            self._someone_left.set()
+            told = self._progress.end(name, code)
+            if not self._stopping:
+                self._say(told)
+            is_mistake = code == EXIT_MISTAKE and self._progress.head_round is None
+            if is_mistake or not self._progress.alive:
+                self._over.set()  # the others were started with the same mistake
+            await running.wait_restarted()
+            self._say(self._progress.restart(name))
 
     async def _await_dashboard(self, running: Running, words: list[str]) -> None:
-        code = await running.wait()
-        if not self._stopping:
-            reason = words[0].removeprefix("dashboard: ") if words else f"exit code {code}"
-            self._display.say(
-                f"the dashboard has ended ({reason}); the run goes on without it", loud=True
-            )
+        while True:
+            code = await running.wait()
+            if not self._stopping:
+                reason = words[0].removeprefix("dashboard: ") if words else f"exit code {code}"
+                self._display.say(
+                    f"the dashboard has ended ({reason}); the run goes on without it", loud=True
+                )
+            await running.wait_restarted()
+            self._display.say("the dashboard was started again")
 
     # -- the end
 

@@ -166,6 +166,12 @@ class Progress:
         told = [f"{name} has died ({how}){reason}" + (f"; {others}" if others else "")]
         return told + self._accuracies_complete()
 
+    def restart(self, name: str) -> list[str]:
+        """Take a further life of a peer that had ended."""
+        peer = self.peers[name]
+        peer.exit_code, peer.phase, peer.last_words = None, "starting", ""
+        return [f"{name} was started again"]
+
     # -- one event each
 
     def _listening(self, peer: PeerProgress, line: LogLine) -> list[str]:
