@@ -92,7 +92,8 @@ missing=$(find_missing)
 if [[ -n $missing ]]; then
     echo "Missing:"
     sed 's/:.*//; s/^/  /' <<<"$missing"
-    read -ra packages <<<"$(cut -d: -f2 <<<"$missing" | tr '\n' ' ')"
+    # Each once, in order.
+    read -ra packages <<<"$(cut -d: -f2 <<<"$missing" | tr ' ' '\n' | awk 'NF && !seen[$0]++' | tr '\n' ' ')"
     case $system in
     debian) install=(apt-get install -y --no-install-recommends "${packages[@]}") ;;
     fedora) install=(dnf install -y "${packages[@]}") ;;
