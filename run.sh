@@ -158,10 +158,38 @@ check() {
     step "fast tests" $bin/python -m pytest -q -m 'not slow and not network and not browser'
 }
 
+# Where CI has begun to start an engine (pre/engine.sh begin): take it, or say that there is none.
+take_engine() {
+    if [[ -z ${SWARM_ENGINE-} ]]; then return; fi
+    if pre/engine.sh await "$SWARM_ENGINE"; then
+        # shellcheck source=/dev/null
+        source "$SWARM_ENGINE/environment"
+        export SWARM_CONTAINERS=required
+    else
+        echo "CONTAINERS ARE IMPOSSIBLE HERE, for the reason above: peers meet bad networks in namespaces only"
+        export SWARM_CONTAINERS=impossible
+    fi
+}
+
+# The image takes minutes to build and is used last: it is built while linters and fast tests leave a core free.
+build_image() {
+    take_engine
+    if ! may_use_docker; then return; fi
+    exec nice .venv/bin/python -m swarm.peer.launch.image
+}
+
 everything() {
+    mkdir -p .cache
+    build_image >.cache/image.log 2>&1 &
+    local building=$!
+    # shellcheck disable=SC2064 # this very process
+    trap "kill $building 2>/dev/null || true" EXIT
     check
     step "tests with real processes" \
         .venv/bin/python -m pytest -v --durations=10 -m '(slow or network) and not browser and not containers'
+    step "the image for the containers" wait $building
+    cat .cache/image.log
+    take_engine >/dev/null
     step "tests with containers" .venv/bin/python -m pytest -v -rs --durations=10 -m containers
     step "tests in a real browser" .venv/bin/python -m pytest -v -m browser
 }

@@ -132,6 +132,12 @@ class ContainerSwarm(FaultySwarm):
         self.docker("kill", self.container(index))
         self.peers[index].process.wait()
 
+    def replace(self, index: int) -> None:
+        """Put a new container, with the old one's volume, in the place of a dead one."""
+        self.docker("rm", self.container(index))
+        self.compose("up", "--no-start", "--no-deps", f"peer-{index + 1}")
+        self.restart(index)
+
     def freeze(self, index: int) -> None:
         """Stop a container's processes in their tracks; its connections stay open."""
         self.docker("pause", self.container(index))

@@ -50,6 +50,7 @@ elif ((EUID != 0)); then
 else
     printf '\n==> Installing system packages: %s\n' "${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq
-    apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    # Not while engine.sh installs: apt-get update does not wait for another one.
+    flock /var/lock/swarm-apt apt-get update -qq
+    flock /var/lock/swarm-apt apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # Usage: pre/engine.sh start FOLDER   installs a Docker engine from Debian's packages, if there is none, and starts it
+#        pre/engine.sh begin FOLDER   ... does so in the background; FOLDER/start.log tells how it goes
+#        pre/engine.sh await FOLDER   waits for that, shows what it said, and fails if it failed
 #        pre/engine.sh stop FOLDER    stops it, and removes what it kept
 #
 # The engine keeps everything in FOLDER. What others need to reach it is in FOLDER/environment, to be sourced.
@@ -33,7 +35,9 @@ install_engine() {
         chmod +x $policy
         trap 'rm -f /usr/sbin/policy-rc.d' EXIT
     fi
-    apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
+    # The lock is ours: run.sh may be installing something else at this moment, and apt-get update does not wait.
+    flock /var/lock/swarm-apt sh -c 'apt-get update -qq &&
+        apt-get install -y -qq --no-install-recommends "$@" >/dev/null' sh "${missing[@]}" ||
         fail "apt-get could not install ${missing[*]}"
 }
 
@@ -75,8 +79,27 @@ start)
     start_engine "$folder"
     have_base "$folder"
     ;;
+begin)
+    folder=$(realpath "${2:?folder}")
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    setsid bash -c '"$0" start "$1" >"$1/start.log" 2>&1; echo $? >"$1/status.new"; mv "$1/status.new" "$1/status"' \
+        "$0" "$folder" </dev/null >/dev/null 2>&1 &
+    echo $! >"$folder/start.pid"
+    ;;
+await)
+    folder=$(realpath "${2:?folder}")
+    begun=$(cat "$folder/start.pid")
+    while [[ ! -f $folder/status ]] && kill -0 "$begun" 2>/dev/null; do sleep 0.3; done
+    sleep 0.1
+    cat "$folder/start.log"
+    [[ -f $folder/status ]] || fail "its start was interrupted"
+    exit "$(cat "$folder/status")"
+    ;;
 stop)
     folder=$(realpath "${2:?folder}")
+    if [[ -f $folder/start.pid && ! -f $folder/status ]]; then
+        kill -- "-$(cat "$folder/start.pid")" 2>/dev/null || true
+    fi
     if [[ -f $folder/dockerd.pid ]]; then
         pid=$(cat "$folder/dockerd.pid")
         kill "$pid" 2>/dev/null || true
@@ -88,7 +111,7 @@ stop)
     rm -rf "$folder"
     ;;
 *)
-    sed -n '2,7p' "$0" >&2
+    sed -n '2,9p' "$0" >&2
     exit 2
     ;;
 esac

@@ -1,10 +1,15 @@
-"""build_image(): the image that peers and dashboard run from, built from this working copy."""
+"""build_image(): the image that peers and dashboard run from, built from this working copy.
+
+`python -m swarm.peer.launch.image` builds it and does no more.
+"""
 
 import configparser
 import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -14,7 +19,7 @@ from subprocess import PIPE, STDOUT
 import trio
 
 from swarm.core.errors import ConfigurationError
-from swarm.peer.launch.engine import Engine
+from swarm.peer.launch.engine import Engine, find_engine
 
 SOURCES = Path(__file__).parents[3]
 """The working copy, with docker/ in it."""
@@ -22,6 +27,11 @@ DOCKERFILE = SOURCES / "docker" / "Dockerfile"
 _STEP = re.compile(r"(?:Step \d+/\d+ : |#\d+ \[(?!internal))")
 _STEP_CHARACTERS_MAX = 100
 _WORDS_KEPT = 15
+
+
+def image_name() -> str:
+    """What the image is called."""
+    return os.environ.get("SWARM_IMAGE", "swarm")
 
 
 async def build_image(engine: Engine, tag: str, tell: Callable[[str], None]) -> None:
@@ -130,3 +140,23 @@ def _read(path: str | None) -> bytes | None:
         return Path(path).read_bytes()
     except OSError:
         return None
+
+
+def main() -> int:
+    """Build the image; the exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # and the builder ends as well
+    found = find_engine()
+    try:
+        if isinstance(found, str):
+            raise ConfigurationError(found)
+        trio.run(build_image, found, image_name(), partial(print, flush=True))
+    except ConfigurationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
