@@ -162,7 +162,7 @@ def read_results(options: argparse.Namespace) -> list[Result]:
 
 def measure(configuration: Configuration, options: argparse.Namespace) -> Result:
     """Run one swarm to its end."""
-    num_peers, last = configuration.peers, options.rounds - 1
+    num_peers = configuration.peers
     session = {
         "model": "lenet",
         "dataset": options.dataset,
@@ -178,10 +178,10 @@ def measure(configuration: Configuration, options: argparse.Namespace) -> Result
     flags = [word for name, value in session.items() for word in (f"--{name}", str(value))]
     data = ["--data-dir", options.data_dir] if options.data_dir else []
     with SwarmProcesses(num_peers, flags, [*data, "--exit-when-done"]) as swarm:
-        wait_everywhere(swarm, 1, START_WITHIN_S)
+        swarm.wait_event("adopted", START_WITHIN_S, 1, round=1)
         before_s = cpu_seconds(swarm)
-        wait_everywhere(swarm, last, last * ROUND_WITHIN_S)
-        cpu_s = cpu_seconds(swarm) - before_s  # while all processes are there
+        swarm.wait_event("adopted", options.rounds * ROUND_WITHIN_S, 1, round=options.rounds)
+        cpu_s = cpu_seconds(swarm) - before_s  # whoever is first still serves the others
         swarm.wait_ended(2 * ROUND_WITHIN_S)
         lines, reports = swarm.lines, swarm.reports()
     adopted = [max(times_of(lines, "adopted", "round", r)) for r in range(options.rounds + 1)]
@@ -202,23 +202,11 @@ def measure(configuration: Configuration, options: argparse.Namespace) -> Result
         examples=options.examples,
         round_median_s=round(statistics.median(gaps_s), 2),
         round_longest_s=round(max(gaps_s), 2),
-        cpu_s_per_peer_and_round=round(cpu_s / num_peers / (last - 1), 3),
+        cpu_s_per_peer_and_round=round(cpu_s / num_peers / (options.rounds - 1), 3),
         mb_sent_per_peer_and_round=round(sent, 3),
         mb_of_weights_per_peer_and_round=round(weights, 3),
         accuracy=round(sum(a * n for a, n in shards) / sum(n for _, n in shards), 4),
     )
-
-
-def wait_everywhere(swarm: SwarmProcesses, number: int, timeout_s: float) -> None:
-    """Wait until every peer holds a head of this round or a later one."""
-
-    def reached() -> bool:
-        there = {
-            x.peer for x in swarm.lines if x.event == "adopted" and x.fields["round"] >= number
-        }
-        return len(there) == len(swarm.peers)
-
-    swarm.wait_until(reached, timeout_s, f"round {number} at every peer")
 
 
 def cpu_seconds(swarm: SwarmProcesses) -> float:

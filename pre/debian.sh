@@ -51,6 +51,6 @@ else
     printf '\n==> Installing system packages: %s\n' "${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
     # Not while engine.sh installs: apt-get update does not wait for another one.
-    flock /var/lock/swarm-apt apt-get update -qq
-    flock /var/lock/swarm-apt apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    flock /run/lock/swarm-apt apt-get update -qq
+    flock /run/lock/swarm-apt apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi

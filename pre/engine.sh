@@ -36,7 +36,7 @@ install_engine() {
         trap 'rm -f /usr/sbin/policy-rc.d' EXIT
     fi
     # The lock is ours: run.sh may be installing something else at this moment, and apt-get update does not wait.
-    flock /var/lock/swarm-apt sh -c 'apt-get update -qq &&
+    flock /run/lock/swarm-apt sh -c 'apt-get update -qq &&
         apt-get install -y -qq --no-install-recommends "$@" >/dev/null' sh "${missing[@]}" ||
         fail "apt-get could not install ${missing[*]}"
 }
