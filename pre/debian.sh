@@ -3,7 +3,7 @@
 #
 # Installs the system packages that are missing, where it can; says which, where it cannot.
 # Needed: a C compiler, and the headers of GMP and Python, to build one dependency from source
-# (fastecdsa, which libp2p uses); for the tests also Chromium and RabbitMQ.
+# (fastecdsa, which libp2p uses); for the tests also Chromium, RabbitMQ, and what network namespaces need.
 set -euo pipefail
 
 purpose=${1:-run}
@@ -26,6 +26,8 @@ has_browser() {
 
 has_rabbitmq() { ls /usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server; }
 
+has_iptables() { PATH=$PATH:/usr/sbin command -v iptables; }
+
 need gcc command -v gcc
 need libc6-dev has_header stdio.h
 need libgmp-dev has_header gmp.h
@@ -35,6 +37,7 @@ if [[ $purpose == test ]]; then
     need chromium has_browser
     need rabbitmq-server has_rabbitmq
     need iproute2 command -v ip
+    need iptables has_iptables
 fi
 
 if ((${#missing[@]} == 0)); then

@@ -1,6 +1,7 @@
 """Packets held back in user space arrive late, in order, and all of them."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.network,
     pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root"),
+    pytest.mark.skipif(shutil.which("iptables") is None, reason="there is no iptables here"),
 ]
 
 
