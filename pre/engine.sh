@@ -12,6 +12,11 @@ set -euo pipefail
 base=python:3.11-slim-bookworm
 packages=(docker.io docker-compose iptables iproute2)
 
+# Whether a process is one that was started for a folder: its number may have gone to somebody else since.
+is_of() { # pid folder
+    [[ $1 =~ ^[0-9]+$ ]] && (($1 > 1)) && tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline" | grep -qF "$2"
+}
+
 say() { printf '\n==> %s\n' "$*"; }
 
 fail() {
@@ -89,7 +94,7 @@ begin)
 await)
     folder=$(realpath "${2:?folder}")
     begun=$(cat "$folder/start.pid")
-    while [[ ! -f $folder/status ]] && kill -0 "$begun" 2>/dev/null; do sleep 0.3; done
+    while [[ ! -f $folder/status ]] && is_of "$begun" "$folder"; do sleep 0.3; done
     sleep 0.1
     cat "$folder/start.log"
     [[ -f $folder/status ]] || fail "its start was interrupted"
@@ -98,13 +103,14 @@ await)
 stop)
     folder=$(realpath "${2:?folder}")
     if [[ -f $folder/start.pid && ! -f $folder/status ]]; then
-        kill -- "-$(cat "$folder/start.pid")" 2>/dev/null || true
+        pid=$(cat "$folder/start.pid")
+        if is_of "$pid" "$folder"; then kill -- "-$pid" 2>/dev/null || true; fi
     fi
     if [[ -f $folder/dockerd.pid ]]; then
         pid=$(cat "$folder/dockerd.pid")
-        kill "$pid" 2>/dev/null || true
+        if is_of "$pid" "$folder"; then kill "$pid" 2>/dev/null || true; fi
         for _ in $(seq 150); do
-            kill -0 "$pid" 2>/dev/null || break
+            is_of "$pid" "$folder" || break
             sleep 0.2
         done
     fi
