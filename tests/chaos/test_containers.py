@@ -16,6 +16,8 @@ from benchmarks.container_links import NoDelayError
 from benchmarks.container_swarm import DIGITS, ContainerSwarm
 from benchmarks.faults import READY_WITHIN_S
 from benchmarks.lineages import read_run
+from swarm.core.ids import Digest
+from swarm.federation.branches import KEPT_FOR_ADOPTIONS
 from swarm.peer.launch.containers import Containers
 from swarm.peer.launch.engine import Engine, find_engine
 from swarm.peer.launch.image import build_image
@@ -115,6 +117,28 @@ def go_on(swarm: ContainerSwarm, indices: tuple[int, ...], num_rounds: int) -> N
     swarm.wait_adopted(indices, newest.fields["round"] + num_rounds)
 
 
+def lost_without_a_word(swarm: ContainerSwarm, after_round: int) -> set[str]:
+    """Heads of later rounds that came to nothing though nobody said why they are not merged."""
+    run = read_run(swarm.state_dir(index) for index in SIX)
+    lost = {head.digest: head for head in run.lost if head.round > after_round}
+    said = [x for peer in swarm.peers for x in peer.lines if x.event == "skipped"]
+    given_up = {line.fields["detail"].split()[1] for line in said}
+    for tip in [head for digest, head in lost.items() if digest[:12] in given_up]:
+        behind = tip.digest
+        while behind in lost:
+            behind = lost.pop(behind).parent or Digest("")
+    return set(lost)
+
+
+def wait_merged_or_told_why_not(swarm: ContainerSwarm, after_round: int) -> None:
+    """See what docs/protocol.md promises about the sides of a partition (G6)."""
+    for _ in range(KEPT_FOR_ADOPTIONS + 2):
+        if not lost_without_a_word(swarm, after_round):
+            return
+        go_on(swarm, SIX, 1)
+    assert lost_without_a_word(swarm, after_round) == set()
+
+
 def test_the_image_is_small_and_has_neither_compiler_nor_certificates_nor_root(
     engine: Engine, started: ContainerSwarm
 ) -> None:
@@ -149,9 +173,7 @@ def test_a_container_that_is_killed_resumes_when_it_is_started_again(
     swarm.wait_said(victim, "resumed", READY_WITHIN_S)
     swarm.wait_in_cohort(victim, before.round)
     swarm.wait_said(victim, "contributed", READY_WITHIN_S)
-
-    run = read_run(swarm.state_dir(index) for index in SIX)
-    assert run.lost_rounds == []
+    wait_merged_or_told_why_not(swarm, before.round)
 
 
 def test_a_container_that_is_paused_is_given_up_and_taken_back(swarm: ContainerSwarm) -> None:
@@ -176,12 +198,11 @@ def test_two_halves_go_on_apart_and_become_one_swarm_again(swarm: ContainerSwarm
         apart = swarm.wait_common_head(half, after_round=before.round)
         swarm.wait_adopted(half, apart.round + 1)
     swarm.calm(SIX)
-    head = swarm.wait_common_head(SIX, SIX, timeout_s=HEALED_WITHIN_S)
-    swarm.wait_adopted(SIX, head.round + 2)
+    swarm.wait_common_head(SIX, SIX, timeout_s=HEALED_WITHIN_S)
+    wait_merged_or_told_why_not(swarm, before.round)
 
     run = read_run(swarm.state_dir(index) for index in SIX)
     assert run.lineage[before.round] == before
-    assert run.lost_rounds == []  # one side's heads are merged into the other's
 
 
 def test_a_peer_that_can_send_but_hears_nothing_does_not_hold_the_others_up(
@@ -218,15 +239,16 @@ def test_a_delay_of_200_ms_with_jitter_costs_time_and_no_round(swarm: ContainerS
         for index in SIX:
             swarm.link(index).delay(200, 50)
     except NoDelayError as error:
+        if os.environ.get("SWARM_CONTAINERS") == "required":
+            raise
         pytest.skip(str(error))
 
     go_on(swarm, SIX, 1)
     swarm.calm(SIX)
     head = swarm.wait_common_head(SIX, SIX, timeout_s=HEALED_WITHIN_S)
 
-    run = read_run(swarm.state_dir(index) for index in SIX)
     assert head.round > before.round
-    assert run.lost_rounds == []
+    wait_merged_or_told_why_not(swarm, before.round)
 
 
 def test_behind_1_megabit_a_peer_keeps_up_or_is_left_behind_while_the_others_go_on(
