@@ -114,6 +114,7 @@ stop)
             sleep 0.2
         done
     fi
+    echo "The engine has stopped; removing what it kept in $folder"
     rm -rf "$folder"
     ;;
 *)
