@@ -3,7 +3,7 @@
 Each configuration is a swarm of real processes on this machine that trains `lenet`; every peer has
 so many images of its own, and all peers share the machine's cores: more peers see more images, and
 take longer. Time on the wall is also what else the machine does meanwhile; the peers' CPU seconds
-hardly are. Configurations come in a shuffled order, so that an hour's load is not taken for a
+are less so. Configurations come in a shuffled order, so that an hour's load is not taken for a
 property of swarms of one size. With --results they are kept as they come; started again, only what
 is missing is run, and of that no more than --at-most. Examples are those of CIFAR-10, or of its
 stand-in where it cannot be had. The plot needs the extra `plots`.
