@@ -1,6 +1,8 @@
 """`python -m swarm.simulation`: rehearse scenarios; a failing seed prints how to replay it."""
 
 from collections import Counter
+from collections.abc import Generator
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -25,6 +27,9 @@ def main(  # noqa: PLR0913, PLR0917 (one for each flag)
     rounds: Annotated[int | None, typer.Option(min=1, help="Rounds, or a study's trials.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes to use.")] = 1,
     trace: Annotated[bool, typer.Option("--trace", help="Tell what every peer did.")] = False,
+    until_failure: Annotated[
+        bool, typer.Option("--until-failure", help="Stop at the first seed that fails.")
+    ] = False,
 ) -> None:
     """Rehearse a swarm on virtual time, checking its promises after every event."""
     if scenario not in (*NAMES, ALL):
@@ -38,13 +43,25 @@ def main(  # noqa: PLR0913, PLR0917 (one for each flag)
             outcomes = [rehearse(tasks[0], trace)]
         else:  # new processes for each: peak memory is a process's
             with processes(jobs) as pool:
-                outcomes = list(rehearse_all(pool, tasks))
+                outcomes = _gather(rehearse_all(pool, tasks), until_failure=until_failure)
         print(_row(name, outcomes), flush=True)
         failures += [outcome for outcome in outcomes if outcome.failure][:FAILURES_SHOWN_MAX]
+        if failures and until_failure:
+            break
     for outcome in failures:
         print(f"FAILED {outcome.task.scenario}: {outcome}")
     if failures:
         raise typer.Exit(1)
+
+
+def _gather(outcomes: Generator[Outcome, None, None], *, until_failure: bool) -> list[Outcome]:
+    gathered: list[Outcome] = []
+    with closing(outcomes):  # what has not begun by then is not begun
+        for outcome in outcomes:
+            gathered.append(outcome)
+            if outcome.failure and until_failure:
+                break
+    return gathered
 
 
 _HEADER = (

@@ -2,7 +2,7 @@
 
 import multiprocessing
 import resource
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,8 +121,8 @@ def processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
         yield pool
 
 
-def rehearse_all(pool: ProcessPoolExecutor, tasks: list[Task]) -> Iterator[Outcome]:
-    """Outcomes in the order of the tasks."""
+def rehearse_all(pool: ProcessPoolExecutor, tasks: list[Task]) -> Generator[Outcome, None, None]:
+    """Outcomes in the order of the tasks; close it to begin no more of them."""
     yield from pool.map(partial(rehearse, trace=False), tasks, chunksize=1)
 
 

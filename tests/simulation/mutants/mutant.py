@@ -16,8 +16,14 @@ class Mutant:
     scenarios: tuple[str, ...]
     """Where it should be noticed; tried in this order."""
     options: tuple[str, ...] = ()
+    """Of one history that is enough."""
     also: tuple[tuple[str, str, str], ...] = ()
     """More places to change, as (file, old, new): rules that a second rule stands behind."""
     package: str = "federation"
     rarity: int = 1
     """So many times as many seeds: what it takes to notice does not happen often."""
+
+    @property
+    def changes(self) -> tuple[tuple[str, str, str], ...]:
+        """Every place to change, as (file, old, new)."""
+        return ((self.file, self.old, self.new), *self.also)

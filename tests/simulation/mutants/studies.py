@@ -1,8 +1,8 @@
 """Mutants of `swarm.search`: one rule of docs/search.md taken out; simulated studies notice."""
 
-from tests.simulation.mutant import Mutant
+from tests.simulation.mutants.mutant import Mutant
 
-STUDY_MUTANTS = (
+STUDIES = (
     Mutant(
         "result-of-anybody",
         "hostile",

@@ -1,0 +1,73 @@
+"""Mutants of what makes all hold one head: its order, how peers hear of it, and how parts merge."""
+
+from tests.simulation.mutants.mutant import Mutant
+
+AGREEING = (
+    # G3: the head a peer holds only moves up the head order
+    Mutant(
+        "order-forgotten",
+        "G3",
+        "lineage.py",
+        "if self.held is None or head.key > self.held.key:\n            insort",
+        "if True:\n            insort",
+        ("replayed-messages", "aggregator-dies", "partition-heals"),
+    ),
+    Mutant(
+        "adopted-without-weights",
+        "G3",
+        "adopting.py",
+        "            if blobs.has(head.blob):\n",
+        "            if True:\n",
+        ("calm",),
+    ),
+    # G4: after the last fault all that are connected hold one head
+    Mutant(
+        "greater-head-not-asked-for",
+        "G4",
+        "exchange.py",
+        "        if not self._is_greater(key):\n            return []\n        missing = ",
+        "        return []\n        missing = ",
+        ("lossy", "partition-heals", "partition-majority"),
+    ),
+    Mutant(
+        "no-beacon",
+        "G4",
+        "voice.py",
+        "        if head is None or self._num_repeats % BEACON_EVERY_REPEATS:\n",
+        "        if True:\n",
+        ("partition-heals", "partition-unequal", "lossy"),
+    ),
+    Mutant(
+        "nobody-asks-to-be-taken-back",
+        "G4",
+        "wishing.py",
+        "        return [Send(peer, wish) for peer in (*first, *second) if peer != self._me]",
+        "        return []",
+        ("calm", "late-joiners"),
+    ),
+    Mutant(
+        "merge-ancestors-not-fetched",
+        "G4",
+        "lineage.py",
+        "            if branch is None:\n                return merged.head\n",
+        "            if branch is None:\n                return head.digest\n",
+        ("partition-heals", "partition-unequal", "three-sided"),
+    ),
+    # G6: a branch is merged, or it is said why not
+    Mutant(
+        "branches-not-told-of",
+        "G6",
+        "branches.py",
+        "            self._leave(before.digest)\n",
+        "            pass\n",
+        ("partition-heals", "partition-unequal"),
+    ),
+    Mutant(
+        "both-parts-go-on",
+        "G6",
+        "validity.py",
+        "return double > len(cohort) or (double == len(cohort) and min(cohort) in peers)",
+        "return True",
+        ("partition-majority",),
+    ),
+)

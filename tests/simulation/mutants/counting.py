@@ -1,0 +1,115 @@
+"""Mutants of what counts: how often a contribution does, and what a head is the mean of."""
+
+from tests.simulation.mutants.mutant import Mutant
+
+COUNTING = (
+    # G1: no contribution counts twice in a lineage
+    Mutant(
+        "named-again",
+        "G1",
+        "ancestry.py",
+        "return bool(self.staleness(contributor.base)) and contributor.key not in self.named",
+        "return bool(self.staleness(contributor.base))",
+        ("restart", "replayed-messages", "everything"),
+    ),
+    Mutant(
+        "overlap-merged",
+        "G1",
+        "ancestry.py",
+        'conflict = f"both sides name the contribution of {min(twice)[0]}"',
+        'conflict = ""',
+        ("three-sided", "partition-heals", "everything"),
+    ),
+    Mutant(
+        "third-merged-twice",
+        "G1",
+        "ancestry.py",
+        'conflict = f"both sides merged head {head.digest[:12]}"',
+        'conflict = ""',
+        ("three-sided", "everything"),
+        rarity=4,
+    ),
+    Mutant(
+        "past-of-merges-forgotten",
+        "G1",
+        "ancestry.py",
+        "    for merged in head.merged:\n        yield merged.head",
+        "    return",
+        ("partition-heals", "three-sided"),
+    ),
+    Mutant(
+        "trained-anew-after-restart",
+        "G1",
+        "training.py",
+        "            self._own.keep(mine, base)\n",
+        "            pass\n",
+        ("restart", "mass-restart"),
+    ),
+    Mutant(
+        "folded-and-merged",
+        "G1",
+        "duty.py",
+        "        return facts.mergeable if clear else None\n",
+        "        return facts.mergeable\n",
+        ("one-way-loss", "everything"),
+        also=(
+            ("validity.py", "relation.only_theirs.isdisjoint(head.keys)", "True"),
+            ("duty.py", "contribution.contributor.key in facts.claimed", "False"),
+            (
+                "training.py",
+                "if contribution.contributor.key not in current.facts.claimed:",
+                "if True:",
+            ),
+        ),
+        rarity=20,
+    ),
+    # G2: a head is the weighted mean of what it names, plus its folds and merges
+    Mutant(
+        "stale-not-discounted",
+        "G2",
+        "ancestry.py",
+        "contributor.num_examples / math.sqrt(1 + staleness)",
+        "contributor.num_examples",
+        ("restart", "churn", "everything"),
+    ),
+    Mutant(
+        "stale-not-rebased",
+        "G2",
+        "duty.py",
+        "base.blob if base and stale else None",
+        "None",
+        ("restart", "churn", "everything"),
+    ),
+    Mutant(
+        "merge-share-wrong",
+        "G2",
+        "ancestry.py",
+        "return self.examples[1] / sum(self.examples)",
+        "return 0.5",
+        ("partition-unequal", "partition-heals"),
+    ),
+    Mutant(
+        "merge-not-counted",
+        "G2",
+        "signed_records.py",
+        "return max(1, merged + sum(c.num_examples for c in self.contributors))",
+        "return max(1, sum(c.num_examples for c in self.contributors))",
+        ("partition-heals", "partition-unequal"),
+    ),
+    Mutant(
+        "rejected-named",
+        "G2",
+        "duty.py",
+        "self.inputs = {k: source for k, source in self.inputs.items() if k not in rejected}",
+        "pass",
+        ("hostile-peer",),
+    ),
+    Mutant(
+        "clusters-not-weighted",
+        "G2",
+        "duty.py",
+        "    weight = window.weight(_contributors(source))\n",
+        "    weight = 1.0\n",
+        ("calm",),
+    ),
+)
