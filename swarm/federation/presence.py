@@ -19,6 +19,8 @@ class Presence:
     def __init__(self) -> None:
         self._heard_s: dict[PeerId, float] = {}
         self._unreachable: set[PeerId] = set()
+        self._unheard: set[PeerId] = set()
+        """Watched since a restart, and not heard in this life yet."""
         self._grace_until_s = float("-inf")
         self._look_again_s = float("-inf")
         """Before this time nobody else can have become lost."""
@@ -29,9 +31,13 @@ class Presence:
 
     def watch(self, peers: Iterable[PeerId], now_s: float) -> None:
         """Watch exactly these peers; the clock of a new one starts now."""
+        peers = list(peers)
         start_s = max(now_s, self._grace_until_s - LOST_AFTER_S)
+        if now_s < self._grace_until_s:
+            self._unheard |= set(peers) - self._heard_s.keys()
         self._heard_s = {peer: self._heard_s.get(peer, start_s) for peer in peers}
         self._unreachable &= self._heard_s.keys()
+        self._unheard &= self._heard_s.keys()
         self._look_again_s = float("-inf")
 
     def heard(self, peer: PeerId, now_s: float) -> None:
@@ -41,11 +47,11 @@ class Presence:
                 self._look_again_s = float("-inf")
             self._heard_s[peer] = now_s
             self._unreachable.discard(peer)
+            self._unheard.discard(peer)
 
     def unreachable(self, peer: PeerId, now_s: float) -> None:
         """Note that the connection to `peer` closed and a redial was refused."""
-        unheard = self._heard_s.get(peer, now_s) > now_s  # still in its grace period
-        if not unheard:
+        if peer not in self._unheard or now_s >= self._grace_until_s:
             self.left(peer)
 
     def left(self, peer: PeerId) -> None:

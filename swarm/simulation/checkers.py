@@ -34,6 +34,8 @@ class Limits:
     """Somebody quarantines the hostile peer before the end."""
     obedience_s: float = 0.0
     """So long after an order everybody follows it."""
+    all_contribute: bool = False
+    """Every head names a contribution of each peer that was asked."""
     merging_rounds: int | None = None
     """So many rounds after the last fault, all that live peers held then is in the last head."""
 
@@ -162,6 +164,10 @@ class Checkers:
             self._heads.admit(head)
         except WrongHeadError as error:
             raise CheckError(f"{error} (adopted by {name})") from error
+        parent = self._heads.parent(head)
+        if self._limits.all_contribute and parent is not None:
+            missing = parent.members - {c.peer for c in head.contributors}
+            _require(not missing, f"head {head.round} is without {', '.join(sorted(missing))}")
         if before is not None or head.round == 0:
             self._check_traffic(peer, before or head)
         now_s = self._simulator.now_s

@@ -120,7 +120,7 @@ class Links:
         self._running.remove(name)
         for other in self._open.pop(name, {}):
             del self._open[other][name]
-            self._clock.after(REFUSAL_NOTICED_AFTER_S, self._tell, other, PeerUnreachable(name))
+            self._clock.after(REFUSAL_NOTICED_AFTER_S, self._refused, other, name)
         for other in self._broken.pop(name, {}):
             del self._broken[other][name]
         self._severed = {pair: cut for pair, cut in self._severed.items() if name not in pair}
@@ -142,13 +142,20 @@ class Links:
     def _connect(self, name: PeerId, others: Iterable[PeerId]) -> None:
         for other in others:
             if other not in self._peers or not self._peers[other].alive:
-                self._clock.after(
-                    REFUSAL_NOTICED_AFTER_S, self._tell, name, PeerUnreachable(other)
-                )
+                self._clock.after(REFUSAL_NOTICED_AFTER_S, self._refused, name, other)
             elif self._blocked(name, other):
                 self._break(name, other)
             else:
                 self._clock.after(DIAL_S, self._opened, name, other)
+
+    def _refused(self, name: PeerId, other: PeerId) -> None:
+        """Nobody answered the last attempt of a dial, unless somebody is there by then."""
+        if other in self._open[name]:
+            return  # it came back, and dialled us
+        if other in self._peers and self._peers[other].alive:
+            self._connect(name, [other])
+        else:
+            self._tell(name, PeerUnreachable(other))
 
     def _opened(self, a: PeerId, b: PeerId) -> None:
         if not (self._peers[a].alive and self._peers[b].alive) or b in self._open[a]:

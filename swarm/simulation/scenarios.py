@@ -70,6 +70,13 @@ def _mass_restart(chance: random.Random, peers: Peers) -> FaultPlan:
     return FaultPlan(crashes=tuple(crashes))
 
 
+def _power_cut(chance: random.Random, peers: Peers) -> FaultPlan:
+    """Everybody dies in the same moment, and is back before anyone is given up."""
+    number, delay_s = chance.randint(1, 3), chance.uniform(0, _ROUND_S)
+    crashes = (Crash(peer, number, delay_s, chance.uniform(1, 10)) for peer in peers)
+    return FaultPlan(crashes=tuple(crashes))
+
+
 def _many_die(chance: random.Random, _peers: Peers) -> FaultPlan:
     roles = ("root", "aggregator", "tier-2 aggregator", "trainer")
     return FaultPlan(
@@ -304,6 +311,11 @@ SCENARIOS = {
     "half-dies": Scenario("half of the peers die at once", _half_dies, limits=_PROMPT),
     "restart": Scenario("peers die and come back", _restart),
     "mass-restart": Scenario("all die at once and come back one by one", _mass_restart, rounds=8),
+    "power-cut": Scenario(
+        "all die at once and are back within nine seconds of each other",
+        _power_cut,
+        limits=Limits(all_contribute=True),
+    ),
     "late-joiners": Scenario("three peers come later", _late_joiners),
     "churn": Scenario("loss, deaths, returns, latecomers, a slow peer", _churn),
     "three-tiers": Scenario("20 peers in three tiers, four die", _many_die, num_peers=20),

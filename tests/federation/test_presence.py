@@ -69,6 +69,20 @@ def test_after_a_restart_others_may_be_restarting_as_well() -> None:
     assert presence.lost(ANNA, 100.0 + RESTART_GRACE_S)
 
 
+def test_a_refused_dial_ends_no_ones_grace_before_its_time() -> None:
+    presence = Presence()
+    presence.restart(100.0)
+    presence.watch([ANNA], 100.0)
+    presence.watch([ANNA, BEN], 106.0)  # a greater head was adopted
+
+    presence.unreachable(ANNA, 107.0)
+    presence.unreachable(BEN, 107.0)
+
+    assert presence.losses(100.0 + RESTART_GRACE_S - 0.1) == []
+    presence.unreachable(ANNA, 100.0 + RESTART_GRACE_S)
+    assert presence.losses(100.0 + RESTART_GRACE_S) == [ANNA]
+
+
 def test_who_was_heard_after_a_restart_is_lost_as_soon_as_anybody() -> None:
     presence = Presence()
     presence.restart(100.0)

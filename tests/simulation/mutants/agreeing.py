@@ -1,4 +1,4 @@
-"""Mutants of what makes all hold one head: its order, how peers hear of it, and how parts merge."""
+"""Mutants of what makes all hold one head: its order, how they hear of it, how parts merge."""
 
 from tests.simulation.mutants.mutant import Mutant
 
@@ -61,6 +61,24 @@ AGREEING = (
         "            self._leave(before.digest)\n",
         "            pass\n",
         ("partition-heals", "partition-unequal"),
+    ),
+    Mutant(
+        "lone-heads-parent-not-told-of",
+        "G6",
+        "branches.py",
+        "if before.author == self._me and before.parent is not None:",
+        "if False:",
+        ("partition-unequal", "partition-heals"),
+        rarity=10,
+    ),
+    Mutant(
+        "merged-branches-forgotten",
+        "G6",
+        "branches.py",
+        "if kept.adoptions > KEPT_FOR_ADOPTIONS:",
+        "if kept.settled or kept.adoptions > KEPT_FOR_ADOPTIONS:",
+        ("partition-unequal", "partition-heals"),
+        rarity=10,
     ),
     Mutant(
         "both-parts-go-on",

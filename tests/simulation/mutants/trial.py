@@ -1,4 +1,4 @@
-"""Trial of a mutant: a copy of the package without one rule is rehearsed until a promise breaks."""
+"""Trial of a mutant: the package without one rule is rehearsed until a promise breaks."""
 
 import os
 import shutil
