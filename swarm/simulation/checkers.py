@@ -77,6 +77,8 @@ class Checkers:
         head = peer.machine.held
         if head is not None and peer.name == self._simulator.plan.hostile:
             self._heads.remember(head)
+        elif peer.name in self._simulator.astray:
+            pass  # whoever is given a liar to contact has no defence
         elif head is not None and head is not self._held.get(peer.name):
             self._check_adopted(peer, head)
             self._held[peer.name] = head

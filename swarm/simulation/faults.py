@@ -91,6 +91,8 @@ class FaultPlan:
     """... and is fast or slow by at most this share."""
     hostile: PeerId | None = None
     """A peer that lies and sends what is invalid."""
+    misled_at_s: float | None = None
+    """When a newcomer starts that is told to contact the hostile peer alone, and believes it."""
     operators: tuple[PeerId, ...] = ()
     """Whom all peers trust."""
     orders: tuple[Order, ...] = ()
@@ -101,4 +103,5 @@ class FaultPlan:
         ends_s = [partition.end_s for partition in self.partitions]
         ends_s += [loss.end_s for loss in self.one_way_losses]
         ends_s += [order.at_s for order in self.orders]
+        ends_s += [self.misled_at_s] if self.misled_at_s is not None else []
         return max((*ends_s, *self.join_at_s), default=0.0)

@@ -34,7 +34,7 @@ from swarm.federation.messages import (
 from swarm.federation.signed_records import Aggregate, Contributor, GlobalModel, HeadKey
 from swarm.federation.topics import cluster_topic, session_topic
 from swarm.federation.tree import succession
-from swarm.federation.validity import tree_of
+from swarm.federation.validity import slow_among, tree_of
 
 FLOOD = 10
 """So many messages of one kind at once."""
@@ -54,8 +54,12 @@ class Hostile(Federation):
         sign: Callable[[Digest], bytes],
         chance: random.Random,
         keep: Keep,
+        prey: PeerId | None = None,
     ) -> None:
         super().__init__(me, spec, sign)
+        self._prey = prey
+        """Whom it tells of a head that it made up, and of nothing else."""
+        self._invented: GlobalModel | None = None
         self._chance = chance
         self._keep = keep
         self._sign_forged = sign
@@ -75,6 +79,8 @@ class Hostile(Federation):
         if not isinstance(effect, Publish | Send):
             return effect
         message = self._twist_message(effect.message)
+        if isinstance(effect, Send) and effect.peer == self._prey:
+            message = self._mislead(message)
         if isinstance(effect, Send):
             return Send(effect.peer, message)
         return Publish(effect.topic, message)
@@ -141,6 +147,30 @@ class Hostile(Federation):
         heads = [*message.heads, *forged, *reversed(message.heads)]
         self._chance.shuffle(heads)
         return replace(message, heads=tuple(heads[:HISTORY_MAX]))
+
+    def _mislead(self, message: Event) -> Event:
+        """Show a newcomer no head but one that everybody else turns down."""
+        held, prey = self.held, self._prey
+        if not isinstance(message, HeadHistory) or held is None or prey is None:
+            return message
+        if self._invented is None:
+            cohort = {*held.cohort, *self._chance.choice([[prey], []])}
+            head = replace(
+                held,
+                parent=held.digest,
+                round=RoundNumber(held.round + 1),
+                term=Term(0),
+                examples_before=held.total + self._chance.choice([1, 10**6]),
+                blob=self._keep(self.me, held.digest, (1.0, 2.0, 3.0)),
+                cohort=tuple(sorted(cohort)),
+                contributors=(Contributor(self.me, held.digest, 100, 1.0),),
+                merged=(),
+                metrics=(),
+                author=self.me,
+            )
+            head = replace(head, slow=slow_among(head))
+            self._invented = head.signed(self._sign_forged(head.digest))
+        return replace(message, heads=(self._invented,), adopted_unix_s=())
 
     # -- things of its own making
 

@@ -193,6 +193,10 @@ def _hostile_peer(chance: random.Random, peers: Peers) -> FaultPlan:
     return FaultPlan(hostile=chance.choice(peers[1:]))
 
 
+def _misled_newcomer(chance: random.Random, peers: Peers) -> FaultPlan:
+    return FaultPlan(hostile=chance.choice(peers[1:]), misled_at_s=chance.uniform(8, 20))
+
+
 def _churn(chance: random.Random, peers: Peers) -> FaultPlan:
     return FaultPlan(
         loss_rate=chance.uniform(0, 0.2),
@@ -348,6 +352,12 @@ SCENARIOS = {
     "replayed-messages": Scenario("old messages come again", _replayed_messages, rounds=8),
     "hostile-peer": Scenario(
         "one peer lies and floods", _hostile_peer, rounds=8, limits=Limits(quarantines=True)
+    ),
+    "misled-newcomer": Scenario(
+        "a newcomer believes a liar, and passes its lies on",
+        _misled_newcomer,
+        rounds=8,
+        limits=Limits(quarantines=True),
     ),
     "paused": Scenario(
         "an operator pauses and resumes, a stranger tries to", _pause, rounds=12, limits=_OPERATED

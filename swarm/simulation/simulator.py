@@ -78,7 +78,9 @@ class Simulator:
         faults: list[Crash | Freeze] = [*plan.crashes, *plan.freezes]
         self._pending = [fault for fault in faults if fault.round <= spec.rounds]
         self._check: Callable[[SimulatedPeer], None] = lambda _: None
-        names = peer_names(num_peers + len(plan.join_at_s))
+        misled_s = () if plan.misled_at_s is None else (plan.misled_at_s,)
+        names = peer_names(num_peers + len(plan.join_at_s) + len(misled_s))
+        self._misled = names[-1] if misled_s else None
         self.starter = names[0]
         fields = {name: getattr(spec, name) for name in spec.__dataclass_fields__}
         self.spec = SessionSpec(**{**fields, "starter": self.starter})
@@ -101,7 +103,7 @@ class Simulator:
             self.learner.slowest,
         )
         starts_s = [self._random.uniform(0, 1) for _ in range(num_peers)]
-        for name, start_s in zip(names, (*starts_s, *plan.join_at_s), strict=True):
+        for name, start_s in zip(names, (*starts_s, *plan.join_at_s, *misled_s), strict=True):
             self.clock.at(start_s, self._start, self.peers[name])
         self.operators.begin(plan.orders)
         self.clock.at(plan.until_s, self._note_faults_over)
@@ -124,8 +126,13 @@ class Simulator:
 
     @property
     def live(self) -> dict[PeerId, SimulatedPeer]:
-        """Honest peers that are running."""
-        return {n: p for n, p in self.peers.items() if p.alive and n != self.plan.hostile}
+        """Honest peers that are running, and not misled."""
+        return {n: p for n, p in self.peers.items() if p.alive and n not in self.astray}
+
+    @property
+    def astray(self) -> tuple[PeerId | None, PeerId | None]:
+        """Who lies, and who believed the liar: what these two hold is nobody else's concern."""
+        return self.plan.hostile, self._misled
 
     @property
     def faults_over(self) -> bool:
@@ -218,9 +225,11 @@ class Simulator:
             return f"{name} signs {digest}".encode()
 
         if name != self.plan.hostile:
-            told, operators = self.introduction(name), self.plan.operators
-            return Federation(name, self.spec, sign, operators, introduction=told)
-        return Hostile(name, self.spec, sign, self._random, self._keep_forged)
+            told, site = self.introduction(name), self._sites.get(name, "")
+            return Federation(
+                name, self.spec, sign, self.plan.operators, site=site, introduction=told
+            )
+        return Hostile(name, self.spec, sign, self._random, self._keep_forged, self._misled)
 
     def _keep_forged(self, name: PeerId, base: Digest, vector: tuple[float, ...]) -> BlobRef:
         blob = self.learner.keep(self.peers[name], vector)
@@ -254,11 +263,13 @@ class Simulator:
 
     def _offering(self, peer: SimulatedPeer) -> tuple[PeerId, ...]:
         met = self.links.strangers(peer.name)
+        if peer.name == self._misled and self.plan.hostile is not None:
+            return (self.plan.hostile,)
         # Whom a joiner is told to contact it believes: who is given a liar has no defence.
         others = [
             other
             for other in met
-            if not self.links.parted(peer.name, other) and other != self.plan.hostile
+            if not self.links.parted(peer.name, other) and other not in self.astray
         ]
         if others:
             return tuple(others[:CONTACTS_OFFERING_MAX])
@@ -280,7 +291,7 @@ class Simulator:
 
     def _turn(self, peer: SimulatedPeer) -> None:
         """A peer started, died, adopted a head or measured one."""
-        if peer.name != self.plan.hostile:
+        if peer.name not in self.astray:
             self.census.count(peer)
         self._check(peer)
         if self._pending and self.census.greatest is not None:

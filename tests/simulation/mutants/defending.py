@@ -50,7 +50,7 @@ DEFENDING = (
         "catching_up.py",
         "effects += self._judging.reject(head, error, now_s)\n",
         "effects += self._judging.offences.count(event.sender, str(error), now_s)\n",
-        ("hostile-peer", "everything"),
+        ("misled-newcomer",),
     ),
     Mutant(
         "nobody-is-quarantined",
