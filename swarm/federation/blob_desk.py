@@ -68,5 +68,7 @@ class BlobDesk:
         kept = {blob.digest for blob in blobs}
         self._here &= kept
         self._absent_until_s = {d: s for d, s in self._absent_until_s.items() if d in kept}
-        self._asked_s = {d: s for d, s in self._asked_s.items() if d in kept}
+        # What is on its way comes all the same, and its time counts: of a slow link most of all.
+        timed = kept | self._asked
+        self._asked_s = {d: s for d, s in self._asked_s.items() if d in timed}
         self._took_s = {d: s for d, s in self._took_s.items() if d in kept}
