@@ -1,17 +1,21 @@
 """Checkers: what must hold after every event of a simulated swarm."""
 
+import statistics
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from swarm.core.ids import Digest, PeerId
 from swarm.federation.signed_records import GlobalModel
+from swarm.federation.validity import tree_of
 from swarm.simulation.arithmetic import Heads, WrongHeadError
 from swarm.simulation.order_checks import OrderChecks
 from swarm.simulation.peers import SimulatedPeer
 from swarm.simulation.simulator import Simulator
 from swarm.simulation.traffic import budget
 
+TIMED_BY_ROUND = 4
+"""By then weights of every peer went over its link to another, and were not late for that."""
 TICK_S = 1.0
 """So often it is checked that nothing takes too long."""
 
@@ -30,6 +34,10 @@ class Limits:
     """So long after the last fault, at the latest, all live peers have held one head ..."""
     agreement_rounds: int = 5
     """... and no more rounds than these have gone by."""
+    typical_round_s: float | None = None
+    """Most rounds take no longer, once every peer was timed."""
+    sites: bool = False
+    """Clusters hold peers of one site, but for one at each border between sites."""
     quarantines: bool = False
     """Somebody quarantines the hostile peer before the end."""
     obedience_s: float = 0.0
@@ -62,6 +70,8 @@ class Checkers:
         self._windows: dict[PeerId, _Window] = {}
         self._newest: GlobalModel | None = None
         self._newest_s = 0.0
+        self._rounds_s: list[float] = []
+        """How long rounds took, without the first ones."""
         self._known_at_last_fault: frozenset[Digest] | None = None
         self._held_at_last_fault: dict[PeerId, GlobalModel] = {}
         self._agreed = False
@@ -127,6 +137,10 @@ class Checkers:
             simulator.census.agreed,
             f"live peers hold {len(simulator.census.holders)} different heads",
         )
+        typical_s = self._limits.typical_round_s
+        if typical_s is not None:
+            median_s = statistics.median(self._rounds_s)
+            _require(median_s <= typical_s, f"most rounds take over {median_s:.1f} s")
         if self._limits.merging_rounds is not None and self._newest is not None:
             self._check_merged(self._newest, self._limits.merging_rounds)
 
@@ -166,6 +180,8 @@ class Checkers:
             self._heads.admit(head)
         except WrongHeadError as error:
             raise CheckError(f"{error} (adopted by {name})") from error
+        if self._limits.sites:
+            self._check_sites(head)
         parent = self._heads.parent(head)
         if self._limits.all_contribute and parent is not None:
             missing = parent.members - {c.peer for c in head.contributors}
@@ -178,6 +194,8 @@ class Checkers:
         if self._simulator.spec.partition_policy == "majority" and name == head.author:
             self._check_majority(name, head)
         if self._newest is None or head.key > self._newest.key:
+            if head.round > TIMED_BY_ROUND:
+                self._rounds_s.append(now_s - self._newest_s)
             self._newest, self._newest_s = head, now_s
 
     def _check_majority(self, name: PeerId, head: GlobalModel) -> None:
@@ -198,6 +216,20 @@ class Checkers:
             votes > len(parent.cohort),
             f"{name} composed head {head.round} with {len(heard)} of {len(parent.cohort)} peers",
         )
+
+    def _check_sites(self, head: GlobalModel) -> None:
+        """Sites are told truly, and as few clusters as can be hold peers of more than one."""
+        simulator = self._simulator
+        site_of = {c.peer: c.site for c in head.contributors}
+        for peer, site in site_of.items():
+            _require(site == simulator.site_of(peer), f"{peer} is said to be at {site!r}")
+        sites = [
+            {site_of.get(peer, "") for peer in cluster.peers}
+            for cluster in tree_of(head, simulator.spec).tiers[0]
+        ]
+        num_mixed, num_sites = sum(len(s) > 1 for s in sites), len(set().union(*sites))
+        told = f"{num_mixed} clusters of head {head.round} hold peers of several sites"
+        _require(num_mixed < num_sites, f"{told}, of {num_sites}")
 
     def _check_traffic(self, peer: SimulatedPeer, base: GlobalModel) -> None:
         """The scale rule: nothing grows with the swarm."""

@@ -83,6 +83,8 @@ class FaultPlan:
     """Peers take these labels in turn."""
     slow_link_s: float | None = None
     """The same to and from the last peer, if that is behind a slow link."""
+    slow_upwards_only: bool = False
+    """That link is slow only away from the peer, as many a home's is."""
     slow_factor: float = 1.0
     """The last peer trains so many times longer than the others."""
     clock_offset_s_max: float = 0.0

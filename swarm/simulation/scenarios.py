@@ -156,7 +156,24 @@ def _slow_links(chance: random.Random, _peers: Peers) -> FaultPlan:
 
 
 def _slow_link(chance: random.Random, _peers: Peers) -> FaultPlan:
-    return FaultPlan(slow_link_s=chance.uniform(4, 15))
+    # So long that it is over twice the others' time in any case, and the peer takes no duty.
+    upwards_only = chance.choice([True, False])
+    slow_link_s = chance.uniform(7 if upwards_only else 4, 15)
+    return FaultPlan(slow_link_s=slow_link_s, slow_upwards_only=upwards_only)
+
+
+def _sites(chance: random.Random, _peers: Peers) -> FaultPlan:
+    """Three sites, whose peers come, go and come back."""
+    sites = ("berlin", "oslo", "rome")
+    crashes = (
+        Crash("aggregator", number, chance.uniform(0, _ROUND_S), chance.uniform(0.5, 12))
+        for number in (1, 3)
+    )
+    return FaultPlan(
+        sites=sites,
+        crashes=tuple(crashes),
+        join_at_s=(chance.uniform(5, 25), chance.uniform(5, 25)),
+    )
 
 
 # -- peers that are late, slow or wrong
@@ -302,7 +319,17 @@ SCENARIOS = {
         "weights travel longer than silence lasts", _slow_links, deadline_min_s=60.0
     ),
     "slow-link-peer": Scenario(
-        "one peer's weights travel for longer than it trains", _slow_link, rounds=10
+        "one peer's weights travel for longer than it trains",
+        _slow_link,
+        rounds=12,
+        limits=Limits(typical_round_s=7.0),
+    ),
+    "sites": Scenario(
+        "peers of three sites, two of which come late",
+        _sites,
+        num_peers=9,
+        rounds=8,
+        limits=Limits(sites=True),
     ),
     "slow-peer": Scenario("one peer trains slowly", _slow(3, 5)),
     "very-slow-peer": Scenario("one peer is slower than any deadline", _slow(7, 14), rounds=8),

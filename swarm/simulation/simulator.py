@@ -141,7 +141,11 @@ class Simulator:
 
     def introduction(self, name: PeerId) -> Introduction:
         """What a peer says it is called, and where it is."""
-        return Introduction(name, self._sites.get(name, ""))
+        return Introduction(name, self.site_of(name))
+
+    def site_of(self, name: PeerId) -> str:
+        """What a peer was started with as its site; empty for none."""
+        return self._sites.get(name, "")
 
     # -- faults
 
@@ -225,7 +229,7 @@ class Simulator:
             return f"{name} signs {digest}".encode()
 
         if name != self.plan.hostile:
-            told, site = self.introduction(name), self._sites.get(name, "")
+            told, site = self.introduction(name), self.site_of(name)
             return Federation(
                 name, self.spec, sign, self.plan.operators, site=site, introduction=told
             )

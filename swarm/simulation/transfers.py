@@ -94,9 +94,13 @@ class Transfers(Generic[P]):
             self._next(DEAD_HOLDER_COSTS_S, peer, life, blob, holders, wait_s)
 
     def _transfer_s(self, peer: P, holder: P) -> float:
-        if self._plan.slow_link_s is not None and self._slowest in (peer.name, holder.name):
-            return self._plan.slow_link_s
-        return self._plan.blob_transfer_s
+        plan, slowest = self._plan, self._slowest
+        upwards, downwards = holder.name == slowest, peer.name == slowest
+        if plan.slow_link_s is not None and (
+            upwards or (downwards and not plan.slow_upwards_only)
+        ):
+            return plan.slow_link_s
+        return plan.blob_transfer_s
 
     def _next(
         self,

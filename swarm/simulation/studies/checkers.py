@@ -50,6 +50,8 @@ class StudyCheckers:
         self._lost: Counter[TrialId] = Counter()
         self._lent_to: dict[TrialId, set[PeerId]] = {}
         self._closed = False
+        self._proposes_since_s: dict[tuple[PeerId, int], float] = {}
+        """When each life of a peer last began to propose."""
         self._duel = False
         """Whether two live peers ever proposed at the same time."""
 
@@ -118,12 +120,33 @@ class StudyCheckers:
     def _check_takeover(self, peer: StudyPeer) -> None:
         simulator = self._simulator
         others = [p for p in simulator.live.values() if p is not peer]
+        if not simulator.faults.parts_peers:
+            self._check_needed(peer, others)
         self._duel = self._duel or any(p.machine.proposing is not None for p in others)
+        self._proposes_since_s[peer.name, peer.life] = simulator.now_s
         lost_s, simulator.proposer_lost_s = simulator.proposer_lost_s, None
         limit_s = self._limits.takeover_s
         if lost_s is not None and limit_s is not None and simulator.now_s - lost_s > limit_s:
             late_s = simulator.now_s - lost_s
             raise CheckError(f"{peer.name} took over {late_s:.1f} s after the proposer died")
+
+    def _check_needed(self, peer: StudyPeer, others: list[StudyPeer]) -> None:
+        """Nobody begins a term while everybody can hear who proposes.
+
+        Unless that one's term is an older one: it came back not knowing of the greater.
+        """
+        now_s, heard_within_s = self._simulator.now_s, self._simulator.spec.lease_s
+        before = peer.machine.standing.term - 1
+        for other in others:
+            since_s = self._proposes_since_s.get((other.name, other.life), now_s)
+            proposes = other.machine.proposing is not None
+            if not proposes or other.machine.standing.term < before:
+                continue
+            if now_s - since_s > heard_within_s:
+                raise CheckError(
+                    f"{peer.name} took over from {other.name}, which proposed for "
+                    f"{now_s - since_s:.1f} s"
+                )
 
     def _check_recorded_once(self, peer: StudyPeer) -> None:
         ledger = peer.machine.ledger

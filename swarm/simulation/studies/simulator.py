@@ -91,6 +91,7 @@ class StudySimulator:
             slowest=None,
         )
         self._submitter = self.peers[names[0]]
+        self._first_peers = [self.peers[name] for name in names[:num_peers]]
         starts_s = [0.0, *(self._random.uniform(0.1, 1.5) for _ in range(num_peers - 1))]
         for name, start_s in zip(names, (*starts_s, *faults.join_at_s), strict=True):
             self.clock.at(start_s, self._start, self.peers[name])
@@ -135,6 +136,9 @@ class StudySimulator:
     # -- faults
 
     def _strike_when_due(self) -> None:
+        # Of a study that only the dead knew nobody can know.
+        if any(not peer.life for peer in self._first_peers):
+            return
         for blow in list(self._pending):
             if self.num_results >= blow.after_results:
                 self._pending.remove(blow)

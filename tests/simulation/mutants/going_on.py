@@ -86,6 +86,23 @@ GOING_ON = (
         "source.transfer_s",
         ("slow-link-peer",),
     ),
+    # G10: peers of one site share clusters
+    Mutant(
+        "sites-not-sorted-by",
+        "G10",
+        "tree.py",
+        'key=lambda peer: (site_of.get(peer, ""), _rank(session, peer))',
+        "key=lambda peer: _rank(session, peer)",
+        ("sites",),
+    ),
+    Mutant(
+        "sites-not-told",
+        "G10",
+        "training.py",
+        "site=self._site,",
+        'site="",',
+        ("sites",),
+    ),
     # G8: nothing a peer sends, receives or keeps grows with the swarm
     Mutant(
         "everybody-may-ask",

@@ -80,6 +80,15 @@ STUDIES = (
         package="search",
     ),
     Mutant(
+        "restarted-peers-claim-at-once",
+        "takeover",
+        "standing.py",
+        "return self._heard_s + lease_s * (1 + stagger(self._spec.id, self.term, self._me))",
+        "return self._heard_s",
+        ("study-restarts", "study-mass-restart"),
+        package="search",
+    ),
+    Mutant(
         "heir-does-not-wait",
         "bounded",
         "proposing.py",
