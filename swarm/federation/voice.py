@@ -30,6 +30,9 @@ class Voice:
         """Topics listened to, besides the session's."""
         self._approached: GlobalModel | None = None
         self._num_repeats = 0
+        self._beacon_due = False
+        self._repeated_on: GlobalModel | None = None
+        """The head that was held at the last repetition."""
 
     def tune(self, current: Round | None, more: tuple[str, ...] = ()) -> list[Effect]:
         """Listen to the clusters of the round, to `more`, and to nothing else."""
@@ -65,9 +68,13 @@ class Voice:
         author does it, and the first of the next root's succession in case it is gone.
         """
         self._num_repeats += 1
-        head = self._lineage.held
-        if head is None or self._num_repeats % BEACON_EVERY_REPEATS:
+        self._beacon_due = self._beacon_due or not self._num_repeats % BEACON_EVERY_REPEATS
+        head, before = self._lineage.held, self._repeated_on
+        self._repeated_on = head
+        # A head just adopted is being announced: all whom a beacon reaches first would ask for it.
+        if head is None or head is not before or not self._beacon_due:
             return []
+        self._beacon_due = False
         root = tree_of(head, self._spec).root
         if self._me not in (head.author, *duty_peers(head.digest, root, frozenset(head.slow))):
             return []

@@ -509,6 +509,22 @@ def test_the_heads_author_and_the_next_roots_tell_the_session_of_it(session: Any
     assert tellers == {head1.author, *ranking[:3]}
 
 
+def test_a_head_that_is_just_being_announced_gets_no_beacon(session: Any) -> None:
+    """A third of a large swarm would hear the beacon first, and ask its sender for the head."""
+    head0, head1 = session.chain(1)
+    machine, _ = session.machine(head1.author, head0)
+    for k in range(1, BEACON_EVERY_REPEATS):
+        machine.handle(TimerFired(REPEAT), 2.0 * k)
+    machine.handle(head1, 2.0 * BEACON_EVERY_REPEATS - 0.2)
+    machine.handle(BlobArrived(head1.blob), 2.0 * BEACON_EVERY_REPEATS - 0.1)
+    told = Publish(
+        session_topic(session.spec.id), Heartbeat(session.spec.id, head1.author, head1.key)
+    )
+
+    assert told not in machine.handle(TimerFired(REPEAT), 2.0 * BEACON_EVERY_REPEATS)
+    assert told in machine.handle(TimerFired(REPEAT), 2.0 * (BEACON_EVERY_REPEATS + 1))
+
+
 def test_one_who_wishes_on_an_older_head_is_told_of_the_newer(session: Any) -> None:
     head0, head1 = session.chain(1)
     wish = JoinWish(session.spec.id, ANNA, head0.key)
