@@ -154,3 +154,17 @@ class Session:
 @pytest.fixture
 def session() -> Session:
     return Session()
+
+
+@pytest.fixture
+def head0(session: Any) -> GlobalModel:
+    head: GlobalModel = session.head0
+    return head
+
+
+@pytest.fixture
+def aggregator(session: Any, head0: GlobalModel) -> PeerId:
+    """Term 0 of a tier-1 cluster, but not of the root."""
+    root = session.ranking(head0, session.tree(head0).root)[0]
+    firsts = [session.ranking(head0, c)[0] for c in session.tree(head0).tiers[0]]
+    return next(peer for peer in firsts if peer != root)
