@@ -145,17 +145,22 @@ class Checkers:
             self._check_merged(self._newest, self._limits.merging_rounds)
 
     def _check_merged(self, last: GlobalModel, rounds: int) -> None:
-        """Nothing is lost that can be merged: what counts some contribution twice cannot."""
+        """Nothing is lost that can be merged.
+
+        What counts some contribution twice cannot, and what merged a head that is merged already.
+        """
         known = self._known_at_last_fault
         if known is None or self._heads.num_since(last, known) < rounds:
             return
         past = self._heads.past(last)
         for head in self._vouched_for():
-            branch = self._heads.past(head).keys() - past.keys()
-            keys = {c.key for d in branch for c in self._heads.past(head)[d].contributors}
+            behind = self._heads.past(head)
+            branch = [behind[digest] for digest in behind.keys() - past.keys()]
+            keys = {c.key for step in branch for c in step.contributors}
             there = {c.key for step in past.values() for c in step.contributors}
+            taken = {merged.head for step in branch for merged in step.merged}
             _require(
-                not branch or keys & there,
+                not branch or keys & there or taken & past.keys(),
                 f"the last head lacks {len(branch)} heads behind {head.round} of {head.author}",
             )
 

@@ -85,6 +85,8 @@ class FaultPlan:
     """The same to and from the last peer, if that is behind a slow link."""
     slow_upwards_only: bool = False
     """That link is slow only away from the peer, as many a home's is."""
+    withholding: PeerId | None = None
+    """Nobody gets weights from this peer; all else it does as it should."""
     slow_factor: float = 1.0
     """The last peer trains so many times longer than the others."""
     clock_offset_s_max: float = 0.0

@@ -100,6 +100,15 @@ def _partition_heals(chance: random.Random, peers: Peers) -> FaultPlan:
     return FaultPlan(partitions=(Partition(*_cut_s(chance), (island,)),))
 
 
+def _composers_freeze(chance: random.Random, peers: Peers) -> FaultPlan:
+    """While parted work is to be merged, who is to do it stands still, and another does."""
+    freezes = tuple(
+        Freeze("root", number, chance.uniform(4, 5.6), chance.uniform(6, 25))
+        for number in range(2, 12)
+    )
+    return FaultPlan(partitions=_partition_heals(chance, peers).partitions, freezes=freezes)
+
+
 def _partition_unequal(chance: random.Random, peers: Peers) -> FaultPlan:
     shuffled = chance.sample(peers, len(peers))
     sixth = max(1, len(peers) // 6)
@@ -212,6 +221,10 @@ def _hostile_peer(chance: random.Random, peers: Peers) -> FaultPlan:
 
 def _misled_newcomer(chance: random.Random, peers: Peers) -> FaultPlan:
     return FaultPlan(hostile=chance.choice(peers[1:]), misled_at_s=chance.uniform(8, 20))
+
+
+def _weights_withheld(chance: random.Random, peers: Peers) -> FaultPlan:
+    return FaultPlan(withholding=chance.choice(peers[1:]))
 
 
 def _churn(chance: random.Random, peers: Peers) -> FaultPlan:
@@ -362,6 +375,12 @@ SCENARIOS = {
         rounds=_PARTED_ROUNDS,
         limits=_MERGING,
     ),
+    "composers-freeze": Scenario(
+        "two halves do not hear each other, and who would merge them stands still",
+        _composers_freeze,
+        rounds=26,
+        limits=_MERGING,
+    ),
     "partition-majority": Scenario(
         "the smaller part waits",
         _partition_in_two,
@@ -379,6 +398,9 @@ SCENARIOS = {
     "replayed-messages": Scenario("old messages come again", _replayed_messages, rounds=8),
     "hostile-peer": Scenario(
         "one peer lies and floods", _hostile_peer, rounds=8, limits=Limits(quarantines=True)
+    ),
+    "weights-withheld": Scenario(
+        "nobody gets weights from one peer, which does all else as it should", _weights_withheld
     ),
     "misled-newcomer": Scenario(
         "a newcomer believes a liar, and passes its lies on",

@@ -82,7 +82,7 @@ class Transfers(Generic[P]):
         elif self._silent(peer, holder):
             cost_s = self._chance.uniform(*SILENT_HOLDER_COSTS_S)
             self._next(cost_s, peer, life, blob, holders, wait_s)
-        elif blob.digest in holder.store:
+        elif blob.digest in holder.store and name != self._plan.withholding:
             self._clock.after(
                 self._transfer_s(peer, holder),
                 self._arrive,

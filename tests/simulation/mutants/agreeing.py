@@ -63,6 +63,15 @@ AGREEING = (
         ("partition-heals", "partition-unequal"),
     ),
     Mutant(
+        "lone-heads-parent-not-told-of",
+        "G6",
+        "branches.py",
+        "if before.author == self._me and before.parent is not None:",
+        "if False:",
+        ("composers-freeze",),
+        rarity=10,
+    ),
+    Mutant(
         "both-parts-go-on",
         "G6",
         "validity.py",

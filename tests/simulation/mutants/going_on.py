@@ -26,7 +26,7 @@ GOING_ON = (
         "duty.py",
         "return not waiting or (now_s >= self._deadline_s and len(settled) >= quorum)",
         "return not waiting",
-        ("very-slow-peer", "one-way-loss", "everything"),
+        ("weights-withheld",),
     ),
     Mutant(
         "nothing-is-repeated",
@@ -42,7 +42,7 @@ GOING_ON = (
         "duty.py",
         "output.author == peer and not blobs.absent(output.blob, now_s) for output in outputs",
         "output.author == peer for output in outputs",
-        ("hostile-peer", "everything", "root-dies"),
+        ("weights-withheld",),
     ),
     Mutant(
         "minority-leaves-others-out",
