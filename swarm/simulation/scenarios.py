@@ -102,11 +102,12 @@ def _partition_heals(chance: random.Random, peers: Peers) -> FaultPlan:
 
 def _composers_freeze(chance: random.Random, peers: Peers) -> FaultPlan:
     """While parted work is to be merged, who is to do it stands still, and another does."""
+    partitions = _partition_heals(chance, peers).partitions
     freezes = tuple(
         Freeze("root", number, chance.uniform(4, 5.6), chance.uniform(6, 25))
         for number in range(2, 12)
     )
-    return FaultPlan(partitions=_partition_heals(chance, peers).partitions, freezes=freezes)
+    return FaultPlan(partitions=partitions, freezes=freezes)
 
 
 def _partition_unequal(chance: random.Random, peers: Peers) -> FaultPlan:
@@ -378,7 +379,7 @@ SCENARIOS = {
     "composers-freeze": Scenario(
         "two halves do not hear each other, and who would merge them stands still",
         _composers_freeze,
-        rounds=26,
+        rounds=30,
         limits=_MERGING,
     ),
     "partition-majority": Scenario(

@@ -35,7 +35,8 @@ AGREEING = (
         "voice.py",
         "        if head is None or head is not before or not self._beacon_due:\n",
         "        if True:\n",
-        ("partition-heals", "partition-unequal", "lossy"),
+        ("lossy",),
+        rarity=5,
     ),
     Mutant(
         "nobody-asks-to-be-taken-back",
@@ -69,7 +70,7 @@ AGREEING = (
         "if before.author == self._me and before.parent is not None:",
         "if False:",
         ("composers-freeze",),
-        rarity=10,
+        rarity=5,
     ),
     Mutant(
         "both-parts-go-on",
