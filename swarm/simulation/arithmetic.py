@@ -1,6 +1,7 @@
 """Arithmetic: what a head's weights must be, redone from what it names."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 
 from swarm.core.ids import Digest, PeerId
@@ -83,7 +84,11 @@ class Heads:
 
     def _check_counted_once(self, head: GlobalModel) -> None:
         seen: set[tuple[PeerId, Digest]] = set()
-        for step in self.past(head).values():
+        past = self.past(head).values()
+        merges = Counter(merged.head for step in past for merged in step.merged)
+        if any(number > 1 for number in merges.values()):
+            raise WrongHeadError(f"a head is merged twice behind {head.round}")
+        for step in past:
             keys = {c.key for c in step.contributors}
             if not seen.isdisjoint(keys):
                 twice = ", ".join(sorted(peer for peer, _ in keys & seen))

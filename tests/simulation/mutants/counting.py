@@ -26,7 +26,7 @@ COUNTING = (
         "ancestry.py",
         'conflict = f"both sides merged head {head.digest[:12]}"',
         'conflict = ""',
-        ("three-sided", "everything"),
+        ("composers-freeze",),
         rarity=4,
     ),
     Mutant(
