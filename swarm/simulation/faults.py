@@ -95,6 +95,8 @@ class FaultPlan:
     """... and is fast or slow by at most this share."""
     hostile: PeerId | None = None
     """A peer that lies and sends what is invalid."""
+    invents_branches: bool = False
+    """It also tells of parted work that nobody did."""
     misled_at_s: float | None = None
     """When a newcomer starts that is told to contact the hostile peer alone, and believes it."""
     operators: tuple[PeerId, ...] = ()

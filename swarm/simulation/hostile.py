@@ -6,6 +6,7 @@ Records that only its own duty could make valid are sent with weights that fail 
 nobody can pull: a root that lies about a mean is not noticed, and not rehearsed.
 """
 
+import itertools
 import math
 import random
 from collections.abc import Callable
@@ -31,9 +32,9 @@ from swarm.federation.messages import (
     SessionOffer,
     SessionQuery,
 )
-from swarm.federation.signed_records import Aggregate, Contributor, GlobalModel, HeadKey
+from swarm.federation.signed_records import Aggregate, Branch, Contributor, GlobalModel, HeadKey
 from swarm.federation.topics import cluster_topic, session_topic
-from swarm.federation.tree import succession
+from swarm.federation.tree import root_succession, succession
 from swarm.federation.validity import slow_among, tree_of
 
 FLOOD = 10
@@ -60,6 +61,8 @@ class Hostile(Federation):
         self._prey = prey
         """Whom it tells of a head that it made up, and of nothing else."""
         self._invented: GlobalModel | None = None
+        self.invents_branches = False
+        """Whether it also tells of parted work that nobody did."""
         self._chance = chance
         self._keep = keep
         self._sign_forged = sign
@@ -71,6 +74,8 @@ class Hostile(Federation):
         effects = [self._twist(effect) for effect in super().handle(event, now_s)]
         if isinstance(event, TimerFired) and self._chance.random() < MISCHIEF_RATE:
             effects += self._chance.choice(_MISCHIEF)(self)
+        if isinstance(event, TimerFired) and self.invents_branches:
+            effects += self._tell_of_invented_branch()
         return effects
 
     # -- twisting what the honest machine says
@@ -197,6 +202,31 @@ class Hostile(Federation):
         head = head.signed(self._sign_forged(head.digest))
         heads = [head, *self._bad_heads(head)[:-1]]
         return [Publish(session_topic(held.session), self._chance.choice(heads))]
+
+    def _tell_of_invented_branch(self) -> list[Effect]:
+        """A head by the rules, of work that some peer did not get done, two heads ago."""
+        past = list(itertools.islice(self.lineage.ancestors(self.held), 3)) if self.held else []
+        if len(past) < 3 or self.me not in past[2].members:
+            return []
+        held, child, fork = past
+        late = sorted(fork.members - {c.peer for c in child.contributors} - {self.me})
+        if not late:
+            return []
+        place = root_succession(fork.digest, tree_of(fork, self.spec), frozenset(fork.slow))
+        head = replace(
+            child,
+            term=Term(place.index(self.me)),
+            blob=self._keep(self.me, fork.digest, (1e6, 1e6, 1e6)),
+            contributors=(Contributor(late[0], fork.digest, 1000, 1.0),),
+            merged=(),
+            metrics=(),
+            author=self.me,
+        )
+        head = replace(head, slow=slow_among(head))
+        head = head.signed(self._sign_forged(head.digest))
+        history = HeadHistory(self.spec.id, self.me, (head,))
+        wish = JoinWish(self.spec.id, self.me, held.key, (Branch(head.digest, self.me),))
+        return [Send(peer, m) for peer in self._others() for m in (history, wish)]
 
     def _lie_in_heartbeats(self) -> list[Effect]:
         beat = Heartbeat(self.spec.id, self.me, self._lie())

@@ -224,6 +224,12 @@ def _misled_newcomer(chance: random.Random, peers: Peers) -> FaultPlan:
     return FaultPlan(hostile=chance.choice(peers[1:]), misled_at_s=chance.uniform(8, 20))
 
 
+def _invented_branches(chance: random.Random, peers: Peers) -> FaultPlan:
+    """Somebody is slow, so that there is work that no head names."""
+    hostile, slow_factor = chance.choice(peers[1:-1]), chance.uniform(3, 14)
+    return FaultPlan(hostile=hostile, invents_branches=True, slow_factor=slow_factor)
+
+
 def _weights_withheld(chance: random.Random, peers: Peers) -> FaultPlan:
     return FaultPlan(withholding=chance.choice(peers[1:]))
 
@@ -399,6 +405,9 @@ SCENARIOS = {
     "replayed-messages": Scenario("old messages come again", _replayed_messages, rounds=8),
     "hostile-peer": Scenario(
         "one peer lies and floods", _hostile_peer, rounds=8, limits=Limits(quarantines=True)
+    ),
+    "invented-branches": Scenario(
+        "one peer tells of parted work that nobody did", _invented_branches, rounds=8
     ),
     "weights-withheld": Scenario(
         "nobody gets weights from one peer, which does all else as it should", _weights_withheld

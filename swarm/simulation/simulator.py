@@ -233,7 +233,9 @@ class Simulator:
             return Federation(
                 name, self.spec, sign, self.plan.operators, site=site, introduction=told
             )
-        return Hostile(name, self.spec, sign, self._random, self._keep_forged, self._misled)
+        liar = Hostile(name, self.spec, sign, self._random, self._keep_forged, self._misled)
+        liar.invents_branches = self.plan.invents_branches
+        return liar
 
     def _keep_forged(self, name: PeerId, base: Digest, vector: tuple[float, ...]) -> BlobRef:
         blob = self.learner.keep(self.peers[name], vector)

@@ -23,3 +23,14 @@ def test_every_guarantee_has_a_mutant() -> None:
     promised = {line.split()[1] for line in protocol.splitlines() if line.startswith("| G")}
 
     assert promised == {mutant.guarantee for mutant in FEDERATION_MUTANTS}
+
+
+def test_the_list_of_mutants_in_the_documents_is_this_one() -> None:
+    document = (ROOT / "docs" / "simulation.md").read_text()
+    listed = [
+        line.split("`")[1]
+        for line in document.splitlines()
+        if line.startswith("| ") and "`" in line
+    ]
+
+    assert listed == [mutant.name for mutant in MUTANTS]

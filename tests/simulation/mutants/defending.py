@@ -42,7 +42,7 @@ DEFENDING = (
         "branches.py",
         "return tuple(peer for peer in self.holders if alone or peer != head.author)",
         "return tuple(self.holders)",
-        ("everything", "hostile-peer"),
+        ("invented-branches",),
     ),
     Mutant(
         "relayers-are-blamed",

@@ -114,15 +114,6 @@ GOING_ON = (
         ("--peers", "3000", "--rounds", "4"),
     ),
     Mutant(
-        "beacons-of-heads-on-their-way",
-        "G8",
-        "voice.py",
-        "if head is None or head is not before or not self._beacon_due:",
-        "if head is None or not self._beacon_due:",
-        ("calm",),
-        ("--peers", "1000", "--rounds", "20"),
-    ),
-    Mutant(
         "weights-never-deleted",
         "G8",
         "weights.py",
