@@ -14,7 +14,7 @@ simulator   puts them together: faults, lives of peers, effects
 arithmetic  redoes what heads claim
 traffic     what a peer may send, receive and keep in a round
 checkers    what must hold after every event
-scenario    a swarm and what goes wrong in it; scenarios: all of them, by name
+scenario    a swarm and what goes wrong in it; plans: what that is; scenarios: all of them, by name
 history     every event as it was delivered
 transcript  a history in words
 studies     the same for searches: peers, trials, faults, checkers, scenarios
