@@ -51,7 +51,7 @@ COUNTING = (
         "duty.py",
         "        return facts.mergeable if clear else None\n",
         "        return facts.mergeable\n",
-        ("one-way-loss", "everything"),
+        ("everything",),
         also=(
             ("validity.py", "relation.only_theirs.isdisjoint(head.keys)", "True"),
             ("duty.py", "contribution.contributor.key in facts.claimed", "False"),
