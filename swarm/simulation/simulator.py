@@ -229,10 +229,8 @@ class Simulator:
             return f"{name} signs {digest}".encode()
 
         if name != self.plan.hostile:
-            told, site = self.introduction(name), self.site_of(name)
-            return Federation(
-                name, self.spec, sign, self.plan.operators, site=site, introduction=told
-            )
+            told = self.introduction(name)
+            return Federation(name, self.spec, sign, self.plan.operators, introduction=told)
         liar = Hostile(name, self.spec, sign, self._random, self._keep_forged, self._misled)
         liar.invents_branches = self.plan.invents_branches
         return liar
