@@ -2,20 +2,20 @@
 
 import itertools
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from swarm.core.ids import PeerId, Tier
 from swarm.core.session import SessionSpec
 from swarm.federation.signed_records import GlobalModel
 
 SLOW_FACTOR = 2.0
-"""A peer whose training took longer than so many times the median takes no duty."""
+"""A peer that took longer than so many times the median takes no duty."""
 DEADLINE_FACTOR = 4.0
 """The deadline leaves a peer so many times the median duration ..."""
 DEADLINE_MARGIN_S = 5.0
 """... and so much on top for messages and blobs."""
 LINK_FACTOR = 4.0
-"""Nobody waits for a peer whose weights took longer than so many times the median ..."""
+"""Nobody waits for, or leaves a duty to, whose weights took over so many times the median ..."""
 LINK_MARGIN_S = 1.0
 """... and so much on top, which a busy machine or a lost packet may cost."""
 DURATIONS_REMEMBERED = 128
@@ -24,12 +24,21 @@ TIER_MARGIN_S = 3.0
 """Each tier waits so much longer than the one below it."""
 
 
-def slow_peers(durations_s: Mapping[PeerId, float]) -> tuple[PeerId, ...]:
-    """Peers whose training took over twice the median, in order of their ids."""
+def slow_peers(head: GlobalModel) -> frozenset[PeerId]:
+    """Contributors whose training and transfers took over twice the median, or with a slow link.
+
+    The work of an aggregator with a slow link passes it twice more, and so does everybody's.
+    """
+    durations_s, transfers_s = head.durations_s, head.transfers_s
     if len(durations_s) < 3:
-        return ()  # of two durations, neither is an outlier
+        return frozenset()  # of two durations, neither is an outlier
     limit_s = SLOW_FACTOR * statistics.median(durations_s.values())
-    return tuple(sorted(p for p, duration_s in durations_s.items() if duration_s > limit_s))
+    link_limit_s = _link_limit_s(head)
+    return frozenset(
+        peer
+        for peer in durations_s
+        if durations_s[peer] > limit_s or transfers_s[peer] > link_limit_s
+    )
 
 
 def deadline_after_s(base: GlobalModel, tier: Tier, spec: SessionSpec) -> float:

@@ -145,7 +145,7 @@ class Duty:
         closes = self._closes(settled.keys(), members, spec, now_s)
         if inputs and closes and self._is_allowed(inputs.values(), facts, spec):
             self._combining = True
-            self.inputs = {name: _timed(source, blobs) for name, source in inputs.items()}
+            self.inputs = _timed(inputs, blobs)
             self.merge = self._mergeable(facts)
             effects.append(self._combine(facts.window))
         return effects
@@ -288,11 +288,21 @@ def _contributors(source: Contribution | Aggregate) -> tuple[Contributor, ...]:
     return (source.contributor,) if isinstance(source, Contribution) else source.contributors
 
 
-def _timed(source: Contribution | Aggregate, blobs: BlobDesk) -> Contribution | Aggregate:
-    """A contribution with the time it took to pull its weights, which only we know."""
-    if isinstance(source, Aggregate):
-        return source
-    return replace(source, transfer_s=source.transfer_s + blobs.took_s(source.blob))
+def _timed(
+    inputs: Mapping[str, Contribution | Aggregate], blobs: BlobDesk
+) -> dict[str, Contribution | Aggregate]:
+    """Contributions with the time it took to pull their weights, which only we know.
+
+    What all of several pulls took is our own link's share, and nobody else's fault.
+    """
+    pulled = {n: s for n, s in inputs.items() if isinstance(s, Contribution)}
+    took_s = {n: took for n, s in pulled.items() if (took := blobs.took_s(s.blob)) > 0}
+    ours_s = min(took_s.values()) if len(took_s) > 1 else 0.0
+    timed = {
+        name: replace(pulled[name], transfer_s=pulled[name].transfer_s + took - ours_s)
+        for name, took in took_s.items()
+    }
+    return {**inputs, **timed}
 
 
 def _input(name: str, source: Contribution | Aggregate, window: Window) -> CombineInput:

@@ -81,7 +81,8 @@ def check_common(head: GlobalModel, spec: SessionSpec) -> None:
     _require(len(head.cohort) <= spec.cohort_max, f"cohort must be at most {spec.cohort_max}")
     _require(
         head.slow == slow_among(head),
-        "slow must be those of the cohort over twice the median duration, or not named",
+        "slow must be those of the cohort over twice the median duration or with slow links, and "
+        "if a majority is named, those that are not",
     )
 
 
@@ -129,10 +130,13 @@ def slow_among(head: GlobalModel) -> tuple[PeerId, ...]:
     """Peers of a head's cohort that take no duty, in order of their ids.
 
     Besides the slow ones those that the head does not name, newcomers for one: nobody knows how
-    fast they are, and a slow link under an aggregator holds everybody up.
+    fast they are, and a slow link under an aggregator holds everybody up. But if those it names
+    are no majority of its cohort, it may be the aggregator's own link that kept the others out:
+    that must not leave it the first in every succession to come.
     """
-    untimed = head.members - head.durations_s.keys() if head.contributors else frozenset()
-    return tuple(sorted(head.members.intersection(slow_peers(head.durations_s)) | untimed))
+    timed = head.members & head.durations_s.keys()
+    untimed = head.members - timed if is_majority(timed, head.cohort) else frozenset()
+    return tuple(sorted(head.members & slow_peers(head) | untimed))
 
 
 def is_majority(peers: Collection[PeerId], cohort: Collection[PeerId]) -> bool:

@@ -1,6 +1,6 @@
 """A small session to decide about: its records, and machines in any of its roles."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from swarm.federation.federation import Federation
 from swarm.federation.messages import Contribution
 from swarm.federation.signed_records import Aggregate, Contributor, GlobalModel
 from swarm.federation.tree import Cluster, Tree, root_succession, succession
-from swarm.federation.validity import peers_below, tree_of
+from swarm.federation.validity import peers_below, slow_among, tree_of
 
 PEERS = tuple(PeerId(f"peer-{k}") for k in range(6))
 
@@ -81,15 +81,14 @@ class Session:
             "cohort": parent.cohort,
             "contributors": contributors,
             "merged": (),
-            "slow": tuple(
-                sorted({*fields.get("cohort", parent.cohort)} - {c.peer for c in contributors})
-            ),
+            "slow": (),
             "metrics": (),
             "author": root_succession(parent.digest, self.tree(parent), frozenset(parent.slow))[
                 term
             ],
         }
-        return GlobalModel(**{**values, **fields}).signed(b"s")
+        head = GlobalModel(**{**values, **fields})
+        return replace(head, slow=fields.get("slow", slow_among(head))).signed(b"s")
 
     def chain(self, length: int) -> list[GlobalModel]:
         heads = [self.head0]

@@ -111,9 +111,23 @@ def test_time_on_the_way_counts_for_who_takes_duty(session: Any) -> None:
     assert slow_among(head_over_links(session, 0.1, 0.1, 0.1, 0.1, 0.1, 10.0)) == (SLOW,)
 
 
+def test_a_slow_link_takes_no_duty_however_long_the_training(session: Any) -> None:
+    assert slow_among(head_over_links(session, 0.1, 0.1, 0.1, 0.1, 0.1, 2.5)) == (SLOW,)
+
+
 def test_a_newcomer_whom_nobody_has_timed_takes_no_duty_yet(session: Any) -> None:
     newcomer = PeerId("newcomer")
     head = replace(head_of(session, 4, 4, 4, 4, 4, 4), cohort=(*session.peers, newcomer))
 
     assert slow_among(head) == (newcomer,)
     assert slow_among(session.head0) == ()  # nobody is known: somebody must
+
+
+def test_who_a_minority_left_out_may_take_duty(session: Any) -> None:
+    """It may be its own link that kept them out; else it would come first for ever."""
+    named = session.contributors(session.head0, session.peers[:3])
+    half = session.child(session.head0, contributors=named)
+    minority = session.child(session.head0, contributors=named[1:])
+
+    assert half.slow == session.peers[3:]
+    assert minority.slow == ()

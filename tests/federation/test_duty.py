@@ -67,6 +67,20 @@ def test_the_aggregator_pulls_what_is_announced_from_its_contributor(desk: Desk)
     assert desk.advance(2.0 + RETRY_AFTER_S) == [FetchBlob(blob, (desk.ranking[1],), 0.0)]
 
 
+def test_what_all_pulls_take_is_the_aggregators_own_link(desk: Desk) -> None:
+    me, near, far = desk.ranking
+    desk.contribute(me)
+    desk.contribute(near, far, here=False)
+
+    desk.advance(1.0)
+    desk.blobs.arrived(desk.facts.contributions[near].blob, 21.0)
+    desk.blobs.arrived(desk.facts.contributions[far].blob, 24.0)
+    desk.advance(24.0)
+
+    transfers_s = {name: source.transfer_s for name, source in desk.duty.inputs.items()}  # type: ignore[union-attr]
+    assert transfers_s == {me: 0.0, near: 0.0, far: 3.0}
+
+
 def test_the_time_to_pull_weights_is_added_to_what_their_author_claims(desk: Desk) -> None:
     *others, last = desk.ranking
     desk.contribute(*others)

@@ -82,8 +82,8 @@ GOING_ON = (
         "way-of-contributions-not-timed",
         "G5",
         "duty.py",
-        "source.transfer_s + blobs.took_s(source.blob)",
-        "source.transfer_s",
+        "transfer_s=pulled[name].transfer_s + took - ours_s",
+        "transfer_s=pulled[name].transfer_s",
         ("slow-link-peer",),
     ),
     # G10: peers of one site share clusters
