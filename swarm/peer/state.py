@@ -1,5 +1,6 @@
 """StateFolder: what a peer remembers across restarts, besides identity, blobs and addresses."""
 
+import hashlib
 import json
 import struct
 from collections.abc import Iterable, Iterator
@@ -26,6 +27,7 @@ HEADS_KEPT_MAX = 2048
 """Heads kept on disk as the run's record; the oldest are deleted."""
 PRUNE_EVERY_ROUNDS = 64
 _FRAME = struct.Struct(">I")
+_DIGEST_SIZE = 32
 _JSON = make_converter(forbid_extra_keys=True)
 log = structlog.get_logger()
 
@@ -103,7 +105,11 @@ class StateFolder:
         """The newest own contribution, or None; a damaged file is named."""
         path = self._root / "contribution.msgpack"
         try:
-            message = decode(path.read_bytes(), self._me, verify).message
+            data = path.read_bytes()
+            envelope, digest = data[:-_DIGEST_SIZE], data[-_DIGEST_SIZE:]
+            if hashlib.sha256(envelope).digest() != digest:
+                raise RemoteProtocolError("its digest is not that of its bytes")
+            message = decode(envelope, self._me, verify).message
         except FileNotFoundError:
             return None
         except (OSError, RemoteProtocolError) as error:
@@ -113,7 +119,10 @@ class StateFolder:
 
     def save_contribution(self, contribution: Contribution) -> None:
         """Remember the newest own contribution before it is announced."""
-        self._write(self._root / "contribution.msgpack", encode(contribution))
+        envelope = encode(contribution)
+        # Nobody signs a contribution: a damaged number in it would pass for another number.
+        digest = hashlib.sha256(envelope).digest()
+        self._write(self._root / "contribution.msgpack", envelope + digest)
 
     def load_entries(self, session: SessionId) -> tuple[LedgerEntry, ...]:
         """The ledger of an earlier life in this session; a damaged file is named."""

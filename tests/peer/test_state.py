@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from swarm.core.blobs import BlobRef
 from swarm.core.canonical import sha256_hex
-from swarm.core.ids import PeerId, RoundNumber, SessionId
+from swarm.core.ids import Digest, PeerId, RoundNumber, SessionId
 from swarm.federation.commands import Command
 from swarm.federation.entries import PAGE_MAX, LedgerEntry
+from swarm.federation.messages import Contribution
 from swarm.network.identity import Identity
 from swarm.network.wire import signing_bytes
 from swarm.peer import state as state_module
@@ -65,6 +67,24 @@ def test_what_belongs_to_another_session_is_left_out(folder: StateFolder) -> Non
 
 def test_an_empty_folder_has_nothing(folder: StateFolder) -> None:
     assert (folder.load_entries(SESSION), folder.load_commands(SESSION)) == ((), ())
+
+
+def test_a_contribution_with_any_byte_damaged_is_left_out(
+    folder: StateFolder, tmp_path: Path
+) -> None:
+    blob = BlobRef(sha256_hex(b"weights"), 4)
+    digest = Digest(sha256_hex(b"base"))
+    made = Contribution(SESSION, IDENTITY.peer_id, digest, 100, blob, 2.5, None)
+    folder.save_contribution(made)
+    assert folder.load_contribution() == made
+    file = tmp_path / "contribution.msgpack"
+    data = file.read_bytes()
+
+    for place in range(len(data)):
+        file.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        assert folder.load_contribution() is None
+    file.write_bytes(data[:20])
+    assert folder.load_contribution() is None
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "forged"])
