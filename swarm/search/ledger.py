@@ -84,6 +84,8 @@ class Ledger:
         self.checksum = 0
         """Sum of the entries' digests modulo 2**64: equal for equal sets, whatever their order."""
         self._places: dict[EntryKey, int] = {}
+        self._numbers: set[int] = set()
+        self._next_number = 0
         for entry in entries:
             self.add(entry)
 
@@ -120,6 +122,11 @@ class Ledger:
         self._apply(entry)
         self.checksum = (self.checksum + _number(entry) - _number(former)) % 2**64
         return True
+
+    @property
+    def next_number(self) -> int:
+        """The least number that no trial has: where one died with its proposer, there is a gap."""
+        return self._next_number
 
     @property
     def open_trials(self) -> list[Trial]:
@@ -165,6 +172,9 @@ class Ledger:
         match entry:
             case Asked(trial):
                 self.trials[trial.id] = trial
+                self._numbers.add(trial.number)
+                while self._next_number in self._numbers:
+                    self._next_number += 1
             case Reported(report):
                 reports = self.reports.setdefault(report.trial, {})
                 reports[report.point.fold, report.point.epoch] = report

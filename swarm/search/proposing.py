@@ -286,7 +286,7 @@ class Proposing:
         if suggested is None:
             self._exhausted = True
             return False
-        number = len(self._ledger.trials)
+        number = self._ledger.next_number
         trial = Trial(
             self._spec.id, number, suggested.model, suggested.params, self.term, self._me
         )

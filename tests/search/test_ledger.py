@@ -54,6 +54,15 @@ def test_equal_sets_are_equal_ledgers_in_any_order_that_has_trials_first(seed: i
     assert shuffled.best == ordered.best
 
 
+def test_a_number_whose_trial_was_lost_with_its_proposer_is_given_again() -> None:
+    ledger = Ledger(SPEC, [Asked(TRIALS[k]) for k in (0, 1, 3)])
+    assert ledger.next_number == 2
+
+    ledger.add(Asked(Trial(SPEC.id, 2, "knn", (("n_neighbors", 9),), 2, OTHER)))
+
+    assert ledger.next_number == 4
+
+
 def test_what_a_greater_term_recorded_takes_the_place_of_our_own() -> None:
     ledger = Ledger(SPEC, [Asked(TRIALS[0]), Recorded(complete(TRIALS[0], 0.5, ME))])
     theirs = Recorded(complete(TRIALS[0], 0.9, OTHER))

@@ -134,7 +134,7 @@ class _Collecting:
             if suggested is None:
                 self._exhausted = True
                 return
-            number = len(self._ledger.trials)
+            number = self._ledger.next_number
             trial = Trial(self._spec.id, number, suggested.model, suggested.params, 0, NOBODY)
             self._add(Asked(trial))
             await self._publish(trial)
