@@ -63,9 +63,8 @@ def test_a_peer_whose_cable_is_pulled_is_given_up_and_taken_back(swarm: WiredSwa
     without = swarm.wait_common_head(others, others, after_round=before.round)
     swarm.wait_adopted(others, without.round + 2)
     swarm.wires.heal()
-    head = swarm.wait_common_head(SIX, SIX, timeout_s=HEALED_WITHIN_S)
-
-    assert head.round > without.round + 1
+    # Whichever head of that round wins, one that the victim made alone or theirs: all go on.
+    swarm.wait_common_head(SIX, SIX, after_round=without.round + 1, timeout_s=HEALED_WITHIN_S)
 
 
 def test_two_halves_go_on_apart_and_become_one_swarm_again(swarm: WiredSwarm) -> None:
@@ -96,9 +95,8 @@ def test_a_peer_that_can_send_but_hears_nothing_does_not_hold_the_others_up(
     swarm.wires.deaf = frozenset({victim})
     without = swarm.wait_common_head(others, others, after_round=before.round)
     swarm.wires.heal()
-    head = swarm.wait_common_head(SIX, SIX, timeout_s=HEALED_WITHIN_S)
-
-    assert head.round > without.round
+    # Whichever head of that round wins, one that the victim made alone or theirs: all go on.
+    swarm.wait_common_head(SIX, SIX, after_round=without.round, timeout_s=HEALED_WITHIN_S)
 
 
 @between_containers

@@ -184,9 +184,8 @@ def test_a_container_that_is_paused_is_given_up_and_taken_back(swarm: ContainerS
     swarm.freeze(victim)
     without = swarm.wait_common_head(others, others, after_round=before.round)
     swarm.thaw(victim)
-    head = swarm.wait_common_head(SIX, SIX, timeout_s=HEALED_WITHIN_S)
-
-    assert head.round > without.round
+    # Whichever head of that round wins, one that the victim made alone or theirs: all go on.
+    swarm.wait_common_head(SIX, SIX, after_round=without.round, timeout_s=HEALED_WITHIN_S)
 
 
 def test_two_halves_go_on_apart_and_become_one_swarm_again(swarm: ContainerSwarm) -> None:
@@ -215,9 +214,8 @@ def test_a_peer_that_can_send_but_hears_nothing_does_not_hold_the_others_up(
     swarm.link(victim).drop_all_incoming()
     without = swarm.wait_common_head(others, others, after_round=before.round)
     swarm.calm([victim])
-    head = swarm.wait_common_head(SIX, SIX, timeout_s=HEALED_WITHIN_S)
-
-    assert head.round > without.round
+    # Whichever head of that round wins, one that the victim made alone or theirs: all go on.
+    swarm.wait_common_head(SIX, SIX, after_round=without.round, timeout_s=HEALED_WITHIN_S)
 
 
 def test_packets_that_get_lost_cost_time_and_no_round(swarm: ContainerSwarm) -> None:
