@@ -16,12 +16,11 @@ from benchmarks.container_links import NoDelayError
 from benchmarks.container_swarm import DIGITS, ContainerSwarm
 from benchmarks.faults import READY_WITHIN_S
 from benchmarks.lineages import read_run
-from swarm.core.ids import Digest
-from swarm.federation.branches import KEPT_FOR_ADOPTIONS
 from swarm.peer.launch.containers import Containers
 from swarm.peer.launch.engine import Engine, find_engine
 from swarm.peer.launch.image import build_image
 from swarm.peer.launch.programs import Program
+from tests.chaos.merging import go_on, wait_merged_or_told_why_not
 
 SIX = tuple(range(6))
 HEALED_WITHIN_S = 90.0
@@ -108,35 +107,6 @@ async def test_a_container_started_again_by_hand_is_followed_in_each_of_its_live
     assert said == ["here", "here", "here"]
     assert codes == [-9, -9]
     assert program.log.read_text() == "here\n" * 3
-
-
-def go_on(swarm: ContainerSwarm, indices: tuple[int, ...], num_rounds: int) -> None:
-    """See so many further rounds close at these peers."""
-    newest = swarm.newest(indices[0])
-    assert newest is not None
-    swarm.wait_adopted(indices, newest.fields["round"] + num_rounds)
-
-
-def lost_without_a_word(swarm: ContainerSwarm, after_round: int) -> set[str]:
-    """Heads of later rounds that came to nothing though nobody said why they are not merged."""
-    run = read_run(swarm.state_dir(index) for index in SIX)
-    lost = {head.digest: head for head in run.lost if head.round > after_round}
-    said = [x for peer in swarm.peers for x in peer.lines if x.event == "skipped"]
-    given_up = {line.fields["detail"].split()[1] for line in said}
-    for tip in [head for digest, head in lost.items() if digest[:12] in given_up]:
-        behind = tip.digest
-        while behind in lost:
-            behind = lost.pop(behind).parent or Digest("")
-    return set(lost)
-
-
-def wait_merged_or_told_why_not(swarm: ContainerSwarm, after_round: int) -> None:
-    """See what docs/protocol.md promises about the sides of a partition (G6)."""
-    for _ in range(KEPT_FOR_ADOPTIONS + 2):
-        if not lost_without_a_word(swarm, after_round):
-            return
-        go_on(swarm, SIX, 1)
-    assert lost_without_a_word(swarm, after_round) == set()
 
 
 def test_the_image_is_small_and_has_neither_compiler_nor_certificates_nor_root(
