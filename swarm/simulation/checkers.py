@@ -3,6 +3,7 @@
 import statistics
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from swarm.core.ids import Digest, PeerId
@@ -22,6 +23,21 @@ TICK_S = 1.0
 
 class CheckError(AssertionError):
     """A promise of the protocol was broken."""
+
+
+@contextmanager
+def noticing_errors() -> Iterator[None]:
+    """Have whatever a machine raises break a promise: it is what we look for.
+
+    Raises:
+        CheckError: It raised something, or a promise was broken.
+    """
+    try:
+        yield
+    except CheckError:
+        raise
+    except Exception as error:
+        raise CheckError(f"a machine raised {error!r}") from error
 
 
 @dataclass(frozen=True, slots=True)

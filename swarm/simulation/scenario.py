@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec
-from swarm.simulation.checkers import CheckError, Checkers, Limits
+from swarm.simulation.checkers import Checkers, Limits, noticing_errors
 from swarm.simulation.faults import FaultPlan
 from swarm.simulation.simulator import Simulator, peer_names
 
@@ -58,11 +58,7 @@ class Scenario:
             CheckError: A promise of the protocol was broken.
         """
         checkers = Checkers(simulator, self.limits)
-        try:
+        with noticing_errors():
             simulator.run(UNTIL_S, checkers.check)
-        except CheckError:
-            raise
-        except Exception as error:  # whatever a machine raises is what we look for
-            raise CheckError(f"a machine raised {error!r}") from error
         checkers.check_end()
         return checkers

@@ -361,6 +361,24 @@ def _peer_phase(within_s: float, progress: float, tier: int, finished: bool) -> 
     return "aggregating" if tier else "waiting"
 
 
+def operated(snapshot: dict[str, Any], state: str, **command: Any) -> dict[str, Any]:
+    """The snapshot's part about operators when one command was given, and what became of it."""
+    ids = [peer["id"] for peer in snapshot["peers"]]
+    given = {
+        "id": "a",
+        "action": "pause",
+        "peer": None,
+        "value": None,
+        "sequence": 1,
+        "unix_s": 1_790_000_000.0,
+        "expires_unix_s": 1_790_000_600.0,
+        "state": state,
+        "confirmed_by": ids if state == "confirmed" else ids[:2],
+        "waiting_for": [] if state == "confirmed" else ids[2:],
+    }
+    return snapshot["operator"] | {"enabled": True, "commands": [given | command]}
+
+
 def _accuracy(round_number: float, index: int) -> float:
     spread = 0.02 * math.sin(index * 1.7 + round_number)
     return round(0.1 + 0.62 * (1 - math.exp(-0.28 * max(0.0, round_number))) + spread, 4)

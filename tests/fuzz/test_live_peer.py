@@ -80,10 +80,7 @@ async def test_strangers_that_hold_every_place_make_room(tmp_path: Path) -> None
 
             for _ in range(2 * places):
                 nursery.start_soon(stay)
-            report = await siege.victim.tell("report")
-            while report["refused"].get("connections-crowd", 0) < places:
-                await trio.sleep(0.1)
-                report = await siege.victim.tell("report")
+            await wait_for(siege, lambda r: r["refused"].get("connections-crowd", 0) >= places)
             await siege.ask(outcome)
             report = await siege.victim.tell("report")
             done.set()

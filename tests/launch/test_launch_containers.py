@@ -142,8 +142,8 @@ def test_what_starts_containers_needs_neither_keras_nor_libp2p() -> None:
 
 
 def test_a_run_is_found_while_its_launcher_lives(tmp_path: Path) -> None:
-    program = "import time; time.sleep(60)"
-    with subprocess.Popen([sys.executable, "-c", program]) as launcher:
+    program = "import sys; sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as launcher:
         started_s = psutil.Process(launcher.pid).create_time()
         record = RunRecord(launcher.pid, started_s, "containers", ["peer-1"], None)
         (tmp_path / "20260101-000000").mkdir()

@@ -8,7 +8,7 @@ from swarm.core.ids import PeerId
 from swarm.search.catalog import FILE
 from swarm.search.space import INTEGER, Dimension, ModelSpace
 from swarm.search.study import StudySpec
-from swarm.simulation.checkers import CheckError
+from swarm.simulation.checkers import noticing_errors
 from swarm.simulation.faults import OneWayLoss, Partition
 from swarm.simulation.simulator import peer_names
 from swarm.simulation.studies.checkers import TAKEOVER_S, StudyCheckers, StudyLimits
@@ -66,12 +66,8 @@ class StudyScenario:
             CheckError: A promise was broken.
         """
         checkers = StudyCheckers(simulator, self.limits)
-        try:
+        with noticing_errors():
             simulator.run(UNTIL_S, checkers.check)
-        except CheckError:
-            raise
-        except Exception as error:  # whatever a machine raises is what we look for
-            raise CheckError(f"a machine raised {error!r}") from error
         checkers.check_end()
         return checkers
 

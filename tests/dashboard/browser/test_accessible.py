@@ -1,7 +1,7 @@
 """For everybody: axe, the keyboard, narrow screens, light and dark."""
 
 import pytest
-from fake_run import FakeRun
+from fake_run import FakeRun, operated
 from fake_studies import study
 from on_page import HUNDRED, SIX, TAB_WORDS, live
 from playwright.sync_api import Page, expect
@@ -66,7 +66,8 @@ def test_axe_finds_nothing_to_complain_about(still, open_page, arguments, scheme
 def test_axe_finds_nothing_on_any_tab_or_panel(serve, open_page, scheme):
     served = serve("--piped")
     snapshot = FakeRun(6).at(46.8)
-    served.show(snapshot | {"studies": [study(24)], "operator": operated(snapshot)})
+    operator = operated(snapshot, "pending") | {"operator_id": "12D3"}
+    served.show(snapshot | {"studies": [study(24)], "operator": operator})
     page = live(open_page(served.url, scheme=scheme))
     found = {}
 
@@ -87,23 +88,6 @@ def test_axe_finds_nothing_on_any_tab_or_panel(serve, open_page, scheme):
     found["operator"] = axe(page)
 
     assert {place: faults for place, faults in found.items() if faults} == {}
-
-
-def operated(snapshot):
-    ids = [peer["id"] for peer in snapshot["peers"]]
-    command = {
-        "id": "a",
-        "action": "pause",
-        "peer": None,
-        "value": None,
-        "sequence": 1,
-        "unix_s": 1_790_000_000,
-        "expires_unix_s": 1_790_000_600,
-        "state": "pending",
-        "confirmed_by": ids[:2],
-        "waiting_for": ids[2:4],
-    }
-    return snapshot["operator"] | {"enabled": True, "operator_id": "12D3", "commands": [command]}
 
 
 def axe(page: Page) -> list[str]:

@@ -2,7 +2,7 @@
 
 import json
 
-from fake_run import FakeRun
+from fake_run import FakeRun, operated
 from playwright.sync_api import Page, Request, Route, expect
 
 TOKEN = "correct horse battery staple"  # noqa: S105 -- of a server that never was
@@ -37,20 +37,7 @@ class FakeOperator:
 
 def reported(snapshot, version, state, **changes):
     """The snapshot in which the swarm says what it did with the one command."""
-    ids = [peer["id"] for peer in snapshot["peers"]]
-    command = {
-        "id": "a",
-        "action": "pause",
-        "peer": None,
-        "value": None,
-        "sequence": 1,
-        "unix_s": 1_790_000_000.0,
-        "expires_unix_s": 1_790_000_600.0,
-        "state": state,
-        "confirmed_by": ids if state == "confirmed" else ids[:2],
-        "waiting_for": [] if state == "confirmed" else ids[2:],
-    } | changes.pop("command", {})
-    operator = snapshot["operator"] | {"enabled": True, "commands": [command]} | changes
+    operator = operated(snapshot, state, **changes.pop("command", {})) | changes
     return snapshot | {"version": version, "operator": operator}
 
 

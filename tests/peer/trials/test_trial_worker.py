@@ -68,6 +68,21 @@ def _faulty_task(model: str, **params: float) -> TrialTask:
     return TrialTask(model, params, IRIS, "accuracy", epochs=3)
 
 
+async def _one_behind_another(worker: TrialWorker, *limited: tuple[TrialTask, float]) -> list[Any]:
+    """Outcomes of trials, as they end, that a started process is given one after the other."""
+    outcomes = []
+
+    async def run(task: TrialTask, limit_s: float) -> None:
+        outcomes.append(await worker.run(task, limit_s=limit_s))
+
+    await worker.run(KNN)
+    async with trio.open_nursery() as nursery:
+        for task, limit_s in limited:
+            nursery.start_soon(run, task, limit_s)
+            await trio.testing.wait_all_tasks_blocked()
+    return outcomes
+
+
 async def _cancel_when_blocked(scope: trio.CancelScope) -> None:
     await trio.testing.wait_all_tasks_blocked()
     scope.cancel()
@@ -225,16 +240,7 @@ class TestTrialWorker:
     async def test_a_trial_that_waits_behind_one_that_ends_the_process_is_not_to_blame(
         self, faulty: TrialWorker, ending: str
     ) -> None:
-        outcomes = []
-
-        async def run(task: TrialTask, limit_s: float) -> None:
-            outcomes.append(await faulty.run(task, limit_s=limit_s))
-
-        await faulty.run(KNN)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(run, _faulty_task(ending), 1.0)
-            await trio.testing.wait_all_tasks_blocked()
-            nursery.start_soon(run, KNN, 60.0)
+        outcomes = await _one_behind_another(faulty, (_faulty_task(ending), 1.0), (KNN, 60.0))
 
         assert [outcome is not None and outcome.error is None for outcome in outcomes] == [
             False,
@@ -245,16 +251,8 @@ class TestTrialWorker:
     async def test_a_trial_that_waits_has_its_whole_limit_when_it_begins(
         self, faulty: TrialWorker
     ) -> None:
-        outcomes = []
-
-        async def run(task: TrialTask, limit_s: float) -> None:
-            outcomes.append(await faulty.run(task, limit_s=limit_s))
-
-        await faulty.run(KNN)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(run, _faulty_task("sleeps", seconds=2.0), 60.0)
-            await trio.testing.wait_all_tasks_blocked()
-            nursery.start_soon(run, KNN, 5.0)
+        sleeps = _faulty_task("sleeps", seconds=2.0)
+        outcomes = await _one_behind_another(faulty, (sleeps, 60.0), (KNN, 5.0))
 
         assert [outcome is not None and outcome.error for outcome in outcomes] == [None, None]
 
