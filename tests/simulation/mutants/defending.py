@@ -107,6 +107,7 @@ DEFENDING = (
         "if self.round is not None and not self.finished and not self.orders.waits:",
         "if self.round is not None and not self.finished:",
         ("paused",),
+        rarity=5,
     ),
     Mutant(
         "removed-peers-stay",
