@@ -52,6 +52,8 @@ class Adoption:
                 coming = True
                 effects += self._weights.want(head, now_s)
                 effects += self._voice.approach(head, self._situation.round, now_s)
+        if self._situation.round is not None:
+            self._situation.round.facts.overtaken = coming
         return effects
 
     def begin(self, head: GlobalModel, before: GlobalModel | None, now_s: float) -> list[Effect]:

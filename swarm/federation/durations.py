@@ -2,7 +2,7 @@
 
 import itertools
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from swarm.core.ids import PeerId, Tier
 from swarm.core.session import SessionSpec
@@ -24,16 +24,20 @@ TIER_MARGIN_S = 3.0
 """Each tier waits so much longer than the one below it."""
 
 
-def slow_peers(head: GlobalModel) -> frozenset[PeerId]:
+def slow_peers(head: GlobalModel, source: PeerId | None) -> frozenset[PeerId]:
     """Contributors whose training and transfers took over twice the median, or with a slow link.
 
     The work of an aggregator with a slow link passes it twice more, and so does everybody's.
+
+    Args:
+        head: Says how long everybody took.
+        source: Who gave out the weights that the contributors began from.
     """
-    durations_s, transfers_s = head.durations_s, head.transfers_s
+    durations_s, transfers_s = head.durations_s, _shared_out(head, source)
     if len(durations_s) < 3:
         return frozenset()  # of two durations, neither is an outlier
     limit_s = SLOW_FACTOR * statistics.median(durations_s.values())
-    link_limit_s = _link_limit_s(head)
+    link_limit_s = _link_limit_s(transfers_s)
     return frozenset(
         peer
         for peer in durations_s
@@ -67,7 +71,7 @@ def hopeless_peers(
     unjudged, hopeless = set(peers), set()
     for head in itertools.islice(past, DURATIONS_REMEMBERED):
         judged = unjudged & head.durations_s.keys()
-        link_limit_s = _link_limit_s(head)
+        link_limit_s = _link_limit_s(head.transfers_s)
         hopeless |= {
             peer
             for peer in judged
@@ -79,6 +83,20 @@ def hopeless_peers(
     return frozenset(hopeless)
 
 
-def _link_limit_s(head: GlobalModel) -> float:
-    typical_s = statistics.median_low(head.transfers_s.values()) if head.contributors else 0.0
+def _shared_out(head: GlobalModel, source: PeerId | None) -> dict[PeerId, float]:
+    """Transfers by contributor; what everybody had to wait for is the source's share.
+
+    Otherwise a root with a slow link would be the only one that looks fast.
+    """
+    transfers_s = dict(head.transfers_s)
+    served = {c.peer for c in head.contributors if c.base == head.parent and c.peer != source}
+    if source in transfers_s and len(served) > 1:
+        share_s = min(transfers_s[peer] for peer in served)
+        transfers_s |= {peer: transfers_s[peer] - share_s for peer in served}
+        transfers_s[source] += share_s
+    return transfers_s
+
+
+def _link_limit_s(transfers_s: Mapping[PeerId, float]) -> float:
+    typical_s = statistics.median_low(transfers_s.values()) if transfers_s else 0.0
     return LINK_FACTOR * typical_s + LINK_MARGIN_S

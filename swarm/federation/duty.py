@@ -51,6 +51,8 @@ class RoundFacts:
     """Contributions that known branches name: they will count with those."""
     mergeable: Mergeable | None = None
     """A branch whose weights are here, for whoever composes the next head."""
+    overtaken: bool = False
+    """Whether the weights of a greater head are on their way."""
 
     @property
     def base(self) -> GlobalModel:
@@ -190,11 +192,17 @@ class Duty:
     def _is_allowed(
         self, inputs: Iterable[Contribution | Aggregate], facts: RoundFacts, spec: SessionSpec
     ) -> bool:
-        """Whether a head of these inputs would be valid where a majority is asked for."""
-        if not self.is_root or spec.partition_policy != "majority":
+        """Whether a head of these inputs would be valid where a majority is asked for.
+
+        Nor does a peer leave the others with a head of its own work only, for the one reason that
+        its link is so slow that they went on meanwhile: theirs is on its way.
+        """
+        if not self.is_root:
             return True
-        named = (c for source in inputs for c in _contributors(source))
-        return is_majority(
+        named = [c for source in inputs for c in _contributors(source)]
+        if facts.overtaken and {c.peer for c in named} == {self._me}:
+            return False
+        return spec.partition_policy != "majority" or is_majority(
             {c.peer for c in named if c.base == facts.base.digest}, facts.base.cohort
         )
 

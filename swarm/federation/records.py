@@ -104,7 +104,7 @@ def compose_head(
         author=me,
         admission=_admission(crowd, spec),
     )
-    return replace(head, slow=slow_among(head))
+    return replace(head, slow=slow_among(head, base))
 
 
 def next_cohort(base: GlobalModel, gathered: Gathered, spec: SessionSpec) -> tuple[PeerId, ...]:

@@ -32,6 +32,7 @@ def check_first_head(head: GlobalModel, spec: SessionSpec) -> None:
         InvalidRecordError: It breaks a rule.
     """
     check_common(head, spec)
+    _check_slow(head, None)
     _require(head.author == spec.starter, "head 0 must be the starter's")
     _require(head.term == 0, "head 0 has no succession: its term must be 0")
     _require(
@@ -56,6 +57,7 @@ def check_head(head: GlobalModel, known: Known, spec: SessionSpec) -> None:
     parent = known.get(head.parent) if head.parent is not None else None
     if parent is None:
         raise InvalidRecordError("parent must be known")
+    _check_slow(head, parent)
     _require(head.round == RoundNumber(parent.round + 1), "round must follow the parent's")
     _require(
         head.examples_before == parent.total,
@@ -79,11 +81,6 @@ def check_common(head: GlobalModel, spec: SessionSpec) -> None:
     """
     _require(head.session == spec.id, "session must be ours")
     _require(len(head.cohort) <= spec.cohort_max, f"cohort must be at most {spec.cohort_max}")
-    _require(
-        head.slow == slow_among(head),
-        "slow must be those of the cohort over twice the median duration or with slow links, and "
-        "if a majority is named, those that are not",
-    )
 
 
 def check_aggregate(aggregate: Aggregate, window: Window, spec: SessionSpec) -> Cluster:
@@ -126,7 +123,7 @@ def peers_below(cluster: Cluster) -> frozenset[PeerId]:
     return frozenset().union(*(peers_below(child) for child in cluster.children))
 
 
-def slow_among(head: GlobalModel) -> tuple[PeerId, ...]:
+def slow_among(head: GlobalModel, parent: GlobalModel | None) -> tuple[PeerId, ...]:
     """Peers of a head's cohort that take no duty, in order of their ids.
 
     Besides the slow ones those that the head does not name, newcomers for one: nobody knows how
@@ -136,13 +133,22 @@ def slow_among(head: GlobalModel) -> tuple[PeerId, ...]:
     """
     timed = head.members & head.durations_s.keys()
     untimed = head.members - timed if is_majority(timed, head.cohort) else frozenset()
-    return tuple(sorted(head.members & slow_peers(head) | untimed))
+    slow = slow_peers(head, parent.author if parent is not None else None)
+    return tuple(sorted(head.members & slow | untimed))
 
 
 def is_majority(peers: Collection[PeerId], cohort: Collection[PeerId]) -> bool:
     """Whether these are more than half of a cohort, or half of it with its least peer id."""
     double = 2 * len(set(peers) & set(cohort))
     return double > len(cohort) or (double == len(cohort) and min(cohort) in peers)
+
+
+def _check_slow(head: GlobalModel, parent: GlobalModel | None) -> None:
+    _require(
+        head.slow == slow_among(head, parent),
+        "slow must be those of the cohort over twice the median duration or with slow links, and "
+        "if a majority is named, those that are not",
+    )
 
 
 def _check_place(ranking: tuple[PeerId, ...], term: int, author: PeerId) -> None:

@@ -54,10 +54,14 @@ class Weights:
         return KeepBlobs(frozenset(kept))
 
     def _sources(self, head: GlobalModel) -> tuple[PeerId, ...]:
-        """Whom to ask for a head's weights: down the tree, then the author, then any holder."""
+        """Whom to ask for a head's weights: down the tree, then the author, then any holder.
+
+        Down the tree not by those of whom the head itself says that they are slow.
+        """
         current, me = self._situation.round, self._situation.me
         tree = current.sources() if current and current.base.digest == head.parent else ()
         climb = tree[tree.index(me) + 1 :] if me in tree else tree
+        climb = tuple(peer for peer in climb if peer not in head.slow)
         home = current.home.peers if current is not None else ()
         saying = self._situation.enquiries.holders(head.key)
         contributors = tuple(c.peer for c in head.contributors)

@@ -173,7 +173,7 @@ class Hostile(Federation):
                 metrics=(),
                 author=self.me,
             )
-            head = replace(head, slow=slow_among(head))
+            head = replace(head, slow=slow_among(head, held))
             self._invented = head.signed(self._sign_forged(head.digest))
         return replace(message, heads=(self._invented,), adopted_unix_s=())
 
@@ -222,7 +222,7 @@ class Hostile(Federation):
             metrics=(),
             author=self.me,
         )
-        head = replace(head, slow=slow_among(head))
+        head = replace(head, slow=slow_among(head, fork))
         head = head.signed(self._sign_forged(head.digest))
         history = HeadHistory(self.spec.id, self.me, (head,))
         wish = JoinWish(self.spec.id, self.me, held.key, (Branch(head.digest, self.me),))

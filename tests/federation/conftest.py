@@ -88,7 +88,7 @@ class Session:
             ],
         }
         head = GlobalModel(**{**values, **fields})
-        return replace(head, slow=fields.get("slow", slow_among(head))).signed(b"s")
+        return replace(head, slow=fields.get("slow", slow_among(head, parent))).signed(b"s")
 
     def chain(self, length: int) -> list[GlobalModel]:
         heads = [self.head0]

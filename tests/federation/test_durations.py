@@ -108,19 +108,35 @@ def test_a_second_lost_on_the_way_makes_no_straggler(session: Any) -> None:
 
 
 def test_time_on_the_way_counts_for_who_takes_duty(session: Any) -> None:
-    assert slow_among(head_over_links(session, 0.1, 0.1, 0.1, 0.1, 0.1, 10.0)) == (SLOW,)
+    assert slow_among(head_over_links(session, 0.1, 0.1, 0.1, 0.1, 0.1, 10.0), None) == (SLOW,)
 
 
 def test_a_slow_link_takes_no_duty_however_long_the_training(session: Any) -> None:
-    assert slow_among(head_over_links(session, 0.1, 0.1, 0.1, 0.1, 0.1, 2.5)) == (SLOW,)
+    assert slow_among(head_over_links(session, 0.1, 0.1, 0.1, 0.1, 0.1, 2.5), None) == (SLOW,)
+
+
+def test_what_everybody_waited_for_is_the_link_of_who_gave_out_the_weights(session: Any) -> None:
+    root = replace(session.head0, author=SLOW)
+
+    assert slow_among(head_over_links(session, 10.0, 10.1, 10.2, 10.0, 10.6, 0.0), root) == (SLOW,)
+    assert slow_among(head_over_links(session, 0.1, 0.1, 0.2, 0.1, 0.1, 0.0), root) == ()
+
+
+def test_one_that_waited_does_not_show_whose_link_it_was(session: Any) -> None:
+    root = replace(session.head0, author=session.peers[0])
+    head = replace(head_over_links(session, 0.0, 0.1, 0.1), parent=root.digest)
+    (rooted, other, stale) = head.contributors
+    mixed = (rooted, replace(other, transfer_s=10.0, base=root.digest), stale)
+
+    assert slow_among(replace(head, contributors=mixed), root)[0] != session.peers[0]
 
 
 def test_a_newcomer_whom_nobody_has_timed_takes_no_duty_yet(session: Any) -> None:
     newcomer = PeerId("newcomer")
     head = replace(head_of(session, 4, 4, 4, 4, 4, 4), cohort=(*session.peers, newcomer))
 
-    assert slow_among(head) == (newcomer,)
-    assert slow_among(session.head0) == ()  # nobody is known: somebody must
+    assert slow_among(head, session.head0) == (newcomer,)
+    assert slow_among(session.head0, None) == ()  # nobody is known: somebody must
 
 
 def test_who_a_minority_left_out_may_take_duty(session: Any) -> None:

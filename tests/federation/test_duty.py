@@ -208,6 +208,24 @@ def test_a_cluster_is_lost_when_those_who_could_speak_for_it_are(session: Any, r
     assert [item.name for item in root.advance(2.0)[0].inputs] == [one.id]
 
 
+def test_nobody_leaves_for_its_own_work_while_the_others_head_is_on_its_way(
+    session: Any, root: Desk
+) -> None:
+    me, *_ = session.ranking(root.base, root.cluster)
+    (mine,) = (child for child in root.cluster.children if me in child.peers)
+    alone = session.contributors(root.base, (me,))
+    offer = session.aggregate(mine, root.base, contributors=alone)
+    root.facts.hear_aggregate(offer)
+    root.blobs.arrived(offer.blob, 0.0)
+    root.facts.given_up |= set(session.peers) - {me}
+
+    root.facts.overtaken = True
+    assert root.advance(1.0) == []
+    root.facts.overtaken = False
+    (combine,) = root.advance(2.0)
+    assert [item.name for item in combine.inputs] == [mine.id]
+
+
 def test_a_restarted_aggregators_new_aggregate_is_heard(session: Any, root: Desk) -> None:
     (one, _two) = root.cluster.children
     offers = [

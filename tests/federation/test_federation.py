@@ -88,6 +88,27 @@ def test_nobody_but_the_starter_makes_weights(session: Any) -> None:
 # -- adopting
 
 
+def test_weights_do_not_come_by_a_slow_link_though_it_is_next_in_the_tree(
+    session: Any, head0: GlobalModel, aggregator: PeerId
+) -> None:
+    me = session.ranking(head0, session.tree(head0).home(aggregator))[2]
+    contributors = session.contributors(head0, session.peers)
+    late = tuple(
+        replace(c, duration_s=90.0, transfer_s=80.0) if c.peer == aggregator else c
+        for c in contributors
+    )
+    first = {}
+    for name, named in (("even", contributors), ("late", late)):
+        machine, _ = session.machine(me, head0)
+        head = session.child(head0, contributors=named)
+        assert head.slow == ((aggregator,) if name == "late" else ())
+        (fetch,) = of(FetchBlob, machine.handle(head, 1.0))
+        first[name] = fetch.holders[0]
+
+    assert first["even"] == aggregator
+    assert first["late"] != aggregator
+
+
 def test_a_head_is_adopted_once_its_weights_are_here(session: Any, head0: GlobalModel) -> None:
     machine, _ = session.machine(session.peers[1])
 
