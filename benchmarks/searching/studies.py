@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import swarm
 from swarm.peer.search.running import RunningSearch
-from swarm.peer.search.settings import SearchSettings
 
 READY_WITHIN_S = 120.0
 STOP_WITHIN_S = 10.0
@@ -54,12 +54,11 @@ def open_swarm(slots: int) -> Iterator[SearchSwarm]:
     """A peer here with so many slots, and nobody else yet."""
     with tempfile.TemporaryDirectory(prefix="swarm-benchmark-") as folder:
         root = Path(folder)
-        settings = SearchSettings("127.0.0.1", 0, root / "here", slots=slots, cache_dir=root)
-        swarm = SearchSwarm(root, RunningSearch(settings))
+        opened = SearchSwarm(root, swarm.start_search(slots=slots, state=root / "here"))
         try:
-            yield swarm
+            yield opened
         finally:
-            swarm.stop()
+            opened.stop()
 
 
 def document(name: str, trials: int, seed: int, **fields: Any) -> dict[str, Any]:
