@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from swarm.core.blobs import BlobRef
+from swarm.core.effects import BlobArrived
 from swarm.core.ids import ClusterId, Digest, PeerId, RoundNumber
 from swarm.core.machine import Effect, Event
 from swarm.federation.commands import Command
@@ -216,3 +217,17 @@ class LeaveRequested(Event):
 
     reason: str = ""
     """Told to the others: `disk` if the disk failed; empty if the user wants it."""
+
+
+def brings(event: Event) -> BlobRef | None:
+    """The blob that is in the store because of what an event tells; None if there is none.
+
+    Until the event was handled nobody but its sender knows that the blob is wanted.
+    """
+    match event:
+        case BlobArrived(blob):
+            return blob
+        case WeightsCreated() | TrainingFinished() | Combined():
+            return event.blob
+        case _:
+            return None

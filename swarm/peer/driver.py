@@ -43,6 +43,7 @@ from swarm.network.network import Network
 from swarm.network.store import FREE_BYTES_MIN, FileBlobStore
 from swarm.network.wire import encode
 from swarm.peer.learning import Learning
+from swarm.peer.mailbox import Mailbox
 from swarm.peer.state import StateFolder
 from swarm.peer.status import StatusBoard
 
@@ -68,7 +69,18 @@ class Driver:
         store: FileBlobStore,
         state: StateFolder,
         board: StatusBoard,
+        mailbox: Mailbox,
     ) -> None:
+        """Make a driver.
+
+        Args:
+            machine: Decides.
+            network: Sends.
+            store: Keeps blobs.
+            state: Keeps records.
+            board: Shows what goes on.
+            mailbox: Events from the network, the worker and the user.
+        """
         self.machine = machine
         self.learning: Learning | None = None
         self.changed = trio.Event()
@@ -81,32 +93,20 @@ class Driver:
         self._store = store
         self._state = state
         self._board = board
+        self._mailbox = mailbox
         self._timers: dict[str, trio.CancelScope] = {}
         self._sends = trio.CapacityLimiter(SENDS_AT_ONCE_MAX)
         self._outbox, self._to_publish = trio.open_memory_channel[Effect](OUTBOX_MAX)
         self._nursery: trio.Nursery | None = None
-        self._post: Callable[[Event], Awaitable[None]] | None = None
 
-    async def run(
-        self,
-        inbox: trio.MemoryReceiveChannel[Event],
-        post: Callable[[Event], Awaitable[None]],
-        started: Event,
-    ) -> None:
-        """Handle events until cancelled.
-
-        Args:
-            inbox: Events from the network, the worker and the user.
-            post: Puts an event in the inbox.
-            started: The first event.
-        """
-        self._post = post
+    async def run(self, started: Event) -> None:
+        """Handle events until cancelled, `started` before all others."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             nursery.start_soon(self._publish_forever)
             self._handle(started)
-            async for event in inbox:
-                self._handle(event)
+            while True:
+                self._handle(await self._mailbox.take())
 
     def fail(self, error: StorageError) -> None:
         """Do nothing more than to say goodbye when asked to leave; the first reason counts."""
@@ -144,7 +144,7 @@ class Driver:
             case KeepConnected(peers):
                 self._network.keep_connected(peers)
             case KeepBlobs(blobs):
-                self._store.keep_only(blobs)
+                self._store.keep_only(blobs | self._mailbox.blobs)
             case Note(kind, text):
                 # What became of a head is told, with its fields, when it is saved.
                 log.log(logging.DEBUG if kind == "head" else logging.INFO, kind, detail=text)
@@ -235,7 +235,10 @@ class Driver:
         except StorageError as error:
             self.fail(error)
         else:
-            await self._answer(BlobArrived(effect.blob))
+            # Between its arrival and this moment it may have been dropped with what nobody wants.
+            gone = BlobMissing(effect.blob, "it was not wanted any more when it came")
+            arrived = BlobArrived(effect.blob)
+            await self._answer(arrived if self._store.has(effect.blob) else gone)
 
     def _set_timer(self, effect: SetTimer) -> None:
         earlier = self._timers.get(effect.name)
@@ -271,9 +274,7 @@ class Driver:
         self._nursery.start_soon(task, *args)
 
     async def _answer(self, event: Event) -> None:
-        if self._post is None:
-            raise LocalProtocolError("the driver must run before it answers")
-        await self._post(event)
+        await self._mailbox.post(event)
 
 
 def _is_goodbye(effect: Effect) -> bool:

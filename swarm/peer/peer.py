@@ -23,7 +23,6 @@ from swarm.core.errors import (
     WorkerDiedError,
 )
 from swarm.core.ids import Digest, PeerId
-from swarm.core.machine import Event
 from swarm.core.session import SessionSpec
 from swarm.federation.effects import LearnerReady, LeaveRequested, Started
 from swarm.federation.federation import Federation
@@ -41,14 +40,13 @@ from swarm.network.wire import decode, encode, signing_bytes
 from swarm.peer.driver import Driver
 from swarm.peer.lag import LagMeter
 from swarm.peer.learning import Learning
+from swarm.peer.mailbox import Mailbox
 from swarm.peer.session_finder import SessionFinder
 from swarm.peer.settings import PeerSettings
 from swarm.peer.state import StateFolder
 from swarm.peer.status import StatusBoard, write_json
 from swarm.peer.workers import Worker, open_worker
 
-INBOX_MAX = 1024
-"""Events waiting for the machine, which takes well under a millisecond for each."""
 STATUS_EVERY_S = 1.0
 STATUS_KEPT_ALIVE_EVERY_S = 5.0
 REFUSALS_EVERY_S = 60.0
@@ -71,7 +69,7 @@ class Peer:
         """`ip:port` others can join at; known once the peer listens."""
         self._say = say
         self._leaving = trio.Event()
-        self._inbox_in, self._inbox = trio.open_memory_channel[Event](INBOX_MAX)
+        self._mailbox = Mailbox()
         self._refusals_told: Mapping[str, int] = {}
         self._exported: Digest | None = None
         self._connected: set[PeerId] = set()
@@ -107,7 +105,7 @@ class Peer:
                 state = StateFolder(settings.state_dir, identity.peer_id)
                 heads = _resumable(state, store)
                 finder = SessionFinder(settings, state, network, store)
-                spec, offered_by = await finder.find(self._inbox, resumes=bool(heads))
+                spec, offered_by = await finder.find(self._mailbox, resumes=bool(heads))
                 model_path = await finder.model_path(spec, offered_by)
                 driver = self._make_driver(spec, identity, network, store, state)
                 driver.learning = Learning(identity.peer_id, worker, store, self.board)
@@ -121,7 +119,7 @@ class Peer:
                     state.adoption_times(heads),
                     datetime.now(UTC).timestamp(),
                 )
-                nursery.start_soon(driver.run, self._inbox, self._post, started)
+                nursery.start_soon(driver.run, started)
                 nursery.start_soon(self._prepare, worker, spec, model_path)
                 nursery.start_soon(self._tell_status, driver, network)
                 nursery.start_soon(self._tell_refusals, network)
@@ -165,7 +163,7 @@ class Peer:
             held=self.settings.hold and spec.starter == identity.peer_id,
             introduction=self.settings.introduction,
         )
-        return Driver(machine, network, store, state, self.board)
+        return Driver(machine, network, store, state, self.board, self._mailbox)
 
     async def _prepare(self, worker: Worker, spec: SessionSpec, model_path: str | None) -> None:
         settings = self.settings
@@ -194,7 +192,7 @@ class Peer:
             dataset=ready.dataset_label,
             worker_pid=worker.statistics().pid,
         )
-        await self._post(LearnerReady())
+        await self._mailbox.post(LearnerReady())
 
     async def _tell_status(self, driver: Driver, network: Network) -> None:
         told, told_s = None, float("-inf")
@@ -270,7 +268,9 @@ class Peer:
             self._write_report(driver, network)
             with trio.move_on_after(GOODBYE_WITHIN_S):
                 await self._publish_status(driver, network)
-                await self._post(LeaveRequested("disk" if driver.failure is not None else ""))
+                await self._mailbox.post(
+                    LeaveRequested("disk" if driver.failure is not None else "")
+                )
                 await trio.sleep(GOODBYE_WITHIN_S / 2)  # pubsub does not say when it has sent
         self._log_refusals(network)
         held = driver.machine.held
@@ -312,9 +312,6 @@ class Peer:
 
     # -- events
 
-    async def _post(self, event: Event) -> None:
-        await self._inbox_in.send(event)
-
     async def _take_network_event(
         self, network: Network, store: FileBlobStore, event: network_events.NetworkEvent
     ) -> None:
@@ -326,12 +323,12 @@ class Peer:
             case network_events.PeerConnected(peer):
                 self._connected.add(peer)
                 log.info("connected", peer=peer, num_connected=len(self._connected))
-                await self._post(PeerConnected(peer))
+                await self._mailbox.post(PeerConnected(peer))
             case network_events.PeerDisconnected(peer):
                 self._connected.discard(peer)
                 log.info("disconnected", peer=peer, num_connected=len(self._connected))
             case network_events.PeerUnreachable(peer):
-                await self._post(PeerUnreachable(peer))
+                await self._mailbox.post(PeerUnreachable(peer))
 
     async def _take_message(
         self, network: Network, store: FileBlobStore, sender: PeerId, data: bytes
@@ -344,13 +341,13 @@ class Peer:
             return
         if received.attached is not None:
             try:
-                await self._post(BlobArrived(store.put(received.attached)))
+                await self._mailbox.post(BlobArrived(store.put(received.attached)))
             except StorageError as error:
                 if self.driver is None:
                     raise  # nobody knows this peer yet
                 self.driver.fail(error)
                 return
-        await self._post(received.message)
+        await self._mailbox.post(received.message)
 
 
 def _resumable(state: StateFolder, store: FileBlobStore) -> tuple[GlobalModel, ...]:

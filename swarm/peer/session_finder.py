@@ -17,6 +17,7 @@ from swarm.learning.jobs import Progress
 from swarm.network.network import Network
 from swarm.network.store import FileBlobStore
 from swarm.network.wire import encode
+from swarm.peer.mailbox import Mailbox
 from swarm.peer.settings import PeerSettings, disagreement, make_spec
 from swarm.peer.state import StateFolder
 
@@ -37,12 +38,12 @@ class SessionFinder:
         self._store = store
 
     async def find(
-        self, inbox: trio.MemoryReceiveChannel[Event], *, resumes: bool
+        self, mailbox: Mailbox, *, resumes: bool
     ) -> tuple[SessionSpec, tuple[PeerId, ...]]:
         """The session, and who offered it.
 
         Args:
-            inbox: Events from the network.
+            mailbox: Events from the network.
             resumes: Whether a head of an earlier life is here with its weights.
 
         Raises:
@@ -54,10 +55,10 @@ class SessionFinder:
         if spec is not None and not resumes:
             # Who offers the session is believed its newest head; the own past cannot be proved.
             log.warning("joining", detail="no weights of the earlier life are left: asking others")
-            spec, offered_by = await self._ask(inbox)
+            spec, offered_by = await self._ask(mailbox)
         elif spec is None and self._settings.bootstraps:
             log.info("joining", detail="asking the bootstrap which session runs")
-            spec, offered_by = await self._ask(inbox)
+            spec, offered_by = await self._ask(mailbox)
         elif spec is None:
             spec = await trio.to_thread.run_sync(self._new)
         problem = disagreement(self._settings.session, spec)
@@ -82,15 +83,13 @@ class SessionFinder:
         await trio.to_thread.run_sync(shutil.copyfile, self._store.path(spec.model_file), path)
         return str(path)
 
-    async def _ask(
-        self, inbox: trio.MemoryReceiveChannel[Event]
-    ) -> tuple[SessionSpec, tuple[PeerId, ...]]:
+    async def _ask(self, mailbox: Mailbox) -> tuple[SessionSpec, tuple[PeerId, ...]]:
         joining = Joining(self._network.peer_id)
         due_s = await self._carry_out(joining.start(trio.current_time()), trio.current_time())
         while joining.offer is None:
             event: Event = TimerFired(ASK)
             with trio.move_on_at(due_s):
-                event = await inbox.receive()
+                event = await mailbox.take()
             due_s = await self._carry_out(joining.handle(event, trio.current_time()), due_s)
         return joining.offer.spec, (joining.offer.sender,)
 

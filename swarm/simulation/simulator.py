@@ -34,6 +34,7 @@ from swarm.federation.effects import (
     SaveLedger,
     Started,
     Train,
+    brings,
 )
 from swarm.federation.entries import Introduction
 from swarm.federation.federation import Federation
@@ -175,9 +176,8 @@ class Simulator:
             return
         peer.frozen = False
         self.links.thaw(peer.name)
-        inbox, peer.inbox = peer.inbox, []
-        for event in inbox:
-            self._handle(peer, event)
+        while peer.inbox and not peer.frozen:
+            self._handle(peer, peer.inbox.pop(0))
 
     def _restart(self, peer: SimulatedPeer) -> None:
         self._num_fated -= 1
@@ -335,7 +335,8 @@ class Simulator:
         self.transfers.fetch(peer, effect)
 
     def _keep_blobs(self, peer: SimulatedPeer, effect: KeepBlobs) -> None:
-        peer.store &= {blob.digest for blob in effect.blobs}
+        unheard = {blob for event in peer.inbox if (blob := brings(event)) is not None}
+        peer.store &= {blob.digest for blob in effect.blobs | unheard}
 
     def _keep_connected(self, peer: SimulatedPeer, effect: KeepConnected) -> None:
         peer.contacts.update(effect.peers)
