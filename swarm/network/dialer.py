@@ -47,18 +47,23 @@ class Dialer:
         return any(not c.is_closed for c in self._swarm.get_connections(ID.from_base58(peer)))
 
     async def connect(self, peer: PeerId, timeout_s: float = DIAL_TIMEOUT_S) -> None:
-        """Make sure a connection to `peer` is open.
+        """Make sure a connection to `peer` is open; another attempt's time counts as ours.
 
         Raises:
             PeerUnreachableError: No known address of it answers as `peer`.
         """
+        until_s = trio.current_time() + timeout_s
         while (running := self._running.get(peer)) is not None:
-            await running.wait()
+            with trio.CancelScope(deadline=until_s) as waiting:
+                await running.wait()
+            if waiting.cancelled_caught:
+                raise PeerUnreachableError(f"{peer} does not answer")
         if self.is_connected(peer):
             return
         self._running[peer] = done = trio.Event()
         try:
-            await self._try_each(peer, self._book.endpoints(peer), timeout_s)
+            left_s = max(0.0, until_s - trio.current_time())
+            await self._try_each(peer, self._book.endpoints(peer), left_s)
         finally:
             del self._running[peer]
             done.set()
