@@ -1,4 +1,7 @@
-"""Direct messages: one message, one stream, no answer."""
+"""Direct messages: frames on one stream from each peer to each other one, without answers."""
+
+import logging
+from dataclasses import dataclass, field
 
 import trio
 from libp2p.abc import IHost, INetStream
@@ -9,18 +12,39 @@ from swarm.core.errors import LocalProtocolError, NetworkError, PeerUnreachableE
 from swarm.core.ids import PeerId
 from swarm.network.dialer import Dialer
 from swarm.network.events import DirectMessage
+from swarm.network.guards import reset
 from swarm.network.inbox import Inbox
 from swarm.network.limits import DIRECT_MESSAGES, Allowance, message_cost
 from swarm.network.statistics import Statistics
-from swarm.network.streams import frame, open_stream, peer_of, read_frame
+from swarm.network.streams import frame, new_stream, peer_of, read_frame, read_some
 
-MESSAGE_PROTOCOL = TProtocol("/swarm/message/1.0.0")
+log = logging.getLogger(__name__)
+
+MESSAGE_PROTOCOL = TProtocol("/swarm/message/2.0.0")
 DIRECT_MESSAGE_SIZE_MAX = 256 * 1024
 _TIMEOUT_S = 5.0
+_PAUSE_S = 1 / DIRECT_MESSAGES.per_s
+"""Between messages of a peer that sends more than it may."""
+
+
+@dataclass(slots=True)
+class _Line:
+    """Where messages for one peer go."""
+
+    stream: INetStream | None = None
+    lock: trio.Lock = field(default_factory=trio.Lock)
 
 
 class DirectMessages:
-    """Sends and takes messages between two peers."""
+    """Sends and takes messages between two peers.
+
+    A stream stays open for the next message: to negotiate a new one costs four more round trips
+    of small frames, and several times the work of a message.
+
+    Invariants:
+        A stream that carries a part of a message is never written to again.
+        Of each peer's streams one may be silent for long: the newest.
+    """
 
     def __init__(self, host: IHost, dialer: Dialer, inbox: Inbox, statistics: Statistics) -> None:
         self._host = host
@@ -28,6 +52,8 @@ class DirectMessages:
         self._inbox = inbox
         self._statistics = statistics
         self._allowance = Allowance(DIRECT_MESSAGES)
+        self._lines: dict[PeerId, _Line] = {}
+        self._newest: dict[PeerId, trio.CancelScope] = {}
 
     async def send(self, peer: PeerId, data: bytes) -> None:
         """Send `data` to `peer`, dialling it first when necessary.
@@ -40,26 +66,86 @@ class DirectMessages:
             raise LocalProtocolError(
                 f"a direct message has at most {DIRECT_MESSAGE_SIZE_MAX} bytes, got {len(data)}"
             )
+        line = self._lines.setdefault(peer, _Line())
         try:
             with trio.fail_after(_TIMEOUT_S):
-                await self._dialer.connect(peer)
-                remote = ID.from_base58(peer)
-                async with open_stream(self._host, remote, [MESSAGE_PROTOCOL]) as stream:
-                    await stream.write(frame(data))
+                async with line.lock:
+                    await self._write(line, peer, frame(data))
         except NetworkError:
             raise
         except Exception as error:
             raise PeerUnreachableError(f"message to {peer} not sent: {error!r}") from error
+        finally:
+            self._tidy(peer, line)
         self._statistics.count_sent(data)
 
     async def take(self, stream: INetStream) -> None:
-        """Handle a stream another peer opened."""
+        """Handle a stream another peer opened: take its messages for as long as they come."""
         peer = peer_of(stream)
+        earlier = self._newest.get(peer)
+        if earlier is not None:
+            earlier.deadline = trio.current_time() + _TIMEOUT_S
+        with trio.CancelScope() as scope:
+            self._newest[peer] = scope
+            try:
+                more = True
+                while more:
+                    more = await self._take_one(peer, stream)
+            finally:
+                if self._newest.get(peer) is scope:
+                    del self._newest[peer]
+        if scope.cancelled_caught:
+            raise trio.TooSlowError
         with trio.fail_after(_TIMEOUT_S):
-            data = await read_frame(stream, DIRECT_MESSAGE_SIZE_MAX)
             await stream.close()
-        if not self._allowance.take(peer, message_cost(len(data))):
+
+    def forget(self, peer: PeerId) -> None:
+        """The last connection to `peer` closed, and our stream with it."""
+        line = self._lines.get(peer)
+        if line is not None:
+            line.stream = None
+            self._tidy(peer, line)
+
+    def _tidy(self, peer: PeerId, line: _Line) -> None:
+        """Remember no peers that nothing is sent to."""
+        if line.stream is None and not line.lock.locked() and self._lines.get(peer) is line:
+            del self._lines[peer]
+
+    async def _write(self, line: _Line, peer: PeerId, data: bytes) -> None:
+        """Write on the stream that is there, or on a new one if that cannot be used any more."""
+        if line.stream is not None:
+            try:
+                await self._write_whole(line, line.stream, data)
+            except Exception as error:  # a dozen classes from four layers
+                log.debug("stream to %s broke, opening another: %r", peer, error)
+            else:
+                return
+        await self._dialer.connect(peer)
+        stream = await new_stream(self._host, ID.from_base58(peer), [MESSAGE_PROTOCOL])
+        await self._write_whole(line, stream, data)
+
+    @staticmethod
+    async def _write_whole(line: _Line, stream: INetStream, data: bytes) -> None:
+        line.stream = None
+        try:
+            await stream.write(data)
+        except BaseException:
+            await reset(stream)
+            raise
+        line.stream = stream
+
+    async def _take_one(self, peer: PeerId, stream: INetStream) -> bool:
+        """Take the next message, however long that is to come; return whether there was one."""
+        try:
+            begun = await read_some(stream, 4)
+        except PeerUnreachableError:
+            return False  # the other side is through, or the connection is
+        with trio.fail_after(_TIMEOUT_S):
+            data = await read_frame(stream, DIRECT_MESSAGE_SIZE_MAX, begun)
+        if self._allowance.take(peer, message_cost(len(data))):
+            self._statistics.count_received(data)
+            self._inbox.put(DirectMessage(peer, data))
+        else:
             self._statistics.refuse("message-rate")
-            return
-        self._statistics.count_received(data)
-        self._inbox.put(DirectMessage(peer, data))
+            await trio.sleep(_PAUSE_S)
+        return True

@@ -218,6 +218,7 @@ class Network:
     def peer_disconnected(self, peer: PeerId) -> None:
         """The last connection to `peer` closed: find out at once whether it is gone."""
         self._discovery.peer_disconnected(peer)
+        self._messages.forget(peer)
         self._inbox.put(PeerDisconnected(peer))
         if self._nursery is not None:
             self._nursery.start_soon(self._redial_at_once, peer)

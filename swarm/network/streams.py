@@ -48,14 +48,19 @@ async def read_exactly(stream: INetStream, size: int) -> bytes:
     return bytes(data)
 
 
-async def read_frame(stream: INetStream, size_max: int) -> bytes:
+async def read_frame(stream: INetStream, size_max: int, begun: bytes = b"") -> bytes:
     """Read four bytes of length, then so many bytes.
+
+    Args:
+        stream: Where to read.
+        size_max: The greatest length to accept.
+        begun: What was read of the four bytes already.
 
     Raises:
         PeerUnreachableError: The stream ended or broke before.
         RemoteProtocolError: The length is above `size_max`.
     """
-    size = int.from_bytes(await read_exactly(stream, 4), "big")
+    size = int.from_bytes(begun + await read_exactly(stream, 4 - len(begun)), "big")
     if size > size_max:
         raise RemoteProtocolError(f"frame must have at most {size_max} bytes, got {size}")
     return await read_exactly(stream, size)
@@ -66,11 +71,8 @@ def frame(data: bytes) -> bytes:
     return len(data).to_bytes(4, "big") + data
 
 
-@contextlib.asynccontextmanager
-async def open_stream(
-    host: IHost, peer: ID, protocols: Sequence[TProtocol]
-) -> AsyncIterator[INetStream]:
-    """Open a stream on an existing connection; closed at the end, reset after an error.
+async def new_stream(host: IHost, peer: ID, protocols: Sequence[TProtocol]) -> INetStream:
+    """Open a stream on an existing connection; whoever asked for it closes it.
 
     Raises:
         PeerUnreachableError: There is no connection, or the remote does not know the protocol.
@@ -78,9 +80,21 @@ async def open_stream(
     if not host.get_network().get_connections(peer):
         raise PeerUnreachableError(f"no connection to {peer}")
     try:
-        stream = await host.new_stream(peer, protocols)
+        return await host.new_stream(peer, protocols)
     except Exception as error:  # a dozen classes from four layers
         raise PeerUnreachableError(f"cannot open a stream to {peer}: {error!r}") from error
+
+
+@contextlib.asynccontextmanager
+async def open_stream(
+    host: IHost, peer: ID, protocols: Sequence[TProtocol]
+) -> AsyncIterator[INetStream]:
+    """Open a stream for the length of a block; closed at the end, reset after an error.
+
+    Raises:
+        PeerUnreachableError: There is no connection, or the remote does not know the protocol.
+    """
+    stream = await new_stream(host, peer, protocols)
     try:
         yield stream
     except BaseException:
