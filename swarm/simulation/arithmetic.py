@@ -1,7 +1,6 @@
 """Arithmetic: what a head's weights must be, redone from what it names."""
 
 import math
-from collections import Counter
 from collections.abc import Iterator
 
 from swarm.core.ids import Digest, PeerId
@@ -83,17 +82,26 @@ class Heads:
         return number
 
     def _check_counted_once(self, head: GlobalModel) -> None:
+        for merged in head.merged:
+            self._check_merged_once(head, self._heads[merged.head])
         seen: set[tuple[PeerId, Digest]] = set()
-        past = self.past(head).values()
-        merges = Counter(merged.head for step in past for merged in step.merged)
-        if any(number > 1 for number in merges.values()):
-            raise WrongHeadError(f"a head is merged twice behind {head.round}")
-        for step in past:
+        for step in self.past(head).values():
             keys = {c.key for c in step.contributors}
             if not seen.isdisjoint(keys):
                 twice = ", ".join(sorted(peer for peer, _ in keys & seen))
                 raise WrongHeadError(f"contribution of {twice} counts twice behind {head.round}")
             seen |= keys
+
+    def _check_merged_once(self, head: GlobalModel, branch: GlobalModel) -> None:
+        """What both sides have is behind the one head that their difference is taken from."""
+        parent = self.parent(head)
+        ours = self.past(parent) if parent is not None else {}
+        if branch.digest in ours:
+            raise WrongHeadError(f"head {head.round} merges a head that is behind it already")
+        common = self.past(branch).keys() & ours.keys()
+        fork = max((ours[digest] for digest in common), key=lambda h: h.examples_before)
+        if common - self.past(fork).keys():
+            raise WrongHeadError(f"head {head.round} merges what both sides merged before")
 
     def _check_examples(self, head: GlobalModel, parent: GlobalModel) -> None:
         for contributor in head.contributors:
