@@ -204,11 +204,15 @@ class Hostile(Federation):
         return [Publish(session_topic(held.session), self._chance.choice(heads))]
 
     def _tell_of_invented_branch(self) -> list[Effect]:
-        """A head by the rules, of work that some peer did not get done, two heads ago."""
-        past = list(itertools.islice(self.lineage.ancestors(self.held), 3)) if self.held else []
-        if len(past) < 3 or self.me not in past[2].members:
+        """A head by the rules, of work that some peer did not get done, three heads ago.
+
+        Not later: to whoever still holds the head before, it would be the next one by a standby
+        that lies about the mean, which is not what this scenario is about.
+        """
+        past = list(itertools.islice(self.lineage.ancestors(self.held), 4)) if self.held else []
+        if len(past) < 4 or self.me not in past[3].members:
             return []
-        held, child, fork = past
+        held, _, child, fork = past
         late = sorted(fork.members - {c.peer for c in child.contributors} - {self.me})
         if not late:
             return []

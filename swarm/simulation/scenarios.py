@@ -95,7 +95,10 @@ SCENARIOS = {
     ),
     "replayed-messages": Scenario("old messages come again", plans.replayed_messages, rounds=8),
     "hostile-peer": Scenario(
-        "one peer lies and floods", plans.hostile_peer, rounds=8, limits=Limits(quarantines=True)
+        "one peer lies and floods",
+        plans.hostile_peer,
+        rounds=12,  # as long as it takes until one of its victims has met three of its lies
+        limits=Limits(quarantines=True),
     ),
     "invented-branches": Scenario(
         "one peer tells of parted work that nobody did", plans.invented_branches, rounds=8
