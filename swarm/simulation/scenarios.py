@@ -10,7 +10,7 @@ _MERGING = Limits(merging_rounds=4)
 _OPERATED = Limits(obedience_s=15.0)
 _PROMPT = Limits(round_s=18.0)
 """Silence is noticed after five seconds, and nobody waits for a deadline."""
-_LOSSY = Limits(round_s=30.0, typical_round_s=12.0)
+_LOSSY = Limits(round_s=24.0, typical_round_s=12.0)
 """What is repeated every two seconds and lost three times in ten is, once in a thousand sessions,
 lost at every stage of a round; most rounds are as prompt as any."""
 

@@ -35,6 +35,7 @@ DEFENDING = (
         "        if contributor.num_examples > spec.num_examples_max:\n",
         "        if False:\n",
         ("hostile-peer",),
+        rarity=3,
     ),
     Mutant(
         "authors-vouch-for-themselves",

@@ -60,7 +60,7 @@ GOING_ON = (
         "return self._enquiries.ask(base, source, now_s, 1, others_too=True)",
         "return []",
         ("lossy",),
-        rarity=20,
+        rarity=100,
     ),
     Mutant(
         "no-grace-after-restarts",
