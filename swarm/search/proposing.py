@@ -226,6 +226,8 @@ class Proposing:
     # -- leases
 
     def _lost(self, lost: Iterable[Lent]) -> None:
+        if self._ledger.closed is not None:
+            return  # whoever hears that the study is over lets go of its trials
         for lent in reversed(list(lost)):
             if lent.trial.id in self._ledger.results:
                 continue

@@ -10,6 +10,8 @@ from swarm.core.ids import PeerId
 from swarm.core.machine import SetTimer, TimerFired
 from swarm.search import messages
 from swarm.search.effects import (
+    CancelRequested,
+    Note,
     RunTrial,
     SaveEntries,
     SaveTerm,
@@ -182,6 +184,18 @@ def test_the_study_is_over_when_every_trial_has_a_result() -> None:
         "done", ME
     )
     assert search.settled
+
+
+def test_what_workers_let_go_of_after_the_end_was_not_lost(study: StudySpec) -> None:
+    proposer = Proposer(study)
+    search = proposer.search
+    search.handle(beat(study, OTHER, search, tuple(t.id for t in proposer.lent)), 1.0)
+
+    search.handle(CancelRequested(), 1.5)
+    effects = [e for now_s in (2.0, 3.0) for e in search.handle(beat(study, OTHER, search), now_s)]
+
+    assert search.closed
+    assert "expired" not in [note.kind for note in of(Note, effects)]
 
 
 def test_a_time_budget_ends_the_asking_and_what_runs_may_finish() -> None:
