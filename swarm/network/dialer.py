@@ -57,12 +57,14 @@ class Dialer:
             with trio.CancelScope(deadline=until_s) as waiting:
                 await running.wait()
             if waiting.cancelled_caught:
-                raise PeerUnreachableError(f"{peer} does not answer")
+                break
         if self.is_connected(peer):
             return
+        left_s = until_s - trio.current_time()
+        if left_s <= 0:
+            raise PeerUnreachableError(f"{peer} does not answer")
         self._running[peer] = done = trio.Event()
         try:
-            left_s = max(0.0, until_s - trio.current_time())
             await self._try_each(peer, self._book.endpoints(peer), left_s)
         finally:
             del self._running[peer]

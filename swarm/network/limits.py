@@ -33,7 +33,7 @@ DIRECT_MESSAGES = Rate(20, 200)
 BLOB_REQUESTS = Rate(20, 100)
 EXCHANGES = Rate(10, 100)
 """Exchanges of addresses: one for every connection that opens or closes at the asking peer."""
-AT_ONCE_MAX = {"message": 32, "blob": 16, "exchange": 4, "kademlia": 4}
+AT_ONCE_MAX = {"message": 8, "blob": 16, "exchange": 4, "kademlia": 4}
 """Streams of one peer under way at once, by what they are for."""
 KADEMLIA_STREAMS = Rate(5, 30)
 KADEMLIA_READS = Rate(200, 2000)

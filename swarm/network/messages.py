@@ -16,12 +16,14 @@ from swarm.network.guards import reset
 from swarm.network.inbox import Inbox
 from swarm.network.limits import DIRECT_MESSAGES, Allowance, message_cost
 from swarm.network.statistics import Statistics
-from swarm.network.streams import frame, new_stream, peer_of, read_frame, read_some
+from swarm.network.streams import frame, new_stream, peer_of, read_exactly, read_length, read_some
 
 log = logging.getLogger(__name__)
 
 MESSAGE_PROTOCOL = TProtocol("/swarm/message/2.0.0")
 DIRECT_MESSAGE_SIZE_MAX = 256 * 1024
+SLOWEST_BYTES = 64 * 1024
+"""In 5 s, as of blobs: who is slower is not waited for."""
 _TIMEOUT_S = 5.0
 _PAUSE_S = 1 / DIRECT_MESSAGES.per_s
 """Between messages of a peer that sends more than it may."""
@@ -91,6 +93,8 @@ class DirectMessages:
                 more = True
                 while more:
                     more = await self._take_one(peer, stream)
+                    if self._newest.get(peer) is not scope:
+                        scope.deadline = trio.current_time() + _TIMEOUT_S
             finally:
                 if self._newest.get(peer) is scope:
                     del self._newest[peer]
@@ -141,7 +145,9 @@ class DirectMessages:
         except PeerUnreachableError:
             return False  # the other side is through, or the connection is
         with trio.fail_after(_TIMEOUT_S):
-            data = await read_frame(stream, DIRECT_MESSAGE_SIZE_MAX, begun)
+            size = await read_length(stream, DIRECT_MESSAGE_SIZE_MAX, begun)
+        with trio.fail_after(_TIMEOUT_S * (1 + size / SLOWEST_BYTES)):
+            data = await read_exactly(stream, size)
         if self._allowance.take(peer, message_cost(len(data))):
             self._statistics.count_received(data)
             self._inbox.put(DirectMessage(peer, data))

@@ -48,8 +48,8 @@ async def read_exactly(stream: INetStream, size: int) -> bytes:
     return bytes(data)
 
 
-async def read_frame(stream: INetStream, size_max: int, begun: bytes = b"") -> bytes:
-    """Read four bytes of length, then so many bytes.
+async def read_length(stream: INetStream, size_max: int, begun: bytes = b"") -> int:
+    """Read the four bytes of length that a frame begins with.
 
     Args:
         stream: Where to read.
@@ -63,7 +63,12 @@ async def read_frame(stream: INetStream, size_max: int, begun: bytes = b"") -> b
     size = int.from_bytes(begun + await read_exactly(stream, 4 - len(begun)), "big")
     if size > size_max:
         raise RemoteProtocolError(f"frame must have at most {size_max} bytes, got {size}")
-    return await read_exactly(stream, size)
+    return size
+
+
+async def read_frame(stream: INetStream, size_max: int) -> bytes:
+    """Read four bytes of length, then so many bytes; raises as `read_length` does."""
+    return await read_exactly(stream, await read_length(stream, size_max))
 
 
 def frame(data: bytes) -> bytes:

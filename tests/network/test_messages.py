@@ -155,10 +155,12 @@ async def test_who_cannot_be_reached_is_not_remembered() -> None:
         assert not pair.messages._lines
 
 
-async def test_a_sender_cut_off_in_a_message_leaves_no_half_of_it_behind() -> None:
+async def test_a_sender_cut_off_in_a_message_leaves_no_half_of_it_behind(
+    autojump_clock: object,
+) -> None:
     async with a_pair() as pair:
         pair.host.taken = lambda stream: None  # nobody reads
-        with trio.move_on_after(0.1):
+        with trio.move_on_after(1):
             for _ in range(1001):
                 await pair.messages.send(BEN, b"x")
         assert pair.host.streams[0].is_reset
@@ -187,7 +189,7 @@ async def test_half_a_message_is_waited_for_so_long(autojump_clock: object) -> N
         with pytest.raises(trio.TooSlowError):
             await pair.messages.take(stream)
 
-        assert trio.current_time() - began_s == pytest.approx(5.0)
+        assert trio.current_time() - began_s == pytest.approx(5.0, abs=0.01)
 
 
 async def test_of_a_peers_streams_only_the_newest_may_be_silent(autojump_clock: object) -> None:
