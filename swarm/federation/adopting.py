@@ -42,18 +42,18 @@ class Adoption:
         """Adopt the greatest valid head whose weights are here; ask for a greater one's."""
         lineage, blobs = self._situation.lineage, self._situation.blobs
         effects: list[Effect] = []
-        coming = False
+        coming = overtaken = False
         for head in lineage.candidates():
             if blobs.has(head.blob):
                 before = lineage.held
                 lineage.adopt(head)
                 return effects + self.begin(head, before, now_s)
             if not coming and not blobs.absent(head.blob, now_s):
-                coming = True
+                coming, overtaken = True, not blobs.has_failed(head.blob)
                 effects += self._weights.want(head, now_s)
                 effects += self._voice.approach(head, self._situation.round, now_s)
         if self._situation.round is not None:
-            self._situation.round.facts.overtaken = coming
+            self._situation.round.facts.overtaken = overtaken
         return effects
 
     def begin(self, head: GlobalModel, before: GlobalModel | None, now_s: float) -> list[Effect]:

@@ -30,6 +30,10 @@ class BlobDesk:
         """Whether everybody asked failed to give the blob, a moment ago."""
         return now_s < self._absent_until_s.get(blob.digest, now_s)
 
+    def has_failed(self, blob: BlobRef) -> bool:
+        """Whether everybody asked failed to give the blob, and it has not come since."""
+        return blob.digest in self._absent_until_s
+
     def is_coming(self, blob: BlobRef) -> bool:
         """Whether the blob was asked for, and nothing was heard since."""
         return blob.digest in self._asked

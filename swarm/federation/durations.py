@@ -86,13 +86,15 @@ def hopeless_peers(
 def _shared_out(head: GlobalModel, source: PeerId | None) -> dict[PeerId, float]:
     """Transfers by contributor; what everybody had to wait for is the source's share.
 
-    Otherwise a root with a slow link would be the only one that looks fast.
+    Otherwise a root with a slow link would be the only one that looks fast. One that says that it
+    waited less (it has the weights from elsewhere, or lies) does not hide the others' waiting.
     """
     transfers_s = dict(head.transfers_s)
     served = {c.peer for c in head.contributors if c.base == head.parent and c.peer != source}
     if source in transfers_s and len(served) > 1:
-        share_s = min(transfers_s[peer] for peer in served)
-        transfers_s |= {peer: transfers_s[peer] - share_s for peer in served}
+        least_s, *rest_s = sorted(transfers_s[peer] for peer in served)
+        share_s = rest_s[0] if len(rest_s) > 1 else least_s
+        transfers_s |= {peer: max(0.0, transfers_s[peer] - share_s) for peer in served}
         transfers_s[source] += share_s
     return transfers_s
 

@@ -52,7 +52,7 @@ class RoundFacts:
     mergeable: Mergeable | None = None
     """A branch whose weights are here, for whoever composes the next head."""
     overtaken: bool = False
-    """Whether the weights of a greater head are on their way."""
+    """Whether the weights of a greater head are on their way, and nobody failed to give them."""
 
     @property
     def base(self) -> GlobalModel:
@@ -145,7 +145,7 @@ class Duty:
         effects += wanted
         inputs = dict(sorted({**settled, **stale}.items()))
         closes = self._closes(settled.keys(), members, spec, now_s)
-        if inputs and closes and self._is_allowed(inputs.values(), facts, spec):
+        if inputs and closes and self._is_allowed(inputs.values(), facts, spec, now_s):
             self._combining = True
             self.inputs = _timed(inputs, blobs)
             self.merge = self._mergeable(facts)
@@ -190,17 +190,22 @@ class Duty:
         return facts.mergeable if clear else None
 
     def _is_allowed(
-        self, inputs: Iterable[Contribution | Aggregate], facts: RoundFacts, spec: SessionSpec
+        self,
+        inputs: Iterable[Contribution | Aggregate],
+        facts: RoundFacts,
+        spec: SessionSpec,
+        now_s: float,
     ) -> bool:
         """Whether a head of these inputs would be valid where a majority is asked for.
 
-        Nor does a peer leave the others with a head of its own work only, for the one reason that
-        its link is so slow that they went on meanwhile: theirs is on its way.
+        Nor does a peer leave the others before the deadline with a head of its own work only, for
+        the one reason that its link is so slow that they went on: theirs is on its way.
         """
         if not self.is_root:
             return True
         named = [c for source in inputs for c in _contributors(source)]
-        if facts.overtaken and {c.peer for c in named} == {self._me}:
+        overtaken = facts.overtaken and now_s < self._deadline_s
+        if overtaken and {c.peer for c in named} == {self._me}:
             return False
         return spec.partition_policy != "majority" or is_majority(
             {c.peer for c in named if c.base == facts.base.digest}, facts.base.cohort

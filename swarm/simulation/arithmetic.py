@@ -99,8 +99,9 @@ class Heads:
         if branch.digest in ours:
             raise WrongHeadError(f"head {head.round} merges a head that is behind it already")
         common = self.past(branch).keys() & ours.keys()
-        fork = max((ours[digest] for digest in common), key=lambda h: h.examples_before)
-        if common - self.past(fork).keys():
+        shared = (ours[digest] for digest in common)
+        fork = max(shared, key=lambda h: h.examples_before, default=None)
+        if fork is None or common - self.past(fork).keys():
             raise WrongHeadError(f"head {head.round} merges what both sides merged before")
 
     def _check_examples(self, head: GlobalModel, parent: GlobalModel) -> None:

@@ -122,6 +122,12 @@ def test_what_everybody_waited_for_is_the_link_of_who_gave_out_the_weights(sessi
     assert slow_among(head_over_links(session, 0.1, 0.1, 0.2, 0.1, 0.1, 0.0), root) == ()
 
 
+def test_one_that_says_it_did_not_wait_does_not_hide_that_the_others_did(session: Any) -> None:
+    root = replace(session.head0, author=SLOW)
+
+    assert slow_among(head_over_links(session, 10.0, 0.0, 10.2, 10.0, 10.6, 0.0), root) == (SLOW,)
+
+
 def test_one_that_waited_does_not_show_whose_link_it_was(session: Any) -> None:
     root = replace(session.head0, author=session.peers[0])
     head = replace(head_over_links(session, 0.0, 0.1, 0.1), parent=root.digest)

@@ -109,6 +109,23 @@ def test_weights_do_not_come_by_a_slow_link_though_it_is_next_in_the_tree(
     assert first["late"] != aggregator
 
 
+def test_a_head_whose_weights_nobody_gave_overtakes_nobody(session: Any) -> None:
+    """However often it is asked for again: it may never come."""
+    head0, head1, head2 = session.chain(2)
+    machine, _ = session.machine(session.peers[1], head0)
+    machine.handle(head1, 1.0)
+    machine.handle(head2, 1.0)
+    assert machine.round.facts.overtaken
+
+    seen = []
+    for now_s, missing in ((3.2, head2), (5.4, head1), (7.6, head2), (9.8, head1)):
+        machine.handle(BlobMissing(missing.blob, "no"), now_s)
+        machine.handle(TimerFired(BEAT), now_s + 2.1)
+        seen.append(machine.round.facts.overtaken)
+
+    assert not any(seen)
+
+
 def test_a_head_is_adopted_once_its_weights_are_here(session: Any, head0: GlobalModel) -> None:
     machine, _ = session.machine(session.peers[1])
 
