@@ -93,8 +93,10 @@ def _study_engine(swarm: SearchSwarm, strategy: str, peers: int) -> Engine:
         study = swarm.here.submit(
             document(name, trials + WARM_UP, seed, strategy=strategy, **STUDY)
         )
-        study.wait_peers(peers, READY_WITHIN_S)
+        # The pool's processes have run something, too, before its time begins.
         study.wait_results(WARM_UP, READY_WITHIN_S)
+        while len({result.peer for result in study.ledger.results.values()}) < peers:
+            study.wait_results(len(study.results) + 1, READY_WITHIN_S)
         before, started_s = len(study.results), time.perf_counter()
         study.wait_results(trials + WARM_UP, READY_WITHIN_S)
         taken_s = time.perf_counter() - started_s

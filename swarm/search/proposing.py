@@ -24,6 +24,8 @@ from swarm.search.study_blobs import StudyBlobs
 from swarm.search.trial import Trial, TrialId, TrialReport, TrialResult, failed
 
 ASKS_AT_ONCE_MAX = 16
+ASKS_TOGETHER = 8
+"""A strategy that takes its time is asked for no fewer, unless somebody needs one."""
 ATTEMPTS_MAX = 5
 """A trial that was lost with so many leases is recorded as failed: it may be what kills them."""
 HOLDERS_MAX = 8
@@ -241,18 +243,22 @@ class Proposing:
         """Lend out as much as the workers should have.
 
         A strategy that takes milliseconds is asked in events of its own, one trial in each, so
-        that everything else that waits to be sent or heard comes before.
+        that everything else that waits to be sent or heard comes before. Several follow each
+        other, for who was just asked answers faster, and knows more results by then.
         """
+        goes_on = asks_max is not None
         if asks_max is None:
             asks_max = 0 if self._strategy.is_slow else ASKS_AT_ONCE_MAX
         self.is_behind = False
         if self._ledger.closed is not None or self._expected:
             return
         num_asked = 0
-        for peer in self._leases.rooms(self._rest(now_s)):
+        rooms = self._leases.rooms(self._rest(now_s))
+        for peer in rooms:
             if not self._leases.waiting:
                 if num_asked == asks_max:
-                    self.is_behind = self._may_ask(now_s)
+                    pays = goes_on or not self._strategy.is_slow or self._is_time_to_ask(rooms)
+                    self.is_behind = pays and self._may_ask(now_s)
                     break
                 num_asked += 1
                 if not self._ask(now_s):
@@ -262,6 +268,15 @@ class Proposing:
             self._unsent.setdefault(peer, []).append(trial)
         self._send_what_is_due()
         self._close_if_done(now_s)
+
+    def _is_time_to_ask(self, rooms: list[PeerId]) -> bool:
+        """Whether several trials are wanted, or somebody soon has nothing to do."""
+        if len(rooms) >= ASKS_TOGETHER:
+            return True
+        workers = self._leases.workers
+        return any(
+            self._leases.num_lent(peer) < DEPTH_MIN * workers[peer].slots for peer in set(rooms)
+        )
 
     def _rest(self, now_s: float) -> float:
         waiting = len(self._leases.waiting)

@@ -31,8 +31,6 @@ from swarm.search.worker import Worker
 from swarm.search.working import Working
 
 TICKS_PER_HEARTBEAT = 4
-ASK_AFTER_S = 0.002
-"""A strategy that takes its time is asked once what was just decided has been done."""
 _TICK, _ASK = "tick", "ask"
 
 
@@ -186,7 +184,7 @@ class Search:
         self._replica.read_on(self._now_s)
         if self.proposing is not None and self.proposing.is_behind and not self._is_to_ask:
             self._is_to_ask = True
-            self._emit(SetTimer(_ASK, self._now_s + ASK_AFTER_S))
+            self._emit(SetTimer(_ASK, self._now_s))  # once what was just decided has been done
 
     # -- beats and offers
 

@@ -19,6 +19,7 @@ from swarm.search.effects import (
     TrialFinished,
 )
 from swarm.search.ledger import Closed, Recorded
+from swarm.search.proposing import ASKS_TOGETHER
 from swarm.search.search import Search
 from swarm.search.study import StudySpec
 from swarm.search.trial import EpochPoint, Trial, TrialReport
@@ -66,6 +67,25 @@ def test_leases_of_a_strategy_that_takes_its_time_share_messages() -> None:
     assert [len(trials) for trials in later] == [1, 1, 8, 8, 8, 6]
     lent = [trial.id for trials in first + later for trial in trials]
     assert len(lent) == len(set(lent))
+
+
+def test_a_strategy_that_takes_its_time_is_asked_for_several_unless_somebody_needs_one() -> None:
+    spec = make_study(strategy="bayesian", num_trials=200)
+    search = Search(ME, spec)
+    search.handle(Started(0, submits=True), 0.0)
+    search.handle(beat(spec, OTHER, search), 0.1)
+
+    def tell(*trials: Trial) -> bool:
+        """Tell of results; return whether the strategy is to be asked."""
+        results = tuple(replace(complete(t, peer=OTHER), duration_s=0.01) for t in trials)
+        effects = search.handle(messages.WorkerNews(spec.id, OTHER, (), results), 0.5)
+        return "ask" in [timer.name for timer in of(SetTimer, effects)]
+
+    first = [trial for trials in _asked(search, 10) for trial in trials]
+    assert tell(first[0])
+    lent = [trial for trials in _asked(search, 80) for trial in trials]
+    assert [tell(trial) for trial in lent[: ASKS_TOGETHER - 1]] == [False] * (ASKS_TOGETHER - 1)
+    assert tell(lent[ASKS_TOGETHER])
 
 
 def _asked(search: Search, times: int) -> list[list[Trial]]:
