@@ -4,6 +4,7 @@ __main__        python -m swarm.peer: the command line
 settings        what a user can set
 peer            one peer's life: network, worker, session, federation
 driver          hands events to the machine and carries out its effects
+mailbox         events on their way to the machine, and the blobs they tell of
 state           what survives a restart
 status          what this peer tells those who watch, and its report file
 workers         the worker process as trio sees it
