@@ -24,6 +24,7 @@ from swarm.core.errors import (
 )
 from swarm.core.ids import Digest, PeerId
 from swarm.network.dialer import Dialer
+from swarm.network.limits import PROGRESS_BYTES_MIN, PROGRESS_WITHIN_S
 from swarm.network.statistics import Statistics
 from swarm.network.store import FileBlobStore, PartialBlob
 from swarm.network.streams import (
@@ -44,9 +45,6 @@ _PULLS_MAX = 3
 _SERVES_MAX = 16
 _WAITERS_MAX = 256
 _WAITERS_PER_PEER_MAX = 8
-_PROGRESS_TIMEOUT_S = 5.0
-_PROGRESS_BYTES_MIN = 64 * 1024
-"""So much must arrive in five seconds: one byte now and then would hold a place for hours."""
 _ROUNDS_MAX = 3
 """How often the list of holders is gone through while pieces still arrive."""
 
@@ -168,7 +166,7 @@ class BlobExchange:
                         bytes.fromhex(ref.digest), partial.size_bytes, int(wait_s * 1000)
                     )
                 )
-                with trio.fail_after(wait_s + _PROGRESS_TIMEOUT_S):
+                with trio.fail_after(wait_s + PROGRESS_WITHIN_S):
                     (size,) = _SIZE.unpack(await read_exactly(stream, _SIZE.size))
                 if size == 0:
                     raise BlobNotFoundError("not there")
@@ -186,8 +184,8 @@ class BlobExchange:
 
     async def _read_rest(self, stream: INetStream, partial: PartialBlob, ref: BlobRef) -> None:
         while not partial.is_complete:
-            due = min(ref.size_bytes, partial.size_bytes + _PROGRESS_BYTES_MIN)
-            with trio.fail_after(_PROGRESS_TIMEOUT_S):
+            due = min(ref.size_bytes, partial.size_bytes + PROGRESS_BYTES_MIN)
+            with trio.fail_after(PROGRESS_WITHIN_S):
                 while partial.size_bytes < due:
                     piece = await read_some(stream, ref.size_bytes - partial.size_bytes)
                     partial.append(piece)
@@ -197,7 +195,7 @@ class BlobExchange:
 
     async def serve(self, stream: INetStream) -> None:
         """Handle a stream another peer opened."""
-        with trio.fail_after(_PROGRESS_TIMEOUT_S):
+        with trio.fail_after(PROGRESS_WITHIN_S):
             request = await read_exactly(stream, _REQUEST.size)
         raw_digest, offset, wait_ms = _REQUEST.unpack(request)
         digest = Digest(raw_digest.hex())
@@ -230,7 +228,7 @@ class BlobExchange:
             await file.seek(offset)
             head = _SIZE.pack(ref.size_bytes)
             while piece := await file.read(PIECE_BYTES_MAX):
-                with trio.fail_after(4 * _PROGRESS_TIMEOUT_S):
+                with trio.fail_after(4 * PROGRESS_WITHIN_S):
                     await stream.write(head + piece)
                 self._statistics.blob_bytes_sent += len(piece)
                 head = b""

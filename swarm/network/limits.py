@@ -28,6 +28,10 @@ class Rate:
             raise ValueError(f"a rate must be positive and its burst at least 1, got {self}")
 
 
+PROGRESS_BYTES_MIN = 64 * 1024
+"""So much of a blob or a message must come within `PROGRESS_WITHIN_S`: one byte now and then would
+hold a place for hours."""
+PROGRESS_WITHIN_S = 5.0
 DIRECT_MESSAGES = Rate(20, 200)
 """Direct messages of one peer, in units of a message and of `COST_BYTES` of it."""
 BLOB_REQUESTS = Rate(20, 100)

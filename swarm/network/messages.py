@@ -14,7 +14,13 @@ from swarm.network.dialer import Dialer
 from swarm.network.events import DirectMessage
 from swarm.network.guards import reset
 from swarm.network.inbox import Inbox
-from swarm.network.limits import DIRECT_MESSAGES, Allowance, message_cost
+from swarm.network.limits import (
+    DIRECT_MESSAGES,
+    PROGRESS_BYTES_MIN,
+    PROGRESS_WITHIN_S,
+    Allowance,
+    message_cost,
+)
 from swarm.network.statistics import Statistics
 from swarm.network.streams import frame, new_stream, peer_of, read_exactly, read_length, read_some
 
@@ -22,9 +28,6 @@ log = logging.getLogger(__name__)
 
 MESSAGE_PROTOCOL = TProtocol("/swarm/message/2.0.0")
 DIRECT_MESSAGE_SIZE_MAX = 256 * 1024
-SLOWEST_BYTES = 64 * 1024
-"""In 5 s, as of blobs: who is slower is not waited for."""
-_TIMEOUT_S = 5.0
 _PAUSE_S = 1 / DIRECT_MESSAGES.per_s
 """Between messages of a peer that sends more than it may."""
 
@@ -70,7 +73,7 @@ class DirectMessages:
             )
         line = self._lines.setdefault(peer, _Line())
         try:
-            with trio.fail_after(_TIMEOUT_S):
+            with trio.fail_after(PROGRESS_WITHIN_S):
                 async with line.lock:
                     await self._write(line, peer, frame(data))
         except NetworkError:
@@ -86,7 +89,7 @@ class DirectMessages:
         peer = peer_of(stream)
         earlier = self._newest.get(peer)
         if earlier is not None:
-            earlier.deadline = trio.current_time() + _TIMEOUT_S
+            earlier.deadline = trio.current_time() + PROGRESS_WITHIN_S
         with trio.CancelScope() as scope:
             self._newest[peer] = scope
             try:
@@ -94,13 +97,13 @@ class DirectMessages:
                 while more:
                     more = await self._take_one(peer, stream)
                     if self._newest.get(peer) is not scope:
-                        scope.deadline = trio.current_time() + _TIMEOUT_S
+                        scope.deadline = trio.current_time() + PROGRESS_WITHIN_S
             finally:
                 if self._newest.get(peer) is scope:
                     del self._newest[peer]
         if scope.cancelled_caught:
             raise trio.TooSlowError
-        with trio.fail_after(_TIMEOUT_S):
+        with trio.fail_after(PROGRESS_WITHIN_S):
             await stream.close()
 
     def forget(self, peer: PeerId) -> None:
@@ -144,9 +147,9 @@ class DirectMessages:
             begun = await read_some(stream, 4)
         except PeerUnreachableError:
             return False  # the other side is through, or the connection is
-        with trio.fail_after(_TIMEOUT_S):
+        with trio.fail_after(PROGRESS_WITHIN_S):
             size = await read_length(stream, DIRECT_MESSAGE_SIZE_MAX, begun)
-        with trio.fail_after(_TIMEOUT_S * (1 + size / SLOWEST_BYTES)):
+        with trio.fail_after(PROGRESS_WITHIN_S * (1 + size / PROGRESS_BYTES_MIN)):
             data = await read_exactly(stream, size)
         if self._allowance.take(peer, message_cost(len(data))):
             self._statistics.count_received(data)

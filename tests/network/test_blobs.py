@@ -4,6 +4,7 @@ import signal
 
 import pytest
 import trio
+import trio.testing
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
@@ -73,7 +74,9 @@ async def test_a_blob_flows_through_a_holder_that_is_still_waiting_for_it(three)
 
         nursery.start_soon(fetch, cleo, ben)
         nursery.start_soon(fetch, ben, anna)
-        await trio.sleep(0.3)  # both are waiting now; the order would do as well
+        await trio.testing.wait_all_tasks_blocked()  # both were told to fetch ...
+        for peer in (cleo, ben):
+            await peer.tell("snapshot")  # ... and have begun
         assert not done
         await anna.tell("put_data", data=data)
 
