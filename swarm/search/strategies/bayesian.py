@@ -5,7 +5,6 @@ ones (`constant_liar`), so that workers do not try the same again. Nothing is ke
 ledger is told again after a takeover.
 """
 
-import warnings
 from typing import Any, cast
 
 import optuna
@@ -14,6 +13,7 @@ from optuna.study import StudyDirection
 from swarm.search.ledger import Asked, Entry, Ledger, Recorded
 from swarm.search.space import CATEGORICAL, INTEGER, Dimension
 from swarm.search.strategies.strategy import Suggestion, check_options, suggestion
+from swarm.search.strategies.tpe import ColumnTPESampler
 from swarm.search.study import StudySpec
 from swarm.search.trial import COMPLETE, FAILED, Trial, TrialId, TrialReport, TrialResult
 from swarm.search.values import Value
@@ -100,16 +100,12 @@ class BayesianStrategy:
             self._study.tell(trial, state=optuna.trial.TrialState.PRUNED)
 
 
-def _sampler(spec: StudySpec) -> optuna.samplers.BaseSampler:
-    options = spec.options
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.TPESampler(
-            seed=0,
-            constant_liar=True,
-            n_startup_trials=int(options.get("startup_trials", 10)),
-            n_ei_candidates=int(options.get("candidates", 24)),
-        )
+def _sampler(spec: StudySpec) -> ColumnTPESampler:
+    return ColumnTPESampler(
+        seed=0,
+        n_startup_trials=int(spec.options.get("startup_trials", 10)),
+        n_ei_candidates=int(spec.options.get("candidates", 24)),
+    )
 
 
 def _seed(sampler: Any, seed: int) -> None:
