@@ -12,7 +12,7 @@ from swarm.search.strategies.tpe import ColumnTPESampler
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-NUM_TRIALS = 160
+NUM_TRIALS = 120
 AT_ONCE = 6
 Suggested = dict[str, object]
 
@@ -58,11 +58,11 @@ def play(sampler: BaseSampler, direction: str, seed: int) -> list[Suggested]:
 
 
 def own(seed: int) -> BaseSampler:
-    return ColumnTPESampler(seed, n_startup_trials=8, n_ei_candidates=24)
+    return ColumnTPESampler(seed, n_startup_trials=2, n_ei_candidates=24)
 
 
 def optunas(seed: int) -> BaseSampler:
-    return TPESampler(seed=seed, n_startup_trials=8, n_ei_candidates=24, constant_liar=True)
+    return TPESampler(seed=seed, n_startup_trials=2, n_ei_candidates=24, constant_liar=True)
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])

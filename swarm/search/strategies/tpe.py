@@ -28,8 +28,9 @@ class ColumnTPESampler(TPESampler):
     """Suggests what `TPESampler` does, bit for bit, for one study.
 
     The study must be told everything through `Study.tell`, have one objective and no constraints,
-    and never give a parameter another distribution. Overrides `_sample`, which is not public: a
-    test compares the two, and what an Optuna without `_sample` would lose is speed.
+    never give a parameter another distribution, and ask for a trial only after the one before has
+    all its parameters. Overrides `_sample`, which is not public: a test compares the two, and what
+    an Optuna without `_sample` would lose is speed.
     """
 
     def __init__(self, seed: int, n_startup_trials: int, n_ei_candidates: int) -> None:
@@ -41,10 +42,22 @@ class ColumnTPESampler(TPESampler):
         )
         self._ranked: list[tuple[Rank, int]] = []
         """Finished trials with their numbers, the best first."""
-        self._finished = np.zeros(_CAPACITY, bool)
-        """By number: whether the trial is among them."""
+        self._asked: list[int] = []
+        """Numbers of trials whose parameters are not in the columns yet."""
+        self._counts = np.zeros(_CAPACITY, bool)
+        """By number: whether the trial is finished, or under way and so counts as a bad one."""
         self._columns: dict[str, Column] = {}
         """Values by parameter and number, in Optuna's internal form; NaN where there is none."""
+        self._distributions: dict[str, BaseDistribution] = {}
+        self._common: dict[str, BaseDistribution] | None = None
+        """What all finished trials have in common; None before the first one."""
+        self._good: tuple[tuple[tuple[str, ...], bytes], Any] | None = None
+        """The last estimator of good trials, and what it was made of."""
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Note that a trial is about to get its parameters."""
+        super().before_trial(study, trial)
+        self._asked.append(trial.number)
 
     def after_trial(
         self,
@@ -55,77 +68,85 @@ class ColumnTPESampler(TPESampler):
     ) -> None:
         """Note what came of a trial."""
         super().after_trial(study, trial, state, values)
+        if trial.number in self._asked:
+            self._asked.remove(trial.number)
+        self._fill_in(trial, trial.params)
         if state == TrialState.FAIL:
-            return
-        insort(self._ranked, (_rank(study, trial, state, values), trial.number))
-        self._make_room(trial.number)
-        self._finished[trial.number] = True
-        for name, value in trial.params.items():
-            column = self._columns.get(name)
-            if column is None:
-                column = self._columns[name] = np.full(len(self._finished), np.nan)
-            column[trial.number] = trial.distributions[name].to_internal_repr(value)
+            self._counts[trial.number] = False
+        else:
+            insort(self._ranked, (_rank(study, trial, state, values), trial.number))
+            common = trial.distributions if self._common is None else self._common
+            names = sorted(common.keys() & trial.distributions.keys())
+            self._common = {name: common[name] for name in names}
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """The dimensions that are drawn together."""
+        common = self._common or {}
+        return {name: space for name, space in common.items() if not space.single()}
 
     def _sample(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
+        self._fill_in_asked(study, trial)
         below, above = self._split(search_space)
-        good = {name: self._column(name)[below] for name in search_space}
-        bad = {name: self._column(name)[above] for name in search_space}
-        self._add_running(bad, above, study, trial, search_space)
-        good_estimator = self._estimator(good, search_space)
-        bad_estimator = self._estimator(bad, search_space)
-        candidates = good_estimator.sample(self._rng.rng, self._n_ei_candidates)
-        scores = self._compute_acquisition_func(candidates, good_estimator, bad_estimator)
-        best = self._compare(candidates, scores)
+        good = self._good_estimator(below, search_space)
+        bad = self._estimator(above, search_space)
+        candidates = good.sample(self._rng.rng, self._n_ei_candidates)
+        best = self._compare(candidates, self._compute_acquisition_func(candidates, good, bad))
         return {name: space.to_external_repr(best[name]) for name, space in search_space.items()}
 
+    def _fill_in_asked(self, study: Study, asking: FrozenTrial) -> None:
+        """Have the parameters in the columns of all trials that were asked for before this one."""
+        trials = study.get_trials(deepcopy=False)
+        for number in self._asked:
+            if number != asking.number:
+                self._fill_in(trials[number], self._get_params(trials[number], study))
+        self._asked = [number for number in self._asked if number == asking.number]
+
+    def _fill_in(self, trial: FrozenTrial, params: Mapping[str, Any]) -> None:
+        while trial.number >= len(self._counts):
+            self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
+            for name, column in self._columns.items():
+                self._columns[name] = np.concatenate([column, np.full_like(column, np.nan)])
+        self._counts[trial.number] = True
+        for name in trial.distributions.keys() - self._columns.keys():
+            self._columns[name] = np.full(len(self._counts), np.nan)
+            self._distributions[name] = trial.distributions[name]
+        for name, column in self._columns.items():
+            column[trial.number] = np.nan  # once drawn, perhaps, and then not wanted
+            if name in params:
+                column[trial.number] = self._distributions[name].to_internal_repr(params[name])
+
     def _split(self, names: Mapping[str, object]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Numbers of the good finished trials and of the others, where all parameters are."""
+        """Numbers of the good trials and of the others, those that have all these parameters."""
         num_good = min(default_gamma(len(self._ranked)), len(self._ranked))
-        good = np.zeros_like(self._finished)
+        good = np.zeros_like(self._counts)
         good[[number for _, number in self._ranked[:num_good]]] = True
-        has_all = self._finished.copy()
+        has_all = self._counts.copy()
         for name in names:
             has_all &= ~np.isnan(self._column(name))
         return np.flatnonzero(has_all & good), np.flatnonzero(has_all & ~good)
 
-    def _add_running(
-        self,
-        bad: dict[str, Column],
-        numbers: NDArray[np.intp],
-        study: Study,
-        asked: FrozenTrial,
-        search_space: dict[str, BaseDistribution],
-    ) -> None:
-        """Put what is under way among the bad ones, in the order of numbers: estimators forget."""
-        trials = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        params_by_number = {t.number: self._get_params(t, study) for t in trials}
-        params_by_number.pop(asked.number, None)
-        running = [
-            (number, params)
-            for number, params in params_by_number.items()
-            if search_space.keys() <= params.keys()
-        ]
-        places = np.searchsorted(numbers, [number for number, _ in running])
-        for name, distribution in search_space.items():
-            lies = [distribution.to_internal_repr(params[name]) for _, params in running]
-            bad[name] = np.insert(bad[name], places, lies)
+    def _good_estimator(
+        self, numbers: NDArray[np.intp], search_space: dict[str, BaseDistribution]
+    ) -> Any:
+        # Most results are not among the best: the same estimator serves several suggestions.
+        made_of = (tuple(search_space), numbers.tobytes())
+        if self._good is None or self._good[0] != made_of:
+            self._good = made_of, self._estimator(numbers, search_space)
+        return self._good[1]
 
     def _estimator(
-        self, values: dict[str, Column], search_space: dict[str, BaseDistribution]
+        self, numbers: NDArray[np.intp], search_space: dict[str, BaseDistribution]
     ) -> Any:
+        values = {name: self._column(name)[numbers] for name in search_space}
         return self._parzen_estimator_cls(values, search_space, self._parzen_estimator_parameters)
 
     def _column(self, name: str) -> Column:
         column = self._columns.get(name)
-        return column if column is not None else np.full(len(self._finished), np.nan)
-
-    def _make_room(self, number: int) -> None:
-        while number >= len(self._finished):
-            self._finished = np.concatenate([self._finished, np.zeros_like(self._finished)])
-            for name, column in self._columns.items():
-                self._columns[name] = np.concatenate([column, np.full_like(column, np.nan)])
+        return column if column is not None else np.full(len(self._counts), np.nan)
 
 
 def _rank(
