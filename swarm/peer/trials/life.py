@@ -6,8 +6,19 @@ from dataclasses import dataclass, field
 
 import trio
 
-from swarm.learning.trials.records import EpochReport, TrialOutcome
-from swarm.peer.trials.frames import Ended, Message, Ready, Reported, Withdrawn
+from swarm.learning.trials.records import EpochReport, TrialOutcome, TrialTask
+from swarm.peer.trials.frames import (
+    FRAMING,
+    Ended,
+    Message,
+    Ready,
+    Reported,
+    RunTrial,
+    StopTrial,
+    Withdrawn,
+    WithdrawTrial,
+)
+from swarm.peer.trials.outlet import Outlet
 from swarm.peer.worker_pipes import PipedProcess
 
 LAST_WORDS_MAX = 10
@@ -22,10 +33,15 @@ class Call:
 
     number: int
     key: str
+    limit_s: float
+    """Seconds it may take."""
     on_report: OnReport | None
     on_begin: Callable[[], None] | None = None
     outcome: TrialOutcome | None = None
-    has_begun: bool = False
+    began_s: float | None = None
+    """When, in trio's time; None before."""
+    limit: trio.CancelScope = field(default_factory=trio.CancelScope)
+    """Ends when it has taken too long; for who waits until it is over."""
     withdrawn: bool = False
     """Whether the process gave it back before it began."""
     turn: trio.Event = field(default_factory=trio.Event)
@@ -33,9 +49,15 @@ class Call:
     over: trio.Event = field(default_factory=trio.Event)
     """Set once the process is done with it, or is no more."""
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the process took it up."""
+        return self.began_s is not None
+
     def begin(self) -> None:
         """The process is at it."""
-        self.has_begun = True
+        self.began_s = trio.current_time()
+        self.limit.deadline = self.began_s + self.limit_s
         self.turn.set()
         if self.on_begin is not None:
             self.on_begin()
@@ -54,10 +76,10 @@ class Life:
     """
 
     process: PipedProcess
+    outlet: Outlet
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     ready: trio.Event = field(default_factory=trio.Event)
     """Set, too, when it is no more."""
-    writing: trio.Lock = field(default_factory=trio.Lock)
     last_words: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_WORDS_MAX))
     calls: deque[Call] = field(default_factory=deque)
     alive: bool = True
@@ -72,10 +94,20 @@ class Life:
         """Calls that have not begun."""
         return list(self.calls)[1:]
 
-    def add(self, call: Call) -> None:
-        """A trial is sent to the process."""
+    def give(self, task: TrialTask, call: Call) -> None:
+        """Send a trial to the process."""
+        frame = FRAMING.encode(RunTrial(call.number, task))
         self.calls.append(call)
+        self.outlet.put(frame)
         self._begin_first()
+
+    def stop(self, call: Call) -> None:
+        """Ask the process to end a trial before its next epoch, or not to begin with it."""
+        self.outlet.put(FRAMING.encode(StopTrial(call.number)))
+
+    def take_back(self, call: Call) -> None:
+        """Ask the process to give a trial back, unless it has begun."""
+        self.outlet.put(FRAMING.encode(WithdrawTrial(call.number)))
 
     def take(self, message: Message) -> None:
         """The process says something."""

@@ -46,12 +46,15 @@ class TrialPool:
     A process has its next trial before it is done with the last one. Who has nothing to do gets
     what waits behind another's long trial.
 
-    Invariant: no more trials are at a process than `PER_PROCESS`; others wait here, in order.
+    Invariants:
+        No more trials are at the processes than `PER_PROCESS` for each; others wait, in order.
+        Nobody waits while a place is left.
     """
 
     def __init__(self, workers: list[TrialWorker]) -> None:
         self._workers = workers
-        self._places = trio.Semaphore(PER_PROCESS * len(workers))
+        self._places_left = PER_PROCESS * len(workers)
+        self._queue = trio.lowlevel.ParkingLot()
 
     async def run(
         self,
@@ -71,7 +74,8 @@ class TrialPool:
             limit_s: Seconds after which it is killed, from when it has a slot.
             on_begin: Called when it has one.
         """
-        async with self._places:
+        await self._take_place()
+        try:
             outcome = None
             while outcome is None:
                 # The one that was busy last is the one whose data is in the processor's caches.
@@ -85,6 +89,8 @@ class TrialPool:
                 finally:
                     self._spread()
             return outcome
+        finally:
+            self._give_place()
 
     def stop(self, key: str) -> None:
         """End a trial that has begun before its next epoch; it has the value it had."""
@@ -95,9 +101,23 @@ class TrialPool:
         """What each worker does, as immutable values."""
         return tuple(worker.statistics() for worker in self._workers)
 
+    async def _take_place(self) -> None:
+        # Not a semaphore: who has to wait there has an exception raised and caught for it first,
+        # which is dearer than the rest.
+        if self._places_left:
+            self._places_left -= 1
+        else:
+            await self._queue.park()
+
+    def _give_place(self) -> None:
+        if self._queue:
+            self._queue.unpark()
+        else:
+            self._places_left += 1
+
     def _spread(self) -> None:
         """Have trials back that wait in a process while another one idles."""
-        if self._places.statistics().tasks_waiting or all(w.load for w in self._workers):
+        if self._queue or all(w.load for w in self._workers):
             return
         for worker in self._workers:
             worker.take_back()

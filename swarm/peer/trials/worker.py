@@ -11,8 +11,9 @@ import trio
 
 from swarm.core.errors import WorkerDiedError
 from swarm.learning.trials.records import TrialOutcome, TrialTask
-from swarm.peer.trials.frames import FRAMING, Message, RunTrial, StopTrial, WithdrawTrial
+from swarm.peer.trials.frames import FRAMING
 from swarm.peer.trials.life import Call, Life, OnReport
+from swarm.peer.trials.outlet import Outlet
 from swarm.peer.worker_pipes import STOP_GRACE_S, Log, PipedProcess
 
 COMMAND = (sys.executable, "-m", "swarm.peer.trials.process")
@@ -20,8 +21,6 @@ READY_WITHIN_S = 120.0
 """Loading scikit-learn takes a second or two, and much longer on a crowded machine."""
 LEAVE_WITHIN_S = 2.0
 """So long may a trial that nobody waits for any more finish its epoch."""
-SEND_WITHIN_S = 2.0
-"""A pipe takes 64 KiB at once; a process that leaves more than that unread has broken down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +113,9 @@ class TrialWorker:
         try:
             while True:
                 self._num_calls += 1
-                call = Call(self._num_calls, key, on_report, on_begin)
-                life = await self._send_trial(task, call)
-                spent_s, expired = await self._attend(life, call, limit_s)
+                call = Call(self._num_calls, key, limit_s, on_report, on_begin)
+                life = await self._give(task, call)
+                spent_s, expired = await self._attend(life, call)
                 if call.has_begun or call.withdrawn:
                     break  # otherwise its process ended with a trial before it
         finally:
@@ -137,14 +136,14 @@ class TrialWorker:
         life = self._life
         call = life.running if life is not None else None
         if life is not None and call is not None and key in {None, call.key}:
-            self._nursery.start_soon(self._send, life, StopTrial(call.number))
+            life.stop(call)
 
     def take_back(self) -> None:
         """Have the trials back that wait here, unless they begin first: their `run` says None."""
         life = self._life
         if life is not None:
             for call in life.waiting:
-                self._nursery.start_soon(self._send, life, WithdrawTrial(call.number))
+                life.take_back(call)
 
     def statistics(self) -> TrialWorkerStatistics:
         """What is going on, as an immutable value."""
@@ -177,12 +176,13 @@ class TrialWorker:
     async def _live(self, task_status: _Starting) -> None:
         """Run one process from start to end; whatever ends it, its trials are over."""
         process = PipedProcess(None, self._log, self._command)
-        life = Life(process)
+        life = Life(process, Outlet(process.stdin))
         self._num_starts += 1
         try:
             with life.scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(process.run)
+                    nursery.start_soon(self._write, life)
                     task_status.started(life)
                     async with trio.open_nursery() as reading:
                         reading.start_soon(self._drain_stderr, life)
@@ -204,6 +204,12 @@ class TrialWorker:
                 for message in FRAMING.cut(buffer):
                     life.take(message)
 
+    async def _write(self, life: Life) -> None:
+        try:
+            await life.outlet.run()
+        except trio.TooSlowError:
+            life.scope.cancel()
+
     async def _drain_stderr(self, life: Life) -> None:
         rest = b""
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
@@ -218,40 +224,36 @@ class TrialWorker:
 
     # -- its trials
 
-    async def _send_trial(self, task: TrialTask, call: Call) -> Life:
+    async def _give(self, task: TrialTask, call: Call) -> Life:
+        """Send a trial to the process; without waiting, if there is one that nobody waits for."""
+        life = self._life
+        if life is not None and life.alive and life.ready.is_set() and not self._turn.locked():
+            life.give(task, call)
+            return life
         async with self._turn:
             life = await self._loaded()
-            life.add(call)
-            # Sent in whole or not at all: half a frame would be the end of the process.
-            until_s = trio.current_time() + SEND_WITHIN_S
-            with trio.CancelScope(deadline=until_s, shield=True) as sending:
-                await self._send(life, RunTrial(call.number, task))
-            if sending.cancelled_caught:
-                life.scope.cancel()
+            life.give(task, call)
             return life
 
-    async def _attend(self, life: Life, call: Call, limit_s: float) -> tuple[float, bool]:
+    async def _attend(self, life: Life, call: Call) -> tuple[float, bool]:
         """Wait until a trial is over; return how long it ran, and whether that was too long."""
-        expired = False
         try:
-            await call.turn.wait()
-            began_s = trio.current_time()
-            with trio.move_on_after(limit_s) as limit:
+            with call.limit:
                 await call.over.wait()
-            expired = limit.cancelled_caught
         finally:
             call.on_report = call.on_begin = None
             if not call.over.is_set():
-                self._nursery.start_soon(self._leave, life, call, expired)
-        return trio.current_time() - began_s, expired
+                self._nursery.start_soon(self._leave, life, call, call.limit.cancelled_caught)
+        now_s = trio.current_time()
+        began_s = call.began_s if call.began_s is not None else now_s
+        return now_s - began_s, call.limit.cancelled_caught
 
     async def _leave(self, life: Life, call: Call, at_once: bool) -> None:
         """See that a trial ends which nobody waits for."""
         self._load += 1
         try:
             if not at_once:
-                with trio.move_on_after(LEAVE_WITHIN_S):
-                    await self._send(life, StopTrial(call.number))
+                life.stop(call)
                 await call.turn.wait()
                 with trio.move_on_after(LEAVE_WITHIN_S):
                     await call.over.wait()
@@ -260,9 +262,3 @@ class TrialWorker:
                 await call.over.wait()
         finally:
             self._load -= 1
-
-    async def _send(self, life: Life, message: Message) -> None:
-        gone = (trio.BrokenResourceError, trio.ClosedResourceError)
-        async with life.writing:
-            with suppress(*gone):  # _live will say so
-                await life.process.stdin.send_all(FRAMING.encode(message))
