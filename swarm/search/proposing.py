@@ -24,6 +24,8 @@ from swarm.search.study_blobs import StudyBlobs
 from swarm.search.trial import Trial, TrialId, TrialReport, TrialResult, failed
 
 ASKS_AT_ONCE_MAX = 16
+ASKS_IN_A_ROW = 2
+"""Of a strategy that takes its time, in one event."""
 ASKS_TOGETHER = 8
 """A strategy that takes its time is asked for no fewer, unless somebody needs one."""
 ATTEMPTS_MAX = 5
@@ -159,9 +161,9 @@ class Proposing:
         self._answered(peer)
         self._ask_more(now_s)
 
-    def ask_one(self, now_s: float) -> None:
-        """Ask a strategy that takes its time for one more trial, if one is wanted."""
-        self._ask_more(now_s, asks_max=1)
+    def ask_on(self, now_s: float) -> None:
+        """Ask a strategy that takes its time for more trials, if any are wanted."""
+        self._ask_more(now_s, asks_max=ASKS_IN_A_ROW)
 
     def tick(self, now_s: float) -> None:
         """Look at what time has changed."""
@@ -242,8 +244,8 @@ class Proposing:
     def _ask_more(self, now_s: float, asks_max: int | None = None) -> None:
         """Lend out as much as the workers should have.
 
-        A strategy that takes milliseconds is asked in events of its own, one trial in each, so
-        that everything else that waits to be sent or heard comes before. Several follow each
+        A strategy that takes milliseconds is asked in events of its own, for few trials in each,
+        so that everything else that waits to be sent or heard comes before. Several follow each
         other, for who was just asked answers faster, and knows more results by then.
         """
         goes_on = asks_max is not None

@@ -158,7 +158,7 @@ class Search:
             self._tick()
         elif event.name == _ASK and self.proposing is not None:
             self._is_to_ask = False
-            self.proposing.ask_one(self._now_s)
+            self.proposing.ask_on(self._now_s)
         elif event.name == BATCH:
             self._telling.batch_is_due()
 

@@ -64,7 +64,7 @@ def test_leases_of_a_strategy_that_takes_its_time_share_messages() -> None:
     later = _asked(search, 80)
 
     assert [len(trials) for trials in first] == [1, 1]
-    assert [len(trials) for trials in later] == [1, 1, 8, 8, 8, 6]
+    assert [len(trials) for trials in later] == [2, 8, 8, 8, 6]
     lent = [trial.id for trials in first + later for trial in trials]
     assert len(lent) == len(set(lent))
 

@@ -155,8 +155,10 @@ class StudyDriver:
 
     async def _time(self, effect: SetTimer, scope: trio.CancelScope) -> None:
         with scope:
-            await trio.sleep_until(effect.due_s)
-            self.handle(TimerFired(effect.name))
+            if effect.due_s > trio.current_time():  # it began after what was ready before it
+                await trio.sleep_until(effect.due_s)
+            if not scope.cancel_called:
+                self.handle(TimerFired(effect.name))
 
     def _spawn(self, task: Callable[..., Awaitable[object]], *args: object) -> None:
         self._nursery.start_soon(task, *args)
