@@ -36,7 +36,7 @@ def digest_of(record: object, *, without: frozenset[str] = frozenset()) -> Diges
 
 
 def _encoded(plain: Any) -> bytes:
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _ENCODER.encode(plain).encode()
 
 
 def _plain(value: Any) -> Any:
@@ -63,3 +63,6 @@ def _field(is_float: bool, value: Any) -> Any:
 def _fields(kind: type[Any]) -> tuple[tuple[str, bool], ...]:
     """Names of a dataclass's fields, each with whether it is declared a float."""
     return tuple((field.name, field.type is float) for field in dataclasses.fields(kind))
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
