@@ -10,6 +10,7 @@ events       what the network reports
 inbox        the bounded queue of events
 guards       libp2p's connections, hardened
 framegate    checks every yamux frame
+readahead    small frames are received together
 gossip       pubsub, hardened
 replays      which published messages were seen before
 limits       how much one peer may ask of us

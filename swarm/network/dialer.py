@@ -12,13 +12,13 @@ import trio
 from libp2p.abc import IRawConnection, ISecureConn
 from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
-from libp2p.transport.tcp.tcp import TCP
 from multiaddr import Multiaddr
 
 from swarm.core.errors import PeerUnreachableError
 from swarm.core.ids import PeerId
 from swarm.network.addressbook import AddressBook
 from swarm.network.addresses import BootstrapAddress, Endpoint
+from swarm.network.readahead import ReadAheadTCP
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Dialer:
     def __init__(self, swarm: Swarm, book: AddressBook) -> None:
         self._swarm = swarm
         self._book = book
-        self._tcp = TCP()
+        self._tcp = ReadAheadTCP()
         self._limiter = trio.CapacityLimiter(_DIALS_MAX)
         self._running: dict[PeerId, trio.Event] = {}
 

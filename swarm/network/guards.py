@@ -35,6 +35,7 @@ from multiaddr import Multiaddr
 from swarm.core.errors import PeerUnreachableError, RemoteProtocolError
 from swarm.network.framegate import FrameGate, UnreadBytes
 from swarm.network.limits import HANDSHAKES, Allowance, Rate
+from swarm.network.readahead import ReadAhead
 from swarm.network.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -146,9 +147,8 @@ class GuardedSwarm(Swarm):
         if not self._handshakes.take(address):
             self.statistics.refuse("handshake-rate")
             return
-        connection = await self._shake_hands(
-            RawConnection(read_write_closer, False), maddr, address
-        )
+        raw = RawConnection(ReadAhead(read_write_closer), False)
+        connection = await self._shake_hands(raw, maddr, address)
         if isinstance(connection, Yamux):
             await connection.event_closed.wait()
 

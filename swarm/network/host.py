@@ -15,7 +15,6 @@ from libp2p.peer.peerstore import PeerStore
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
 from libp2p.security.noise.transport import Transport as Noise
 from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX
-from libp2p.transport.tcp.tcp import TCP
 from multiaddr import Multiaddr
 
 from swarm.network.addresses import Endpoint, reachable_ip
@@ -35,6 +34,7 @@ from swarm.network.guards import (
 )
 from swarm.network.identity import Identity
 from swarm.network.kademlia import GuardedKadDHT, limit_messages
+from swarm.network.readahead import ReadAheadTCP
 from swarm.network.statistics import Statistics
 
 _CONNECTIONS_MAX = 2 * CONNECTIONS_MAX
@@ -53,7 +53,7 @@ def build_swarm(identity: Identity, statistics: Statistics) -> GuardedSwarm:
         peer,
         peerstore,
         GuardedUpgrader({NOISE: noise}, {TProtocol(YAMUX): GuardedYamux}, statistics=statistics),
-        transports=[TCP()],
+        transports=[ReadAheadTCP()],
         connection_config=ConnectionConfig(
             max_connections=_CONNECTIONS_MAX,
             high_watermark=_CONNECTIONS_MAX,

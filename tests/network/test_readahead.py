@@ -1,0 +1,90 @@
+"""ReadAhead hands out what a stream has, whatever the sizes of reads, with fewer of them."""
+
+import pytest
+
+from swarm.network.readahead import AHEAD_BYTES_MAX, ReadAhead
+
+pytestmark = pytest.mark.trio
+
+
+class Stream:
+    """Pieces as a socket would deliver them; counts reads."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.pieces = list(pieces)
+        self.num_reads = 0
+        self.closed = False
+
+    async def read(self, n: int | None = None) -> bytes:
+        self.num_reads += 1
+        if not self.pieces:
+            return b""
+        piece = self.pieces.pop(0)
+        if n is not None and len(piece) > n:
+            self.pieces.insert(0, piece[n:])
+            piece = piece[:n]
+        return piece
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def ahead(stream: Stream) -> ReadAhead:
+    return ReadAhead(stream)  # type: ignore[arg-type]
+
+
+async def test_frames_that_arrived_together_cost_one_read() -> None:
+    stream = Stream(b"\x00\x03abc" * 20, b"\x00\x01z")
+    reader = ahead(stream)
+
+    received = [await reader.read(size) for _ in range(20) for size in (2, 3)]
+
+    assert received == [b"\x00\x03", b"abc"] * 20
+    assert stream.num_reads == 1
+    assert await reader.read(2) == b"\x00\x01"
+    assert stream.num_reads == 2
+
+
+async def test_a_read_gets_what_is_there_and_never_more_than_it_asked_for() -> None:
+    reader = ahead(Stream(b"abcd", b"ef"))
+
+    assert [await reader.read(3), await reader.read(3), await reader.read(3)] == [
+        b"abc",
+        b"d",
+        b"ef",
+    ]
+
+
+async def test_large_reads_pass_through_once_nothing_is_held() -> None:
+    stream = Stream(b"\x00\x00" + bytes(3 * AHEAD_BYTES_MAX))
+    reader = ahead(stream)
+
+    head = await reader.read(2)
+    held = await reader.read(2 * AHEAD_BYTES_MAX)
+    rest = await reader.read(2 * AHEAD_BYTES_MAX)
+
+    assert len(head + held) == AHEAD_BYTES_MAX
+    assert len(rest) == 2 * AHEAD_BYTES_MAX
+
+
+async def test_without_a_size_it_hands_out_what_it_holds_first() -> None:
+    reader = ahead(Stream(b"abc", b"de"))
+
+    assert [await reader.read(1), await reader.read(), await reader.read()] == [b"a", b"bc", b"de"]
+
+
+async def test_the_end_is_told_again_and_again() -> None:
+    reader = ahead(Stream(b"a"))
+
+    assert [await reader.read(1) for _ in range(3)] == [b"a", b"", b""]
+
+
+async def test_nothing_more_is_heard_of_who_was_hung_up_on() -> None:
+    stream = Stream(b"abcdef")
+    reader = ahead(stream)
+    await reader.read(1)
+
+    await reader.close()
+
+    assert stream.closed
+    assert await reader.read(5) == b""
