@@ -28,6 +28,7 @@ from swarm.network.guards import reset
 from swarm.network.limits import AUTHOR_MESSAGES, GOSSIP_ENTRIES, Allowance, message_cost
 from swarm.network.replays import NUMBER_BYTES_MAX, SeenNumbers
 from swarm.network.statistics import Statistics
+from swarm.network.streams import BufferedReads
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -53,28 +54,6 @@ IDONTWANT_SIZE_MIN = 16 * 1024
 """Bytes; announcing a smaller message costs more than receiving it twice."""
 BACK_OFF_MAX_S = 300
 """So long at most a neighbour keeps us from its mesh of a topic."""
-_READ_AHEAD_BYTES = 64 * 1024
-
-
-class BufferedReads:
-    """Reads ahead on a stream, for a reader that takes single bytes.
-
-    Each read costs a window update on the wire, and pubsub reads a frame's length byte by byte.
-    """
-
-    def __init__(self, stream: INetStream) -> None:
-        self._stream = stream
-        self._ahead = b""
-
-    async def read(self, size: int) -> bytes:
-        """Read at most `size` bytes."""
-        if not self._ahead:
-            self._ahead = await self._stream.read(_READ_AHEAD_BYTES)
-        piece, self._ahead = self._ahead[:size], self._ahead[size:]
-        return piece
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
 
 class RecentMessages(MutableMapping[bytes, rpc_pb2.Message]):

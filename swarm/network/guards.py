@@ -25,6 +25,7 @@ from libp2p.rcmgr import Direction
 from libp2p.stream_muxer.yamux.yamux import (
     FLAG_SYN,
     TYPE_PING,
+    TYPE_WINDOW_UPDATE,
     YAMUX_HEADER_FORMAT,
     Yamux,
     YamuxStream,
@@ -54,6 +55,9 @@ CONNECTIONS_PER_PEER_MAX = 4
 PING_INTERVAL_S = 1.5
 PONG_TIMEOUT_S = 4.0
 """Longer than a starved process is silent; with the interval, a frozen one is dropped in 5.5 s."""
+
+CREDIT_MIN = 64 * 1024
+"""Bytes that a remote may send again, and is told of together: a quarter of the first window."""
 
 Handler = Callable[[INetStream], Awaitable[None]]
 
@@ -267,6 +271,8 @@ class GuardedYamux(Yamux):
 
     The stock connection never notices a frozen process or a cut cable, and an exception in one
     of its tasks ends the swarm. Frames on the connection itself are the cheapest sign of life.
+    It also answers every read, were it of four bytes, with a window update, which costs both
+    sides as much as a message: here those of a stream share one.
     """
 
     def __init__(
@@ -274,6 +280,8 @@ class GuardedYamux(Yamux):
     ) -> None:
         super().__init__(conn, peer_id)
         self._unread = unread
+        self._credit: dict[int, int] = {}
+        """Bytes by stream that were read and that the remote was not told of."""
         self.secured_conn = cast(ISecureConn, FrameGate(self, conn, statistics, unread))
 
     async def start(self) -> None:
@@ -289,7 +297,19 @@ class GuardedYamux(Yamux):
         """Close what the reader reads from; it cleans up."""
         await self.secured_conn.close()
 
+    async def _write_frame(self, data: bytes) -> None:
+        _, kind, flags, stream_id, length = struct.unpack_from(YAMUX_HEADER_FORMAT, data)
+        if kind == TYPE_WINDOW_UPDATE and not flags:
+            credit = self._credit.pop(stream_id, 0) + length
+            if credit < CREDIT_MIN and stream_id in self.streams:
+                self._credit[stream_id] = credit
+                await trio.lowlevel.checkpoint()
+                return
+            data = struct.pack(YAMUX_HEADER_FORMAT, 0, kind, 0, stream_id, credit)
+        await super()._write_frame(data)
+
     def _finalize_stream_locked(self, stream: YamuxStream, *, fully_closed: bool) -> None:
+        self._credit.pop(stream.stream_id, None)
         if stream.reset_received:
             # Nobody reads a reset stream; the stock class keeps its bytes for 90 s.
             buffer = self.stream_buffers.get(stream.stream_id)

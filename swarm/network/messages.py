@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
+from typing import cast
 
 import trio
 from libp2p.abc import IHost, INetStream
@@ -22,7 +23,15 @@ from swarm.network.limits import (
     message_cost,
 )
 from swarm.network.statistics import Statistics
-from swarm.network.streams import frame, new_stream, peer_of, read_exactly, read_length, read_some
+from swarm.network.streams import (
+    BufferedReads,
+    frame,
+    new_stream,
+    peer_of,
+    read_exactly,
+    read_length,
+    read_some,
+)
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +96,7 @@ class DirectMessages:
     async def take(self, stream: INetStream) -> None:
         """Handle a stream another peer opened: take its messages for as long as they come."""
         peer = peer_of(stream)
+        reads = cast(INetStream, BufferedReads(stream))
         earlier = self._newest.get(peer)
         if earlier is not None:
             earlier.deadline = trio.current_time() + PROGRESS_WITHIN_S
@@ -95,7 +105,7 @@ class DirectMessages:
             try:
                 more = True
                 while more:
-                    more = await self._take_one(peer, stream)
+                    more = await self._take_one(peer, reads)
                     if self._newest.get(peer) is not scope:
                         scope.deadline = trio.current_time() + PROGRESS_WITHIN_S
             finally:
