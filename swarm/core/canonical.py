@@ -40,11 +40,12 @@ def _encoded(plain: Any) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    kind = type(value)
+    kind: Any = type(value)
     if kind is str or kind is int:  # most of a record
         return value
-    if dataclasses.is_dataclass(kind):
-        return {name: _field(is_float, getattr(value, name)) for name, is_float in _fields(kind)}
+    fields = _fields(kind)
+    if fields is not None:
+        return {name: _field(is_float, getattr(value, name)) for name, is_float in fields}
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
@@ -55,13 +56,19 @@ def _plain(value: Any) -> Any:
 
 
 def _field(is_float: bool, value: Any) -> Any:
-    # A whole number in a field of floats arrives as a float on the other side.
-    return _plain(float(value) if is_float and type(value) is int else value)
+    kind = type(value)
+    if kind is str:
+        return value
+    if kind is int:  # a whole number in a field of floats arrives as a float on the other side
+        return float(value).hex() if is_float else value
+    return _plain(value)
 
 
 @cache
-def _fields(kind: type[Any]) -> tuple[tuple[str, bool], ...]:
-    """Names of a dataclass's fields, each with whether it is declared a float."""
+def _fields(kind: type[Any]) -> tuple[tuple[str, bool], ...] | None:
+    """Names of a dataclass's fields, each with whether it is declared a float; of others None."""
+    if not dataclasses.is_dataclass(kind):
+        return None
     return tuple((field.name, field.type is float) for field in dataclasses.fields(kind))
 
 
