@@ -10,7 +10,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import trio
 from libp2p.abc import INetStream
@@ -26,9 +26,9 @@ from libp2p.utils.varint import read_varint_prefixed_bytes_limited
 
 from swarm.network.guards import reset
 from swarm.network.limits import AUTHOR_MESSAGES, GOSSIP_ENTRIES, Allowance, message_cost
+from swarm.network.readahead import read_ahead
 from swarm.network.replays import NUMBER_BYTES_MAX, SeenNumbers
 from swarm.network.statistics import Statistics
-from swarm.network.streams import BufferedReads
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -221,7 +221,7 @@ class GuardedPubsub(Pubsub):
     async def stream_handler(self, stream: INetStream) -> None:
         peer = stream.muxed_conn.peer_id
         try:
-            await self.continuously_read_stream(cast(INetStream, BufferedReads(stream)))
+            await self.continuously_read_stream(read_ahead(stream))
         except (StreamError, IncompleteReadError) as error:  # the remote went away
             log.debug("pubsub stream of %s ended: %r", peer, error)
         except Exception as error:  # DecodeError of a malformed frame, above all

@@ -299,17 +299,30 @@ class GuardedYamux(Yamux):
 
     async def _write_frame(self, data: bytes) -> None:
         _, kind, flags, stream_id, length = struct.unpack_from(YAMUX_HEADER_FORMAT, data)
-        if kind == TYPE_WINDOW_UPDATE and not flags:
-            credit = self._credit.pop(stream_id, 0) + length
-            if credit < CREDIT_MIN and stream_id in self.streams:
-                self._credit[stream_id] = credit
-                await trio.lowlevel.checkpoint()
-                return
-            data = struct.pack(YAMUX_HEADER_FORMAT, 0, kind, 0, stream_id, credit)
-        await super()._write_frame(data)
+        if kind != TYPE_WINDOW_UPDATE or flags:
+            await super()._write_frame(data)
+            return
+        credit = self._credit.pop(stream_id, 0) + length
+        if credit < CREDIT_MIN and stream_id in self.streams:
+            self._credit[stream_id] = credit
+            await trio.lowlevel.checkpoint()
+            return
+        try:
+            await super()._write_frame(
+                struct.pack(YAMUX_HEADER_FORMAT, 0, kind, 0, stream_id, credit)
+            )
+        except BaseException:
+            self._credit[stream_id] = self._credit.get(stream_id, 0) + credit
+            raise
+
+    def _sweep_stale_streams(self, now: float | None = None) -> int:
+        num_swept = super()._sweep_stale_streams(now)
+        self._credit = {i: credit for i, credit in self._credit.items() if i in self.streams}
+        return num_swept
 
     def _finalize_stream_locked(self, stream: YamuxStream, *, fully_closed: bool) -> None:
-        self._credit.pop(stream.stream_id, None)
+        if fully_closed:
+            self._credit.pop(stream.stream_id, None)
         if stream.reset_received:
             # Nobody reads a reset stream; the stock class keeps its bytes for 90 s.
             buffer = self.stream_buffers.get(stream.stream_id)

@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import dataclass, field
-from typing import cast
 
 import trio
 from libp2p.abc import IHost, INetStream
@@ -22,16 +21,9 @@ from swarm.network.limits import (
     Allowance,
     message_cost,
 )
+from swarm.network.readahead import read_ahead
 from swarm.network.statistics import Statistics
-from swarm.network.streams import (
-    BufferedReads,
-    frame,
-    new_stream,
-    peer_of,
-    read_exactly,
-    read_length,
-    read_some,
-)
+from swarm.network.streams import frame, new_stream, peer_of, read_exactly, read_length, read_some
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +88,7 @@ class DirectMessages:
     async def take(self, stream: INetStream) -> None:
         """Handle a stream another peer opened: take its messages for as long as they come."""
         peer = peer_of(stream)
-        reads = cast(INetStream, BufferedReads(stream))
+        reads = read_ahead(stream)
         earlier = self._newest.get(peer)
         if earlier is not None:
             earlier.deadline = trio.current_time() + PROGRESS_WITHIN_S

@@ -1,21 +1,23 @@
-"""ReadAhead: a connection whose small frames are received together.
+"""ReadAhead: small frames that arrived together are received together.
 
-Noise and yamux read lengths and headers of a few bytes one by one, and each read of a socket costs
-a system call and several turns of the event loop: more than the message that the frame carries.
+Noise, yamux, pubsub and our own messages begin with a length of a few bytes, and each read of it
+costs several turns of the event loop, of a socket a system call besides: more than the message.
 """
 
 # ruff: noqa: D102  # the overridden methods are documented where they come from
 
-from typing import cast
+from typing import Any, cast
 
-from libp2p.abc import IRawConnection
+from libp2p.abc import INetStream, IRawConnection
 from libp2p.io.abc import ReadWriteCloser
 from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.transport.tcp.tcp import TCP
 from multiaddr import Multiaddr
 
-AHEAD_BYTES_MAX = 16 * 1024
-"""What a connection may hold besides; pieces of weights are larger and read as they are."""
+CONNECTION_BYTES = 16 * 1024
+"""What a connection may hold; pieces of weights are larger and read as they are."""
+STREAM_BYTES = 4 * 1024
+"""What a stream may hold: a remote may open many of them."""
 
 
 class ReadAhead(ReadWriteCloser):
@@ -23,19 +25,23 @@ class ReadAhead(ReadWriteCloser):
 
     Args:
         stream: Where bytes come from; everything but reading goes there directly.
+        size_max: How many bytes to hold.
     """
 
-    def __init__(self, stream: ReadWriteCloser) -> None:
+    def __init__(self, stream: ReadWriteCloser, size_max: int = CONNECTION_BYTES) -> None:
         self._stream = stream
+        self._size_max = size_max
         self._ahead = b""
         self._place = 0
         """Of the first byte of `_ahead` that was not handed out."""
 
     async def read(self, n: int | None = None) -> bytes:
+        if n == 0:
+            return b""
         if self._place == len(self._ahead):
-            if n is None or n >= AHEAD_BYTES_MAX:
+            if n is None or n >= self._size_max:
                 return await self._stream.read(n)
-            self._ahead = await self._stream.read(AHEAD_BYTES_MAX)
+            self._ahead = await self._stream.read(self._size_max)
             self._place = 0
         end = len(self._ahead) if n is None else self._place + n
         piece = self._ahead[self._place : end]
@@ -51,6 +57,14 @@ class ReadAhead(ReadWriteCloser):
 
     def get_remote_address(self) -> tuple[str, int] | None:
         return self._stream.get_remote_address()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def read_ahead(stream: INetStream) -> INetStream:
+    """A stream of small frames, for its one reader."""
+    return cast(INetStream, ReadAhead(stream, STREAM_BYTES))
 
 
 class ReadAheadTCP(TCP):

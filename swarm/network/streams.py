@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 import trio
 from libp2p.abc import IHost, INetStream
@@ -15,30 +14,11 @@ from swarm.network.guards import reset
 
 PIECE_BYTES_MAX = 1024 * 1024
 """One read; 1 MiB is four times faster than 16 KiB."""
-_READ_AHEAD_BYTES = 64 * 1024
 
 
 def peer_of(stream: INetStream) -> PeerId:
     """Who is at the other end, as the handshake authenticated it."""
     return PeerId(stream.muxed_conn.peer_id.to_base58())
-
-
-class BufferedReads:
-    """Reads ahead on a stream, for who takes a frame's length, or its single bytes, first."""
-
-    def __init__(self, stream: INetStream) -> None:
-        self._stream = stream
-        self._ahead = b""
-
-    async def read(self, size: int) -> bytes:
-        """Read at most `size` bytes."""
-        if not self._ahead:
-            self._ahead = await self._stream.read(_READ_AHEAD_BYTES)
-        piece, self._ahead = self._ahead[:size], self._ahead[size:]
-        return piece
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
 
 async def read_some(stream: INetStream, size_max: int) -> bytes:

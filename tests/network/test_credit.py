@@ -89,6 +89,28 @@ async def test_a_stream_that_is_over_leaves_nothing_behind() -> None:
     assert not yamux._credit
 
 
+async def test_a_stream_that_nobody_read_to_its_end_is_swept_away() -> None:
+    yamux = connection(Wire())
+    await yamux._write_frame(update(1, 4))
+    yamux.streams = {}
+
+    yamux._sweep_stale_streams()
+
+    assert not yamux._credit
+
+
+async def test_an_update_that_could_not_be_written_is_owed_still() -> None:
+    wire = Wire()
+    yamux = connection(wire)
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await yamux._write_frame(update(1, CREDIT_MIN))
+
+    await yamux._write_frame(update(1, 1))
+
+    assert wire.frames == [(TYPE_WINDOW_UPDATE, 0, 1, CREDIT_MIN + 1)]
+
+
 @pytest.mark.slow
 @pytest.mark.network
 async def test_many_small_reads_never_stall_a_large_transfer() -> None:

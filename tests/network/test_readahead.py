@@ -2,7 +2,7 @@
 
 import pytest
 
-from swarm.network.readahead import AHEAD_BYTES_MAX, ReadAhead
+from swarm.network.readahead import CONNECTION_BYTES, ReadAhead
 
 pytestmark = pytest.mark.trio
 
@@ -56,15 +56,15 @@ async def test_a_read_gets_what_is_there_and_never_more_than_it_asked_for() -> N
 
 
 async def test_large_reads_pass_through_once_nothing_is_held() -> None:
-    stream = Stream(b"\x00\x00" + bytes(3 * AHEAD_BYTES_MAX))
+    stream = Stream(b"\x00\x00" + bytes(3 * CONNECTION_BYTES))
     reader = ahead(stream)
 
     head = await reader.read(2)
-    held = await reader.read(2 * AHEAD_BYTES_MAX)
-    rest = await reader.read(2 * AHEAD_BYTES_MAX)
+    held = await reader.read(2 * CONNECTION_BYTES)
+    rest = await reader.read(2 * CONNECTION_BYTES)
 
-    assert len(head + held) == AHEAD_BYTES_MAX
-    assert len(rest) == 2 * AHEAD_BYTES_MAX
+    assert len(head + held) == CONNECTION_BYTES
+    assert len(rest) == 2 * CONNECTION_BYTES
 
 
 async def test_without_a_size_it_hands_out_what_it_holds_first() -> None:
@@ -88,3 +88,10 @@ async def test_nothing_more_is_heard_of_who_was_hung_up_on() -> None:
 
     assert stream.closed
     assert await reader.read(5) == b""
+
+
+async def test_a_read_of_nothing_waits_for_nothing() -> None:
+    stream = Stream(b"abc")
+
+    assert await ahead(stream).read(0) == b""
+    assert stream.num_reads == 0

@@ -155,10 +155,11 @@ class StudyDriver:
 
     async def _time(self, effect: SetTimer, scope: trio.CancelScope) -> None:
         with scope:
-            if effect.due_s > trio.current_time():  # it began after what was ready before it
+            if effect.due_s > trio.current_time():
                 await trio.sleep_until(effect.due_s)
-            if not scope.cancel_called:
-                self.handle(TimerFired(effect.name))
+            else:  # this task began after what was ready before it: that is turn enough
+                await trio.lowlevel.checkpoint_if_cancelled()
+            self.handle(TimerFired(effect.name))
 
     def _spawn(self, task: Callable[..., Awaitable[object]], *args: object) -> None:
         self._nursery.start_soon(task, *args)
