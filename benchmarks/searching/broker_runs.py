@@ -101,19 +101,19 @@ def _run(url: str, root: Path, trials: int, seed: int) -> float:
     settings = BrokerStudySettings(
         url, root / f"study-{seed}", in_flight=2 * NUM_WORKERS * QUEUED_PER_WORKER
     )
-    warm_s = 0.0
+    num_warm, warm_s = 0, 0.0
 
     def note(ledger: Ledger) -> None:
-        nonlocal warm_s
-        if len(ledger.results) == WARM_UP:
-            warm_s = time.perf_counter()
+        nonlocal num_warm, warm_s
+        if not num_warm and len(ledger.results) >= WARM_UP:
+            num_warm, warm_s = len(ledger.results), time.perf_counter()
 
     async def run() -> None:
         with trio.fail_after(OVER_WITHIN_S):
             await run_through_broker(spec, settings, structlog.get_logger(), note)
 
     trio.run(run)
-    return trials / (time.perf_counter() - warm_s)
+    return (trials + WARM_UP - num_warm) / (time.perf_counter() - warm_s)
 
 
 @contextmanager
@@ -121,5 +121,6 @@ def _open_mock_kafka() -> Iterator[str]:
     producer: Any = importlib.import_module("confluent_kafka").Producer
     mock = producer({"bootstrap.servers": "none", "test.mock.num.brokers": 1, "log_level": 3})
     (broker,) = mock.list_topics(timeout=60).brokers.values()
-    yield f"kafka://{broker.host}:{broker.port}"
+    # The mock broker, unlike Kafka, answers who waits for messages only when the wait is over.
+    yield f"kafka://{broker.host}:{broker.port}?fetch.wait.max.ms=5"
     mock.flush(1)

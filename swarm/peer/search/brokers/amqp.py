@@ -118,6 +118,10 @@ class AmqpBroker:
         """See `Broker.receive`."""
         return await self.bridge.receive()
 
+    def receive_waiting(self) -> list[Delivery]:
+        """See `Broker.receive_waiting`."""
+        return self.bridge.receive_waiting()
+
     def acknowledge(self, delivery: Delivery) -> None:
         """See `Broker.acknowledge`."""
         self._answer(delivery, lambda channel, tag: channel.basic_ack(tag))

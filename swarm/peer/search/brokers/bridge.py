@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import trio
@@ -43,6 +44,14 @@ class Bridge:
             return await self._receive.receive()
         except trio.EndOfChannel as error:
             raise self._failure or NetworkError("the broker's thread has ended") from error
+
+    def receive_waiting(self) -> list[Delivery]:
+        """The deliveries that are here already."""
+        waiting: list[Delivery] = []
+        with suppress(trio.WouldBlock, trio.EndOfChannel):
+            while True:
+                waiting.append(self._receive.receive_nowait())
+        return waiting
 
     async def wait_connected(self, what: str) -> None:
         """Wait until the thread has been connected for the first time.

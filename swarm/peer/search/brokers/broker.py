@@ -63,6 +63,10 @@ class Broker(Protocol):
         """Wait for the next message of the subscription."""
         ...
 
+    def receive_waiting(self) -> list[Delivery]:
+        """The messages that are here already, perhaps none."""
+        ...
+
     def acknowledge(self, delivery: Delivery) -> None:
         """Say that a message is dealt with.
 

@@ -9,10 +9,9 @@ import trio
 
 from swarm.core.errors import ConfigurationError, RemoteProtocolError
 from swarm.learning.trials.studies import check_study
-from swarm.peer.search.brokers.broker import Broker, Subscription
+from swarm.peer.search.brokers.broker import Broker, Delivery, Subscription
 from swarm.peer.search.brokers.messages import (
     WORKERS,
-    ResultMessage,
     decode_result,
     encode_trial,
     results_group,
@@ -114,20 +113,22 @@ class _Collecting:
 
     async def run(self, on_change: OnChange) -> None:
         on_change(self._ledger)
-        for trial in self._ledger.open_trials:  # asked for by a run that was cut off
-            await self._publish(trial)
         ends_s = trio.current_time() + (self._spec.time_budget_s or float("inf"))
-        while True:
-            await self._ask_for_more(trio.current_time() < ends_s)
-            if not self._ledger.open_trials:
-                break
-            await self._take_result()
-            on_change(self._ledger)
+        async with trio.open_nursery() as nursery:
+            for trial in self._ledger.open_trials:  # asked for by a run that was cut off
+                nursery.start_soon(self._publish, trial)
+            while True:
+                if trio.current_time() < ends_s:
+                    self._ask_for_more(nursery)
+                if not self._ledger.open_trials:
+                    break
+                await self._take_results()
+                on_change(self._ledger)
         self._add(Closed(DONE, NOBODY))
 
-    async def _ask_for_more(self, in_time: bool) -> None:
+    def _ask_for_more(self, nursery: trio.Nursery) -> None:
         limit = self._spec.num_trials or float("inf")
-        while in_time and not self._exhausted and len(self._ledger.trials) < limit:
+        while not self._exhausted and len(self._ledger.trials) < limit:
             if len(self._ledger.open_trials) >= self._in_flight:
                 return
             suggested = self._strategy.ask(self._ledger)
@@ -137,27 +138,32 @@ class _Collecting:
             number = self._ledger.next_number
             trial = Trial(self._spec.id, number, suggested.model, suggested.params, 0, NOBODY)
             self._add(Asked(trial))
-            await self._publish(trial)
+            nursery.start_soon(self._publish, trial)
 
-    async def _take_result(self) -> None:
-        """Wait for the next message; it may be one that was counted already."""
-        delivery = await self._broker.receive()
+    async def _take_results(self) -> None:
+        """Wait for the next message, take in all there are; some may have been counted already."""
+        deliveries = [await self._broker.receive(), *self._broker.receive_waiting()]
+        taken = [delivery for delivery in deliveries if self._take(delivery)]
+        if taken:
+            self._file.sync()
+        for delivery in taken:
+            self._broker.acknowledge(delivery)  # it is on disk by now
+
+    def _take(self, delivery: Delivery) -> bool:
+        """Record a message; return whether it was one."""
         try:
             message = decode_result(delivery.body)
         except RemoteProtocolError as error:
             self._log.warning("refused a message", topic=delivery.topic, reason=str(error))
             self._broker.reject(delivery)
-            return
-        if message.study == self._spec.id:
-            self._record(message)
-        self._broker.acknowledge(delivery)  # it is on disk by now
-
-    def _record(self, message: ResultMessage) -> None:
-        if message.result.trial not in self._ledger.trials:
-            self._log.warning("a result of no trial of ours", trial=message.result.trial)
-        else:
+            return False
+        if message.study != self._spec.id:
+            return True
+        if message.result.trial in self._ledger.trials:
             self._add(Recorded(message.result))
-            self._file.sync()
+        else:
+            self._log.warning("a result of no trial of ours", trial=message.result.trial)
+        return True
 
     async def _publish(self, trial: Trial) -> None:
         await self._broker.publish(trials_topic(trial.model), encode_trial(self._spec, trial))

@@ -130,6 +130,10 @@ class KafkaBroker:
         """See `Broker.receive`."""
         return await self.bridge.receive()
 
+    def receive_waiting(self) -> list[Delivery]:
+        """See `Broker.receive_waiting`."""
+        return self.bridge.receive_waiting()
+
     def acknowledge(self, delivery: Delivery) -> None:
         """See `Broker.acknowledge`; committed once all before it in its partition are."""
         self._positions.acknowledge(*delivery.token)
