@@ -1,5 +1,6 @@
 """What a proposer asks for: trials lent out, taken back, recorded; the end of a study."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from swarm.core.effects import (
@@ -7,7 +8,7 @@ from swarm.core.effects import (
     Send,
 )
 from swarm.core.ids import PeerId
-from swarm.core.machine import SetTimer, TimerFired
+from swarm.core.machine import Effect, SetTimer, TimerFired
 from swarm.search import messages
 from swarm.search.effects import (
     CancelRequested,
@@ -64,9 +65,42 @@ def test_leases_of_a_strategy_that_takes_its_time_share_messages() -> None:
     later = _asked(search, 80)
 
     assert [len(trials) for trials in first] == [1, 1]
-    assert [len(trials) for trials in later] == [2, 8, 8, 8, 6]
-    lent = [trial.id for trials in first + later for trial in trials]
+    assert [len(trials) for trials in later] == [2, 8, 8, 8]
+    results = tuple(
+        replace(complete(trial, peer=OTHER), duration_s=0.01)
+        for trials in later
+        for trial in trials
+    )
+    search.handle(messages.WorkerNews(spec.id, OTHER, (), results[:2]), 0.7)
+    last = _asked(search, 10)
+    assert [len(trials) for trials in last] == [8]  # six that waited, and two more
+    lent = [trial.id for trials in first + later + last for trial in trials]
     assert len(lent) == len(set(lent))
+
+
+def test_no_lease_waits_for_others_once_a_worker_is_half_done_or_nothing_more_comes() -> None:
+    spec = make_study(strategy="bayesian", num_trials=40)
+    search = Search(ME, spec)
+    search.handle(Started(1, submits=True), 0.0)
+    search.handle(beat(spec, OTHER, search), 0.1)
+
+    def tell(*trials: Trial) -> list[int]:
+        """Tell of results that take a while; return how many leases each message then has."""
+        results = tuple(replace(complete(t, peer=OTHER), duration_s=0.1) for t in trials)
+        effects = search.handle(messages.WorkerNews(spec.id, OTHER, (), results), 0.5)
+        messages_sent = _lent(effects) + _asked(search, 20)
+        told.extend(trial for trials in messages_sent for trial in trials)
+        return [len(trials) for trials in messages_sent]
+
+    told = [trial for trials in _asked(search, 10) for trial in trials]
+    tell(*told)
+    held = told[2:]  # six, as many as a turn-around takes
+    assert len(held) == 6
+    assert [tell(trial) for trial in held] == [[], [], [], [4], [], []]
+    for _ in range(20):
+        tell(*[trial for trial in told if trial.id not in search.ledger.results])
+    assert len(search.ledger.trials) == 40
+    assert {trial.id for trial in told} == search.ledger.trials.keys() - set(search.held)
 
 
 def test_a_strategy_that_takes_its_time_is_asked_for_several_unless_somebody_needs_one() -> None:
@@ -92,11 +126,13 @@ def _asked(search: Search, times: int) -> list[list[Trial]]:
     """Trials of each message of leases while a slow strategy is asked so many times."""
     found: list[list[Trial]] = []
     for _ in range(times):
-        effects = search.handle(TimerFired("ask"), 0.5)
-        found += [
-            [lease.trial for lease in leases.leases] for leases in sent(messages.Leases, effects)
-        ]
+        found += _lent(search.handle(TimerFired("ask"), 0.5))
     return found
+
+
+def _lent(effects: Sequence[Effect]) -> list[list[Trial]]:
+    """Trials of each message of leases."""
+    return [[lease.trial for lease in leases.leases] for leases in sent(messages.Leases, effects)]
 
 
 def test_what_is_sent_was_saved_before(study: StudySpec) -> None:

@@ -142,7 +142,7 @@ def _cut_torn_line(path: Path) -> None:
 
 
 def _dump(value: Any, kind: Any) -> str:
-    return json.dumps(_CONVERTER.unstructure(value, kind), allow_nan=False)
+    return _ENCODER.encode(_CONVERTER.unstructure(value, kind))
 
 
 def _converter() -> Converter:
@@ -153,6 +153,7 @@ def _converter() -> Converter:
 
 
 _CONVERTER = _converter()
+_ENCODER = json.JSONEncoder(allow_nan=False)
 _MALFORMED = (
     *(BaseValidationError, StructureHandlerNotFoundError),
     *(ValueError, TypeError, KeyError, AttributeError),
