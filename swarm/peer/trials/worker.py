@@ -1,6 +1,7 @@
 """TrialWorker: a process that runs trials, as trio sees it. Every trial ends, within its limit."""
 
 import math
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -19,6 +20,7 @@ from swarm.peer.worker_pipes import STOP_GRACE_S, Log, PipedProcess
 COMMAND = (sys.executable, "-m", "swarm.peer.trials.process")
 READY_WITHIN_S = 120.0
 """Loading scikit-learn takes a second or two, and much longer on a crowded machine."""
+READ_BYTES_MAX = 64 * 1024
 LEAVE_WITHIN_S = 2.0
 """So long may a trial that nobody waits for any more finish its epoch."""
 
@@ -198,8 +200,14 @@ class TrialWorker:
 
     async def _read(self, life: Life) -> None:
         buffer = bytearray()
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            async for data in life.process.stdout:
+        pipe = life.process.stdout.fileno()
+        with suppress(OSError, trio.ClosedResourceError):
+            while True:
+                # The stream would try to read first, in vain, which costs as much again.
+                await trio.lowlevel.wait_readable(pipe)
+                data = os.read(pipe, READ_BYTES_MAX)
+                if not data:
+                    return
                 buffer += data
                 for message in FRAMING.cut(buffer):
                     life.take(message)
