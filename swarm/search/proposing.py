@@ -269,7 +269,7 @@ class Proposing:
             trial = self._leases.waiting.popleft()
             self._leases.lend(trial, peer, now_s)
             self._unsent.setdefault(peer, []).append(trial)
-        self._send_what_is_due(now_s)
+        self._send_what_is_due()
         self._close_if_done(now_s)
 
     def _is_time_to_ask(self, rooms: list[PeerId]) -> bool:
@@ -316,21 +316,13 @@ class Proposing:
         self._leases.waiting.append(trial)
         return True
 
-    def _send_what_is_due(self, now_s: float) -> None:
-        """Tell workers of their leases; those that have enough to do wait for more of them.
-
-        A strategy that takes its time is asked for a few trials of each worker at once: these
-        wait for those of the next time, which a result or a tick brings.
-        """
-        more_come = self._strategy.is_slow and self._may_ask(now_s)
+    def _send_what_is_due(self) -> None:
+        """Tell workers of their leases; those that have enough to do wait for more of them."""
         for peer, lent in list(self._unsent.items()):
             trials = [trial for trial in lent if self._leases.holds(trial.id, peer)]
-            num_lent = self._leases.num_lent(peer)
-            enough = DEPTH_MIN * self._leases.workers[peer].slots
-            if not self.is_behind:
-                enough = max(enough, num_lent // 2)  # for it may be long until the next time
-            has_enough = num_lent - len(trials) >= enough
-            waits = more_come and has_enough and len(trials) < LEASES_TOGETHER
+            told = self._leases.num_lent(peer) - len(trials)
+            has_enough = told >= DEPTH_MIN * self._leases.workers[peer].slots
+            waits = self.is_behind and has_enough and len(trials) < LEASES_TOGETHER
             if peer == self._me or not waits:
                 del self._unsent[peer]
                 self._send_leases(peer, trials)

@@ -156,9 +156,10 @@ class Search:
     def _take_timer(self, event: TimerFired) -> None:
         if event.name == _TICK:
             self._tick()
-        elif event.name == _ASK and self.proposing is not None:
+        elif event.name == _ASK:
             self._is_to_ask = False
-            self.proposing.ask_on(self._now_s)
+            if self.proposing is not None:
+                self.proposing.ask_on(self._now_s)
         elif event.name == BATCH:
             self._telling.batch_is_due()
 

@@ -65,20 +65,12 @@ def test_leases_of_a_strategy_that_takes_its_time_share_messages() -> None:
     later = _asked(search, 80)
 
     assert [len(trials) for trials in first] == [1, 1]
-    assert [len(trials) for trials in later] == [2, 8, 8, 8]
-    results = tuple(
-        replace(complete(trial, peer=OTHER), duration_s=0.01)
-        for trials in later
-        for trial in trials
-    )
-    search.handle(messages.WorkerNews(spec.id, OTHER, (), results[:2]), 0.7)
-    last = _asked(search, 10)
-    assert [len(trials) for trials in last] == [8]  # six that waited, and two more
-    lent = [trial.id for trials in first + later + last for trial in trials]
+    assert [len(trials) for trials in later] == [2, 8, 8, 8, 6]
+    lent = [trial.id for trials in first + later for trial in trials]
     assert len(lent) == len(set(lent))
 
 
-def test_no_lease_waits_for_others_once_a_worker_is_half_done_or_nothing_more_comes() -> None:
+def test_a_slow_strategy_is_asked_again_before_a_distant_worker_has_nothing_left() -> None:
     spec = make_study(strategy="bayesian", num_trials=40)
     search = Search(ME, spec)
     search.handle(Started(1, submits=True), 0.0)
@@ -88,19 +80,37 @@ def test_no_lease_waits_for_others_once_a_worker_is_half_done_or_nothing_more_co
         """Tell of results that take a while; return how many leases each message then has."""
         results = tuple(replace(complete(t, peer=OTHER), duration_s=0.1) for t in trials)
         effects = search.handle(messages.WorkerNews(spec.id, OTHER, (), results), 0.5)
-        messages_sent = _lent(effects) + _asked(search, 20)
-        told.extend(trial for trials in messages_sent for trial in trials)
-        return [len(trials) for trials in messages_sent]
+        leases = _lent(effects)
+        while "ask" in [timer.name for timer in of(SetTimer, effects)]:
+            effects = search.handle(TimerFired("ask"), 0.5)
+            leases += _lent(effects)
+        told.extend(trial for trials in leases for trial in trials)
+        return [len(trials) for trials in leases]
 
     told = [trial for trials in _asked(search, 10) for trial in trials]
     tell(*told)
     held = told[2:]  # six, as many as a turn-around takes
     assert len(held) == 6
-    assert [tell(trial) for trial in held] == [[], [], [], [4], [], []]
+    assert [tell(trial) for trial in held[:4]] == [[], [], [], [4]]
     for _ in range(20):
         tell(*[trial for trial in told if trial.id not in search.ledger.results])
     assert len(search.ledger.trials) == 40
     assert {trial.id for trial in told} == search.ledger.trials.keys() - set(search.held)
+
+
+def test_who_stepped_down_in_the_middle_of_asking_asks_again_when_it_proposes_again() -> None:
+    spec = make_study(strategy="bayesian", num_trials=200)
+    search = Search(ME, spec)
+    effects = search.handle(Started(1, submits=True), 0.0)
+    assert "ask" in [timer.name for timer in of(SetTimer, effects)]
+
+    search.handle(messages.ProposerBeat(spec.id, THIRD, 2, 0, 0, 0.0, (), 0), 0.1)
+    assert search.proposing is None
+    search.handle(TimerFired("ask"), 0.1)
+    search.handle(PeerUnreachable(THIRD), 0.2)
+    effects = _until_it_proposes(search)
+
+    assert "ask" in [timer.name for timer in of(SetTimer, effects)]
 
 
 def test_a_strategy_that_takes_its_time_is_asked_for_several_unless_somebody_needs_one() -> None:
@@ -128,6 +138,15 @@ def _asked(search: Search, times: int) -> list[list[Trial]]:
     for _ in range(times):
         found += _lent(search.handle(TimerFired("ask"), 0.5))
     return found
+
+
+def _until_it_proposes(search: Search) -> list[Effect]:
+    """Everything that ticks bring about until trials can be asked for."""
+    effects: list[Effect] = []
+    for tenths in range(200):
+        effects += search.handle(TimerFired("tick"), 0.3 + tenths / 10)
+    assert search.proposing is not None
+    return effects
 
 
 def _lent(effects: Sequence[Effect]) -> list[list[Trial]]:
