@@ -200,17 +200,10 @@ class TrialWorker:
 
     async def _read(self, life: Life) -> None:
         buffer = bytearray()
-        pipe = life.process.stdout.fileno()
-        with suppress(OSError, trio.ClosedResourceError):
-            while True:
-                # The stream would try to read first, in vain, which costs as much again.
-                await trio.lowlevel.wait_readable(pipe)
-                data = os.read(pipe, READ_BYTES_MAX)
-                if not data:
-                    return
-                buffer += data
-                for message in FRAMING.cut(buffer):
-                    life.take(message)
+        while data := await _receive(life.process.stdout.fileno()):
+            buffer += data
+            for message in FRAMING.cut(buffer):
+                life.take(message)
 
     async def _write(self, life: Life) -> None:
         try:
@@ -270,3 +263,16 @@ class TrialWorker:
                 await call.over.wait()
         finally:
             self._load -= 1
+
+
+async def _receive(pipe: int) -> bytes:
+    """What there is to read, as soon as there is anything; nothing at the end."""
+    while True:
+        try:
+            # A stream would try to read first, in vain, which costs as much again.
+            await trio.lowlevel.wait_readable(pipe)
+            return os.read(pipe, READ_BYTES_MAX)
+        except BlockingIOError:
+            continue
+        except (OSError, trio.ClosedResourceError):
+            return b""
