@@ -56,7 +56,7 @@ async def run_through_broker(
         spec: The study.
         settings: Through which broker, and where to keep the ledger.
         log: Where to say what happens.
-        on_change: Called after each result.
+        on_change: Called after each batch of results.
 
     Raises:
         ConfigurationError: The study cannot be run through a broker, or not at all.
@@ -114,19 +114,24 @@ class _Collecting:
     async def run(self, on_change: OnChange) -> None:
         on_change(self._ledger)
         ends_s = trio.current_time() + (self._spec.time_budget_s or float("inf"))
-        async with trio.open_nursery() as nursery:
-            for trial in self._ledger.open_trials:  # asked for by a run that was cut off
-                nursery.start_soon(self._publish, trial)
-            while True:
-                if trio.current_time() < ends_s:
-                    self._ask_for_more(nursery)
-                if not self._ledger.open_trials:
-                    break
-                await self._take_results()
-                on_change(self._ledger)
+        try:
+            async with trio.open_nursery() as nursery:
+                for trial in self._ledger.open_trials:  # asked for by a run that was cut off
+                    nursery.start_soon(self._publish, trial)
+                while True:
+                    if trio.current_time() < ends_s:
+                        await self._ask_for_more(nursery)
+                    if not self._ledger.open_trials:
+                        break
+                    await self._take_results()
+                    on_change(self._ledger)
+        except BaseExceptionGroup as group:
+            if len(group.exceptions) > 1:
+                raise
+            raise group.exceptions[0] from None  # as if there were no tasks
         self._add(Closed(DONE, NOBODY))
 
-    def _ask_for_more(self, nursery: trio.Nursery) -> None:
+    async def _ask_for_more(self, nursery: trio.Nursery) -> None:
         limit = self._spec.num_trials or float("inf")
         while not self._exhausted and len(self._ledger.trials) < limit:
             if len(self._ledger.open_trials) >= self._in_flight:
@@ -139,12 +144,14 @@ class _Collecting:
             trial = Trial(self._spec.id, number, suggested.model, suggested.params, 0, NOBODY)
             self._add(Asked(trial))
             nursery.start_soon(self._publish, trial)
+            await trio.lowlevel.checkpoint()  # so that it is on its way while others are asked for
 
     async def _take_results(self) -> None:
         """Wait for the next message, take in all there are; some may have been counted already."""
         deliveries = [await self._broker.receive(), *self._broker.receive_waiting()]
+        num_known = len(self._ledger)
         taken = [delivery for delivery in deliveries if self._take(delivery)]
-        if taken:
+        if len(self._ledger) > num_known:
             self._file.sync()
         for delivery in taken:
             self._broker.acknowledge(delivery)  # it is on disk by now
