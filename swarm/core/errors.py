@@ -76,3 +76,10 @@ class DataError(LearningError):
 
 class WorkerDiedError(SwarmError):
     """The worker process ended before it answered."""
+
+
+def only_error(error: BaseException) -> BaseException:
+    """The one error in groups of one, as tasks wrap it; a group of several stays as it is."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

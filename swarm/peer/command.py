@@ -5,7 +5,7 @@ from typing import cast
 
 import typer
 
-from swarm.core.errors import ConfigurationError, SwarmError
+from swarm.core.errors import ConfigurationError, SwarmError, only_error
 from swarm.network.lean import leave_out_unused
 
 # typer bundles its own click and exports of its errors only some.
@@ -36,8 +36,7 @@ def run_command(command: typer.Typer, prog_name: str) -> int:
 
 def _explain(error: BaseException) -> int:
     """One line for our own errors; anything else in a group is a bug and keeps its traceback."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
+    error = only_error(error)
     if isinstance(error, BaseExceptionGroup):
         ours, others = error.split(SwarmError)
         if others is not None or ours is None:

@@ -21,7 +21,13 @@ from swarm.core.effects import (
     Subscribe,
     Unsubscribe,
 )
-from swarm.core.errors import ConfigurationError, NetworkError, RemoteProtocolError, SwarmError
+from swarm.core.errors import (
+    ConfigurationError,
+    NetworkError,
+    RemoteProtocolError,
+    SwarmError,
+    only_error,
+)
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.federation.commands import ACTIONS, VALID_FOR_S, Action, Command
@@ -210,7 +216,7 @@ class Observer:
         try:
             trio.run(self._watch, folder)
         except BaseException as error:  # told by start(), or logged: it has no caller
-            self._error = _only(error)
+            self._error = only_error(error)
             log.error("observer ended", reason=repr(self._error))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -382,9 +388,3 @@ def _translate(event: network_events.NetworkEvent) -> Event | None:
     except RemoteProtocolError as error:
         log.debug("rejected", peer=sender, reason=str(error))
         return None
-
-
-def _only(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import trio
 
-from swarm.core.errors import SwarmError
+from swarm.core.errors import SwarmError, only_error
 
 STOP_WITHIN_S = 10.0
 R = TypeVar("R")
@@ -85,8 +85,5 @@ class TrioThread:
         await main(self._ready.set)
 
     def _raise_if_ended(self) -> None:
-        error = self._error
-        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
-        if error is not None:
-            raise error
+        if self._error is not None:
+            raise only_error(self._error)

@@ -54,6 +54,14 @@ class ColumnTPESampler(TPESampler):
         self._good: tuple[tuple[tuple[str, ...], bytes], Any] | None = None
         """The last estimator of good trials, and what it was made of."""
 
+    def seed_anew(self, seed: int) -> None:
+        """Draw from now on what a new sampler with this seed would.
+
+        Optuna has no public way; a new sampler for each trial would go through all trials anew.
+        """
+        self._rng.rng.seed(seed)
+        self._random_sampler._rng.rng.seed(seed)
+
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Note that a trial is about to get its parameters."""
         super().before_trial(study, trial)

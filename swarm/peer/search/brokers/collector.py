@@ -7,7 +7,7 @@ from pathlib import Path
 
 import trio
 
-from swarm.core.errors import ConfigurationError, RemoteProtocolError
+from swarm.core.errors import ConfigurationError, RemoteProtocolError, only_error
 from swarm.learning.trials.studies import check_study
 from swarm.peer.search.brokers.broker import Broker, Delivery, Subscription
 from swarm.peer.search.brokers.messages import (
@@ -126,9 +126,7 @@ class _Collecting:
                     await self._take_results()
                     on_change(self._ledger)
         except BaseExceptionGroup as group:
-            if len(group.exceptions) > 1:
-                raise
-            raise group.exceptions[0] from None  # as if there were no tasks
+            raise only_error(group) from None
         self._add(Closed(DONE, NOBODY))
 
     async def _ask_for_more(self, nursery: trio.Nursery) -> None:
