@@ -13,6 +13,9 @@ started them.
 The server ends, and kills its workers, when stdin closes: then whoever started it is gone; and by
 SIGTERM or SIGINT. Linux only.
 
+No exception is raised for a signal: in the middle of an import it may be taken for a module that
+is missing (TensorFlow's extensions make an ImportError of whatever comes), and go unnoticed.
+
 Invariant: whenever the server forks it has one thread, and has only imported, never computed.
 TensorFlow's thread pools are made by its first operation, and would be missing in the child.
 """
@@ -30,6 +33,7 @@ import tempfile
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -147,21 +151,25 @@ class _Child:
 class ForkServer:
     """Forks workers and buries them, in one thread; see the module."""
 
-    def __init__(self, listener: socket.socket, like: Request) -> None:
+    def __init__(self, listener: socket.socket, signals: int, like: Request) -> None:
         self._listener = listener
+        self._signals = signals
         self._like = like
         self._selector = selectors.PollSelector()  # no descriptor of its own for children to hold
         self._children: dict[socket.socket, _Child] = {}
 
     def serve(self) -> None:
-        """Serve until stdin closes."""
+        """Serve until stdin closes, or a signal comes."""
         self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(self._signals, selectors.EVENT_READ)
         self._selector.register(0, selectors.EVENT_READ)
         while True:
             for key, _ in self._selector.select():
                 if key.fileobj == 0:
                     if not os.read(0, 1024):
                         return
+                elif key.fileobj is self._signals:
+                    return
                 elif key.fileobj is self._listener:
                     self._accept()
                 elif key.data is None:
@@ -221,7 +229,7 @@ class ForkServer:
     ) -> None:
         if (num_threads := len(os.listdir("/proc/self/task"))) != 1:
             raise OSError(f"it takes one thread, there are {num_threads}")
-        with _uninterrupted():
+        with _blocked_signals():  # the child has nothing that would hear them yet
             pid = os.fork()
             if pid == 0:
                 os.environ.update(environment)
@@ -252,6 +260,8 @@ class ForkServer:
                     key.fileobj.close()
             for pipe in pipes:
                 os.close(pipe)
+            os.close(signal.set_wakeup_fd(-1))
+            os.close(self._signals)
             for signum in _SIGNALS:
                 signal.signal(signum, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
@@ -285,13 +295,11 @@ def main() -> None:
     """Listen first, so that nobody is turned away while this process loads; then serve."""
     if len(sys.argv) != 2 or not is_supported():
         sys.exit("usage, on Linux: python -m swarm.peer.fork_server SOCKET")
-    for signum in _SIGNALS:
-        signal.signal(signum, _leave)
     like = request_of_this_process()
     with _listening(Path(sys.argv[1])) as listener:
         print(LISTENING, flush=True)
         _load()
-        server = ForkServer(listener, like)
+        server = ForkServer(listener, _open_signals(), like)
         try:
             server.serve()
         finally:
@@ -309,7 +317,11 @@ def _load() -> None:
 
 @contextlib.contextmanager
 def _listening(path: Path) -> Iterator[socket.socket]:
-    path.parent.mkdir(mode=0o700)
+    """A socket in a folder made for it. Until there is a server, a signal removes both."""
+    with _blocked_signals():
+        path.parent.mkdir(mode=0o700)
+        for signum in _SIGNALS:
+            signal.signal(signum, partial(_leave, path))
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
             listener.bind(str(path))
@@ -317,24 +329,39 @@ def _listening(path: Path) -> Iterator[socket.socket]:
             listener.listen(socket.SOMAXCONN)
             yield listener
     finally:
-        path.unlink(missing_ok=True)
-        path.parent.rmdir()
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.parent.rmdir()
+
+
+def _leave(path: Path, _signum: int, _frame: object) -> NoReturn:
+    """End in the middle of whatever is being loaded: there are no workers yet, only a folder."""
+    try:
+        _remove(path)
+    finally:  # whatever a second signal does to the first one's handler
+        os._exit(0)
+
+
+def _open_signals() -> int:
+    """The end of a pipe that can be read once a signal has come; they do nothing else any more."""
+    signals, wakeup = os.pipe()
+    os.set_blocking(wakeup, False)
+    signal.set_wakeup_fd(wakeup)
+    for signum in _SIGNALS:
+        signal.signal(signum, lambda _signum, _frame: None)
+    return signals
 
 
 @contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Let no signal come between a fork and the entry that says whose child it is."""
+def _blocked_signals() -> Iterator[None]:
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-
-
-def _leave(_signum: int, _frame: object) -> NoReturn:
-    for signum in _SIGNALS:
-        signal.signal(signum, signal.SIG_IGN)  # the workers are ended before anything else is
-    sys.exit(0)
 
 
 def _send(connection: socket.socket, message: Message) -> None:

@@ -274,6 +274,33 @@ def test_a_server_that_is_stopped_while_it_loads_leaves_no_folder(
         assert not path.parent.exists()
 
 
+@needs_linux
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_load_that_takes_every_exception_for_a_missing_module(
+    signum: signal.Signals, start_fork_server: StartForkServer
+) -> None:
+    script = (
+        "import time; from swarm.peer import fork_server\n"
+        "def load():\n"
+        "    print('loading', flush=True)\n"
+        "    while True:\n"
+        "        try:\n"
+        "            time.sleep(60)\n"
+        "        except BaseException:\n"
+        "            pass\n"
+        "fork_server._load = load\n"
+        "fork_server.main()\n"
+    )
+    with start_fork_server(sys.executable, "-c", script) as (server, path):
+        assert server.stdout is not None
+        assert server.stdout.readline().strip() == "loading"
+
+        server.send_signal(signum)
+
+        assert server.wait(timeout=GONE_WITHIN_S) == 0
+        assert not path.parent.exists()
+
+
 @pytest.mark.slow
 def test_the_worker_of_a_peer_that_was_killed_is_killed_whatever_it_does(
     shared_fork_server: Path,
