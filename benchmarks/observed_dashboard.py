@@ -5,6 +5,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -29,10 +30,10 @@ class MeasuredObserver(Observer):
         super().stop()
         print(json.dumps(self._meter.report()), flush=True)
 
-    async def _watch(self, folder: Path) -> None:
+    async def _watch(self, folder: Path, ready: Callable[[], None]) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._meter.run)
-            await super()._watch(folder)
+            await super()._watch(folder, ready)
             nursery.cancel_scope.cancel()
 
 

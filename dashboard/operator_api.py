@@ -15,7 +15,7 @@ from dashboard.doorkeys import Doorkeys
 from dashboard.schemas import schema_of
 from dashboard.snapshot import CommandFacts
 from dashboard.source import SnapshotSource
-from swarm.core.errors import ConfigurationError, NetworkError
+from swarm.core.errors import ConfigurationError, EndedError, NetworkError
 
 ACTIONS = ("start", "pause", "resume", "stop", "remove", "readmit", "threshold")
 
@@ -91,7 +91,7 @@ def operator_blueprint(source: SnapshotSource, keys: Doorkeys) -> APIBlueprint:
             given = source.command(json_data["action"], json_data["peer"], json_data["value"])
         except ConfigurationError as error:
             abort(400, str(error))
-        except NetworkError as error:
+        except (NetworkError, EndedError) as error:
             abort(503, str(error))
         return _json(given), 202
 

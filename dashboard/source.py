@@ -31,4 +31,6 @@ class SnapshotSource(Protocol):
 
         Raises:
             ConfigurationError: This dashboard gives no commands, or the values break a rule.
+            NetworkError: Whoever watches is too busy.
+            EndedError: It has ended.
         """

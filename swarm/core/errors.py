@@ -14,7 +14,8 @@ SwarmError
 │   ├── NoContributionsError
 │   ├── ShapeMismatchError
 │   └── DataError             a data set is missing or malformed
-└── WorkerDiedError           the worker process ended in the middle of a job: restart, try again
+├── WorkerDiedError           the worker process ended in the middle of a job: restart, try again
+└── EndedError                what was asked runs no more: start another one
 """
 
 
@@ -76,6 +77,10 @@ class DataError(LearningError):
 
 class WorkerDiedError(SwarmError):
     """The worker process ended before it answered."""
+
+
+class EndedError(SwarmError):
+    """A peer in a thread of its own has ended, and cannot be asked any more."""
 
 
 def only_error(error: BaseException) -> BaseException:

@@ -1,12 +1,13 @@
 """TrioThread: a trio program in a thread of its own, asked and stopped by callers without trio."""
 
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import trio
 
-from swarm.core.errors import SwarmError, only_error
+from swarm.core.errors import EndedError, only_error
 
 STOP_WITHIN_S = 10.0
 R = TypeVar("R")
@@ -50,27 +51,32 @@ class TrioThread:
 
         Raises:
             TimeoutError: It raised `trio.TooSlowError`.
-            SwarmError: The thread has ended.
+            EndedError: The thread has ended, and by no error.
         """
-        self._raise_if_ended()
         try:
-            result: R = trio.from_thread.run(function, *args, trio_token=self._token)
+            with self._telling_of_its_end():
+                result: R = trio.from_thread.run(function, *args, trio_token=self._token)
         except trio.TooSlowError as error:
             raise TimeoutError(f"not within {args[-1]} s") from error
-        except (trio.Cancelled, trio.RunFinishedError):
-            self._thread.join(STOP_WITHIN_S)
-            self._raise_if_ended()
-            raise SwarmError("the peer has ended") from None
         return result
 
-    def stop(self) -> None:
+    def call_sync(self, function: Callable[..., R], *args: Any) -> R:
+        """Run a function in the thread, between two steps of its tasks; return its result.
+
+        Raises:
+            EndedError: The thread has ended, and by no error.
+        """
+        with self._telling_of_its_end():
+            return trio.from_thread.run_sync(function, *args, trio_token=self._token)
+
+    def stop(self, within_s: float = STOP_WITHIN_S) -> None:
         """Have the main function leave, and wait for it. Stopping twice is harmless."""
         if self._token is not None and self._thread.is_alive():
             try:
                 self._token.run_sync_soon(self._leave)
             except trio.RunFinishedError:
                 return
-        self._thread.join(STOP_WITHIN_S)
+        self._thread.join(within_s)
 
     def _run(self, main: Main) -> None:
         try:
@@ -83,6 +89,16 @@ class TrioThread:
     async def _main(self, main: Main) -> None:
         self._token = trio.lowlevel.current_trio_token()
         await main(self._ready.set)
+
+    @contextmanager
+    def _telling_of_its_end(self) -> Iterator[None]:
+        self._raise_if_ended()
+        try:
+            yield
+        except (trio.Cancelled, trio.RunFinishedError):
+            self._thread.join(STOP_WITHIN_S)
+            self._raise_if_ended()
+            raise EndedError(f"{self._thread.name} has ended") from None
 
     def _raise_if_ended(self) -> None:
         if self._error is not None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import trio
 
-from swarm.core.errors import ConfigurationError, SwarmError
+from swarm.core.errors import ConfigurationError, EndedError
 from swarm.peer.trio_thread import TrioThread
 
 
@@ -36,6 +36,16 @@ def test_a_call_runs_in_the_thread_and_its_result_comes_back() -> None:
     thread.stop()
 
 
+def test_a_question_is_answered_between_two_steps_of_its_tasks() -> None:
+    thread, leaving = _opened()
+
+    assert thread.call_sync(trio.lowlevel.current_trio_token) is not None
+    assert not thread.call_sync(leaving.is_set)
+    thread.stop()
+    with pytest.raises(EndedError, match="test has ended"):
+        thread.call_sync(leaving.is_set)
+
+
 def test_what_takes_too_long_is_a_timeout() -> None:
     thread, _ = _opened()
 
@@ -49,7 +59,7 @@ def test_who_asks_after_the_end_is_told_so() -> None:
     thread.stop()
     thread.stop()
 
-    with pytest.raises(SwarmError, match="the peer has ended"):
+    with pytest.raises(EndedError, match="test has ended"):
         thread.call(_add, 1, 2)
 
 

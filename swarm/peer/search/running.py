@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import trio
 
-from swarm.core.errors import SwarmError
+from swarm.core.errors import EndedError
 from swarm.network.store import FileBlobStore
 from swarm.peer.search.desk import Desk
 from swarm.peer.search.runs import read_study, wait_settled
@@ -146,6 +146,6 @@ class RunningSearch:
 
     async def _submit(self, study: dict[str, Any], folder: Path) -> StudyDriver:
         if self._desk is None or self._store is None:
-            raise SwarmError("the peer has ended")
+            raise EndedError("the peer has ended")
         spec = read_study(study, folder, self._store, self._peer.peer_id)
         return self._desk.submit(spec)
