@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from swarm.search.ledger import Asked, Closed, Entry, Recorded, Reported
+from swarm.search.ledger import Asked, Closed, Entry, Lost, Recorded, Reported
 from swarm.search.messages import BATCH_MAX, Lease
 from swarm.search.trial import Trial, TrialReport, TrialResult
 
@@ -48,7 +48,7 @@ def size_bytes(record: Record) -> int:
             return _RECORD_BYTES + numbers + _CHARACTER_BYTES * len(record.error)
         case Reported() | TrialReport():
             return 2 * _RECORD_BYTES
-        case Closed():
+        case Lost() | Closed():
             return _RECORD_BYTES
 
 

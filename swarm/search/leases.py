@@ -1,8 +1,8 @@
 """Leases: which worker has which trials, how many more each should have, and what was lost."""
 
 import math
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 
 from swarm.core.ids import PeerId
@@ -21,6 +21,9 @@ UNSEEN_AFTER = 2.5
 """So many heartbeats after a lease was sent without being confirmed it is sent again."""
 MISSING_MAX = 2
 """Beats in a row without a trial that the worker had confirmed: it lost it, by a restart, say."""
+
+SUSPECT_FROM = 2
+"""So many workers that were lost with a trial hardly were by chance."""
 
 
 @dataclass(slots=True)
@@ -44,10 +47,14 @@ class Lent:
     trial: Trial
     worker: PeerId
     sent_s: float
+    told: bool = False
+    """Whether it was sent to the worker."""
     seen: bool = False
     """Whether the worker confirmed it."""
     missing: int = 0
     """Beats in a row without it, since."""
+    was_next: bool = False
+    """Once it is lost: whether the worker may have been running it. Workers begin in order."""
 
 
 class Leases:
@@ -62,8 +69,8 @@ class Leases:
         self.workers: dict[PeerId, Worker] = {}
         self.waiting: deque[Trial] = deque()
         """Trials to be lent out; those that were lost come first."""
-        self.attempts: dict[TrialId, int] = {}
-        """How many leases of a trial were lost."""
+        self.attempts: Counter[TrialId] = Counter()
+        """How many leases of a trial were lost that its worker was told of."""
         self._spec = spec
         self._me = me
         self._lookahead_max = lookahead_max
@@ -82,8 +89,7 @@ class Leases:
             lent.seen = lent.seen or lent.trial.id in held
             lent.missing = lent.missing + 1 if lent.seen and lent.trial.id not in held else 0
         lost = [lent for lent in worker.leases.values() if lent.missing >= MISSING_MAX]
-        for lent in lost:
-            self._forget(lent)
+        self._take_away(worker, lost)
         return lost
 
     def claim(self, trial: Trial, worker: PeerId, now_s: float) -> bool:
@@ -93,7 +99,8 @@ class Leases:
         if trial in self.waiting:
             self.waiting.remove(trial)
         self.lend(trial, worker, now_s)
-        self._lent[trial.id].seen = True
+        lent = self._lent[trial.id]
+        lent.told = lent.seen = True
         return True
 
     def lend(self, trial: Trial, worker: PeerId, now_s: float) -> None:
@@ -101,6 +108,10 @@ class Leases:
         lent = Lent(trial, worker, now_s)
         self._lent[trial.id] = self.workers[worker].leases[trial.id] = lent
         self._lessees.setdefault(trial.id, set()).add(worker)
+
+    def tell(self, trial: TrialId) -> None:
+        """The worker is being told that it has the trial."""
+        self._lent[trial].told = True
 
     def may_tell(self, trial: TrialId, worker: PeerId) -> bool:
         """Whether a worker's word on a trial counts: it has or had it, or nobody is known to."""
@@ -134,16 +145,33 @@ class Leases:
     def lose(self, peer: PeerId) -> list[Lent]:
         """A worker is gone; return the leases lost with it."""
         worker = self.workers.pop(peer, None)
-        lost = list(worker.leases.values()) if worker is not None else []
-        for lent in lost:
-            self._forget(lent)
+        if worker is None:
+            return []
+        lost = list(worker.leases.values())
+        self._take_away(worker, lost)
         return lost
 
-    def put_back(self, trial: Trial) -> int:
-        """A lease was lost: the trial waits again, before all others. Return how often it was."""
-        self.waiting.appendleft(trial)
-        self.attempts[trial.id] = self.attempts.get(trial.id, 0) + 1
-        return self.attempts[trial.id]
+    def put_back(self, lent: Lent) -> None:
+        """A lease was lost: the trial waits again, before all others."""
+        self.waiting.appendleft(lent.trial)
+        self.attempts[lent.trial.id] += lent.told
+
+    def next_for(self, peer: PeerId, losses: Mapping[TrialId, Sized]) -> Trial | None:
+        """Take the first waiting trial that the worker may be lent; None if there is none.
+
+        While others can work, what may have ended several workers does not run beside the
+        proposer, whose death costs the study more.
+
+        Args:
+            peer: The worker.
+            losses: Of trials, what is known of workers lost with them.
+        """
+        for place, trial in enumerate(self.waiting):
+            is_suspect = len(losses.get(trial.id, ())) >= SUSPECT_FROM
+            if not is_suspect or peer != self._me or self._works_alone():
+                del self.waiting[place]
+                return trial
+        return None
 
     def silent(self, now_s: float) -> list[PeerId]:
         """Workers whose leases expired."""
@@ -188,6 +216,16 @@ class Leases:
         turnaround_s = TURNAROUND_HERE_S if peer == self._me else TURNAROUND_S
         depth = 1 + math.ceil(turnaround_s / max(worker.duration_s, 1e-3))
         return max(DEPTH_MIN, min(depth, DEPTH_MAX, self._lookahead_max))
+
+    def _works_alone(self) -> bool:
+        return not any(w.slots for peer, w in self.workers.items() if peer != self._me)
+
+    def _take_away(self, worker: Worker, lost: list[Lent]) -> None:
+        told = [lent for lent in worker.leases.values() if lent.told]
+        for lent in told[: worker.slots]:
+            lent.was_next = True
+        for lent in lost:
+            self._forget(lent)
 
     def _forget(self, lent: Lent) -> None:
         del self._lent[lent.trial.id]

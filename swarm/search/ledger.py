@@ -9,6 +9,8 @@ from swarm.search.study import StudySpec
 from swarm.search.trial import COMPLETE, Trial, TrialId, TrialReport, TrialResult
 
 DONE, CANCELLED = REASONS = ("done", "cancelled")
+LOSSES_MAX = 5
+"""A trial that so many workers may have been running when they were lost is recorded as failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,20 @@ class Reported:
     """An epoch of a trial was reported."""
 
     report: TrialReport
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A worker was lost that may have been running this trial, which may be why."""
+
+    trial: TrialId
+    number: int
+    """Of the trial's losses, from 1 on."""
+    worker: PeerId
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= LOSSES_MAX:
+            raise ValueError(f"number must be between 1 and {LOSSES_MAX}, got {self.number}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +61,7 @@ class Closed:
             raise ValueError(f"reason must be one of {', '.join(REASONS)}, got {self.reason!r}")
 
 
-Entry = Asked | Reported | Recorded | Closed
+Entry = Asked | Reported | Lost | Recorded | Closed
 EntryKey = tuple[str, TrialId, int, int]
 
 
@@ -56,6 +72,8 @@ def entry_key(entry: Entry) -> EntryKey:
             return ("asked", trial.id, 0, 0)
         case Reported(report):
             return ("reported", report.trial, report.point.fold, report.point.epoch)
+        case Lost(trial_id, number):
+            return ("lost", trial_id, number, 0)
         case Recorded(result):
             return ("recorded", result.trial, 0, 0)
         case Closed():
@@ -66,11 +84,11 @@ class Ledger:
     """Entries in the order in which this peer took them in.
 
     Any two peers can bring their ledgers together in any order: nothing but the trial must come
-    before its reports and its result.
+    before its reports, its losses and its result.
 
     Invariants:
         At most one entry of each key.
-        A report or a result comes after its trial.
+        A report, a loss or a result comes after its trial.
     """
 
     def __init__(self, spec: StudySpec, entries: Iterable[Entry] = ()) -> None:
@@ -80,6 +98,8 @@ class Ledger:
         self.results: dict[TrialId, TrialResult] = {}
         self.reports: dict[TrialId, dict[tuple[int, int], TrialReport]] = {}
         """Of each trial, by fold and epoch."""
+        self.losses: dict[TrialId, dict[int, PeerId]] = {}
+        """Of each trial, by number, the workers lost."""
         self.closed: Closed | None = None
         self.checksum = 0
         """Sum of the entries' digests modulo 2**64: equal for equal sets, whatever their order."""
@@ -163,6 +183,8 @@ class Ledger:
                 return trial.study == self.spec.id
             case Reported(report):
                 return report.trial in self.trials
+            case Lost(trial_id):
+                return trial_id in self.trials
             case Recorded(result):
                 return result.trial in self.trials
             case Closed():
@@ -178,6 +200,8 @@ class Ledger:
             case Reported(report):
                 reports = self.reports.setdefault(report.trial, {})
                 reports[report.point.fold, report.point.epoch] = report
+            case Lost(trial_id, number, worker):
+                self.losses.setdefault(trial_id, {})[number] = worker
             case Recorded(result):
                 self.results[result.trial] = result
             case Closed():

@@ -8,7 +8,18 @@ from swarm.core.ids import PeerId
 from swarm.core.machine import Event
 from swarm.search.batches import batches
 from swarm.search.leases import DEPTH_MIN, Leases, Lent
-from swarm.search.ledger import CANCELLED, DONE, Asked, Closed, Entry, Ledger, Recorded, Reported
+from swarm.search.ledger import (
+    CANCELLED,
+    DONE,
+    LOSSES_MAX,
+    Asked,
+    Closed,
+    Entry,
+    Ledger,
+    Lost,
+    Recorded,
+    Reported,
+)
 from swarm.search.messages import (
     BATCH_MAX,
     MEMBERS_MAX,
@@ -29,8 +40,6 @@ ASKS_IN_A_ROW = 2
 """Of a strategy that takes its time, in one event."""
 ASKS_TOGETHER = 8
 """A strategy that takes its time is asked for no fewer, unless somebody needs one."""
-ATTEMPTS_MAX = 5
-"""A trial that was lost with so many leases is recorded as failed: it may be what kills them."""
 HOLDERS_MAX = 8
 LEASES_TOGETHER = 8
 """So many leases of a strategy that takes its time are worth a message of their own."""
@@ -149,16 +158,16 @@ class Proposing:
                         self._orphans_until_s = min(self._orphans_until_s, due_s)
                 case Recorded(result):
                     self._take_result(result)
-                case Reported() | Closed():
+                case Reported() | Lost() | Closed():
                     self._tell(entry)
         if gift.term == self.term:
             self._gave.add(gift.sender)
         self._ask_more(now_s)
 
-    def lose(self, peer: PeerId, now_s: float) -> None:
-        """A worker is gone."""
+    def lose(self, peer: PeerId, now_s: float, *, left: bool) -> None:
+        """A worker is gone; `left` says that it wanted to."""
         self._unsent.pop(peer, None)
-        self._lost(self._leases.lose(peer))
+        self._lost(self._leases.lose(peer), blamed=not left)
         self._answered(peer)
         self._ask_more(now_s)
 
@@ -220,6 +229,7 @@ class Proposing:
             if not self._leases.is_lent(trial.id) and trial.id not in waiting:
                 self._note("orphaned", trial.id)
                 self._leases.waiting.append(trial)
+                self._give_up_killer(trial)
 
     def _is_plausible(self, trial: Trial) -> bool:
         """Bounds what a liar can make everybody try."""
@@ -230,17 +240,28 @@ class Proposing:
 
     # -- leases
 
-    def _lost(self, lost: Iterable[Lent]) -> None:
+    def _lost(self, lost: Iterable[Lent], *, blamed: bool = True) -> None:
         if self._ledger.closed is not None:
             return  # whoever hears that the study is over lets go of its trials
         for lent in reversed(list(lost)):
             if lent.trial.id in self._ledger.results:
                 continue
             self._note("expired", f"{lent.trial.id} of {lent.worker}")
-            attempts = self._leases.put_back(lent.trial)
-            if attempts >= ATTEMPTS_MAX:
-                text = f"lost with {attempts} workers, the last was {lent.worker}"
-                self._take_result(failed(lent.trial.id, text, 0.0, self._me))
+            self._leases.put_back(lent)
+            number = self._num_lost(lent.trial) + 1
+            if blamed and lent.was_next and number <= LOSSES_MAX:
+                self._tell(Lost(lent.trial.id, number, lent.worker))
+            self._give_up_killer(lent.trial)
+
+    def _give_up_killer(self, trial: Trial) -> None:
+        """Record a trial that waits as failed if it was lost with too many workers."""
+        if self._num_lost(trial) >= LOSSES_MAX:
+            last = self._ledger.losses[trial.id][LOSSES_MAX]
+            text = f"lost with {LOSSES_MAX} workers, the last was {last}"
+            self._take_result(failed(trial.id, text, 0.0, self._me))
+
+    def _num_lost(self, trial: Trial) -> int:
+        return max(self._ledger.losses.get(trial.id, ()), default=0)
 
     def _ask_more(self, now_s: float, asks_max: int | None = None) -> None:
         """Lend out as much as the workers should have.
@@ -256,19 +277,23 @@ class Proposing:
         if self._ledger.closed is not None or self._expected:
             return
         num_asked = 0
+        falls_short = False
         rooms = self._leases.rooms(self._rest(now_s))
         for peer in rooms:
-            if not self._leases.waiting:
-                if num_asked == asks_max:
-                    pays = goes_on or not self._strategy.is_slow or self._is_time_to_ask(rooms)
-                    self.is_behind = pays and self._may_ask(now_s)
-                    break
+            trial = self._leases.next_for(peer, self._ledger.losses)
+            if trial is None and num_asked < asks_max:
                 num_asked += 1
-                if not self._ask(now_s):
-                    break
-            trial = self._leases.waiting.popleft()
-            self._leases.lend(trial, peer, now_s)
-            self._unsent.setdefault(peer, []).append(trial)
+                trial = self._ask(now_s)
+            if trial is not None:
+                self._leases.lend(trial, peer, now_s)
+                self._unsent.setdefault(peer, []).append(trial)
+                continue
+            falls_short = True
+            if not self._leases.waiting:
+                break
+        if falls_short and num_asked == asks_max:
+            pays = goes_on or not self._strategy.is_slow or self._is_time_to_ask(rooms)
+            self.is_behind = pays and self._may_ask(now_s)
         self._send_what_is_due()
         self._close_if_done(now_s)
 
@@ -297,24 +322,23 @@ class Proposing:
             return False
         return not spec.time_budget_s or self.elapsed_s(now_s) < spec.time_budget_s
 
-    def _ask(self, now_s: float) -> bool:
-        """Ask the strategy for one more trial, which then waits."""
+    def _ask(self, now_s: float) -> Trial | None:
+        """Ask the strategy for one more trial, to be lent out at once."""
         if not self._may_ask(now_s):
-            return False
+            return None
         if not self._has_asked:
             self._has_asked = True
             self._note("asks", f"the first trial of term {self.term}")
         suggested = self._strategy.ask(self._ledger)
         if suggested is None:
             self._exhausted = True
-            return False
+            return None
         number = self._ledger.next_number
         trial = Trial(
             self._spec.id, number, suggested.model, suggested.params, self.term, self._me
         )
         self._tell(Asked(trial))
-        self._leases.waiting.append(trial)
-        return True
+        return trial
 
     def _send_what_is_due(self) -> None:
         """Tell workers of their leases; those that have enough to do wait for more of them."""
@@ -328,11 +352,13 @@ class Proposing:
                 self._send_leases(peer, trials)
 
     def _send_leases(self, peer: PeerId, trials: list[Trial]) -> None:
+        for trial in trials:
+            self._leases.tell(trial.id)
         for leases in batches([self._lease(trial) for trial in trials]):
             self._send(peer, LeasesMessage(self._spec.id, self._me, self.term, leases))
 
     def _lease(self, trial: Trial) -> Lease:
-        attempt = self._leases.attempts.get(trial.id, 0)
+        attempt = self._leases.attempts[trial.id]
         report = self._ledger.checkpoint(trial.id)
         if report is None or report.checkpoint is None:
             return Lease(trial, attempt)

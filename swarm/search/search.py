@@ -274,10 +274,10 @@ class Search:
         if able and not self.closed and self._now_s >= self.standing.due_s():
             self._propose(patient=self.standing.is_new_here)
 
-    def _lose(self, peer: PeerId) -> None:
+    def _lose(self, peer: PeerId, *, left: bool = False) -> None:
         self.standing.lose(peer, self._now_s)
         if self.proposing is not None:
-            self.proposing.lose(peer, self._now_s)
+            self.proposing.lose(peer, self._now_s, left=left)
         else:
             self._take_over_if_due()
 
@@ -373,5 +373,5 @@ _HANDLERS: dict[type[Event], Callable[[Search, Any], None]] = {
     messages.StudyLedgerRequest: Search._take_request,
     messages.LedgerGift: Search._take_gift,
     messages.CancelStudy: Search._take_cancel,
-    messages.LeaveStudy: lambda search, message: search._lose(message.sender),
+    messages.LeaveStudy: lambda search, message: search._lose(message.sender, left=True),
 }

@@ -7,7 +7,7 @@ import pytest
 from swarm.core.blobs import BlobRef
 from swarm.core.canonical import sha256_hex
 from swarm.core.ids import PeerId
-from swarm.search.ledger import Asked, Closed, Entry, Ledger, Recorded, Reported
+from swarm.search.ledger import Asked, Closed, Entry, Ledger, Lost, Recorded, Reported
 from swarm.search.study import StudySpec
 from swarm.search.trial import EpochPoint, Trial, TrialReport, TrialResult, failed
 from tests.search.conftest import ME, OTHER, make_study
@@ -25,6 +25,7 @@ def entries() -> list[Entry]:
     return [
         *(Asked(trial) for trial in TRIALS),
         *(Reported(report) for report in reports),
+        *(Lost(TRIALS[0].id, number, OTHER) for number in (1, 2)),
         *(Recorded(complete(trial, 0.1 * trial.number)) for trial in TRIALS[:4]),
         Closed("done", ME),
     ]
@@ -52,6 +53,13 @@ def test_equal_sets_are_equal_ledgers_in_any_order_that_has_trials_first(seed: i
     assert len(shuffled) == len(ordered) == len(entries())
     assert shuffled.checksum == ordered.checksum
     assert shuffled.best == ordered.best
+    assert shuffled.losses == ordered.losses == {TRIALS[0].id: {1: OTHER, 2: OTHER}}
+
+
+@pytest.mark.parametrize("number", [0, 6])
+def test_a_loss_has_a_number_of_those_after_which_a_trial_is_given_up(number: int) -> None:
+    with pytest.raises(ValueError, match=rf"number must be between 1 and 5, got {number}"):
+        Lost(TRIALS[0].id, number, OTHER)
 
 
 def test_a_number_whose_trial_was_lost_with_its_proposer_is_given_again() -> None:

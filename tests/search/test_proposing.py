@@ -19,7 +19,7 @@ from swarm.search.effects import (
     Started,
     TrialFinished,
 )
-from swarm.search.ledger import Closed, Recorded
+from swarm.search.ledger import Closed, Lost, Recorded
 from swarm.search.proposing import ASKS_TOGETHER
 from swarm.search.search import Search
 from swarm.search.study import StudySpec
@@ -243,6 +243,83 @@ def test_a_trial_that_is_lost_again_and_again_fails(study: StudySpec) -> None:
     result = search.ledger.results[trial.id]
     assert result.state == "failed"
     assert "lost with 5 workers" in result.error
+
+
+def test_trials_that_waited_behind_one_that_kills_its_workers_are_not_given_up() -> None:
+    spec = make_study(num_trials=3)
+    proposer = Proposer(spec, slots=0)
+    search, (killer, waited) = proposer.search, proposer.lent
+    for k in range(5):
+        search.handle(PeerUnreachable(PeerId(f"victim {k}") if k else OTHER), k + 0.5)
+        effects = search.handle(beat(spec, PeerId(f"victim {k + 1}"), search), k + 0.6)
+
+    assert search.ledger.results.keys() == {killer.id}
+    (first,) = [item for m in sent(messages.Leases, effects) for item in m.leases]
+    assert (first.trial, first.attempt) == (waited, 5)
+
+
+def test_who_leaves_of_its_own_will_was_not_ended_by_its_trial() -> None:
+    spec = make_study(num_trials=3)
+    proposer = Proposer(spec, slots=0)
+    search = proposer.search
+    for k in range(6):
+        name = PeerId(f"leaver {k}") if k else OTHER
+        search.handle(messages.LeaveStudy(spec.id, name), k + 0.5)
+        effects = search.handle(beat(spec, PeerId(f"leaver {k + 1}"), search), k + 0.6)
+
+    assert not search.ledger.losses
+    assert not search.ledger.results
+    assert lent_to(PeerId("leaver 6"), effects) == proposer.lent
+
+
+def test_losses_outlive_the_proposer_that_noticed_them() -> None:
+    spec = make_study(num_trials=3)
+    proposer = Proposer(spec, slots=0)
+    search, trial = proposer.search, proposer.lent[0]
+    for k in range(3):
+        search.handle(PeerUnreachable(PeerId(f"victim {k}") if k else OTHER), k + 0.5)
+        search.handle(beat(spec, PeerId(f"victim {k + 1}"), search), k + 0.6)
+    entries = tuple(search.ledger.entries)
+    assert [e.number for e in of(Lost, list(entries))] == [1, 2, 3]
+
+    search = Search(THIRD, spec)
+    search.handle(Started(1, entries=entries, term=1), 0.0)
+    for k in (4, 5):
+        victim = PeerId(f"victim {k}")
+        lent: list[Trial] = []
+        for tenths in range(200):
+            now_s = 20 * (k - 4) + tenths / 10
+            effects = search.handle(TimerFired("tick"), now_s)
+            lent += lent_to(victim, [*effects, *search.handle(beat(spec, victim, search), now_s)])
+        assert trial in lent
+        search.handle(PeerUnreachable(victim), 20 * (k - 3))
+
+    assert search.ledger.results[trial.id].error == "lost with 5 workers, the last was victim 5"
+
+
+def test_a_lease_is_not_lost_that_its_worker_was_never_told_of() -> None:
+    spec = make_study(strategy="bayesian", num_trials=200)
+    search = Search(ME, spec)
+    search.handle(Started(0, submits=True), 0.0)
+    search.handle(beat(spec, OTHER, search), 0.1)
+    told = [trial for trials in _asked(search, 10) for trial in trials]
+    results = (replace(complete(told[0], peer=OTHER), duration_s=0.01),)
+    search.handle(messages.WorkerNews(spec.id, OTHER, (), results), 0.5)
+    (told_later,) = _asked(search, 4)
+    untold = list(search.ledger.trials)[len(told + told_later) :]
+
+    search.handle(PeerUnreachable(OTHER), 0.6)
+    effects = [
+        *search.handle(beat(spec, THIRD, search), 0.7),
+        *search.handle(beat(spec, PeerId("fourth"), search), 0.8),
+    ]
+
+    leases = [item for m in sent(messages.Leases, effects) for item in m.leases]
+    assert [(item.trial.id, item.attempt) for item in leases] == [
+        (told[1].id, 1),
+        *((trial.id, 1) for trial in told_later),
+        (untold[0], 0),
+    ]
 
 
 def test_the_study_is_over_when_every_trial_has_a_result() -> None:

@@ -195,6 +195,10 @@ class StudyCheckers:
 
     def _check_promises(self) -> None:
         ledger = next(iter(self._simulator.live.values())).machine.ledger
+        lost = [r.trial for r in ledger.results.values() if "lost with" in r.error]
+        given_up = {ledger.trials[trial].number for trial in lost}
+        if given_up != {self._simulator.faults.killer} - {None}:
+            raise CheckError(f"trials {sorted(given_up)} were given up")
         wasted = self._simulator.execution.wasted
         if self._limits.resumes and wasted:
             raise CheckError(f"{wasted} began anew in spite of their checkpoints")

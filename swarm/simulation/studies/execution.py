@@ -43,6 +43,7 @@ class Execution:
         answer: Callable[[StudyPeer, int, Event], None],
         epochs: int,
         epoch_s: float,
+        began: Callable[[StudyPeer, Trial], None],
     ) -> None:
         self.starts: Counter[TrialId] = Counter()
         self.resumed: list[int] = []
@@ -55,6 +56,7 @@ class Execution:
         self._answer = answer
         self._epochs = epochs
         self._epoch_s = epoch_s
+        self._began = began
         self._progress: dict[str, tuple[TrialId, int]] = {}
         self._serial = 0
         self._begun: defaultdict[TrialId, set[tuple[PeerId, int]]] = defaultdict(set)
@@ -88,6 +90,7 @@ class Execution:
                 self.wasted.append(trial.id)
             pace = self._chance.uniform(0.8, 1.2)
             self._next(peer, trial, self._serial, done, pace)
+            self._began(peer, trial)
 
     def _epochs_behind(self, trial: Trial, checkpoint: BlobRef | None) -> int:
         if checkpoint is None:

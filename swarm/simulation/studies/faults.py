@@ -37,6 +37,10 @@ class StudyFaults:
     """When each latecomer starts."""
     cancel_after_results: int | None = None
     """Some peer's user cancels the study then."""
+    killer: int | None = None
+    """Number of a trial that kills whoever runs it."""
+    killed_back_s: float = 1.0
+    """So long after it was killed that way a peer comes back."""
     hostile: PeerId | None = None
     """A peer that lies about trials."""
 

@@ -177,6 +177,12 @@ def _hostile(chance: random.Random, peers: Peers, _trials: int) -> StudyFaults:
     return StudyFaults(hostile=chance.choice(peers[1:]))
 
 
+def _killer(chance: random.Random, _peers: Peers, trials: int) -> StudyFaults:
+    return StudyFaults(
+        killer=chance.randrange(10, trials * 3 // 4), killed_back_s=chance.uniform(0.5, 10)
+    )
+
+
 def _partition(chance: random.Random, peers: Peers, _trials: int) -> StudyFaults:
     start_s = chance.uniform(2, 8)
     island = frozenset(chance.sample(peers, chance.randint(1, len(peers) // 2)))
@@ -280,6 +286,7 @@ STUDY_SCENARIOS = {
         epoch_s=1.0,
         limits=StudyLimits(losses_max=None, resumes=True),
     ),
+    "study-killer": StudyScenario("a trial kills whoever runs it", _killer, limits=_ANY),
     "study-hostile": StudyScenario("one peer lies", _hostile),
     "study-everything": StudyScenario("all of it, in moderation", _everything, limits=_ANY),
 }

@@ -31,6 +31,7 @@ from swarm.search.effects import (
 from swarm.search.search import Search
 from swarm.search.study import StudySpec
 from swarm.search.succession import succession
+from swarm.search.trial import Trial
 from swarm.simulation.clock import Clock
 from swarm.simulation.faults import FaultPlan
 from swarm.simulation.history import HistoryEntry
@@ -77,7 +78,9 @@ class StudySimulator:
         self._check: Callable[[StudyPeer, list[Effect]], None] = lambda *_: None
         names = peer_names(num_peers + len(faults.join_at_s))
         self.spec = spec
-        self.execution = Execution(self.clock, self._random, self._answer, epochs, epoch_s)
+        self.execution = Execution(
+            self.clock, self._random, self._answer, epochs, epoch_s, self._note_begun
+        )
         self.peers = {name: StudyPeer(name, self._machine(name), slots) for name in names}
         plan = FaultPlan(partitions=faults.partitions, one_way_losses=faults.one_way_losses)
         self.links = Links(plan, self.clock, self._random, self.peers, self._tell)
@@ -182,6 +185,15 @@ class StudySimulator:
         if restarts_after_s is not None:
             self._num_fated += 1
             self.clock.after(restarts_after_s, self._restart, peer)
+
+    def _note_begun(self, peer: StudyPeer, trial: Trial) -> None:
+        if trial.number == self.faults.killer:
+            delay_s = self._random.uniform(0.0, 0.5)
+            self.clock.after(delay_s, self._kill, peer, peer.life)
+
+    def _kill(self, peer: StudyPeer, life: int) -> None:
+        if peer.alive and peer.life == life:
+            self._crash(peer, self.faults.killed_back_s)
 
     def _restart(self, peer: StudyPeer) -> None:
         self._num_fated -= 1
