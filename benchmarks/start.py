@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks.swarm_processes import free_ports
+from benchmarks.ports import reserved_ports
 
 T = TypeVar("T")
 
@@ -52,8 +52,10 @@ def main() -> None:
 
 def measure(mark: float, data_dir: str | None, handed_on: list[str]) -> dict[str, Any]:
     """Start, watch, stop."""
-    with tempfile.TemporaryDirectory(prefix="swarm-start-") as folder:
-        (port,) = free_ports(1)
+    with (
+        tempfile.TemporaryDirectory(prefix="swarm-start-") as folder,
+        reserved_ports(1) as (port,),
+    ):
         command = ["./run.sh", "--port", str(port), "--runs-dir", folder, *handed_on]
         command += ["--data-dir", data_dir] if data_dir else []
         started_s = time.monotonic()

@@ -2,17 +2,18 @@
 
 import datetime
 import json
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from benchmarks.ports import reserved_ports
 from swarm.peer import fork_server
 
 STOP_WITHIN_S = 15.0
@@ -48,7 +49,7 @@ class PeerProcess:
 
 
 class SwarmProcesses:
-    """Context manager: peers of one session on loopback, on free ports."""
+    """Context manager: peers of one session on loopback, on ports of their own."""
 
     def __init__(
         self,
@@ -70,12 +71,14 @@ class SwarmProcesses:
         self._num_peers = num_peers
         self._changed = threading.Condition()
         self.peers: list[PeerProcess] = []
-        self.ports: list[int] = []
+        self.ports: Sequence[int] = ()
+        self._held = ExitStack()
+        """What is kept while the swarm lives: its ports."""
         self.started_s = 0.0
 
     def __enter__(self) -> "SwarmProcesses":
         self.started_s = now_s()
-        self.ports = free_ports(self._num_peers)
+        self.ports = self._held.enter_context(reserved_ports(self._num_peers))
         if self._share_fork_server:
             self._fork_server = self._start_fork_server()
         for index in range(self._num_started):
@@ -99,6 +102,7 @@ class SwarmProcesses:
             except subprocess.TimeoutExpired:
                 self._fork_server.kill()
                 self._fork_server.communicate()
+        self._held.close()
         self._folder.cleanup()
 
     def _finish(self, peer: PeerProcess) -> None:
@@ -268,15 +272,6 @@ class SwarmProcesses:
 
 def _bracketed(ip: str) -> str:
     return f"[{ip}]" if ":" in ip else ip
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on at the moment."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
 
 
 def now_s() -> float:

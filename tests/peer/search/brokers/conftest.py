@@ -3,7 +3,6 @@
 import glob
 import os
 import shutil
-import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
+
+from benchmarks.ports import reserved_ports
 
 UP_WITHIN_S = 120
 STARTED = "Server startup complete"
@@ -24,23 +25,24 @@ def rabbitmq_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not servers:
         pytest.fail("RabbitMQ is not installed: pre/debian.sh test python3 installs it")
     folder = tmp_path_factory.mktemp("rabbitmq")
-    port, environment = _environment(folder)
-    with subprocess.Popen(
-        [servers[0]],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        try:
-            _wait_started(process)
-            yield f"amqp://guest:guest@127.0.0.1:{port}/"
-        finally:
-            process.terminate()
-            process.wait(timeout=60)
-            # It started a daemon that outlives it.
-            epmd = shutil.which("epmd") or "epmd"
-            subprocess.run([epmd, "-kill"], env=environment, check=False, capture_output=True)
+    with reserved_ports(3) as (port, distribution, epmd_port):
+        environment = _environment(folder, port, distribution, epmd_port)
+        with subprocess.Popen(
+            [servers[0]],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            try:
+                _wait_started(process)
+                yield f"amqp://guest:guest@127.0.0.1:{port}/"
+            finally:
+                process.terminate()
+                process.wait(timeout=60)
+                # It started a daemon that outlives it.
+                epmd = shutil.which("epmd") or "epmd"
+                subprocess.run([epmd, "-kill"], env=environment, check=False, capture_output=True)
 
 
 @pytest.fixture(scope="session")
@@ -60,12 +62,8 @@ def broker_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
-def _environment(folder: Path) -> tuple[int, dict[str, str]]:
-    with socket.socket() as one, socket.socket() as two, socket.socket() as three:
-        for listener in (one, two, three):
-            listener.bind(("127.0.0.1", 0))
-        port, distribution, epmd = (s.getsockname()[1] for s in (one, two, three))
-    return port, {
+def _environment(folder: Path, port: int, distribution: int, epmd: int) -> dict[str, str]:
+    return {
         **os.environ,
         "HOME": str(folder),  # of the cookie
         "RABBITMQ_NODENAME": f"swarm-test-{port}@localhost",
