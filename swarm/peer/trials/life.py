@@ -44,6 +44,8 @@ class Call:
     """Ends when it has taken too long; for who waits until it is over."""
     withdrawn: bool = False
     """Whether the process gave it back before it began."""
+    recalled: bool = False
+    """Whether it was wanted back before the process had it."""
     turn: trio.Event = field(default_factory=trio.Event)
     """Set once it has begun, or is over without."""
     over: trio.Event = field(default_factory=trio.Event)

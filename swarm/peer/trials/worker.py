@@ -69,6 +69,8 @@ class TrialWorker:
         self._command = command
         self._life: Life | None = None
         self._turn = trio.Lock()
+        self._in_line: dict[Call, trio.CancelScope] = {}
+        """Calls that no process has yet; their scopes end the waiting for the turn."""
         self._starting = trio.Lock()
         self._load = 0
         self._num_calls = 0
@@ -117,6 +119,8 @@ class TrialWorker:
                 self._num_calls += 1
                 call = Call(self._num_calls, key, limit_s, on_report, on_begin)
                 life = await self._give(task, call)
+                if life is None:
+                    return None
                 spent_s, expired = await self._attend(life, call)
                 if call.has_begun or call.withdrawn:
                     break  # otherwise its process ended with a trial before it
@@ -142,6 +146,9 @@ class TrialWorker:
 
     def take_back(self) -> None:
         """Have the trials back that wait here, unless they begin first: their `run` says None."""
+        for call, scope in self._in_line.items():
+            call.recalled = True
+            scope.cancel()
         life = self._life
         if life is not None:
             for call in life.waiting:
@@ -225,16 +232,31 @@ class TrialWorker:
 
     # -- its trials
 
-    async def _give(self, task: TrialTask, call: Call) -> Life:
-        """Send a trial to the process; without waiting, if there is one that nobody waits for."""
+    async def _give(self, task: TrialTask, call: Call) -> Life | None:
+        """Send a trial to the process; without waiting, if there is one that nobody waits for.
+
+        Returns:
+            Who has it now; None if it was taken back before anybody did.
+        """
         life = self._life
         if life is not None and life.alive and life.ready.is_set() and not self._turn.locked():
             life.give(task, call)
             return life
-        async with self._turn:
-            life = await self._loaded()
-            life.give(task, call)
-            return life
+        try:
+            with trio.CancelScope() as self._in_line[call]:
+                await self._turn.acquire()
+            if self._in_line[call].cancelled_caught:
+                return None
+            try:
+                life = await self._loaded()
+                life.give(task, call)
+            finally:
+                self._turn.release()
+        finally:
+            del self._in_line[call]
+        if call.recalled and life.running is not call:
+            life.take_back(call)
+        return life
 
     async def _attend(self, life: Life, call: Call) -> tuple[float, bool]:
         """Wait until a trial is over; return how long it ran, and whether that was too long."""

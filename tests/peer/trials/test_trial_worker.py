@@ -27,7 +27,7 @@ from swarm.peer.trials.frames import (
     Withdrawn,
     WithdrawTrial,
 )
-from swarm.peer.trials.pool import open_trial_pool
+from swarm.peer.trials.pool import TrialPool, open_trial_pool
 from swarm.peer.trials.worker import TrialWorker, open_trial_worker
 
 FAULTY = (sys.executable, str(Path(__file__).parent / "faulty_process.py"))
@@ -36,6 +36,9 @@ KNN = TrialTask("knn", {"n_neighbors": 3, "p": 1.0}, IRIS, "accuracy")
 MLP = TrialTask("mlp", {}, IRIS, "accuracy", epochs=3)
 ENDLESS = replace(MLP, data=TrialData("digits"), epochs=512)
 """Takes a minute, so whoever ends it does not come too late."""
+
+LATE = "import os, sys; open(sys.argv[1]).read(); os.execv(sys.argv[2], sys.argv[2:])"
+"""Is another program once somebody has written to a pipe with a name."""
 
 
 @pytest.fixture
@@ -329,6 +332,32 @@ class TestTrialPool:
                 nursery.start_soon(run, "behind", KNN)
                 await trio.testing.wait_all_tasks_blocked()
                 nursery.start_soon(run, "also", KNN)
+
+        assert sorted(done) == ["also", "behind", "short"]
+
+    async def test_who_has_nothing_to_do_gets_what_waits_for_a_process_that_still_loads(
+        self, tmp_path: Path
+    ) -> None:
+        os.mkfifo(gate := tmp_path / "gate")
+        late = (sys.executable, "-c", LATE, str(gate), *FAULTY)
+        done: list[str] = []
+
+        async with open_trial_worker(command=late) as slow, open_trial_worker() as quick:
+            pool = TrialPool([quick, slow])  # of equals the last one is taken
+
+            async def run(key: str, task: TrialTask) -> None:
+                await pool.run(key, task)
+                done.append(key)
+                if len(done) == 3:
+                    nursery.cancel_scope.cancel()
+
+            async with trio.open_nursery() as nursery:
+                for key in ("endless", "short", "behind", "also"):
+                    task = _faulty_task("hangs") if key == "endless" else KNN
+                    nursery.start_soon(run, key, task)
+                    await trio.testing.wait_all_tasks_blocked()
+            assert not slow.statistics().trials_done
+            gate.write_text("go")
 
         assert sorted(done) == ["also", "behind", "short"]
 
