@@ -14,6 +14,7 @@ SwarmError
 │   ├── NoContributionsError
 │   ├── ShapeMismatchError
 │   └── DataError             a data set is missing or malformed
+├── StrategyError             a study's own strategy is wrong: the study ends, the peer does not
 ├── WorkerDiedError           the worker process ended in the middle of a job: restart, try again
 └── EndedError                what was asked runs no more: start another one
 """
@@ -73,6 +74,10 @@ class ShapeMismatchError(LearningError):
 
 class DataError(LearningError):
     """A data set is missing or malformed; the message names the file and the rule."""
+
+
+class StrategyError(SwarmError):
+    """A strategy that a study brings raised something, or suggested what it must not."""
 
 
 class WorkerDiedError(SwarmError):

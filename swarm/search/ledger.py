@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from swarm.core.canonical import digest_of
 from swarm.core.ids import PeerId
 from swarm.search.study import StudySpec
-from swarm.search.trial import COMPLETE, Trial, TrialId, TrialReport, TrialResult
+from swarm.search.trial import COMPLETE, ERROR_LENGTH_MAX, Trial, TrialId, TrialReport, TrialResult
 
-DONE, CANCELLED = REASONS = ("done", "cancelled")
+DONE, CANCELLED, FAILED = REASONS = ("done", "cancelled", "failed")
 LOSSES_MAX = 5
 """A trial that so many workers may have been running when they were lost is recorded as failed."""
 
@@ -53,10 +53,14 @@ class Closed:
     """The study is over: its proposer records nothing any more."""
 
     reason: str
-    """`done` or `cancelled`."""
+    """`done`, `cancelled`, or `failed`."""
     peer: PeerId
+    error: str = ""
+    """Of what failed: why."""
 
     def __post_init__(self) -> None:
+        if len(self.error) > ERROR_LENGTH_MAX:
+            raise ValueError(f"error must have at most {ERROR_LENGTH_MAX} characters")
         if self.reason not in REASONS:
             raise ValueError(f"reason must be one of {', '.join(REASONS)}, got {self.reason!r}")
 

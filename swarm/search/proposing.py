@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from swarm.core.errors import StrategyError
 from swarm.core.ids import PeerId
 from swarm.core.machine import Event
 from swarm.search.batches import batches
@@ -11,6 +12,7 @@ from swarm.search.leases import DEPTH_MIN, Leases, Lent
 from swarm.search.ledger import (
     CANCELLED,
     DONE,
+    FAILED,
     LOSSES_MAX,
     Asked,
     Closed,
@@ -33,7 +35,14 @@ from swarm.search.messages import Leases as LeasesMessage
 from swarm.search.strategies.strategy import Strategy
 from swarm.search.study import NOBODY, StudySpec
 from swarm.search.study_blobs import StudyBlobs
-from swarm.search.trial import Trial, TrialId, TrialReport, TrialResult, failed
+from swarm.search.trial import (
+    ERROR_LENGTH_MAX,
+    Trial,
+    TrialId,
+    TrialReport,
+    TrialResult,
+    failed,
+)
 
 ASKS_AT_ONCE_MAX = 16
 ASKS_IN_A_ROW = 2
@@ -93,8 +102,6 @@ class Proposing:
         self._stopping: set[TrialId] = set()
         self._exhausted = False
         self._has_asked = False
-        for entry in ledger.entries:
-            strategy.tell(entry)
 
     def begin(
         self, now_s: float, elapsed_s: float, expected: Iterable[PeerId], patient: bool
@@ -114,6 +121,11 @@ class Proposing:
         self._orphans_until_s = now_s + self._patience_s
         if patient:
             self._expected.add(NOBODY)  # never answers
+        try:
+            for entry in self._ledger.entries:
+                self._strategy.tell(entry)
+        except StrategyError as error:
+            self._fail(error)
         if not self._expected:
             self._adopt_orphans()
 
@@ -190,6 +202,11 @@ class Proposing:
         for lent in self._leases.unconfirmed(now_s):
             self._send_leases(lent.worker, [lent.trial])
         self._ask_more(now_s)
+
+    def _fail(self, error: StrategyError) -> None:
+        """End the study: whoever came after us would run the same code."""
+        line = " ".join(str(error).split())[:ERROR_LENGTH_MAX]
+        self._append(Closed(FAILED, self._me, line))
 
     def cancel(self) -> None:
         """End the study now."""
@@ -318,7 +335,9 @@ class Proposing:
 
     def _may_ask(self, now_s: float) -> bool:
         spec = self._spec
-        if self._exhausted or (spec.num_trials and len(self._ledger.trials) >= spec.num_trials):
+        if self._ledger.closed is not None or self._exhausted:
+            return False
+        if spec.num_trials and len(self._ledger.trials) >= spec.num_trials:
             return False
         return not spec.time_budget_s or self.elapsed_s(now_s) < spec.time_budget_s
 
@@ -329,7 +348,11 @@ class Proposing:
         if not self._has_asked:
             self._has_asked = True
             self._note("asks", f"the first trial of term {self.term}")
-        suggested = self._strategy.ask(self._ledger)
+        try:
+            suggested = self._strategy.ask(self._ledger)
+        except StrategyError as error:
+            self._fail(error)
+            return None
         if suggested is None:
             self._exhausted = True
             return None
@@ -375,15 +398,25 @@ class Proposing:
     def _tell(self, entry: Entry) -> bool:
         if not self._append(entry):
             return False
-        self._strategy.tell(entry)
+        try:
+            self._strategy.tell(entry)
+        except StrategyError as error:
+            self._fail(error)
         return True
 
     def _take_report(self, report: TrialReport) -> None:
-        if self._tell(Reported(report)) and self._strategy.stops(report, self._ledger):
+        if self._tell(Reported(report)) and self._stops(report):
             self._stopping.add(report.trial)
         if report.trial in self._stopping:
             stop = StopTrials(self._spec.id, self._me, self.term, (report.trial,))
             self._send(report.peer, stop)
+
+    def _stops(self, report: TrialReport) -> bool:
+        try:
+            return self._strategy.stops(report, self._ledger)
+        except StrategyError as error:
+            self._fail(error)
+            return False
 
     def _take_result(self, result: TrialResult) -> None:
         if self._tell(Recorded(result)):

@@ -11,6 +11,8 @@ DIMENSIONS_MAX = 32
 CHOICES_MAX = 256
 INTEGER_MAX = 2**53
 """Whole numbers up to here are exact as floats, too."""
+STEP_TOLERANCE = 1e-6
+"""Of a step; sums of floats are not exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,34 @@ class Dimension:
         value = min(self.high, self.low + place * self.step)
         return int(value) if self.kind == INTEGER else value
 
+    def check(self, value: Value) -> None:
+        """Check that it can have this value.
+
+        Raises:
+            ValueError: It cannot; the value and the rule are named.
+        """
+        if self.kind == CATEGORICAL:
+            if not any(_same(value, choice) for choice in self.choices):
+                choices = ", ".join(map(repr, self.choices))
+                raise ValueError(f"{self.name} must be one of {choices}, got {value!r:.80}")
+            return
+        is_number = isinstance(value, int if self.kind == INTEGER else int | float)
+        if isinstance(value, bool) or not is_number:
+            wanted = "a whole number" if self.kind == INTEGER else "a number"
+            raise ValueError(f"{self.name} must be {wanted}, got {value!r:.80}")
+        number = float(value)
+        if not self.low <= number <= self.high:
+            raise ValueError(
+                f"{self.name} must be between {self.low:g} and {self.high:g}, got {value!r:.80}"
+            )
+        if self.step:
+            steps = (number - self.low) / self.step
+            if abs(steps - round(steps)) > STEP_TOLERANCE:
+                raise ValueError(
+                    f"{self.name} must be {self.low:g} plus a multiple of {self.step:g}, "
+                    f"got {value!r:.80}"
+                )
+
     def _check_choices(self) -> None:
         if not 1 <= len(self.choices) <= CHOICES_MAX:
             raise ValueError(f"choices must be 1 to {CHOICES_MAX} values, got {len(self.choices)}")
@@ -136,6 +166,26 @@ class ModelSpace:
         for dimension in self.dimensions:
             if dimension.when is None or dimension.when.holds(values):
                 yield dimension
+
+    def check(self, params: Params) -> None:
+        """Check that params are a setting of this space.
+
+        Raises:
+            ValueError: They are not; the name, the value and the rule are named.
+        """
+        check_params("params", params)
+        given = dict(params)
+        wanted: dict[str, Value] = dict(self.fixed)
+        for name, value in self.fixed:
+            if name not in given or not _same(given[name], value):
+                raise ValueError(f"{name} must be {value!r}, got {given.get(name)!r:.80}")
+        for dimension in self.active(wanted):
+            if dimension.name not in given:
+                raise ValueError(f"{dimension.name} is missing")
+            dimension.check(given[dimension.name])
+            wanted[dimension.name] = given[dimension.name]
+        if extra := sorted(given.keys() - wanted.keys()):
+            raise ValueError(f"{extra[0]} must not be given")
 
     @property
     def size(self) -> int | None:

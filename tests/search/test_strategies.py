@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 
 from swarm.core.ids import PeerId
+from swarm.core.machine import TimerFired
+from swarm.search.effects import Started
 from swarm.search.ledger import Asked, Entry, Ledger, Recorded, Reported
+from swarm.search.search import Search
 from swarm.search.strategies import make_strategy
 from swarm.search.strategies.random import RandomStrategy
-from swarm.search.strategies.strategy import Strategy
+from swarm.search.strategies.strategy import Strategy, Suggestion
 from swarm.search.study import StudySpec
 from swarm.search.trial import EpochPoint, Trial, TrialReport, TrialResult, failed
 from tests.search.conftest import ME, OTHER, make_study
@@ -192,6 +195,84 @@ def test_code_of_others_runs_only_with_leave() -> None:
 
     with pytest.raises(ValueError, match="needs leave to run"):
         make_strategy(spec)
-    assert isinstance(
-        make_strategy(spec, lambda name: lambda spec: RandomStrategy(make_study())), RandomStrategy
-    )
+    allowed = make_strategy(spec, lambda name: lambda spec: RandomStrategy(make_study()))
+    assert allowed.ask(Ledger(spec)) == RandomStrategy(make_study()).ask(Ledger(make_study()))
+
+
+class Faulty(RandomStrategy):
+    """Does what its class attributes say."""
+
+    fault = ""
+    answer: Any = None
+
+    def __init__(self, spec: StudySpec) -> None:
+        if self.fault == "init":
+            raise KeyError("x")
+        super().__init__(make_study())
+
+    def ask(self, history: Ledger) -> Any:
+        if self.fault == "ask" and len(history.trials) == 2:
+            raise RuntimeError("kaputt\nlate")
+        return self.answer if self.answer is not None else super().ask(history)
+
+    def tell(self, entry: Entry) -> None:
+        if self.fault == "tell":
+            raise ZeroDivisionError("by zero")
+        super().tell(entry)
+
+
+def _searching(name: str, **attributes: Any) -> Search:
+    """A peer that has just begun a study with a strategy of its own."""
+    kind = type(name, (Faulty,), attributes)
+    search = Search(ME, make_study(strategy=f"mine:{name}"), lambda _: kind)
+    search.handle(Started(4, submits=True), 0.0)
+    return search
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"fault": "ask"}, "strategy mine:Late: RuntimeError: kaputt late"),
+        ({"fault": "tell"}, "strategy mine:Late: ZeroDivisionError: by zero"),
+        ({"answer": 3}, "strategy mine:Late: ask must return a Suggestion or None, got 3"),
+        (
+            {"answer": Suggestion("dtree", ())},
+            "strategy mine:Late: model must be one of knn, svm, got 'dtree'",
+        ),
+        (
+            {"answer": Suggestion("knn", (("n_neighbors", 31), ("weights", "uniform")))},
+            "strategy mine:Late: knn: n_neighbors must be between 1 and 9, got 31",
+        ),
+        ({"answer": Suggestion("knn", 3)}, "strategy mine:Late: knn: "),  # type: ignore[arg-type]
+    ],
+)
+def test_a_strategy_that_fails_ends_the_study_and_no_peer(
+    attributes: dict[str, Any], reason: str
+) -> None:
+    search = _searching("Late", **attributes)
+
+    closed = search.ledger.closed
+    assert closed is not None
+    assert closed.reason == "failed"
+    assert closed.error.startswith(reason)
+
+
+def test_a_strategy_that_cannot_be_made_is_refused_with_its_error() -> None:
+    kind = type("Late", (Faulty,), {"fault": "init"})
+
+    with pytest.raises(ValueError, match="strategy mine:Late: KeyError: 'x'"):
+        make_strategy(make_study(strategy="mine:Late"), lambda _: kind)
+
+
+def test_who_takes_over_and_cannot_tell_the_past_ends_the_study() -> None:
+    before = _searching("Good")
+    assert before.ledger.closed is None
+    kind = type("Late", (Faulty,), {"fault": "tell"})
+
+    heir = Search(OTHER, before.spec, lambda _: kind)
+    heir.handle(Started(1, tuple(before.ledger.entries), 1), 0.0)
+    for tenths in range(200):
+        heir.handle(TimerFired("tick"), tenths / 10)
+
+    assert heir.ledger.closed is not None
+    assert heir.ledger.closed.error == "strategy mine:Good: ZeroDivisionError: by zero"

@@ -11,13 +11,14 @@ def load_strategy(name: str) -> type[Strategy]:
     """Import the class.
 
     Raises:
-        ValueError: There is no such module or class, or it is no strategy.
+        ValueError: There is no such module or class, it cannot be imported, or is no strategy.
     """
     module_name, _, class_name = name.partition(":")
     try:
         kind = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"strategy {name!r} cannot be loaded: {error}") from error
+    except Exception as error:  # somebody's code
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(f"strategy {name!r} cannot be loaded: {reason}") from error
     lacking = [needed for needed in _NEEDED if not hasattr(kind, needed)]
     if not isinstance(kind, type) or lacking:
         raise ValueError(f"strategy {name!r} must be a class with {', '.join(_NEEDED)}")

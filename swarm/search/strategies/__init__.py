@@ -5,12 +5,14 @@ grid       every setting once, in order
 random     independent draws, no discrete setting twice
 bayesian   tree-structured Parzen estimators (Optuna's)
 halving    asynchronous successive halving of random draws
+guarded    somebody's strategy, whose errors are ours
 """
 
 import importlib
 from collections.abc import Callable
 from typing import Any
 
+from swarm.search.strategies.guarded import GuardedStrategy
 from swarm.search.strategies.strategy import Strategy
 from swarm.search.study import BUILT_IN_STRATEGIES, StudySpec
 
@@ -40,6 +42,15 @@ def make_strategy(spec: StudySpec, load: Load | None = None) -> Strategy:
             f"strategy {spec.strategy!r} is code of somebody's: it needs leave to run"
         )
     else:
-        kind = load(spec.strategy)
+        return _guarded(load(spec.strategy), spec)
     strategy: Strategy = kind(spec)
     return strategy
+
+
+def _guarded(kind: Callable[[StudySpec], Strategy], spec: StudySpec) -> Strategy:
+    try:
+        strategy = kind(spec)
+    except Exception as error:  # somebody's code
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(f"strategy {spec.strategy}: {reason}") from error
+    return GuardedStrategy(strategy, spec)
