@@ -172,6 +172,8 @@ class TrialWorker:
         """A process that is ready."""
         async with self._starting:
             life = self._life
+            if life is not None and life.alive and life.ready.is_set():
+                return life
             if life is None or not life.alive:
                 started: Life = await self._nursery.start(self._live)
                 life = self._life = started
