@@ -150,8 +150,11 @@ async def _starter(folder: Path) -> AsyncIterator[StartPeer]:
                 await peer.wait_other("ready")
             return peer
 
-        yield start
-        for process in processes:
-            process.kill()
-            await process.wait()
-        nursery.cancel_scope.cancel()
+        try:
+            yield start
+        finally:
+            with trio.CancelScope(shield=True):
+                for process in processes:
+                    process.kill()
+                    await process.wait()
+            nursery.cancel_scope.cancel()

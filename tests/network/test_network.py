@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from swarm.network.gossip import PUBSUB_MESSAGE_SIZE_MAX
+from swarm.network.guards import PONG_TIMEOUT_S
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
@@ -77,9 +78,10 @@ async def test_a_killed_peer_is_reported_unreachable_at_once(start_peer):
     start_s = trio.current_time()
     ben.signal(signal.SIGKILL)
     await anna.wait_event("PeerUnreachable", peer=ben.peer_id)
-    print("kill to unreachable", trio.current_time() - start_s)
+    took_s = trio.current_time() - start_s
+    print("kill to unreachable", took_s)
 
-    assert trio.current_time() - start_s < 1
+    assert took_s < PONG_TIMEOUT_S  # its silence was not waited for
 
 
 async def test_a_frozen_peer_is_dropped_and_a_slow_one_is_not(start_peer):

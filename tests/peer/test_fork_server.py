@@ -247,18 +247,20 @@ def test_a_server_that_ends_takes_its_workers_and_its_folder_along(
         with subprocess.Popen(
             [sys.executable, "-c", PEER, str(path)], stdout=subprocess.PIPE, text=True
         ) as peer:
-            assert peer.stdout is not None
-            worker = psutil.Process(int(peer.stdout.readline()))
-            assert worker.parent() == psutil.Process(server.pid)
+            try:
+                assert peer.stdout is not None
+                worker = psutil.Process(int(peer.stdout.readline()))
+                assert worker.parent() == psutil.Process(server.pid)
 
-            if how == "stdin":
-                server.stdin.close()
-            else:
-                server.send_signal(signal.Signals[how])
+                if how == "stdin":
+                    server.stdin.close()
+                else:
+                    server.send_signal(signal.Signals[how])
 
-            assert server.wait(timeout=GONE_WITHIN_S) == 0
-            assert not worker.is_running()
-            peer.kill()
+                assert server.wait(timeout=GONE_WITHIN_S) == 0
+                assert not worker.is_running()
+            finally:
+                peer.kill()
     assert not path.parent.exists()
 
 
@@ -309,10 +311,11 @@ def test_the_worker_of_a_peer_that_was_killed_is_killed_whatever_it_does(
         [sys.executable, "-c", PEER, str(shared_fork_server)], stdout=subprocess.PIPE, text=True
     ) as peer:
         assert peer.stdout is not None
-        worker = psutil.Process(int(peer.stdout.readline()))
-        worker.suspend()  # it will not see that its stdin closes
-
-        peer.kill()
+        try:
+            worker = psutil.Process(int(peer.stdout.readline()))
+            worker.suspend()  # it will not see that its stdin closes
+        finally:
+            peer.kill()
 
         worker.wait(timeout=GONE_WITHIN_S)
 

@@ -12,6 +12,7 @@ from benchmarks.swarm_processes import SwarmProcesses, now_s
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 
 DIGITS = ("--dataset", "digits", "--model", "mlp")
+SMALL_BLOB_BYTES = 19_576  # of that model
 READY_WITHIN_S = 180.0  # six TensorFlow imports at once on two busy cores
 ROUNDS_WITHIN_S = 90.0
 
@@ -28,7 +29,9 @@ def test_six_peers_train_to_one_head_and_small_weights_ride_in_the_announcements
     assert {report["round"] for report in reports} == {4}
     assert len({report["head_digest"] for report in reports}) == 1
     assert {report["evaluated_round"] for report in reports} == {4}
-    assert sum(report["blob_bytes_sent"] for report in reports) == 0
+    # Who misses an announcement fetches its weights, which is the exception.
+    everything = 4 * (6 + 6) * SMALL_BLOB_BYTES
+    assert sum(report["blob_bytes_sent"] for report in reports) < everything / 10
 
 
 def test_a_latecomer_adopts_the_running_session_and_joins_the_cohort() -> None:

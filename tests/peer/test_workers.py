@@ -161,11 +161,12 @@ class TestWorker:
             if len(seen) == 9:
                 worker.cancel_training()
 
+        began_s = trio.current_time()
         with pytest.raises(TrainingCancelledError):
             await worker.train(_train(base), on_progress)
 
-        first_s, last_s = seen[0][0], seen[-1][0]
-        assert last_s - first_s > 0.25 * (len(seen) - 1) - 0.5  # some slack for a busy machine
+        # From the request, which the first was not sent before, to when the last was here.
+        assert seen[-1][0] - began_s > 0.25 * (len(seen) - 1)
         assert seen[-1][1].phase == "training"
         assert seen[-1][1].train_accuracy is not None
 
@@ -261,9 +262,10 @@ def test_the_process_ends_when_the_peer_is_gone(tmp_path: Path) -> None:
         [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True
     ) as peer:
         assert peer.stdout is not None
-        worker = psutil.Process(int(peer.stdout.readline()))
-
-        peer.kill()
+        try:
+            worker = psutil.Process(int(peer.stdout.readline()))
+        finally:
+            peer.kill()
 
         worker.wait(timeout=30)
 

@@ -396,9 +396,10 @@ def test_the_process_ends_when_the_peer_is_gone() -> None:
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as peer:
         assert peer.stdout is not None
-        process = psutil.Process(int(peer.stdout.readline()))
-
-        peer.kill()
+        try:
+            process = psutil.Process(int(peer.stdout.readline()))
+        finally:
+            peer.kill()
 
         process.wait(timeout=60)
 

@@ -69,7 +69,7 @@ async def test_a_killed_worker_s_trials_go_to_another_and_each_result_counts_onc
 ) -> None:
     name = f"killed-{broker_url[:5]}"
     spec = make_study({"mlp": SLOW}, name=name, num_trials=5, strategy="random")
-    settings = BrokerStudySettings(broker_url, tmp_path / "study", in_flight=5)
+    settings = BrokerStudySettings(broker_url, tmp_path / "study", in_flight=2)
     first = start_worker(broker_url, "--model", "mlp")
     second: list[subprocess.Popen[bytes]] = []
 
