@@ -26,7 +26,6 @@ JOIN_AT = 150
 OVER_WITHIN_S = 400.0
 TAKEOVER_PEERS = 4
 TAKEOVER_TARGET_S = 5.0
-PORT = 7961
 LONGER_STUDY: dict[str, Any] = {
     "dataset": "digits",
     "models": {"logreg": {"C": {"float": [1.0, 2.0]}}},
@@ -60,7 +59,7 @@ def measure_kills(repeats: int, progress: Progress) -> dict[str, Any]:
 def _run(seed: int, kills_at: Sequence[int], progress: Progress, task: TaskID) -> "_Run":
     what = "two killed" if kills_at else "undisturbed"
     progress.update(task, description=f"six peers, one joining, {what}")
-    with tempfile.TemporaryDirectory() as folder, SearchProcesses(Path(folder), PORT) as swarm:
+    with tempfile.TemporaryDirectory() as folder, SearchProcesses(Path(folder)) as swarm:
         study = swarm.write_study(document(f"kills {what}", TRIALS, seed, **LONGER_STUDY))
         proposer = swarm.start("run", str(study))
         workers = [swarm.start("worker") for _ in range(NUM_PEERS - 1)]
@@ -137,7 +136,7 @@ def measure_takeovers(repeats: int, progress: Progress) -> list[float]:
     """Seconds from the death of a proposer until another one asks for a trial."""
     task = progress.add_task("proposers killed", total=repeats)
     found_s: list[float] = []
-    with tempfile.TemporaryDirectory() as folder, SearchProcesses(Path(folder), PORT) as swarm:
+    with tempfile.TemporaryDirectory() as folder, SearchProcesses(Path(folder)) as swarm:
         study = document("takeovers", 0, 1, time_budget_s=1e6, **STUDY)
         swarm.start("worker", slots=0)  # the bootstrap: it never proposes, and stays
         swarm.start("run", str(swarm.write_study(study)))

@@ -6,11 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from benchmarks.ports import reserved_ports
 from swarm.core.errors import ConfigurationError
 from swarm.peer.search.ledger_file import ENTRIES, read_ledger
 from swarm.peer.search.settings import STUDIES_FOLDER
@@ -68,18 +70,23 @@ class SearchProcess:
 
     def events(self) -> list[dict[str, Any]]:
         """Its log lines."""
-        lines = self.log.read_text().splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        lines = self.log.read_text().splitlines(keepends=True)
+        # The last one may be half written yet.
+        whole = (line for line in lines if line.startswith("{") and line.endswith("\n"))
+        return [json.loads(line) for line in whole]
 
 
 class SearchProcesses:
     """Starts peers in a folder; ends all of them with the `with` block."""
 
-    def __init__(self, root: Path, first_port: int) -> None:
+    def __init__(self, root: Path) -> None:
         self.peers: list[SearchProcess] = []
         self._root = root
-        self._port = first_port
-        self._bootstrap = f"127.0.0.1:{first_port}"
+        self._held = ExitStack()
+        """What is kept until the end: the first peer's port."""
+        (self._port,) = self._held.enter_context(reserved_ports(1))
+        self.address = f"127.0.0.1:{self._port}"
+        """Of the first peer, through which the others join."""
 
     def start(self, *command: str, slots: int = 1, name: str = "") -> SearchProcess:
         """Start a peer: `worker`, `run FILE`, `resume FOLDER`; the first is the bootstrap."""
@@ -89,7 +96,7 @@ class SearchProcesses:
         if not self.peers:
             line += ["--port", str(self._port)]
         else:
-            line += ["--bootstrap", self._bootstrap]
+            line += ["--bootstrap", self.address]
         state = self._root / name
         if command[0] != "resume":
             line += ["--state", str(state)]
@@ -128,6 +135,7 @@ class SearchProcesses:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._held.close()
         running = [peer for peer in self.peers if peer.process.poll() is None]
         for peer in running:
             peer.process.terminate()

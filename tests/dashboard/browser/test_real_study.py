@@ -13,7 +13,6 @@ from benchmarks.searching.processes import SearchProcesses
 
 pytestmark = pytest.mark.network
 
-PORT = 7957
 SOON_MS = 120_000
 STUDY = {
     "name": "flowers",
@@ -27,10 +26,11 @@ def test_the_page_shows_the_study_and_waits_for_no_session(
     tmp_path: Path, open_page: Callable[..., Page]
 ) -> None:
     command = [sys.executable, "-m", "dashboard", "--port", "0"]
-    command += ["--bootstrap", f"127.0.0.1:{PORT}"]
     with (
-        SearchProcesses(tmp_path, PORT) as swarm,
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as dashboard,
+        SearchProcesses(tmp_path) as swarm,
+        subprocess.Popen(
+            [*command, "--bootstrap", swarm.address], stdout=subprocess.PIPE, text=True
+        ) as dashboard,
     ):
         try:
             swarm.start("worker")

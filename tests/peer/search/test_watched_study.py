@@ -15,7 +15,6 @@ from swarm.peer.observer import Observer
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 
-PORT = 7951
 SOON_S = 120.0
 NUM_TRIALS = 30
 STUDY: dict[str, Any] = {
@@ -66,7 +65,7 @@ def test_an_observer_without_a_session_sees_a_study_grow_and_a_late_one_its_end(
         counts.extend(study["num_done"] for study in studies(watching))
         return is_over(watching)
 
-    with SearchProcesses(tmp_path, PORT) as swarm, observer(f"127.0.0.1:{PORT}") as early:
+    with SearchProcesses(tmp_path) as swarm, observer(swarm.address) as early:
         run = swarm.start("run", str(swarm.write_study(STUDY)), slots=0)
         swarm.wait(lambda: bool(studies(early)), "the study is seen", SOON_S)
         assert studies(early)[0]["num_done"] == 0
