@@ -10,7 +10,13 @@ from typing import Any, TypeVar, cast
 import structlog
 import trio
 
-from swarm.core.errors import ConfigurationError, EndedError, NetworkError, only_error
+from swarm.core.errors import (
+    ConfigurationError,
+    EndedError,
+    NetworkError,
+    SwarmError,
+    only_error,
+)
 from swarm.core.ids import PeerId
 from swarm.core.machine import Event
 from swarm.federation.commands import ACTIONS, VALID_FOR_S, Action, Command
@@ -68,6 +74,7 @@ class Observer:
         self._snapshot: dict[str, Any] = empty_picture("", 0, 0.0, self.operator_id)
         self._thread: TrioThread | None = None
         self._watching: Watching | None = None
+        self._inbox: trio.MemorySendChannel[Event] | None = None
         self._scope = trio.CancelScope()
 
     def start(self) -> None:
@@ -173,11 +180,16 @@ class Observer:
         """Have the observer's thread answer between two events."""
         if self._thread is None:
             raise NetworkError("the observer has not started")
-        return self._thread.call_sync(question)
+        try:
+            return self._thread.call_sync(question)
+        except SwarmError:
+            raise
+        except Exception as error:  # what ended the thread; told once already, when it did
+            raise EndedError("the observer has ended") from error
 
     async def _main(self, ready: Callable[[], None]) -> None:
         try:
-            with tempfile.TemporaryDirectory(prefix="swarm-observer-") as folder, self._scope:
+            with _scratch() as folder, self._scope:
                 await self._watch(Path(folder), ready)
         except BaseException as error:  # told by start(), or to who asks next, who may be nobody
             log.error("observer ended", reason=repr(only_error(error)))
@@ -217,3 +229,7 @@ class Observer:
         with self._changed:
             self._snapshot = {**painted, "version": self._snapshot["version"] + 1}
             self._changed.notify_all()
+
+
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="swarm-observer-", ignore_cleanup_errors=True)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any, TypeVar
 
 import trio
@@ -37,6 +38,7 @@ class TrioThread:
         self._token: trio.lowlevel.TrioToken | None = None
         self._ready = threading.Event()
         self._error: BaseException | None = None
+        self._traceback: TracebackType | None = None
         self._thread = threading.Thread(target=self._run, args=(main,), name=name, daemon=True)
         self._thread.start()
         self._ready.wait()
@@ -83,6 +85,7 @@ class TrioThread:
             trio.run(self._main, main)
         except BaseException as error:  # kept for the caller's next call: a thread has no caller
             self._error = error
+            self._traceback = only_error(error).__traceback__
         finally:
             self._ready.set()
 
@@ -102,4 +105,6 @@ class TrioThread:
 
     def _raise_if_ended(self) -> None:
         if self._error is not None:
-            raise only_error(self._error)
+            error = only_error(self._error)
+            # As it was: every raise would add to it.
+            raise error.with_traceback(self._traceback)

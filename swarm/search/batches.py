@@ -46,10 +46,10 @@ def size_bytes(record: Record) -> int:
         case TrialResult():
             numbers = _NUMBER_BYTES * len(record.fold_values) + _POINT_BYTES * len(record.curve)
             return _RECORD_BYTES + numbers + _CHARACTER_BYTES * len(record.error)
-        case Reported() | TrialReport():
+        case Reported() | TrialReport() | Lost():
             return 2 * _RECORD_BYTES
-        case Lost() | Closed():
-            return _RECORD_BYTES
+        case Closed():
+            return _RECORD_BYTES + _CHARACTER_BYTES * len(record.error)
 
 
 def _trial_bytes(trial: Trial) -> int:

@@ -22,6 +22,8 @@ UNSEEN_AFTER = 2.5
 MISSING_MAX = 2
 """Beats in a row without a trial that the worker had confirmed: it lost it, by a restart, say."""
 
+CUT_OFF_AFTER = 2.0
+"""So many heartbeats without any worker's."""
 SUSPECT_FROM = 2
 """So many workers that were lost with a trial hardly were by chance."""
 
@@ -54,7 +56,7 @@ class Lent:
     missing: int = 0
     """Beats in a row without it, since."""
     was_next: bool = False
-    """Once it is lost: whether the worker may have been running it. Workers begin in order."""
+    """Once it is lost: whether the worker may have been running it: it begins about in order."""
 
 
 class Leases:
@@ -74,6 +76,8 @@ class Leases:
         self._spec = spec
         self._me = me
         self._lookahead_max = lookahead_max
+        self._heard_s: dict[PeerId, float] = {}
+        """When workers were heard, those that were lost of late among them."""
         self._lent: dict[TrialId, Lent] = {}
         self._lessees: dict[TrialId, set[PeerId]] = {}
 
@@ -84,6 +88,7 @@ class Leases:
             worker = self.workers[beat.sender] = Worker(beat.slots, beat.proposes, now_s)
         worker.slots, worker.proposes = beat.slots, beat.proposes
         worker.heard_s, worker.synced = now_s, synced
+        self._heard_s[beat.sender] = now_s
         held = set(beat.held)
         for lent in worker.leases.values():
             lent.seen = lent.seen or lent.trial.id in held
@@ -172,6 +177,17 @@ class Leases:
                 del self.waiting[place]
                 return trial
         return None
+
+    def is_cut_off(self, peer: PeerId, now_s: float) -> bool:
+        """Whether it is rather we who hear nobody, not only this worker that fell silent.
+
+        Then all others fell silent with it, the last of them a moment before or after it.
+        """
+        limit_s = CUT_OFF_AFTER * self._spec.heartbeat_s
+        window_s = self._spec.lease_s + limit_s
+        self._heard_s = {p: s for p, s in self._heard_s.items() if now_s - s <= window_s}
+        others_s = [s for p, s in self._heard_s.items() if p not in {peer, self._me}]
+        return bool(others_s) and now_s - max(others_s) > limit_s
 
     def silent(self, now_s: float) -> list[PeerId]:
         """Workers whose leases expired."""

@@ -126,6 +126,7 @@ class Proposing:
                 self._strategy.tell(entry)
         except StrategyError as error:
             self._fail(error)
+            return
         if not self._expected:
             self._adopt_orphans()
 
@@ -194,7 +195,8 @@ class Proposing:
         for peer in self._leases.silent(now_s):
             self._note("lost", f"{peer} was silent for three heartbeats")
             self._unsent.pop(peer, None)
-            self._lost(self._leases.lose(peer))
+            cut_off = self._leases.is_cut_off(peer, now_s)
+            self._lost(self._leases.lose(peer), blamed=not cut_off)
         if now_s >= self._gather_until_s:
             self._expected.clear()
         if now_s >= self._orphans_until_s:
@@ -204,9 +206,8 @@ class Proposing:
         self._ask_more(now_s)
 
     def _fail(self, error: StrategyError) -> None:
-        """End the study: whoever came after us would run the same code."""
-        line = " ".join(str(error).split())[:ERROR_LENGTH_MAX]
-        self._append(Closed(FAILED, self._me, line))
+        """End the study: who comes after us most likely has the same code."""
+        self._append(Closed(FAILED, self._me, str(error)[:ERROR_LENGTH_MAX]))
 
     def cancel(self) -> None:
         """End the study now."""
@@ -265,9 +266,10 @@ class Proposing:
                 continue
             self._note("expired", f"{lent.trial.id} of {lent.worker}")
             self._leases.put_back(lent)
-            number = self._num_lost(lent.trial) + 1
-            if blamed and lent.was_next and number <= LOSSES_MAX:
-                self._tell(Lost(lent.trial.id, number, lent.worker))
+            losses = self._ledger.losses.get(lent.trial.id, {})
+            free = [number for number in range(1, LOSSES_MAX + 1) if number not in losses]
+            if blamed and lent.was_next and free:
+                self._tell(Lost(lent.trial.id, free[0], lent.worker))
             self._give_up_killer(lent.trial)
 
     def _give_up_killer(self, trial: Trial) -> None:
@@ -278,7 +280,7 @@ class Proposing:
             self._take_result(failed(trial.id, text, 0.0, self._me))
 
     def _num_lost(self, trial: Trial) -> int:
-        return max(self._ledger.losses.get(trial.id, ()), default=0)
+        return len(self._ledger.losses.get(trial.id, ()))
 
     def _ask_more(self, now_s: float, asks_max: int | None = None) -> None:
         """Lend out as much as the workers should have.
@@ -361,7 +363,7 @@ class Proposing:
             self._spec.id, number, suggested.model, suggested.params, self.term, self._me
         )
         self._tell(Asked(trial))
-        return trial
+        return trial if self._ledger.closed is None else None
 
     def _send_what_is_due(self) -> None:
         """Tell workers of their leases; those that have enough to do wait for more of them."""

@@ -11,8 +11,9 @@ DIMENSIONS_MAX = 32
 CHOICES_MAX = 256
 INTEGER_MAX = 2**53
 """Whole numbers up to here are exact as floats, too."""
+RELATIVE_TOLERANCE = 1e-9
 STEP_TOLERANCE = 1e-6
-"""Of a step; sums of floats are not exact."""
+"""Of a step; sums and logarithms of floats are not exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +95,14 @@ class Dimension:
             wanted = "a whole number" if self.kind == INTEGER else "a number"
             raise ValueError(f"{self.name} must be {wanted}, got {value!r:.80}")
         number = float(value)
-        if not self.low <= number <= self.high:
+        slack = RELATIVE_TOLERANCE * max(abs(self.low), abs(self.high))
+        if not self.low - slack <= number <= self.high + slack:
             raise ValueError(
                 f"{self.name} must be between {self.low:g} and {self.high:g}, got {value!r:.80}"
             )
         if self.step:
             steps = (number - self.low) / self.step
-            if abs(steps - round(steps)) > STEP_TOLERANCE:
+            if abs(steps - round(steps)) > STEP_TOLERANCE + slack / self.step:
                 raise ValueError(
                     f"{self.name} must be {self.low:g} plus a multiple of {self.step:g}, "
                     f"got {value!r:.80}"

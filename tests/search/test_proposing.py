@@ -272,6 +272,18 @@ def test_who_leaves_of_its_own_will_was_not_ended_by_its_trial() -> None:
     assert lent_to(PeerId("leaver 6"), effects) == proposer.lent
 
 
+def test_workers_that_all_fall_silent_at_once_were_not_ended_by_their_trials() -> None:
+    spec = make_study(num_trials=8)
+    proposer = Proposer(spec, slots=0)
+    search = proposer.search
+    search.handle(beat(spec, THIRD, search), 0.2)
+
+    notes = of(Note, tick(search, 3.9))
+
+    assert {note.text.split()[2] for note in notes if note.kind == "expired"} == {OTHER, THIRD}
+    assert not search.ledger.losses
+
+
 def test_losses_outlive_the_proposer_that_noticed_them() -> None:
     spec = make_study(num_trials=3)
     proposer = Proposer(spec, slots=0)

@@ -1,9 +1,13 @@
 """Search spaces: sizes, conditions, and what is refused."""
 
+import math
+from typing import Any
+
 import pytest
 
 from swarm.search.space import CATEGORICAL, FLOAT, INTEGER, Condition, Dimension, ModelSpace
 
+JUST_ABOVE_TEN = math.exp(math.log(10.0))
 KERNEL = Dimension("kernel", CATEGORICAL, ("linear", "rbf"))
 DEGREE = Dimension("degree", INTEGER, low=2, high=5, step=1, when=Condition("kernel", ("rbf",)))
 
@@ -64,3 +68,29 @@ def test_a_condition_must_name_a_choice() -> None:
 
     with pytest.raises(ValueError, match="'poly' is no choice of kernel"):
         ModelSpace("svm", (KERNEL, wrong))
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "good", "bad"),
+    [
+        ("categorical", {"choices": (1, "a")}, [1, "a"], [1.0, True, "b"]),
+        ("integer", {"low": 2, "high": 8, "step": 3}, [2, 5, 8], [3, 9, 5.0, True, "5"]),
+        (
+            "float",
+            {"low": 0.1, "high": 10.0, "log": True},
+            [0.1, math.exp(math.log(10.0)), 1],
+            [11.0],
+        ),
+        ("float", {"low": 1.0, "high": 2.0, "step": 0.1}, [1.0, 1.1, 1.0 + 3 * 0.1], [1.05, "1"]),
+    ],
+)
+def test_a_dimension_says_what_it_can_be(
+    kind: str, fields: dict[str, Any], good: list[Any], bad: list[Any]
+) -> None:
+    dimension = Dimension("d", kind, **fields)
+
+    for value in good:
+        dimension.check(value)
+    for value in bad:
+        with pytest.raises(ValueError, match="d must be"):
+            dimension.check(value)

@@ -1,5 +1,6 @@
 """One contract for all strategies, and what each promises besides."""
 
+import sys
 from collections import Counter
 from typing import Any
 
@@ -199,6 +200,13 @@ def test_code_of_others_runs_only_with_leave() -> None:
     assert allowed.ask(Ledger(spec)) == RandomStrategy(make_study()).ask(Ledger(make_study()))
 
 
+class Mute(Exception):  # noqa: N818 (somebody's)
+    """An error that cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise ValueError
+
+
 class Faulty(RandomStrategy):
     """Does what its class attributes say."""
 
@@ -213,6 +221,12 @@ class Faulty(RandomStrategy):
     def ask(self, history: Ledger) -> Any:
         if self.fault == "ask" and len(history.trials) == 2:
             raise RuntimeError("kaputt\nlate")
+        if self.fault == "exit":
+            sys.exit(3)
+        if self.fault == "surrogate":
+            raise RuntimeError("a\udcffb")
+        if self.fault == "mute":
+            raise Mute
         return self.answer if self.answer is not None else super().ask(history)
 
     def tell(self, entry: Entry) -> None:
@@ -234,16 +248,23 @@ def _searching(name: str, **attributes: Any) -> Search:
     [
         ({"fault": "ask"}, "strategy mine:Late: RuntimeError: kaputt late"),
         ({"fault": "tell"}, "strategy mine:Late: ZeroDivisionError: by zero"),
-        ({"answer": 3}, "strategy mine:Late: ask must return a Suggestion or None, got 3"),
+        (
+            {"answer": 3},
+            "strategy mine:Late: TypeError: ask must return a Suggestion or None, got 3",
+        ),
         (
             {"answer": Suggestion("dtree", ())},
-            "strategy mine:Late: model must be one of knn, svm, got 'dtree'",
+            "strategy mine:Late: ValueError: model must be one of knn, svm, got 'dtree'",
         ),
         (
             {"answer": Suggestion("knn", (("n_neighbors", 31), ("weights", "uniform")))},
-            "strategy mine:Late: knn: n_neighbors must be between 1 and 9, got 31",
+            "strategy mine:Late: ValueError: n_neighbors must be between 1 and 9, got 31",
         ),
-        ({"answer": Suggestion("knn", 3)}, "strategy mine:Late: knn: "),  # type: ignore[arg-type]
+        ({"answer": Suggestion("knn", 3)}, "strategy mine:Late: TypeError: "),  # type: ignore[arg-type]
+        ({"answer": Suggestion(["knn"], ())}, "strategy mine:Late: "),  # type: ignore[arg-type]
+        ({"fault": "exit"}, "strategy mine:Late: SystemExit: 3"),
+        ({"fault": "surrogate"}, "strategy mine:Late: RuntimeError: a?b"),
+        ({"fault": "mute"}, "strategy mine:Late: Mute: its text cannot be had (ValueError)"),
     ],
 )
 def test_a_strategy_that_fails_ends_the_study_and_no_peer(

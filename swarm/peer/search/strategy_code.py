@@ -16,7 +16,7 @@ def load_strategy(name: str) -> type[Strategy]:
     module_name, _, class_name = name.partition(":")
     try:
         kind = getattr(importlib.import_module(module_name), class_name)
-    except Exception as error:  # somebody's code
+    except (Exception, SystemExit) as error:  # somebody's code
         reason = f"{type(error).__name__}: {error}"
         raise ValueError(f"strategy {name!r} cannot be loaded: {reason}") from error
     lacking = [needed for needed in _NEEDED if not hasattr(kind, needed)]

@@ -145,7 +145,10 @@ class TrialWorker:
             life.stop(call)
 
     def take_back(self) -> None:
-        """Have the trials back that wait here, unless they begin first: their `run` says None."""
+        """Have the trials back that wait behind another one, unless they begin first.
+
+        Their `run` says None.
+        """
         for call, scope in self._in_line.items():
             call.recalled = True
             scope.cancel()

@@ -12,6 +12,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from swarm.core.errors import StrategyError
 from swarm.search.strategies.guarded import GuardedStrategy
 from swarm.search.strategies.strategy import Strategy
 from swarm.search.study import BUILT_IN_STRATEGIES, StudySpec
@@ -42,15 +43,9 @@ def make_strategy(spec: StudySpec, load: Load | None = None) -> Strategy:
             f"strategy {spec.strategy!r} is code of somebody's: it needs leave to run"
         )
     else:
-        return _guarded(load(spec.strategy), spec)
+        try:
+            return GuardedStrategy(load(spec.strategy), spec)
+        except StrategyError as error:
+            raise ValueError(str(error)) from error
     strategy: Strategy = kind(spec)
     return strategy
-
-
-def _guarded(kind: Callable[[StudySpec], Strategy], spec: StudySpec) -> Strategy:
-    try:
-        strategy = kind(spec)
-    except Exception as error:  # somebody's code
-        reason = f"{type(error).__name__}: {error}"
-        raise ValueError(f"strategy {spec.strategy}: {reason}") from error
-    return GuardedStrategy(strategy, spec)

@@ -18,6 +18,9 @@ from swarm.simulation.studies.simulator import StudySimulator
 TAKEOVER_S = 5.0
 """So long after a proposer died, at the latest, another one asks."""
 
+KILLED_MAX = 16
+"""So many peers may a trial take down: five workers, and now and then who proposes."""
+
 
 @dataclass(frozen=True, slots=True)
 class StudyLimits:
@@ -199,6 +202,13 @@ class StudyCheckers:
         given_up = {ledger.trials[trial].number for trial in lost}
         if given_up != {self._simulator.faults.killer} - {None}:
             raise CheckError(f"trials {sorted(given_up)} were given up")
+        killed = [
+            number
+            for trial, number in self._simulator.execution.starts.items()
+            if ledger.trials[trial].number == self._simulator.faults.killer
+        ]
+        if any(number > KILLED_MAX for number in killed):
+            raise CheckError(f"one trial killed {killed} peers")
         wasted = self._simulator.execution.wasted
         if self._limits.resumes and wasted:
             raise CheckError(f"{wasted} began anew in spite of their checkpoints")
