@@ -23,9 +23,9 @@ def load(path: Path) -> Dataset:
         DataError: The file or an array breaks a rule; the message names both.
     """
     arrays = _read(path)
-    x, y = _checked(path, arrays, "train")
+    x, y = _checked(str(path), arrays, "train")
     if "x_test" in arrays:
-        x_test, y_test = _checked(path, arrays, "test")
+        x_test, y_test = _checked(str(path), arrays, "test")
         if x_test.shape[1:] != x.shape[1:]:
             raise DataError(
                 f"{path}: x_test must have examples of shape {x.shape[1:]} like x_train, "
@@ -46,6 +46,22 @@ def load(path: Path) -> Dataset:
     )
 
 
+def load_training(path: Path, called: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Inputs and labels of the whole training split, for cross-validation.
+
+    Those of tables are float64 if float32 could not tell them apart; see `load` for images.
+
+    Args:
+        path: The file.
+        called: What messages call it.
+
+    Raises:
+        DataError: The file or an array breaks a rule; the message names both.
+    """
+    arrays = _read(path, only=("x_train", "y_train"), called=called)
+    return _checked(called, arrays, "train", exact_tables=True)
+
+
 def describe(path: Path) -> tuple[tuple[int, ...], int]:
     """Shape of one example, from its array's header, and the number of classes.
 
@@ -53,30 +69,35 @@ def describe(path: Path) -> tuple[tuple[int, ...], int]:
         DataError: The file cannot be read, or an array is missing or malformed.
     """
     arrays = _read(path, only=("y_train", "y_test"))
-    y = np.concatenate([_checked_labels(path, name, arrays[name]) for name in sorted(arrays)])
+    y = np.concatenate([_checked_labels(str(path), name, arrays[name]) for name in sorted(arrays)])
     shape = _header_shape(path, "x_train")
     if len(shape) == 3:
         shape = (*shape, 1)
     return shape[1:], int(y.max()) + 1
 
 
-def _read(path: Path, only: tuple[str, ...] | None = None) -> dict[str, NDArray[Any]]:
+def _read(
+    path: Path, only: tuple[str, ...] | None = None, called: str = ""
+) -> dict[str, NDArray[Any]]:
+    called = called or str(path)
     if not path.is_file():
-        raise DataError(f"{path} does not exist")
+        raise DataError(f"{called} does not exist")
     try:
         with path.open("rb") as opened, np.lib.npyio.NpzFile(opened, allow_pickle=False) as file:
-            _check_names(path, file.files)
+            _check_names(called, file.files)
             return {name: file[name] for name in file.files if only is None or name in only}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise DataError(f"{path} must be an .npz file without pickled objects: {error}") from error
+        raise DataError(
+            f"{called} must be an .npz file without pickled objects: {error}"
+        ) from error
 
 
-def _check_names(path: Path, names: list[str]) -> None:
+def _check_names(called: str, names: list[str]) -> None:
     for name in ("x_train", "y_train"):
         if name not in names:
-            raise DataError(f"{path} must hold x_train and y_train, {name} is missing")
+            raise DataError(f"{called} must hold x_train and y_train, {name} is missing")
     if ("x_test" in names) != ("y_test" in names):
-        raise DataError(f"{path} must hold both x_test and y_test, or neither")
+        raise DataError(f"{called} must hold both x_test and y_test, or neither")
 
 
 def _header_shape(path: Path, name: str) -> tuple[int, ...]:
@@ -92,29 +113,32 @@ def _header_shape(path: Path, name: str) -> tuple[int, ...]:
 
 
 def _checked(
-    path: Path, arrays: dict[str, NDArray[Any]], split: str
+    called: str, arrays: dict[str, NDArray[Any]], split: str, *, exact_tables: bool = False
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    x, y = arrays[f"x_{split}"], _checked_labels(path, f"y_{split}", arrays[f"y_{split}"])
+    x, y = arrays[f"x_{split}"], _checked_labels(called, f"y_{split}", arrays[f"y_{split}"])
     if x.ndim < 2:
-        raise DataError(f"{path}: x_{split} must have an axis of examples and more, got {x.shape}")
+        raise DataError(
+            f"{called}: x_{split} must have an axis of examples and more, got {x.shape}"
+        )
     if len(x) != len(y):
-        raise DataError(f"{path}: x_{split} has {len(x)} examples but y_{split} has {len(y)}")
+        raise DataError(f"{called}: x_{split} has {len(x)} examples but y_{split} has {len(y)}")
     if x.dtype.kind not in "uif":
-        raise DataError(f"{path}: x_{split} must hold numbers, got {x.dtype}")
+        raise DataError(f"{called}: x_{split} must hold numbers, got {x.dtype}")
     if x.dtype != np.uint8:
-        x = x.astype(np.float32)
+        exact = exact_tables and x.ndim == 2 and np.result_type(x, np.float32) != np.float32
+        x = x.astype(np.float64 if exact else np.float32)
         if not np.isfinite(x).all():
-            raise DataError(f"{path}: x_{split} must be finite, it holds an infinity or NaN")
+            raise DataError(f"{called}: x_{split} must be finite, it holds an infinity or NaN")
     return (x[..., np.newaxis] if x.ndim == 3 else x), y
 
 
-def _checked_labels(path: Path, name: str, y: NDArray[Any]) -> NDArray[np.int64]:
+def _checked_labels(called: str, name: str, y: NDArray[Any]) -> NDArray[np.int64]:
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1 or y.dtype.kind not in "ui":
-        raise DataError(f"{path}: {name} must be integers of shape (n,), got {y.dtype}{y.shape}")
+        raise DataError(f"{called}: {name} must be integers of shape (n,), got {y.dtype}{y.shape}")
     if len(y) == 0:
-        raise DataError(f"{path}: {name} must have at least 1 label, got 0")
+        raise DataError(f"{called}: {name} must have at least 1 label, got 0")
     if y.min() < 0:
-        raise DataError(f"{path}: {name} must hold labels from 0, got {y.min()}")
+        raise DataError(f"{called}: {name} must hold labels from 0, got {y.min()}")
     return y.astype(np.int64)

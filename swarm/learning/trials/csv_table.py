@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from swarm.core.errors import DataError
 
+FEATURE_MAX = 1e150
+"""Greater ones have no deviation in double precision: its square overflows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -22,27 +25,36 @@ class Target:
     """The line of the first value, counted from 1 as editors do."""
 
 
-def read(path: Path, target: str | None) -> tuple[NDArray[np.float32], Target]:
-    """Read features and target.
+@dataclass(frozen=True, slots=True)
+class Features:
+    """All other columns."""
+
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
+    """Shape (n, number of names); seconds since 1970 do not fit in float32."""
+
+
+def read(path: Path, target: str | None, called: str) -> tuple[Features, Target]:
+    """Read features and target; blank lines at the end are nobody's examples.
 
     Args:
         path: The file, in UTF-8, with commas.
         target: Name of the column to predict; the last one if None.
-
-    Returns:
-        Features of shape (n, number of other columns), and the target column.
+        called: What messages call the file.
 
     Raises:
         DataError: The file is missing or malformed; the message names line and column.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return _read(path, csv.reader(file, strict=True), target)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot read {path} as CSV in UTF-8: {error}") from error
+            return _read(called, csv.reader(file, strict=True), target)
+    except OSError as error:
+        raise DataError(f"cannot read {called} as CSV in UTF-8: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"cannot read {called} as CSV in UTF-8: {error}") from error
 
 
-def numbers(path: Path, target: Target) -> NDArray[np.float64]:
+def numbers(target: Target, called: str) -> NDArray[np.float64]:
     """The target as numbers, for a regression.
 
     Raises:
@@ -50,56 +62,78 @@ def numbers(path: Path, target: Target) -> NDArray[np.float64]:
     """
     return np.array(
         [
-            _number(path, line, target.name, text)
+            _number(called, line, target.name, text)
             for line, text in enumerate(target.values, target.first_line)
         ]
     )
 
 
-def _read(
-    path: Path, lines: Iterable[list[str]], target: str | None
-) -> tuple[NDArray[np.float32], Target]:
+def _read(called: str, lines: Iterable[list[str]], target: str | None) -> tuple[Features, Target]:
     rows = iter(lines)
     header = [name.strip() for name in next(rows, [])]
-    place = _target_place(path, header, target)
+    place = _target_place(called, header, target)
+    names = header[:place] + header[place + 1 :]
     features: list[list[float]] = []
     labels: list[str] = []
+    blank: int | None = None
     for line, row in enumerate(rows, 2):
-        if not row:
-            raise DataError(f"{path}, line {line}: an empty line between examples")
+        if not "".join(row).strip() and len(row) < 2:
+            blank = blank or line
+            continue
+        if blank is not None:
+            raise DataError(f"{called}, line {blank}: an empty line between examples")
         if len(row) != len(header):
-            raise DataError(f"{path}, line {line}: {len(header)} values expected, got {len(row)}")
+            raise DataError(
+                f"{called}, line {line}: {len(header)} values expected, got {len(row)}"
+            )
         label = row.pop(place).strip()
         if not label:
-            raise DataError(f"{path}, line {line}: column {header[place]!r} is empty")
+            raise DataError(f"{called}, line {line}: column {header[place]!r} is empty")
         labels.append(label)
-        names = header[:place] + header[place + 1 :]
-        features.append([_number(path, line, *cell) for cell in zip(names, row, strict=True)])
+        features.append([_feature(called, line, *cell) for cell in zip(names, row, strict=True)])
     if not labels:
-        raise DataError(f"{path} must have at least 1 line of values after the column names")
-    return np.array(features, np.float32), Target(header[place], tuple(labels), 2)
+        raise DataError(f"{called} must have at least 1 line of values after the column names")
+    table = Features(tuple(names), np.array(features, np.float64))
+    return table, Target(header[place], tuple(labels), 2)
 
 
-def _target_place(path: Path, header: list[str], target: str | None) -> int:
+def _target_place(called: str, header: list[str], target: str | None) -> int:
+    for separator in (";", "\t"):
+        if len(header) == 1 and separator in header[0]:
+            raise DataError(
+                f"{called}, line 1: values are separated by {separator!r}: commas are needed"
+            )
     if len(header) < 2:
-        raise DataError(f"{path} must begin with a line of at least 2 column names, got {header}")
+        raise DataError(
+            f"{called} must begin with a line of at least 2 column names, got {header}"
+        )
     if len(set(header)) < len(header) or not all(header):
-        raise DataError(f"{path}: column names must be there and differ, got {header}")
+        raise DataError(f"{called}: column names must be there and differ, got {header}")
     if all(_is_number(name) for name in header):
-        raise DataError(f"{path} must begin with a line of column names, got numbers: {header}")
+        raise DataError(f"{called} must begin with a line of column names, got numbers: {header}")
     if target is None:
         return len(header) - 1
     if target not in header:
-        raise DataError(f"{path} has no column {target!r}; it has {', '.join(header)}")
+        raise DataError(f"{called} has no column {target!r}; it has {', '.join(header)}")
     return header.index(target)
 
 
-def _number(path: Path, line: int, column: str, text: str) -> float:
+def _number(called: str, line: int, column: str, text: str) -> float:
     if not _is_number(text):
         raise DataError(
-            f"{path}, line {line}: column {column!r} must be a finite number, got {text!r:.60}"
+            f"{called}, line {line}: column {column!r} must be a finite number, got {text!r:.60}"
         )
     return float(text)
+
+
+def _feature(called: str, line: int, column: str, text: str) -> float:
+    number = _number(called, line, column, text)
+    if abs(number) > FEATURE_MAX:
+        raise DataError(
+            f"{called}, line {line}: column {column!r} must be within "
+            f"{FEATURE_MAX:g} of 0, got {text!r:.60}"
+        )
+    return number
 
 
 def _is_number(text: str) -> bool:

@@ -27,13 +27,22 @@ def make_folds(table: Table, num_folds: int, seed: int) -> list[Fold]:
     Raises:
         DataError: There are too few examples, or too few of one class.
     """
+    check_enough(table, num_folds)
+    return [(np.sort(train), np.sort(test)) for train, test in _split(table, num_folds, seed)]
+
+
+def check_enough(table: Table, num_folds: int) -> None:
+    """Require as many examples as folds, of every class; imports nothing.
+
+    Raises:
+        DataError: There are too few.
+    """
     if len(table.y) < max(2, num_folds):
         raise DataError(
             f"{table.label}: {num_folds} folds need as many examples, got {len(table.y)}"
         )
     if table.kind == "classification":
         _check_classes(table, max(2, num_folds))
-    return [(np.sort(train), np.sort(test)) for train, test in _split(table, num_folds, seed)]
 
 
 def _check_classes(table: Table, least: int) -> None:

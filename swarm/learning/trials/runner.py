@@ -126,7 +126,9 @@ class _Trial:
         first = self._resume()
         scores: _Scores | None = None
         if first > self._epochs:  # nothing is left to train: the checkpoint is scored
-            scores = self._combine([self._score(model, fold) for model, fold in self._pairs()])
+            scores = self._combine(
+                [self._score(model, fold, first - 1) for model, fold in self._pairs()]
+            )
         for epoch in range(first, self._epochs + 1):
             done = self._run_epoch(epoch, go_on)
             if done is None:
@@ -147,6 +149,8 @@ class _Trial:
             tuple(table.x.shape[1:]),
             len(table.classes),
             self._objective.needs_probabilities,
+            is_double=table.x.dtype == np.float64,
+            beyond_float32=table.beyond_float32,
         )
         seeds = np.random.SeedSequence(self._task.seed % 2**64).generate_state(len(self._folds))
         return [self._family.create(self._task.params, problem, int(seed)) for seed in seeds]
@@ -168,7 +172,9 @@ class _Trial:
                 return None
             train = fold[0]
             loss = model.train_epoch(self._table.examples(train), self._table.y[train], epoch)
-            measured = self._score(model, fold)
+            if loss is not None:
+                _check_finite("loss", loss, epoch)
+            measured = self._score(model, fold, epoch)
             if loss is not None:
                 measured["train_loss"] = loss
             found.append(measured)
@@ -179,9 +185,14 @@ class _Trial:
         metrics = mean_of_folds(folds)
         return _Scores(metrics, tuple(fold[name] for fold in folds), metrics[name])
 
-    def _score(self, model: TrialModel, fold: Fold) -> dict[str, float]:
+    def _score(self, model: TrialModel, fold: Fold, epoch: int) -> dict[str, float]:
         test = fold[1]
         predictions = model.predict(self._table.examples(test))
+        # Whatever is largest among NaNs would be scored as if it were an answer.
+        outputs = predictions.probabilities
+        if outputs is None:
+            outputs = predictions.labels
+        _check_finite("a prediction", outputs.sum(dtype=np.float64), epoch)
         return measure_all(self._objective, self._table.y[test], predictions)
 
     def _report(self, epoch: int, scores: _Scores, on_report: OnReport) -> None:
@@ -201,6 +212,11 @@ class _Trial:
         return list(zip(self._models, self._folds, strict=True))
 
 
+def _check_finite(what: str, value: float, epoch: int) -> None:
+    if not math.isfinite(value):
+        raise LearningError(f"{what} is {value} in epoch {epoch}: the training diverged")
+
+
 def _cut_table(task: TrialTask) -> tuple[Table, list[Fold]]:
     """A task's examples in folds; read and cut once for all trials of a study."""
     return _cut(task.data, _version(task.data), task.folds, task.seed)
@@ -210,13 +226,7 @@ def _cut_table(task: TrialTask) -> tuple[Table, list[Fold]]:
 def _cut(
     data: TrialData, version: tuple[int, int], num_folds: int, seed: int
 ) -> tuple[Table, list[Fold]]:
-    table = _read(data, version)
-    if data.max_examples is not None and data.max_examples < len(table.y):
-        # Sorted by class, at random within each, and one taken every so often: equal shares.
-        luck = np.random.default_rng(seed % 2**64).random(len(table.y))
-        order = np.lexsort((luck, table.y))
-        places = np.linspace(0, len(order) - 1, data.max_examples).round().astype(np.int64)
-        table = table.only(np.sort(order[places]))
+    table = _read(data, version).sample(data.max_examples, seed)
     return table, make_folds(table, num_folds, seed)
 
 

@@ -1,5 +1,6 @@
 """Keras trials beyond the toys: CIFAR-10 in its official layout, and a user's own model."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,3 +70,52 @@ def test_code_does_not_run_without_leave() -> None:
 
     assert "it runs only where --allow-code was given" in (outcome.error or "")
     check_task(TrialTask(OWN, {}, TrialData("iris"), "accuracy", allow_code=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("objective", ["accuracy", "log_loss"])
+def test_a_keras_training_that_diverges_is_an_error_and_no_score(
+    tmp_path: Path, objective: str
+) -> None:
+    path = tmp_path / "big.csv"
+    path.write_text("a,b,kind\n" + "1e30,2e37,x\n3e37,-1e30,y\n" * 20)
+    params = {"optimizer": "sgd", "batch_size": 8, "standardise": False}
+    data = TrialData(str(path), "csv")
+
+    outcome = run_trial(TrialTask("keras-mlp", params, data, objective, 2, epochs=2))
+
+    assert outcome.value is None
+    assert outcome.error == "LearningError: loss is nan in epoch 1: the training diverged"
+
+
+@pytest.mark.slow
+def test_a_keras_model_tells_times_of_one_minute_apart(tmp_path: Path) -> None:
+    path = tmp_path / "times.csv"
+    rows = [f"{1_700_000_000 + i},{'early' if i < 20 else 'late'}\n" for i in range(40)]
+    path.write_text("time,part\n" + "".join(rows))
+    data = TrialData(str(path), "csv", target="part")
+    params = {"learning_rate": 0.05}
+    reports: list[EpochReport] = []
+    task = TrialTask(
+        "keras-mlp", params, data, "accuracy", 2, epochs=6, checkpoint_dir=str(tmp_path)
+    )
+
+    outcome = run_trial(task, reports.append)
+    checkpoint = reports[2].checkpoint
+    assert checkpoint is not None
+    resumed = run_trial(replace(task, resume_path=checkpoint.path))
+
+    assert (outcome.value or 0) > 0.85  # chance, and all of one time, is a half
+    assert resumed.value == outcome.value
+
+
+@pytest.mark.slow
+def test_a_keras_model_refuses_what_float32_cannot_hold_by_column_and_value(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "big.csv"
+    path.write_text("small,big,kind\n" + "1,2,a\n2,1e39,b\n" * 6)
+
+    outcome = run_trial(TrialTask("keras-mlp", {}, TrialData(str(path), "csv"), "accuracy", 2))
+
+    assert "column 'big' has 1e+39" in (outcome.error or "")

@@ -1,5 +1,6 @@
 """Data by name and from files; every refusal names the place."""
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,9 @@ def test_the_last_column_is_the_target_and_may_be_a_number(tmp_path: Path) -> No
         ("a,b\n1,\n", "line 2: column 'b' is empty"),
         ("a,b\n1,x,y\n", "line 2: 2 values expected, got 3"),
         ("a,b\n1,x\n\n2,y\n", "line 3: an empty line"),
+        ("a,b\n1,x\n1e200,y\n", r"line 3: column 'a' must be within 1e\+150 of 0, got '1e200'"),
+        ("a;b\n1;x\n", "line 1: values are separated by ';': commas are needed"),
+        ("a\tb\n1\tx\n", r"line 1: values are separated by '\\t': commas are needed"),
         ("a,b\n1,x\n2,x\n", "column 'b' must have at least 2 classes, got 1"),
         ('a,b\n"1,x\n', "as CSV in UTF-8"),
     ],
@@ -130,3 +134,71 @@ def test_fewer_examples_on_request() -> None:
     assert sum(len(test) for _, test in folds) == 100
     assert outcome.value is not None
     assert outcome.value < run_trial(TrialTask("knn", {}, TrialData("digits"), "accuracy")).value
+
+
+def test_blank_lines_at_the_end_of_a_csv_file_are_no_examples(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("a,b\n1,x\n2,y\n\n  \n\n")
+
+    assert load_table(_own(path)).x.tolist() == [[1.0], [2.0]]
+
+
+@pytest.mark.parametrize("model", ["knn", "dtree", "forest", "logreg", "svm", "mlp"])
+def test_times_in_seconds_since_1970_stay_apart(tmp_path: Path, model: str) -> None:
+    path = tmp_path / "times.csv"
+    rows = [f"{1_700_000_000 + i},{'early' if i < 9 else 'late'}\n" for i in range(18)]
+    path.write_text("time,part\n" + "".join(rows * 3))
+    params: dict[str, Any] = {"mlp": {"learning_rate_init": 0.1}, "svm": {"kernel": "linear"}}
+
+    table = load_table(_own(path, target="part"))
+    outcome = run_trial(
+        TrialTask(model, params.get(model, {}), _own(path), "accuracy", folds=3, epochs=30)
+    )
+
+    assert len(np.unique(table.examples(np.arange(54)))) == 18
+    assert outcome.value is not None
+    assert outcome.value > 0.9  # one time for all of them would be a half
+
+
+@pytest.mark.parametrize("model", ["knn", "dtree", "forest", "logreg"])
+def test_what_float32_would_make_an_infinity_is_a_number_to_scikit_learn(
+    tmp_path: Path, model: str
+) -> None:
+    path = tmp_path / "big.csv"
+    path.write_text("big,kind\n" + "1e39,a\n3e39,b\n" * 12)
+
+    outcome = run_trial(TrialTask(model, {}, _own(path), "accuracy", folds=2))
+
+    assert outcome.value == 1.0
+    assert load_table(_own(path)).beyond_float32 == "column 'big' has 1e+39"
+
+
+@pytest.mark.parametrize("model", ["knn", "dtree", "logreg", "svm"])
+def test_the_same_numbers_score_the_same_by_csv_and_npz(tmp_path: Path, model: str) -> None:
+    iris = importlib.import_module("sklearn.datasets").load_iris()
+    as_csv, as_npz = tmp_path / "iris.csv", tmp_path / "iris.npz"
+    rows = [",".join(map(repr, x.tolist())) for x in iris.data]
+    lines = [f"{row},{y}\n" for row, y in zip(rows, iris.target, strict=True)]
+    as_csv.write_text("a,b,c,d,kind\n" + "".join(lines))
+    np.savez(as_npz, x_train=iris.data, y_train=iris.target)
+
+    tasks = [TrialTask(model, {}, _own(path), "log_loss", folds=5) for path in (as_csv, as_npz)]
+    first, second = (run_trial(task) for task in tasks)
+
+    assert len(load_table(_own(as_npz)).y) == 150
+    assert first.value is not None
+    assert first.value == second.value
+
+
+def test_messages_call_a_file_that_came_as_a_blob_the_study_s_data(tmp_path: Path) -> None:
+    path = tmp_path / ("0f" * 32)
+    data = TrialData(str(path), "csv")
+    path.write_text("a,b\n,x\n")
+    with pytest.raises(DataError, match=r"^the study's data, line 2: column 'a' must be a fin"):
+        load_table(data)
+    path.write_text("a,b\n1,x\n2,y\n")
+    outcome = run_trial(TrialTask("knn", {}, data, "accuracy", folds=2))
+    assert (outcome.error or "").startswith("DataError: the study's data: every class must")
+    path.write_text("no zip")
+    with pytest.raises(DataError, match=r"^the study's data must be an \.npz file"):
+        load_table(TrialData(str(path), "npz"))

@@ -12,6 +12,7 @@ class DecisionTree(ScikitFamily):
 
     name = "dtree"
     hyperparameters = GROWTH
+    is_single = True
 
     def estimator(self, params: Params, problem: Problem, seed: int) -> Any:
         """Make it; the seed breaks ties between splits."""

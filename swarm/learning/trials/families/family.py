@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from swarm.learning.trials.hyperparameters import Hyperparameter
@@ -25,16 +24,20 @@ class Problem:
     num_classes: int
     """0 for a regression."""
     needs_probabilities: bool
+    is_double: bool = False
+    """Whether examples are float64, because float32 would make some of them the same."""
+    beyond_float32: str = ""
+    """What float32 would make an infinity, in words."""
 
 
 class TrialModel(Protocol):
     """A model of one fold."""
 
-    def train_epoch(self, x: NDArray[np.float32], y: NDArray[Any], epoch: int) -> float | None:
+    def train_epoch(self, x: NDArray[Any], y: NDArray[Any], epoch: int) -> float | None:
         """Train one pass over the fold's examples.
 
         Args:
-            x: Shape (n, *input_shape).
+            x: Shape (n, *input_shape), float32 or float64.
             y: Shape (n,).
             epoch: Counted from 1; alone decides the order of examples, with the trial's seed.
 
@@ -43,7 +46,7 @@ class TrialModel(Protocol):
         """
         ...
 
-    def predict(self, x: NDArray[np.float32]) -> Predictions:
+    def predict(self, x: NDArray[Any]) -> Predictions:
         """Answer examples of shape (n, *input_shape)."""
         ...
 
@@ -96,5 +99,6 @@ class Family(Protocol):
 
         Raises:
             ConfigurationError: The family is not for this problem.
+            DataError: Nor for a value of its examples.
         """
         ...

@@ -17,6 +17,7 @@ class Forest(ScikitFamily):
         Choice("bootstrap", (True, False)),
         *GROWTH,
     )
+    is_single = True
 
     def estimator(self, params: Params, problem: Problem, seed: int) -> Any:
         """Make it; one trial takes one core."""

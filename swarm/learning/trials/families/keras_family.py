@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.core.errors import ConfigurationError, LearningError
+from swarm.core.errors import ConfigurationError, DataError, LearningError
 from swarm.learning.trials.families.family import Params, Problem, State
 from swarm.learning.trials.families.scikit import STANDARDISE
 from swarm.learning.trials.hyperparameters import Choice, Hyperparameter, Integer, Real
@@ -31,6 +31,7 @@ _HYPERPARAMETERS: tuple[Hyperparameter, ...] = (
     Integer("epochs", 1, EPOCHS_MAX),
     STANDARDISE,
 )
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 LEARNING_RATE = 0.001
 BATCH_SIZE = 32
 MEAN, DEVIATION = "input/mean", "input/deviation"
@@ -59,6 +60,11 @@ class KerasFamily:
             take_network,
         )
 
+        if problem.beyond_float32:
+            raise DataError(
+                f"{self.name} computes in float32, up to {FLOAT32_MAX:.3g}, and "
+                f"{problem.beyond_float32}"
+            )
         optimizer = Optimizer(
             str(params.get("optimizer", "adam")),
             float(params.get("learning_rate", LEARNING_RATE)),
@@ -76,7 +82,8 @@ class KerasFamily:
         state = network.initial_state(seed, optimizer.learning_rate)
         # Pixels are in [0, 1] as they are, and built-in image models centre them themselves.
         if params.get("standardise", len(problem.input_shape) == 1):
-            state |= {key: np.zeros(problem.input_shape, np.float32) for key in (MEAN, DEVIATION)}
+            kind = np.float64 if problem.is_double else np.float32
+            state |= {key: np.zeros(problem.input_shape, kind) for key in (MEAN, DEVIATION)}
         return KerasModel(network, state, int(params.get("batch_size", BATCH_SIZE)), seed)
 
 
@@ -89,7 +96,7 @@ class KerasModel:
         self._batch_size = batch_size
         self._seed = seed
 
-    def train_epoch(self, x: NDArray[np.float32], y: NDArray[Any], epoch: int) -> float | None:
+    def train_epoch(self, x: NDArray[Any], y: NDArray[Any], epoch: int) -> float | None:
         """See `TrialModel.train_epoch`."""
         if MEAN in self._state and epoch == 1:
             self._state[MEAN], self._state[DEVIATION] = x.mean(axis=0), x.std(axis=0)
@@ -103,7 +110,7 @@ class KerasModel:
         self._state |= self._network.take()
         return total / len(y)
 
-    def predict(self, x: NDArray[np.float32]) -> Predictions:
+    def predict(self, x: NDArray[Any]) -> Predictions:
         """See `TrialModel.predict`."""
         self._network.put(self._state)
         probabilities = self._network.probabilities(self._standardised(x))
@@ -120,9 +127,10 @@ class KerasModel:
             raise LearningError("the checkpoint holds arrays of another model or optimizer")
         self._state = state
 
-    def _standardised(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _standardised(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        """As float32, but only now: before, it would make times of one year the same."""
         if MEAN not in self._state:
-            return x
+            return np.asarray(x, np.float32)
         deviation = self._state[DEVIATION]
         scaled = (x - self._state[MEAN]) / np.where(deviation, deviation, 1.0)
         return np.asarray(scaled, np.float32)

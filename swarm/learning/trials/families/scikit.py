@@ -28,6 +28,8 @@ class ScikitFamily(ABC):
     has_epochs = False
     standardises = False
     """Whether features are standardised unless the trial says otherwise."""
+    is_single = False
+    """Whether its estimators cut features to float32."""
 
     @abstractmethod
     def estimator(self, params: Params, problem: Problem, seed: int) -> Any:
@@ -38,27 +40,38 @@ class ScikitFamily(ABC):
         _configure()
         own = dict(params)
         standardise = bool(own.pop("standardise", self.standardises))
-        return ScikitModel(self.estimator(own, problem, seed), problem, standardise=standardise)
+        return ScikitModel(
+            self.estimator(own, problem, seed),
+            problem,
+            standardise=standardise,
+            is_single=self.is_single,
+        )
 
 
 class ScikitModel:
     """An estimator on one fold."""
 
-    def __init__(self, estimator: Any, problem: Problem, *, standardise: bool) -> None:
+    def __init__(
+        self, estimator: Any, problem: Problem, *, standardise: bool, is_single: bool = False
+    ) -> None:
         self._estimator = estimator
         self._problem = problem
+        self._standardise = standardise
+        self._is_single = is_single
         self._scaler: Any = None
-        if standardise:
-            self._scaler = importlib.import_module("sklearn.preprocessing").StandardScaler()
 
-    def train_epoch(self, x: NDArray[np.float32], y: NDArray[Any], epoch: int) -> float | None:
+    def train_epoch(self, x: NDArray[Any], y: NDArray[Any], epoch: int) -> float | None:
         """See `TrialModel.train_epoch`; one epoch is all."""
         flat = _flat(x)
-        if self._scaler is not None and epoch == 1:
+        if epoch == 1 and (
+            self._standardise
+            or (self._is_single and self._problem.is_double and _loses_values(flat))
+        ):
+            self._scaler = importlib.import_module("sklearn.preprocessing").StandardScaler()
             self._scaler.fit(flat)
         return self._fit(self._scaled(flat), y)
 
-    def predict(self, x: NDArray[np.float32]) -> Predictions:
+    def predict(self, x: NDArray[Any]) -> Predictions:
         """See `TrialModel.predict`."""
         flat = self._scaled(_flat(x))
         if self._problem.kind == "classification" and hasattr(self._estimator, "predict_proba"):
@@ -92,8 +105,20 @@ def pick(problem: Problem, classifier: str, regressor: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def _flat(x: NDArray[np.float32]) -> NDArray[np.float64]:
+def _flat(x: NDArray[Any]) -> NDArray[np.float64]:
     return x.reshape(len(x), -1).astype(np.float64)
+
+
+def _loses_values(x: NDArray[np.float64]) -> bool:
+    """Whether float32 makes different values of a column the same, or an infinity."""
+    with np.errstate(over="ignore"):
+        single = x.astype(np.float32)
+    if not np.isfinite(single).all():
+        return True
+    return any(
+        len(np.unique(before)) > len(np.unique(after))
+        for before, after in zip(x.T, single.T, strict=True)
+    )
 
 
 def _configure() -> None:
