@@ -45,6 +45,7 @@ def parse_study(
     Raises:
         ConfigurationError: A field breaks a rule; the message begins with its path.
     """
+    _check_table(document)
     fields: dict[str, Any] = {}
     for name, value in document.items():
         if name not in _FIELDS:
@@ -69,10 +70,19 @@ def data_file(document: Mapping[str, Any]) -> str | None:
     """The path of the submitter's own data, if the document names one.
 
     Raises:
-        ConfigurationError: It is no text.
+        ConfigurationError: It is no text, or the document no table.
     """
+    _check_table(document)
     value = document.get("data")
     return None if value is None else str(_typed("data", value, str))
+
+
+def _check_table(document: object) -> None:
+    if not isinstance(document, Mapping):
+        raise ConfigurationError(
+            f"a study must be a dict of the values of a study file, got {_shown(document)}; "
+            "tomllib.load and json.load read files"
+        )
 
 
 def _data(fields: dict[str, Any], data: BlobRef | None) -> dict[str, Any]:
@@ -117,7 +127,7 @@ def _model(name: str, params: object) -> ModelSpace:
             raise _wrong(path, "files of models do not travel; name a module:function instead")
         raise _wrong(path, f"unknown model; there are {', '.join(MODELS)}, and module:function")
     if not isinstance(params, dict):
-        raise _wrong(path, f"must be a table of hyperparameters, got {_kind(params)}")
+        raise _wrong(path, f"must be a table of hyperparameters, got {_shown(params)}")
     fixed: dict[str, Value] = {}
     dimensions = []
     for key, value in params.items():
@@ -155,7 +165,7 @@ def _range(path: str, value: dict[str, Any]) -> dict[str, Any]:
     kind = INTEGER if "integer" in value else FLOAT
     bounds = value[kind]
     if not isinstance(bounds, list) or len(bounds) != 2:
-        raise _wrong(f"{path}.{kind}", f"must be [low, high], got {bounds!r:.80}")
+        raise _wrong(f"{path}.{kind}", f"must be [low, high], got {_shown(bounds)}")
     low, high = (_typed(f"{path}.{kind}[{i}]", bounds[i], float) for i in range(2))
     step = _typed(f"{path}.step", value.get("step", 1.0 if kind == INTEGER else 0.0), float)
     log = _typed(f"{path}.log", value.get("log", False), bool)
@@ -164,7 +174,7 @@ def _range(path: str, value: dict[str, Any]) -> dict[str, Any]:
 
 def _choices(path: str, value: object) -> tuple[Value, ...]:
     if not isinstance(value, list):
-        raise _wrong(path, f"must be a list, got {_kind(value)}")
+        raise _wrong(path, f"must be a list, got {_shown(value)}")
     return tuple(_scalar(f"{path}[{place}]", item) for place, item in enumerate(value))
 
 
@@ -182,22 +192,36 @@ def _condition(path: str, value: object) -> Condition:
 def _typed(path: str, value: Any, kind: type) -> Any:
     if kind is object:
         return value
+    value = _plain(path, value)
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:
-        raise _wrong(path, f"must be {_WORDS[kind]}, got {_kind(value)}")
+        raise _wrong(path, f"must be {_WORDS[kind]}, got {_shown(value)}")
     return value
 
 
 def _scalar(path: str, value: Any) -> Value:
+    value = _plain(path, value)
     if type(value) not in (bool, int, float, str):
-        raise _wrong(path, f"must be a number, a text or a boolean, got {_kind(value)}")
+        raise _wrong(path, f"must be a number, a text or a boolean, got {_shown(value)}")
     scalar: Value = value
     return scalar
 
 
-def _kind(value: object) -> str:
-    return _WORDS.get(type(value), f"{value!r:.80}")
+def _plain(path: str, value: Any) -> Any:
+    """A number of NumPy, as in a notebook, as one of Python; no integer beyond 64 bits."""
+    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
+        value = value.item()
+    if type(value) is int and abs(value) >= 2**63:
+        raise _wrong(path, f"must fit in 64 bits, got {_shown(value)}")
+    return value
+
+
+def _shown(value: object) -> str:
+    try:
+        return f"{value!r:.80}"
+    except ValueError:  # Python writes no integer of thousands of digits
+        return "a number of thousands of digits"
 
 
 def _wrong(path: str, rule: str) -> ConfigurationError:
@@ -210,5 +234,4 @@ _WORDS: dict[type, str] = {
     float: "a number",
     bool: "a boolean",
     dict: "a table",
-    list: "a list",
 }

@@ -1,7 +1,9 @@
 """Study files: what they mean, and where a wrong one is wrong."""
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from swarm.core.blobs import BlobRef
@@ -9,7 +11,7 @@ from swarm.core.canonical import sha256_hex
 from swarm.core.errors import ConfigurationError
 from swarm.core.ids import PeerId
 from swarm.search.space import CATEGORICAL, FLOAT, INTEGER
-from swarm.search.study_file import parse_study
+from swarm.search.study_file import data_file, parse_study
 from tests.search.conftest import ME, make_study
 
 
@@ -38,7 +40,16 @@ def test_the_direction_follows_the_objective(objective: str, direction: str) -> 
 @pytest.mark.parametrize(
     ("fields", "path"),
     [
-        ({"folds": "3"}, "folds: must be a whole number"),
+        ({"folds": "3"}, "folds: must be a whole number, got '3'$"),
+        ({"num_trials": True}, "num_trials: must be a whole number, got True$"),
+        ({"num_trials": 10**400}, "num_trials: must fit in 64 bits, got 1000"),
+        ({"seed": 10**9999}, "seed: must fit in 64 bits, got a number of thousands"),
+        ({"time_budget_s": 10**400}, "time_budget_s: must fit in 64 bits"),
+        (
+            {"models": {"knn": {"n": {"integer": [1, 10**400]}}}},
+            r"models.knn.n.integer\[1\]: must",
+        ),
+        ({"models": {"knn": {"n": [10**400]}}}, r"models.knn.n.choices\[0\]: must fit in 64 bits"),
         ({"folds": 99}, "folds must be in"),
         ({"num_trials": 0}, "num_trials or time_budget_s must be given"),
         ({"tirals": 3}, "tirals: unknown field"),
@@ -80,3 +91,26 @@ def test_own_data_travels_as_a_blob() -> None:
         parse_study(document, ME, blob)
     with pytest.raises(ConfigurationError, match=r"^data: must end in \.npz or \.csv"):
         parse_study({**document, "data": "mine.pickle"}, ME, blob)
+
+
+def test_numbers_of_numpy_are_taken_as_those_of_python() -> None:
+    space = {
+        "n": [np.int64(3), np.float64(0.5), np.bool_(True)],
+        "m": {"float": [np.float32(0.5), np.int32(2)]},
+        "k": np.int64(7),
+    }
+
+    (model,) = make_study(num_trials=np.int64(4), models={"knn": space}).models
+
+    assert [type(value) for value in model.dimensions[0].choices] == [int, float, bool]
+    assert model.dimensions[0].choices == (3, 0.5, True)
+    assert (model.dimensions[1].low, model.dimensions[1].high) == (0.5, 2.0)
+    assert model.fixed == (("k", 7),)
+    with pytest.raises(ConfigurationError, match=r"^models\.knn\.n: must be a number"):
+        make_study(models={"knn": {"n": np.arange(3)}})
+
+
+@pytest.mark.parametrize("call", [data_file, lambda document: parse_study(document, ME)])
+def test_a_path_is_no_study(call: Callable[[Any], Any]) -> None:
+    with pytest.raises(ConfigurationError, match=r"must be a dict .* got 'study\.toml'; tomllib"):
+        call("study.toml")

@@ -28,7 +28,7 @@ def search(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"folds": "many"}, "error: folds: must be a whole number, got a text"),
+        ({"folds": "many"}, "error: folds: must be a whole number, got 'many'"),
         ({"models": {"knn": {"n_neighbors": 0}}}, "knn"),
         ({"models": {"knn": {"neighbours": [1, 2]}}}, "neighbours"),
         ({"strategy": {"name": "halving", "eta": 3}}, "error: strategy.eta: unknown"),
