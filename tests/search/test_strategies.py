@@ -153,6 +153,25 @@ def test_a_grid_goes_through_the_file_in_order() -> None:
     assert values == [{"n": n, "w": w} for n, w in ((1, "a"), (1, "b"), (2, "a"), (2, "b"))]
 
 
+@pytest.mark.parametrize(
+    ("space", "points", "values"),
+    [
+        ({"float": [3.0, 3.3], "step": 0.1}, 0, [3.0, 3.1, 3.2, 3.3]),
+        ({"float": [1e-5, 1.0], "log": True}, 6, [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0]),
+        ({"float": [0.123456789012345, 1.0]}, 2, [0.123456789012345, 1.0]),
+        ({"float": [1.0, 1.0000000000000004]}, 2, [1.0, 1.0000000000000004]),
+        ({"integer": [1, 100], "log": True}, 3, [1, 10, 100]),
+    ],
+)
+def test_a_grid_has_the_values_that_one_would_write_down(
+    space: dict[str, Any], points: int, values: list[float]
+) -> None:
+    strategy = {"name": "grid", "points": points} if points else "grid"
+    play = Play(make_study(strategy=strategy, models={"svm": {"C": space}}))
+
+    assert [trial.values["C"] for trial in play.asked(len(values))] == values
+
+
 def test_a_grid_needs_steps_or_a_number_of_points() -> None:
     with pytest.raises(ValueError, match=r"^models\.svm\.C: a grid needs a step"):
         make_strategy(make_study(strategy="grid"))

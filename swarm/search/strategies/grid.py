@@ -13,6 +13,8 @@ from swarm.search.values import Params, Value
 
 GRID_MAX = 100_000
 POINTS_MAX = 1000
+DIGITS = 12
+"""Significant ones of a value that is computed."""
 LOOKAHEAD_MAX = 1000
 
 
@@ -66,7 +68,7 @@ class GridStrategy:
             raise ValueError(
                 f"models.{model}.{dimension.name}: a grid of {size} values is too big"
             )
-        return [dimension.value_at(place) for place in range(size)]
+        return [_rounded(dimension, dimension.value_at(place)) for place in range(size)]
 
     def _settings(self) -> Iterator[Suggestion]:
         count = 0
@@ -103,4 +105,17 @@ def _spread(dimension: Dimension, points: int) -> list[Value]:
     floats[-1] = high
     if dimension.kind == INTEGER:
         return list(dict.fromkeys(round(value) for value in floats))
-    return list(dict.fromkeys(floats))
+    return list(dict.fromkeys(_rounded(dimension, value) for value in floats))
+
+
+def _rounded(dimension: Dimension, value: Value) -> Value:
+    """Without the last digits, which are noise of the arithmetic; the bounds as they were given.
+
+    Example:
+        >>> _rounded(Dimension("C", "float", low=3.0, high=4.0), 3.0999999999999996)
+        3.1
+    """
+    if not isinstance(value, float) or value in (dimension.low, dimension.high):
+        return value
+    rounded = float(f"{value:.{DIGITS}g}")
+    return min(dimension.high, max(dimension.low, rounded))
