@@ -3,7 +3,7 @@
 from typing import Any
 
 from swarm.learning.backend import keras
-from swarm.learning.models.images import check_is_image
+from swarm.learning.image_shape import check_is_image
 
 VALID_SIDE_MIN = 16  # below, two 5x5 convolutions without padding leave no pixel
 

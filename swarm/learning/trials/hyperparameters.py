@@ -129,7 +129,7 @@ def check_params(
     """Require that every value is of a declared hyperparameter and breaks no rule of it.
 
     Raises:
-        ConfigurationError: One does not; the message names model, hyperparameter, value and rule.
+        ConfigurationError: One does not; the message begins with its path in a study file.
     """
     by_name = {hyperparameter.name: hyperparameter for hyperparameter in declared}
     for name, value in params.items():
@@ -137,7 +137,8 @@ def check_params(
             close = get_close_matches(str(name), by_name, n=1)
             meant = f" (did you mean {close[0]!r}?)" if close else ""
             raise ConfigurationError(
-                f"{model} has no hyperparameter {name!r}{meant}; it has {', '.join(by_name)}"
+                f"models.{model} has no hyperparameter {name!r}{meant}; "
+                f"it has {', '.join(by_name)}"
             )
         if rule := by_name[name].fault(value):
-            raise ConfigurationError(f"{model}: {name} {rule}, got {value!r:.100}")
+            raise ConfigurationError(f"models.{model}.{name} {rule}, got {value!r:.100}")

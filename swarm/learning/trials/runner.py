@@ -58,7 +58,7 @@ def check_task(task: TrialTask) -> None:
     find_objective(task.objective, task.data.kind)
     if task.data.kind not in family.kinds:
         raise ConfigurationError(
-            f"model {task.model!r} is for {', '.join(family.kinds)}, not for {task.data.kind}"
+            f"models.{task.model} is for {', '.join(family.kinds)}, not for {task.data.kind}"
         )
 
 

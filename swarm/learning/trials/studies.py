@@ -4,14 +4,18 @@ import importlib.util
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from swarm.core.errors import ConfigurationError
+from swarm.core.errors import ConfigurationError, DataError
+from swarm.learning.image_shape import check_is_image
 from swarm.learning.trials.families import check_params_of, is_code
+from swarm.learning.trials.folds import check_enough
 from swarm.learning.trials.objectives import OBJECTIVES
 from swarm.learning.trials.records import EpochReport, TrialData, TrialOutcome, TrialTask, Value
 from swarm.learning.trials.runner import check_task
-from swarm.search.catalog import FILE
+from swarm.learning.trials.tables import Table, load_table
+from swarm.search.catalog import FILE, SKLEARN_MODELS
 from swarm.search.space import CATEGORICAL, INTEGER, Dimension
 from swarm.search.study import StudySpec
 from swarm.search.trial import (
@@ -23,6 +27,8 @@ from swarm.search.trial import (
     TrialResult,
     failed,
 )
+
+IMAGE_MODELS = ("keras-cnn", "keras-lenet")
 
 
 def check_study(spec: StudySpec, *, allow_code: bool = False) -> None:
@@ -44,6 +50,30 @@ def check_study(spec: StudySpec, *, allow_code: bool = False) -> None:
                 check_params_of(space.model, {dimension.name: value})
         places = Places(data_path="data", allow_code=allow_code)
         check_task(_task(spec, space.model, dict(space.fixed), places))
+
+
+def check_own_data(spec: StudySpec, path: Path) -> None:
+    """Require that every model of a study can learn from the submitter's own file.
+
+    Otherwise all trials fail, on all machines, one after the other. Reads the file, and blocks as
+    long; imports neither scikit-learn nor Keras. A study of data by name passes.
+
+    Args:
+        spec: A study that passes `check_study`.
+        path: The file on the submitter's machine, by which messages call it.
+
+    Raises:
+        DataError: The file is malformed, has too few examples or classes, or a value that a
+            model cannot take; the message names it, with line and column of a CSV file.
+        ConfigurationError: A model or the objective is not for such data.
+    """
+    if spec.dataset != FILE:
+        return
+    data = _task(spec, spec.models[0].model, {}, Places(data_path=str(path))).data
+    table = load_table(data).sample(data.max_examples, spec.seed)
+    check_enough(table, spec.folds)
+    for space in spec.models:
+        _check_fits(space.model, table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +187,18 @@ def _check_code(model: str, *, allow_code: bool) -> None:
             f"models.{model}: there is no module {package!r} here; install it on every machine "
             "that works for the study, or start peers in the folder that holds it"
         )
+
+
+def _check_fits(model: str, table: Table) -> None:
+    if model not in SKLEARN_MODELS and table.beyond_float32:
+        raise DataError(
+            f"{table.label}: {table.beyond_float32}, and models.{model} computes in float32"
+        )
+    if model in IMAGE_MODELS:
+        try:
+            check_is_image(model, tuple(table.x.shape[1:]))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{table.label}: {error}") from error
 
 
 def _extremes(dimension: Dimension) -> tuple[Value, ...]:

@@ -99,12 +99,14 @@ def check_data(data: TrialData) -> None:
             f"data must be one of {', '.join(DATA_NAMES)}, or a CSV or .npz file, "
             f"got {data.name!r}"
         )
-    called = called_data(data)
     if data.target is not None and data.file_format != "csv":
-        raise ConfigurationError(f"a target column is for CSV files, data is {called!r}")
+        raise ConfigurationError(
+            f"a target column is for CSV files, data is {called_data(data)!r}"
+        )
     kind = _TOYS.get(data.name, "classification")
     if data.kind != kind and data.file_format != "csv":
-        raise ConfigurationError(f"data {called!r} is for {kind}, the trial's is {data.kind}")
+        what = "an .npz file" if data.file_format else f"data {data.name!r}"
+        raise ConfigurationError(f"{what} is for {kind}, the objective for {data.kind}")
 
 
 def load_table(data: TrialData) -> Table:

@@ -145,7 +145,7 @@ class TestEveryFamily:
     def test_refuses_values_of_the_wrong_kind_by_name(self, family: Family) -> None:
         for declared in family.hyperparameters:
             for value in (None, [], "no such word", float("nan"), -1e9, b"1"):
-                with pytest.raises(ConfigurationError, match=f"{family.name}: {declared.name} "):
+                with pytest.raises(ConfigurationError, match=f"{family.name}.{declared.name} "):
                     check_params(family.name, family.hyperparameters, {declared.name: value})
 
     def test_state_is_arrays_that_another_model_of_the_family_continues_from(

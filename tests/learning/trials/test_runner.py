@@ -102,7 +102,7 @@ class TestErrors:
             (replace(KNN, objective="rmse"), "objective of a classification must be one of"),
             (
                 TrialTask("keras-lenet", {}, TrialData("diabetes", kind="regression"), "r2"),
-                "model 'keras-lenet' is for classification, not for regression",
+                "models.keras-lenet is for classification, not for regression",
             ),
         ],
     )

@@ -1,12 +1,16 @@
 """A study's records become trials' and back; what cannot be run is refused on submission."""
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from swarm.core.blobs import BlobRef
-from swarm.core.errors import ConfigurationError
+from swarm.core.errors import ConfigurationError, DataError
 from swarm.core.ids import Digest, PeerId
 from swarm.learning.trials.families import FAMILIES
 from swarm.learning.trials.objectives import OBJECTIVES
@@ -14,6 +18,7 @@ from swarm.learning.trials.records import EpochReport
 from swarm.learning.trials.runner import run_trial
 from swarm.learning.trials.studies import (
     Places,
+    check_own_data,
     check_study,
     point_of,
     report_of,
@@ -48,10 +53,19 @@ def test_whatever_a_study_may_name_can_be_run() -> None:
 @pytest.mark.parametrize(
     ("models", "message"),
     [
-        ({"knn": {"n_neighbours": {"integer": [1, 9]}}}, "knn has no hyperparameter 'n_neigh"),
-        ({"knn": {"n_neighbors": {"integer": [0, 9]}}}, "n_neighbors must be .* got 0"),
-        ({"svm": {"kernel": ["rbf", "cubic"]}}, "svm: kernel must be one of .* got 'cubic'"),
-        ({"logreg": {"C": 0}}, "C must be a number above 0, got 0"),
+        (
+            {"knn": {"n_neighbours": {"integer": [1, 9]}}},
+            "^models.knn has no hyperparameter 'n_neigh",
+        ),
+        (
+            {"knn": {"n_neighbors": {"integer": [0, 9]}}},
+            "^models.knn.n_neighbors must be .* got 0",
+        ),
+        (
+            {"svm": {"kernel": ["rbf", "cubic"]}},
+            "^models.svm.kernel must be one of .* got 'cubic'",
+        ),
+        ({"logreg": {"C": 0}}, "^models.logreg.C must be a number above 0, got 0"),
         ({"mine:build": {}}, "models.mine:build: is code of your own"),
     ],
 )
@@ -77,7 +91,7 @@ def test_a_model_that_is_code_needs_leave_and_its_module_here() -> None:
 def test_a_study_whose_objective_does_not_fit_its_data_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="'iris' is for classification"):
         check_study(_study({"knn": {}}, objective="rmse"))
-    with pytest.raises(ConfigurationError, match="'logreg' is for classification"):
+    with pytest.raises(ConfigurationError, match=r"^models\.logreg is for classification"):
         check_study(_study({"logreg": {}}, dataset="diabetes", objective="rmse"))
     check_study(_study({"knn": {"n_neighbors": {"integer": [1, 9]}}}))
 
@@ -121,3 +135,71 @@ def test_data_that_is_not_here_is_an_error() -> None:
         task_of(own, trial)
     task = task_of(own, trial, Places(data_path="/blobs/0"))
     assert (task.data.name, task.data.file_format, task.data.target) == ("/blobs/0", "csv", "b")
+
+
+def _own_study(path: Path, models: dict[str, Any], **fields: Any) -> StudySpec:
+    document = {"name": "s", "data": path.name, "num_trials": 5, "models": models, **fields}
+    if path.suffix == ".csv":
+        document |= {"target": "kind"}
+    return parse_study(document, ME, BlobRef(Digest("0" * 64), 9))
+
+
+@pytest.mark.parametrize(
+    ("text", "models", "fields", "message"),
+    [
+        ("1,x\n2,y\n,x\n", {"knn": {}}, {}, r"own\.csv, line 4: column 'a' must be a finite"),
+        ("1,x\n2,x\n3,x\n", {"knn": {}}, {}, r"own\.csv: column 'kind' must have at least 2 cl"),
+        ("1,x\n2,x\n3,y\n4,y\n", {"knn": {}}, {}, r"own\.csv: every class must have at least 3"),
+        ("1,x\n2,x\n3,x\n4,y\n", {"knn": {}}, {"folds": 1}, "at least 2 examples, .* 'y' has 1"),
+        ("1,3\n2,x\n", {"knn": {}}, {"objective": "r2"}, r"own\.csv, line 3: column 'kind' must"),
+        ("1e39,x\n2,y\n" * 3, {"knn": {}, "keras-mlp": {}}, {}, "column 'a' has 1e.39, and mod"),
+        (
+            "1,x\n2,y\n" * 3,
+            {"keras-cnn": {}},
+            {},
+            r"own\.csv: model 'keras-cnn' needs examples of",
+        ),
+    ],
+)
+def test_a_file_that_no_trial_could_use_is_refused_on_submission(
+    tmp_path: Path, text: str, models: dict[str, Any], fields: dict[str, Any], message: str
+) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("a,kind\n" + text)
+
+    with pytest.raises((DataError, ConfigurationError), match=message) as caught:
+        check_own_data(_own_study(path, models, **fields), path)
+
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_trials_can_use_passes_and_so_does_data_by_name(tmp_path: Path) -> None:
+    table, arrays = tmp_path / "own.csv", tmp_path / "own.npz"
+    table.write_text("a,kind\n" + "1e39,1\n2,2\n" * 3)
+    np.savez(arrays, x_train=np.zeros((9, 8, 8), np.uint8), y_train=np.arange(9) % 3)
+
+    check_own_data(_own_study(table, {"knn": {}}), table)
+    check_own_data(_own_study(table, {"knn": {}}, objective="rmse"), table)
+    check_own_data(_own_study(arrays, {"keras-cnn": {}, "knn": {}}), arrays)
+    check_own_data(_study({"knn": {}}), table)
+    np.savez(arrays, x_train=np.zeros((9, 2)), y_train=np.ones(9, np.int64))
+    with pytest.raises(DataError, match=r"own\.npz: y_train must have at least 2 classes"):
+        check_own_data(_own_study(arrays, {"knn": {}}), arrays)
+
+
+@pytest.mark.slow
+def test_a_file_is_checked_without_scikit_learn_and_keras(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("a,kind\n" + "1,x\n2,y\n" * 3)
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from tests.learning.trials.test_studies import _own_study\n"
+        "from swarm.learning.trials.studies import check_own_data\n"
+        "path = Path(sys.argv[1])\n"
+        "check_own_data(_own_study(path, {'knn': {}, 'keras-mlp': {}}), path)\n"
+        "assert not {'sklearn', 'keras', 'tensorflow', 'scipy'} & sys.modules.keys()\n"
+    )
+
+    subprocess.run([sys.executable, "-c", script, str(path)], check=True)

@@ -73,7 +73,7 @@ class KerasFamily:
         )
         if optimizer.momentum and optimizer.name not in ("sgd", "rmsprop"):
             raise ConfigurationError(
-                f"{self.name}: momentum is for sgd and rmsprop, not for {optimizer.name}"
+                f"models.{self.name}.momentum is for sgd and rmsprop, not for {optimizer.name}"
             )
         known = {hyperparameter.name for hyperparameter in self.hyperparameters}
         options = tuple(sorted((k, v) for k, v in params.items() if k not in known))

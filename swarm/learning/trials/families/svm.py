@@ -32,7 +32,7 @@ class SupportVectorMachine(ScikitFamily):
         own: dict[str, Any] = dict(params)
         foreign = "epsilon" if problem.kind == "classification" else "class_weight"
         if foreign in own:
-            raise ConfigurationError(f"svm: {foreign} has no meaning in a {problem.kind}")
+            raise ConfigurationError(f"models.svm.{foreign} has no meaning in a {problem.kind}")
         if own.get("class_weight") == "none":
             own["class_weight"] = None
         machine = pick(problem, "sklearn.svm:SVC", "sklearn.svm:SVR")(**own)

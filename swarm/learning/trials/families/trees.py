@@ -31,6 +31,6 @@ def check_criterion(model: str, params: Params, problem: Problem) -> None:
     criteria = _CRITERIA[problem.kind]
     if "criterion" in params and params["criterion"] not in criteria:
         raise ConfigurationError(
-            f"{model}: criterion of a {problem.kind} must be one of {', '.join(criteria)}, "
+            f"models.{model}.criterion of a {problem.kind} must be one of {', '.join(criteria)}, "
             f"got {params['criterion']!r}"
         )

@@ -1,4 +1,4 @@
-"""What image models require of their input.
+"""What image models require of their input; imports no library, to be asked on submission.
 
 They take pixels in [0, 1], so that an exported model does, and centre them themselves: with
 inputs in [0, 1], cnn at learning rate 0.05 stayed at chance for the first 8,000 CIFAR-10 images.
