@@ -152,6 +152,10 @@ def _from_npz(data: TrialData) -> Table:
     """All of x_train and y_train; x_test and y_test, if given, are for a final test only."""
     called = called_data(data)
     x, y = npz.load_training(Path(data.name), called)
+    if x.dtype == np.float64 and (most := np.abs(x).max()) > csv_table.FEATURE_MAX:
+        raise DataError(
+            f"{called}: x_train must be within {csv_table.FEATURE_MAX:g} of 0, got {most:g}"
+        )
     table = _classification(called, x, y)
     if len(table.classes) < 2:
         raise DataError(f"{called}: y_train must have at least 2 classes, got 1")

@@ -202,3 +202,16 @@ def test_messages_call_a_file_that_came_as_a_blob_the_study_s_data(tmp_path: Pat
     path.write_text("no zip")
     with pytest.raises(DataError, match=r"^the study's data must be an \.npz file"):
         load_table(TrialData(str(path), "npz"))
+
+
+def test_times_and_what_is_too_large_in_an_npz_file(tmp_path: Path) -> None:
+    path = tmp_path / "own.npz"
+    x = 1_700_000_000 + np.arange(18).reshape(18, 1)
+    np.savez(path, x_train=x, y_train=np.arange(18) % 2)
+    assert np.array_equal(load_table(_own(path)).examples(np.arange(18)), x)
+
+    np.savez(path, x_train=np.array([[1.0], [1e200]]), y_train=np.array([0, 1]))
+    with pytest.raises(
+        DataError, match=r"own\.npz: x_train must be within 1e\+150 of 0, got 1e\+200"
+    ):
+        load_table(_own(path))
