@@ -6,7 +6,7 @@ families         models to try, one short file each; the registry
 objectives       what a trial is scored by
 tables           data by name (iris, wine, digits, ...), or from a CSV or `.npz` file
 folds            stratified, seeded cross-validation
-studies          from and to the records of a study
+studies          from and to the records of a study; checks on submission
 runner           run_trial(): epochs over folds, reports, checkpoints
 checkpoints      safetensors files from which another peer resumes a trial exactly
 

@@ -160,6 +160,21 @@ def test_times_in_seconds_since_1970_stay_apart(tmp_path: Path, model: str) -> N
     assert outcome.value > 0.9  # one time for all of them would be a half
 
 
+@pytest.mark.parametrize("model", ["dtree", "forest"])
+def test_trees_tell_times_apart_beside_a_0_that_stands_for_none(
+    tmp_path: Path, model: str
+) -> None:
+    path = tmp_path / "times.csv"
+    times = [1_700_000_000 + i if i % 10 else 0 for i in range(300)]
+    rows = [f"{time},{'early' if i < 150 else 'late'}\n" for i, time in enumerate(times)]
+    path.write_text("time,part\n" + "".join(rows))
+
+    outcome = run_trial(TrialTask(model, {}, _own(path), "accuracy"))
+
+    assert outcome.value is not None
+    assert outcome.value > 0.9
+
+
 @pytest.mark.parametrize("model", ["knn", "dtree", "forest", "logreg"])
 def test_what_float32_would_make_an_infinity_is_a_number_to_scikit_learn(
     tmp_path: Path, model: str

@@ -29,7 +29,7 @@ class ScikitFamily(ABC):
     standardises = False
     """Whether features are standardised unless the trial says otherwise."""
     is_single = False
-    """Whether its estimators cut features to float32."""
+    """Whether its estimators cut features to float32, and ask for no more than their order."""
 
     @abstractmethod
     def estimator(self, params: Params, problem: Problem, seed: int) -> Any:
@@ -63,12 +63,11 @@ class ScikitModel:
     def train_epoch(self, x: NDArray[Any], y: NDArray[Any], epoch: int) -> float | None:
         """See `TrialModel.train_epoch`; one epoch is all."""
         flat = _flat(x)
-        if epoch == 1 and (
-            self._standardise
-            or (self._is_single and self._problem.is_double and _loses_values(flat))
-        ):
+        if epoch == 1 and self._standardise:
             self._scaler = importlib.import_module("sklearn.preprocessing").StandardScaler()
             self._scaler.fit(flat)
+        elif self._is_single and self._problem.is_double and _loses_values(flat):
+            self._scaler = _Places(flat)
         return self._fit(self._scaled(flat), y)
 
     def predict(self, x: NDArray[Any]) -> Predictions:
@@ -107,6 +106,26 @@ def pick(problem: Problem, classifier: str, regressor: str) -> Any:
 
 def _flat(x: NDArray[Any]) -> NDArray[np.float64]:
     return x.reshape(len(x), -1).astype(np.float64)
+
+
+class _Places:
+    """Features as places among the values of the training examples, which float32 tells apart.
+
+    Only for trees, which ask for nothing but order; values between two are between their places.
+    """
+
+    def __init__(self, x: NDArray[np.float64]) -> None:
+        self._values = [np.unique(column) for column in x.T]
+
+    def transform(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Places of the features of examples, counted from 0."""
+        return np.stack(
+            [
+                np.interp(column, values, np.arange(len(values)))
+                for column, values in zip(x.T, self._values, strict=True)
+            ],
+            axis=1,
+        )
 
 
 def _loses_values(x: NDArray[np.float64]) -> bool:
