@@ -32,7 +32,7 @@ def hold_state_folder(state_dir: Path) -> Iterator[None]:
             pid = file.read().strip() or "unknown"
             raise ConfigurationError(
                 f"the state folder {state_dir} is in use by process {pid}: "
-                "stop it, or choose another folder"
+                "stop it, or choose another folder with --state"
             ) from error
         file.truncate(0)
         file.write(str(os.getpid()))

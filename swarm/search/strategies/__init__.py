@@ -40,7 +40,8 @@ def make_strategy(spec: StudySpec, load: Load | None = None) -> Strategy:
         kind: Any = getattr(importlib.import_module(module), name)
     elif load is None:
         raise ValueError(
-            f"strategy {spec.strategy!r} is code of somebody's: it needs leave to run"
+            f"strategy {spec.strategy!r} is code of somebody's: it needs leave to run, "
+            "which --allow-code gives"
         )
     else:
         try:
