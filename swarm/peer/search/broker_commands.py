@@ -21,6 +21,7 @@ from swarm.learning.trials.studies import Places
 from swarm.peer.peer import run_until_signal
 from swarm.peer.search.brokers.collector import BrokerStudySettings, run_through_broker
 from swarm.peer.search.brokers.worker import BrokerWorkerSettings, work_for_broker
+from swarm.peer.search.ending import EXIT_INTERRUPTED, tell_end, tell_was_over
 from swarm.peer.search.settings import SearchSettings
 from swarm.search.catalog import MODELS
 from swarm.search.ledger import Ledger
@@ -52,18 +53,20 @@ def run_with_broker(
     print(f"Study {spec.name} ({spec.id[:16]}), kept in {folder}", file=sys.stderr)
     print("Machines work for it with: python -m swarm.search worker --broker URL", file=sys.stderr)
     where = BrokerStudySettings(url, folder, in_flight)
+    has_begun: list[bool] = []
+
+    def show(ledger: Ledger) -> None:
+        has_begun.append(True)
+        progress.show(ledger)
+
     with _BrokerProgress(spec) as progress:
-        ledger = _until_signal(lambda: run_through_broker(spec, where, log, progress.show))
+        ledger = _until_signal(lambda: run_through_broker(spec, where, log, show))
     if ledger is None or ledger.closed is None:
         print("Left; the same command goes on with it.", file=sys.stderr)
-        raise typer.Exit(130)
-    best = ledger.best
-    found = "no trial succeeded"
-    if best is not None:
-        trial = ledger.trials[best.trial]
-        found = f"best {spec.objective} {best.value:.4f} ({trial.model} {trial.values})"
-    print(f"{spec.name}: {ledger.closed.reason}, {len(ledger.results)} results, {found}")
-    print(f"All of them: python -m swarm.search results {folder} --csv", file=sys.stderr)
+        raise typer.Exit(EXIT_INTERRUPTED)
+    if not has_begun:
+        tell_was_over()
+    raise typer.Exit(tell_end(ledger, folder, ""))
 
 
 def work_with_broker(

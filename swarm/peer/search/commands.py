@@ -25,8 +25,15 @@ from swarm.peer.peer import run_until_signal
 from swarm.peer.search.broker_commands import run_with_broker, work_with_broker
 from swarm.peer.search.brokers.collector import IN_FLIGHT
 from swarm.peer.search.desk import Desk
+from swarm.peer.search.ending import (
+    EXIT_INTERRUPTED,
+    resume_command,
+    tell_end,
+    tell_left,
+    tell_was_over,
+)
 from swarm.peer.search.ledger_file import read_ledger
-from swarm.peer.search.progress import summary
+from swarm.peer.search.progress import work_in_words
 from swarm.peer.search.results_commands import app
 from swarm.peer.search.runs import (
     cancel_study,
@@ -39,6 +46,7 @@ from swarm.peer.search.search_peer import SearchPeer
 from swarm.peer.search.settings import STUDIES_FOLDER, SearchSettings
 from swarm.peer.search.study_driver import StudyDriver
 from swarm.search.search import Search
+from swarm.search.study import StudySpec
 
 Bootstraps = Annotated[
     list[str] | None,
@@ -105,12 +113,7 @@ def run(  # noqa: PLR0913, PLR0917 (one for each flag)
         return
     peer = SearchPeer(settings)
 
-    async def use(desk: Desk, store: FileBlobStore) -> None:
-        spec = read_study(document, study.parent, store, peer.peer_id)
-        await run_study(desk, spec, lambda driver: _announce(peer, driver))
-        _tell_end(peer, desk.drivers[spec.id])
-
-    _live(peer, use)
+    _work_on(peer, lambda store: read_study(document, study.parent, store, peer.peer_id))
 
 
 @app.command()
@@ -132,13 +135,7 @@ def resume(  # noqa: PLR0913, PLR0917 (one for each flag)
     state = folder.absolute().parent.parent
     settings = _settings(ip, port, bootstrap, slots, state, data_dir, allow_code)
     _configure_logs(log_level, log_format)
-    peer = SearchPeer(settings)
-
-    async def use(desk: Desk, _: FileBlobStore) -> None:
-        await run_study(desk, ledger.spec, lambda driver: _announce(peer, driver))
-        _tell_end(peer, desk.drivers[ledger.spec.id])
-
-    _live(peer, use)
+    _work_on(SearchPeer(settings), lambda _: ledger.spec)
 
 
 @app.command()
@@ -236,6 +233,29 @@ def _live(peer: SearchPeer, use: Use) -> None:
     trio.run(run_until_signal, lambda: peer.run(use), peer.leave)
 
 
+def _work_on(peer: SearchPeer, find: Callable[[FileBlobStore], StudySpec]) -> None:
+    """Take part in one study until it is over or the user leaves, and say what came of it."""
+    drivers: list[StudyDriver] = []
+
+    def announce(driver: StudyDriver) -> None:
+        drivers.append(driver)
+        _announce(peer, driver)
+
+    async def use(desk: Desk, store: FileBlobStore) -> None:
+        await run_study(desk, find(store), announce)
+
+    _live(peer, use)
+    if not drivers:  # the user left before it began
+        raise typer.Exit(EXIT_INTERRUPTED)
+    machine = drivers[0].machine
+    folder = peer.settings.folder_of(machine.spec.id)
+    if machine.closed:
+        raise typer.Exit(tell_end(machine.ledger, folder, work_in_words(machine)))
+    settings = peer.settings
+    again = resume_command(folder, settings.bootstraps, allow_code=settings.allow_code)
+    raise typer.Exit(tell_left(machine.ledger, again))
+
+
 def _look_on(bootstrap: list[str] | None, use: Use) -> None:
     """Join without working, and without leaving anything behind."""
     if not bootstrap:
@@ -295,22 +315,15 @@ def _read_document(path: Path) -> dict[str, Any]:
 def _announce(peer: SearchPeer, driver: StudyDriver) -> None:
     spec = driver.machine.spec
     folder = peer.settings.folder_of(spec.id)
-    print(f"Study {spec.name} ({spec.id[:16]}), kept in {folder}", file=sys.stderr)
-    if not peer.settings.bootstraps:
-        print(
-            f"Others work for it with: python -m swarm.search worker --bootstrap {peer.address}",
-            file=sys.stderr,
-            flush=True,
-        )
-
-
-def _tell_end(peer: SearchPeer, driver: StudyDriver) -> None:
-    machine = driver.machine
-    ledger = machine.ledger
-    reason = ledger.closed.reason if ledger.closed is not None else "open"
-    folder = peer.settings.folder_of(machine.spec.id)
-    print(f"{machine.spec.name}: {reason}, {len(ledger.results)} results, {summary(machine)}")
-    print(f"All of them: python -m swarm.search results {folder} --csv", file=sys.stderr)
+    print(f"Study {spec.name} ({spec.id[:16]}), kept in {folder}", file=sys.stderr, flush=True)
+    if driver.machine.closed:
+        tell_was_over()
+        return
+    print(
+        f"Others work for it with: python -m swarm.search worker --bootstrap {peer.address}",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _row(machine: Search) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from swarm.peer.search.ending import best_in_words
 from swarm.search.search import Search
 from swarm.search.trial import FAILED
 
@@ -65,20 +66,13 @@ class StudyProgress:
 
 def summary(machine: Search) -> str:
     """The best so far, who works, and what failed, in words."""
-    ledger = machine.ledger
-    best = ledger.best
-    words = []
-    if best is not None and best.value is not None:
-        trial = ledger.trials[best.trial]
-        params = ", ".join(f"{name}={_short(value)}" for name, value in trial.params)
-        words.append(f"best {machine.spec.objective} {best.value:.4f} ({trial.model} {params})")
-    num_failed = sum(result.state == FAILED for result in ledger.results.values())
-    if num_failed:
-        words.append(f"{num_failed} failed")
+    best = best_in_words(machine.ledger)
+    return ", ".join([*([best] if best else []), work_in_words(machine)])
+
+
+def work_in_words(machine: Search) -> str:
+    """What failed, and who works."""
+    num_failed = sum(result.state == FAILED for result in machine.ledger.results.values())
+    failed = [f"{num_failed} failed"] if num_failed else []
     num_peers = len(machine.workers)
-    words.append(f"{num_peers} peer{'s' if num_peers != 1 else ''}")
-    return ", ".join(words)
-
-
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return ", ".join([*failed, f"{num_peers} peer{'s' if num_peers != 1 else ''}"])

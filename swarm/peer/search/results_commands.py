@@ -15,6 +15,7 @@ from rich.table import Table
 
 from swarm.core.errors import ConfigurationError, StorageError
 from swarm.learning.trials.families import FAMILIES, find_family
+from swarm.peer.search.ending import params_in_words
 from swarm.peer.search.ledger_file import read_ledger
 from swarm.peer.search.results.comparison import BestOfModel, compare, plot_comparison
 from swarm.peer.search.results.optuna_study import export as export_study
@@ -117,8 +118,7 @@ def evaluate(
     else:
         Console().print(_table(rows))
         for row in rows:
-            params = ", ".join(f"{name}={_short(value)}" for name, value in row.params.items())
-            typer.echo(f"{row.model} {row.number}: {params or 'defaults'}")
+            typer.echo(f"{row.model} {row.number}: {params_in_words(row.params)}")
     if output is not None:
         path = plot_comparison(ledgers, output)
         typer.echo(f"plotted to {path}", err=json_lines)
@@ -137,7 +137,3 @@ def _table(rows: list[BestOfModel]) -> Table:
         cells = (row.model, f"{row.value:.4f}{deviation}", f"{row.number}", done)
         table.add_row(*([row.study] if several else []), *cells, f"{row.total_s:.1f} s")
     return table
-
-
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

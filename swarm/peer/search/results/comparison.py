@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from swarm.core.errors import ConfigurationError
+from swarm.peer.search.ending import first_error
 from swarm.peer.search.results.plots import _matplotlib, _save
 from swarm.search.ledger import Ledger
 from swarm.search.trial import COMPLETE, FAILED, PRUNED, TrialResult
@@ -51,7 +52,10 @@ def compare(ledgers: Sequence[Ledger]) -> list[BestOfModel]:
         if (row := _best_of(ledger, space.model)) is not None
     ]
     if not rows:
-        raise ConfigurationError("none of the studies has a complete trial yet")
+        found = [result for ledger in ledgers for result in ledger.results.values()]
+        raise ConfigurationError(
+            f"none of the studies has a complete trial yet{first_error(found)}"
+        )
     return sorted(rows, key=lambda row: row.value, reverse=ledgers[0].spec.maximizes)
 
 

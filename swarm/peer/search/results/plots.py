@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from swarm.core.errors import ConfigurationError, StorageError
+from swarm.peer.search.ending import first_error
 from swarm.peer.search.results.optuna_study import rebuild
 from swarm.search.study import StudySpec
 from swarm.search.trial import COMPLETE, Trial, TrialId, TrialResult
@@ -53,7 +54,9 @@ def require_complete(spec: StudySpec, results: Sequence[TrialResult]) -> None:
         ConfigurationError: No trial is complete.
     """
     if not any(result.state == COMPLETE for result in results):
-        raise ConfigurationError(f"study {spec.name!r} has no complete trial to plot yet")
+        raise ConfigurationError(
+            f"study {spec.name!r} has no complete trial to plot yet{first_error(results)}"
+        )
 
 
 def drawable_models(
