@@ -1,7 +1,6 @@
 """`python -m swarm.search`: submit studies, work for them, see what they found."""
 
 import json
-import math
 import sys
 import tempfile
 import tomllib
@@ -13,10 +12,8 @@ from typing import Annotated, Any
 import platformdirs
 import trio
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from swarm.core.errors import ConfigurationError
+from swarm.core.errors import ConfigurationError, SwarmError
 from swarm.network.addresses import parse_bootstrap
 from swarm.network.store import FileBlobStore
 from swarm.peer.command import run_command
@@ -33,6 +30,7 @@ from swarm.peer.search.ending import (
     tell_was_over,
 )
 from swarm.peer.search.ledger_file import read_ledger
+from swarm.peer.search.overview import ID_LENGTH, show_studies, study_row
 from swarm.peer.search.progress import work_in_words
 from swarm.peer.search.results_commands import app
 from swarm.peer.search.runs import (
@@ -45,7 +43,11 @@ from swarm.peer.search.runs import (
 from swarm.peer.search.search_peer import SearchPeer
 from swarm.peer.search.settings import STUDIES_FOLDER, SearchSettings
 from swarm.peer.search.study_driver import StudyDriver
-from swarm.search.search import Search
+from swarm.peer.search.waiting import (
+    tell_what_a_study_waits_for,
+    tell_what_a_worker_waits_for,
+    warn_if_nobody_answers,
+)
 from swarm.search.study import StudySpec
 
 Bootstraps = Annotated[
@@ -167,10 +169,14 @@ def worker(  # noqa: PLR0913, PLR0917 (one for each flag)
     if model or data:
         raise ConfigurationError("--model and --data go with --broker; peers send what they need")
 
+    peer = SearchPeer(settings)
+
     async def use(_desk: Desk, _store: FileBlobStore) -> None:
+        tell_what_a_worker_waits_for(peer)
+        await warn_if_nobody_answers(peer)
         await trio.sleep_forever()
 
-    _live(SearchPeer(settings), use)
+    _live(peer, use)
 
 
 @app.command()
@@ -181,44 +187,47 @@ def status(
 ) -> None:
     """Which studies there are, how far they are and what was best so far."""
 
-    async def use(desk: Desk, _: FileBlobStore) -> None:
-        drivers = await wait_studies(desk, timeout)
-        rows = [_row(driver.machine) for driver in drivers]
-        if json_lines:
-            for row in rows:
-                typer.echo(json.dumps(row))
-        else:
-            Console(soft_wrap=True).print(_table(rows))
+    async def use(peer: SearchPeer, desk: Desk) -> None:
+        found = await wait_studies(desk, timeout)
+        if not found:
+            if not peer.met.is_set():
+                raise SwarmError(f"nobody answered at {peer.bootstraps} within {timeout:g} s")
+            typer.echo(f"no study was offered within {timeout:g} s", err=True)
+            return
+        rows = [study_row(one.machine, is_read=one.is_read) for one in found]
+        show_studies(rows, json_lines=json_lines)
 
-    _look_on(bootstrap, use)
+    _look_on(bootstrap, timeout, use)
 
 
 @app.command()
 def best(
-    study: Annotated[str, typer.Argument(help="Name or beginning of the id; any if empty.")] = "",
+    study: Annotated[
+        str, typer.Argument(help="Name or beginning of the id; may be empty if there is only one.")
+    ] = "",
     bootstrap: Bootstraps = None,
     timeout: Timeout = 15.0,
 ) -> None:
     """The best trial of a study so far, as JSON."""
 
-    async def use(desk: Desk, _: FileBlobStore) -> None:
+    async def use(_: SearchPeer, desk: Desk) -> None:
         driver = await wait_study(desk, study, timeout)
-        typer.echo(json.dumps(_row(driver.machine)["best"], indent=2))
+        typer.echo(json.dumps(study_row(driver.machine)["best"], indent=2))
 
-    _look_on(bootstrap, use)
+    _look_on(bootstrap, timeout, use)
 
 
 @app.command()
 def cancel(study: Study, bootstrap: Bootstraps = None, timeout: Timeout = 15.0) -> None:
     """End a study now; the results so far stay."""
 
-    async def use(desk: Desk, _: FileBlobStore) -> None:
-        driver = await cancel_study(desk, study, timeout)
-        typer.echo(
-            f"{driver.machine.spec.name} ended, {len(driver.machine.ledger.results)} results"
-        )
+    async def use(_: SearchPeer, desk: Desk) -> None:
+        driver, was_over = await cancel_study(desk, study, timeout)
+        spec, number = driver.machine.spec, len(driver.machine.ledger.results)
+        how = "was over already" if was_over else "ended"
+        typer.echo(f"{spec.name} ({spec.id[:ID_LENGTH]}) {how}, {number} results")
 
-    _look_on(bootstrap, use)
+    _look_on(bootstrap, timeout, use)
 
 
 def main() -> int:
@@ -242,7 +251,11 @@ def _work_on(peer: SearchPeer, find: Callable[[FileBlobStore], StudySpec]) -> No
         _announce(peer, driver)
 
     async def use(desk: Desk, store: FileBlobStore) -> None:
-        await run_study(desk, find(store), announce)
+        spec = find(store)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(warn_if_nobody_answers, peer)
+            await run_study(desk, spec, announce)
+            nursery.cancel_scope.cancel()
 
     _live(peer, use)
     if not drivers:  # the user left before it began
@@ -256,15 +269,30 @@ def _work_on(peer: SearchPeer, find: Callable[[FileBlobStore], StudySpec]) -> No
     raise typer.Exit(tell_left(machine.ledger, again))
 
 
-def _look_on(bootstrap: list[str] | None, use: Use) -> None:
+def _look_on(
+    bootstrap: list[str] | None,
+    timeout_s: float,
+    use: Callable[[SearchPeer, Desk], Awaitable[None]],
+) -> None:
     """Join without working, and without leaving anything behind."""
     if not bootstrap:
         raise ConfigurationError("--bootstrap must name a peer that searches, as ip:port")
+    if not timeout_s > 0:  # nor is nan
+        raise ConfigurationError(f"--timeout must be more than 0 seconds, got {timeout_s:g}")
     _configure_logs("warning", "text")
+    ends: list[bool] = []
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="swarm-search-"))
         settings = _settings("127.0.0.1", 0, bootstrap, 0, Path(folder), None, False)
-        _live(SearchPeer(settings), use)
+        peer = SearchPeer(settings)
+
+        async def look(desk: Desk, _: FileBlobStore) -> None:
+            await use(peer, desk)
+            ends.append(True)
+
+        _live(peer, look)
+    if not ends:
+        raise typer.Exit(EXIT_INTERRUPTED)
 
 
 def _settings(  # noqa: PLR0913, PLR0917 (one for each flag)
@@ -319,55 +347,4 @@ def _announce(peer: SearchPeer, driver: StudyDriver) -> None:
     if driver.machine.closed:
         tell_was_over()
         return
-    print(
-        f"Others work for it with: python -m swarm.search worker --bootstrap {peer.address}",
-        file=sys.stderr,
-        flush=True,
-    )
-
-
-def _row(machine: Search) -> dict[str, Any]:
-    ledger = machine.ledger
-    result = ledger.best
-    found: dict[str, Any] | None = None
-    if result is not None:
-        trial = ledger.trials[result.trial]
-        found = {
-            "trial": trial.number,
-            "model": trial.model,
-            "params": trial.values,
-            "value": result.value,
-            "fold_values": list(result.fold_values),
-            "duration_s": result.duration_s,
-            "peer": result.peer,
-        }
-    elapsed_s = machine.elapsed_s
-    return {
-        "study": machine.spec.name,
-        "id": machine.spec.id,
-        "state": ledger.closed.reason if ledger.closed is not None else "running",
-        "objective": machine.spec.objective,
-        "trials": len(ledger.trials),
-        "results": len(ledger.results),
-        "num_trials": machine.spec.num_trials,
-        "peers": len(machine.workers),
-        "elapsed_s": round(elapsed_s, 1) if math.isfinite(elapsed_s) else None,
-        "best": found,
-    }
-
-
-def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table("study", "id", "state", "results", "peers", "objective", "best", "of")
-    for row in rows:
-        found = row["best"]
-        table.add_row(
-            row["study"],
-            row["id"][:16],
-            row["state"],
-            f"{row['results']}/{row['num_trials'] or '?'}",
-            str(row["peers"]),
-            row["objective"],
-            f"{found['value']:.4f}" if found else "",
-            f"{found['model']} {found['params']}" if found else "",
-        )
-    return table
+    tell_what_a_study_waits_for(peer)

@@ -1,7 +1,8 @@
 """What a command does with the studies of its peer, once that listens."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,19 @@ from swarm.core.errors import ConfigurationError, SwarmError
 from swarm.core.ids import PeerId
 from swarm.network.store import FileBlobStore
 from swarm.peer.search.desk import Desk, Interest
+from swarm.peer.search.overview import ID_LENGTH
 from swarm.peer.search.progress import StudyProgress
 from swarm.peer.search.study_driver import StudyDriver
 from swarm.search.effects import CancelRequested
-from swarm.search.study import StudySpec
+from swarm.search.search import Search
+from swarm.search.study import StudyId, StudySpec
 from swarm.search.study_file import data_file, parse_study
 
 SHOW_EVERY_S = 0.2
 SETTLE_WITHIN_S = 10.0
 """So long who submitted a study waits, when it is over, until all others have all of it."""
+OTHERS_WITHIN_S = 2.0
+"""So long after a study was found others may be: several peers answer one after the other."""
 
 
 async def run_study(desk: Desk, spec: StudySpec, show: Callable[[StudyDriver], None]) -> None:
@@ -46,43 +51,113 @@ async def wait_settled(driver: StudyDriver) -> None:
             await driver.changed.wait()
 
 
-async def wait_study(desk: Desk, study: str, timeout_s: float) -> StudyDriver:
-    """Join the study of this name or beginning of its id, and return when all of it is here.
+@dataclass(frozen=True, slots=True)
+class FoundStudy:
+    """A study that was offered."""
 
-    Raises:
-        SwarmError: Nobody offered it in time.
+    driver: StudyDriver
+    is_read: bool
+    """Whether all of it was here; if not, it may have more results than it seems."""
+
+    @property
+    def machine(self) -> Search:
+        """Its part here."""
+        return self.driver.machine
+
+
+async def wait_studies(desk: Desk, timeout_s: float, study: str = "") -> list[FoundStudy]:
+    """Join the studies that are offered, and return when all of each is here and no more come.
+
+    Args:
+        desk: Where they are joined.
+        timeout_s: Return what there is after so long.
+        study: Only those of this name, or whose id begins so; all if empty.
     """
     desk.interest = Interest(closed=True, study=study)
+    found: set[StudyId] = set()
+    read: set[StudyId] = set()
+    settled_s = math.inf
     with trio.move_on_after(timeout_s):
         while True:
-            for driver in desk.drivers.values():
-                if driver.machine.complete:
-                    return driver
-            await _wait_change(desk)
-    wanted = f"study {study!r}" if study else "any study"
-    raise SwarmError(f"nobody offered {wanted} within {timeout_s:g} s: is the bootstrap right?")
+            if not found >= desk.drivers.keys():
+                found |= desk.drivers.keys()
+                settled_s = trio.current_time() + OTHERS_WITHIN_S
+            # One that runs is behind again at once: to have been complete at some time is enough.
+            read |= {id_ for id_, driver in desk.drivers.items() if driver.machine.complete}
+            is_all = read >= desk.drivers.keys()
+            if is_all and trio.current_time() >= settled_s:
+                break
+            with trio.move_on_at(settled_s if is_all else math.inf):
+                await _wait_change(desk)
+    return [FoundStudy(driver, id_ in read) for id_, driver in desk.drivers.items()]
 
 
-async def wait_studies(desk: Desk, timeout_s: float) -> list[StudyDriver]:
-    """Join all studies that are offered within some time, and return those that are here."""
-    desk.interest = Interest(closed=True)
-    with trio.move_on_after(timeout_s):
-        await trio.sleep(math.inf)
-    return list(desk.drivers.values())
+async def wait_study(
+    desk: Desk, study: str, timeout_s: float, *, running: bool = False
+) -> StudyDriver:
+    """Join the study of this name or beginning of its id, and return when all of it is here.
 
-
-async def cancel_study(desk: Desk, study: str, timeout_s: float) -> StudyDriver:
-    """End a study, and return when its proposer said so.
+    Args:
+        desk: Where it is joined.
+        study: Its name, or how its id begins; any if empty.
+        timeout_s: How long to wait for it.
+        running: Whether those that are over count only if no other is meant.
 
     Raises:
+        ConfigurationError: Several studies are meant.
+        SwarmError: Nobody offered it in time.
+    """
+    found = await wait_studies(desk, timeout_s, study)
+    if not found:
+        wanted = f"study {study!r}" if study else "any study"
+        raise SwarmError(
+            f"nobody offered {wanted} within {timeout_s:g} s: is the bootstrap right?"
+        )
+    one = choose_study(found, study, running=running)
+    if not one.is_read:
+        raise SwarmError(
+            f"study {one.machine.spec.name!r} was not read within {timeout_s:g} s: "
+            "give it longer with --timeout"
+        )
+    return one.driver
+
+
+def choose_study(found: Sequence[FoundStudy], study: str, *, running: bool) -> FoundStudy:
+    """The one that is meant, see `wait_study`.
+
+    Raises:
+        ConfigurationError: Several are.
+    """
+    open_ones = [one for one in found if not one.machine.closed] if running else []
+    meant = open_ones or found
+    if len(meant) == 1:
+        return meant[0]
+    ids = ", ".join(one.machine.spec.id[:ID_LENGTH] for one in meant)
+    if not study:
+        raise ConfigurationError(f"there are {len(meant)} studies: {ids}; give the id of one")
+    is_name = all(one.machine.spec.name == study for one in meant)
+    how = f"are named {study!r}" if is_name else f"have {study!r} as name or beginning of the id"
+    raise ConfigurationError(f"{len(meant)} studies {how}: {ids}; give the id")
+
+
+async def cancel_study(desk: Desk, study: str, timeout_s: float) -> tuple[StudyDriver, bool]:
+    """End a study, and return when its proposer said so.
+
+    Returns:
+        The study, and whether it had been over already.
+
+    Raises:
+        ConfigurationError: Several studies are meant.
         SwarmError: Nobody offered it, or nobody ended it, in time.
     """
-    driver = await wait_study(desk, study, timeout_s)
+    driver = await wait_study(desk, study, timeout_s, running=True)
+    if driver.machine.closed:
+        return driver, True
     driver.handle(CancelRequested())
     with trio.move_on_after(timeout_s):
         while not driver.machine.closed:
             await driver.changed.wait()
-        return driver
+        return driver, False
     raise SwarmError(f"study {driver.machine.spec.name!r} was not ended within {timeout_s:g} s")
 
 

@@ -41,7 +41,14 @@ class SearchPeer:
         self.address = ""
         """`ip:port` others can join at; known once the peer listens."""
         self.peer_id = PeerId("")
+        self.met = trio.Event()
+        """Set once another peer was connected."""
         self._leaving = trio.Event()
+
+    @property
+    def bootstraps(self) -> str:
+        """Where it looks for others, in words."""
+        return ", ".join(str(address) for address in self.settings.bootstraps)
 
     def leave(self) -> None:
         """Ask the peer to end; it says goodbye, and its studies can be resumed."""
@@ -131,6 +138,7 @@ class SearchPeer:
             case network_events.DirectMessage(sender, data):
                 self._take(network, desk, sender, data)
             case network_events.PeerConnected(peer):
+                self.met.set()
                 desk.handle(PeerConnected(peer))
                 desk.ask(peer)
             case network_events.PeerUnreachable(peer):
