@@ -22,11 +22,15 @@ from swarm.peer.peer import run_until_signal
 from swarm.peer.search.brokers.collector import BrokerStudySettings, run_through_broker
 from swarm.peer.search.brokers.worker import BrokerWorkerSettings, work_for_broker
 from swarm.peer.search.ending import EXIT_INTERRUPTED, tell_end, tell_was_over
+from swarm.peer.search.runs import check_document
 from swarm.peer.search.settings import SearchSettings
 from swarm.search.catalog import MODELS
 from swarm.search.ledger import Ledger
 from swarm.search.study import NOBODY, StudySpec
 from swarm.search.study_file import data_file, parse_study
+
+TOLD_EVERY = 25
+"""Results for a line in a log file, of a study that does not say how many there will be."""
 
 log = structlog.get_logger()
 
@@ -48,6 +52,8 @@ def run_with_broker(
         NetworkError: The broker cannot be reached.
     """
     path = data_file(document)
+    if path is not None:
+        check_document(document, NOBODY)
     spec = parse_study(document, NOBODY, None if path is None else _blob(beside / path))
     folder = settings.folder_of(spec.id)
     print(f"Study {spec.name} ({spec.id[:16]}), kept in {folder}", file=sys.stderr)
@@ -131,7 +137,7 @@ class _BrokerProgress:
         number, best = len(ledger.results), ledger.best
         text = "" if best is None else f"best {self._spec.objective} {best.value:.4f}"
         self._progress.update(self._task, completed=number, best=text)
-        every = max(1, self._spec.num_trials // 10)
+        every = max(1, self._spec.num_trials // 10) if self._spec.num_trials else TOLD_EVERY
         if not self._console.is_terminal and number // every > self._told:
             self._told = number // every
             self._console.print(f"{self._spec.name}: {number} results, {text}", highlight=False)
@@ -154,6 +160,9 @@ def _blob(path: Path) -> BlobRef:
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return BlobRef(Digest(digest), path.stat().st_size)
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"data: cannot use {path}: {error}") from error
+        size_bytes = path.stat().st_size
+    except OSError as error:
+        raise ConfigurationError(f"data: cannot read {path}: {error.strerror}") from error
+    if not size_bytes:
+        raise ConfigurationError(f"data: {path} is empty")
+    return BlobRef(Digest(digest), size_bytes)

@@ -82,6 +82,7 @@ Broker = Annotated[
         envvar="SWARM_BROKER",
     ),
 ]
+_TOML: tuple[str, Callable[[str], Any]] = ("TOML", tomllib.loads)
 Use = Callable[[Desk, FileBlobStore], Awaitable[None]]
 
 
@@ -328,13 +329,13 @@ def _configure_logs(level: str, log_format: str) -> None:
 
 
 def _read_document(path: Path) -> dict[str, Any]:
+    kind, parse = ("JSON", json.loads) if path.suffix.lower() == ".json" else _TOML
     try:
-        text = path.read_text(encoding="utf-8")
-        document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        document = parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{path} is not valid TOML or JSON: {error}") from error
+        raise ConfigurationError(f"{path} is not valid {kind}: {error}") from error
     if not isinstance(document, dict):
         raise ConfigurationError(f"{path} must hold one table with the study's fields")
     return document

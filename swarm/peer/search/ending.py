@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from swarm.search.ledger import DONE, Ledger
+from swarm.search.study import BUILT_IN_STRATEGIES
 from swarm.search.trial import FAILED, TrialResult
 from swarm.search.values import Value
 
@@ -114,7 +115,9 @@ def _space_is_exhausted(ledger: Ledger) -> bool:
     """Whether a study ended early because the strategy had no setting left."""
     spec = ledger.spec
     is_done = ledger.closed is not None and ledger.closed.reason == DONE
-    return is_done and not spec.time_budget_s and len(ledger.trials) < spec.num_trials
+    is_ours = spec.strategy in BUILT_IN_STRATEGIES  # somebody's may end for reasons of its own
+    has_fewer = not spec.time_budget_s and len(ledger.trials) < spec.num_trials
+    return is_done and is_ours and has_fewer
 
 
 def _cut(error: str) -> str:

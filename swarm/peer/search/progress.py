@@ -1,5 +1,7 @@
 """StudyProgress: a bar on a terminal, or a line now and then in a file, with the best so far."""
 
+import math
+
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -16,6 +18,7 @@ from swarm.search.trial import FAILED
 
 LINES = 10
 """Where nobody looks on, so many lines tell of a whole study."""
+GROWTH = 1.5
 
 
 class StudyProgress:
@@ -54,14 +57,27 @@ class StudyProgress:
             self._progress.update(self._task, completed=number, best=text)
             self._progress.refresh()
             return
-        tenth = (
-            number * LINES // self._machine.spec.num_trials if self._machine.spec.num_trials else 0
-        )
+        tenth = self._tenth(number)
         if tenth > self._told:
             self._told = tenth
             self._console.print(
                 f"{self._machine.spec.name}: {number} results, {text}", soft_wrap=True
             )
+
+    def _tenth(self, number: int) -> int:
+        """How many tenths of its trials or of its time, whichever is more, a study has behind it.
+
+        A grid without either has no end that is known: a line is due whenever the results
+        became half as many again.
+        """
+        spec = self._machine.spec
+        if not spec.num_trials and not spec.time_budget_s:
+            return int(math.log(max(number, 1), GROWTH))
+        of_trials = number * LINES // spec.num_trials if spec.num_trials else 0
+        elapsed_s = self._machine.elapsed_s
+        if not spec.time_budget_s or not math.isfinite(elapsed_s):
+            return of_trials
+        return max(of_trials, min(LINES, int(elapsed_s * LINES / spec.time_budget_s)))
 
 
 def summary(machine: Search) -> str:

@@ -1,15 +1,16 @@
 """What a command does with the studies of its peer, once that listens."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import trio
 
+from swarm.core.blobs import BlobRef
 from swarm.core.errors import ConfigurationError, SwarmError
-from swarm.core.ids import PeerId
+from swarm.core.ids import Digest, PeerId
 from swarm.network.store import FileBlobStore
 from swarm.peer.search.desk import Desk, Interest
 from swarm.peer.search.overview import ID_LENGTH
@@ -178,11 +179,23 @@ def read_study(
     path = data_file(document)
     if path is None:
         return parse_study(document, submitter)
+    check_document(document, submitter)
     try:
         data = (folder / path).read_bytes()
     except OSError as error:
         raise ConfigurationError(f"data: cannot read {folder / path}: {error.strerror}") from error
+    if not data:
+        raise ConfigurationError(f"data: {folder / path} is empty")
     return parse_study(document, submitter, store.put(data))
+
+
+def check_document(document: Mapping[str, Any], submitter: PeerId) -> None:
+    """Check all of a document with data before its data is read, which may be long.
+
+    Raises:
+        ConfigurationError: A field breaks a rule.
+    """
+    parse_study(document, submitter, BlobRef(Digest("0" * 64), 1))
 
 
 async def _wait_change(desk: Desk) -> None:

@@ -1,5 +1,6 @@
 """Settings of one peer that searches: an immutable value made from flags."""
 
+import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,10 @@ class SearchSettings:
     """Whether strategies that studies name as `module:Class` may run here."""
 
     def __post_init__(self) -> None:
+        try:
+            ipaddress.ip_address(self.ip)
+        except ValueError as error:
+            raise ConfigurationError(f"ip must be an IP address, got {self.ip!r:.80}") from error
         if not 0 <= self.port <= 65535:
             raise ConfigurationError(f"port must be in 0..65535, got {self.port}")
         if not 0 <= self.slots <= SLOTS_MAX:

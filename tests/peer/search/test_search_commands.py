@@ -1,6 +1,7 @@
 """`python -m swarm.search`: what a user's mistake gets, and a whole study from a script."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,8 @@ STUDY: dict[str, Any] = {
     "models": {"knn": {"n_neighbors": {"integer": [1, 9]}}},
 }
 
+NOBODY = ("--bootstrap", "127.0.0.1:1")
+
 
 def search(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "swarm.search", *arguments]
@@ -34,6 +37,9 @@ def search(*arguments: str) -> subprocess.CompletedProcess[str]:
         ({"strategy": {"name": "halving", "eta": 3}}, "error: strategy.eta: unknown"),
         ({"strategy": "mine:Strategy"}, "needs leave to run"),
         ({"data": "missing.npz", "dataset": "file"}, "error: data: cannot read"),
+        ({"data": "missing.npz"}, "error: data: goes with no dataset of a name"),
+        ({"data": "missing.xlsx", "dataset": "file"}, "error: data: must end in .npz or .csv"),
+        ({"data": "empty.npz", "dataset": "file"}, "empty.npz is empty"),
     ],
 )
 def test_a_wrong_study_is_one_line_and_exit_code_2(
@@ -41,6 +47,7 @@ def test_a_wrong_study_is_one_line_and_exit_code_2(
 ) -> None:
     path = tmp_path / "study.json"
     path.write_text(json.dumps({**STUDY, **change}))
+    (tmp_path / "empty.npz").touch()
 
     done = search("run", str(path), "--state", str(tmp_path / "state"), "--slots", "0")
 
@@ -58,6 +65,9 @@ def test_a_wrong_study_is_one_line_and_exit_code_2(
         (("resume", "nowhere"), "nowhere is not the folder of a study"),
         (("worker", "--slots", "9999"), "slots must be in 0..256, got 9999"),
         (("worker", "--log-level", "loud"), "log_level must be one of"),
+        (("worker", "--ip", "nonsense"), "error: ip must be an IP address, got 'nonsense'"),
+        (("status", *NOBODY, "--timeout", "nan"), "--timeout must be more than 0 seconds"),
+        (("cancel", "x", *NOBODY, "--timeout=-1"), "--timeout must be more than 0 seconds"),
     ],
 )
 def test_a_wrong_command_says_what_to_change(arguments: tuple[str, ...], words: str) -> None:
@@ -65,6 +75,55 @@ def test_a_wrong_command_says_what_to_change(arguments: tuple[str, ...], words: 
 
     assert done.returncode == 2
     assert words in done.stderr
+
+
+@pytest.mark.slow
+def test_a_study_file_is_parsed_by_its_ending_in_any_case(tmp_path: Path) -> None:
+    for name, kind in (("study.JSON", "JSON"), ("study.Toml", "TOML")):
+        (tmp_path / name).write_text('{"name": ')
+
+        done = search("run", str(tmp_path / name), "--state", str(tmp_path / "state"))
+
+        assert (done.returncode, f"{name} is not valid {kind}: " in done.stderr) == (2, True)
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_status_of_nobody_is_an_error() -> None:
+    done = search("status", *NOBODY, "--timeout", "1")
+
+    assert done.returncode == 1
+    assert done.stderr == "error: nobody answered at 127.0.0.1:1 within 1 s\n"
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_an_interrupted_start_ends_quietly() -> None:
+    command = [sys.executable, "-m", "swarm.search", "status", *NOBODY, "--timeout", "60"]
+    for after_s in (0.1, 0.5, 3.0):
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(after_s)
+
+        process.send_signal(signal.SIGINT)
+
+        assert process.communicate(timeout=30) == (None, "")
+        assert process.returncode == 130
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_a_study_run_again_says_that_it_was_over(tmp_path: Path) -> None:
+    path = tmp_path / "study.json"
+    models = {"knn": {"n_neighbors": {"integer": [1, 3]}}}
+    path.write_text(json.dumps({**STUDY, "models": models, "strategy": "random"}))
+
+    first, again = (search("run", str(path), "--state", str(tmp_path / "s")) for _ in range(2))
+
+    assert (first.returncode, again.returncode) == (0, 0)
+    assert "the space has only 3 settings" in first.stderr
+    assert "was over already; change the file" not in first.stderr
+    assert "was over already; change the file" in again.stderr
 
 
 @pytest.mark.slow

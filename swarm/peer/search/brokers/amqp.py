@@ -4,6 +4,7 @@ A topic is a durable fanout exchange, and each group has a durable queue `TOPIC.
 it. Messages are persistent, and published with confirms.
 """
 
+import logging
 import queue
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -37,6 +38,8 @@ async def open_amqp(
         ConfigurationError: The URL is malformed.
         NetworkError: Nobody answers there.
     """
+    # What pika logs, with tracebacks, reaches the user as one line of ours.
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
     try:
         parameters = pika.URLParameters(url)
     except (ValueError, IndexError, TypeError) as error:
