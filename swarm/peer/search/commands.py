@@ -24,6 +24,7 @@ from swarm.peer.search.brokers.collector import IN_FLIGHT
 from swarm.peer.search.desk import Desk
 from swarm.peer.search.ending import (
     EXIT_INTERRUPTED,
+    first_error,
     resume_command,
     tell_end,
     tell_left,
@@ -115,7 +116,6 @@ def run(  # noqa: PLR0913, PLR0917 (one for each flag)
         run_with_broker(document, study.parent, broker, in_flight, settings)
         return
     peer = SearchPeer(settings)
-
     _work_on(peer, lambda store: read_study(document, study.parent, store, peer.peer_id))
 
 
@@ -213,7 +213,10 @@ def best(
 
     async def use(_: SearchPeer, desk: Desk) -> None:
         driver = await wait_study(desk, study, timeout)
+        ledger = driver.machine.ledger
         typer.echo(json.dumps(study_row(driver.machine)["best"], indent=2))
+        if ledger.best is None:
+            typer.echo(f"no complete trial yet{first_error(ledger.results.values())}", err=True)
 
     _look_on(bootstrap, timeout, use)
 

@@ -19,6 +19,7 @@ from swarm.search.trial import FAILED
 LINES = 10
 """Where nobody looks on, so many lines tell of a whole study."""
 GROWTH = 1.5
+"""Without a known end, a line is due whenever there are so many times the results."""
 
 
 class StudyProgress:
@@ -67,8 +68,7 @@ class StudyProgress:
     def _tenth(self, number: int) -> int:
         """How many tenths of its trials or of its time, whichever is more, a study has behind it.
 
-        A grid without either has no end that is known: a line is due whenever the results
-        became half as many again.
+        A grid has neither: its number grows with its results, ever more slowly.
         """
         spec = self._machine.spec
         if not spec.num_trials and not spec.time_budget_s:
