@@ -65,6 +65,18 @@ class BootstrapAddress:
         return f"{host}:{self.port}"
 
 
+def check_ip(ip: str) -> None:
+    """Check an address to listen on: names have several, and which is meant is not ours to guess.
+
+    Raises:
+        ConfigurationError: It is no IP address.
+    """
+    try:
+        ipaddress.ip_address(ip)
+    except ValueError as error:
+        raise ConfigurationError(f"ip must be an IP address, got {ip!r:.80}") from error
+
+
 def parse_bootstrap(text: str) -> BootstrapAddress:
     """Read one bootstrap address.
 

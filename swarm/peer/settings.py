@@ -13,7 +13,7 @@ from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec
 from swarm.federation.entries import Introduction
 from swarm.federation.signed_records import check_site
-from swarm.network.addresses import BootstrapAddress
+from swarm.network.addresses import BootstrapAddress, check_ip
 
 _ED25519_PEER_ID = re.compile(r"12D3KooW[1-9A-HJ-NP-Za-km-z]{44}")
 SESSION_FIELDS = tuple(
@@ -71,6 +71,7 @@ class PeerSettings:
                 "--hold waits for an operator: name one with --operator, its id as the"
                 " operator's dashboard prints it"
             )
+        check_ip(self.ip)
         if not 0 <= self.port <= 65535:
             raise ConfigurationError(f"port must be in 0..65535, got {self.port}")
         if len(self.name) > 64:

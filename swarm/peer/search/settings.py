@@ -1,11 +1,10 @@
 """Settings of one peer that searches: an immutable value made from flags."""
 
-import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
 from swarm.core.errors import ConfigurationError
-from swarm.network.addresses import BootstrapAddress
+from swarm.network.addresses import BootstrapAddress, check_ip
 from swarm.search.messages import SLOTS_MAX
 from swarm.search.study import StudyId
 
@@ -31,10 +30,7 @@ class SearchSettings:
     """Whether strategies that studies name as `module:Class` may run here."""
 
     def __post_init__(self) -> None:
-        try:
-            ipaddress.ip_address(self.ip)
-        except ValueError as error:
-            raise ConfigurationError(f"ip must be an IP address, got {self.ip!r:.80}") from error
+        check_ip(self.ip)
         if not 0 <= self.port <= 65535:
             raise ConfigurationError(f"port must be in 0..65535, got {self.port}")
         if not 0 <= self.slots <= SLOTS_MAX:
