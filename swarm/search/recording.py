@@ -53,4 +53,5 @@ class Recording:
             case Closed():
                 self._working.drop_all()
                 self._blobs.forget_all()
-                self._emit(Note("closed", entry.reason))
+                text = f"{entry.reason}: {entry.error}" if entry.error else entry.reason
+                self._emit(Note("closed", text))

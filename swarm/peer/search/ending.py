@@ -62,12 +62,14 @@ def tell_end(ledger: Ledger, folder: Path, notes: str) -> int:
         notes: What else to say about it, in a few words.
 
     Returns:
-        The exit code: 1 if every trial failed, for then nothing was found.
+        The exit code: 1 if every trial failed, for then nothing was found, or the study did.
     """
     reason = ledger.closed.reason if ledger.closed is not None else "open"
     found = best_in_words(ledger) or "no trial succeeded"
     words = [reason, f"{len(ledger.results)} results", found, *([notes] if notes else [])]
     print(f"{ledger.spec.name}: {', '.join(words)}", flush=True)
+    if ledger.closed is not None and ledger.closed.error:
+        print(f"The study ended early: {ledger.closed.error}", file=sys.stderr)
     for line in failures(ledger):
         print(line, file=sys.stderr)
     if _space_is_exhausted(ledger):
@@ -79,7 +81,8 @@ def tell_end(ledger: Ledger, folder: Path, notes: str) -> int:
         flush=True,
     )
     has_failed = {result.state for result in ledger.results.values()} == {FAILED}
-    return EXIT_FAILED if has_failed else 0
+    has_error = ledger.closed is not None and bool(ledger.closed.error)
+    return EXIT_FAILED if has_failed or has_error else 0
 
 
 def tell_was_over() -> None:

@@ -36,6 +36,7 @@ def study_row(machine: Search, *, is_read: bool = True) -> dict[str, Any]:
         "study": machine.spec.name,
         "id": machine.spec.id,
         "state": ledger.closed.reason if ledger.closed is not None else "running",
+        "error": ledger.closed.error if ledger.closed is not None else "",
         "complete": is_read,
         "objective": machine.spec.objective,
         "trials": len(ledger.trials),

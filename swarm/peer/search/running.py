@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import trio
 
-from swarm.core.errors import EndedError
+from swarm.core.errors import EndedError, StrategyError
 from swarm.network.store import FileBlobStore
 from swarm.peer.search.desk import Desk
 from swarm.peer.search.runs import read_study, wait_settled
@@ -72,9 +72,18 @@ class RunningStudy:
         self._search.call(self._wait_until, lambda: self.num_peers >= number, timeout_s)
 
     def wait(self, timeout_s: float = math.inf) -> tuple[Trial, TrialResult] | None:
-        """Wait until the study is over and everybody has it; return the best; see above."""
+        """Wait until the study is over and everybody has it; return the best.
+
+        Raises:
+            StrategyError: The study's own strategy ended it; `results` has what there is.
+            TimeoutError: It took longer.
+            SwarmError: The peer ended.
+        """
         self._search.call(self._wait_until, lambda: False, timeout_s)
         self._search.call(wait_settled, self._driver)
+        closed = self.ledger.closed
+        if closed is not None and closed.error:
+            raise StrategyError(closed.error)
         return self.best
 
     def cancel(self) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import trio
 
 from swarm.core.blobs import BlobRef
-from swarm.core.errors import ConfigurationError, SwarmError
+from swarm.core.errors import ConfigurationError, DataError, SwarmError
 from swarm.core.ids import Digest, PeerId
+from swarm.learning.trials.studies import check_own_data
 from swarm.network.store import FileBlobStore
 from swarm.peer.search.desk import Desk, Interest
 from swarm.peer.search.overview import ID_LENGTH
@@ -174,7 +175,7 @@ def read_study(
         submitter: Who submits the study.
 
     Raises:
-        ConfigurationError: A field breaks a rule, or the data cannot be read.
+        ConfigurationError: A field breaks a rule, or the data cannot be read or tried.
     """
     path = data_file(document)
     if path is None:
@@ -186,7 +187,12 @@ def read_study(
         raise ConfigurationError(f"data: cannot read {folder / path}: {error.strerror}") from error
     if not data:
         raise ConfigurationError(f"data: {folder / path} is empty")
-    return parse_study(document, submitter, store.put(data))
+    spec = parse_study(document, submitter, store.put(data))
+    try:
+        check_own_data(spec, folder / path)
+    except DataError as error:
+        raise ConfigurationError(f"data: {error}") from error
+    return spec
 
 
 def check_document(document: Mapping[str, Any], submitter: PeerId) -> None:
