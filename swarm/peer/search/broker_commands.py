@@ -22,7 +22,7 @@ from swarm.peer.peer import run_until_signal
 from swarm.peer.search.brokers.collector import BrokerStudySettings, run_through_broker
 from swarm.peer.search.brokers.worker import BrokerWorkerSettings, work_for_broker
 from swarm.peer.search.ending import EXIT_INTERRUPTED, tell_end, tell_was_over
-from swarm.peer.search.runs import check_document
+from swarm.peer.search.runs import check_document, check_file
 from swarm.peer.search.settings import SearchSettings
 from swarm.search.catalog import MODELS
 from swarm.search.ledger import Ledger
@@ -55,6 +55,8 @@ def run_with_broker(
     if path is not None:
         check_document(document, NOBODY)
     spec = parse_study(document, NOBODY, None if path is None else _blob(beside / path))
+    if path is not None:
+        check_file(spec, beside / path)
     folder = settings.folder_of(spec.id)
     print(f"Study {spec.name} ({spec.id[:16]}), kept in {folder}", file=sys.stderr)
     print("Machines work for it with: python -m swarm.search worker --broker URL", file=sys.stderr)

@@ -188,10 +188,7 @@ def read_study(
     if not data:
         raise ConfigurationError(f"data: {folder / path} is empty")
     spec = parse_study(document, submitter, store.put(data))
-    try:
-        check_own_data(spec, folder / path)
-    except DataError as error:
-        raise ConfigurationError(f"data: {error}") from error
+    check_file(spec, folder / path)
     return spec
 
 
@@ -202,6 +199,18 @@ def check_document(document: Mapping[str, Any], submitter: PeerId) -> None:
         ConfigurationError: A field breaks a rule.
     """
     parse_study(document, submitter, BlobRef(Digest("0" * 64), 1))
+
+
+def check_file(spec: StudySpec, path: Path) -> None:
+    """Try a study's data before anybody else does.
+
+    Raises:
+        ConfigurationError: They do not go with the study, or are damaged.
+    """
+    try:
+        check_own_data(spec, path)
+    except DataError as error:
+        raise ConfigurationError(f"data: {error}") from error
 
 
 async def _wait_change(desk: Desk) -> None:
