@@ -210,6 +210,13 @@ def test_halving_stops_what_falls_behind_at_a_rung_and_nothing_else() -> None:
     assert stopped == [(2, 1), (2, 3)]  # of 0.9, 0.5 the better half; of all four the best two
 
 
+def test_a_grid_tries_every_choice_whatever_its_type() -> None:
+    choices = [0.1, 1.0, 10.0, "scale", 3]
+    spec = make_study(strategy="grid", models={"svm": {"gamma": choices, "kernel": "rbf"}})
+
+    assert [trial.values["gamma"] for trial in Play(spec).asked(5)] == choices
+
+
 def test_code_of_others_runs_only_with_leave() -> None:
     spec = make_study(strategy="mine:Strategy")
 

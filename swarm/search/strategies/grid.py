@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from swarm.search.ledger import Entry, Ledger
-from swarm.search.space import INTEGER, Dimension
+from swarm.search.space import FLOAT, INTEGER, Dimension
 from swarm.search.strategies.strategy import Suggestion, check_options, suggestion
 from swarm.search.study import StudySpec
 from swarm.search.trial import TrialReport
@@ -68,7 +68,11 @@ class GridStrategy:
             raise ValueError(
                 f"models.{model}.{dimension.name}: a grid of {size} values is too big"
             )
-        return [_rounded(dimension, dimension.value_at(place)) for place in range(size)]
+        values = [dimension.value_at(place) for place in range(size)]
+        if dimension.kind != FLOAT:
+            return values
+        rounded = [_rounded(dimension, value) for value in values]
+        return rounded if len(set(rounded)) == size else values
 
     def _settings(self) -> Iterator[Suggestion]:
         count = 0
