@@ -212,7 +212,7 @@ def _plain(path: str, value: Any) -> Any:
     """A number of NumPy, as in a notebook, as one of Python; no integer beyond 64 bits."""
     if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
         value = value.item()
-    if type(value) is int and abs(value) >= 2**63:
+    if type(value) is int and not -(2**63) <= value < 2**63:
         raise _wrong(path, f"must fit in 64 bits, got {_shown(value)}")
     return value
 

@@ -64,7 +64,7 @@ def check_value(what: str, value: object) -> None:
         if not math.isfinite(value):
             raise ValueError(f"{what} must be finite, got {value}")
     elif isinstance(value, int):  # bool is an int
-        if abs(value) >= 2**63:
+        if not -(2**63) <= value < 2**63:
             raise ValueError(f"{what} must fit in 64 bits, got {value}")
     else:
         raise ValueError(f"{what} must be a number, a text or a boolean, got {value!r:.80}")

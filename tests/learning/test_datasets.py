@@ -1,6 +1,7 @@
 import hashlib
 import io
 import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -336,3 +337,36 @@ def _write_archive(path: Path, generated: Path) -> None:
 
 def _md5(path: Path) -> str:
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def test_a_damaged_archive_is_a_data_error_wherever_the_damage_is(tmp_path: Path) -> None:
+    path = tmp_path / "mine.npz"
+    chance = np.random.default_rng(0)
+    np.savez_compressed(path, x_train=chance.normal(size=(40, 3)), y_train=np.arange(40) % 2)
+    whole = path.read_bytes()
+    errors: list[str] = []
+
+    for place in range(0, len(whole) - 4, 7):
+        path.write_bytes(whole[:place] + bytes(4) + whole[place + 4 :])
+        try:
+            npz.load_training(path, "mine.npz")
+        except DataError as error:
+            errors.append(str(error))
+
+    assert len(errors) > 10
+    assert all(error.startswith("mine.npz") for error in errors)
+
+
+def test_examples_that_hold_nothing_and_members_that_are_no_arrays_are_refused(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "mine.npz"
+    np.savez(path, x_train=np.zeros((4, 0)), y_train=np.arange(4))
+    with pytest.raises(DataError, match="must hold something"):
+        npz.load_training(path, "mine.npz")
+
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x_train", b"nothing")
+        archive.writestr("y_train", b"nothing")
+    with pytest.raises(DataError, match="x_train must be an array"):
+        npz.load_training(path, "mine.npz")

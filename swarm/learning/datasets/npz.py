@@ -1,6 +1,7 @@
 """own: x_train, y_train and optionally x_test, y_test from the peer's own `.npz` file."""
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from swarm.learning.datasets.dataset import ArrayExamples, Dataset, Split, split
 
 TEST_SHARE = 0.2
 SPLIT_SEED = 0
+
+_UNREADABLE = (OSError, ValueError, zipfile.BadZipFile, EOFError)
 
 
 def load(path: Path) -> Dataset:
@@ -49,7 +52,7 @@ def load(path: Path) -> Dataset:
 def load_training(path: Path, called: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Inputs and labels of the whole training split, for cross-validation.
 
-    Those of tables are float64 if float32 could not tell them apart; see `load` for images.
+    Those of tables are float64 if their type holds more than float32; see `load` for images.
 
     Args:
         path: The file.
@@ -85,11 +88,20 @@ def _read(
     try:
         with path.open("rb") as opened, np.lib.npyio.NpzFile(opened, allow_pickle=False) as file:
             _check_names(called, file.files)
-            return {name: file[name] for name in file.files if only is None or name in only}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+            arrays = {name: file[name] for name in file.files if only is None or name in only}
+    # Whatever damage makes of a length, a method of compression or a password.
+    except (*_UNREADABLE, zlib.error, MemoryError, RuntimeError) as error:
         raise DataError(
             f"{called} must be an .npz file without pickled objects: {error}"
         ) from error
+    _check_arrays(called, arrays)
+    return arrays
+
+
+def _check_arrays(called: str, arrays: dict[str, Any]) -> None:
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):  # a member of the archive that is none
+            raise DataError(f"{called}: {name} must be an array")
 
 
 def _check_names(called: str, names: list[str]) -> None:
@@ -120,6 +132,8 @@ def _checked(
         raise DataError(
             f"{called}: x_{split} must have an axis of examples and more, got {x.shape}"
         )
+    if len(x) and not x.size:
+        raise DataError(f"{called}: an example of x_{split} must hold something, got {x.shape}")
     if len(x) != len(y):
         raise DataError(f"{called}: x_{split} has {len(x)} examples but y_{split} has {len(y)}")
     if x.dtype.kind not in "uif":

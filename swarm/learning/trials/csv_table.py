@@ -77,7 +77,7 @@ def _read(called: str, lines: Iterable[list[str]], target: str | None) -> tuple[
     labels: list[str] = []
     blank: int | None = None
     for line, row in enumerate(rows, 2):
-        if not "".join(row).strip() and len(row) < 2:
+        if len(row) < 2 and not "".join(row).strip():
             blank = blank or line
             continue
         if blank is not None:

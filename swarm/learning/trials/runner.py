@@ -192,7 +192,8 @@ class _Trial:
         outputs = predictions.probabilities
         if outputs is None:
             outputs = predictions.labels
-        _check_finite("a prediction", outputs.sum(dtype=np.float64), epoch)
+        if not (is_finite := np.isfinite(outputs)).all():
+            _check_finite("a prediction", outputs[~is_finite][0], epoch)
         return measure_all(self._objective, self._table.y[test], predictions)
 
     def _report(self, epoch: int, scores: _Scores, on_report: OnReport) -> None:

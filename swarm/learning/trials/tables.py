@@ -43,7 +43,7 @@ class Table:
     kind: Kind
     x: NDArray[Any]
     """Shape (n, *shape of one example); float32, or uint8 that stands for 0..1 in 256 steps, or
-    float64 where float32 would make different numbers of a file the same."""
+    float64 of files, of whose numbers float32 might make different ones the same."""
     y: NDArray[Any]
     """Shape (n,): class numbers as int64, or float64."""
     classes: tuple[str, ...]

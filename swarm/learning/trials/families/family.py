@@ -25,7 +25,7 @@ class Problem:
     """0 for a regression."""
     needs_probabilities: bool
     is_double: bool = False
-    """Whether examples are float64, because float32 would make some of them the same."""
+    """Whether examples are float64: float32 might make some of them the same."""
     beyond_float32: str = ""
     """What float32 would make an infinity, in words."""
 
