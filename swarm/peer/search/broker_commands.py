@@ -1,6 +1,5 @@
 """What the commands `run` and `worker` do with `--broker`."""
 
-import hashlib
 import os
 import socket
 import sys
@@ -15,14 +14,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from swarm.core.blobs import BlobRef
+from swarm.core.canonical import sha256_hex
 from swarm.core.errors import ConfigurationError
-from swarm.core.ids import Digest
 from swarm.learning.trials.studies import Places
 from swarm.peer.peer import run_until_signal
 from swarm.peer.search.brokers.collector import BrokerStudySettings, run_through_broker
 from swarm.peer.search.brokers.worker import BrokerWorkerSettings, work_for_broker
 from swarm.peer.search.ending import EXIT_INTERRUPTED, tell_end, tell_was_over
-from swarm.peer.search.runs import check_document, check_file
+from swarm.peer.search.runs import check_document, read_data
 from swarm.peer.search.settings import SearchSettings
 from swarm.search.catalog import MODELS
 from swarm.search.ledger import Ledger
@@ -52,11 +51,11 @@ def run_with_broker(
         NetworkError: The broker cannot be reached.
     """
     path = data_file(document)
+    blob = None
     if path is not None:
-        check_document(document, NOBODY)
-    spec = parse_study(document, NOBODY, None if path is None else _blob(beside / path))
-    if path is not None:
-        check_file(spec, beside / path)
+        data = read_data(check_document(document, NOBODY, allow_code=False), beside / path)
+        blob = BlobRef(sha256_hex(data), len(data))
+    spec = parse_study(document, NOBODY, blob)
     folder = settings.folder_of(spec.id)
     print(f"Study {spec.name} ({spec.id[:16]}), kept in {folder}", file=sys.stderr)
     print("Machines work for it with: python -m swarm.search worker --broker URL", file=sys.stderr)
@@ -117,11 +116,11 @@ class _BrokerProgress:
         self._console = Console(stderr=True)
         self._told = 0
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[best]}"),
+            TextColumn("{task.fields[best]}", markup=False),
             console=self._console,
             disable=not self._console.is_terminal,
         )
@@ -142,7 +141,9 @@ class _BrokerProgress:
         every = max(1, self._spec.num_trials // 10) if self._spec.num_trials else TOLD_EVERY
         if not self._console.is_terminal and number // every > self._told:
             self._told = number // every
-            self._console.print(f"{self._spec.name}: {number} results, {text}", highlight=False)
+            self._console.print(
+                f"{self._spec.name}: {number} results, {text}", highlight=False, markup=False
+            )
 
 
 def _until_signal(run: Callable[[], Awaitable[Any]]) -> Any:
@@ -156,15 +157,3 @@ def _until_signal(run: Callable[[], Awaitable[Any]]) -> Any:
 
     trio.run(run_until_signal, within, scope.cancel)
     return results[0] if results else None
-
-
-def _blob(path: Path) -> BlobRef:
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        size_bytes = path.stat().st_size
-    except OSError as error:
-        raise ConfigurationError(f"data: cannot read {path}: {error.strerror}") from error
-    if not size_bytes:
-        raise ConfigurationError(f"data: {path} is empty")
-    return BlobRef(Digest(digest), size_bytes)

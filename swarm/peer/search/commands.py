@@ -116,7 +116,12 @@ def run(  # noqa: PLR0913, PLR0917 (one for each flag)
         run_with_broker(document, study.parent, broker, in_flight, settings)
         return
     peer = SearchPeer(settings)
-    _work_on(peer, lambda store: read_study(document, study.parent, store, peer.peer_id))
+
+    async def find(store: FileBlobStore) -> StudySpec:
+        me = peer.peer_id
+        return await read_study(document, study.parent, store, me, allow_code=allow_code)
+
+    _work_on(peer, find)
 
 
 @app.command()
@@ -138,7 +143,12 @@ def resume(  # noqa: PLR0913, PLR0917 (one for each flag)
     state = folder.absolute().parent.parent
     settings = _settings(ip, port, bootstrap, slots, state, data_dir, allow_code)
     _configure_logs(log_level, log_format)
-    _work_on(SearchPeer(settings), lambda _: ledger.spec)
+
+    async def find(_: FileBlobStore) -> StudySpec:
+        await trio.lowlevel.checkpoint()
+        return ledger.spec
+
+    _work_on(SearchPeer(settings), find)
 
 
 @app.command()
@@ -246,7 +256,7 @@ def _live(peer: SearchPeer, use: Use) -> None:
     trio.run(run_until_signal, lambda: peer.run(use), peer.leave)
 
 
-def _work_on(peer: SearchPeer, find: Callable[[FileBlobStore], StudySpec]) -> None:
+def _work_on(peer: SearchPeer, find: Callable[[FileBlobStore], Awaitable[StudySpec]]) -> None:
     """Take part in one study until it is over or the user leaves, and say what came of it."""
     drivers: list[StudyDriver] = []
 
@@ -255,7 +265,7 @@ def _work_on(peer: SearchPeer, find: Callable[[FileBlobStore], StudySpec]) -> No
         _announce(peer, driver)
 
     async def use(desk: Desk, store: FileBlobStore) -> None:
-        spec = find(store)
+        spec = await find(store)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(warn_if_nobody_answers, peer)
             await run_study(desk, spec, announce)
@@ -268,9 +278,7 @@ def _work_on(peer: SearchPeer, find: Callable[[FileBlobStore], StudySpec]) -> No
     folder = peer.settings.folder_of(machine.spec.id)
     if machine.closed:
         raise typer.Exit(tell_end(machine.ledger, folder, work_in_words(machine)))
-    settings = peer.settings
-    again = resume_command(folder, settings.bootstraps, allow_code=settings.allow_code)
-    raise typer.Exit(tell_left(machine.ledger, again))
+    raise typer.Exit(tell_left(machine.ledger, resume_command(folder, peer.settings)))
 
 
 def _look_on(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from swarm.peer.search.settings import SearchSettings
 from swarm.search.ledger import DONE, Ledger
 from swarm.search.study import BUILT_IN_STRATEGIES
 from swarm.search.trial import FAILED, TrialResult
@@ -62,7 +63,7 @@ def tell_end(ledger: Ledger, folder: Path, notes: str) -> int:
         notes: What else to say about it, in a few words.
 
     Returns:
-        The exit code: 1 if every trial failed, for then nothing was found, or the study did.
+        The exit code: 1 if nothing was found, or the study failed.
     """
     reason = ledger.closed.reason if ledger.closed is not None else "open"
     found = best_in_words(ledger) or "no trial succeeded"
@@ -80,9 +81,8 @@ def tell_end(ledger: Ledger, folder: Path, notes: str) -> int:
         file=sys.stderr,
         flush=True,
     )
-    has_failed = {result.state for result in ledger.results.values()} == {FAILED}
     has_error = ledger.closed is not None and bool(ledger.closed.error)
-    return EXIT_FAILED if has_failed or has_error else 0
+    return EXIT_FAILED if ledger.best is None or has_error else 0
 
 
 def tell_was_over() -> None:
@@ -107,11 +107,20 @@ def tell_left(ledger: Ledger, how_to_go_on: str) -> int:
     return EXIT_INTERRUPTED
 
 
-def resume_command(folder: Path, bootstraps: tuple[object, ...], *, allow_code: bool) -> str:
-    """What to type to go on with the study in a folder."""
-    flags = [f" --bootstrap {_quoted(address)}" for address in bootstraps]
-    code = " --allow-code" if allow_code else ""
-    return f"python -m swarm.search resume {_quoted(folder)}{''.join(flags)}{code}"
+def resume_command(folder: Path, settings: SearchSettings) -> str:
+    """What to type to go on with the study in a folder as it was begun."""
+    words: list[object] = ["python", "-m", "swarm.search", "resume", folder]
+    for flag, value, usual in (
+        ("--ip", settings.ip, "127.0.0.1"),
+        ("--port", settings.port, 0),
+        ("--slots", settings.slots, 1),
+        ("--data-dir", settings.data_dir, None),
+    ):
+        words += [flag, value] if value != usual else []
+    for address in settings.bootstraps:
+        words += ["--bootstrap", address]
+    words += ["--allow-code"] if settings.allow_code else []
+    return shlex.join(map(str, words))
 
 
 def _space_is_exhausted(ledger: Ledger) -> bool:

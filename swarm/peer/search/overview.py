@@ -7,6 +7,7 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from swarm.peer.search.ending import params_in_words
 from swarm.search.search import Search
@@ -76,7 +77,7 @@ def studies_table(rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         found = row["best"]
         table.add_row(
-            row["study"],
+            Text(row["study"]),  # somebody's name is no markup
             row["id"][:ID_LENGTH],
             row["state"] if row["complete"] else "still reading",
             f"{row['results']}/{row['num_trials'] or '?'}",

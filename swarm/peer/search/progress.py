@@ -30,11 +30,11 @@ class StudyProgress:
         self._console = Console(stderr=True)
         self._told = -1
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[best]}"),
+            TextColumn("{task.fields[best]}", markup=False),
             console=self._console,
             auto_refresh=False,
             disable=not self._console.is_terminal,
@@ -62,7 +62,9 @@ class StudyProgress:
         if tenth > self._told:
             self._told = tenth
             self._console.print(
-                f"{self._machine.spec.name}: {number} results, {text}", soft_wrap=True
+                f"{self._machine.spec.name}: {number} results, {text}",
+                soft_wrap=True,
+                markup=False,
             )
 
     def _tenth(self, number: int) -> int:

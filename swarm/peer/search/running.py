@@ -156,5 +156,7 @@ class RunningSearch:
     async def _submit(self, study: dict[str, Any], folder: Path) -> StudyDriver:
         if self._desk is None or self._store is None:
             raise EndedError("the peer has ended")
-        spec = read_study(study, folder, self._store, self._peer.peer_id)
+        allow_code = self._peer.settings.allow_code
+        me = self._peer.peer_id
+        spec = await read_study(study, folder, self._store, me, allow_code=allow_code)
         return self._desk.submit(spec)

@@ -11,7 +11,7 @@ import trio
 from swarm.core.blobs import BlobRef
 from swarm.core.errors import ConfigurationError, DataError, SwarmError
 from swarm.core.ids import Digest, PeerId
-from swarm.learning.trials.studies import check_own_data
+from swarm.learning.trials.studies import check_own_data, check_study
 from swarm.network.store import FileBlobStore
 from swarm.peer.search.desk import Desk, Interest
 from swarm.peer.search.overview import ID_LENGTH
@@ -132,6 +132,7 @@ def choose_study(found: Sequence[FoundStudy], study: str, *, running: bool) -> F
     """
     open_ones = [one for one in found if not one.machine.closed] if running else []
     meant = open_ones or found
+    meant = [one for one in meant if one.machine.spec.name == study] or meant
     if len(meant) == 1:
         return meant[0]
     ids = ", ".join(one.machine.spec.id[:ID_LENGTH] for one in meant)
@@ -163,16 +164,22 @@ async def cancel_study(desk: Desk, study: str, timeout_s: float) -> tuple[StudyD
     raise SwarmError(f"study {driver.machine.spec.name!r} was not ended within {timeout_s:g} s")
 
 
-def read_study(
-    document: dict[str, Any], folder: Path, store: FileBlobStore, submitter: PeerId
+async def read_study(
+    document: dict[str, Any],
+    folder: Path,
+    store: FileBlobStore,
+    submitter: PeerId,
+    *,
+    allow_code: bool,
 ) -> StudySpec:
-    """Make a spec of a study file's values; its data goes into the store.
+    """Make a spec of a study file's values; its data, once tried, goes into the store.
 
     Args:
         document: The values.
         folder: What a relative path of data is relative to.
         store: Where the data is to be.
         submitter: Who submits the study.
+        allow_code: Whether models that are a `module:function` may run here.
 
     Raises:
         ConfigurationError: A field breaks a rule, or the data cannot be read or tried.
@@ -180,37 +187,50 @@ def read_study(
     path = data_file(document)
     if path is None:
         return parse_study(document, submitter)
-    check_document(document, submitter)
-    try:
-        data = (folder / path).read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"data: cannot read {folder / path}: {error.strerror}") from error
-    if not data:
-        raise ConfigurationError(f"data: {folder / path} is empty")
-    spec = parse_study(document, submitter, store.put(data))
-    check_file(spec, folder / path)
-    return spec
+    spec = check_document(document, submitter, allow_code=allow_code)
+    # It may take seconds, and others expect to hear of this peer meanwhile.
+    data: bytes = await trio.to_thread.run_sync(
+        read_data,
+        spec,
+        folder / path,
+        abandon_on_cancel=True,  # type: ignore[call-arg]  # the stubs are older than trio
+    )
+    return parse_study(document, submitter, store.put(data))
 
 
-def check_document(document: Mapping[str, Any], submitter: PeerId) -> None:
+def check_document(
+    document: Mapping[str, Any], submitter: PeerId, *, allow_code: bool
+) -> StudySpec:
     """Check all of a document with data before its data is read, which may be long.
+
+    Returns:
+        The study, but for its data.
 
     Raises:
         ConfigurationError: A field breaks a rule.
     """
-    parse_study(document, submitter, BlobRef(Digest("0" * 64), 1))
+    spec = parse_study(document, submitter, BlobRef(Digest("0" * 64), 1))
+    check_study(spec, allow_code=allow_code)
+    return spec
 
 
-def check_file(spec: StudySpec, path: Path) -> None:
-    """Try a study's data before anybody else does.
+def read_data(spec: StudySpec, path: Path) -> bytes:
+    """Read a study's data and try them before anybody else does.
 
     Raises:
-        ConfigurationError: They do not go with the study, or are damaged.
+        ConfigurationError: They cannot be read, are damaged, or do not go with the study.
     """
     try:
+        data = path.read_bytes()
+        if not data:
+            raise ConfigurationError(f"data: {path} is empty")
         check_own_data(spec, path)
+    except (OSError, ValueError) as error:  # the latter of a path that can be none
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigurationError(f"data: cannot read {path}: {reason}") from error
     except DataError as error:
         raise ConfigurationError(f"data: {error}") from error
+    return data
 
 
 async def _wait_change(desk: Desk) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from swarm.core.errors import ConfigurationError
+from swarm.network.addresses import parse_bootstrap
 from swarm.peer.search.ending import failures, resume_command, tell_end, tell_left
 from swarm.peer.search.results.comparison import compare
+from swarm.peer.search.settings import SearchSettings
 from swarm.search.ledger import DONE, Asked, Closed, Ledger, Recorded
 from swarm.search.trial import COMPLETE, Trial, TrialResult, failed
 from swarm.search.values import make_params
@@ -57,6 +59,24 @@ def test_a_study_of_failures_only_says_so_and_exits_with_1(
         compare([ledger])
 
 
+def test_a_study_that_its_strategy_ended_says_why_and_exits_with_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger = make_ledger("", "")
+    ledger.add(Closed("failed", ME, "strategy mine:Late: RuntimeError: kaputt"))
+
+    assert tell_end(ledger, tmp_path, "") == 1
+
+    assert "ended early: strategy mine:Late: RuntimeError: kaputt" in capsys.readouterr().err
+
+
+def test_a_study_without_a_result_exits_with_1(tmp_path: Path) -> None:
+    ledger = make_ledger()
+    ledger.add(Closed(DONE, ME))
+
+    assert tell_end(ledger, tmp_path, "") == 1
+
+
 def test_an_exhausted_space_is_named_as_the_reason_for_fewer_trials(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -71,11 +91,20 @@ def test_an_exhausted_space_is_named_as_the_reason_for_fewer_trials(
 def test_who_leaves_is_told_how_to_go_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    again = resume_command(tmp_path / "a b", ("127.0.0.1:7",), allow_code=True)
+    settings = SearchSettings(
+        "10.0.0.5",
+        7001,
+        tmp_path,
+        (parse_bootstrap("127.0.0.1:7"),),
+        slots=3,
+        data_dir=Path("/d"),
+        allow_code=True,
+    )
 
-    assert tell_left(make_ledger("", ""), again) == 130
+    assert tell_left(make_ledger("", ""), resume_command(tmp_path / "a b", settings)) == 130
 
     assert capsys.readouterr().err == (
         "Left with 2 of 12 results, best accuracy 0.5000 (knn n_neighbors=1); go on with: "
-        f"python -m swarm.search resume '{tmp_path}/a b' --bootstrap 127.0.0.1:7 --allow-code\n"
+        f"python -m swarm.search resume '{tmp_path}/a b' --ip 10.0.0.5 --port 7001 --slots 3 "
+        "--data-dir /d --bootstrap 127.0.0.1:7 --allow-code\n"
     )
