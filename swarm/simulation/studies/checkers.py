@@ -202,13 +202,10 @@ class StudyCheckers:
         given_up = {ledger.trials[trial].number for trial in lost}
         if given_up != {self._simulator.faults.killer} - {None}:
             raise CheckError(f"trials {sorted(given_up)} were given up")
-        killed = [
-            number
-            for trial, number in self._simulator.execution.starts.items()
-            if ledger.trials[trial].number == self._simulator.faults.killer
-        ]
-        if any(number > KILLED_MAX for number in killed):
-            raise CheckError(f"one trial killed {killed} peers")
+        starts = self._simulator.execution.starts
+        killers = [t for t in ledger.trials.values() if t.number == self._simulator.faults.killer]
+        if any(starts[killer.id] > KILLED_MAX for killer in killers):
+            raise CheckError(f"one trial killed {[starts[k.id] for k in killers]} peers")
         wasted = self._simulator.execution.wasted
         if self._limits.resumes and wasted:
             raise CheckError(f"{wasted} began anew in spite of their checkpoints")
