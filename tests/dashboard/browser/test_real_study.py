@@ -54,6 +54,8 @@ def test_the_page_shows_the_study_and_waits_for_no_session(
             )
             page.get_by_role("link", name="Training").click()
             expect(page.locator(".figure.round")).to_contain_text("see the Search tab")
+            assert page.evaluate("policyViolations") == []
+            page.goto("about:blank")  # or it complains that its server ended before it did
         finally:
             dashboard.terminate()
             dashboard.communicate(timeout=20)
