@@ -274,13 +274,10 @@ class Proposing:
 
     def _give_up_killer(self, trial: Trial) -> None:
         """Record a trial that waits as failed if it was lost with too many workers."""
-        if self._num_lost(trial) >= LOSSES_MAX:
-            last = self._ledger.losses[trial.id][LOSSES_MAX]
-            text = f"lost with {LOSSES_MAX} workers, the last was {last}"
+        losses = self._ledger.losses.get(trial.id, {})
+        if len(losses) >= LOSSES_MAX:
+            text = f"lost with {LOSSES_MAX} workers, the last was {losses[LOSSES_MAX]}"
             self._take_result(failed(trial.id, text, 0.0, self._me))
-
-    def _num_lost(self, trial: Trial) -> int:
-        return len(self._ledger.losses.get(trial.id, ()))
 
     def _ask_more(self, now_s: float, asks_max: int | None = None) -> None:
         """Lend out as much as the workers should have.

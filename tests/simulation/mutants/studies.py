@@ -37,7 +37,7 @@ STUDIES = (
         "killers-run-on",
         "killers",
         "proposing.py",
-        "if self._num_lost(trial) >= LOSSES_MAX:",
+        "if len(losses) >= LOSSES_MAX:",
         "if False:",
         ("study-killer",),
         package="search",

@@ -16,6 +16,7 @@ from swarm.learning.trials.families.scikit import STANDARDISE
 from swarm.learning.trials.hyperparameters import Choice, Hyperparameter, Integer, Real
 from swarm.learning.trials.objectives import Predictions
 from swarm.learning.trials.records import Kind
+from swarm.learning.trials.tables import FLOAT32_MAX
 from swarm.search.study import EPOCHS_MAX
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ _HYPERPARAMETERS: tuple[Hyperparameter, ...] = (
     Integer("epochs", 1, EPOCHS_MAX),
     STANDARDISE,
 )
-FLOAT32_MAX = float(np.finfo(np.float32).max)
 LEARNING_RATE = 0.001
 BATCH_SIZE = 32
 MEAN, DEVIATION = "input/mean", "input/deviation"
