@@ -175,7 +175,7 @@ take_engine() {
 build_image() {
     take_engine
     if ! may_use_docker; then return; fi
-    exec nice .venv/bin/python -m swarm.peer.launch.image
+    exec nice .venv/bin/python -m swarm.launch.image
 }
 
 everything() {
@@ -198,7 +198,7 @@ case "${1-}" in
 -h | --help)
     usage
     if has_python run; then
-        exec .venv/bin/python -m swarm.peer.launch --help
+        exec .venv/bin/python -m swarm.launch --help
     fi
     echo "The options of a run are shown here once it is set up (./run.sh setup)."
     ;;
@@ -221,17 +221,17 @@ test)
     ;;
 stop | status | logs | shell)
     if has_python run; then
-        launch .venv/bin/python swarm.peer.launch.control "$@"
+        launch .venv/bin/python swarm.launch.control "$@"
     fi
     set_up_launcher
-    launch .cache/launcher/bin/python swarm.peer.launch.control "$@"
+    launch .cache/launcher/bin/python swarm.launch.control "$@"
     ;;
 *)
     if ! has_python run && may_use_docker "$@"; then
         set_up_launcher
-        launch .cache/launcher/bin/python swarm.peer.launch "$@"
+        launch .cache/launcher/bin/python swarm.launch "$@"
     fi
     set_up run
-    launch .venv/bin/python swarm.peer.launch "$@"
+    launch .venv/bin/python swarm.launch "$@"
     ;;
 esac

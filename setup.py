@@ -26,7 +26,7 @@ class BuildPage(build_py):
             self._copy_libraries(Path(self.build_lib) / "dashboard" / "vendor")
 
     def _copy_libraries(self, target: Path) -> None:
-        assets = runpy.run_path(str(ROOT / "dashboard" / "assets.py"))
+        assets = runpy.run_path(str(ROOT / "dashboard" / "page" / "assets.py"))
         source = ROOT / "dashboard" / "node_modules"
         for file in sorted({path for path, _ in assets["ASSETS"].values()}):
             if not (source / file).is_file():

@@ -22,10 +22,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from scipy import stats
 
-from benchmarks.faults import READY_WITHIN_S, ROUND_WITHIN_S, FaultySwarm
 from swarm.core.session import SessionSpec
-from swarm.learning import jobs
-from swarm.peer.workers import open_worker
+from swarm.learning.federation import jobs
+from swarm.peer.processes.learner_worker import open_worker
+from tests.harness.faulty_swarm import READY_WITHIN_S, ROUND_WITHIN_S, FaultySwarm
 
 NUM_PEERS = 8
 TRAINING = {

@@ -25,7 +25,7 @@ from rich.table import Table
 
 from benchmarks.configurations_plot import plot
 from benchmarks.rounds import times_of
-from benchmarks.swarm_processes import SwarmProcesses, now_s
+from tests.harness.swarm_processes import SwarmProcesses, now_s
 
 FIRST_ROUND = 2
 """Round 1 warms up."""

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import trio
 
-from benchmarks.container_swarm import ContainerSwarm
-from benchmarks.faults import READY_WITHIN_S
-from benchmarks.swarm_processes import now_s
-from swarm.peer.launch.engine import Engine, find_engine
-from swarm.peer.launch.image import SOURCES, build_image
+from swarm.launch.engine import Engine, find_engine
+from swarm.launch.image import SOURCES, build_image
+from tests.harness.container_swarm import ContainerSwarm
+from tests.harness.faulty_swarm import READY_WITHIN_S
+from tests.harness.swarm_processes import now_s
 
 SIX = tuple(range(6))
 IMAGE = "swarm"

@@ -22,12 +22,12 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-from benchmarks.simulated_swarm import WatchedSimulation
-from dashboard.changes import json_safe, update_between
-from dashboard.snapshot import Snapshot
+from dashboard.watching.snapshot import Snapshot
+from dashboard.watching.snapshot_diff import json_safe, update_between
 from swarm.core.session import SessionSpec
 from swarm.simulation.faults import FaultPlan
-from swarm.simulation.simulator import Simulator
+from swarm.simulation.federation.simulator import Simulator
+from tests.harness.simulated_swarm import WatchedSimulation
 
 SERVER = Path(__file__).parent.parent / "tests" / "dashboard" / "serve_fake.py"
 MADE_UP = (str(SERVER), "--port", "0", "--updates-per-s", "10", "--begin", "62")
@@ -173,7 +173,7 @@ _STAMP = '"stamp_ms":'
 
 def observer_lag(seconds: float) -> dict[str, float]:
     """How late the loop of an observer wakes up, beside six peers that train."""
-    from benchmarks.swarm_processes import SwarmProcesses  # noqa: PLC0415 -- heavy
+    from tests.harness.swarm_processes import SwarmProcesses  # noqa: PLC0415 -- heavy
 
     session = ["--dataset", "digits", "--model", "cnn", "--rounds", "500", "--min-peers", "6"]
     with SwarmProcesses(6, [*session, "--local-epochs", "4", "--batch-size", "16"]) as swarm:

@@ -11,7 +11,7 @@ import time
 
 import psutil
 
-from benchmarks.swarm_processes import SwarmProcesses
+from tests.harness.swarm_processes import SwarmProcesses
 
 NUM_PEERS = 6
 NUM_STARTS = 5

@@ -13,9 +13,9 @@ import trio
 
 from dashboard.config import DashboardConfig
 from dashboard.server import serve
-from dashboard.source import SnapshotSource
-from swarm.peer.lag import LagMeter
-from swarm.peer.observer import Observer
+from dashboard.watching.source import SnapshotSource
+from swarm.peer.host.loop_lag import LagMeter
+from swarm.peer.observer.observer import Observer
 
 
 class MeasuredObserver(Observer):

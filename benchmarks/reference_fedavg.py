@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from swarm.core.session import SessionSpec
-from swarm.learning import jobs
 from swarm.learning.datasets import describe, resolve_dataset
-from swarm.learning.learner import Learner
+from swarm.learning.federation import jobs
+from swarm.learning.federation.learner import Learner
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import trio
 
-from benchmarks.swarm_processes import Line, SwarmProcesses
 from swarm.core.session import SessionSpec
-from swarm.learning import jobs
-from swarm.peer.workers import open_worker
+from swarm.learning.federation import jobs
+from swarm.peer.processes.learner_worker import open_worker
+from tests.harness.swarm_processes import Line, SwarmProcesses
 
 NUM_PEERS = 6
 FIRST_ROUND = 3

@@ -18,12 +18,12 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from benchmarks.simulated_learning import LogisticLearner
-from benchmarks.simulated_swarm import WatchedSimulation
-from benchmarks.swarm_processes import SwarmProcesses
 from swarm.core.session import SessionSpec
 from swarm.simulation.faults import Crash, FaultPlan
-from swarm.simulation.simulator import Simulator
+from swarm.simulation.federation.simulator import Simulator
+from tests.harness.simulated_learning import LogisticLearner
+from tests.harness.simulated_swarm import WatchedSimulation
+from tests.harness.swarm_processes import SwarmProcesses
 
 SITES = ("Bern", "Bern", "Utrecht", "Utrecht", "Lyon", "Lyon")
 SESSION = [

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from benchmarks.searching import accuracy, broker_runs, deaths, throughput
-from swarm.peer.logs import configure_logs
+from swarm.peer.host.logs import configure_logs
 
 Part = tuple[Callable[[argparse.Namespace, Progress], Any], Callable[[Any], Table]]
 

@@ -13,8 +13,8 @@ import json
 import statistics
 from collections.abc import Sequence
 
-from benchmarks.faults import READY_WITHIN_S, FaultySwarm
-from benchmarks.wires import Wires
+from tests.harness.faulty_swarm import READY_WITHIN_S, FaultySwarm
+from tests.harness.wires import Wires
 
 SIX = tuple(range(6))
 SLOW = SIX[-1]

@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from benchmarks.faults import READY_WITHIN_S, FaultySwarm, resident_bytes
-from benchmarks.lineages import read_run
-from benchmarks.swarm_processes import now_s
+from tests.harness.faulty_swarm import READY_WITHIN_S, FaultySwarm, resident_bytes
+from tests.harness.lineages import read_run
+from tests.harness.swarm_processes import now_s
 
 NUM_PEERS = 6
 SPARED = (1, 4)

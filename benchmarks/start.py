@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks.ports import reserved_ports
+from tests.harness.reserved_ports import reserved_ports
 
 T = TypeVar("T")
 

@@ -13,9 +13,9 @@ import time
 
 import trio
 
-from swarm.learning.trials.records import TrialData, TrialTask
-from swarm.peer.trials.pool import PER_PROCESS
-from swarm.peer.trials.worker import TrialWorker, open_trial_worker
+from swarm.learning.search.trial_records import TrialData, TrialTask
+from swarm.peer.processes.trial_pool import PER_PROCESS
+from swarm.peer.processes.trial_worker import TrialWorker, open_trial_worker
 
 WARM_UP = 20
 TASK = TrialTask("knn", {"n_neighbors": 3}, TrialData("digits", max_examples=600), "accuracy")

@@ -11,10 +11,10 @@ import typer
 
 from dashboard.config import DashboardConfig
 from dashboard.server import serve
-from dashboard.source import SnapshotSource
+from dashboard.watching.source import SnapshotSource
 from swarm.core.errors import ConfigurationError
-from swarm.peer.command import run_command
-from swarm.peer.logs import configure_logs
+from swarm.peer.host.command_line import run_command
+from swarm.peer.host.logs import configure_logs
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 _DEFAULTS = DashboardConfig()
@@ -111,7 +111,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
 
     def make_source() -> SnapshotSource:
         # Imported here: only the process that watches loads libp2p, and only what it needs of it.
-        observer = importlib.import_module("swarm.peer.observer").Observer(
+        observer = importlib.import_module("swarm.peer.observer.observer").Observer(
             bootstrap, listen_ip, operator_key
         )
         # The picture an observer paints is the snapshot's schema; it is not declared there.

@@ -8,8 +8,11 @@ from flask import Flask, Response, abort, jsonify, render_template, request, sen
 from flask_socketio import SocketIO, join_room
 from werkzeug.exceptions import HTTPException
 
-from dashboard.api import api_blueprint
-from dashboard.assets import (
+from dashboard.access.credentials import Doorkeys
+from dashboard.access.operator_api import operator_blueprint
+from dashboard.access.request_guard import Doorman
+from dashboard.config import DashboardConfig
+from dashboard.page.assets import (
     ASSETS,
     IMPORT_MAP,
     MODULES,
@@ -17,15 +20,12 @@ from dashboard.assets import (
     content_security_policy,
     missing_assets,
 )
-from dashboard.changes import json_safe
-from dashboard.config import DashboardConfig
-from dashboard.doorkeys import Doorkeys
-from dashboard.doorman import Doorman
-from dashboard.metrics import CONTENT_TYPE, exposition
-from dashboard.operator_api import operator_blueprint
-from dashboard.pump import Pump
-from dashboard.source import SnapshotSource
-from dashboard.tabs import TABS
+from dashboard.page.pump import Pump
+from dashboard.page.tabs import TABS
+from dashboard.watching.api import api_blueprint
+from dashboard.watching.metrics import CONTENT_TYPE, exposition
+from dashboard.watching.snapshot_diff import json_safe
+from dashboard.watching.source import SnapshotSource
 
 _WATCHERS = "watchers"
 """The room of sockets that hold a snapshot, and so can use updates."""

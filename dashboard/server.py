@@ -20,8 +20,8 @@ from gunicorn.arbiter import Arbiter
 
 from dashboard.app import create_app, pump_of
 from dashboard.config import DashboardConfig
-from dashboard.source import SnapshotSource
-from dashboard.tensorboard import TensorBoardLog
+from dashboard.watching.source import SnapshotSource
+from dashboard.watching.tensorboard import TensorBoardLog
 from swarm.core.errors import ConfigurationError, SwarmError
 
 _STOP_S = 4

@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from swarm.core.session import SessionSpec
-    from swarm.peer.facade import RunningPeer, start_peer
-    from swarm.peer.observer import Observer
-    from swarm.peer.search.facade import start_search
-    from swarm.peer.search.running import RunningSearch, RunningStudy
+    from swarm.peer.federation.running_peer import RunningPeer, start_peer
+    from swarm.peer.observer.observer import Observer
+    from swarm.peer.search.running_search import RunningSearch, RunningStudy
+    from swarm.peer.search.start_search import start_search
 
 __all__ = [
     "Observer",
@@ -41,13 +41,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Observer": "swarm.peer.observer",
-    "RunningPeer": "swarm.peer.facade",
-    "RunningSearch": "swarm.peer.search.running",
-    "RunningStudy": "swarm.peer.search.running",
+    "Observer": "swarm.peer.observer.observer",
+    "RunningPeer": "swarm.peer.federation.running_peer",
+    "RunningSearch": "swarm.peer.search.running_search",
+    "RunningStudy": "swarm.peer.search.running_search",
     "SessionSpec": "swarm.core.session",
-    "start_peer": "swarm.peer.facade",
-    "start_search": "swarm.peer.search.facade",
+    "start_peer": "swarm.peer.federation.running_peer",
+    "start_search": "swarm.peer.search.start_search",
 }
 
 

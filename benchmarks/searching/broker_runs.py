@@ -27,11 +27,11 @@ from benchmarks.searching.engines import (
     pool_engine,
 )
 from benchmarks.searching.studies import STOP_WITHIN_S, document
-from benchmarks.searching.work import STUDY
 from swarm.peer.search.brokers.collector import BrokerStudySettings, run_through_broker
-from swarm.search.ledger import Ledger
 from swarm.search.study import NOBODY
 from swarm.search.study_file import parse_study
+from swarm.search.study_ledger import Ledger
+from tests.harness.search_work import STUDY
 
 POOL = "multiprocessing pool (the bound)"
 MOCK = "Kafka, librdkafka's mock broker"

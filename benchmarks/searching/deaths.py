@@ -15,9 +15,9 @@ from typing import Any
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from benchmarks.searching.processes import SearchProcess, SearchProcesses
 from benchmarks.searching.studies import READY_WITHIN_S, document
-from benchmarks.searching.work import STUDY
+from tests.harness.search_processes import SearchProcess, SearchProcesses
+from tests.harness.search_work import STUDY
 
 NUM_PEERS = 6
 TRIALS = 500

@@ -9,7 +9,7 @@ from multiprocessing.pool import AsyncResult, Pool
 
 import optuna
 
-from benchmarks.searching.work import C_HIGH, C_LOW, draw, prepare, score
+from tests.harness.search_work import C_HIGH, C_LOW, draw, prepare, score
 
 NUM_WORKERS = 2
 QUEUED_PER_WORKER = 2

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from benchmarks.searching.engines import NUM_WORKERS, WARM_UP, Engine
-from benchmarks.searching.work import C_HIGH, C_LOW, draw, prepare, score
+from tests.harness.search_work import C_HIGH, C_LOW, draw, prepare, score
 
 RAY_TRIALS_SHARE = 5
 """Ray Tune takes so long for each trial that a part of them says how fast it is."""

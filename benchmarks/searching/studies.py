@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import swarm
-from swarm.peer.search.running import RunningSearch
+from swarm.peer.search.running_search import RunningSearch
 
 READY_WITHIN_S = 120.0
 STOP_WITHIN_S = 10.0

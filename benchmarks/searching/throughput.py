@@ -20,7 +20,7 @@ from benchmarks.searching.engines import (
 )
 from benchmarks.searching.rivals import open_dask, open_ray_tune
 from benchmarks.searching.studies import READY_WITHIN_S, SearchSwarm, document, open_swarm
-from benchmarks.searching.work import STUDY
+from tests.harness.search_work import STUDY
 
 POOL = "multiprocessing pool (the bound)"
 OPTUNA_RANDOM, OPTUNA_TPE = "Optuna random + pool", "Optuna TPE + pool"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from swarm.core.ids import Digest, PeerId
-from swarm.federation.signed_records import Contributor, GlobalModel
+from swarm.federation.records import Contributor, GlobalModel
 
 STALENESS_MAX = 4
 """A contribution may be folded into a head if its base is at most so many heads back."""

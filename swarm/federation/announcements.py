@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from swarm.core.blobs import BlobRef
 from swarm.core.ids import Digest, PeerId
 from swarm.core.machine import Effect
-from swarm.federation.early import Early
-from swarm.federation.judging import Judging
+from swarm.federation.early_announcements import Early
 from swarm.federation.messages import Contribution
-from swarm.federation.signed_records import Aggregate
-from swarm.federation.situation import Situation
+from swarm.federation.records import Aggregate
+from swarm.federation.screening import Judging
+from swarm.federation.shared_state import Situation
 from swarm.federation.validity import InvalidRecordError
 
 

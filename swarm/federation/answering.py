@@ -3,10 +3,10 @@
 from swarm.core.effects import Send
 from swarm.core.machine import Effect
 from swarm.federation.ancestry import STALENESS_MAX
-from swarm.federation.entries import LedgerRequest
-from swarm.federation.ledger import Ledger
+from swarm.federation.ledger_entries import LedgerRequest
 from swarm.federation.messages import HeadRequest, SessionOffer, SessionQuery
-from swarm.federation.situation import Situation
+from swarm.federation.session_ledger import Ledger
+from swarm.federation.shared_state import Situation
 
 ANSWERS_PER_S = 16.0
 ANSWERS_AT_ONCE = 64

@@ -7,12 +7,12 @@ from swarm.core.blobs import BlobRef
 from swarm.core.ids import Digest, PeerId
 from swarm.core.machine import Effect
 from swarm.federation.ancestry import Key, Relation, UnknownAncestorError
-from swarm.federation.blob_desk import BlobDesk
+from swarm.federation.blob_tracker import BlobDesk
 from swarm.federation.effects import Note
-from swarm.federation.enquiries import Enquiries
+from swarm.federation.head_holders import Enquiries
 from swarm.federation.lineage import Lineage
 from swarm.federation.messages import HISTORY_MAX
-from swarm.federation.signed_records import BRANCHES_MAX, Branch, GlobalModel, Merged
+from swarm.federation.records import BRANCHES_MAX, Branch, GlobalModel, Merged
 
 KNOWN_BRANCHES_MAX = 16
 HOLDERS_MAX = 4

@@ -4,13 +4,13 @@ import itertools
 
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect
-from swarm.federation.judging import Judging
+from swarm.federation.join_requests import Wishing
 from swarm.federation.messages import HeadHistory
-from swarm.federation.signed_records import GlobalModel, HeadKey
-from swarm.federation.situation import Situation
+from swarm.federation.records import GlobalModel, HeadKey
+from swarm.federation.screening import Judging
+from swarm.federation.shared_state import Situation
 from swarm.federation.training import Training
 from swarm.federation.validity import InvalidRecordError
-from swarm.federation.wishing import Wishing
 
 BACKFILL_EVERY_REPEATS = 2
 """So often a newcomer asks for 32 more of the heads before it came."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from swarm.core.ids import PeerId, Tier
 from swarm.core.session import SessionSpec
-from swarm.federation.signed_records import GlobalModel
+from swarm.federation.records import GlobalModel
 
 SLOW_FACTOR = 2.0
 """A peer that took longer than so many times the median takes no duty."""

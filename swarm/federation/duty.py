@@ -10,11 +10,11 @@ from swarm.core.ids import ClusterId, Digest, PeerId, Term
 from swarm.core.machine import Effect
 from swarm.core.session import SessionSpec
 from swarm.federation.ancestry import Key, Window
-from swarm.federation.blob_desk import BlobDesk
+from swarm.federation.blob_tracker import BlobDesk
 from swarm.federation.branches import Mergeable
 from swarm.federation.effects import Combine, CombineInput, MergeInput, Note
 from swarm.federation.messages import Contribution
-from swarm.federation.signed_records import Aggregate, Contributor, GlobalModel
+from swarm.federation.records import Aggregate, Contributor, GlobalModel
 from swarm.federation.tree import Cluster, duty_peers
 from swarm.federation.validity import is_majority
 

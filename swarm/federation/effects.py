@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
+from swarm.commanding.commands import Command
 from swarm.core.blobs import BlobRef
 from swarm.core.effects import BlobArrived
 from swarm.core.ids import ClusterId, Digest, PeerId, RoundNumber
 from swarm.core.machine import Effect, Event
-from swarm.federation.commands import Command
-from swarm.federation.entries import LedgerEntry
+from swarm.federation.ledger_entries import LedgerEntry
 from swarm.federation.messages import Contribution
-from swarm.federation.signed_records import GlobalModel, Metrics
+from swarm.federation.records import GlobalModel, Metrics
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
+from swarm.commanding.commands import Command, Orders
+from swarm.commanding.registers import CommandBook
 from swarm.core.effects import (
     BlobArrived,
     BlobMissing,
@@ -14,12 +16,11 @@ from swarm.core.effects import (
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.core.session import SessionSpec
-from swarm.federation.adopting import Adoption
+from swarm.federation.adoption import Adoption
 from swarm.federation.announcements import Announcements
 from swarm.federation.answering import Answering
 from swarm.federation.catching_up import CatchingUp
-from swarm.federation.command_book import CommandBook
-from swarm.federation.commands import Command, Orders
+from swarm.federation.command_following import Obedience
 from swarm.federation.effects import (
     Combined,
     CombineFailed,
@@ -33,10 +34,10 @@ from swarm.federation.effects import (
     TrainingFinished,
     WeightsCreated,
 )
-from swarm.federation.entries import Introduction, LedgerPage, LedgerRequest
 from swarm.federation.founding import Founding
-from swarm.federation.judging import Judging
-from swarm.federation.ledger import Ledger
+from swarm.federation.head_weights import Weights
+from swarm.federation.heartbeats import Voice
+from swarm.federation.ledger_entries import Introduction, LedgerPage, LedgerRequest
 from swarm.federation.messages import (
     Contribution,
     Goodbye,
@@ -46,16 +47,15 @@ from swarm.federation.messages import (
     JoinWish,
     SessionQuery,
 )
-from swarm.federation.obedience import Obedience
-from swarm.federation.participating import Participation
+from swarm.federation.participation import Participation
+from swarm.federation.records import Aggregate, GlobalModel, Metrics
 from swarm.federation.round import Round, Sign
-from swarm.federation.signed_records import Aggregate, GlobalModel, Metrics
-from swarm.federation.situation import Situation
+from swarm.federation.screening import Judging
+from swarm.federation.session_ledger import Ledger
+from swarm.federation.shared_state import Situation
 from swarm.federation.topics import session_topic
 from swarm.federation.training import RETRY_TRAINING, Training
 from swarm.federation.validity import InvalidRecordError
-from swarm.federation.voice import Voice
-from swarm.federation.weights import Weights
 
 BEAT = "federation.beat"
 BEAT_EVERY_S = 1.0

@@ -2,11 +2,11 @@
 
 from swarm.core.effects import Publish
 from swarm.core.machine import Effect, SetTimer
+from swarm.federation.composing import first_head
 from swarm.federation.effects import CreateWeights, WeightsCreated
-from swarm.federation.newcomers import SETTLED_AFTER_S
-from swarm.federation.records import first_head
+from swarm.federation.joiners import SETTLED_AFTER_S
 from swarm.federation.round import Sign
-from swarm.federation.situation import Situation
+from swarm.federation.shared_state import Situation
 from swarm.federation.topics import session_topic
 
 FOUND = "federation.found"

@@ -13,7 +13,7 @@ from swarm.federation.ancestry import (
     relate,
     window_of,
 )
-from swarm.federation.signed_records import GlobalModel
+from swarm.federation.records import GlobalModel
 from swarm.federation.validity import (
     InvalidRecordError,
     check_common,

@@ -5,12 +5,12 @@ Everything but the signed records is believed only of the peer libp2p authentica
 
 from dataclasses import dataclass, field
 
+from swarm.commanding.commands import COMMANDS_MAX
 from swarm.core.blobs import BlobRef
 from swarm.core.ids import Digest, PeerId, RoundNumber, SessionId
 from swarm.core.machine import Event
 from swarm.core.session import COHORT_MAX, SessionSpec
-from swarm.federation.commands import COMMANDS_MAX
-from swarm.federation.signed_records import (
+from swarm.federation.records import (
     Branch,
     Contributor,
     GlobalModel,

@@ -4,7 +4,7 @@ from swarm.core.blobs import BlobRef
 from swarm.core.ids import Digest, PeerId
 from swarm.federation.ancestry import Window
 from swarm.federation.messages import Contribution
-from swarm.federation.signed_records import GlobalModel
+from swarm.federation.records import GlobalModel
 
 
 class OwnWork:

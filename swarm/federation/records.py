@@ -1,163 +1,288 @@
-"""Composing records: the aggregate of a cluster, and the next head."""
+"""Records: heads and aggregates, and what they name.
 
-import hashlib
-from collections.abc import Iterable
+They are relayed, so they carry their author's signature over their digest.
+"""
+
+import statistics
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TypeVar
 
 from swarm.core.blobs import BlobRef
-from swarm.core.ids import PeerId, RoundNumber, Term
-from swarm.core.session import SessionSpec
-from swarm.federation.crowd import estimate, sample
-from swarm.federation.duty import Duty
-from swarm.federation.messages import Contribution
-from swarm.federation.signed_records import (
-    BRANCHES_MAX,
-    Aggregate,
-    Branch,
-    Contributor,
-    GlobalModel,
-    Metrics,
-)
-from swarm.federation.validity import is_majority, slow_among
+from swarm.core.canonical import digest_of
+from swarm.core.ids import ClusterId, Digest, PeerId, RoundNumber, SessionId, Term, Tier, is_digest
+from swarm.core.machine import Event
+from swarm.core.session import COHORT_MAX
 
-ADMISSION_MIN = 2.0**-20
-"""Even in the largest swarm somebody may ask into the cohort."""
+CONTRIBUTORS_MAX = COHORT_MAX * 3 // 2
+"""Most contributions one record may name: the cohort's, and stale ones."""
+SITE_MAX = 16
+"""Characters: a head repeats the label for every contributor of the site."""
+BRANCHES_MAX = 4
+"""Most branches one message may tell of; the others are told of later."""
+_UNSIGNED = frozenset({"signature"})
+_Record = TypeVar("_Record", "GlobalModel", "Aggregate")
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
-    """What the inputs of a cluster carry besides weights."""
+class Metrics:
+    """How the base head did on one peer's test shard."""
 
+    peer: PeerId
+    accuracy: float
+    """Share of test examples classified correctly, 0 to 1."""
+    loss: float
+    """Mean cross-entropy, in nats."""
+    num_examples: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.accuracy <= 1:
+            raise ValueError(f"accuracy must be in [0, 1], got {self.accuracy}")
+        if not 0 <= self.loss < float("inf"):
+            raise ValueError(f"loss must be finite and at least 0, got {self.loss}")
+        if self.num_examples < 1:
+            raise ValueError(f"num_examples must be at least 1, got {self.num_examples}")
+
+
+@dataclass(frozen=True, slots=True)
+class Contributor:
+    """One contribution as an aggregate or a head names it; (peer, base) is its key."""
+
+    peer: PeerId
+    base: Digest
+    num_examples: int
+    duration_s: float
+    """How long the peer trained."""
+    transfer_s: float = 0.0
+    """How long weights were on their way: its base's to it, and its own to who combined them."""
+    site: str = ""
+    """Where the peer says it is; those of one site are clustered together."""
+
+    def __post_init__(self) -> None:
+        _check_digest("base", self.base)
+        check_site(self.site)
+        if self.num_examples < 1:
+            raise ValueError(f"num_examples must be at least 1, got {self.num_examples}")
+        if not 0 <= self.duration_s < float("inf"):
+            raise ValueError(f"duration_s must be finite and at least 0, got {self.duration_s}")
+        if not 0 <= self.transfer_s < float("inf"):
+            raise ValueError(f"transfer_s must be finite and at least 0, got {self.transfer_s}")
+
+    @property
+    def key(self) -> tuple[PeerId, Digest]:
+        """What may count at most once in a lineage."""
+        return self.peer, self.base
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class HeadKey:
+    """Place of a head in the head order: greater is newer or heavier."""
+
+    examples_before: int
+    term: int
+    digest: Digest
+
+    def __post_init__(self) -> None:
+        _check_digest("digest", self.digest)
+        if self.examples_before < 0 or self.term < 0:
+            raise ValueError("examples_before and term must be at least 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """The last head of a lineage that was left for a greater one, and who still has it."""
+
+    head: Digest
+    holder: PeerId
+
+    def __post_init__(self) -> None:
+        _check_digest("head", self.head)
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A branch as the head names it that takes its weights in."""
+
+    head: Digest
+    num_examples: int
+    """Examples behind it since the two lineages parted, or were last merged."""
+
+    def __post_init__(self) -> None:
+        _check_digest("head", self.head)
+        if self.num_examples < 1:
+            raise ValueError(f"num_examples must be at least 1, got {self.num_examples}")
+
+
+@dataclass(frozen=True)
+class GlobalModel(Event):
+    """A head: one global model, and what it was made of."""
+
+    session: SessionId
+    parent: Digest | None
+    round: RoundNumber
+    term: Term
+    examples_before: int
+    """Examples behind the parent in its lineage."""
+    blob: BlobRef
+    cohort: tuple[PeerId, ...]
+    """Who is asked into the next round."""
+    contributors: tuple[Contributor, ...]
+    merged: tuple[Merged, ...]
+    """The branch that was merged into this head; at most one."""
+    slow: tuple[PeerId, ...]
+    """Peers of the cohort that take no duty: over twice the median duration, or not timed yet."""
+    metrics: tuple[Metrics, ...]
+    """How the parent did on the contributors' test shards."""
+    author: PeerId
+    admission: float = 1.0
+    """Share of the peers outside the cohort that may ask into it; under 1 in large swarms."""
+    signature: bytes = b""
+
+    def __post_init__(self) -> None:
+        if (self.parent is None) != (self.round == 0):
+            raise ValueError(f"only head 0 has no parent, got round {self.round}")
+        if self.round < 0 or self.term < 0 or self.examples_before < 0:
+            raise ValueError("round, term and examples_before must be at least 0")
+        for name in ("cohort", "metrics", "slow"):
+            if len(getattr(self, name)) > COHORT_MAX:
+                raise ValueError(f"{name} must have at most {COHORT_MAX} entries")
+        if len(self.contributors) > CONTRIBUTORS_MAX:
+            raise ValueError(f"contributors must have at most {CONTRIBUTORS_MAX} entries")
+        if not self.cohort or len(self.members) < len(self.cohort):
+            raise ValueError("cohort must be distinct peers, at least one")
+        if len(self.keys) < len(self.contributors):
+            raise ValueError("contributors must be distinct")
+        if len(self.merged) > 1:
+            raise ValueError(f"merged must have at most one entry, got {len(self.merged)}")
+        if not 0 < self.admission <= 1:
+            raise ValueError(f"admission must be in (0, 1], got {self.admission}")
+
+    @cached_property
+    def digest(self) -> Digest:
+        """Digest of the record without its signature: the head's name."""
+        return digest_of(self, without=_UNSIGNED)
+
+    @cached_property
+    def key(self) -> HeadKey:
+        """Place in the head order."""
+        return HeadKey(self.examples_before, self.term, self.digest)
+
+    @cached_property
+    def members(self) -> frozenset[PeerId]:
+        """The cohort as a set."""
+        return frozenset(self.cohort)
+
+    @cached_property
+    def keys(self) -> frozenset[tuple[PeerId, Digest]]:
+        """Contributions that this head itself names."""
+        return frozenset(c.key for c in self.contributors)
+
+    @cached_property
+    def weight(self) -> int:
+        """Examples this head adds to its lineage; at least 1, so that a child beats its parent."""
+        merged = sum(m.num_examples for m in self.merged)
+        return max(1, merged + sum(c.num_examples for c in self.contributors))
+
+    @cached_property
+    def durations_s(self) -> dict[PeerId, float]:
+        """Seconds of training and of transfers by contributor.
+
+        The longer one where the head names two contributions of a peer.
+        """
+        durations_s: dict[PeerId, float] = {}
+        for c in self.contributors:
+            whole_s = c.duration_s + c.transfer_s
+            durations_s[c.peer] = max(whole_s, durations_s.get(c.peer, 0.0))
+        return durations_s
+
+    @cached_property
+    def transfers_s(self) -> dict[PeerId, float]:
+        """Seconds on the network by contributor, of its `durations_s`."""
+        transfers_s: dict[PeerId, float] = {}
+        for c in self.contributors:
+            transfers_s[c.peer] = max(c.transfer_s, transfers_s.get(c.peer, 0.0))
+        return transfers_s
+
+    @cached_property
+    def sites(self) -> frozenset[tuple[PeerId, str]]:
+        """Where those of the cohort are that contributed and say so; one site a peer."""
+        said = sorted((c.peer, c.site) for c in self.contributors if c.site)
+        return frozenset({peer: (peer, s) for peer, s in said if peer in self.members}.values())
+
+    @cached_property
+    def typical_duration_s(self) -> float | None:
+        """Low median of the durations: half of the peers or fewer cannot stretch it."""
+        return statistics.median_low(self.durations_s.values()) if self.contributors else None
+
+    @property
+    def total(self) -> int:
+        """Examples in its lineage, its own included."""
+        return self.examples_before + self.weight
+
+    def signed(self, signature: bytes) -> "GlobalModel":
+        """The same record with its author's signature."""
+        return _with_signature(self, signature)
+
+
+@dataclass(frozen=True)
+class Aggregate(Event):
+    """The combined weights of one cluster, announced one tier up."""
+
+    session: SessionId
+    base: Digest
+    tier: Tier
+    cluster: ClusterId
+    term: Term
+    blob: BlobRef
     contributors: tuple[Contributor, ...]
     metrics: tuple[Metrics, ...]
     joiners: tuple[PeerId, ...]
-    """Peers that are not in the cohort yet, in order of their ids; no more than fit."""
-    branches: tuple[Branch, ...]
+    author: PeerId
+    branches: tuple[Branch, ...] = ()
+    signature: bytes = b""
+
+    def __post_init__(self) -> None:
+        _check_digest("base", self.base)
+        if not 1 <= len(self.contributors) <= CONTRIBUTORS_MAX:
+            raise ValueError(f"contributors must be 1 to {CONTRIBUTORS_MAX}")
+        if len(self.metrics) > COHORT_MAX or len(self.joiners) > COHORT_MAX:
+            raise ValueError(f"metrics and joiners must have at most {COHORT_MAX} entries")
+        check_branches(self.branches)
+        if self.tier < 1 or self.term < 0:
+            raise ValueError("tier must be at least 1, term at least 0")
+        if len({c.key for c in self.contributors}) < len(self.contributors):
+            raise ValueError("contributors must be distinct")
+
+    @cached_property
+    def digest(self) -> Digest:
+        """Digest of the record without its signature."""
+        return digest_of(self, without=_UNSIGNED)
+
+    def signed(self, signature: bytes) -> "Aggregate":
+        """The same record with its author's signature."""
+        return _with_signature(self, signature)
 
 
-def gather(
-    inputs: Iterable[Contribution | Aggregate],
-    heard: Iterable[PeerId],
-    branches: Iterable[Branch],
-    base: GlobalModel,
-) -> Gathered:
-    """Collect what the combined inputs name, and every joiner and branch heard of."""
-    contributors: list[Contributor] = []
-    metrics: list[Metrics] = []
-    joiners = set(heard)
-    known = {branch.head: branch for branch in branches}
-    for source in inputs:
-        joiners |= set(source.joiners)
-        known = {**{branch.head: branch for branch in source.branches}, **known}
-        if isinstance(source, Contribution):
-            contributors.append(source.contributor)
-            # What a stale one measured is an older head.
-            measured = source.metrics if source.base == base.digest else None
-            metrics += [measured] if measured else []
-        else:
-            contributors += source.contributors
-            metrics += source.metrics
-    return Gathered(
-        tuple(sorted(contributors, key=lambda c: c.key)),
-        tuple(sorted(metrics, key=lambda m: m.peer)),
-        sample(joiners.difference(base.cohort)),
-        tuple(known.values())[:BRANCHES_MAX],
-    )
+def _with_signature(record: _Record, signature: bytes) -> _Record:
+    signed = replace(record, signature=signature)
+    vars(signed)["digest"] = record.digest  # it does not cover the signature: no need to redo it
+    return signed
 
 
-def compose_aggregate(
-    duty: Duty, base: GlobalModel, blob: BlobRef, gathered: Gathered, me: PeerId
-) -> Aggregate:
-    """The unsigned record of a cluster's combined weights."""
-    return Aggregate(
-        session=base.session,
-        base=base.digest,
-        tier=duty.cluster.tier,
-        cluster=duty.cluster.id,
-        term=duty.term,
-        blob=blob,
-        contributors=gathered.contributors,
-        metrics=gathered.metrics,
-        joiners=gathered.joiners,
-        branches=gathered.branches,
-        author=me,
-    )
+def check_site(site: str) -> None:
+    """Raise `ValueError` unless this is a site's label."""
+    if len(site) > SITE_MAX or not (site.isascii() and site.isprintable()):
+        raise ValueError(
+            f"site must be at most {SITE_MAX} printable ASCII characters, got {site!r:.80}"
+        )
 
 
-def compose_head(
-    base: GlobalModel, duty: Duty, blob: BlobRef, gathered: Gathered, me: PeerId, spec: SessionSpec
-) -> GlobalModel:
-    """The unsigned next head: its cohort is who contributed, and who wishes to join."""
-    crowd = estimate(gathered.joiners) / base.admission
-    head = GlobalModel(
-        session=base.session,
-        parent=base.digest,
-        round=RoundNumber(base.round + 1),
-        term=duty.term,
-        examples_before=base.total,
-        blob=blob,
-        cohort=next_cohort(base, gathered, spec),
-        contributors=gathered.contributors,
-        merged=(duty.merge.merged,) if duty.merge is not None else (),
-        slow=(),
-        metrics=gathered.metrics,
-        author=me,
-        admission=_admission(crowd, spec),
-    )
-    return replace(head, slow=slow_among(head, base))
+def _check_digest(name: str, digest: str) -> None:
+    if not is_digest(digest):
+        raise ValueError(f"{name} must be 64 hexadecimal characters, got {digest!r:.80}")
 
 
-def next_cohort(base: GlobalModel, gathered: Gathered, spec: SessionSpec) -> tuple[PeerId, ...]:
-    """Who is asked into the round on a child of `base`, in order of their ids.
-
-    Who did not contribute is left out, but not by a minority, for it may be itself that is cut
-    off: a peer that hears nobody would leave the living a cohort of itself, and then die.
-    """
-    contributed = {c.peer for c in gathered.contributors}
-    named = contributed | set(gathered.joiners)
-    if not is_majority(contributed, base.cohort):
-        named |= set(base.cohort)
-    return sample_cohort(named, base, spec.cohort_max)
-
-
-def _admission(crowd: float, spec: SessionSpec) -> float:
-    """Who may ask into the cohort: of a crowd about as many as fit, however large it is."""
-    return min(1.0, max(ADMISSION_MIN, spec.cohort_max / max(1.0, crowd)))
-
-
-def first_head(
-    spec: SessionSpec, blob: BlobRef, wishing: Iterable[PeerId], crowd: float, me: PeerId
-) -> GlobalModel:
-    """The unsigned head 0: initial weights, and who is asked into round 1.
-
-    Args:
-        spec: The session.
-        blob: Initial weights.
-        wishing: Peers that wish to join.
-        crowd: About how many they are, whether named in `wishing` or not.
-        me: The starter.
-    """
-    others = sorted(set(wishing) - {me})[: spec.cohort_max - 1]
-    return GlobalModel(
-        session=spec.id,
-        parent=None,
-        round=RoundNumber(0),
-        term=Term(0),
-        examples_before=0,
-        blob=blob,
-        cohort=tuple(sorted([me, *others])),
-        contributors=(),
-        merged=(),
-        slow=(),
-        metrics=(),
-        author=me,
-        admission=_admission(crowd, spec),
-    )
-
-
-def sample_cohort(peers: Iterable[PeerId], base: GlobalModel, size_max: int) -> tuple[PeerId, ...]:
-    """At most `size_max` of the peers, a different sample for each base head."""
-    ranked = sorted(
-        peers, key=lambda peer: hashlib.sha256(f"{base.digest}\0{peer}".encode()).digest()
-    )
-    return tuple(sorted(ranked[:size_max]))
+def check_branches(branches: tuple[Branch, ...]) -> None:
+    """Raise `ValueError` if these are more than one message may tell of."""
+    if len(branches) > BRANCHES_MAX:
+        raise ValueError(f"branches must have at most {BRANCHES_MAX} entries")

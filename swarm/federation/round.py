@@ -8,15 +8,15 @@ from swarm.core.ids import ClusterId, Digest, PeerId
 from swarm.core.machine import Effect
 from swarm.core.session import SessionSpec
 from swarm.federation.ancestry import Window
-from swarm.federation.blob_desk import BlobDesk
+from swarm.federation.blob_tracker import BlobDesk
 from swarm.federation.branches import Mergeable
+from swarm.federation.composing import compose_aggregate, compose_head, gather
 from swarm.federation.durations import deadline_after_s, hopeless_peers
 from swarm.federation.duty import Duty, RoundFacts
 from swarm.federation.effects import Combined, CombineFailed, Note, Rejection
 from swarm.federation.messages import Contribution
 from swarm.federation.presence import Presence
-from swarm.federation.records import compose_aggregate, compose_head, gather
-from swarm.federation.signed_records import Aggregate, Branch, Contributor, GlobalModel
+from swarm.federation.records import Aggregate, Branch, Contributor, GlobalModel
 from swarm.federation.topics import cluster_topic, session_topic
 from swarm.federation.tree import Cluster, duty_peers, root_succession, succession
 from swarm.federation.validity import check_aggregate, check_contribution, tree_of

@@ -14,8 +14,8 @@ from swarm.federation.effects import (
 )
 from swarm.federation.messages import Contribution
 from swarm.federation.own_work import OwnWork
-from swarm.federation.signed_records import GlobalModel, Metrics
-from swarm.federation.situation import Situation
+from swarm.federation.records import GlobalModel, Metrics
+from swarm.federation.shared_state import Situation
 
 RETRY_TRAINING = "federation.retry_training"
 RETRY_TRAINING_AFTER_S = 1.0

@@ -9,7 +9,7 @@ from swarm.core.session import SessionSpec
 from swarm.federation.ancestry import STALENESS_MAX, Known, Window, relate, window_of
 from swarm.federation.durations import slow_peers
 from swarm.federation.messages import Contribution
-from swarm.federation.signed_records import Aggregate, Contributor, GlobalModel
+from swarm.federation.records import Aggregate, Contributor, GlobalModel
 from swarm.federation.tree import Cluster, Tree, build_tree, root_succession, succession
 
 BLOB_GROWTH_MAX = 2

@@ -12,8 +12,8 @@ from swarm.core.errors import ConfigurationError, SwarmError
 from swarm.core.session import dataset_label
 from swarm.learning.datasets import DATASETS, load_dataset
 from swarm.learning.datasets.dataset import Dataset
-from swarm.learning.jobs import DataConfig, Evaluation, Progress
-from swarm.learning.shards import Shard
+from swarm.learning.federation.jobs import DataConfig, Evaluation, Progress
+from swarm.learning.federation.shards import Shard
 
 
 def main() -> int:
@@ -67,7 +67,7 @@ def _evaluate(path: Path, dataset: Dataset, *, allow_code: bool) -> Evaluation:
         raise ConfigurationError(f"the model must be an existing .keras file, got {path}")
     # Imported here: wrong arguments are answered without loading Keras.
     models = importlib.import_module("swarm.learning.models")
-    evaluation = importlib.import_module("swarm.learning.evaluation")
+    evaluation = importlib.import_module("swarm.learning.federation.evaluation")
     model = models.create_model(
         str(path), dataset.input_shape, dataset.num_classes, seed=0, allow_code=allow_code
     )

@@ -27,7 +27,7 @@ from libp2p.utils.varint import read_varint_prefixed_bytes_limited
 from swarm.network.guards import reset
 from swarm.network.limits import AUTHOR_MESSAGES, GOSSIP_ENTRIES, Allowance, message_cost
 from swarm.network.readahead import read_ahead
-from swarm.network.replays import NUMBER_BYTES_MAX, SeenNumbers
+from swarm.network.replay_window import NUMBER_BYTES_MAX, SeenNumbers
 from swarm.network.statistics import Statistics
 
 log = logging.getLogger(__name__)

@@ -27,8 +27,9 @@ from swarm.core.errors import (
 from swarm.core.ids import PeerId
 from swarm.network.addressbook import AddressBook
 from swarm.network.addresses import BootstrapAddress
-from swarm.network.blobs import BLOB_PROTOCOL, BlobExchange
+from swarm.network.blob_transfer import BLOB_PROTOCOL, BlobExchange
 from swarm.network.dialer import REDIAL_TIMEOUT_S, Dialer
+from swarm.network.direct_messages import MESSAGE_PROTOCOL, DirectMessages
 from swarm.network.discovery import PEERS_PROTOCOL, Discovery
 from swarm.network.events import (
     NetworkEvent,
@@ -39,9 +40,9 @@ from swarm.network.events import (
 )
 from swarm.network.gossip import PUBSUB_MESSAGE_SIZE_MAX
 from swarm.network.guards import OUTBOUND_WORTH, Handler, guarded, limited
-from swarm.network.host import build_dht, build_host, build_pubsub, build_swarm
 from swarm.network.identity import Identity
 from swarm.network.inbox import Inbox
+from swarm.network.libp2p_host import build_dht, build_host, build_pubsub, build_swarm
 from swarm.network.limits import (
     AT_ONCE_MAX,
     BLOB_REQUESTS,
@@ -51,7 +52,6 @@ from swarm.network.limits import (
     Rate,
 )
 from swarm.network.lock import require_free_port
-from swarm.network.messages import MESSAGE_PROTOCOL, DirectMessages
 from swarm.network.statistics import NetworkSnapshot, Statistics
 from swarm.network.store import FileBlobStore
 

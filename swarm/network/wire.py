@@ -16,13 +16,13 @@ import msgpack
 from cattrs import BaseValidationError
 from cattrs.preconf.msgpack import MsgpackConverter, make_converter
 
+from swarm.commanding.commands import Command, Orders
 from swarm.core.blobs import INLINE_SIZE_MAX, BlobRef
 from swarm.core.errors import LocalProtocolError, RemoteProtocolError
 from swarm.core.ids import Digest, PeerId
 from swarm.core.machine import Event
 from swarm.core.protocol import PROTOCOL_VERSION
-from swarm.federation.commands import Command, Orders
-from swarm.federation.entries import LedgerEntry, LedgerPage, LedgerRequest
+from swarm.federation.ledger_entries import LedgerEntry, LedgerPage, LedgerRequest
 from swarm.federation.messages import (
     Contribution,
     Goodbye,
@@ -34,7 +34,7 @@ from swarm.federation.messages import (
     SessionQuery,
     Status,
 )
-from swarm.federation.signed_records import Aggregate, GlobalModel
+from swarm.federation.records import Aggregate, GlobalModel
 from swarm.search.messages import (
     CancelStudy,
     Leases,

@@ -11,15 +11,15 @@ import typer
 
 from swarm.core.errors import ConfigurationError
 from swarm.network.addresses import parse_bootstrap
-from swarm.peer.command import run_command
-from swarm.peer.logs import FORMATS, LEVELS, configure_logs
-from swarm.peer.settings import (
+from swarm.peer.federation.peer_settings import (
     PeerSettings,
     parse_operator,
     parse_partition,
     read_session_file,
     read_toml,
 )
+from swarm.peer.host.command_line import run_command
+from swarm.peer.host.logs import FORMATS, LEVELS, configure_logs
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -193,7 +193,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
     fork_server: Annotated[
         Path | None,
         typer.Option(
-            help="Socket of a `python -m swarm.peer.fork_server`, which starts workers faster.",
+            help="Socket of a `python -m swarm.peer.processes.fork_server`: workers start faster.",
             envvar="SWARM_FORK_SERVER",
         ),
     ] = None,
@@ -291,7 +291,7 @@ def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 
 def _run(settings: PeerSettings) -> None:
     # Imported here: `--help` and wrong flags answer without loading libp2p.
-    peer_module = importlib.import_module("swarm.peer.peer")
+    peer_module = importlib.import_module("swarm.peer.federation.peer")
     peer = peer_module.Peer(settings)
     trio.run(peer_module.run_until_signal, peer.run, peer.leave)
 

@@ -21,7 +21,7 @@ replica     the ledger's copy here; following: how far the proposer's was read
 study_blobs the submitter's data, and checkpoints
 looking_on  follows all studies of a swarm for who watches; tally: what there is to see of one
 
-What executes a trial (`swarm.learning.trials`) consumes a `StudySpec` (data, objective, folds,
+What executes a trial (`swarm.learning.search`) consumes a `StudySpec` (data, objective, folds,
 epochs_max, seed, trial_limit_s), a `Trial` (model, params), the local path of the study's data
 file if there is one, and the local path of a checkpoint if one was handed over. It produces a
 `TrialReport` per epoch, if the model has epochs, and one `TrialResult`; `peer` is filled in by

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from swarm.search.ledger import Asked, Closed, Entry, Lost, Recorded, Reported
 from swarm.search.messages import BATCH_MAX, Lease
+from swarm.search.study_ledger import Asked, Closed, Entry, Lost, Recorded, Reported
 from swarm.search.trial import Trial, TrialReport, TrialResult
 
 MESSAGE_BYTES_MAX = 40 * 1024

@@ -1,9 +1,9 @@
-"""Names a study may use: models, data sets, objectives. `swarm.learning.trials` executes them."""
+"""Names a study may use: models, data sets, objectives. `swarm.learning.search` executes them."""
 
 SKLEARN_MODELS = ("knn", "dtree", "logreg", "forest", "svm", "mlp")
 """Scikit-learn's classifiers under short names; their hyperparameters are scikit-learn's."""
 KERAS_MODELS = ("keras-mlp", "keras-cnn", "keras-lenet")
-"""Keras models of ours; `swarm.learning.trials` lists their hyperparameters."""
+"""Keras models of ours; `swarm.learning.search` lists their hyperparameters."""
 MODELS = SKLEARN_MODELS + KERAS_MODELS
 
 SMALL_DATASETS = ("iris", "wine", "digits", "breast_cancer")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from swarm.core.blobs import BlobRef
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect, Event
-from swarm.search.ledger import Entry
 from swarm.search.messages import SLOTS_MAX
+from swarm.search.study_ledger import Entry
 from swarm.search.trial import Trial, TrialId, TrialReport, TrialResult
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from swarm.core.blobs import BlobRef
 from swarm.core.ids import PeerId
 from swarm.core.machine import Event
-from swarm.search.ledger import Entry
 from swarm.search.study import StudyId, StudySpec
+from swarm.search.study_ledger import Entry
 from swarm.search.trial import Trial, TrialId, TrialReport, TrialResult, check_trial_id
 
 MEMBERS_MAX = 256

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect
+from swarm.search.coordinators import Standing
 from swarm.search.effects import Note, SaveEntries
-from swarm.search.ledger import Closed, Entry, Ledger, Recorded, Reported
-from swarm.search.standing import Standing
+from swarm.search.leased_trials import Working
 from swarm.search.study_blobs import StudyBlobs
-from swarm.search.working import Working
+from swarm.search.study_ledger import Closed, Entry, Ledger, Recorded, Reported
 
 
 class Recording:

@@ -6,8 +6,7 @@ from swarm.core.effects import Publish, Send
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect
 from swarm.search.batches import batches
-from swarm.search.following import Following, tail
-from swarm.search.ledger import Entry, Ledger
+from swarm.search.ledger_sync import Following, tail
 from swarm.search.messages import (
     BATCH_MAX,
     LedgerGift,
@@ -16,6 +15,7 @@ from swarm.search.messages import (
     StudyLedgerRequest,
 )
 from swarm.search.study import NOBODY
+from swarm.search.study_ledger import Entry, Ledger
 from swarm.search.topics import study_topic
 
 

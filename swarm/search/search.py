@@ -16,19 +16,19 @@ from swarm.core.effects import (
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.search import effects, messages
-from swarm.search.beats import Beats
-from swarm.search.ledger import Ledger
-from swarm.search.proposing import Proposing
+from swarm.search.coordinating import Proposing
+from swarm.search.coordinators import Standing
+from swarm.search.leased_trials import Working
+from swarm.search.outgoing import BATCH, Telling
 from swarm.search.recording import Recording
 from swarm.search.replica import Replica
-from swarm.search.standing import Standing
 from swarm.search.strategies import Load, make_strategy
 from swarm.search.study import NOBODY, StudySpec
 from swarm.search.study_blobs import StudyBlobs
-from swarm.search.telling import BATCH, Telling
+from swarm.search.study_heartbeats import Beats
+from swarm.search.study_ledger import Ledger
 from swarm.search.topics import study_topic
-from swarm.search.worker import Worker
-from swarm.search.working import Working
+from swarm.search.worker_role import Worker
 
 TICKS_PER_HEARTBEAT = 4
 _TICK, _ASK = "tick", "ask"

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from swarm.simulation.federation.scenarios import SCENARIOS
 from swarm.simulation.rehearsal import Outcome, Task, processes, rehearse, rehearse_all
-from swarm.simulation.scenarios import SCENARIOS
-from swarm.simulation.studies.scenarios import STUDY_SCENARIOS
+from swarm.simulation.search.scenarios import STUDY_SCENARIOS
 
 ALL = "all"
 NAMES = (*SCENARIOS, *STUDY_SCENARIOS)

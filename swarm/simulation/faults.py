@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from swarm.commanding.commands import Action
 from swarm.core.ids import PeerId
-from swarm.federation.commands import Action
 
 
 @dataclass(frozen=True, slots=True)

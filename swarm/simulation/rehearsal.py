@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from swarm.simulation.checkers import CheckError
-from swarm.simulation.scenarios import SCENARIOS
-from swarm.simulation.simulator import Simulator
-from swarm.simulation.studies.scenarios import STUDY_SCENARIOS
-from swarm.simulation.studies.simulator import StudySimulator
-from swarm.simulation.studies.transcript import tell_study
-from swarm.simulation.transcript import Transcript
+from swarm.simulation.federation.checkers import CheckError
+from swarm.simulation.federation.scenarios import SCENARIOS
+from swarm.simulation.federation.simulator import Simulator
+from swarm.simulation.federation.transcript import Transcript
+from swarm.simulation.search.scenarios import STUDY_SCENARIOS
+from swarm.simulation.search.simulator import StudySimulator
+from swarm.simulation.search.transcript import tell_study
 
 _KIB = 1024
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection
 
-from benchmarks.faults import FaultySwarm
-from benchmarks.lineages import read_run
 from swarm.core.ids import Digest
 from swarm.federation.branches import KEPT_FOR_ADOPTIONS
+from tests.harness.faulty_swarm import FaultySwarm
+from tests.harness.lineages import read_run
 
 SIX = tuple(range(6))
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.faults import DIGITS_SESSION, READY_WITHIN_S
-from benchmarks.lineages import read_run
 from benchmarks.slow_link import WiredSwarm
-from benchmarks.wires import Wires, why_impossible
 from tests.chaos.merging import wait_merged_or_told_why_not
+from tests.harness.faulty_swarm import DIGITS_SESSION, READY_WITHIN_S
+from tests.harness.lineages import read_run
+from tests.harness.wires import Wires, why_impossible
 
 REASON = why_impossible()
 pytestmark = [

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 import trio
 
-from benchmarks.container_links import NoDelayError
-from benchmarks.container_swarm import DIGITS, ContainerSwarm
-from benchmarks.faults import READY_WITHIN_S
-from benchmarks.lineages import read_run
-from swarm.peer.launch.containers import Containers
-from swarm.peer.launch.engine import Engine, find_engine
-from swarm.peer.launch.image import build_image
-from swarm.peer.launch.programs import Program
+from swarm.launch.container_backend import Containers
+from swarm.launch.engine import Engine, find_engine
+from swarm.launch.image import build_image
+from swarm.launch.programs import Program
 from tests.chaos.merging import go_on, wait_merged_or_told_why_not
+from tests.harness.container_links import NoDelayError
+from tests.harness.container_swarm import DIGITS, ContainerSwarm
+from tests.harness.faulty_swarm import READY_WITHIN_S
+from tests.harness.lineages import read_run
 
 SIX = tuple(range(6))
 HEALED_WITHIN_S = 90.0

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.disks import full_disk, small_disk
-from benchmarks.faults import READY_WITHIN_S, FaultySwarm
-from benchmarks.lineages import find_head, read_run
-from benchmarks.swarm_processes import now_s
+from tests.harness.disks import full_disk, small_disk
+from tests.harness.faulty_swarm import READY_WITHIN_S, FaultySwarm
+from tests.harness.lineages import find_head, read_run
+from tests.harness.swarm_processes import now_s
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 

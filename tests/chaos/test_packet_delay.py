@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from benchmarks.container_links import HELPER
-from benchmarks.local_network import LocalNetwork
+from tests.harness.container_links import HELPER
+from tests.harness.local_network import LocalNetwork
 
 NUM_PACKETS = 40
 PORT = 9000

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from benchmarks.faults import READY_WITHIN_S, FaultySwarm
-from benchmarks.local_network import LocalNetwork
-from benchmarks.wires import why_impossible
+from tests.harness.faulty_swarm import READY_WITHIN_S, FaultySwarm
+from tests.harness.local_network import LocalNetwork
+from tests.harness.wires import why_impossible
 
 REASON = why_impossible()
 pytestmark = [

@@ -7,8 +7,8 @@ from fake_run import FakeRun
 from fake_source import FakeSource
 
 from dashboard.app import create_app
-from dashboard.assets import ASSETS
 from dashboard.config import DashboardConfig
+from dashboard.page.assets import ASSETS
 
 SNAPSHOT = FakeRun(6).at(29.0)
 

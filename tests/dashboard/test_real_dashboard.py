@@ -12,8 +12,8 @@ from http.cookiejar import CookieJar
 
 import pytest
 
-from benchmarks.swarm_processes import SwarmProcesses
 from swarm.network.identity import load_or_create_identity
+from tests.harness.swarm_processes import SwarmProcesses
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.assets import ASSETS
+from dashboard.page.assets import ASSETS
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ from swarm.federation.duty import Duty
 from swarm.federation.effects import LearnerReady, Started
 from swarm.federation.federation import Federation
 from swarm.federation.messages import Contribution
-from swarm.federation.signed_records import Aggregate, Contributor, GlobalModel
+from swarm.federation.records import Aggregate, Contributor, GlobalModel
 from swarm.federation.tree import Cluster, Tree, root_succession, succession
 from swarm.federation.validity import peers_below, slow_among, tree_of
 

@@ -12,7 +12,7 @@ from swarm.federation.ancestry import (
     relate,
     window_of,
 )
-from swarm.federation.signed_records import Contributor, GlobalModel, Merged
+from swarm.federation.records import Contributor, GlobalModel, Merged
 
 
 def index(*heads: GlobalModel) -> dict[Digest, GlobalModel]:

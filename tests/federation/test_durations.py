@@ -16,7 +16,7 @@ from swarm.federation.durations import (
     deadline_after_s,
     hopeless_peers,
 )
-from swarm.federation.signed_records import Contributor, GlobalModel
+from swarm.federation.records import Contributor, GlobalModel
 from swarm.federation.validity import slow_among
 
 SLOW = PeerId("peer-5")

@@ -4,7 +4,7 @@ import pytest
 
 from swarm.core.effects import FetchBlob
 from swarm.federation.ancestry import window_of
-from swarm.federation.blob_desk import RETRY_AFTER_S, BlobDesk
+from swarm.federation.blob_tracker import RETRY_AFTER_S, BlobDesk
 from swarm.federation.duty import RETRY_COMBINING_AFTER_S, TAKEOVER_STEP_S, Duty, RoundFacts
 from swarm.federation.effects import Combine, CombineInput, Note
 

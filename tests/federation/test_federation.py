@@ -31,12 +31,13 @@ from swarm.federation.effects import (
     Train,
     WeightsCreated,
 )
-from swarm.federation.enquiries import ASK_AGAIN_AFTER_S
 from swarm.federation.federation import (
     BEAT,
     Federation,
 )
 from swarm.federation.founding import FOUND
+from swarm.federation.head_holders import ASK_AGAIN_AFTER_S
+from swarm.federation.joiners import SETTLED_AFTER_S
 from swarm.federation.messages import (
     HISTORY_MAX,
     Goodbye,
@@ -45,11 +46,10 @@ from swarm.federation.messages import (
     Heartbeat,
     JoinWish,
 )
-from swarm.federation.newcomers import SETTLED_AFTER_S
-from swarm.federation.signed_records import GlobalModel, Metrics
+from swarm.federation.records import GlobalModel, Metrics
 from swarm.federation.topics import cluster_topic, session_topic
 from swarm.federation.training import RETRY_TRAINING
-from tests.federation.picking import finished, of, published
+from tests.harness.federation_effects import finished, of, published
 
 ANNA = PeerId("anna")
 

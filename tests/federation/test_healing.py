@@ -19,9 +19,9 @@ from swarm.federation.effects import (
 )
 from swarm.federation.federation import REPEAT, Federation
 from swarm.federation.messages import HISTORY_MAX, HeadHistory, HeadRequest, JoinWish
-from swarm.federation.signed_records import Branch, GlobalModel, Merged
+from swarm.federation.records import Branch, GlobalModel, Merged
 from swarm.federation.validity import InvalidRecordError, check_head
-from tests.federation.picking import of
+from tests.harness.federation_effects import of
 
 
 def adopt(machine: Federation, head: GlobalModel, now_s: float) -> list[Effect]:

@@ -4,9 +4,9 @@ from swarm.core.effects import PeerConnected, PeerUnreachable, Send
 from swarm.core.ids import PeerId
 from swarm.core.machine import SetTimer, TimerFired
 from swarm.core.session import COHORT_MAX
+from swarm.federation.joiners import WISH_EXPIRES_AFTER_S, Newcomers
 from swarm.federation.joining import ASK, ASK_EVERY_S, ASKED_MAX, Joining
 from swarm.federation.messages import SessionOffer, SessionQuery
-from swarm.federation.newcomers import WISH_EXPIRES_AFTER_S, Newcomers
 
 ME, ANNA = PeerId("me"), PeerId("anna")
 

@@ -8,14 +8,14 @@ import pytest
 from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec
 from swarm.federation.ancestry import window_of
-from swarm.federation.blob_desk import BlobDesk
+from swarm.federation.blob_tracker import BlobDesk
 from swarm.federation.duty import RoundFacts
 from swarm.federation.effects import (
     Combine,
 )
 from swarm.federation.tree import root_succession, succession
 from swarm.federation.validity import InvalidRecordError, check_head, is_majority
-from tests.federation.picking import of
+from tests.harness.federation_effects import of
 
 # -- the policy of the majority
 

@@ -20,6 +20,7 @@ from swarm.federation.effects import (
 from swarm.federation.federation import (
     REPEAT,
 )
+from swarm.federation.heartbeats import BEACON_EVERY_REPEATS
 from swarm.federation.messages import (
     HISTORY_MAX,
     Goodbye,
@@ -30,10 +31,9 @@ from swarm.federation.messages import (
     SessionOffer,
     SessionQuery,
 )
-from swarm.federation.signed_records import Aggregate, GlobalModel
+from swarm.federation.records import Aggregate, GlobalModel
 from swarm.federation.topics import cluster_topic, session_topic
-from swarm.federation.voice import BEACON_EVERY_REPEATS
-from tests.federation.picking import all_in, finished, of, published
+from tests.harness.federation_effects import all_in, finished, of, published
 
 ANNA = PeerId("anna")
 

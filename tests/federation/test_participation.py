@@ -34,10 +34,10 @@ from swarm.federation.messages import (
     HeadRequest,
     JoinWish,
 )
-from swarm.federation.signed_records import Aggregate, GlobalModel
+from swarm.federation.records import Aggregate, GlobalModel
 from swarm.federation.topics import cluster_topic, session_topic
 from swarm.federation.training import RETRY_TRAINING, RETRY_TRAINING_AFTER_S
-from tests.federation.picking import all_in, finished, of, published
+from tests.harness.federation_effects import all_in, finished, of, published
 
 ANNA = PeerId("anna")
 

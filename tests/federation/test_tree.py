@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from swarm.core.canonical import sha256_hex
 from swarm.core.ids import PeerId, SessionId
-from swarm.federation.signed_records import SITE_MAX, check_site
+from swarm.federation.records import SITE_MAX, check_site
 from swarm.federation.tree import NUM_STANDBYS, build_tree, duty_peers, succession
 
 SESSION = SessionId("session")

@@ -7,7 +7,7 @@ from swarm.core.blobs import BlobRef
 from swarm.core.canonical import sha256_hex
 from swarm.core.ids import ClusterId, Digest, PeerId, RoundNumber, SessionId, Term
 from swarm.federation.ancestry import Window, window_of
-from swarm.federation.signed_records import Contributor, GlobalModel, HeadKey, Merged, Metrics
+from swarm.federation.records import Contributor, GlobalModel, HeadKey, Merged, Metrics
 from swarm.federation.validity import (
     InvalidRecordError,
     check_aggregate,

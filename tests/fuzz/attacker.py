@@ -22,8 +22,8 @@ from swarm.network.addressbook import AddressBook
 from swarm.network.addresses import parse_bootstrap
 from swarm.network.dialer import Dialer
 from swarm.network.guards import GuardedSwarm
-from swarm.network.host import build_host, build_swarm
 from swarm.network.identity import Identity
+from swarm.network.libp2p_host import build_host, build_swarm
 from swarm.network.statistics import Statistics
 
 MESHSUB = TProtocol("/meshsub/1.1.0")

@@ -26,9 +26,9 @@ from libp2p.stream_muxer.yamux.yamux import (
 )
 from libp2p.utils import encode_varint_prefixed
 
-from swarm.network.blobs import BLOB_PROTOCOL
+from swarm.network.blob_transfer import BLOB_PROTOCOL
+from swarm.network.direct_messages import MESSAGE_PROTOCOL
 from swarm.network.discovery import PEERS_PROTOCOL
-from swarm.network.messages import MESSAGE_PROTOCOL
 from swarm.network.streams import frame
 from tests.fuzz.attacker import MESHSUB, Attacker, rpc
 from tests.fuzz.messages import corpus

@@ -12,14 +12,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from swarm.commanding.commands import Orders
 from swarm.core.blobs import BlobRef
 from swarm.core.canonical import sha256_hex
 from swarm.core.ids import ClusterId, Digest, PeerId, SessionId
 from swarm.core.machine import Event
-from swarm.federation.commands import Orders
-from swarm.federation.entries import LedgerPage
+from swarm.federation.ledger_entries import LedgerPage
 from swarm.federation.messages import HeadHistory
-from swarm.federation.signed_records import Aggregate, GlobalModel
+from swarm.federation.records import Aggregate, GlobalModel
 from swarm.network.identity import Identity
 from swarm.network.wire import KINDS, encode, sender_field, signing_bytes
 from swarm.search.messages import WorkerNews

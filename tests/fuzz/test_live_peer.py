@@ -10,7 +10,7 @@ import pytest
 import trio
 from libp2p.abc import INetStream
 
-from swarm.network.blobs import BLOB_PROTOCOL
+from swarm.network.blob_transfer import BLOB_PROTOCOL
 from swarm.network.wire import KINDS, encode
 from tests.fuzz import attacks
 from tests.fuzz.attacker import MESHSUB, an_attacker, rpc

@@ -9,8 +9,8 @@ import pytest
 from safetensors.numpy import save
 
 from swarm.learning.errors import ForeignWeightsError
-from swarm.learning.gates import finite_fault, norm_faults, schema_fault, update_norm
-from swarm.learning.weights import Weights, read_weights
+from swarm.learning.federation.gates import finite_fault, norm_faults, schema_fault, update_norm
+from swarm.learning.federation.weights_files import Weights, read_weights
 from tests.fuzz.mutations import mutated, noise, seeded
 
 SEED = int(os.environ.get("FUZZ_SEED", "1"))

@@ -11,14 +11,14 @@ import psutil
 import pytest
 
 from swarm.core.errors import ConfigurationError
-from swarm.peer.launch import choice
-from swarm.peer.launch.__main__ import main
-from swarm.peer.launch.backend import LocalProcesses
-from swarm.peer.launch.choice import choose_backend
-from swarm.peer.launch.containers import COMPOSE_FILE, PEERS_IN_FILE, Containers, more_peers
-from swarm.peer.launch.engine import Engine, find_engine
-from swarm.peer.launch.image import SOURCES, put_extra
-from swarm.peer.launch.record import RunRecord, find_run
+from swarm.launch import choice
+from swarm.launch.__main__ import main
+from swarm.launch.backend import LocalProcesses
+from swarm.launch.choice import choose_backend
+from swarm.launch.container_backend import COMPOSE_FILE, PEERS_IN_FILE, Containers, more_peers
+from swarm.launch.engine import Engine, find_engine
+from swarm.launch.image import SOURCES, put_extra
+from swarm.launch.run_record import RunRecord, find_run
 
 ENGINE = Engine("/usr/bin/docker", ("docker-compose",), "20.10", has_buildkit=True)
 
@@ -130,7 +130,7 @@ def test_what_starts_containers_needs_neither_keras_nor_libp2p() -> None:
     needs = re.search(r"^launcher_needs=\((.*)\)$", script, re.MULTILINE)
     assert needs is not None
     look = (
-        "import json, sys; import swarm.peer.launch.__main__, swarm.peer.launch.control; "
+        "import json, sys; import swarm.launch.__main__, swarm.launch.control; "
         "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
     )
 

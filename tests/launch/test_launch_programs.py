@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 
 from swarm.core.errors import ConfigurationError
-from swarm.peer.launch.addresses import HOST, check_dashboard_port, free_ports
-from swarm.peer.launch.programs import (
+from swarm.launch.free_ports import HOST, check_dashboard_port, free_ports
+from swarm.launch.launch_settings import LaunchSettings
+from swarm.launch.programs import (
     dashboard_program,
     fork_server_program,
     peer_programs,
 )
-from swarm.peer.launch.settings import LaunchSettings
 
 RUN = Path("/runs/1")
 PORTS = (7001, 7002, 7003)
@@ -62,7 +62,10 @@ def test_all_peers_are_told_of_the_fork_server_where_there_is_one() -> None:
     with_it = peer_programs(SETTINGS, {}, RUN, PORTS, socket)
     without = peer_programs(SETTINGS, {}, RUN, PORTS)
 
-    assert (server.module, server.arguments) == ("swarm.peer.fork_server", (str(socket),))
+    assert (server.module, server.arguments) == (
+        "swarm.peer.processes.fork_server",
+        (str(socket),),
+    )
     assert server.watches_stdin
     assert [flag(p.arguments, "--fork-server") for p in with_it] == [str(socket)] * 3
     assert not any("--fork-server" in p.arguments or p.watches_stdin for p in without)

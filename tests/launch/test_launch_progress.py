@@ -1,7 +1,7 @@
 from typing import Any
 
-from swarm.peer.launch.log_lines import LogLine, parse_log_line
-from swarm.peer.launch.progress import Detail, Progress
+from swarm.launch.log_lines import LogLine, parse_log_line
+from swarm.launch.run_progress import Detail, Progress
 
 NAMES = ["peer-1", "peer-2"]
 

@@ -25,7 +25,7 @@ GONE_WITHIN_S = 15
 @contextmanager
 def launched(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A launcher in a process of its own; no process of its run outlives the block."""
-    command = [sys.executable, "-m", "swarm.peer.launch", *arguments]
+    command = [sys.executable, "-m", "swarm.launch", *arguments]
     launcher = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -66,7 +66,7 @@ def fork_server_folder(processes: list[psutil.Process]) -> Path:
     (socket,) = {
         process.cmdline()[-1]
         for process in processes
-        if "swarm.peer.fork_server" in process.cmdline()
+        if "swarm.peer.processes.fork_server" in process.cmdline()
     }
     return Path(socket).parent
 
@@ -169,7 +169,7 @@ def test_a_taken_dashboard_port_is_told_before_anything_starts(tmp_path: Path) -
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        command = [sys.executable, "-m", "swarm.peer.launch", "--port", str(port)]
+        command = [sys.executable, "-m", "swarm.launch", "--port", str(port)]
 
         ended = subprocess.run(
             [*command, "--runs-dir", str(tmp_path)],

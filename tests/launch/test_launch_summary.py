@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from swarm.learning.datasets import ResolvedDataset
-from swarm.peer.launch.programs import Program
-from swarm.peer.launch.summary import (
+from swarm.launch.programs import Program
+from swarm.launch.summary import (
     Outcome,
     global_accuracy,
     make_summary,
     read_reports,
     write_results,
 )
+from swarm.learning.datasets import ResolvedDataset
 
 OUTCOME = Outcome("abc", ResolvedDataset("digits", "digits", stand_in=False), "mlp", 12.345)
 

@@ -19,7 +19,7 @@ from swarm.learning.datasets import (
     resolve_dataset,
     synthetic10,
 )
-from swarm.learning.jobs import DataConfig, Progress
+from swarm.learning.federation.jobs import DataConfig, Progress
 
 FILES = cifar_binary.TRAIN_FILES + cifar_binary.TEST_FILES
 

@@ -19,8 +19,8 @@ from multiaddr import Multiaddr
 
 from swarm.network.framegate import UnreadBytes
 from swarm.network.guards import CREDIT_MIN, GuardedYamux
-from swarm.network.host import build_host, build_swarm
 from swarm.network.identity import Identity
+from swarm.network.libp2p_host import build_host, build_swarm
 from swarm.network.statistics import Statistics
 
 pytestmark = pytest.mark.trio

@@ -21,13 +21,13 @@ from swarm.core.errors import PeerUnreachableError
 from swarm.network import guards
 from swarm.network.addressbook import AddressBook
 from swarm.network.addresses import parse_bootstrap
-from swarm.network.blobs import BLOB_PROTOCOL
+from swarm.network.blob_transfer import BLOB_PROTOCOL
 from swarm.network.dialer import Dialer
+from swarm.network.direct_messages import MESSAGE_PROTOCOL
 from swarm.network.discovery import PEERS_PROTOCOL
 from swarm.network.guards import GuardedSwarm, guarded
-from swarm.network.host import build_host, build_swarm
 from swarm.network.identity import Identity
-from swarm.network.messages import MESSAGE_PROTOCOL
+from swarm.network.libp2p_host import build_host, build_swarm
 from swarm.network.statistics import Statistics
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]

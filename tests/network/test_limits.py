@@ -4,7 +4,7 @@ import pytest
 from libp2p.peer.id import ID
 
 from swarm.network.limits import Allowance, Bucket, Rate
-from swarm.network.replays import AUTHORS_MAX, WINDOW, SeenNumbers
+from swarm.network.replay_window import AUTHORS_MAX, WINDOW, SeenNumbers
 
 ANNA, BEN = ID(b"anna"), ID(b"ben")
 

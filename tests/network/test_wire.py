@@ -27,7 +27,7 @@ from swarm.federation.messages import (
     SessionQuery,
     Status,
 )
-from swarm.federation.signed_records import (
+from swarm.federation.records import (
     SITE_MAX,
     Aggregate,
     Contributor,

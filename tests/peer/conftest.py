@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from swarm.peer import fork_server
+from swarm.peer.processes import fork_server
 
 GONE_WITHIN_S = 120
 """While it loads it hears nothing, and a busy machine loads slowly."""
@@ -19,7 +19,7 @@ StartForkServer = Callable[..., AbstractContextManager[tuple["subprocess.Popen[s
 def _running_fork_server(*command: str) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
     """A fork server that listens, and its socket; it is gone after the block."""
     path = fork_server.new_socket_path()
-    module = command or (sys.executable, "-m", "swarm.peer.fork_server")
+    module = command or (sys.executable, "-m", "swarm.peer.processes.fork_server")
     process = subprocess.Popen(
         [*module, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

@@ -8,7 +8,12 @@ import pytest
 
 from swarm.core.errors import ConfigurationError
 from swarm.core.session import SessionSpec
-from swarm.peer.settings import disagreement, make_spec, parse_partition, read_session_file
+from swarm.peer.federation.peer_settings import (
+    disagreement,
+    make_spec,
+    parse_partition,
+    read_session_file,
+)
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

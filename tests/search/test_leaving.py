@@ -7,8 +7,8 @@ from swarm.search.effects import (
     DropTrial,
     LeaveRequested,
 )
-from swarm.search.ledger import Closed
 from swarm.search.study import StudySpec
+from swarm.search.study_ledger import Closed
 from tests.search.conftest import ME
 from tests.search.parts import Proposer, Worker, of, own_trial, published, tick
 

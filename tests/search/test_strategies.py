@@ -9,12 +9,12 @@ import pytest
 from swarm.core.ids import PeerId
 from swarm.core.machine import TimerFired
 from swarm.search.effects import Started
-from swarm.search.ledger import Asked, Entry, Ledger, Recorded, Reported
 from swarm.search.search import Search
 from swarm.search.strategies import make_strategy
 from swarm.search.strategies.random import RandomStrategy
 from swarm.search.strategies.strategy import Strategy, Suggestion
 from swarm.search.study import StudySpec
+from swarm.search.study_ledger import Asked, Entry, Ledger, Recorded, Reported
 from swarm.search.trial import EpochPoint, Trial, TrialReport, TrialResult, failed
 from tests.search.conftest import ME, OTHER, make_study
 

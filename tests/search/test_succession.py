@@ -13,9 +13,9 @@ from swarm.search.effects import (
     Started,
     TrialFinished,
 )
-from swarm.search.ledger import Asked, Closed, Recorded
 from swarm.search.search import Search
 from swarm.search.study import StudySpec
+from swarm.search.study_ledger import Asked, Closed, Recorded
 from tests.search.conftest import ME, OTHER, THIRD, make_study
 from tests.search.parts import (
     Proposer,

@@ -17,7 +17,7 @@ from pathlib import Path
 from swarm.core.errors import ConfigurationError, DataError
 from swarm.learning.datasets import cifar10, digits, npz, synthetic10
 from swarm.learning.datasets.dataset import Dataset
-from swarm.learning.jobs import DataConfig, Progress
+from swarm.learning.federation.jobs import DataConfig, Progress
 
 __all__ = [
     "DATASETS",

@@ -25,7 +25,7 @@ from swarm.learning.datasets.cifar_binary import (
     read_split,
 )
 from swarm.learning.datasets.dataset import Dataset
-from swarm.learning.jobs import Progress
+from swarm.learning.federation.jobs import Progress
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 ARCHIVE_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"

@@ -26,7 +26,7 @@ from swarm.learning.datasets.cifar_binary import (
     read_split,
 )
 from swarm.learning.datasets.dataset import Dataset
-from swarm.learning.jobs import Progress
+from swarm.learning.federation.jobs import Progress
 
 LABEL = "synthetic10 (generated stand-in for CIFAR-10)"
 CACHE_FOLDER = "synthetic10-v1"

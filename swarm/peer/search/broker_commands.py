@@ -16,17 +16,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from swarm.core.blobs import BlobRef
 from swarm.core.canonical import sha256_hex
 from swarm.core.errors import ConfigurationError
-from swarm.learning.trials.studies import Places
-from swarm.peer.peer import run_until_signal
+from swarm.learning.search.study_tasks import Places
+from swarm.peer.federation.peer import run_until_signal
+from swarm.peer.search.brokers.broker_worker import BrokerWorkerSettings, work_for_broker
 from swarm.peer.search.brokers.collector import BrokerStudySettings, run_through_broker
-from swarm.peer.search.brokers.worker import BrokerWorkerSettings, work_for_broker
-from swarm.peer.search.ending import EXIT_INTERRUPTED, tell_end, tell_was_over
-from swarm.peer.search.runs import check_document, read_data
-from swarm.peer.search.settings import SearchSettings
+from swarm.peer.search.closing_report import EXIT_INTERRUPTED, tell_end, tell_was_over
+from swarm.peer.search.search_settings import SearchSettings
+from swarm.peer.search.study_runs import check_document, read_data
 from swarm.search.catalog import MODELS
-from swarm.search.ledger import Ledger
 from swarm.search.study import NOBODY, StudySpec
 from swarm.search.study_file import data_file, parse_study
+from swarm.search.study_ledger import Ledger
 
 TOLD_EVERY = 25
 """Results for a line in a log file, of a study that does not say how many there will be."""

@@ -16,13 +16,12 @@ import typer
 from swarm.core.errors import ConfigurationError, SwarmError
 from swarm.network.addresses import parse_bootstrap
 from swarm.network.store import FileBlobStore
-from swarm.peer.command import run_command
-from swarm.peer.logs import FORMATS, LEVELS, configure_logs
-from swarm.peer.peer import run_until_signal
+from swarm.peer.federation.peer import run_until_signal
+from swarm.peer.host.command_line import run_command
+from swarm.peer.host.logs import FORMATS, LEVELS, configure_logs
 from swarm.peer.search.broker_commands import run_with_broker, work_with_broker
 from swarm.peer.search.brokers.collector import IN_FLIGHT
-from swarm.peer.search.desk import Desk
-from swarm.peer.search.ending import (
+from swarm.peer.search.closing_report import (
     EXIT_INTERRUPTED,
     first_error,
     resume_command,
@@ -30,24 +29,25 @@ from swarm.peer.search.ending import (
     tell_left,
     tell_was_over,
 )
+from swarm.peer.search.idle_messages import (
+    tell_what_a_study_waits_for,
+    tell_what_a_worker_waits_for,
+    warn_if_nobody_answers,
+)
 from swarm.peer.search.ledger_file import read_ledger
 from swarm.peer.search.overview import ID_LENGTH, show_studies, study_row
-from swarm.peer.search.progress import work_in_words
 from swarm.peer.search.results_commands import app
-from swarm.peer.search.runs import (
+from swarm.peer.search.search_peer import SearchPeer
+from swarm.peer.search.search_settings import STUDIES_FOLDER, SearchSettings
+from swarm.peer.search.studies import Desk
+from swarm.peer.search.study_driver import StudyDriver
+from swarm.peer.search.study_progress import work_in_words
+from swarm.peer.search.study_runs import (
     cancel_study,
     read_study,
     run_study,
     wait_studies,
     wait_study,
-)
-from swarm.peer.search.search_peer import SearchPeer
-from swarm.peer.search.settings import STUDIES_FOLDER, SearchSettings
-from swarm.peer.search.study_driver import StudyDriver
-from swarm.peer.search.waiting import (
-    tell_what_a_study_waits_for,
-    tell_what_a_worker_waits_for,
-    warn_if_nobody_answers,
 )
 from swarm.search.study import StudySpec
 

@@ -11,8 +11,8 @@ from cattrs.errors import BaseValidationError, StructureHandlerNotFoundError
 from cattrs.strategies import configure_tagged_union, configure_union_passthrough
 
 from swarm.core.errors import ConfigurationError, StorageError
-from swarm.search.ledger import Entry, Ledger
 from swarm.search.study import StudySpec
+from swarm.search.study_ledger import Entry, Ledger
 from swarm.search.values import Value
 
 STUDY, ENTRIES, TERM = "study.json", "ledger.jsonl", "term"

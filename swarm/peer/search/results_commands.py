@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from swarm.core.errors import ConfigurationError, StorageError
-from swarm.learning.trials.families import FAMILIES, find_family
-from swarm.peer.search.ending import params_in_words
+from swarm.learning.estimators import FAMILIES, find_family
+from swarm.peer.search.closing_report import params_in_words
 from swarm.peer.search.ledger_file import read_ledger
 from swarm.peer.search.results.comparison import BestOfModel, compare, plot_comparison
 from swarm.peer.search.results.optuna_study import export as export_study

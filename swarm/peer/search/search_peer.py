@@ -18,11 +18,11 @@ from swarm.network.lock import hold_state_folder
 from swarm.network.network import Network, NetworkConfig
 from swarm.network.store import FileBlobStore
 from swarm.network.wire import decode
-from swarm.peer.search.desk import Desk
-from swarm.peer.search.execution import Execution
-from swarm.peer.search.post import Post
-from swarm.peer.search.settings import SearchSettings
-from swarm.peer.trials.pool import open_trial_pool
+from swarm.peer.host.outbox import Post
+from swarm.peer.processes.trial_pool import open_trial_pool
+from swarm.peer.search.search_settings import SearchSettings
+from swarm.peer.search.studies import Desk
+from swarm.peer.search.trial_execution import Execution
 from swarm.search.messages import StudyQuery
 from swarm.search.topics import SEARCH_TOPIC
 

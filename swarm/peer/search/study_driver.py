@@ -18,9 +18,9 @@ from swarm.core.effects import (
 )
 from swarm.core.errors import BlobNotFoundError, StorageError
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
-from swarm.peer.search.execution import Execution
+from swarm.peer.host.outbox import Post
 from swarm.peer.search.ledger_file import LedgerFile
-from swarm.peer.search.post import Post
+from swarm.peer.search.trial_execution import Execution
 from swarm.search.effects import (
     DropTrial,
     LeaveRequested,

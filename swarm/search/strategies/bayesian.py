@@ -10,11 +10,11 @@ from typing import Any, cast
 import optuna
 from optuna.study import StudyDirection
 
-from swarm.search.ledger import Asked, Entry, Ledger, Recorded
 from swarm.search.space import CATEGORICAL, INTEGER, Dimension
 from swarm.search.strategies.strategy import Suggestion, check_options, suggestion
 from swarm.search.strategies.tpe import ColumnTPESampler
 from swarm.search.study import StudySpec
+from swarm.search.study_ledger import Asked, Entry, Ledger, Recorded
 from swarm.search.trial import COMPLETE, FAILED, Trial, TrialId, TrialReport, TrialResult
 from swarm.search.values import Value
 

@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator
 from itertools import islice
 
-from swarm.search.ledger import Entry, Ledger
 from swarm.search.space import FLOAT, INTEGER, Dimension
 from swarm.search.strategies.strategy import Suggestion, check_options, suggestion
 from swarm.search.study import StudySpec
+from swarm.search.study_ledger import Entry, Ledger
 from swarm.search.trial import TrialReport
 from swarm.search.values import Params, Value
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from swarm.core.errors import StrategyError
-from swarm.search.ledger import Entry, Ledger
 from swarm.search.strategies.strategy import Strategy, Suggestion
 from swarm.search.study import StudySpec
+from swarm.search.study_ledger import Entry, Ledger
 from swarm.search.trial import TrialReport
 from swarm.search.values import Params
 

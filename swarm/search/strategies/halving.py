@@ -5,10 +5,10 @@ stopping form: at epochs r, r*eta, r*eta^2, ... a trial goes on only if its valu
 1/eta of those reported there so far. Models that report no epochs are tried to their end.
 """
 
-from swarm.search.ledger import Entry, Ledger, Reported
 from swarm.search.strategies.random import LOOKAHEAD_MAX, Drawer
 from swarm.search.strategies.strategy import Suggestion, check_options
 from swarm.search.study import EPOCHS_MAX, StudySpec
+from swarm.search.study_ledger import Entry, Ledger, Reported
 from swarm.search.trial import TrialReport
 
 

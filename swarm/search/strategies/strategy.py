@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from swarm.search.ledger import Entry, Ledger
 from swarm.search.study import StudySpec
+from swarm.search.study_ledger import Entry, Ledger
 from swarm.search.trial import TrialReport
 from swarm.search.values import Params, Value, make_params
 

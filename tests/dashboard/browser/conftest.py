@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from dashboard.assets import NODE_MODULES, missing_assets
+from dashboard.page.assets import NODE_MODULES, missing_assets
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 WATCH_POLICY = """

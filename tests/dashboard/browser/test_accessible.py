@@ -6,7 +6,7 @@ from fake_studies import study
 from on_page import HUNDRED, SIX, TAB_WORDS, live
 from playwright.sync_api import Page, expect
 
-from dashboard.assets import NODE_MODULES
+from dashboard.page.assets import NODE_MODULES
 
 AXE = NODE_MODULES / "axe-core" / "axe.min.js"
 

@@ -16,8 +16,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from waiting import wait_for
 
-from benchmarks.swarm_processes import SwarmProcesses
 from swarm.network.identity import load_or_create_identity
+from tests.harness.swarm_processes import SwarmProcesses
 
 pytestmark = pytest.mark.network
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from benchmarks.searching.processes import SearchProcesses
+from tests.harness.search_processes import SearchProcesses
 
 pytestmark = pytest.mark.network
 

@@ -3,13 +3,13 @@
 from typing import Any
 
 from swarm.core.ids import PeerId
-from swarm.learning.trials.records import EpochReport
-from swarm.learning.trials.runner import run_trial
-from swarm.learning.trials.studies import point_of, report_of, result_of, task_of
-from swarm.search.ledger import Asked, Entry, Ledger, Recorded, Reported
+from swarm.learning.search.study_tasks import point_of, report_of, result_of, task_of
+from swarm.learning.search.trial_records import EpochReport
+from swarm.learning.search.trial_runner import run_trial
 from swarm.search.strategies import make_strategy
 from swarm.search.study import StudySpec
 from swarm.search.study_file import parse_study
+from swarm.search.study_ledger import Asked, Entry, Ledger, Recorded, Reported
 from swarm.search.trial import Trial
 
 ME = PeerId("12D3me")

@@ -9,11 +9,11 @@ from rich.console import Console
 
 from swarm.core.errors import ConfigurationError
 from swarm.peer.search.overview import show_studies, studies_table, study_row
-from swarm.peer.search.runs import choose_study, wait_studies
+from swarm.peer.search.study_runs import choose_study, wait_studies
 from swarm.search.effects import Started
-from swarm.search.ledger import DONE, Asked, Closed, Recorded
 from swarm.search.search import Search
 from swarm.search.study import StudyId
+from swarm.search.study_ledger import DONE, Asked, Closed, Recorded
 from swarm.search.trial import COMPLETE, Trial, TrialResult
 from swarm.search.values import make_params
 from tests.peer.search.studies_run import ME, make_study

@@ -13,7 +13,7 @@ import optuna
 import pytest
 
 from swarm.core.errors import ConfigurationError
-from swarm.peer.command import run_command
+from swarm.peer.host.command_line import run_command
 from swarm.peer.search.ledger_file import ENTRIES, STUDY, LedgerFile, read_ledger
 from swarm.peer.search.results.comparison import compare
 from swarm.peer.search.results.optuna_study import export, rebuild
@@ -21,7 +21,7 @@ from swarm.peer.search.results.pages import write_pages
 from swarm.peer.search.results.plots import plot_all
 from swarm.peer.search.results.tables import results_csv, results_json_lines
 from swarm.peer.search.results_commands import app
-from swarm.search.ledger import Ledger, Recorded
+from swarm.search.study_ledger import Ledger, Recorded
 from swarm.search.trial import failed
 from tests.peer.search.studies_run import make_study, run_study
 

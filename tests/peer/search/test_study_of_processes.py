@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.searching.processes import SearchProcess, SearchProcesses
-from swarm.search.ledger import Ledger
+from swarm.search.study_ledger import Ledger
+from tests.harness.search_processes import SearchProcess, SearchProcesses
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 

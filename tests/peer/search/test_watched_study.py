@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.searching.processes import SearchProcess, SearchProcesses
-from swarm.peer.observer import Observer
+from swarm.peer.observer.observer import Observer
+from tests.harness.search_processes import SearchProcess, SearchProcesses
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 

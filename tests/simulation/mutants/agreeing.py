@@ -7,7 +7,7 @@ AGREEING = (
     Mutant(
         "order-forgotten",
         "G3",
-        "lineage.py",
+        "federation/lineage.py",
         "if self.held is None or head.key > self.held.key:\n            insort",
         "if True:\n            insort",
         ("replayed-messages", "aggregator-dies", "partition-heals"),
@@ -15,7 +15,7 @@ AGREEING = (
     Mutant(
         "adopted-without-weights",
         "G3",
-        "adopting.py",
+        "federation/adoption.py",
         "            if blobs.has(head.blob):\n",
         "            if True:\n",
         ("calm",),
@@ -24,7 +24,7 @@ AGREEING = (
     Mutant(
         "greater-head-not-asked-for",
         "G4",
-        "exchange.py",
+        "federation/head_exchange.py",
         "        if not self._is_greater(key):\n            return []\n        missing = ",
         "        return []\n        missing = ",
         ("lossy", "partition-heals", "partition-majority"),
@@ -32,7 +32,7 @@ AGREEING = (
     Mutant(
         "no-beacon",
         "G4",
-        "voice.py",
+        "federation/heartbeats.py",
         "        if head is None or head is not before or not self._beacon_due:\n",
         "        if True:\n",
         ("lossy",),
@@ -41,7 +41,7 @@ AGREEING = (
     Mutant(
         "nobody-asks-to-be-taken-back",
         "G4",
-        "wishing.py",
+        "federation/join_requests.py",
         "        return [Send(peer, wish) for peer in (*first, *second) if peer != self._me]",
         "        return []",
         ("calm", "late-joiners"),
@@ -49,7 +49,7 @@ AGREEING = (
     Mutant(
         "merge-ancestors-not-fetched",
         "G4",
-        "lineage.py",
+        "federation/lineage.py",
         "            if branch is None:\n                return merged.head\n",
         "            if branch is None:\n                return head.digest\n",
         ("partition-heals", "partition-unequal", "three-sided"),
@@ -58,7 +58,7 @@ AGREEING = (
     Mutant(
         "branches-not-told-of",
         "G6",
-        "branches.py",
+        "federation/branches.py",
         "            self._leave(before.digest)\n",
         "            pass\n",
         ("partition-heals", "partition-unequal"),
@@ -66,7 +66,7 @@ AGREEING = (
     Mutant(
         "lone-heads-parent-not-told-of",
         "G6",
-        "branches.py",
+        "federation/branches.py",
         "if before.author == self._me and before.parent is not None:",
         "if False:",
         ("composers-freeze",),
@@ -75,7 +75,7 @@ AGREEING = (
     Mutant(
         "both-parts-go-on",
         "G6",
-        "validity.py",
+        "federation/validity.py",
         "return double > len(cohort) or (double == len(cohort) and min(cohort) in peers)",
         "return True",
         ("partition-majority",),

@@ -7,7 +7,7 @@ COUNTING = (
     Mutant(
         "named-again",
         "G1",
-        "ancestry.py",
+        "federation/ancestry.py",
         "return bool(self.staleness(contributor.base)) and contributor.key not in self.named",
         "return bool(self.staleness(contributor.base))",
         ("restart", "replayed-messages", "everything"),
@@ -15,7 +15,7 @@ COUNTING = (
     Mutant(
         "overlap-merged",
         "G1",
-        "ancestry.py",
+        "federation/ancestry.py",
         'conflict = f"both sides name the contribution of {min(twice)[0]}"',
         'conflict = ""',
         ("three-sided", "partition-heals", "everything"),
@@ -23,7 +23,7 @@ COUNTING = (
     Mutant(
         "third-merged-twice",
         "G1",
-        "ancestry.py",
+        "federation/ancestry.py",
         'conflict = f"both sides merged head {head.digest[:12]}"',
         'conflict = ""',
         ("composers-freeze",),
@@ -32,7 +32,7 @@ COUNTING = (
     Mutant(
         "past-of-merges-forgotten",
         "G1",
-        "ancestry.py",
+        "federation/ancestry.py",
         "    for merged in head.merged:\n        yield merged.head",
         "    return",
         ("partition-heals", "three-sided"),
@@ -40,7 +40,7 @@ COUNTING = (
     Mutant(
         "trained-anew-after-restart",
         "G1",
-        "training.py",
+        "federation/training.py",
         "            self._own.keep(mine, base)\n",
         "            pass\n",
         ("restart", "mass-restart"),
@@ -48,15 +48,15 @@ COUNTING = (
     Mutant(
         "folded-and-merged",
         "G1",
-        "duty.py",
+        "federation/duty.py",
         "        return facts.mergeable if clear else None\n",
         "        return facts.mergeable\n",
         ("everything",),
         also=(
-            ("validity.py", "relation.only_theirs.isdisjoint(head.keys)", "True"),
-            ("duty.py", "contribution.contributor.key in facts.claimed", "False"),
+            ("federation/validity.py", "relation.only_theirs.isdisjoint(head.keys)", "True"),
+            ("federation/duty.py", "contribution.contributor.key in facts.claimed", "False"),
             (
-                "training.py",
+                "federation/training.py",
                 "if contribution.contributor.key not in current.facts.claimed:",
                 "if True:",
             ),
@@ -67,7 +67,7 @@ COUNTING = (
     Mutant(
         "stale-not-discounted",
         "G2",
-        "ancestry.py",
+        "federation/ancestry.py",
         "contributor.num_examples / math.sqrt(1 + staleness)",
         "contributor.num_examples",
         ("restart", "churn", "everything"),
@@ -75,7 +75,7 @@ COUNTING = (
     Mutant(
         "stale-not-rebased",
         "G2",
-        "duty.py",
+        "federation/duty.py",
         "base.blob if base and stale else None",
         "None",
         ("restart", "churn", "everything"),
@@ -83,7 +83,7 @@ COUNTING = (
     Mutant(
         "merge-share-wrong",
         "G2",
-        "ancestry.py",
+        "federation/ancestry.py",
         "return self.examples[1] / sum(self.examples)",
         "return 0.5",
         ("partition-unequal", "partition-heals"),
@@ -91,7 +91,7 @@ COUNTING = (
     Mutant(
         "merge-not-counted",
         "G2",
-        "signed_records.py",
+        "federation/records.py",
         "return max(1, merged + sum(c.num_examples for c in self.contributors))",
         "return max(1, sum(c.num_examples for c in self.contributors))",
         ("partition-heals", "partition-unequal"),
@@ -99,7 +99,7 @@ COUNTING = (
     Mutant(
         "rejected-named",
         "G2",
-        "duty.py",
+        "federation/duty.py",
         "self.inputs = {k: source for k, source in self.inputs.items() if k not in rejected}",
         "pass",
         ("hostile-peer",),
@@ -107,7 +107,7 @@ COUNTING = (
     Mutant(
         "clusters-not-weighted",
         "G2",
-        "duty.py",
+        "federation/duty.py",
         "    weight = window.weight(_contributors(source))\n",
         "    weight = 1.0\n",
         ("calm",),

@@ -7,7 +7,7 @@ DEFENDING = (
     Mutant(
         "term-not-checked",
         "G7",
-        "validity.py",
+        "federation/validity.py",
         "        term < len(ranking) and ranking[term] == author,\n",
         "        True,\n",
         ("hostile-peer",),
@@ -15,7 +15,7 @@ DEFENDING = (
     Mutant(
         "examples-not-checked",
         "G7",
-        "validity.py",
+        "federation/validity.py",
         "        head.examples_before == parent.total,\n",
         "        True,\n",
         ("hostile-peer",),
@@ -23,7 +23,7 @@ DEFENDING = (
     Mutant(
         "strangers-count",
         "G7",
-        "validity.py",
+        "federation/validity.py",
         "        if contributor.peer not in base.members:\n",
         "        if False:\n",
         ("hostile-peer",),
@@ -31,7 +31,7 @@ DEFENDING = (
     Mutant(
         "cap-not-checked",
         "G7",
-        "validity.py",
+        "federation/validity.py",
         "        if contributor.num_examples > spec.num_examples_max:\n",
         "        if False:\n",
         ("hostile-peer",),
@@ -40,7 +40,7 @@ DEFENDING = (
     Mutant(
         "authors-vouch-for-themselves",
         "G7",
-        "branches.py",
+        "federation/branches.py",
         "return tuple(peer for peer in self.holders if alone or peer != head.author)",
         "return tuple(self.holders)",
         ("invented-branches",),
@@ -48,7 +48,7 @@ DEFENDING = (
     Mutant(
         "relayers-are-blamed",
         "G7",
-        "catching_up.py",
+        "federation/catching_up.py",
         "effects += self._judging.reject(head, error, now_s)\n",
         "effects += self._judging.offences.count(event.sender, str(error), now_s)\n",
         ("misled-newcomer",),
@@ -56,7 +56,7 @@ DEFENDING = (
     Mutant(
         "nobody-is-quarantined",
         "G7",
-        "offences.py",
+        "federation/violations.py",
         "        if count < OFFENCES_MAX or self.quarantined(peer, now_s):\n",
         "        if True:\n",
         ("hostile-peer",),
@@ -65,7 +65,7 @@ DEFENDING = (
     Mutant(
         "strangers-obeyed",
         "G9",
-        "command_book.py",
+        "commanding/registers.py",
         "if command.author not in self._trusted:",
         "if False:",
         ("paused", "stopped", "removed"),
@@ -73,7 +73,7 @@ DEFENDING = (
     Mutant(
         "older-orders-obeyed",
         "G9",
-        "command_book.py",
+        "commanding/registers.py",
         "if held is not None and command.key <= held.key:",
         "if held is not None and command.key == held.key:",
         ("paused",),
@@ -81,7 +81,7 @@ DEFENDING = (
     Mutant(
         "orders-not-passed-on",
         "G9",
-        "obedience.py",
+        "federation/command_following.py",
         "return [Publish(topic, orders) for topic in topics if topic is not None]",
         "return []",
         ("paused", "stopped"),
@@ -89,13 +89,13 @@ DEFENDING = (
     Mutant(
         "orders-forgotten-by-restarts",
         "G9",
-        "obedience.py",
+        "federation/command_following.py",
         "effects.append(SaveCommands(self.book.commands))",
         "pass",
         ("paused", "stopped"),
         also=(
             (
-                "obedience.py",
+                "federation/command_following.py",
                 "return [Publish(topic, orders) for topic in topics if topic is not None]",
                 "return []",
             ),
@@ -104,7 +104,7 @@ DEFENDING = (
     Mutant(
         "paused-rounds-go-on",
         "G9",
-        "federation.py",
+        "federation/federation.py",
         "if self.round is not None and not self.finished and not self.orders.waits:",
         "if self.round is not None and not self.finished:",
         ("paused",),
@@ -113,7 +113,7 @@ DEFENDING = (
     Mutant(
         "removed-peers-stay",
         "G9",
-        "obedience.py",
+        "federation/command_following.py",
         'effects.append(Leave("an operator removed this peer"))',
         "pass",
         ("removed",),

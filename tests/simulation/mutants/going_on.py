@@ -7,7 +7,7 @@ GOING_ON = (
     Mutant(
         "no-takeover-from-the-lost",
         "G5",
-        "duty.py",
+        "federation/duty.py",
         "            peer in facts.given_up\n            or (now_s >= patience_s",
         "            False\n            or (now_s >= patience_s + 1000",
         ("root-dies", "aggregator-dies"),
@@ -15,7 +15,7 @@ GOING_ON = (
     Mutant(
         "the-lost-are-waited-for",
         "G5",
-        "presence.py",
+        "federation/presence.py",
         "return peer in self._unreachable or self._silent_s(peer, now_s) >= LOST_AFTER_S",
         "return False",
         ("half-dies", "trainer-dies", "root-dies"),
@@ -23,7 +23,7 @@ GOING_ON = (
     Mutant(
         "no-deadline",
         "G5",
-        "duty.py",
+        "federation/duty.py",
         "return not waiting or (now_s >= self._deadline_s and len(settled) >= quorum)",
         "return not waiting",
         ("weights-withheld",),
@@ -31,7 +31,7 @@ GOING_ON = (
     Mutant(
         "nothing-is-repeated",
         "G5",
-        "round.py",
+        "federation/round.py",
         "return [Publish(effect.topic, effect.message) for effect in self._announced]",
         "return []",
         ("lossy", "churn"),
@@ -39,7 +39,7 @@ GOING_ON = (
     Mutant(
         "absent-weights-count-as-output",
         "G5",
-        "duty.py",
+        "federation/duty.py",
         "output.author == peer and not blobs.absent(output.blob, now_s) for output in outputs",
         "output.author == peer for output in outputs",
         ("weights-withheld",),
@@ -47,7 +47,7 @@ GOING_ON = (
     Mutant(
         "minority-leaves-others-out",
         "G5",
-        "records.py",
+        "federation/composing.py",
         "if not is_majority(contributed, base.cohort):",
         "if False:",
         ("deaf-peer-dies",),
@@ -56,7 +56,7 @@ GOING_ON = (
     Mutant(
         "unknown-bases-not-asked-for",
         "G5",
-        "exchange.py",
+        "federation/head_exchange.py",
         "return self._enquiries.ask(base, source, now_s, 1, others_too=True)",
         "return []",
         ("lossy",),
@@ -65,7 +65,7 @@ GOING_ON = (
     Mutant(
         "no-grace-after-restarts",
         "G5",
-        "presence.py",
+        "federation/presence.py",
         "self._grace_until_s = now_s + RESTART_GRACE_S",
         "pass",
         ("power-cut",),
@@ -73,7 +73,7 @@ GOING_ON = (
     Mutant(
         "slow-links-waited-for",
         "G5",
-        "durations.py",
+        "federation/durations.py",
         "or head.transfers_s[peer] > link_limit_s",
         "",
         ("slow-link-peer",),
@@ -81,7 +81,7 @@ GOING_ON = (
     Mutant(
         "way-of-contributions-not-timed",
         "G5",
-        "duty.py",
+        "federation/duty.py",
         "transfer_s=pulled[name].transfer_s + took - ours_s",
         "transfer_s=pulled[name].transfer_s",
         ("slow-link-peer",),
@@ -90,7 +90,7 @@ GOING_ON = (
     Mutant(
         "sites-not-sorted-by",
         "G10",
-        "tree.py",
+        "federation/tree.py",
         'key=lambda peer: (site_of.get(peer, ""), _rank(session, peer))',
         "key=lambda peer: _rank(session, peer)",
         ("sites",),
@@ -98,7 +98,7 @@ GOING_ON = (
     Mutant(
         "sites-not-told",
         "G10",
-        "training.py",
+        "federation/training.py",
         "site=self._site,",
         'site="",',
         ("sites",),
@@ -107,7 +107,7 @@ GOING_ON = (
     Mutant(
         "everybody-may-ask",
         "G8",
-        "records.py",
+        "federation/composing.py",
         "return min(1.0, max(ADMISSION_MIN, spec.cohort_max / max(1.0, crowd)))",
         "return 1.0",
         ("calm",),
@@ -116,7 +116,7 @@ GOING_ON = (
     Mutant(
         "weights-never-deleted",
         "G8",
-        "weights.py",
+        "federation/head_weights.py",
         "recent = itertools.islice(lineage.ancestors(head), 2)",
         "recent = itertools.islice(lineage.ancestors(head), 2000)",
         ("calm",),

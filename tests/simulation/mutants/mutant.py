@@ -11,6 +11,7 @@ class Mutant:
     guarantee: str
     """Which of docs/protocol.md, section 8, or docs/search.md, section 3."""
     file: str
+    """Path below `swarm/`."""
     old: str
     new: str
     scenarios: tuple[str, ...]
@@ -19,7 +20,6 @@ class Mutant:
     """Of one history that is enough."""
     also: tuple[tuple[str, str, str], ...] = ()
     """More places to change, as (file, old, new): rules that a second rule stands behind."""
-    package: str = "federation"
     rarity: int = 1
     """So many times as many seeds: what it takes to notice does not happen often."""
 

@@ -69,7 +69,7 @@ def try_mutant(mutant: Mutant, seeds: int, healthy: Path) -> Verdict:
         folder = Path(name)
         shutil.copytree(healthy, folder, dirs_exist_ok=True)
         for file, old, new in mutant.changes:
-            path = folder / "swarm" / mutant.package / file
+            path = folder / "swarm" / file
             text = path.read_text()
             if text.count(old) != 1:
                 raise ValueError(

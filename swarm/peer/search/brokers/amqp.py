@@ -15,9 +15,9 @@ import pika
 from pika.exceptions import AMQPError
 
 from swarm.core.errors import ConfigurationError
+from swarm.peer.processes.pipes import Log
 from swarm.peer.search.brokers.bridge import Bridge, retry_pause_s
 from swarm.peer.search.brokers.broker import Delivery, Subscription
-from swarm.peer.worker_pipes import Log
 
 HEARTBEAT_S = 20
 POLL_S = 0.5

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from swarm.peer.worker_pipes import Log
+from swarm.peer.processes.pipes import Log
 
 
 class InfoLog(Log, Protocol):

@@ -8,9 +8,10 @@ from pathlib import Path
 import trio
 
 from swarm.core.errors import ConfigurationError, RemoteProtocolError, only_error
-from swarm.learning.trials.studies import check_study
+from swarm.learning.search.study_tasks import check_study
+from swarm.peer.processes.pipes import Log
 from swarm.peer.search.brokers.broker import Broker, Delivery, Subscription
-from swarm.peer.search.brokers.messages import (
+from swarm.peer.search.brokers.broker_messages import (
     WORKERS,
     decode_result,
     encode_trial,
@@ -20,10 +21,9 @@ from swarm.peer.search.brokers.messages import (
 )
 from swarm.peer.search.brokers.urls import open_broker
 from swarm.peer.search.ledger_file import LedgerFile
-from swarm.peer.worker_pipes import Log
-from swarm.search.ledger import DONE, Asked, Closed, Entry, Ledger, Recorded
 from swarm.search.strategies import make_strategy
 from swarm.search.study import NOBODY, StudySpec
+from swarm.search.study_ledger import DONE, Asked, Closed, Entry, Ledger, Recorded
 from swarm.search.trial import Trial
 
 IN_FLIGHT = 16

@@ -23,9 +23,9 @@ from confluent_kafka import (
 )
 
 from swarm.core.errors import ConfigurationError
+from swarm.peer.processes.pipes import Log
 from swarm.peer.search.brokers.bridge import Bridge, retry_pause_s
 from swarm.peer.search.brokers.broker import Delivery, Subscription
-from swarm.peer.worker_pipes import Log
 
 POLL_S = 0.1
 PAUSE_AFTER_S = 1.0

@@ -5,8 +5,8 @@ from contextlib import AbstractAsyncContextManager
 from urllib.parse import urlsplit
 
 from swarm.core.errors import ConfigurationError
+from swarm.peer.processes.pipes import Log
 from swarm.peer.search.brokers.broker import Broker, Subscription
-from swarm.peer.worker_pipes import Log
 
 _SCHEMES = {
     "amqp": ("amqp", "open_amqp", "amqp"),

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from swarm.core.errors import ConfigurationError
-from swarm.peer.search.ending import first_error
+from swarm.peer.search.closing_report import first_error
 from swarm.peer.search.results.plots import _matplotlib, _save
-from swarm.search.ledger import Ledger
+from swarm.search.study_ledger import Ledger
 from swarm.search.trial import COMPLETE, FAILED, PRUNED, TrialResult
 from swarm.search.values import Value
 

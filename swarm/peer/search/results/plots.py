@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from swarm.core.errors import ConfigurationError, StorageError
-from swarm.peer.search.ending import first_error
+from swarm.peer.search.closing_report import first_error
 from swarm.peer.search.results.optuna_study import rebuild
 from swarm.search.study import StudySpec
 from swarm.search.trial import COMPLETE, Trial, TrialId, TrialResult

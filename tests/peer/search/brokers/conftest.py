@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
-from benchmarks.ports import reserved_ports
+from tests.harness.reserved_ports import reserved_ports
 
 UP_WITHIN_S = 120
 STARTED = "Server startup complete"

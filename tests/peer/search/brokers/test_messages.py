@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swarm.core.errors import RemoteProtocolError
-from swarm.peer.search.brokers.messages import (
+from swarm.peer.search.brokers.broker_messages import (
     SIZE_MAX,
     decode_result,
     decode_trial,

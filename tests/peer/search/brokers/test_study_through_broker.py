@@ -12,15 +12,15 @@ import pytest
 import trio
 
 from swarm.core.errors import ConfigurationError
+from swarm.peer.search.brokers.broker_messages import WORKERS, trials_topic
 from swarm.peer.search.brokers.collector import (
     BrokerStudySettings,
     check_through_broker,
     run_through_broker,
 )
-from swarm.peer.search.brokers.messages import WORKERS, trials_topic
 from swarm.peer.search.brokers.urls import open_broker
 from swarm.peer.search.ledger_file import read_ledger
-from swarm.search.ledger import Ledger
+from swarm.search.study_ledger import Ledger
 from swarm.search.trial import COMPLETE
 from tests.peer.search.brokers.test_brokers import Log
 from tests.peer.search.studies_run import make_study

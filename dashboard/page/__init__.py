@@ -1,0 +1,1 @@
+"""What browsers are sent: files, and snapshots as they change."""

@@ -1,0 +1,66 @@
+"""Which files of the installed front-end libraries the page may ask for, and under which names."""
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+
+_HERE = Path(__file__).parents[1]
+# A wheel brings the libraries along (see setup.py); in a checkout npm installs them.
+NODE_MODULES = _HERE / ("vendor" if (_HERE / "vendor").is_dir() else "node_modules")
+
+# name in the address -> (file below node_modules, media type)
+ASSETS = {
+    "htm.js": ("htm/dist/htm.mjs", "text/javascript"),
+    "inter.woff2": (
+        "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2",
+        "font/woff2",
+    ),
+    "preact.js": ("preact/dist/preact.mjs", "text/javascript"),
+    "socket.io.js": ("socket.io-client/dist/socket.io.esm.min.js", "text/javascript"),
+    "uplot.js": ("uplot/dist/uPlot.esm.js", "text/javascript"),
+    "uplot.css": ("uplot/dist/uPlot.min.css", "text/css"),
+}
+
+IMPORT_MAP = json.dumps(
+    {
+        "imports": {
+            "htm": "/vendor/htm.js",
+            "preact": "/vendor/preact.js",
+            "socket.io-client": "/vendor/socket.io.js",
+            "uplot": "/vendor/uplot.js",
+        }
+    }
+)
+"""Browsers accept an import map only inline, so the policy below allows this very text."""
+
+
+MODULES = sorted(
+    file.name
+    for file in (Path(__file__).parents[1] / "static" / "js").glob("*.js")
+    if file.name not in {"app.js", "signin.js", "retry-early.js", "theme-early.js", "types.js"}
+)
+"""The page's own modules, so that a browser asks for all at once instead of one after another."""
+
+
+def missing_assets(node_modules: Path) -> list[str]:
+    """Return the library files that are not installed."""
+    return [path for path, _ in ASSETS.values() if not (node_modules / path).is_file()]
+
+
+def content_security_policy() -> str:
+    """Allow what is served from here and the inline import map, by its hash; nothing else."""
+    digest = base64.b64encode(hashlib.sha256(IMPORT_MAP.encode()).digest()).decode()
+    return "; ".join(
+        [
+            "default-src 'none'",
+            f"script-src 'self' 'sha256-{digest}'",
+            "style-src 'self'",
+            "img-src 'self' data:",
+            "font-src 'self'",
+            "connect-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        ]
+    )

@@ -1,0 +1,1 @@
+"""Where snapshots come from, and what else shows them: API, metrics, TensorBoard."""

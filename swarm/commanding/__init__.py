@@ -1,0 +1,1 @@
+"""Operators' commands: signed registers that any workload obeys. Sans-IO."""

@@ -1,0 +1,134 @@
+"""CommandBook: which operators' commands a peer obeys, and what it does by them."""
+
+from collections.abc import Iterable
+
+from swarm.commanding.commands import COMMANDS_MAX, VALID_FOR_S_MAX, Command
+from swarm.core.ids import Digest, PeerId, SessionId
+
+DROP_THRESHOLD = 0.1
+"""Until an operator says otherwise: a fall of accuracy by more than ten points is an alert."""
+REFUSED_MAX = 64
+CLOCK_ERROR_S_MAX = 60.0
+"""Clocks of operators and peers may differ by so much."""
+DONE = {
+    "start": "started",
+    "pause": "paused",
+    "resume": "resumed",
+    "stop": "stopped",
+    "remove": "removed",
+    "readmit": "readmitted",
+    "threshold": "threshold",
+}
+"""What is noted, by action."""
+_STATES = {"start": "running", "pause": "paused", "resume": "running", "stop": "stopped"}
+
+
+class RefusedCommandError(Exception):
+    """A command that is not obeyed; the message says why."""
+
+
+class CommandBook:
+    """One register for the run, one for the threshold, one for each peer that was removed.
+
+    Each holds the greatest command about it, so peers that have heard the same commands, in any
+    order and however often, do the same.
+
+    Invariants:
+        Holds only commands of trusted operators, at most `COMMANDS_MAX`.
+        A register only moves up the order of commands.
+    """
+
+    def __init__(
+        self, session: SessionId, trusted: Iterable[PeerId] = (), *, held: bool = False
+    ) -> None:
+        self.num_refused = 0
+        self.removed: frozenset[PeerId] = frozenset()
+        """Peers from which nothing is taken."""
+        self._session = session
+        self._trusted = frozenset(trusted)
+        self._initial = "held" if held else "running"
+        self._held: dict[str, Command] = {}
+        self._refused: dict[Digest, None] = {}
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """Those in force."""
+        return tuple(self._held.values())
+
+    @property
+    def run_state(self) -> str:
+        """`held`, `running`, `paused` or `stopped`."""
+        command = self._held.get("run")
+        return _STATES[command.action] if command is not None else self._initial
+
+    @property
+    def waits(self) -> bool:
+        """Whether no round may go on."""
+        return self.run_state in ("held", "paused")
+
+    @property
+    def stopped(self) -> bool:
+        """Whether an operator ended the session."""
+        return self.run_state == "stopped"
+
+    @property
+    def drop_threshold(self) -> float:
+        """A fall of accuracy by more than this is an alert."""
+        command = self._held.get("threshold")
+        return command.value if command is not None and command.value else DROP_THRESHOLD
+
+    def resume(self, commands: Iterable[Command]) -> None:
+        """Take back what an earlier life obeyed, unless its operator is trusted no more."""
+        for command in commands:
+            if command.author in self._trusted and command.session == self._session:
+                self._held[command.register] = command
+        self.removed = removed_by(self._held.values())
+
+    def take(self, command: Command, unix_s: float) -> bool:
+        """Obey a command whose signature was checked; say whether it is news.
+
+        Raises:
+            RefusedCommandError: It is not to be obeyed; raised once for each such command.
+        """
+        held = self._held.get(command.register)
+        if held is not None and command.key <= held.key:
+            return False
+        reason = self._objection(command, unix_s)
+        if reason:
+            self._refuse(command, reason)
+            return False
+        self._held[command.register] = command
+        self.removed = removed_by(self._held.values())
+        return True
+
+    def is_newer(self, command: Command) -> bool:
+        """Whether a greater command about the same is held here."""
+        held = self._held.get(command.register)
+        return held is not None and held.key > command.key
+
+    def _objection(self, command: Command, unix_s: float) -> str:
+        if command.session != self._session:
+            return "it is for another session"
+        if command.author not in self._trusted:
+            return f"{command.author} is no operator that this peer trusts"
+        if unix_s > command.expires_unix_s + CLOCK_ERROR_S_MAX:
+            return f"it expired {unix_s - command.expires_unix_s:.0f} s ago"
+        if command.expires_unix_s > unix_s + VALID_FOR_S_MAX + CLOCK_ERROR_S_MAX:
+            return f"it may be valid for {VALID_FOR_S_MAX:.0f} s, not longer"
+        if command.register not in self._held and len(self._held) >= COMMANDS_MAX:
+            return f"more than {COMMANDS_MAX} things are ordered already"
+        return ""
+
+    def _refuse(self, command: Command, reason: str) -> None:
+        if command.digest in self._refused:
+            return
+        self._refused[command.digest] = None
+        if len(self._refused) > REFUSED_MAX:
+            del self._refused[next(iter(self._refused))]
+        self.num_refused += 1
+        raise RefusedCommandError(f"{command.action}: {reason}")
+
+
+def removed_by(commands: Iterable[Command]) -> frozenset[PeerId]:
+    """The peers that these commands, of which no two are about the same, put out."""
+    return frozenset(c.subject for c in commands if c.action == "remove" and c.subject)

@@ -1,0 +1,95 @@
+"""Adoption: which head is adopted, and what follows."""
+
+import itertools
+
+from swarm.core.effects import KeepConnected
+from swarm.core.machine import Effect
+from swarm.federation.announcements import Announcements
+from swarm.federation.catching_up import CatchingUp
+from swarm.federation.effects import Note, SaveHead
+from swarm.federation.head_weights import Weights
+from swarm.federation.heartbeats import Voice
+from swarm.federation.messages import HISTORY_MAX
+from swarm.federation.records import GlobalModel
+from swarm.federation.round import Round
+from swarm.federation.shared_state import Situation
+from swarm.federation.training import Training
+
+
+class Adoption:
+    """Adopts the greatest valid head whose weights are here, and begins the round on it.
+
+    Invariant: the held head only moves up the head order, and its weights are in the store.
+    """
+
+    def __init__(
+        self,
+        situation: Situation,
+        voice: Voice,
+        announcements: Announcements,
+        training: Training,
+        catching_up: CatchingUp,
+        weights: Weights,
+    ) -> None:
+        self._situation = situation
+        self._voice = voice
+        self._announcements = announcements
+        self._training = training
+        self._catching_up = catching_up
+        self._weights = weights
+
+    def adopt(self, now_s: float) -> list[Effect]:
+        """Adopt the greatest valid head whose weights are here; ask for a greater one's."""
+        lineage, blobs = self._situation.lineage, self._situation.blobs
+        effects: list[Effect] = []
+        coming = overtaken = False
+        for head in lineage.candidates():
+            if blobs.has(head.blob):
+                before = lineage.held
+                lineage.adopt(head)
+                return effects + self.begin(head, before, now_s)
+            if not coming and not blobs.absent(head.blob, now_s):
+                coming, overtaken = True, not blobs.has_failed(head.blob)
+                effects += self._weights.want(head, now_s)
+                effects += self._voice.approach(head, self._situation.round, now_s)
+        if self._situation.round is not None:
+            self._situation.round.facts.overtaken = overtaken
+        return effects
+
+    def begin(self, head: GlobalModel, before: GlobalModel | None, now_s: float) -> list[Effect]:
+        """Begin the round on a head just adopted, or finish."""
+        situation = self._situation
+        lineage, branches = situation.lineage, situation.branches
+        window = lineage.window(head)
+        situation.newcomers.forget(head.cohort)
+        asked = situation.me in head.members
+        current = Round(window, situation.spec, situation.me, now_s) if asked else None
+        situation.round = current
+        neighbours = current.neighbours if current is not None else ()
+        leaving = situation.presence.watched if situation.finished else ()
+        situation.presence.watch({*neighbours, *leaving}, now_s)  # they want the last head, too
+        effects: list[Effect] = [SaveHead(head), KeepConnected(neighbours)]
+        effects += self._voice.tune(current)
+        effects.append(Note("head", f"round {head.round} by {head.author}"))
+        effects += self._voice.beats(current)
+        effects += branches.adopted(head, before, lineage)
+        effects += self._note_parting(head, before)
+        situation.exchange.adopted(head, situation.unix_s(now_s))
+        self._announcements.take_early(head.digest, now_s)
+        if situation.finished:
+            effects += branches.ended()
+        elif current is not None:
+            current.facts.claimed = branches.claimed(head, lineage)
+        effects += [*self._training.begin(window), *self._catching_up.wish(now_s)]
+        others = self._training.blobs() | self._announcements.blobs()
+        return [*effects, self._weights.keep(head, others)]
+
+    def _note_parting(self, head: GlobalModel, before: GlobalModel | None) -> list[Effect]:
+        """Tell when the head that was held is on another lineage than the one adopted."""
+        if before is None or head.parent in (before.digest, before.parent):
+            return []  # a child, or a standby's head of the same round
+        recent = itertools.islice(self._situation.lineage.ancestors(head), HISTORY_MAX)
+        if any(step.digest == before.digest for step in recent):
+            return []
+        text = f"two sides went on apart: left head {before.round} for head {head.round}"
+        return [Note("partition", f"{text} of {head.author}")]

@@ -1,0 +1,87 @@
+"""Obedience: hears operators' commands, tells what to do by them, and passes them on."""
+
+from collections.abc import Iterable
+
+from swarm.commanding.commands import Command, Orders
+from swarm.commanding.registers import DONE, CommandBook, RefusedCommandError
+from swarm.core.effects import Publish
+from swarm.core.ids import PeerId, SessionId
+from swarm.core.machine import Effect
+from swarm.federation.effects import Leave, Note, SaveCommands
+
+REMIND_EVERY_REPEATS = 3
+"""So often the cluster is reminded of a session that waits or was stopped."""
+FRESH_REPEATS = 2
+"""So often a command that is new here is passed on to the cluster."""
+
+
+class Obedience:
+    """One peer's side of what operators order.
+
+    Whoever lost a command, or comes back, or was cut off, hears of it from its cluster, and
+    across clusters from those that send beacons on the session's topic.
+
+    Invariant: passes on only what it obeys itself.
+    """
+
+    def __init__(
+        self,
+        session: SessionId,
+        me: PeerId,
+        operators: Iterable[PeerId] = (),
+        *,
+        held: bool = False,
+    ) -> None:
+        self.book = CommandBook(session, operators, held=held)
+        self._session = session
+        self._me = me
+        self._fresh = 0
+        self._num_repeats = 0
+
+    def hear(self, orders: Orders, unix_s: float) -> tuple[list[Command], list[Effect]]:
+        """Take commands; return those that are news, and what to tell and to save."""
+        news: list[Command] = []
+        effects: list[Effect] = []
+        for command in orders.commands:
+            try:
+                if self.book.take(command, unix_s):
+                    news.append(command)
+                    effects.append(_told(command))
+                elif self.book.is_newer(command):
+                    self._fresh = max(self._fresh, 1)  # its sender is behind
+            except RefusedCommandError as error:
+                effects.append(Note("refused", str(error), command.author))
+        if news:
+            self._fresh = FRESH_REPEATS
+            effects.append(SaveCommands(self.book.commands))
+        if any(c.action == "remove" and c.subject == self._me for c in news):
+            effects.append(Leave("an operator removed this peer"))
+        return news, effects
+
+    def remind(self, home: str | None, session: str | None) -> list[Effect]:
+        """Pass commands on: on the home cluster's topic, and on the session's if that is due.
+
+        Args:
+            home: The home cluster's topic, if there is one.
+            session: The session's topic, if it falls to this peer to be heard there now.
+        """
+        self._num_repeats += 1
+        commands = self.book.commands
+        if not commands:
+            return []
+        waiting = self.book.run_state != "running"
+        due = self._fresh or (waiting and self._num_repeats % REMIND_EVERY_REPEATS == 0)
+        self._fresh = max(0, self._fresh - 1)
+        topics = [session, home if due else None]
+        orders = Orders(self._session, self._me, commands)
+        return [Publish(topic, orders) for topic in topics if topic is not None]
+
+
+def _told(command: Command) -> Note:
+    what = f" {command.subject}" if command.subject is not None else ""
+    value = f" {command.value:g}" if command.value is not None else ""
+    return Note(
+        DONE[command.action],
+        f"{command.action}{what}{value}, by operator {command.author}",
+        command.subject,
+    )

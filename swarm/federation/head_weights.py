@@ -1,0 +1,69 @@
+"""Weights: whom to ask for a head's weights, and which blobs are kept."""
+
+import itertools
+
+from swarm.core.blobs import BlobRef
+from swarm.core.effects import BlobArrived, BlobMissing, KeepBlobs
+from swarm.core.ids import PeerId
+from swarm.core.machine import Effect
+from swarm.federation.records import GlobalModel
+from swarm.federation.shared_state import Situation
+
+HOLDERS_MAX = 8
+"""Most peers to ask for a blob one after the other."""
+WAIT_FOR_HOLDER_S = 2.0
+"""How long a holder up the tree, which is still fetching a head's weights, may keep us waiting."""
+
+
+class Weights:
+    """Brings the weights of heads down the tree, and lets go of those no longer needed."""
+
+    def __init__(self, situation: Situation) -> None:
+        self._situation = situation
+
+    def want(self, head: GlobalModel, now_s: float) -> list[Effect]:
+        """Ask for the weights of a head, unless they are on their way."""
+        blobs = self._situation.blobs
+        if blobs.is_coming(head.blob):
+            return []
+        return blobs.want(head.blob, self._sources(head), WAIT_FOR_HOLDER_S, now_s)
+
+    def arrived(self, event: BlobArrived, now_s: float) -> list[Effect]:
+        """Note that a blob is in our store."""
+        self._situation.blobs.arrived(event.blob, now_s)
+        return []
+
+    def missing(self, event: BlobMissing, now_s: float) -> list[Effect]:
+        """Note that nobody gave a blob."""
+        self._situation.blobs.missing(event.blob, now_s)
+        return []
+
+    def keep(self, head: GlobalModel, others: frozenset[BlobRef]) -> KeepBlobs:
+        """Keep what the round on `head` needs, and `others`; nothing else."""
+        situation = self._situation
+        lineage = situation.lineage
+        recent = itertools.islice(lineage.ancestors(head), 2)
+        kept = {h.blob for h in recent} | others
+        kept |= {h.blob for h in lineage.candidates()}
+        kept |= situation.branches.blobs(lineage)
+        if situation.round is not None:
+            kept |= situation.round.blobs()
+        if situation.spec.model_file is not None:
+            kept.add(situation.spec.model_file)
+        situation.blobs.keep_only(frozenset(kept))
+        return KeepBlobs(frozenset(kept))
+
+    def _sources(self, head: GlobalModel) -> tuple[PeerId, ...]:
+        """Whom to ask for a head's weights: down the tree, then the author, then any holder.
+
+        Down the tree not by those of whom the head itself says that they are slow.
+        """
+        current, me = self._situation.round, self._situation.me
+        tree = current.sources() if current and current.base.digest == head.parent else ()
+        climb = tree[tree.index(me) + 1 :] if me in tree else tree
+        climb = tuple(peer for peer in climb if peer not in head.slow)
+        home = current.home.peers if current is not None else ()
+        saying = self._situation.enquiries.holders(head.key)
+        contributors = tuple(c.peer for c in head.contributors)
+        order = dict.fromkeys((*climb, head.author, *saying, *home, *contributors, *head.cohort))
+        return tuple(peer for peer in order if peer != me)[:HOLDERS_MAX]

@@ -1,0 +1,57 @@
+"""Wishing: how a peer outside the cohort asks to be taken in, without a crowd at anyone's door."""
+
+import hashlib
+import itertools
+
+from swarm.core.effects import Send
+from swarm.core.ids import PeerId
+from swarm.core.machine import Effect
+from swarm.core.session import SessionSpec
+from swarm.federation.messages import JoinWish
+from swarm.federation.records import Branch, GlobalModel
+from swarm.federation.tree import duty_peers
+from swarm.federation.validity import tree_of
+
+CROWDED_EVERY = 4
+"""Where cohorts are full, a wish is repeated so many times more rarely."""
+
+
+class Wishing:
+    """Sends wishes directly: to who composes the next head, and to one more, another each time.
+
+    Invariant: sends at most two messages at a time, however large the swarm.
+    """
+
+    def __init__(self, me: PeerId, spec: SessionSpec) -> None:
+        self._me = me
+        self._spec = spec
+        self._turn = itertools.count()
+
+    def wish(
+        self,
+        held: GlobalModel | None,
+        trusted: tuple[PeerId, ...],
+        branches: tuple[Branch, ...],
+    ) -> list[Effect]:
+        """Ask to be in the cohort; nothing if the held head names this peer or admits it not."""
+        turn = next(self._turn)
+        wish = JoinWish(self._spec.id, self._me, held.key if held else None, branches)
+        first: tuple[PeerId, ...] = (self._spec.starter,)
+        others = trusted
+        if held is not None:
+            crowded = len(held.cohort) >= self._spec.cohort_max
+            if self._me in held.members or not self._is_admitted(held):
+                return []
+            if crowded and turn % CROWDED_EVERY:
+                return []
+            root = tree_of(held, self._spec).root
+            first = duty_peers(held.digest, root, frozenset(held.slow))[:1]
+            others = held.cohort
+        # Whoever is asked may be gone, or the message get lost: another one each time.
+        rotating = tuple(p for p in others if p not in (*first, self._me))
+        second = rotating[turn % len(rotating) :][:1] if rotating else ()
+        return [Send(peer, wish) for peer in (*first, *second) if peer != self._me]
+
+    def _is_admitted(self, held: GlobalModel) -> bool:
+        rank = hashlib.sha256(f"{held.digest}\0admission\0{self._me}".encode()).digest()
+        return int.from_bytes(rank[:8], "big") < held.admission * 2**64

@@ -1,0 +1,203 @@
+"""Ledger: what one peer remembers of a run besides its heads, for those who ask later."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from swarm.core.ids import Digest, PeerId, RoundNumber, SessionId
+from swarm.federation.effects import Note
+from swarm.federation.ledger_entries import (
+    PAGE_MAX,
+    TEXT_MAX,
+    LedgerEntry,
+    LedgerPage,
+    LedgerRequest,
+)
+
+ENTRIES_MAX = 512
+"""Entries kept, of all authors."""
+ENTRIES_PER_AUTHOR_MAX = 128
+OWN_PER_ROUND_MAX = 16
+"""Own entries in one round: a flood of bad messages is told once, not a thousand times."""
+TOLD_TIMES = 2
+"""Pubsub loses messages, so an entry is told in so many pages; facts anew in each cluster."""
+FACTS_EVERY_TELLS = 10
+"""So often facts are told again: who was not in the cluster yet, or heard nothing, hears them."""
+KINDS = frozenset(
+    {
+        "lost", "left", "takeover", "rejected", "quarantined", "partition", "skipped", "disk",
+        "started", "paused", "resumed", "stopped", "removed", "readmitted", "threshold", "refused",
+    }
+)  # fmt: skip
+"""Notes that become entries; folds, merges and heads are in the records of heads."""
+
+
+class Ledger:
+    """Keeps own entries and those of peers of the same cluster, so that no death loses them.
+
+    Invariants:
+        At most `entries_max` entries, at most `ENTRIES_PER_AUTHOR_MAX` of one author; whoever
+        has the most gives way, so that nobody can drive out another's.
+        The same kind about the same peer is noted once in a round; who left is not lost.
+        Of each fact (`entries.FACTS`) only its author's newest is kept, and forgotten last.
+    """
+
+    def __init__(
+        self,
+        session: SessionId,
+        me: PeerId,
+        sign: Callable[[Digest], bytes],
+        entries_max: int = ENTRIES_MAX,
+    ) -> None:
+        self._session = session
+        self._me = me
+        self._sign = sign
+        self._entries_max = entries_max
+        self._entries: dict[tuple[PeerId, int], LedgerEntry] = {}
+        self._places: dict[tuple[PeerId, int], int] = {}
+        self._counts: Counter[PeerId] = Counter()
+        self._num_kept = 0
+        self._sequence = 0
+        self._round = RoundNumber(0)
+        self._noted: set[tuple[str, PeerId | None]] = set()
+        self._to_tell: dict[tuple[PeerId, int], int] = {}
+        self._facts: dict[tuple[PeerId, str], int] = {}
+        """The sequence of the newest, by author and kind."""
+        self._told_to = ""
+        self._num_tells = 0
+        self._unsaved = False
+
+    @property
+    def num_kept(self) -> int:
+        """Entries ever kept: grows with each that is news."""
+        return self._num_kept
+
+    @property
+    def entries(self) -> tuple[LedgerEntry, ...]:
+        """All that is kept, in the order it came."""
+        return tuple(self._entries.values())
+
+    def resume(self, entries: Iterable[LedgerEntry]) -> None:
+        """Take back what an earlier life kept."""
+        for entry in entries:
+            self.keep(entry)
+        self._unsaved = False
+
+    def note(self, note: Note, number: RoundNumber, unix_s: float) -> None:
+        """Make an entry of a note, if it is of a kind that people ask about later."""
+        if number != self._round:
+            self._round, self._noted = number, set()
+        told = (note.kind, note.about)
+        if note.kind == "lost" and self._noted & {("left", note.about), ("disk", note.about)}:
+            return  # nobody wonders where it is
+        if note.kind not in KINDS or told in self._noted or len(self._noted) >= OWN_PER_ROUND_MAX:
+            return
+        self._noted.add(told)
+        self._write(note.kind, note.about, note.text, number, unix_s)
+
+    def introduce(self, facts: Mapping[str, str], unix_s: float) -> None:
+        """Tell what this peer is called, unless an earlier life told the same."""
+        for kind, text in facts.items():
+            sequence = self._facts.get((self._me, kind))
+            held = self._entries[self._me, sequence] if sequence is not None else None
+            if held is None or held.text != text:
+                self._write(kind, self._me, text, RoundNumber(0), unix_s)
+
+    def _write(
+        self, kind: str, about: PeerId | None, text: str, number: RoundNumber, unix_s: float
+    ) -> None:
+        self._sequence = max(self._sequence + 1, int(unix_s * 1000))
+        entry = LedgerEntry(
+            session=self._session,
+            author=self._me,
+            sequence=self._sequence,
+            unix_s=max(0.0, unix_s),
+            kind=kind,
+            round=number,
+            subject=about,
+            text=text[:TEXT_MAX],
+        )
+        entry = entry.signed(self._sign(entry.digest))
+        self.keep(entry)
+        self._to_tell[entry.key] = TOLD_TIMES
+
+    def hear(self, page: LedgerPage, fellows: Collection[PeerId]) -> None:
+        """Keep what a fellow of the cluster tells of its own; hearsay is for those who watch."""
+        if page.sender in fellows:
+            for entry in page.entries:
+                if entry.author == page.sender:
+                    self.keep(entry)
+
+    def keep(self, entry: LedgerEntry) -> bool:
+        """Remember an entry whose signature was checked; say whether it is news."""
+        if entry.key in self._entries or entry.session != self._session:
+            return False
+        if entry.is_fact and not self._replaces(entry):
+            return False
+        self._entries[entry.key] = entry
+        self._places[entry.key] = self._num_kept
+        self._num_kept += 1
+        self._counts[entry.author] += 1
+        if entry.author == self._me:
+            self._sequence = max(self._sequence, entry.sequence)
+        if self._counts[entry.author] > ENTRIES_PER_AUTHOR_MAX:
+            self._forget_oldest_of(entry.author)
+        elif len(self._entries) > self._entries_max:
+            self._forget_oldest_of(self._counts.most_common(1)[0][0])
+        self._unsaved = True
+        return True
+
+    def tell(self, cluster: str) -> LedgerPage | None:
+        """What is new here, for the cluster; None if nothing is.
+
+        Args:
+            cluster: Names who will hear it. Another one is told this peer's facts at once.
+        """
+        self._num_tells += 1
+        if cluster != self._told_to or self._num_tells % FACTS_EVERY_TELLS == 0:
+            self._told_to = cluster
+            mine = [(a, sequence) for (a, _), sequence in self._facts.items() if a == self._me]
+            self._to_tell |= dict.fromkeys(mine, TOLD_TIMES)
+        keys = list(self._to_tell)[:PAGE_MAX]
+        for key in keys:
+            self._to_tell[key] -= 1
+            if not self._to_tell[key]:
+                del self._to_tell[key]
+        entries = tuple(self._entries[key] for key in keys if key in self._entries)
+        return LedgerPage(self._session, self._me, entries, None) if entries else None
+
+    def answer(self, request: LedgerRequest) -> LedgerPage:
+        """The entries from a place on; all of them to who counts in an earlier life of ours."""
+        first = request.first if request.first <= self._num_kept else 0
+        later = [key for key, place in self._places.items() if place >= first]
+        entries = tuple(self._entries[key] for key in later[:PAGE_MAX])
+        more = len(later) > PAGE_MAX
+        place = self._places[later[PAGE_MAX]] if more else self._num_kept
+        return LedgerPage(self._session, self._me, entries, place, more)
+
+    def unsaved(self) -> tuple[LedgerEntry, ...] | None:
+        """All entries, if there are new ones since they were last asked for; None otherwise."""
+        if not self._unsaved:
+            return None
+        self._unsaved = False
+        return self.entries
+
+    def _replaces(self, fact: LedgerEntry) -> bool:
+        """Make room for a fact, if it is its author's to tell and is newer than what is known."""
+        kept = self._facts.get((fact.author, fact.kind))
+        if fact.subject != fact.author or (kept is not None and kept > fact.sequence):
+            return False
+        if kept is not None:
+            self._forget((fact.author, kept))
+        self._facts[fact.author, fact.kind] = fact.sequence
+        return True
+
+    def _forget_oldest_of(self, author: PeerId) -> None:
+        keys = [key for key in self._entries if key[0] == author]
+        self._forget(next((k for k in keys if not self._entries[k].is_fact), keys[0]))
+
+    def _forget(self, key: tuple[PeerId, int]) -> None:
+        entry = self._entries.pop(key)
+        del self._places[key]
+        self._counts[entry.author] -= 1
+        if entry.is_fact:
+            del self._facts[entry.author, entry.kind]

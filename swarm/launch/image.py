@@ -1,0 +1,162 @@
+"""build_image(): the image that peers and dashboard run from, built from this working copy.
+
+`python -m swarm.launch.image` builds it and does no more.
+"""
+
+import configparser
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from subprocess import PIPE, STDOUT
+
+import trio
+
+from swarm.core.errors import ConfigurationError
+from swarm.launch.engine import Engine, find_engine
+
+SOURCES = Path(__file__).parents[2]
+"""The working copy, with docker/ in it."""
+DOCKERFILE = SOURCES / "docker" / "Dockerfile"
+_STEP = re.compile(r"(?:Step \d+/\d+ : |#\d+ \[(?!internal))")
+_STEP_CHARACTERS_MAX = 100
+_WORDS_KEPT = 15
+
+
+def image_name() -> str:
+    """What the image is called."""
+    return os.environ.get("SWARM_IMAGE", "swarm")
+
+
+async def build_image(engine: Engine, tag: str, tell: Callable[[str], None]) -> None:
+    """Build the image; what has not changed since the last time costs no time.
+
+    Args:
+        engine: Builds it.
+        tag: Its name.
+        tell: Called with each step.
+
+    Raises:
+        ConfigurationError: It could not be built; the message has the builder's last words.
+    """
+    put_extra(SOURCES / "docker" / "extra", os.environ)
+    command = [engine.docker, "build", "--file", str(DOCKERFILE), "--tag", tag]
+    base = os.environ.get("SWARM_BASE_IMAGE")
+    if base:
+        command += ["--build-arg", f"BASE={base}"]
+    if engine.has_buildkit:
+        command += ["--progress", "plain"]
+    env = os.environ | {"DOCKER_BUILDKIT": "1" if engine.has_buildkit else "0"}
+    words: deque[str] = deque(maxlen=_WORDS_KEPT)
+    async with trio.open_nursery() as nursery:
+        start = partial(
+            trio.run_process,
+            [*command, str(SOURCES)],
+            stdout=PIPE,
+            stderr=STDOUT,
+            env=env,
+            check=False,
+            start_new_session=True,
+        )
+        process: trio.Process = await nursery.start(start)
+        assert process.stdout is not None  # noqa: S101 - opened with a pipe
+        rest = b""
+        async for data in process.stdout:
+            *lines, rest = (rest + data).split(b"\n")
+            for line in (raw.decode(errors="replace").strip() for raw in lines):
+                words.append(line)
+                if _STEP.match(line):
+                    tell(line[:_STEP_CHARACTERS_MAX])
+    if process.returncode != 0:
+        said = "\n  ".join([*words, rest.decode(errors="replace").strip()])
+        raise ConfigurationError(
+            f"the image could not be built; --no-docker does without. The builder said:\n  {said}"
+        )
+
+
+def put_extra(folder: Path, env: Mapping[str, str]) -> None:
+    """Put into docker/extra/ what this machine's pip and npm need to reach their indexes.
+
+    On the open internet that is nothing. The image keeps none of it: only build stages see it.
+    """
+    certificates = env.get("PIP_CERT") or _pip_setting("cert")
+    wanted = {
+        "ca.crt": _read(certificates),
+        "pip.conf": _pip_conf(_pip_setting),
+        "npmrc": _npm_conf(env),
+    }
+    for name, content in wanted.items():
+        path = folder / name
+        if content is None:
+            path.unlink(missing_ok=True)
+        elif _read(str(path)) != content:  # an unchanged file keeps its layer
+            path.write_bytes(content)
+
+
+def _pip_conf(setting: Callable[[str], str | None]) -> bytes | None:
+    """The indexes that can be reached from a container, too; folders of this machine cannot."""
+    config = configparser.RawConfigParser()
+    config.add_section("global")
+    for name in ("index-url", "extra-index-url"):
+        urls = [url for url in (setting(name) or "").split() if url.startswith("http")]
+        if urls:
+            config.set("global", name, " ".join(urls))
+    if not config.options("global"):
+        return None
+    lines = [f"{name} = {value}" for name, value in config.items("global")]
+    return ("[global]\n" + "\n".join(lines) + "\n").encode()
+
+
+def _pip_setting(name: str) -> str | None:
+    """What pip on this machine is configured to, by a file; None without pip or setting."""
+    pip = shutil.which("pip3") or shutil.which("pip")
+    if pip is None:
+        return None
+    command = [pip, "config", "get", f"global.{name}"]
+    try:
+        done = subprocess.run(  # noqa: S603 - pip found in PATH, with arguments of ours
+            command, capture_output=True, text=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def _npm_conf(env: Mapping[str, str]) -> bytes | None:
+    registry = env.get("NPM_CONFIG_REGISTRY")
+    return f"registry={registry}\n".encode() if registry else None
+
+
+def _read(path: str | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return None
+
+
+def main() -> int:
+    """Build the image; the exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # and the builder ends as well
+    found = find_engine()
+    try:
+        if isinstance(found, str):
+            raise ConfigurationError(found)
+        trio.run(build_image, found, image_name(), partial(print, flush=True))
+    except ConfigurationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""What a run leaves: summary.json, model.keras, the closing table, and how to use the model."""
+
+import json
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from swarm.core.errors import StorageError
+from swarm.core.session import dataset_label
+from swarm.launch.programs import Program
+from swarm.launch.run_progress import counted
+from swarm.learning.datasets import ResolvedDataset
+from swarm.peer.federation.status_board import write_json
+
+_PEER_KEYS = (
+    "name",
+    "peer_id",
+    "head_digest",
+    "round",
+    "accuracy",
+    "loss",
+    "bytes_sent",
+    "bytes_received",
+    "num_examples",
+)
+Report = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the launcher knows of a run beyond the peers' reports."""
+
+    session: str | None
+    dataset: ResolvedDataset
+    model: str
+    wall_seconds: float
+
+
+def read_reports(programs: Iterable[Program]) -> list[Report]:
+    """What each peer wrote of itself; a peer that wrote nothing is known by name only."""
+    return [_read_report(program) for program in programs]
+
+
+def make_summary(outcome: Outcome, reports: list[Report]) -> dict[str, Any]:
+    """Compose `summary.json`."""
+    rounds = max((report["round"] for report in reports if report["round"] is not None), default=0)
+    return {
+        "session": outcome.session or next((r["session"] for r in reports if r["session"]), None),
+        "dataset": outcome.dataset.name,
+        "dataset_label": dataset_label(outcome.dataset.name),
+        "stand_in": outcome.dataset.stand_in,
+        "model": outcome.model,
+        "rounds": rounds,
+        "wall_seconds": round(outcome.wall_seconds, 2),
+        "global_accuracy": global_accuracy(reports, rounds),
+        "peers": [{key: report[key] for key in _PEER_KEYS} for report in reports],
+    }
+
+
+def global_accuracy(reports: Iterable[Report], round_number: int) -> float | None:
+    """Accuracy of a round's head on the test examples of the peers that evaluated it.
+
+    Each example counts once; None if nobody evaluated that head.
+    """
+    evaluated = [
+        (report["accuracy"], report["num_test_examples"])
+        for report in reports
+        if report["evaluated_round"] == round_number and report["accuracy"] is not None
+    ]
+    num_examples = sum(number for _, number in evaluated)
+    if not num_examples:
+        return None
+    return float(sum(accuracy * number for accuracy, number in evaluated) / num_examples)
+
+
+def write_results(run: Path, summary: Mapping[str, Any], programs: Iterable[Program]) -> bool:
+    """Write `summary.json`, and `model.keras` from a peer that holds the newest head.
+
+    Returns:
+        Whether there is a model.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    write_json(run / "summary.json", summary)
+    rounds = {peer["name"]: peer["round"] for peer in summary["peers"]}
+    exported = [p for p in programs if p.model.is_file() and rounds.get(p.name) is not None]
+    if not exported:
+        return False
+    newest = max(exported, key=lambda program: (rounds[program.name], program.name))
+    final, scratch = run / "model.keras", run / ".model.tmp.keras"
+    try:
+        shutil.copyfile(newest.model, scratch)
+        scratch.replace(final)
+    except OSError as error:
+        raise StorageError(f"cannot write {final}: {error.strerror}") from error
+    return True
+
+
+def headline(summary: Mapping[str, Any]) -> str:
+    """A run in one line."""
+    accuracy = summary["global_accuracy"]
+    return (
+        f"{summary['model']} on {summary['dataset_label']}: "
+        f"{counted(summary['rounds'], 'round')} in {summary['wall_seconds']:.0f} s, test accuracy "
+        + ("unknown" if accuracy is None else f"{accuracy:.2%}")
+    )
+
+
+def summary_table(summary: Mapping[str, Any]) -> Table:
+    """The peers' row each, for the end of a run."""
+    table = Table()
+    for column in ("peer", "head", "round", "accuracy", "loss", "sent", "received", "examples"):
+        table.add_column(column, justify="left" if column in ("peer", "head") else "right")
+    for peer in summary["peers"]:
+        table.add_row(
+            peer["name"],
+            (peer["head_digest"] or "none")[:12],
+            _told(peer["round"], "d"),
+            _told(peer["accuracy"], ".1%"),
+            _told(peer["loss"], ".3f"),
+            _size(peer["bytes_sent"]),
+            _size(peer["bytes_received"]),
+            _told(peer["num_examples"], ",d"),
+        )
+    return table
+
+
+def usage(run: Path, dataset: str, data_dir: Path | None) -> list[str]:
+    """Two shell lines that load and evaluate the model; they work when pasted."""
+    python = shlex.quote(_nearby(Path(sys.executable).with_name("python")))
+    model = _nearby(run / "model.keras")
+    load = f"import keras; keras.models.load_model({model!r}).summary()"
+    evaluate = f"{python} -m swarm.learning evaluate {shlex.quote(model)} --dataset {dataset}"
+    if data_dir is not None:
+        evaluate += f" --data-dir {shlex.quote(str(data_dir))}"
+    return [f'{python} -c "{load}"', evaluate]
+
+
+def _read_report(program: Program) -> Report:
+    nothing: dict[str, Any] = dict.fromkeys((*_PEER_KEYS, "evaluated_round", "session"))
+    nothing |= {"name": program.name, "num_test_examples": 0}
+    nothing |= {"bytes_sent": 0, "bytes_received": 0, "num_examples": 0}
+    try:
+        report = json.loads(program.report.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return nothing
+    return {**nothing, **report}
+
+
+def _nearby(path: Path) -> str:
+    """The path as short as it can be from the working directory; links are not followed."""
+    absolute = os.path.abspath(path)
+    relative = os.path.relpath(absolute)
+    return absolute if relative.startswith("..") else relative
+
+
+def _told(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def _size(num_bytes: int) -> str:
+    return f"{num_bytes / 1e6:.1f} MB"

@@ -1,0 +1,154 @@
+"""Network: a compiled Keras model whose weights and optimizer are put in and taken out."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarm.learning.backend import keras
+from swarm.learning.estimators.family import State
+from swarm.learning.models import create_model, gives_logits
+from swarm.search.values import Params
+
+NETWORKS_MAX = 4
+"""Compiled networks kept; one of `cnn` takes some 20 MiB."""
+PREDICTION_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """What a trial asks of its optimizer."""
+
+    name: str
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+
+
+Place = tuple[str, tuple[int, ...], int, Params]
+"""What a network is made of: model, shape of one example, number of classes, options."""
+
+
+def take_network(place: Place, optimizer: Optimizer) -> "Network":
+    """A network for this trial, new or kept; the learning rate alone needs no new one.
+
+    Args:
+        place: What it is made of; a `module:function` in it was allowed to run.
+        optimizer: What trains it.
+    """
+    return _network(
+        place, Optimizer(optimizer.name, 0.0, optimizer.momentum, optimizer.weight_decay)
+    )
+
+
+class Network:
+    """A model and its optimizer, compiled; made by `take_network`."""
+
+    def __init__(self, place: Place, optimizer: Optimizer) -> None:
+        self._place = place
+        self._model = self._create(seed=0)
+        self._logits = gives_logits(self._model)
+        self._optimizer = _create_optimizer(optimizer)
+        self._model.compile(
+            optimizer=self._optimizer,
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=self._logits),
+            jit_compile=False,  # XLA is slower here than oneDNN, and compiles for seconds
+        )
+        self._optimizer.build(self._model.trainable_variables)
+
+    def initial_state(self, seed: int, learning_rate: float) -> State:
+        """Weights drawn by a seed, and an optimizer that has seen nothing."""
+        weights = self._create(seed).get_weights()
+        state = {
+            key: np.zeros_like(_array(variable)) for key, variable in self._optimizer_places()
+        }
+        state |= {
+            key: array for (key, _), array in zip(self._weight_places(), weights, strict=True)
+        }
+        state["optimizer/learning_rate"] = np.asarray(learning_rate, np.float32)
+        return state
+
+    def put(self, state: State, rng: np.random.Generator | None = None) -> None:
+        """Become what `state` says; `rng` seeds dropout and the like."""
+        self._model.set_weights([state[key] for key, _ in self._weight_places()])
+        for key, variable in self._optimizer_places():
+            variable.assign(state[key])
+        self._optimizer.learning_rate.assign(state["optimizer/learning_rate"])
+        if rng is not None:
+            for variable in self._model.variables:
+                if variable.path.endswith("seed_generator_state"):
+                    variable.assign(rng.integers(0, 2**31, variable.shape))
+
+    def take(self) -> State:
+        """Copies of weights and optimizer."""
+        places = [*self._weight_places(), *self._optimizer_places()]
+        state = {key: _array(variable) for key, variable in places}
+        state["optimizer/learning_rate"] = _array(self._optimizer.learning_rate)
+        return state
+
+    def train(self, x: NDArray[np.float32], y: NDArray[Any]) -> float:
+        """One gradient step on (n, *input_shape) and (n,); returns the batch's mean loss."""
+        self._model.reset_metrics()
+        return float(self._model.train_on_batch(x, y, return_dict=True)["loss"])
+
+    def probabilities(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Softmax outputs, (n, C)."""
+        parts = [
+            self._probabilities(x[start : start + PREDICTION_BATCH])
+            for start in range(0, len(x), PREDICTION_BATCH)
+        ]
+        return np.concatenate(parts)
+
+    def _probabilities(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        # Filled up with zeros: every other length would be compiled anew.
+        padded = np.zeros((PREDICTION_BATCH, *x.shape[1:]), np.float32)
+        padded[: len(x)] = x
+        outputs = np.asarray(self._model.predict_on_batch(padded), np.float64)[: len(x)]
+        if self._logits:
+            outputs = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        probabilities: NDArray[np.float64] = outputs / outputs.sum(axis=1, keepdims=True)
+        return probabilities
+
+    def _create(self, seed: int) -> Any:
+        model, input_shape, num_classes, options = self._place
+        return create_model(
+            model,
+            input_shape,
+            num_classes,
+            seed=seed,
+            allow_code=":" in model,  # `check_task` asked
+            options=dict(options),
+        )
+
+    def _weight_places(self) -> list[tuple[str, Any]]:
+        return [(f"weights/{i:03}", weight) for i, weight in enumerate(self._model.weights)]
+
+    def _optimizer_places(self) -> list[tuple[str, Any]]:
+        rate = self._optimizer.learning_rate
+        others = [variable for variable in self._optimizer.variables if variable is not rate]
+        return [(f"optimizer/{i:03}", variable) for i, variable in enumerate(others)]
+
+
+@lru_cache(maxsize=NETWORKS_MAX)
+def _network(place: Place, optimizer: Optimizer) -> Network:
+    return Network(place, optimizer)
+
+
+def _array(variable: Any) -> NDArray[Any]:
+    """A copy: the variable's own memory is written by the next step."""
+    return np.array(variable.numpy())
+
+
+def _create_optimizer(optimizer: Optimizer) -> Any:
+    decay = optimizer.weight_decay or None  # Keras compiles no decay at all for None
+    match optimizer.name:
+        case "sgd":
+            return keras.optimizers.SGD(momentum=optimizer.momentum, weight_decay=decay)
+        case "rmsprop":
+            return keras.optimizers.RMSprop(momentum=optimizer.momentum, weight_decay=decay)
+        case "adamw":
+            return keras.optimizers.AdamW(weight_decay=optimizer.weight_decay)
+        case _:
+            return keras.optimizers.Adam(weight_decay=decay)

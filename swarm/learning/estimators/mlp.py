@@ -1,0 +1,63 @@
+"""mlp: scikit-learn's dense network, trained epoch by epoch."""
+
+import importlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarm.learning.estimators.family import Params, Problem, TrialModel
+from swarm.learning.estimators.hyperparameters import Choice, Integer, Real, Sizes
+from swarm.learning.estimators.scikit import STANDARDISE, ScikitFamily, ScikitModel, pick
+from swarm.search.study import EPOCHS_MAX
+
+_SIZES = Sizes("hidden_layer_sizes")
+
+
+class MultilayerPerceptron(ScikitFamily):
+    """scikit-learn's MLPClassifier and MLPRegressor; see `keras-mlp` for ours."""
+
+    name = "mlp"
+    hyperparameters = (
+        _SIZES,
+        Choice("activation", ("relu", "tanh", "logistic", "identity")),
+        Choice("solver", ("adam", "sgd")),
+        Real("learning_rate_init", 0.0, above=True),
+        Real("alpha", 0.0),
+        Real("momentum", 0.0, 1.0),
+        Integer("batch_size", 1),
+        Integer("epochs", 1, EPOCHS_MAX),
+        STANDARDISE,
+    )
+    has_epochs = True
+    standardises = True
+
+    def create(self, params: Params, problem: Problem, seed: int) -> TrialModel:
+        """See `Family.create`."""
+        own = dict(params)
+        standardise = bool(own.pop("standardise", self.standardises))
+        return _EpochwiseModel(self.estimator(own, problem, seed), problem, standardise)
+
+    def estimator(self, params: Params, problem: Problem, seed: int) -> Any:
+        """Make it; how many epochs is not its business."""
+        own: dict[str, Any] = dict(params)
+        own.pop("epochs", None)
+        if "hidden_layer_sizes" in own:
+            own["hidden_layer_sizes"] = _SIZES.read(own["hidden_layer_sizes"])
+        network = pick(
+            problem, "sklearn.neural_network:MLPClassifier", "sklearn.neural_network:MLPRegressor"
+        )
+        return network(**own, random_state=seed)
+
+
+class _EpochwiseModel(ScikitModel):
+    def __init__(self, estimator: Any, problem: Problem, standardise: bool) -> None:
+        super().__init__(estimator, problem, standardise=standardise)
+        importlib.import_module("sklearn").set_config(assume_finite=True)
+
+    def _fit(self, x: NDArray[np.float64], y: NDArray[Any]) -> float | None:
+        if self._problem.kind == "classification":
+            self._estimator.partial_fit(x, y, classes=np.arange(self._problem.num_classes))
+        else:
+            self._estimator.partial_fit(x, y)
+        return float(self._estimator.loss_)

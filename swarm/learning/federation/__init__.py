@@ -1,0 +1,1 @@
+"""Training, measuring and averaging for federated sessions."""

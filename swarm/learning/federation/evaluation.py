@@ -1,0 +1,51 @@
+"""evaluate(): accuracy and loss of a model on a shard."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarm.learning.federation.jobs import Evaluation
+from swarm.learning.federation.shards import Shard
+
+BATCH = 250
+PROBABILITY_MIN = 1e-12
+
+
+def evaluate(model: Any, shard: Shard, *, logits: bool, tick: Any) -> Evaluation:
+    """Accuracy and mean cross-entropy of `model` on `shard`.
+
+    Args:
+        model: From `swarm.learning.models.create_model`, compiled.
+        shard: At least one example.
+        logits: Whether the model's outputs are logits; probabilities otherwise.
+        tick: Called with the fraction done after each batch.
+    """
+    num_correct, total_loss = 0, 0.0
+    for start in range(0, len(shard), BATCH):
+        x, y = shard.batch(slice(start, start + BATCH))
+        outputs = np.asarray(model.predict_on_batch(_padded(x)), np.float64)[: len(y)]
+        num_correct += int((outputs.argmax(axis=1) == y).sum())
+        total_loss += float(_cross_entropy(outputs, y, logits=logits).sum())
+        tick((start + len(y)) / len(shard))
+    return Evaluation(num_correct / len(shard), total_loss / len(shard), len(shard))
+
+
+def _padded(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Fill the last batch up with zeros: a new shape would be compiled anew."""
+    missing = BATCH - len(x)
+    if not missing:
+        return x
+    return np.concatenate([x, np.zeros((missing, *x.shape[1:]), x.dtype)])
+
+
+def _cross_entropy(
+    outputs: NDArray[np.float64], labels: NDArray[np.int64], *, logits: bool
+) -> NDArray[np.float64]:
+    """-log p(label), from (n, C) outputs and (n,) labels: (n,)."""
+    rows = np.arange(len(labels))
+    if not logits:
+        return -np.log(np.maximum(outputs[rows, labels], PROBABILITY_MIN))
+    shifted = outputs - outputs.max(axis=1, keepdims=True)
+    losses: NDArray[np.float64] = np.log(np.exp(shifted).sum(axis=1)) - shifted[rows, labels]
+    return losses

@@ -1,0 +1,252 @@
+"""Learner: does the jobs of swarm.learning.federation.jobs, one at a time, blocking."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from swarm.core.errors import LearningError, NoContributionsError, ShapeMismatchError
+from swarm.core.session import SessionSpec
+from swarm.learning.backend import keras
+from swarm.learning.datasets import load_dataset
+from swarm.learning.errors import ForeignWeightsError, TrainingCancelledError
+from swarm.learning.federation import gates, jobs
+from swarm.learning.federation.evaluation import evaluate
+from swarm.learning.federation.optimizers import create_optimizer, start_round
+from swarm.learning.federation.seeds import Purpose, generator
+from swarm.learning.federation.shards import Shard, take_shards
+from swarm.learning.federation.stale_updates import merge, rebase
+from swarm.learning.federation.strategies import Contribution, create_strategy
+from swarm.learning.federation.weights_files import (
+    Weights,
+    read_weights,
+    weight_key,
+    write_weights,
+)
+from swarm.learning.models import create_model, gives_logits
+
+OnProgress = Callable[[jobs.Progress], None]
+BetweenBatches = Callable[[], bool]
+
+
+def _ignore(progress: jobs.Progress) -> None:
+    """For callers that do not watch."""
+
+
+class Learner:
+    """One peer's model and data of one session.
+
+    Weights live in the model only while a job runs: every job says from which file it starts.
+    `combine` touches neither model nor data, so it may be called between batches of `train`.
+    """
+
+    def __init__(self, job: jobs.Initialise, on_progress: OnProgress = _ignore) -> None:
+        """Build the model and read the data.
+
+        Raises:
+            ConfigurationError: The session names a model or data set that is not to be had.
+            LearningError: Model and data do not fit the session.
+        """
+        self._spec: SessionSpec = job.spec
+        self._partition = job.data.partition_index
+        self._strategy = create_strategy(job.spec.strategy)
+        self._progress = jobs.Progress("preparing", 0.0)
+        dataset = load_dataset(job.data, on_progress)
+        dataset.check_fits(job.spec.input_shape, job.spec.num_classes)
+        self._train_shard, self._test_shard = take_shards(dataset, job.spec, job.data)
+        on_progress(jobs.Progress("preparing", 0.5, text="building the model"))
+        self._model = create_model(
+            job.model_path or job.spec.model,
+            job.spec.input_shape,
+            job.spec.num_classes,
+            seed=job.spec.seed % 2**32,
+            allow_code=job.allow_code,
+        )
+        self._logits = gives_logits(self._model)
+        self._compile()
+        self._initial_weights = self._weights()
+        self.initialised = jobs.Initialised(
+            dataset_label=dataset.label,
+            stand_in=dataset.stand_in,
+            num_train=len(self._train_shard),
+            num_test=len(self._test_shard),
+            num_parameters=sum(array.size for array in self._initial_weights.values()),
+        )
+
+    def progress(self) -> jobs.Progress:
+        """How far the current, or the last, training is."""
+        return self._progress
+
+    def create_weights(self, job: jobs.CreateWeights) -> jobs.WeightsWritten:
+        """Write the initial weights: from the session's seed, or those of its `.keras` file."""
+        path, blob = write_weights(self._initial_weights, job.output_dir)
+        return jobs.WeightsWritten(str(path), blob)
+
+    def evaluate_weights(self, job: jobs.EvaluateWeights) -> jobs.Evaluation:
+        """Accuracy and loss of a weights file on the test shard."""
+        self._load(job.path)
+        return self._evaluate(lambda fraction: None)
+
+    def train(self, job: jobs.Train, between_batches: BetweenBatches) -> jobs.Trained:
+        """Evaluate the base weights, then train them for the session's local epochs.
+
+        Args:
+            job: Which weights, and which round.
+            between_batches: Called after every batch; the training ends when it returns False.
+
+        Raises:
+            TrainingCancelledError: `between_batches` returned False.
+            LearningError: The base does not fit the model, or the loss became infinite.
+        """
+        started_s = time.perf_counter()
+        self._load(job.base_path)
+
+        def tick(fraction: float) -> None:
+            self._progress = jobs.Progress("evaluating", fraction)
+            _continue_or_cancel(between_batches)
+
+        evaluation = self._evaluate(tick)
+        accuracy, loss = self._fit(job.round_number, between_batches)
+        path, blob = write_weights(self._weights(), job.output_dir)
+        return jobs.Trained(
+            path=str(path),
+            blob=blob,
+            num_examples=len(self._train_shard),
+            duration_s=time.perf_counter() - started_s,
+            train_accuracy=accuracy,
+            train_loss=loss,
+            evaluation=evaluation,
+        )
+
+    def combine(self, job: jobs.Combine) -> jobs.Combined:
+        """Combine by the session's strategy what passes the gates, in the order given.
+
+        Raises:
+            NoContributionsError: Nothing passed; the message has each reason.
+        """
+        base = read_weights(job.base_path)
+        accepted, reasons = self._pass_gates(base, job.inputs)
+        rejected = tuple(jobs.Rejection(name, reason) for name, reason in reasons.items())
+        if not accepted:
+            listed = "; ".join(f"{r.name}: {r.reason}" for r in rejected)
+            raise NoContributionsError(
+                f"no contribution passed the gates: {listed or 'none given'}"
+            )
+        combined = self._strategy.combine(base, accepted)
+        if job.merge is not None:
+            try:
+                combined = _merged(base, combined, job.merge)
+            except ForeignWeightsError as error:
+                rejected = (*rejected, jobs.Rejection(job.merge.name, str(error)))
+        path, blob = write_weights(combined, job.output_dir)
+        return jobs.Combined(str(path), blob, rejected)
+
+    def export(self, job: jobs.Export) -> jobs.Exported:
+        """Write the model with the given weights as a `.keras` file, whole or not at all."""
+        self._load(job.weights_path)
+        target = Path(job.keras_path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = target.with_name(f".{target.stem}.tmp.keras")
+        self._model.save(scratch)
+        scratch.replace(target)
+        return jobs.Exported(str(target))
+
+    def _compile(self) -> None:
+        self._optimizer = create_optimizer(self._spec)
+        self._model.compile(
+            optimizer=self._optimizer,
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=self._logits),
+            metrics=["accuracy"],
+            jit_compile=False,  # XLA is slower here than oneDNN, and compiles for seconds
+        )
+        self._optimizer.build(self._model.trainable_variables)
+
+    def _keys(self) -> list[str]:
+        return [weight_key(i, weight.path) for i, weight in enumerate(self._model.weights)]
+
+    def _weights(self) -> Weights:
+        return dict(zip(self._keys(), self._model.get_weights(), strict=True))
+
+    def _load(self, path: str) -> None:
+        weights = read_weights(path)
+        if fault := gates.schema_fault(self._initial_weights, weights):
+            raise ShapeMismatchError(f"{path} does not fit model {self._spec.model}: {fault}")
+        self._model.set_weights([weights[key] for key in self._keys()])
+
+    def _evaluate(self, tick: Callable[[float], None]) -> jobs.Evaluation:
+        return evaluate(self._model, self._test_shard, logits=self._logits, tick=tick)
+
+    def _fit(self, round_number: int, between_batches: BetweenBatches) -> tuple[float, float]:
+        """Train for the local epochs; returns the last epoch's running accuracy and loss."""
+        rng = generator(self._spec.seed, Purpose.TRAINING, self._partition, round_number)
+        self._reseed_layers(rng)
+        start_round(self._optimizer, self._spec, round_number)
+        num_batches = -(-len(self._train_shard) // self._spec.batch_size)
+        total = num_batches * self._spec.local_epochs
+        done = 0
+        accuracy = loss = 0.0
+        for _ in range(self._spec.local_epochs):
+            sums, seen = np.zeros(2), 0
+            for indices in _batches(self._train_shard, self._spec.batch_size, rng):
+                sums += self._train_batch(indices)
+                seen += len(indices)
+                done += 1
+                accuracy, loss = (sums / seen).tolist()
+                self._progress = jobs.Progress("training", done / total, accuracy, loss)
+                _continue_or_cancel(between_batches)
+        if not np.isfinite(loss):
+            raise LearningError(f"training diverged: the loss is {loss}; lower the learning rate")
+        return accuracy, loss
+
+    def _train_batch(self, indices: Any) -> Any:
+        """One gradient step; returns the batch's number of correct answers and sum of losses."""
+        x, y = self._train_shard.batch(indices)
+        # Faster than fit(), which builds a data pipeline anew in every call.
+        logs = self._model.train_on_batch(x, y, return_dict=True)
+        return np.array([logs["accuracy"], logs["loss"]], np.float64) * len(y)
+
+    def _reseed_layers(self, rng: np.random.Generator) -> None:
+        """Give layers with randomness of their own, such as dropout, this round's seeds."""
+        for variable in self._model.variables:
+            if variable.path.endswith("seed_generator_state"):
+                variable.assign(rng.integers(0, 2**31, variable.shape))
+
+    def _pass_gates(
+        self, base: Weights, inputs: tuple[jobs.CombineInput, ...]
+    ) -> tuple[list[Contribution], dict[str, str]]:
+        contributions: dict[str, Contribution] = {}
+        reasons: dict[str, str] = {}
+        for given in inputs:
+            try:
+                weights = read_weights(given.path)
+                gates.require_fit(base, weights)
+                if given.fold_from_path is not None:
+                    weights = rebase(weights, read_weights(given.fold_from_path), base)
+                    gates.require_fit(base, weights)
+            except ForeignWeightsError as error:
+                reasons[given.name] = str(error)
+            else:
+                contributions[given.name] = Contribution(weights, given.weight)
+        norms = {name: gates.update_norm(base, c.weights) for name, c in contributions.items()}
+        reasons |= gates.norm_faults(norms, self._spec.norm_bound)
+        return [c for name, c in contributions.items() if name not in reasons], reasons
+
+
+def _merged(base: Weights, combined: Weights, given: jobs.MergeInput) -> Weights:
+    branch = read_weights(given.path)
+    gates.require_fit(base, branch)
+    merged = merge(base, combined, branch, given.share)
+    gates.require_fit(base, merged)
+    return merged
+
+
+def _continue_or_cancel(between_batches: BetweenBatches) -> None:
+    if not between_batches():
+        raise TrainingCancelledError("the training was cancelled")
+
+
+def _batches(shard: Shard, batch_size: int, rng: np.random.Generator) -> list[Any]:
+    order = rng.permutation(len(shard))
+    return np.split(order, range(batch_size, len(order), batch_size))

@@ -1,0 +1,62 @@
+"""This peer's part of the data: its training part and its test shard, in memory."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarm.core.errors import DataError
+from swarm.core.session import SessionSpec
+from swarm.learning.datasets.dataset import Dataset
+from swarm.learning.federation.jobs import DataConfig
+from swarm.learning.federation.seeds import Purpose, generator
+from swarm.learning.partitioners import IidPartitioner, create_partitioner
+
+UINT8_MAX = np.float32(255)
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Examples of one peer; uint8 inputs stay uint8 until a batch of them is taken."""
+
+    x: NDArray[Any]
+    y: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def batch(self, indices: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Inputs as float32, uint8 scaled to [0, 1], and labels, at `indices`."""
+        x = self.x[indices]
+        if x.dtype == np.uint8:
+            return x.astype(np.float32) / UINT8_MAX, self.y[indices]
+        return x, self.y[indices]
+
+
+def take_shards(dataset: Dataset, spec: SessionSpec, config: DataConfig) -> tuple[Shard, Shard]:
+    """Copy this peer's training part and test shard.
+
+    The test split is always cut iid into as many shards as there are parts, so the mean of the
+    peers' accuracies, weighted by their examples, is exactly the accuracy on the whole test split,
+    unless the session caps the shards.
+
+    Raises:
+        DataError: There are fewer examples than parts.
+    """
+    index, count = config.partition_index, config.partition_count
+    if max(dataset.train.y.max(), dataset.test.y.max()) >= spec.num_classes:
+        raise DataError(f"{dataset.label} has labels of {spec.num_classes} and above")
+    split_rng = generator(spec.seed, Purpose.TRAIN_SPLIT)
+    part = create_partitioner(spec).partition(dataset.train.y, count, split_rng)[index]
+    if 0 < spec.examples_per_peer_max < len(part):
+        cap_rng = generator(spec.seed, Purpose.CAP, index)
+        part = np.sort(cap_rng.choice(part, spec.examples_per_peer_max, replace=False))
+    test_rng = generator(spec.seed, Purpose.TEST_SPLIT)
+    test = IidPartitioner().partition(dataset.test.y, count, test_rng)[index]
+    if spec.test_examples_per_peer_max > 0:
+        test = test[: spec.test_examples_per_peer_max]
+    return (
+        Shard(dataset.train.x.take(part), dataset.train.y[part]),
+        Shard(dataset.test.x.take(test), dataset.test.y[test]),
+    )

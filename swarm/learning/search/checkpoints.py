@@ -1,0 +1,77 @@
+"""Checkpoints: safetensors files from which another peer resumes a trial exactly.
+
+Arrays are named "fold/key". Metadata says which trial they are of and how far it was; nothing in
+a file is code.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from swarm.core.blobs import BlobRef
+from swarm.core.errors import LearningError, StorageError
+from swarm.core.ids import Digest
+from swarm.learning.estimators.family import State
+from swarm.learning.search.trial_records import Checkpoint, TrialTask
+
+
+def write_checkpoint(task: TrialTask, epoch: int, folds: list[State], folder: str) -> Checkpoint:
+    """Write the folds' states after an epoch to a new file; equal states give equal bytes.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    arrays = {
+        f"{fold:03}/{key}": state[key] for fold, state in enumerate(folds) for key in sorted(state)
+    }
+    # One entry: safetensors writes several in an order of its own, which changes.
+    data = save(arrays, metadata={"trial": f"{fingerprint(task)} {epoch}"})
+    blob = BlobRef(Digest(hashlib.sha256(data).hexdigest()), len(data))
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="checkpoint-", suffix=".tmp", dir=folder)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise StorageError(f"cannot write a checkpoint to {folder}: {error}") from error
+    return Checkpoint(name, blob)
+
+
+def read_checkpoint(task: TrialTask, path: str) -> tuple[int, list[State]]:
+    """The epoch after which a checkpoint was written, and the state of each fold.
+
+    Raises:
+        LearningError: The file is no checkpoint, or one of another trial.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            trial, _, epoch = (file.metadata() or {}).get("trial", "").partition(" ")
+            folds: list[State] = [{} for _ in range(task.folds)]
+            if trial != fingerprint(task):
+                raise LearningError(f"{Path(path).name} is not a checkpoint of this trial")
+            for name in file.keys():  # noqa: SIM118 - the file is no mapping
+                fold, _, key = name.partition("/")
+                folds[int(fold)][key] = file.get_tensor(name)
+            return int(epoch), folds
+    except (SafetensorError, OSError, ValueError, KeyError, IndexError) as error:
+        raise LearningError(f"{path} is not a checkpoint: {error}") from error
+
+
+def fingerprint(task: TrialTask) -> str:
+    """Digest of all that decides what is computed, so not of paths, nor of how long it goes on.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from swarm.learning.search.trial_records import TrialData
+        >>> task = TrialTask("keras-mlp", {"batch_size": 8}, TrialData("digits"), "accuracy")
+        >>> fingerprint(task) == fingerprint(replace(task, epochs=9, checkpoint_dir="/tmp"))
+        True
+    """
+    params = {name: value for name, value in task.params.items() if name != "epochs"}
+    data = [Path(task.data.name).name, task.data.target, task.data.kind, task.data.max_examples]
+    facts = [task.model, params, data, task.folds, task.seed]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Tables of examples from files, for every workload."""

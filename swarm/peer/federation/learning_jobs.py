@@ -1,0 +1,214 @@
+"""Learning: carries out a federation machine's learning effects in the worker process."""
+
+import math
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+import trio
+
+from swarm.core.blobs import BlobRef
+from swarm.core.errors import LearningError, NetworkError, SwarmError, WorkerDiedError
+from swarm.core.ids import Digest, PeerId
+from swarm.core.machine import Effect, Event
+from swarm.federation import effects
+from swarm.federation.records import Metrics
+from swarm.learning.errors import TrainingCancelledError
+from swarm.learning.federation import jobs
+from swarm.network.store import FileBlobStore
+from swarm.peer.federation.status_board import StatusBoard
+from swarm.peer.processes.learner_worker import Worker
+
+Job = Callable[[], Awaitable[Event | None]]
+Spawn = Callable[[Job], None]
+PROGRESS_EVERY_S = 1.0
+R = TypeVar("R")
+LOSS_MAX = 1e9
+RETRY_AFTER_S = 2.0
+FAILURES = (LearningError, WorkerDiedError, NetworkError)
+
+log = structlog.get_logger()
+
+
+class Learning:
+    """Turns effects into the worker's jobs, and their results into events.
+
+    Invariant: at most one training is under way; a new one ends the one before.
+    """
+
+    def __init__(
+        self, me: PeerId, worker: Worker, store: FileBlobStore, board: StatusBoard
+    ) -> None:
+        self._me = me
+        self._worker = worker
+        self._store = store
+        self._board = board
+        self._training: Digest | None = None
+        self._scope = trio.CancelScope()
+
+    def carry_out(self, effect: Effect, spawn: Spawn) -> None:
+        """Start the job behind a learning effect; ignore other effects."""
+        match effect:
+            case effects.CreateWeights():
+                spawn(self._create)
+            case effects.Train() if effect.base != self._training:
+                self._replace_training(effect.base)
+                scope = self._scope
+                spawn(lambda: self._train(effect, scope))
+            case effects.Evaluate():
+                self._replace_training(None)
+                spawn(lambda: self._evaluate(effect))
+            case effects.Combine():
+                spawn(lambda: self._combine(effect))
+
+    async def export(self, blob: BlobRef, path: Path) -> None:
+        """Write the model with these weights as a `.keras` file, after the current training.
+
+        Raises:
+            LearningError: The worker could not.
+            BlobNotFoundError: The weights are not here.
+        """
+        job = jobs.Export(str(self._store.path(blob)), str(path))
+        await self._worker.export(job)
+
+    def stop_training(self) -> None:
+        """End a training under way; nothing comes of it."""
+        self._replace_training(None)
+
+    def _replace_training(self, base: Digest | None) -> None:
+        self._scope.cancel()
+        self._scope = trio.CancelScope()
+        self._training = base
+
+    async def _create(self) -> Event:
+        written = await self._persist(
+            lambda: self._worker.create_weights(jobs.CreateWeights(self._output_dir))
+        )
+        self._admit(written.path, written.blob)
+        return effects.WeightsCreated(written.blob)
+
+    async def _train(self, effect: effects.Train, scope: trio.CancelScope) -> Event | None:
+        with scope:
+            try:
+                base_path = str(self._store.path(effect.blob))
+                job = jobs.Train(base_path, effect.round, self._output_dir)
+                result = await self._worker.train(job, self._watch(effect.round))
+            except TrainingCancelledError:
+                return None
+            except FAILURES as error:
+                self._training = None
+                return effects.TrainingFailed(effect.base, str(error))
+            self._admit(result.path, result.blob)
+            metrics = self._metrics(result.evaluation)
+            self._board.evaluate(effect.base, effect.round - 1, metrics)
+            self._board.train_accuracy = result.train_accuracy
+            self._board.rest("waiting")
+            log.info(
+                "trained",
+                round=effect.round,
+                train_accuracy=round(result.train_accuracy, 4),
+                seconds=round(result.duration_s, 2),
+                evaluated_round=effect.round - 1,
+                accuracy=round(metrics.accuracy, 4),
+                num_test_examples=metrics.num_examples,
+            )
+            return effects.TrainingFinished(
+                effect.base, result.blob, result.num_examples, result.duration_s, metrics
+            )
+        return None
+
+    def _watch(self, round_number: int) -> Callable[[jobs.Progress], None]:
+        told_s = trio.current_time()
+
+        def take(progress: jobs.Progress) -> None:
+            nonlocal told_s
+            self._board.take_progress(progress)
+            now_s = trio.current_time()
+            if progress.phase == "training" and now_s - told_s >= PROGRESS_EVERY_S:
+                told_s = now_s
+                log.debug(
+                    "training",
+                    round=round_number,
+                    percent=round(100 * progress.fraction),
+                    train_accuracy=progress.train_accuracy,
+                )
+
+        return take
+
+    async def _evaluate(self, effect: effects.Evaluate) -> Event:
+        self._board.rest("evaluating")
+        metrics = self._metrics(
+            await self._persist(
+                lambda: self._worker.evaluate(
+                    jobs.EvaluateWeights(str(self._store.path(effect.blob)))
+                )
+            )
+        )
+        self._board.evaluate(effect.head, effect.round, metrics)
+        self._board.rest("finished")
+        log.info(
+            "evaluated",
+            evaluated_round=effect.round,
+            accuracy=round(metrics.accuracy, 4),
+            num_test_examples=metrics.num_examples,
+        )
+        return effects.EvaluationFinished(effect.head, metrics)
+
+    async def _persist(self, job: Callable[[], Awaitable[R]]) -> R:
+        """Do a job the session cannot go on without; try again when the worker died."""
+        while True:
+            try:
+                return await job()
+            except FAILURES as error:
+                log.warning("job failed", reason=str(error), again_in_s=RETRY_AFTER_S)
+                await trio.sleep(RETRY_AFTER_S)
+
+    async def _combine(self, effect: effects.Combine) -> Event:
+        phase = self._board.phase
+        if phase == "waiting":
+            self._board.rest("aggregating")
+        try:
+            result = await self._worker.combine(self._combination(effect))
+        except FAILURES as error:
+            return self._failed(effect, error)
+        finally:
+            if self._board.phase == "aggregating":
+                self._board.rest("waiting")
+        self._admit(result.path, result.blob)
+        rejected = tuple(effects.Rejection(item.name, item.reason) for item in result.rejected)
+        return effects.Combined(effect.base, effect.cluster, result.blob, rejected)
+
+    def _combination(self, effect: effects.Combine) -> jobs.Combine:
+        def path(blob: BlobRef) -> str:
+            return str(self._store.path(blob))
+
+        inputs = tuple(
+            jobs.CombineInput(
+                item.name,
+                path(item.blob),
+                item.weight,
+                path(item.fold_from) if item.fold_from is not None else None,
+            )
+            for item in effect.inputs
+        )
+        given = effect.merge
+        merge = jobs.MergeInput(given.name, path(given.blob), given.share) if given else None
+        return jobs.Combine(path(effect.base_blob), inputs, self._output_dir, merge)
+
+    def _failed(self, effect: effects.Combine, error: SwarmError) -> Event:
+        # A dead worker says nothing about the inputs; everything else was found in them.
+        guilty = () if isinstance(error, WorkerDiedError | NetworkError) else effect.inputs
+        rejected = tuple(effects.Rejection(item.name, str(error)) for item in guilty)
+        return effects.CombineFailed(effect.base, effect.cluster, str(error), rejected)
+
+    def _metrics(self, evaluation: jobs.Evaluation) -> Metrics:
+        loss = evaluation.loss if math.isfinite(evaluation.loss) else LOSS_MAX  # it diverged
+        return Metrics(self._me, evaluation.accuracy, loss, evaluation.num_examples)
+
+    def _admit(self, path: str, blob: BlobRef) -> None:
+        self._store.admit(Path(path), blob)
+
+    @property
+    def _output_dir(self) -> str:
+        return str(self._store.incoming)

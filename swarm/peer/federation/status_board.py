@@ -1,0 +1,130 @@
+"""StatusBoard: what this peer is doing, for those who watch, and for its report file."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from swarm.core.errors import StorageError
+from swarm.core.ids import Digest, RoundNumber
+from swarm.federation.federation import Federation
+from swarm.federation.messages import ADDRESSES_MAX, STATUS_TEXT_MAX, Status
+from swarm.federation.records import Metrics
+from swarm.learning.federation.jobs import Progress
+from swarm.network.statistics import NetworkSnapshot
+
+LINKS_MAX = 64
+
+
+@dataclass(slots=True)
+class StatusBoard:
+    """The newest of everything that is shown."""
+
+    name: str
+    phase: str = "starting"
+    progress: float = 0.0
+    train_accuracy: float | None = None
+    train_loss: float | None = None
+    num_examples: int = 0
+    evaluated: Digest | None = None
+    evaluated_round: int | None = None
+    evaluation: Metrics | None = None
+    site: str = ""
+    data_label: str = ""
+    num_test: int = 0
+
+    def take_progress(self, progress: Progress) -> None:
+        """Note how far the worker is."""
+        self.phase = (
+            "starting" if progress.phase in ("preparing", "downloading") else progress.phase
+        )
+        self.progress = min(1.0, max(0.0, progress.fraction))
+        if progress.train_accuracy is not None:
+            self.train_accuracy = _finite(progress.train_accuracy)
+            self.train_loss = _finite(progress.train_loss)
+
+    def rest(self, phase: str) -> None:
+        """Note a phase that has no progress of its own."""
+        self.phase, self.progress = phase, 0.0
+
+    def evaluate(self, head: Digest, head_round: int, metrics: Metrics) -> None:
+        """Note how a head did on this peer's test shard."""
+        self.evaluated, self.evaluated_round, self.evaluation = head, head_round, metrics
+
+    def status(
+        self, machine: Federation, network: NetworkSnapshot, addresses: tuple[str, ...] = ()
+    ) -> Status:
+        """The message for those who watch."""
+        held = machine.held
+        worked_on = held.round if held is not None and machine.finished else next_round(machine)
+        return Status(
+            session=machine.spec.id,
+            sender=machine.me,
+            name=self.name,
+            phase=self.phase,
+            round=RoundNumber(worked_on),
+            progress=round(self.progress, 3),
+            head=held.key if held is not None else None,
+            train_accuracy=self.train_accuracy,
+            train_loss=self.train_loss,
+            evaluated=self.evaluated,
+            evaluation=self.evaluation,
+            num_examples=self.num_examples,
+            bytes_sent=network.bytes_sent,
+            bytes_received=network.bytes_received,
+            rejections=machine.rejections + sum(network.rejected.values()),
+            links=network.connected[:LINKS_MAX],
+            blob_bytes_sent=network.blob_bytes_sent,
+            site=self.site,
+            addresses=tuple(a[:STATUS_TEXT_MAX] for a in addresses[:ADDRESSES_MAX]),
+            data_label=self.data_label,
+            num_test=self.num_test,
+            run_state=machine.orders.run_state,
+            obeyed=tuple(sorted(c.digest[:16] for c in machine.orders.commands)),
+            num_refused=machine.orders.num_refused,
+        )
+
+    def report(self, machine: Federation, network: NetworkSnapshot) -> dict[str, Any]:
+        """What this peer achieved so far, for `summary.json`."""
+        held, shard = machine.held, self.evaluation
+        return {
+            "name": self.name,
+            "peer_id": machine.me,
+            "session": machine.spec.id,
+            "head_digest": held.digest if held is not None else None,
+            "round": held.round if held is not None else None,
+            "accuracy": shard.accuracy if shard is not None else None,
+            "loss": shard.loss if shard is not None else None,
+            "evaluated_round": self.evaluated_round,
+            "num_test_examples": shard.num_examples if shard is not None else 0,
+            "bytes_sent": network.bytes_sent,
+            "bytes_received": network.bytes_received,
+            "blob_bytes_sent": network.blob_bytes_sent,
+            "num_examples": self.num_examples,
+        }
+
+
+def _finite(value: float | None) -> float | None:
+    """None instead of what a diverging training shows: it has no place in JSON or on the wire."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def next_round(machine: Federation) -> int:
+    """The round being worked on; 0 while there is no head."""
+    return machine.held.round + 1 if machine.held is not None else 0
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file whole, then rename it into place.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(path.name + ".new")
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}") from error

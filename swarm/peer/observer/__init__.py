@@ -1,0 +1,1 @@
+"""A peer that only watches, and the JSON that it shows."""

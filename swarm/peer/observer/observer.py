@@ -1,0 +1,235 @@
+"""Observer: a peer that only watches, in a trio thread of its own, for pages and notebooks."""
+
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import structlog
+import trio
+
+from swarm.commanding.commands import ACTIONS, VALID_FOR_S, Action, Command
+from swarm.core.errors import (
+    ConfigurationError,
+    EndedError,
+    NetworkError,
+    SwarmError,
+    only_error,
+)
+from swarm.core.ids import PeerId
+from swarm.core.machine import Event
+from swarm.network import events as network_events
+from swarm.network.addresses import parse_bootstrap
+from swarm.network.identity import Identity, load_or_create_identity
+from swarm.network.network import Network, NetworkConfig
+from swarm.network.store import FileBlobStore
+from swarm.network.wire import signing_bytes
+from swarm.peer.host.outbox import Post
+from swarm.peer.host.trio_thread import TrioThread
+from swarm.peer.observer.history_pages import PastView, history_facts
+from swarm.peer.observer.snapshot import command_json, empty_picture
+from swarm.peer.observer.watching import Watching, message_in
+from swarm.watching.federation.command_tracking import CommandGiven, Given
+
+INBOX_MAX = 4096
+"""Messages waiting; an observer of a large swarm hears much, and may fall behind for a moment."""
+STOP_WITHIN_S = 4.0
+PICTURES_AT_MOST_EVERY_S = 0.1
+PICTURES_AT_LEAST_EVERY_S = 1.0
+ROUNDS_AT_ONCE_MAX = 200
+R = TypeVar("R")
+
+log = structlog.get_logger()
+
+
+class Observer:
+    """Watches the swarm behind some bootstrap addresses; `snapshot` is what it sees.
+
+    Every method may be called from any thread.
+    """
+
+    def __init__(
+        self,
+        bootstraps: Sequence[str],
+        listen_ip: str = "127.0.0.1",
+        operator_key: Path | None = None,
+    ) -> None:
+        """Prepare to watch.
+
+        Args:
+            bootstraps: Peers of the swarm.
+            listen_ip: Address to listen on.
+            operator_key: Folder of the key that signs commands, made if there is none; without
+                it no commands can be given.
+
+        Raises:
+            ConfigurationError: An address or the key is not valid.
+        """
+        self._operator = load_or_create_identity(operator_key) if operator_key else None
+        self._bootstraps = tuple(parse_bootstrap(text) for text in bootstraps)
+        self._listen_ip = listen_ip
+        self._changed = threading.Condition()
+        self._snapshot: dict[str, Any] = empty_picture("", 0, 0.0, self.operator_id)
+        self._thread: TrioThread | None = None
+        self._watching: Watching | None = None
+        self._inbox: trio.MemorySendChannel[Event] | None = None
+        self._scope = trio.CancelScope()
+
+    def start(self) -> None:
+        """Begin to watch; returns once the observer listens.
+
+        Raises:
+            SwarmError: The network could not be started.
+        """
+        self._thread = TrioThread("observer", self._main, self._scope.cancel)
+
+    def stop(self) -> None:
+        """Stop watching and join the thread. Stopping twice is harmless."""
+        if self._thread is not None:
+            self._thread.stop(STOP_WITHIN_S)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The newest picture, plain JSON; nobody changes it afterwards."""
+        with self._changed:
+            return self._snapshot
+
+    def wait_change(self, seen_version: int, timeout_s: float) -> int:
+        """Block until there is a newer picture than `seen_version`, or for `timeout_s`."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._snapshot["version"] > seen_version, timeout_s)
+            version: int = self._snapshot["version"]
+            return version
+
+    @property
+    def operator_id(self) -> PeerId | None:
+        """Whom peers must trust to obey the commands given here."""
+        return self._operator.peer_id if self._operator is not None else None
+
+    def rounds(self, first: int, count: int) -> dict[str, Any]:
+        """Rounds of the past from `first` on, at most `count` and `ROUNDS_AT_ONCE_MAX`."""
+        view = self._past()
+        if view is None:
+            return {"rounds": [], "next": None, "history": history_facts(())}
+        return view.page(first, min(count, ROUNDS_AT_ONCE_MAX))
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """All alerts that are known, oldest first."""
+        view = self._past()
+        return view.alert_list() if view is not None else []
+
+    def command(
+        self, action: str, peer: str | None = None, value: float | None = None
+    ) -> dict[str, Any]:
+        """Sign a command and give it to the swarm; what becomes of it is in the snapshots.
+
+        Raises:
+            ConfigurationError: There is no operator key, no session, or a value breaks a rule.
+            NetworkError: The observer is too busy, or was not started.
+            EndedError: It has ended.
+        """
+        if self._operator is None:
+            raise ConfigurationError(
+                "this dashboard gives no commands: start it with --operator-key FOLDER"
+            )
+        return self._ask(partial(self._give, self._operator, action, peer, value))
+
+    def _give(
+        self, operator: Identity, action: str, peer: str | None, value: float | None
+    ) -> dict[str, Any]:
+        seen = self._watching.observation if self._watching is not None else None
+        if seen is None or self._inbox is None:
+            raise ConfigurationError("no session was found yet: there is nothing to command")
+        if action not in ACTIONS:
+            raise ConfigurationError(f"action must be one of {', '.join(ACTIONS)}, got {action!r}")
+        if peer is not None and not seen.knows(PeerId(peer)):
+            raise ConfigurationError(f"no peer of this session has the id {peer!r:.80}")
+        unix_s = seen.unix_s(trio.current_time())
+        try:
+            command = Command(
+                session=seen.spec.id,
+                author=operator.peer_id,
+                # Milliseconds: greater than those of earlier runs of this dashboard.
+                sequence=max(seen.operating.sequence + 1, int(unix_s * 1000)),
+                action=cast(Action, action),
+                expires_unix_s=unix_s + VALID_FOR_S,
+                subject=PeerId(peer) if peer is not None else None,
+                value=value,
+            )
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from error
+        command = command.signed(operator.sign(signing_bytes(command.digest)))
+        try:
+            self._inbox.send_nowait(CommandGiven(command))
+        except trio.WouldBlock as error:
+            raise NetworkError("the observer is too busy now: try again") from error
+        return command_json(Given(command, unix_s), unix_s)
+
+    def _past(self) -> PastView | None:
+        def take() -> PastView | None:
+            seen = self._watching.observation if self._watching is not None else None
+            return PastView.of(seen) if seen is not None else None
+
+        try:
+            return self._ask(take)
+        except (NetworkError, EndedError):
+            return None
+
+    def _ask(self, question: Callable[[], R]) -> R:
+        """Have the observer's thread answer between two events."""
+        if self._thread is None:
+            raise NetworkError("the observer has not started")
+        try:
+            return self._thread.call_sync(question)
+        except SwarmError:
+            raise
+        except Exception as error:  # what ended the thread; told once already, when it did
+            raise EndedError("the observer has ended") from error
+
+    async def _main(self, ready: Callable[[], None]) -> None:
+        try:
+            with _scratch() as folder, self._scope:
+                await self._watch(Path(folder), ready)
+        except BaseException as error:  # told by start(), or to who asks next, who may be nobody
+            log.error("observer ended", reason=repr(only_error(error)))
+            raise
+
+    async def _watch(self, folder: Path, ready: Callable[[], None]) -> None:
+        identity = Identity.generate()
+        config = NetworkConfig(self._listen_ip, 0, folder, self._bootstraps)
+        store = FileBlobStore(folder / "blobs")
+        network = Network(config, identity, store)
+        inbox_in, inbox = trio.open_memory_channel[Event](INBOX_MAX)
+
+        async def take(event: network_events.NetworkEvent) -> None:
+            message = message_in(event)
+            if message is not None:
+                await inbox_in.send(message)
+
+        async with trio.open_nursery() as nursery:
+            await nursery.start(network.run, take)
+            post = Post(network, store, nursery)
+            nursery.start_soon(post.run)
+            watching = Watching(network, post, inbox, self.operator_id)
+            self._watching, self._inbox = watching, inbox_in
+            ready()
+            nursery.start_soon(self._paint_forever, watching, trio.current_time())
+            await watching.run()
+
+    async def _paint_forever(self, watching: Watching, started_s: float) -> None:
+        while True:
+            now_s = trio.current_time()
+            self._publish(watching.paint(now_s, now_s - started_s))
+            await trio.sleep(PICTURES_AT_MOST_EVERY_S)
+            with trio.move_on_after(PICTURES_AT_LEAST_EVERY_S):
+                await watching.changed.wait()
+
+    def _publish(self, painted: dict[str, Any]) -> None:
+        with self._changed:
+            self._snapshot = {**painted, "version": self._snapshot["version"] + 1}
+            self._changed.notify_all()
+
+
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="swarm-observer-", ignore_cleanup_errors=True)

@@ -1,0 +1,114 @@
+"""PeerRows: the peers as a picture lists them; who did not change is the same object as before."""
+
+from typing import Any
+
+from swarm.core.ids import PeerId
+from swarm.federation.messages import Status
+from swarm.watching.federation.observation import Observation
+from swarm.watching.federation.peer_registry import SUSPECT_AFTER_S
+
+PEERS_SHOWN_MAX = 512
+Role = tuple[str, int, int | None]
+"""Role, highest tier with a duty, and index of the home cluster."""
+_Sources = tuple[Status | None, str, Role, str, str, int]
+
+
+class PeerRows:
+    """Paints a row for each peer.
+
+    Invariant: rows, and the list of them, are replaced, never changed.
+    """
+
+    def __init__(self) -> None:
+        self.painted: list[dict[str, Any]] = []
+        """The rows of the newest picture."""
+        self._rows: dict[PeerId, tuple[_Sources, dict[str, Any]]] = {}
+
+    def paint(self, seen: Observation, now_s: float) -> list[dict[str, Any]]:
+        """All rows, by name."""
+        roles = roles_of(seen, now_s)
+        outside: Role = ("joining" if seen.head is not None else "waiting", 0, None)
+        cohort = seen.head.cohort if seen.head is not None else ()
+        shown = list(dict.fromkeys([*seen.sightings, *cohort]))[:PEERS_SHOWN_MAX]
+        self._rows = {p: self._row(seen, p, roles.get(p, outside), now_s) for p in shown}
+        rows = sorted((row for _, row in self._rows.values()), key=lambda row: str(row["name"]))
+        if rows != self.painted:
+            self.painted = rows
+        return self.painted
+
+    def _row(
+        self, seen: Observation, peer: PeerId, role: Role, now_s: float
+    ) -> tuple[_Sources, dict[str, Any]]:
+        sighting = seen.sightings.get(peer)
+        silent_s = now_s - sighting.heard_s if sighting is not None else 0.0
+        sources: _Sources = (
+            sighting.status if sighting is not None else None,
+            seen.state_of(peer, now_s),
+            role,
+            seen.name_of(peer),
+            seen.site_of(peer),
+            # Who is well is heard of each second: that alone is no news of it.
+            round(silent_s) if silent_s > SUSPECT_AFTER_S else 0,
+        )
+        before = self._rows.get(peer)
+        if before is not None and before[0] == sources:
+            return before
+        return sources, _painted(peer, sources)
+
+
+def roles_of(seen: Observation, now_s: float) -> dict[PeerId, Role]:
+    """Roles of the peers of the cohort."""
+    tree = seen.tree
+    if tree is None:
+        return {}
+    roles: dict[PeerId, Role] = {
+        peer: ("trainer", 1, cluster.index) for cluster in tree.tiers[0] for peer in cluster.peers
+    }
+    for tier in tree.tiers:
+        for cluster in tier:
+            peer = seen.aggregator_of(cluster, now_s)
+            if peer in roles:
+                name = "root" if cluster == tree.root else "aggregator"
+                roles[peer] = (name, cluster.tier, roles[peer][2])
+    return roles
+
+
+def _painted(peer: PeerId, sources: _Sources) -> dict[str, Any]:
+    status, state, (role, tier, cluster), name, site, silent_s = sources
+    shard = status.evaluation if status is not None else None
+    return {
+        "id": peer,
+        "name": name,
+        "role": role,
+        "tier": tier,
+        "cluster": cluster,
+        "state": state,
+        "phase": status.phase if status is not None else "starting",
+        "progress": status.progress if status is not None else 0.0,
+        "round": status.round if status is not None else 0,
+        "train_accuracy": status.train_accuracy if status is not None else None,
+        "train_loss": status.train_loss if status is not None else None,
+        "accuracy": shard.accuracy if shard is not None else None,
+        "loss": shard.loss if shard is not None else None,
+        "num_examples": status.num_examples if status is not None else 0,
+        "bytes_sent": status.bytes_sent if status is not None else 0,
+        "bytes_received": status.bytes_received if status is not None else 0,
+        "seen_s_ago": silent_s,
+        "rejections": status.rejections if status is not None else 0,
+        "site": site,
+        "addresses": list(status.addresses) if status is not None else [],
+        "blob_bytes_sent": status.blob_bytes_sent if status is not None else 0,
+        "data": _data(status),
+        "run_state": status.run_state if status is not None else "running",
+        "refused_commands": status.num_refused if status is not None else 0,
+    }
+
+
+def _data(status: Status | None) -> dict[str, Any] | None:
+    if status is None or not status.data_label:
+        return None
+    return {
+        "label": status.data_label,
+        "num_train": status.num_examples,
+        "num_test": status.num_test,
+    }

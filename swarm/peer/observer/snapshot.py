@@ -1,0 +1,192 @@
+"""picture(): an observation as plain JSON, for pages and programs."""
+
+from collections import Counter
+from typing import Any
+
+from swarm.commanding.registers import DROP_THRESHOLD
+from swarm.core.ids import PeerId
+from swarm.core.session import dataset_label, is_stand_in
+from swarm.federation.tree import Cluster
+from swarm.peer.observer.history_pages import history_facts
+from swarm.peer.observer.snapshot_changes import Painter
+from swarm.watching.federation.command_tracking import Given
+from swarm.watching.federation.observation import Observation
+
+
+def empty_picture(
+    peer_id: str, connected: int, elapsed_s: float, operator: PeerId | None = None
+) -> dict[str, Any]:
+    """What is known before a session was found."""
+    return {
+        "version": 0,
+        "session": None,
+        "round": 0,
+        "phase": "connecting",
+        "finished": False,
+        "elapsed_s": round(elapsed_s, 1),
+        "head": None,
+        "global": {"accuracy": None, "loss": None, "round": None},
+        "training": {"accuracy": None},
+        "peers": [],
+        "past_peers": [],
+        "clusters": [],
+        "links": [],
+        "flows": [],
+        "curves": {"global": [], "peers": {}},
+        "events": [],
+        "observer": {"peer_id": peer_id, "connected": connected},
+        "observers": [{"id": peer_id, "num_links": connected, "me": True}] if peer_id else [],
+        "alerts": [],
+        "history": {"first_round": None, "last_round": None, "complete": False},
+        "operator": {
+            "enabled": operator is not None,
+            "operator_id": operator,
+            "run_state": "running",
+            "agreed": True,
+            "drop_threshold": DROP_THRESHOLD,
+            "removed": [],
+            "commands": [],
+        },
+        "studies": [],
+    }
+
+
+def picture(
+    seen: Observation,
+    connected: int,
+    now_s: float,
+    elapsed_s: float,
+    operator: PeerId | None = None,
+    painter: Painter | None = None,
+) -> dict[str, Any]:
+    """Everything a page shows, at one moment.
+
+    Args:
+        seen: The observation.
+        connected: Peers the observer is connected with.
+        now_s: The observation's clock.
+        elapsed_s: Seconds since the observer started.
+        operator: Whose commands this observer can give.
+        painter: Who painted the picture before.
+    """
+    painter = painter or Painter()
+    spec, head = seen.spec, seen.head
+    ordered = _operator(seen, operator, now_s)
+    finished = head is not None and (
+        head.round >= spec.rounds or ordered["run_state"] == "stopped"
+    )
+    measured = seen.newest_metrics()
+    curve = seen.past.curve(measured)
+    newest = curve[-1] if curve else None
+    return {
+        **empty_picture(seen.me, connected, elapsed_s),
+        "session": {
+            "id": spec.id,
+            "model": spec.model,
+            "dataset": spec.dataset,
+            "dataset_label": dataset_label(spec.dataset),
+            "stand_in": is_stand_in(spec.dataset),
+            "rounds": spec.rounds,
+            "strategy": spec.strategy,
+            "cluster_size": spec.cluster_size,
+            "min_peers": spec.min_peers,
+        },
+        "round": min(head.round + 1, spec.rounds) if head is not None else 0,
+        "phase": _phase(seen, finished),
+        "finished": finished,
+        "head": None
+        if head is None
+        else {
+            "digest": head.digest,
+            "round": head.round,
+            "author": head.author,
+            "num_contributors": len(head.contributors),
+        },
+        "global": {
+            "accuracy": newest.accuracy if newest else None,
+            "loss": newest.loss if newest else None,
+            "round": newest.round if newest else None,
+        },
+        "training": {"accuracy": _training_accuracy(seen)},
+        "peers": painter.rows.paint(seen, now_s),
+        "past_peers": painter.past_peers(seen),
+        "clusters": _clusters(seen, now_s),
+        "links": painter.links(seen),
+        "flows": painter.flows(seen, now_s, now_s - elapsed_s),
+        "curves": {
+            "global": painter.curve(seen, measured),
+            "peers": painter.curves(seen, measured),
+        },
+        "events": painter.events(seen, now_s - elapsed_s),
+        "observers": painter.observers(seen, connected),
+        "alerts": painter.alerts(seen),
+        "history": history_facts(seen.past.chain),
+        "operator": ordered,
+    }
+
+
+def command_json(given: Given, unix_s: float) -> dict[str, Any]:
+    """A command that was given, and what became of it."""
+    command = given.command
+    return {
+        "id": command.digest,
+        "action": command.action,
+        "peer": command.subject,
+        "value": command.value,
+        "sequence": command.sequence,
+        "unix_s": given.unix_s,
+        "expires_unix_s": command.expires_unix_s,
+        "state": given.state(unix_s),
+        "confirmed_by": sorted(given.confirmed_by),
+        "waiting_for": sorted(given.waiting_for),
+    }
+
+
+def _operator(seen: Observation, operator: PeerId | None, now_s: float) -> dict[str, Any]:
+    states = Counter(status.run_state for status in seen.live(now_s).values())
+    if seen.head is None and states["held"]:
+        state = "held"  # only the first peer knows
+    else:
+        state = states.most_common(1)[0][0] if states else "running"
+    return {
+        "enabled": operator is not None,
+        "operator_id": operator,
+        "run_state": state,
+        "agreed": len(states) <= 1,
+        "drop_threshold": seen.operating.drop_threshold,
+        "removed": sorted(seen.operating.removed),
+        "commands": [command_json(g, seen.unix_s(now_s)) for g in seen.operating.given],
+    }
+
+
+def _phase(seen: Observation, finished: bool) -> str:
+    if finished:
+        return "finished"
+    if seen.head is None:
+        return "gathering"
+    all_in = seen.contributed >= set(seen.head.cohort)
+    return "aggregating" if seen.acting or all_in else "training"
+
+
+def _training_accuracy(seen: Observation) -> float | None:
+    known = [
+        s.status.train_accuracy
+        for s in seen.sightings.values()
+        if s.status is not None and not s.gone and s.status.train_accuracy is not None
+    ]
+    return sum(known) / len(known) if known else None
+
+
+def _clusters(seen: Observation, now_s: float) -> list[dict[str, Any]]:
+    tree = seen.tree
+    clusters: list[Cluster] = [c for tier in tree.tiers for c in tier] if tree is not None else []
+    return [
+        {
+            "id": cluster.id,
+            "tier": cluster.tier,
+            "index": cluster.index,
+            "members": list(cluster.peers) or [child.id for child in cluster.children],
+            "aggregator": seen.aggregator_of(cluster, now_s),
+        }
+        for cluster in clusters
+    ]

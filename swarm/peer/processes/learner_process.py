@@ -1,0 +1,164 @@
+"""The learner process: does a peer's jobs from stdin, answers on stdout.
+
+Its own process, so that training neither stalls the peer's network nor takes the peer with it.
+It ends when stdin closes, at once and in the middle of anything: then the peer is gone.
+"""
+
+import contextlib
+import importlib
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, BinaryIO
+
+from swarm.core.errors import LearningError
+from swarm.learning.errors import TrainingCancelledError
+from swarm.learning.federation import jobs
+from swarm.peer.processes.learner_frames import (
+    CancelTraining,
+    Done,
+    Failed,
+    Message,
+    Progressed,
+    Request,
+    encode_frame,
+    read_frame,
+)
+
+if TYPE_CHECKING:
+    from swarm.learning.federation.learner import Learner
+
+NICENESS = 5
+"""Training gives way to the peer's network, which must answer within milliseconds."""
+PROGRESS_INTERVAL_S = 0.25
+
+
+class WorkerService:
+    """Does requests in order, but a `Combine` also between the batches of a training."""
+
+    def __init__(self, inbox: "queue.SimpleQueue[Message]", outlet: BinaryIO) -> None:
+        self._inbox = inbox
+        self._outlet = outlet
+        self._backlog: deque[Request] = deque()
+        self._cancelled: set[int] = set()
+        self._learner: Learner | None = None
+        self._reported_s = 0.0
+
+    def serve(self) -> None:
+        """Do requests for ever."""
+        while True:
+            self._sort(self._inbox.get())
+            self._sort_waiting()
+            while self._backlog:
+                self._answer(self._backlog.popleft())
+                self._sort_waiting()
+
+    def _sort_waiting(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._sort(self._inbox.get_nowait())
+
+    def _sort(self, message: Message) -> None:
+        if isinstance(message, Request):
+            self._backlog.append(message)
+        elif isinstance(message, CancelTraining):
+            self._cancelled.add(message.call)
+
+    def _answer(self, request: Request) -> None:
+        try:
+            reply = self._do(request)
+        except Exception as error:  # any failure is an answer; the process lives on
+            self._send(Failed(request.call, type(error).__name__, str(error)))
+        else:
+            self._send(Done(request.call, reply))
+        self._cancelled.discard(request.call)
+
+    def _do(self, request: Request) -> jobs.Reply:
+        job = request.job
+        if isinstance(job, jobs.Initialise):
+            return self._initialise(job, request.call)
+        learner = self._learner
+        if learner is None:
+            raise LearningError("the worker must be initialised before any other job")
+        match job:
+            case jobs.Train():
+                if request.call in self._cancelled:
+                    raise TrainingCancelledError("the training was cancelled before it began")
+                return learner.train(job, self._between_batches(request.call, learner))
+            case jobs.Combine():
+                return learner.combine(job)
+            case jobs.CreateWeights():
+                return learner.create_weights(job)
+            case jobs.EvaluateWeights():
+                return learner.evaluate_weights(job)
+            case jobs.Export():
+                return learner.export(job)
+
+    def _initialise(self, job: jobs.Initialise, call: int) -> jobs.Initialised:
+        from swarm.learning.federation.learner import Learner  # noqa: PLC0415 - takes seconds
+
+        self._learner = None
+        self._learner = Learner(job, lambda progress: self._report(call, progress))
+        return self._learner.initialised
+
+    def _between_batches(self, call: int, learner: "Learner") -> Callable[[], bool]:
+        def between_batches() -> bool:
+            self._report(call, learner.progress())
+            self._sort_waiting()
+            for request in [r for r in self._backlog if isinstance(r.job, jobs.Combine)]:
+                self._backlog.remove(request)
+                self._answer(request)
+            return call not in self._cancelled
+
+        return between_batches
+
+    def _report(self, call: int, progress: jobs.Progress) -> None:
+        now_s = time.monotonic()
+        if now_s >= self._reported_s + PROGRESS_INTERVAL_S:
+            self._reported_s = now_s
+            self._send(Progressed(call, progress))
+
+    def _send(self, message: Message) -> None:
+        self._outlet.write(encode_frame(message))
+        self._outlet.flush()
+
+
+def main() -> None:
+    """Serve the peer at the other end of stdin and stdout until it is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the peer, which decides
+    os.nice(NICENESS)
+    outlet = _claim_stdout()
+    inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+    threading.Thread(target=_read_requests, args=(sys.stdin.buffer, inbox), daemon=True).start()
+    with contextlib.suppress(Exception):  # raised again, and answered, at Initialise
+        importlib.import_module(
+            "swarm.learning.federation.learner"
+        )  # takes seconds: begin at once
+    try:
+        WorkerService(inbox, outlet).serve()
+    except BrokenPipeError:
+        os._exit(0)
+
+
+def _claim_stdout() -> BinaryIO:
+    """Take stdout for frames, and lead whatever libraries print to stderr."""
+    outlet = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return outlet
+
+
+def _read_requests(file: BinaryIO, inbox: "queue.SimpleQueue[Message]") -> None:
+    try:
+        while message := read_frame(file):
+            inbox.put(message)
+    finally:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""PipedProcess: a worker process and our ends of its pipes, whoever starts it.
+
+A fork server does if there is one, this process otherwise. Both put the worker at the same pipes,
+so what was written while the server was still loading, or before it died, is not lost.
+"""
+
+import os
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import trio
+
+from swarm.peer.processes.fork_server import (
+    MESSAGE_SIZE_MAX,
+    Ended,
+    Forked,
+    Message,
+    Refused,
+    decode,
+    encode,
+    request_of_this_process,
+)
+
+COMMAND = (sys.executable, "-m", "swarm.peer.processes.learner_process")
+STOP_GRACE_S = 2.0
+FORKED_WITHIN_S = 90.0
+"""Six peers that start at once on two busy cores have been seen to load for 40 s."""
+
+
+class Log(Protocol):
+    """What a worker needs of a structlog logger."""
+
+    def debug(self, event: str, **fields: Any) -> Any:
+        """Log for developers."""
+        ...
+
+    def warning(self, event: str, **fields: Any) -> Any:
+        """Log what a user should know."""
+        ...
+
+
+class PipedProcess:
+    """One life of a worker process; `run` starts it, and ends it when cancelled."""
+
+    def __init__(
+        self, server: Path | None, log: Log | None, command: tuple[str, ...] = COMMAND
+    ) -> None:
+        """Make the pipes.
+
+        Args:
+            server: Socket of a fork server, which knows no other command than `COMMAND`.
+            log: Where to say what happens.
+            command: What to run without a server.
+        """
+        self._server = server
+        self._command = command
+        self._log = log
+        worker_in, ours_out = os.pipe()
+        ours_in, worker_out = os.pipe()
+        ours_err, worker_err = os.pipe()
+        self._workers_ends = [worker_in, worker_out, worker_err]
+        self.stdin = trio.lowlevel.FdStream(ours_out)
+        self.stdout = trio.lowlevel.FdStream(ours_in)
+        """It ends when the process does."""
+        self.stderr = trio.lowlevel.FdStream(ours_err)
+        self.pid: int | None = None
+        """None until it runs."""
+        self.returncode: int | None = None
+        """None until it has ended, and for ever if the fork server died before it could tell."""
+        self._ended = trio.Event()
+
+    async def run(self) -> None:
+        """Be the process's whole life."""
+        try:
+            if self._server is None or not await self._run_forked(self._server):
+                await self._run_own()
+        finally:
+            self._close_workers_ends()
+            self._ended.set()
+
+    async def wait(self) -> None:
+        """Wait until it has ended."""
+        await self._ended.wait()
+
+    async def aclose(self) -> None:
+        """Close our ends of the pipes, once everything of interest is read."""
+        with trio.CancelScope(shield=True):
+            for stream in (self.stdin, self.stdout, self.stderr):
+                await stream.aclose()
+
+    # -- a process of our own
+
+    async def _run_own(self) -> None:
+        stdin, stdout, stderr = self._workers_ends
+        process = await trio.lowlevel.open_process(
+            self._command, stdin=stdin, stdout=stdout, stderr=stderr, env=dict(os.environ)
+        )
+        self.pid = process.pid
+        self._close_workers_ends()
+        try:
+            await process.wait()
+        finally:
+            await self._stop_own(process)
+            self.returncode = process.returncode
+
+    async def _stop_own(self, process: trio.Process) -> None:
+        """End the process: closed stdin asks it to, then SIGTERM, then SIGKILL."""
+        with trio.CancelScope(shield=True):
+            await self.stdin.aclose()
+            if process.poll() is None:
+                process.terminate()
+            with trio.move_on_after(STOP_GRACE_S):
+                await process.wait()
+            if process.poll() is None:
+                process.kill()
+                await process.wait()
+
+    # -- one that the fork server makes
+
+    async def _run_forked(self, server: Path) -> bool:
+        """Returns False if the server cannot be had: then no process has run."""
+        with trio.socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+            answer: Message
+            try:
+                with trio.fail_after(FORKED_WITHIN_S):
+                    await connection.connect(str(server))
+                    await _ask(connection, self._workers_ends)
+                    answer, pidfd = await _hear(connection)
+            except trio.TooSlowError:
+                answer, pidfd = Refused(f"no answer within {FORKED_WITHIN_S:.0f} s"), None
+            except (OSError, ValueError) as error:
+                answer, pidfd = Refused(str(error)), None
+            if not isinstance(answer, Forked) or pidfd is None:
+                self._tell(server, answer)
+                return False
+            self.pid = answer.pid
+            self._close_workers_ends()
+            try:
+                await self._await_forked(connection, pidfd)
+            finally:
+                os.close(pidfd)
+        return True
+
+    async def _await_forked(self, connection: trio.socket.SocketType, pidfd: int) -> None:
+        """Until the process has ended; the server's end is not its end."""
+        try:
+            await trio.lowlevel.wait_readable(pidfd)
+        finally:
+            with suppress(ProcessLookupError):
+                # Not through the server, which may be gone. Unlike a pid, a pidfd cannot have come
+                # to mean another process.
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            with trio.CancelScope(shield=True), trio.move_on_after(STOP_GRACE_S):
+                await trio.lowlevel.wait_readable(pidfd)
+                with suppress(OSError, ValueError):  # the server died before it could tell
+                    ended, _ = await _hear(connection)
+                    self.returncode = ended.code if isinstance(ended, Ended) else None
+
+    def _tell(self, server: Path, answer: Message) -> None:
+        if self._log is not None:
+            reason = answer.reason if isinstance(answer, Refused) else f"it said {answer}"
+            self._log.warning("starts its own worker", fork_server=str(server), reason=reason)
+
+    def _close_workers_ends(self) -> None:
+        while self._workers_ends:
+            os.close(self._workers_ends.pop())
+
+
+async def _ask(connection: trio.socket.SocketType, pipes: list[int]) -> None:
+    rights = b"".join(pipe.to_bytes(4, sys.byteorder) for pipe in pipes)
+    await connection.sendmsg(
+        [encode(request_of_this_process())], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
+    )
+
+
+async def _hear(connection: trio.socket.SocketType) -> tuple[Message, int | None]:
+    """The next message, and the descriptor that came with it.
+
+    Raises:
+        OSError: The server is gone.
+        ValueError: It sent something else.
+    """
+    data, ancillary, _, _ = await connection.recvmsg(MESSAGE_SIZE_MAX, socket.CMSG_SPACE(4))
+    rights = b"".join(content for _, _, content in ancillary)
+    descriptor = int.from_bytes(rights, sys.byteorder) if rights else None
+    if not data:
+        raise ConnectionResetError("the fork server has ended")
+    return decode(data), descriptor

@@ -1,0 +1,162 @@
+"""RunningSearch: a searching peer in a thread of its own, for scripts that know no trio."""
+
+import math
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import trio
+
+from swarm.core.errors import EndedError, StrategyError
+from swarm.network.store import FileBlobStore
+from swarm.peer.host.trio_thread import STOP_WITHIN_S, TrioThread
+from swarm.peer.search.search_peer import SearchPeer
+from swarm.peer.search.search_settings import SearchSettings
+from swarm.peer.search.studies import Desk
+from swarm.peer.search.study_driver import StudyDriver
+from swarm.peer.search.study_runs import read_study, wait_settled
+from swarm.search.effects import CancelRequested
+from swarm.search.study_ledger import Ledger
+from swarm.search.trial import Trial, TrialResult
+
+R = TypeVar("R")
+
+
+class RunningStudy:
+    """A study that was submitted; every method may be called from any thread."""
+
+    def __init__(self, search: "RunningSearch", driver: StudyDriver) -> None:
+        self._search = search
+        self._driver = driver
+
+    @property
+    def ledger(self) -> Ledger:
+        """Everything known so far; read it only, it grows meanwhile."""
+        return self._driver.machine.ledger
+
+    @property
+    def finished(self) -> bool:
+        """Whether the study is over."""
+        return self._driver.machine.closed
+
+    @property
+    def best(self) -> tuple[Trial, TrialResult] | None:
+        """The best trial so far, and its result."""
+        result = self.ledger.best
+        return (self.ledger.trials[result.trial], result) if result is not None else None
+
+    @property
+    def results(self) -> list[tuple[Trial, TrialResult]]:
+        """Every trial that has a result, by number."""
+        ledger = self.ledger
+        pairs = [(ledger.trials[trial], result) for trial, result in list(ledger.results.items())]
+        return sorted(pairs, key=lambda pair: pair[0].number)
+
+    @property
+    def num_peers(self) -> int:
+        """Peers that work for the study, this one included."""
+        return len(self._driver.machine.workers)
+
+    def wait_results(self, number: int, timeout_s: float = math.inf) -> None:
+        """Wait until there are so many results, or the study is over.
+
+        Raises:
+            TimeoutError: It took longer.
+            SwarmError: The peer ended.
+        """
+        self._search.call(self._wait_until, lambda: len(self.ledger.results) >= number, timeout_s)
+
+    def wait_peers(self, number: int, timeout_s: float = math.inf) -> None:
+        """Wait until so many peers work for the study; see `wait_results`."""
+        self._search.call(self._wait_until, lambda: self.num_peers >= number, timeout_s)
+
+    def wait(self, timeout_s: float = math.inf) -> tuple[Trial, TrialResult] | None:
+        """Wait until the study is over and everybody has it; return the best.
+
+        Raises:
+            StrategyError: The study's own strategy ended it; `results` has what there is.
+            TimeoutError: It took longer.
+            SwarmError: The peer ended.
+        """
+        self._search.call(self._wait_until, lambda: False, timeout_s)
+        self._search.call(wait_settled, self._driver)
+        closed = self.ledger.closed
+        if closed is not None and closed.error:
+            raise StrategyError(closed.error)
+        return self.best
+
+    def cancel(self) -> None:
+        """End the study now."""
+        self._search.call(self._cancel)
+
+    async def _wait_until(self, condition: Callable[[], bool], timeout_s: float) -> None:
+        with trio.fail_after(timeout_s):
+            while not (condition() or self.finished):
+                await self._driver.changed.wait()
+
+    async def _cancel(self) -> None:
+        self._driver.handle(CancelRequested())
+        await self._wait_until(lambda: False, STOP_WITHIN_S)
+
+
+class RunningSearch:
+    """A peer that searches in the background; `stop` it, or use it in a `with` block."""
+
+    def __init__(self, settings: SearchSettings) -> None:
+        self._peer = SearchPeer(settings)
+        self._desk: Desk | None = None
+        self._store: FileBlobStore | None = None
+        self._thread = TrioThread("swarm-search", self._main, self._peer.leave)
+
+    @property
+    def address(self) -> str:
+        """`ip:port` that others give as their bootstrap."""
+        return self._peer.address
+
+    def submit(self, study: dict[str, Any], folder: str | Path = ".") -> RunningStudy:
+        """Begin a study.
+
+        Args:
+            study: The values of a study file; docs/search.md lists them.
+            folder: What a relative path of data is relative to.
+
+        Raises:
+            ConfigurationError: A field breaks a rule; the message begins with its path.
+        """
+        return RunningStudy(self, self.call(self._submit, study, Path(folder)))
+
+    def stop(self) -> None:
+        """Leave; others go on. Stopping twice is harmless."""
+        self._thread.stop()
+
+    def __enter__(self) -> "RunningSearch":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def call(self, function: Callable[..., Awaitable[R]], *args: Any) -> R:
+        """Run an asynchronous function in the peer's thread; see `TrioThread.call`."""
+        return self._thread.call(function, *args)
+
+    async def _main(self, ready: Callable[[], None]) -> None:
+        async def use(desk: Desk, store: FileBlobStore) -> None:
+            self._desk, self._store = desk, store
+            ready()
+            await trio.sleep_forever()
+
+        await self._peer.run(use)
+
+    async def _submit(self, study: dict[str, Any], folder: Path) -> StudyDriver:
+        if self._desk is None or self._store is None:
+            raise EndedError("the peer has ended")
+        allow_code = self._peer.settings.allow_code
+        me = self._peer.peer_id
+        spec = await read_study(study, folder, self._store, me, allow_code=allow_code)
+        return self._desk.submit(spec)

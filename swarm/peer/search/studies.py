@@ -1,0 +1,189 @@
+"""Desk: the studies one peer takes part in; it works for one of them at a time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+from swarm.core.effects import BlobArrived, BlobMissing, PeerConnected, PeerUnreachable
+from swarm.core.errors import ConfigurationError
+from swarm.core.ids import PeerId
+from swarm.core.machine import Event
+from swarm.learning.search.study_tasks import check_study
+from swarm.peer.host.outbox import Post
+from swarm.peer.search.ledger_file import LedgerFile
+from swarm.peer.search.search_settings import SearchSettings
+from swarm.peer.search.strategy_code import load_strategy
+from swarm.peer.search.study_driver import StudyDriver
+from swarm.peer.search.trial_execution import Execution
+from swarm.search.effects import LeaveRequested, SlotsChanged, Started
+from swarm.search.messages import StudyOffer, StudyQuery
+from swarm.search.search import Search
+from swarm.search.strategies import make_strategy
+from swarm.search.study import StudyId, StudySpec
+
+STUDIES_MAX = 32
+"""Studies a peer takes part in; for one more the oldest that is over is left, its file stays."""
+
+log = structlog.get_logger()
+_FOR_ALL = (PeerConnected, PeerUnreachable, BlobArrived, BlobMissing, StudyQuery)
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """Which offered studies to join."""
+
+    closed: bool = False
+    """Whether those that are over interest, too."""
+    study: str = ""
+    """Only those whose id begins so, or of this name."""
+
+    def covers(self, offer: StudyOffer) -> bool:
+        """Whether to join what is offered."""
+        named = offer.spec.id.startswith(self.study) or offer.spec.name == self.study
+        return named and (self.closed or not offer.closed)
+
+
+class Desk:
+    """Starts a machine for each study, and gives each event to those it concerns.
+
+    Invariant: at most one open study has this peer's slots, the first of those that are not over.
+    """
+
+    def __init__(
+        self,
+        me: PeerId,
+        settings: SearchSettings,
+        post: Post,
+        execution: Execution | None,
+        nursery: trio.Nursery,
+    ) -> None:
+        self.drivers: dict[StudyId, StudyDriver] = {}
+        self.interest = Interest()
+        self.changed = trio.Event()
+        """Set, and replaced, when a study was added."""
+        self._me = me
+        self._settings = settings
+        self._post = post
+        self._execution = execution
+        self._nursery = nursery
+        self._load = load_strategy if settings.allow_code else None
+        self._refused: set[StudyId] = set()
+        self._left: set[StudyId] = set()
+        self._working_for: StudyId | None = None
+
+    def submit(self, spec: StudySpec) -> StudyDriver:
+        """Begin a study, or go on with it if this peer has a part of it.
+
+        Raises:
+            ConfigurationError: It cannot be executed, or its folder is damaged.
+        """
+        check_study(spec, allow_code=self._settings.allow_code)
+        try:
+            make_strategy(spec, self._load)
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from error
+        file = LedgerFile(self._settings.folder_of(spec.id), spec)
+        is_new = not file.ledger.entries and not file.load_term()
+        return self._start(
+            spec,
+            file,
+            lambda slots: Started(
+                slots, tuple(file.ledger.entries), file.load_term(), submits=is_new
+            ),
+        )
+
+    def handle(self, event: Event) -> None:
+        """Hand an event to the studies it concerns; join what is offered."""
+        if isinstance(event, StudyOffer):
+            self._consider(event)
+        elif isinstance(event, _FOR_ALL):
+            for driver in tuple(self.drivers.values()):
+                driver.handle(event)
+        else:
+            study = getattr(event, "study", None)
+            if study in self.drivers:
+                self.drivers[study].handle(event)
+
+    def ask(self, peer: PeerId) -> None:
+        """Ask a peer which studies it knows."""
+        self._post.send(peer, StudyQuery(self._me))
+
+    def leave(self) -> None:
+        """Say goodbye in every study."""
+        for driver in self.drivers.values():
+            driver.handle(LeaveRequested())
+
+    def _consider(self, offer: StudyOffer) -> None:
+        spec = offer.spec
+        known = self.drivers.keys() | self._refused | self._left
+        if spec.id in known or not self.interest.covers(offer):
+            return
+        if not self._make_room():
+            return
+        try:
+            check_study(spec, allow_code=self._settings.allow_code)
+            file = LedgerFile(self._settings.folder_of(spec.id), spec)
+        except ConfigurationError as error:
+            self._refused.add(spec.id)
+            log.warning("study refused", study=spec.name, reason=str(error))
+            return
+        log.info("joins", study=spec.name, id=spec.id[:16], proposer=offer.proposer)
+        self._start(
+            spec,
+            file,
+            lambda slots: Started(
+                slots,
+                tuple(file.ledger.entries),
+                max(offer.term, file.load_term()),
+                contact=offer.sender,
+                proposer=offer.proposer,
+            ),
+        )
+
+    def _make_room(self) -> bool:
+        """Leave the oldest study that is over, if there are as many as may be."""
+        if len(self.drivers) < STUDIES_MAX:
+            return True
+        for study, driver in self.drivers.items():
+            if driver.machine.settled:
+                driver.retire()
+                del self.drivers[study]
+                self._left.add(study)
+                return True
+        return False
+
+    def _start(
+        self, spec: StudySpec, file: LedgerFile, started: Callable[[int], Started]
+    ) -> StudyDriver:
+        machine = Search(self._me, spec, self._load)
+        driver = StudyDriver(
+            machine, file, self._post, self._execution, self._nursery, self._choose_work
+        )
+        self.drivers[spec.id] = driver
+        self._nursery.start_soon(driver.sync_forever)
+        if spec.data is not None:
+            self._post.keep_blobs(spec.id, frozenset([spec.data]))
+        driver.handle(started(0 if self._is_working() else self._settings.slots))
+        self._choose_work()
+        self.changed.set()
+        self.changed = trio.Event()
+        return driver
+
+    def _is_working(self) -> bool:
+        """Whether a study that is not over has the slots."""
+        working = self.drivers.get(self._working_for) if self._working_for is not None else None
+        return working is not None and not working.machine.closed
+
+    def _choose_work(self) -> None:
+        """When the study that has the slots is over, the next one gets them."""
+        if self._is_working():
+            return
+        self._working_for = None
+        for study, driver in self.drivers.items():
+            if not driver.machine.closed:
+                self._working_for = study
+                if driver.machine.slots != self._settings.slots:
+                    driver.handle(SlotsChanged(self._settings.slots))
+                return

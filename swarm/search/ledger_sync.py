@@ -1,0 +1,69 @@
+"""Following: brings this peer's ledger up to its proposer's, and offers what that one lacks."""
+
+from collections.abc import Sequence
+
+from swarm.core.ids import PeerId
+from swarm.search.batches import MESSAGE_BYTES_MAX, size_bytes
+from swarm.search.messages import BATCH_MAX, StudyLedgerPage
+from swarm.search.study_ledger import Entry, EntryKey, Ledger, entry_key
+
+ASK_AGAIN_AFTER_S = 1.0
+GIVE_AGAIN_AFTER_S = 2.0
+
+
+class Following:
+    """How far this peer has read one proposer's ledger.
+
+    Invariant: the first `next_index` entries of the source are in our ledger, or break its rules.
+    """
+
+    def __init__(self, source: PeerId, term: int) -> None:
+        self.source = source
+        self.term = term
+        self.next_index = 0
+        self._confirmed: set[EntryKey] = set()
+        self._asked_s = float("-inf")
+        self._gave_s = float("-inf")
+
+    def all_is_there(self, ledger: Ledger) -> None:
+        """The source's ledger equals ours."""
+        if self.next_index == len(ledger) == len(self._confirmed):
+            return
+        self.next_index = len(ledger)
+        self._confirmed = {entry_key(entry) for entry in ledger.entries}
+
+    def take(self, page: StudyLedgerPage) -> Sequence[Entry]:
+        """The part of a page that comes next; empty if something before it is missing."""
+        if page.start > self.next_index:
+            return ()
+        entries = page.entries[self.next_index - page.start :]
+        if entries:
+            self.next_index += len(entries)
+            self._confirmed.update(entry_key(entry) for entry in entries)
+            self._asked_s = float("-inf")  # the next page may be asked for at once
+        return entries
+
+    def wants(self, length: int, now_s: float) -> bool:
+        """Whether to ask for the next page, given the length of the source's ledger."""
+        if self.next_index >= length or now_s - self._asked_s < ASK_AGAIN_AFTER_S:
+            return False
+        self._asked_s = now_s
+        return True
+
+    def surplus(self, ledger: Ledger, now_s: float) -> list[Entry]:
+        """When all of the source's ledger was read, now and then: what it lacks."""
+        if now_s < self._gave_s + GIVE_AGAIN_AFTER_S:
+            return []
+        self._gave_s = now_s
+        return [entry for entry in ledger.entries if entry_key(entry) not in self._confirmed]
+
+
+def tail(ledger: Ledger) -> list[Entry]:
+    """The newest entries, as many as fit in a message: what a new proposer may well lack."""
+    size, start = 0, len(ledger)
+    while start and len(ledger) - start < BATCH_MAX:
+        size += size_bytes(ledger.entries[start - 1])
+        if size > MESSAGE_BYTES_MAX:
+            break
+        start -= 1
+    return ledger.entries[start:]

@@ -1,0 +1,1 @@
+"""Rehearses federated training: Federation machines on virtual time."""

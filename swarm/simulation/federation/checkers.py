@@ -1,0 +1,313 @@
+"""Checkers: what must hold after every event of a simulated swarm."""
+
+import statistics
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from swarm.core.ids import Digest, PeerId
+from swarm.federation.records import GlobalModel
+from swarm.federation.validity import tree_of
+from swarm.simulation.federation.arithmetic import Heads, WrongHeadError
+from swarm.simulation.federation.command_checks import OrderChecks
+from swarm.simulation.federation.peers import SimulatedPeer
+from swarm.simulation.federation.simulator import Simulator
+from swarm.simulation.federation.traffic import budget
+
+TIMED_BY_ROUND = 4
+"""By then weights of every peer went over its link to another, and were not late for that."""
+TICK_S = 1.0
+"""So often it is checked that nothing takes too long."""
+
+
+class CheckError(AssertionError):
+    """A promise of the protocol was broken."""
+
+
+@contextmanager
+def noticing_errors() -> Iterator[None]:
+    """Have whatever a machine raises break a promise: it is what we look for.
+
+    Raises:
+        CheckError: It raised something, or a promise was broken.
+    """
+    try:
+        yield
+    except CheckError:
+        raise
+    except Exception as error:
+        raise CheckError(f"a machine raised {error!r}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long things may take in a scenario."""
+
+    round_s: float = 120.0
+    """Somebody adopts a greater head before so long is over."""
+    agreement_s: float = 60.0
+    """So long after the last fault, at the latest, all live peers have held one head ..."""
+    agreement_rounds: int = 5
+    """... and no more rounds than these have gone by."""
+    typical_round_s: float | None = None
+    """Most rounds take no longer, once every peer was timed."""
+    sites: bool = False
+    """Clusters hold peers of one site, but for one at each border between sites."""
+    quarantines: bool = False
+    """Somebody quarantines the hostile peer before the end."""
+    obedience_s: float = 0.0
+    """So long after an order everybody follows it."""
+    all_contribute: bool = False
+    """Every head names a contribution of each peer that was asked."""
+    merging_rounds: int | None = None
+    """So many rounds after the last fault, all that live peers held then is in the last head."""
+
+
+@dataclass(slots=True)
+class _Window:
+    """Traffic of one peer since it adopted a head."""
+
+    since_s: float
+    num_sent: int
+    num_received: int
+
+
+class Checkers:
+    """Watches a simulator; hand `check` to its `run`."""
+
+    def __init__(self, simulator: Simulator, limits: Limits | None = None) -> None:
+        self.used: Counter[str] = Counter()
+        """Greatest share of each bound on traffic that was used, in percent."""
+        self._simulator = simulator
+        self._limits = limits or Limits()
+        self._heads = Heads(simulator.learner, simulator.spec.num_examples_max)
+        self._held: dict[PeerId, GlobalModel] = {}
+        self._windows: dict[PeerId, _Window] = {}
+        self._newest: GlobalModel | None = None
+        self._newest_s = 0.0
+        self._rounds_s: list[float] = []
+        """How long rounds took, without the first ones."""
+        self._known_at_last_fault: frozenset[Digest] | None = None
+        self._held_at_last_fault: dict[PeerId, GlobalModel] = {}
+        self._agreed = False
+        self._orders = OrderChecks(simulator, self._limits.obedience_s)
+        simulator.clock.after(TICK_S, self._tick)
+
+    def check(self, peer: SimulatedPeer) -> None:
+        """Check a peer that has just started, died, adopted or measured a head.
+
+        Raises:
+            CheckError: A promise was broken.
+        """
+        head = peer.machine.held
+        if head is not None and peer.name == self._simulator.plan.hostile:
+            self._heads.remember(head)
+        elif peer.name in self._simulator.astray:
+            pass  # whoever is given a liar to contact has no defence
+        elif head is not None and head is not self._held.get(peer.name):
+            self._check_adopted(peer, head)
+            self._held[peer.name] = head
+        self._agreed = self._agreed or (
+            self._simulator.faults_over and self._simulator.census.agreed
+        )
+
+    def _tick(self) -> None:
+        self._simulator.clock.after(TICK_S, self._tick)
+        self._check_progress()
+        for broken in self._orders.broken_now(self._newest_s):
+            raise CheckError(broken)
+        if self._simulator.faults_over:
+            self._check_agreement()
+
+    def check_end(self) -> None:
+        """After the last fault every live peer is done, and they hold one head.
+
+        No honest peer ever announced two results of training from one base, or was quarantined
+        by another.
+
+        Raises:
+            CheckError: A promise was broken.
+        """
+        simulator = self._simulator
+        for broken in self._orders.broken_at_end(self._newest):
+            raise CheckError(broken)
+        for (name, _), blobs in simulator.delivery.announced.items():
+            honest = name != simulator.plan.hostile
+            _require(
+                not honest or len(blobs) <= 1,
+                f"{name} announced {len(blobs)} results for one base",
+            )
+        for name, peer in simulator.live.items():
+            accused = {n.text.split()[0] for _, n in peer.notes if n.kind == "quarantined"}
+            accused.discard(str(simulator.plan.hostile))
+            _require(not accused, f"{name} quarantines {', '.join(sorted(accused))}")
+        if self._limits.quarantines:
+            hostile = str(simulator.plan.hostile)
+            told = [n for p in simulator.live.values() for _, n in p.notes]
+            caught = any(n.kind == "quarantined" and hostile in n.text for n in told)
+            _require(caught, f"nobody quarantines {hostile}")
+        undone = ", ".join(sorted(simulator.census.unsettled))
+        _require(not undone, f"not done by {simulator.now_s:.0f} s: {undone}")
+        _require(
+            simulator.census.agreed,
+            f"live peers hold {len(simulator.census.holders)} different heads",
+        )
+        typical_s = self._limits.typical_round_s
+        if typical_s is not None:
+            median_s = statistics.median(self._rounds_s)
+            _require(median_s <= typical_s, f"most rounds take over {median_s:.1f} s")
+        if self._limits.merging_rounds is not None and self._newest is not None:
+            self._check_merged(self._newest, self._limits.merging_rounds)
+
+    def _check_merged(self, last: GlobalModel, rounds: int) -> None:
+        """Nothing is lost that can be merged.
+
+        What counts some contribution twice cannot, and what merged a head that is merged already.
+        """
+        known = self._known_at_last_fault
+        if known is None or self._heads.num_since(last, known) < rounds:
+            return
+        past = self._heads.past(last)
+        for head in self._vouched_for():
+            behind = self._heads.past(head)
+            branch = [behind[digest] for digest in behind.keys() - past.keys()]
+            keys = {c.key for step in branch for c in step.contributors}
+            there = {c.key for step in past.values() for c in step.contributors}
+            taken = {merged.head for step in branch for merged in step.merged}
+            _require(
+                not branch or keys & there or taken & past.keys(),
+                f"the last head lacks {len(branch)} heads behind {head.round} of {head.author}",
+            )
+
+    def _vouched_for(self) -> Iterator[GlobalModel]:
+        """Heads that were held at the last fault; of one that its author alone held, the parent.
+
+        Unless it names nobody but its author: then nobody can be lied about.
+        """
+        for name, head in self._held_at_last_fault.items():
+            holders = {n for n, other in self._held_at_last_fault.items() if other == head}
+            alone = {c.peer for c in head.contributors} == {head.author}
+            if holders == {head.author} == {name} and not alone and head.parent is not None:
+                yield self._heads.past(head)[head.parent]
+            else:
+                yield head
+
+    def _check_adopted(self, peer: SimulatedPeer, head: GlobalModel) -> None:
+        name, before = peer.name, self._held.get(peer.name)
+        _require(before is None or head.key >= before.key, f"{name} went down the head order")
+        _require(head.blob.digest in peer.store, f"{name} lacks the weights of its head")
+        try:
+            self._heads.admit(head)
+        except WrongHeadError as error:
+            raise CheckError(f"{error} (adopted by {name})") from error
+        if self._limits.sites:
+            self._check_sites(head)
+        parent = self._heads.parent(head)
+        if self._limits.all_contribute and parent is not None:
+            missing = parent.members - {c.peer for c in head.contributors}
+            _require(not missing, f"head {head.round} is without {', '.join(sorted(missing))}")
+        if before is not None or head.round == 0:
+            self._check_traffic(peer, before or head)
+        now_s = self._simulator.now_s
+        self._windows[name] = _Window(now_s, peer.num_sent, peer.num_received)
+        peer.contacts.clear()
+        if self._simulator.spec.partition_policy == "majority" and name == head.author:
+            self._check_majority(name, head)
+        if self._newest is None or head.key > self._newest.key:
+            if head.round > TIMED_BY_ROUND:
+                self._rounds_s.append(now_s - self._newest_s)
+            self._newest, self._newest_s = head, now_s
+
+    def _check_majority(self, name: PeerId, head: GlobalModel) -> None:
+        """A part of a swarm goes on only with most of the cohort, if the policy is so.
+
+        Contributions that came before the cut count, wherever their peers are now.
+        """
+        simulator, now_s = self._simulator, self._simulator.now_s
+        cut = any(p.start_s <= now_s < p.end_s for p in simulator.plan.partitions)
+        parent = self._heads.parent(head)
+        if not cut or parent is None:
+            return
+        island = simulator.links.island(name)
+        heard = {c.peer for c in head.contributors}
+        heard |= {peer for peer in parent.cohort if simulator.links.island(peer) == island}
+        votes = 2 * len(heard) + (min(parent.cohort) in heard)
+        _require(
+            votes > len(parent.cohort),
+            f"{name} composed head {head.round} with {len(heard)} of {len(parent.cohort)} peers",
+        )
+
+    def _check_sites(self, head: GlobalModel) -> None:
+        """Sites are told truly, and as few clusters as can be hold peers of more than one."""
+        simulator = self._simulator
+        site_of = {c.peer: c.site for c in head.contributors}
+        for peer, site in site_of.items():
+            _require(site == simulator.site_of(peer), f"{peer} is said to be at {site!r}")
+        sites = [
+            {site_of.get(peer, "") for peer in cluster.peers}
+            for cluster in tree_of(head, simulator.spec).tiers[0]
+        ]
+        num_mixed, num_sites = sum(len(s) > 1 for s in sites), len(set().union(*sites))
+        told = f"{num_mixed} clusters of head {head.round} hold peers of several sites"
+        _require(num_mixed < num_sites, f"{told}, of {num_sites}")
+
+    def _check_traffic(self, peer: SimulatedPeer, base: GlobalModel) -> None:
+        """The scale rule: nothing grows with the swarm."""
+        simulator = self._simulator
+        allowed = budget(base, simulator.spec)
+        window = self._windows.get(peer.name) or _Window(0.0, 0, 0)
+        elapsed_s = simulator.now_s - window.since_s
+        used = {
+            "sent": (peer.num_sent - window.num_sent, allowed.sent(elapsed_s)),
+            "contacts": (len(peer.contacts), allowed.contacts),
+            "blobs": (len(peer.store), allowed.blobs),
+        }
+        # Before head 0 the starter alone can be asked, so everybody asks it.
+        if peer.name in self._windows or peer.name != simulator.starter:
+            received = peer.num_received - window.num_received
+            used["received"] = (received, allowed.received(elapsed_s))
+        for what, (number, most) in used.items():
+            self.used[what] = max(self.used[what], round(100 * number / most))
+            _require(
+                number <= most,
+                f"{peer.name}, {what}: {number} in a round of {elapsed_s:.1f} s, not {most:.0f}",
+            )
+
+    def _check_progress(self) -> None:
+        """Some peer adopts a greater head before the bound, until the last round is done."""
+        done = self._newest is not None and self._newest.round >= self._simulator.spec.rounds
+        done = done or self._orders.stopped
+        waited_s = self._simulator.now_s - self._newest_s
+        if not done and waited_s > self._limits.round_s:
+            number = self._newest.round + 1 if self._newest is not None else 0
+            raise CheckError(f"round {number} takes {waited_s:.0f} s")
+
+    def _check_agreement(self) -> None:
+        """All live peers hold one head soon after the last fault."""
+        simulator = self._simulator
+        if self._known_at_last_fault is None:
+            self._known_at_last_fault = self._heads.known
+            self._held_at_last_fault = {
+                name: peer.machine.held
+                for name, peer in simulator.live.items()
+                if peer.machine.held
+            }
+        if self._agreed:
+            return
+        waited_s = simulator.now_s - simulator.faults_over_s
+        # Not by their labels: the lineage that wins may have had more rounds of fewer examples.
+        rounds = (
+            self._heads.num_since(self._newest, self._known_at_last_fault) if self._newest else 0
+        )
+        late = waited_s > self._limits.agreement_s or rounds > self._limits.agreement_rounds
+        _require(
+            not late,
+            f"{waited_s:.0f} s and {rounds} rounds after the last fault live peers hold "
+            f"{len(simulator.census.holders)} different heads",
+        )
+
+
+def _require(condition: object, promise: str) -> None:
+    if not condition:
+        raise CheckError(promise)

@@ -1,0 +1,192 @@
+"""Simulated learning: weights are small vectors, so that checkers can redo the arithmetic."""
+
+import math
+import random
+from collections import defaultdict
+from collections.abc import Callable
+
+from swarm.core.blobs import BlobRef
+from swarm.core.canonical import sha256_hex
+from swarm.core.ids import Digest, PeerId
+from swarm.core.machine import Event
+from swarm.federation.effects import (
+    Combine,
+    Combined,
+    CombineFailed,
+    CombineInput,
+    CreateWeights,
+    Evaluate,
+    EvaluationFinished,
+    MergeInput,
+    Rejection,
+    Train,
+    TrainingFinished,
+    WeightsCreated,
+)
+from swarm.federation.records import Metrics
+from swarm.simulation.clock import Clock
+from swarm.simulation.faults import FaultPlan
+from swarm.simulation.federation.peers import SimulatedPeer
+
+Vector = tuple[float, ...]
+"""Stands in for a model's weights."""
+
+INITIAL: Vector = (0.0, 1.0, -1.0)
+TRAINING_S = 4.0
+CREATING_S = 0.5
+EVALUATING_S = 0.1
+COMBINING_S = 0.02
+READY_AFTER_S = 3.0
+
+
+class SimulatedLearner:
+    """The workers of all peers, and every vector there ever was."""
+
+    def __init__(
+        self,
+        plan: FaultPlan,
+        clock: Clock,
+        chance: random.Random,
+        size_bytes: int,
+        answer: Callable[[SimulatedPeer, int, Event], None],
+    ) -> None:
+        self.vectors: dict[Digest, Vector] = {}
+        self.trained: defaultdict[tuple[PeerId, Digest], dict[Digest, Vector]] = defaultdict(dict)
+        """Every result of training per (peer, base); a restarted peer may train twice."""
+        self.sources: dict[Digest, frozenset[Digest]] = {}
+        """The results of training behind each combination."""
+        self.slowest: PeerId | None = None
+        self._plan = plan
+        self._clock = clock
+        self._chance = chance
+        self._size_bytes = size_bytes
+        self._answer = answer
+
+    def create(self, peer: SimulatedPeer, _effect: CreateWeights) -> None:
+        """Make the initial weights."""
+        blob = self.keep(peer, INITIAL)
+        self._clock.after(CREATING_S, self._answer, peer, peer.life, WeightsCreated(blob))
+
+    def train(self, peer: SimulatedPeer, effect: Train) -> None:
+        """Train for a while, unless this very training is under way already."""
+        if peer.training == effect.base:
+            return
+        peer.training = effect.base
+        factor = self._plan.slow_factor if peer.name == self.slowest else 1.0
+        duration_s = TRAINING_S * factor * self._chance.uniform(0.8, 1.2)
+        base = self.vectors[effect.blob.digest]
+        result = self.learn(peer.name, base), self.measure(peer.name, base), duration_s
+        self._clock.after(duration_s, self._trained, peer, peer.life, effect.base, result)
+
+    def evaluate(self, peer: SimulatedPeer, effect: Evaluate) -> None:
+        """Measure a head."""
+        metrics = self.measure(peer.name, self.vectors[effect.blob.digest])
+        event = EvaluationFinished(effect.head, metrics)
+        self._clock.after(EVALUATING_S, self._answer, peer, peer.life, event)
+
+    def combine(self, peer: SimulatedPeer, effect: Combine) -> None:
+        """Do what `Combine` says, leaving out what fails the one gate there is: finite numbers."""
+        blobs = {item.name: item.blob for item in effect.inputs}
+        if effect.merge is not None:
+            blobs[effect.merge.name] = effect.merge.blob
+        rejected = tuple(
+            Rejection(name, "weights must be finite")
+            for name, blob in blobs.items()
+            if not self._finite(blob)
+        )
+        failed = {rejection.name for rejection in rejected}
+        inputs = [item for item in effect.inputs if item.name not in failed]
+        self._require_here(peer, effect, inputs)
+        answer: Event
+        if inputs:
+            left = effect.merge if effect.merge and effect.merge.name not in failed else None
+            blob = self._combined(peer, effect.base_blob, inputs, left)
+            answer = Combined(effect.base, effect.cluster, blob, rejected)
+        else:
+            answer = CombineFailed(effect.base, effect.cluster, "nothing is left", rejected)
+        self._clock.after(COMBINING_S, self._answer, peer, peer.life, answer)
+
+    def learn(self, _peer: PeerId, vector: Vector) -> Vector:
+        """What a peer's training makes of a vector: a step somewhere, unless a subclass learns."""
+        return tuple(w + self._chance.gauss(0, 1) for w in vector)
+
+    def measure(self, peer: PeerId, _vector: Vector) -> Metrics:
+        """How a vector does on a peer's test shard: always alike, unless a subclass measures."""
+        return Metrics(peer, 0.5, 1.0, 100)
+
+    def keep(self, peer: SimulatedPeer, vector: Vector) -> BlobRef:
+        """Put a vector in the peer's store."""
+        digest = sha256_hex(repr(vector).encode())
+        self.vectors[digest] = vector
+        peer.store.add(digest)
+        return BlobRef(digest, self._size_bytes)
+
+    def _trained(
+        self,
+        peer: SimulatedPeer,
+        life: int,
+        base: Digest,
+        result: tuple[Vector, Metrics, float],
+    ) -> None:
+        vector, metrics, duration_s = result
+        if not peer.alive or peer.life != life or peer.training != base:
+            return
+        blob = self.keep(peer, vector)
+        self.trained[peer.name, base][blob.digest] = vector
+        event = TrainingFinished(
+            base, blob, 100 + peer.index, duration_s * peer.clock_rate, metrics
+        )
+        self._answer(peer, life, event)
+
+    def _combined(
+        self,
+        peer: SimulatedPeer,
+        base: BlobRef,
+        inputs: list[CombineInput],
+        merge: MergeInput | None,
+    ) -> BlobRef:
+        h = self.vectors[base.digest]
+        rows = []
+        for item in inputs:
+            row = self.vectors[item.blob.digest]
+            if item.fold_from is not None:
+                old = self.vectors[item.fold_from.digest]
+                row = tuple(a + (w - b) for a, w, b in zip(h, row, old, strict=True))
+            rows.append(row)
+        vector = weighted_mean(rows, [item.weight for item in inputs])
+        if merge is not None:
+            branch = self.vectors[merge.blob.digest]
+            vector = tuple(
+                v + merge.share * (b - a) for v, b, a in zip(vector, branch, h, strict=True)
+            )
+        blob = self.keep(peer, vector)
+        known = self.sources
+        self.sources[blob.digest] = known.get(blob.digest, frozenset()).union(
+            *(known.get(item.blob.digest, {item.blob.digest}) for item in inputs)
+        )
+        return blob
+
+    def _finite(self, blob: BlobRef) -> bool:
+        return all(map(math.isfinite, self.vectors[blob.digest]))
+
+    def _require_here(
+        self, peer: SimulatedPeer, effect: Combine, inputs: list[CombineInput]
+    ) -> None:
+        needed = [item.blob for item in inputs]
+        needed += [item.fold_from for item in inputs if item.fold_from is not None]
+        if effect.merge is not None or any(item.fold_from for item in inputs):
+            needed.append(effect.base_blob)
+        if effect.merge is not None:
+            needed.append(effect.merge.blob)
+        missing = [blob.digest for blob in needed if blob.digest not in peer.store]
+        if missing:
+            raise AssertionError(f"{peer.name} combines weights it does not have: {missing}")
+
+
+def weighted_mean(vectors: list[Vector], weights: list[float]) -> Vector:
+    """Sum of weight times vector over the sum of the weights, number by number."""
+    total = math.fsum(weights)
+    return tuple(
+        math.fsum(weight * number for weight, number in zip(weights, column, strict=True)) / total
+        for column in zip(*vectors, strict=True)
+    )

@@ -1,0 +1,221 @@
+"""Checkers: what must hold after every event of a simulated study, and at its end."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from swarm.core.effects import Send
+from swarm.core.ids import PeerId
+from swarm.core.machine import Effect
+from swarm.search import messages
+from swarm.search.effects import Note, RunTrial
+from swarm.search.study_ledger import CANCELLED, DONE
+from swarm.search.trial import FAILED, TrialId, TrialResult
+from swarm.simulation.federation.checkers import CheckError
+from swarm.simulation.search.execution import true_value
+from swarm.simulation.search.peers import StudyPeer
+from swarm.simulation.search.simulator import StudySimulator
+
+TAKEOVER_S = 5.0
+"""So long after a proposer died, at the latest, another one asks."""
+
+KILLED_MAX = 16
+"""So many peers may a trial take down: five workers, and now and then who proposes."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyLimits:
+    """What a scenario promises beyond what always holds."""
+
+    takeover_s: float | None = None
+    """A dead proposer is succeeded within so long."""
+    losses_max: int | None = 0
+    """So many leases are lost at the most; None: as many as there are."""
+    closes_within_s: float | None = None
+    """Somebody knows that the study is over so long after its start."""
+    resumes: bool = False
+    """Trials of dead peers go on elsewhere, from their checkpoints."""
+    prunes: bool = False
+    """Some trial is stopped before its last epoch."""
+
+
+class StudyCheckers:
+    """Watches a simulator; hand `check` to its `run`."""
+
+    def __init__(self, simulator: StudySimulator, limits: StudyLimits) -> None:
+        self.used: Counter[str] = Counter()
+        """For the table of rehearsals: nothing is bounded in shares here."""
+        self._simulator = simulator
+        self._limits = limits
+        self._recorded: dict[tuple[PeerId, int], dict[TrialId, TrialResult]] = {}
+        self._inherited: dict[tuple[PeerId, int], set[TrialId]] = {}
+        """Results a peer came back with: if nobody else had one, the trial was done again."""
+        self._num_seen: Counter[tuple[PeerId, int]] = Counter()
+        self._lost: Counter[TrialId] = Counter()
+        self._lent_to: dict[TrialId, set[PeerId]] = {}
+        self._closed = False
+        self._proposes_since_s: dict[tuple[PeerId, int], float] = {}
+        """When each life of a peer last began to propose."""
+        self._duel = False
+        """Whether two live peers ever proposed at the same time."""
+
+    def check(self, peer: StudyPeer, asked: list[Effect]) -> None:
+        """Check a peer that has just handled an event.
+
+        Raises:
+            CheckError: A promise was broken.
+        """
+        self._note(peer, asked)
+        if peer.name == self._simulator.faults.hostile:
+            return
+        self._check_recorded_once(peer)
+        self._check_slots(peer)
+        limit_s, now_s = self._limits.closes_within_s, self._simulator.now_s
+        self._closed = self._closed or peer.machine.closed
+        if limit_s is not None and now_s > limit_s and not self._closed:
+            raise CheckError(f"the study is not over after {limit_s:.0f} s")
+
+    def check_end(self) -> None:
+        """The study is over everywhere, nothing was lost, and nothing was done without need.
+
+        Raises:
+            CheckError: A promise was broken.
+        """
+        simulator = self._simulator
+        if not simulator.over:
+            raise CheckError(f"the study was not over everywhere: {self._states()}")
+        ledger = next(iter(simulator.live.values())).machine.ledger
+        spec, closed = simulator.spec, ledger.closed
+        if closed is None:  # what `over` excludes
+            raise CheckError("the ledger is open")
+        expected = CANCELLED if simulator.faults.cancel_after_results is not None else DONE
+        if closed.reason != expected:
+            raise CheckError(f"the study was {closed.reason}, not {expected}")
+        missing = [trial.number for trial in ledger.open_trials]
+        if closed.reason == DONE and missing and not self._parted:
+            raise CheckError(f"trials {missing} were asked for and have no result")
+        number = len(ledger.results)
+        if closed.reason == DONE and number < spec.num_trials:
+            raise CheckError(f"{number} results of {spec.num_trials} trials")
+        if number > spec.num_trials and not self._parted:
+            raise CheckError(f"{number} results of only {spec.num_trials} trials")
+        self._check_executions()
+        self._check_promises()
+
+    @property
+    def _parted(self) -> bool:
+        """Whether somebody may have asked for trials that nobody else knew of until later."""
+        came_back = any(peer.life > 1 for peer in self._simulator.peers.values())
+        return self._duel or came_back
+
+    def _note(self, peer: StudyPeer, asked: list[Effect]) -> None:
+        for effect in asked:
+            match effect:
+                case Note(kind="expired" | "orphaned", text=text):
+                    self._lost[TrialId(text.split()[0])] += 1
+                case Note(kind="proposes"):
+                    self._check_takeover(peer)
+                case Send(target, messages.Leases() as message) if message.sender == peer.name:
+                    for lease in message.leases:
+                        self._lent_to.setdefault(lease.trial.id, set()).add(target)
+                case RunTrial(trial) if peer.machine.proposing is not None:
+                    self._lent_to.setdefault(trial.id, set()).add(peer.name)
+
+    def _check_takeover(self, peer: StudyPeer) -> None:
+        simulator = self._simulator
+        others = [p for p in simulator.live.values() if p is not peer]
+        if not simulator.faults.parts_peers:
+            self._check_needed(peer, others)
+        self._duel = self._duel or any(p.machine.proposing is not None for p in others)
+        self._proposes_since_s[peer.name, peer.life] = simulator.now_s
+        lost_s, simulator.proposer_lost_s = simulator.proposer_lost_s, None
+        limit_s = self._limits.takeover_s
+        if lost_s is not None and limit_s is not None and simulator.now_s - lost_s > limit_s:
+            late_s = simulator.now_s - lost_s
+            raise CheckError(f"{peer.name} took over {late_s:.1f} s after the proposer died")
+
+    def _check_needed(self, peer: StudyPeer, others: list[StudyPeer]) -> None:
+        """Nobody begins a term while everybody can hear who proposes.
+
+        Unless that one's term is an older one: it came back not knowing of the greater.
+        """
+        now_s, heard_within_s = self._simulator.now_s, self._simulator.spec.lease_s
+        before = peer.machine.standing.term - 1
+        for other in others:
+            since_s = self._proposes_since_s.get((other.name, other.life), now_s)
+            proposes = other.machine.proposing is not None
+            if not proposes or other.machine.standing.term < before:
+                continue
+            if now_s - since_s > heard_within_s:
+                raise CheckError(
+                    f"{peer.name} took over from {other.name}, which proposed for "
+                    f"{now_s - since_s:.1f} s"
+                )
+
+    def _check_recorded_once(self, peer: StudyPeer) -> None:
+        ledger = peer.machine.ledger
+        life = (peer.name, peer.life)
+        if life not in self._recorded:
+            self._inherited[life] = set(ledger.results)
+        seen = self._recorded.setdefault(life, {})
+        if len(ledger) == self._num_seen[life] and not self._simulator.faults.parts_peers:
+            return
+        self._num_seen[life] = len(ledger)
+        for trial, result in ledger.results.items():
+            former = seen.get(trial)
+            if former is None:
+                self._check_true(peer, result)
+            elif former != result and not self._duel and trial not in self._inherited[life]:
+                raise CheckError(f"{peer.name} changed the result of {trial}")
+            seen[trial] = result
+        if len(seen) > len(ledger.results):
+            raise CheckError(f"{peer.name} forgot a result")
+
+    def _check_true(self, peer: StudyPeer, result: TrialResult) -> None:
+        """What honest peers measured is what was recorded; liars tell of what they were lent."""
+        if result.peer == self._simulator.faults.hostile:
+            if result.peer not in self._lent_to.get(result.trial, set()):
+                raise CheckError(f"{peer.name} recorded {result.trial} of who never had it")
+            return
+        trial = peer.machine.ledger.trials[result.trial]
+        epoch = max((point.epoch for point in result.curve), default=1)
+        if result.state != FAILED and result.value != true_value(trial, epoch):
+            raise CheckError(f"{peer.name} recorded {result.value} for {result.trial}")
+
+    def _check_slots(self, peer: StudyPeer) -> None:
+        if len(peer.running) > peer.slots:
+            raise CheckError(f"{peer.name} runs {len(peer.running)} trials at once")
+
+    def _check_executions(self) -> None:
+        lost = self._lost.total()
+        most = self._limits.losses_max
+        if most is not None and lost > most and not self._duel:
+            raise CheckError(f"{lost} leases were lost, at most {most} can have been")
+        for trial, number in self._simulator.execution.starts.items():
+            if number > 1 + self._lost[trial] and not self._duel:
+                raise CheckError(
+                    f"{trial} began {number} times, and {self._lost[trial]} leases were lost"
+                )
+
+    def _check_promises(self) -> None:
+        ledger = next(iter(self._simulator.live.values())).machine.ledger
+        lost = [r.trial for r in ledger.results.values() if "lost with" in r.error]
+        given_up = {ledger.trials[trial].number for trial in lost}
+        if given_up != {self._simulator.faults.killer} - {None}:
+            raise CheckError(f"trials {sorted(given_up)} were given up")
+        starts = self._simulator.execution.starts
+        killers = [t for t in ledger.trials.values() if t.number == self._simulator.faults.killer]
+        if any(starts[killer.id] > KILLED_MAX for killer in killers):
+            raise CheckError(f"one trial killed {[starts[k.id] for k in killers]} peers")
+        wasted = self._simulator.execution.wasted
+        if self._limits.resumes and wasted:
+            raise CheckError(f"{wasted} began anew in spite of their checkpoints")
+        if self._limits.prunes and not any(r.state == "pruned" for r in ledger.results.values()):
+            raise CheckError("no trial was stopped early")
+
+    def _states(self) -> str:
+        return "; ".join(
+            f"{name}: {len(p.machine.ledger.results)} results, "
+            f"{'closed' if p.machine.closed else 'open'}, term {p.machine.standing.term}"
+            f"{', proposes' if p.machine.proposing is not None else ''}"
+            for name, p in self._simulator.live.items()
+        )

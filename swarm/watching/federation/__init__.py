@@ -1,0 +1,1 @@
+"""Watches a session of federated training."""

@@ -1,0 +1,357 @@
+"""Observation: what a peer that only watches makes of what it hears."""
+
+from collections.abc import Callable
+
+from swarm.commanding.commands import Orders
+from swarm.core.effects import PeerConnected, PeerUnreachable, Send, Subscribe, Unsubscribe
+from swarm.core.ids import Digest, PeerId, RoundNumber
+from swarm.core.machine import Effect, Event, SetTimer, TimerFired
+from swarm.core.session import SessionSpec
+from swarm.federation.effects import Started
+from swarm.federation.ledger_entries import LedgerPage
+from swarm.federation.lineage import Lineage
+from swarm.federation.messages import (
+    Contribution,
+    Goodbye,
+    HeadHistory,
+    Heartbeat,
+    JoinWish,
+    Status,
+)
+from swarm.federation.records import Aggregate, GlobalModel, Metrics
+from swarm.federation.session_ledger import Ledger
+from swarm.federation.topics import cluster_topic, session_topic, status_topic
+from swarm.federation.tree import Cluster, Tree, succession
+from swarm.federation.validity import InvalidRecordError, tree_of
+from swarm.watching.federation.alerts import Alert, alerts_of
+from swarm.watching.federation.command_tracking import CommandGiven, Operating
+from swarm.watching.federation.head_history import HEADS_MAX, Past, Point
+from swarm.watching.federation.head_reader import HeadReader
+from swarm.watching.federation.ledger_reader import LedgerReader
+from swarm.watching.federation.live_state import Flows, Log, Sighting
+from swarm.watching.federation.peer_registry import Sightings
+
+ENTRIES_MAX = 4096
+TOPICS_MAX = 256
+"""Most cluster topics an observer listens to; in a larger swarm it sees the first ones."""
+ASK_AGAIN = "observing.ask_again"
+ASK_AGAIN_EVERY_S = 2.0
+
+
+class Observation:
+    """Follows a session from its messages; takes part in nothing.
+
+    Invariants:
+        Sends nothing but requests for heads and ledgers, and commands its operator gives.
+        Everything it remembers is bounded.
+    """
+
+    def __init__(self, me: PeerId, spec: SessionSpec) -> None:
+        self.me = me
+        self.spec = spec
+        self.lineage = Lineage(spec)
+        self.flows = Flows()
+        self.log = Log()
+        self.past = Past(self.lineage)
+        self.ledger = Ledger(spec.id, me, lambda _: b"", ENTRIES_MAX)
+        self.operating = Operating(spec.id, me)
+        self._sighted = Sightings(me, self.lineage, self.operating, self.log)
+        self.acting: dict[str, PeerId] = {}
+        """Who announced an aggregate, by cluster, in this round."""
+        self.contributed: set[PeerId] = set()
+        self._session = spec.id
+        self._topics: set[str] = set()
+        self._heads = HeadReader(spec.id, me, self.lineage, self.past, self._sighted)
+        self._ledgers = LedgerReader(spec.id, me)
+        self._alerts: tuple[tuple[int, int, int, float], list[Alert]] | None = None
+        self._of_heads: dict[Digest, list[Alert]] = {}
+        self._tree: tuple[Digest, Tree] | None = None
+        self._rankings: dict[str, tuple[PeerId, ...]] = {}
+
+    @property
+    def head(self) -> GlobalModel | None:
+        """The greatest head heard of."""
+        return self.lineage.held
+
+    @property
+    def sightings(self) -> dict[PeerId, Sighting]:
+        """What is known of each peer."""
+        return self._sighted.by_peer
+
+    @property
+    def tree(self) -> Tree | None:
+        """The tree of the round now under way."""
+        head = self.head
+        if head is None:
+            return None
+        if self._tree is None or self._tree[0] != head.digest:
+            self._tree, self._rankings = (head.digest, tree_of(head, self.spec)), {}
+        return self._tree[1]
+
+    def handle(self, event: Event, now_s: float) -> list[Effect]:
+        """Apply one event; see `swarm.core.machine.Machine.handle`."""
+        handler = _HANDLERS.get(type(event))
+        if handler is None or getattr(event, "session", self._session) != self._session:
+            return []
+        try:
+            return handler(self, event, now_s)
+        except InvalidRecordError as error:
+            self.log.add("rejected", f"{type(event).__name__}: {error}", now_s)
+            return []
+
+    def state_of(self, peer: PeerId, now_s: float) -> str:
+        """`alive`, `suspect`, `lost`, `left`, `quarantined` or `removed`."""
+        return self._sighted.state_of(peer, now_s)
+
+    def live(self, now_s: float) -> dict[PeerId, Status]:
+        """What those say who are here."""
+        return self._sighted.live(now_s)
+
+    def knows(self, peer: PeerId) -> bool:
+        """Whether this peer was seen in the session, or is asked into its round."""
+        return self._sighted.knows(peer)
+
+    def name_of(self, peer: PeerId) -> str:
+        """What people call a peer."""
+        return self._sighted.name_of(peer)
+
+    def site_of(self, peer: PeerId) -> str:
+        """Where it says it is, or was; nothing if it says nothing."""
+        return self._sighted.site_of(peer)
+
+    def names(self) -> dict[PeerId, str]:
+        """What people call the peers, also those that are gone."""
+        return self._sighted.names()
+
+    def unix_s(self, now_s: float) -> float:
+        """Seconds since 1970."""
+        return self._sighted.unix_s(now_s)
+
+    def aggregator_of(self, cluster: Cluster, now_s: float) -> PeerId:
+        """Who aggregates a cluster now: who announced, or the first not lost in its succession."""
+        head = self.head
+        if head is None:
+            raise ValueError("without a head there are no clusters")
+        if cluster.id in self.acting:
+            return self.acting[cluster.id]
+        ranking = self._ranking(head, cluster)
+        present = (p for p in ranking if self._sighted.is_present(p, now_s))
+        return next(present, ranking[0])
+
+    def newest_metrics(self) -> tuple[Metrics, ...]:
+        """How the newest head does, once every shard that is left was measured."""
+        chain = self.past.chain
+        if not chain:
+            return ()
+        newest = tuple(
+            status.evaluation
+            for status in (sighting.status for sighting in self.sightings.values())
+            if status is not None and status.evaluated == chain[0].digest and status.evaluation
+        )
+        gone = {peer for peer, sighting in self.sightings.items() if sighting.gone}
+        return newest if {m.peer for m in newest} >= chain[0].members - gone else ()
+
+    def curve(self, peer: PeerId | None = None) -> list[Point]:
+        """Accuracy and loss by round: of one peer's test shard, or over all shards."""
+        return self.past.curve(self.newest_metrics(), peer)
+
+    def alerts(self) -> list[Alert]:
+        """All that somebody may have to look at, oldest first."""
+        curve, threshold = self.curve(), self.operating.drop_threshold
+        of = (self.ledger.num_kept, self.past.version, len(curve), threshold)
+        if self._alerts is None or self._alerts[0] != of:
+            if len(self._of_heads) > 2 * HEADS_MAX:
+                self._of_heads.clear()
+            entries, chain = self.ledger.entries, self.past.chain
+            self._alerts = (of, alerts_of(entries, chain, curve, threshold, self._of_heads))
+        return self._alerts[1]
+
+    def look(self, now_s: float) -> None:
+        """See which commands the peers report; before a picture is painted."""
+        self.operating.observe(self.live(now_s))
+
+    # -- events
+
+    def _on_started(self, event: Started, now_s: float) -> list[Effect]:
+        self._sighted.unix_offset_s = event.unix_s - now_s
+        topics = (session_topic(self._session), status_topic(self._session))
+        subscriptions: list[Effect] = [Subscribe(topic) for topic in topics]
+        self._heads.may_ask(event.offered_by)
+        return [
+            *subscriptions,
+            *self._heads.ask(None),
+            SetTimer(ASK_AGAIN, now_s + ASK_AGAIN_EVERY_S),
+        ]
+
+    def _on_timer(self, event: TimerFired, now_s: float) -> list[Effect]:
+        if event.name != ASK_AGAIN:
+            return []
+        self._sighted.forget_old(now_s)
+        effects = self._heads.again()
+        present = self._sighted.present(now_s)
+        effects += [Send(p, request) for p, request in self._ledgers.requests(present, now_s)]
+        effects += self.operating.repeat(self.unix_s(now_s))
+        return [*effects, SetTimer(ASK_AGAIN, now_s + ASK_AGAIN_EVERY_S)]
+
+    def _on_status(self, event: Status, now_s: float) -> list[Effect]:
+        sighting = self._see(event.sender, now_s)
+        if sighting is None:
+            return []
+        self._sighted.take_status(sighting, event, now_s)
+        return self._heads.notice(event.sender, event.head)
+
+    def _on_heartbeat(self, event: Heartbeat | JoinWish, now_s: float) -> list[Effect]:
+        self._see(event.sender, now_s)
+        return self._heads.notice(event.sender, event.head)
+
+    def _on_goodbye(self, event: Goodbye, now_s: float) -> list[Effect]:
+        self._sighted.lose(event.sender, "left", now_s)
+        return []
+
+    def _on_ledger(self, event: LedgerPage, now_s: float) -> list[Effect]:
+        for entry in event.entries:
+            if self.ledger.keep(entry):
+                self._sighted.believe(entry, now_s)
+        following = self._ledgers.read(event, now_s)
+        return [Send(event.sender, following)] if following is not None else []
+
+    def _on_orders(self, event: Orders, _now_s: float) -> list[Effect]:
+        self.operating.hear(event)
+        return []
+
+    def _on_command_given(self, event: CommandGiven, now_s: float) -> list[Effect]:
+        effects = self.operating.give(event.command, self.unix_s(now_s))
+        self.look(now_s)
+        return effects
+
+    def _on_unreachable(self, event: PeerUnreachable, now_s: float) -> list[Effect]:
+        self._sighted.lose(event.peer, "lost", now_s)
+        return []
+
+    def _on_connected(self, event: PeerConnected, now_s: float) -> list[Effect]:
+        self._sighted.connected(event.peer, now_s)
+        self._ledgers.forget(event.peer)
+        return []
+
+    def _on_contribution(self, event: Contribution, now_s: float) -> list[Effect]:
+        self._see(event.peer, now_s)
+        home = self.tree.home(event.peer) if self.tree is not None else None
+        if self.head is None or event.base != self.head.digest or home is None:
+            return []
+        self.contributed.add(event.peer)
+        target = self.aggregator_of(home, now_s)
+        size_bytes = event.blob.size_bytes
+        ends = [(event.peer, target)]
+        self.flows.add(event.blob.digest, ends, "contribution", size_bytes, now_s)
+        return []
+
+    def _on_aggregate(self, event: Aggregate, now_s: float) -> list[Effect]:
+        if self.head is None or self.tree is None or event.base != self.head.digest:
+            return []
+        cluster = self.tree.find(event.cluster)
+        parent = self.tree.parent(cluster) if cluster is not None else None
+        if cluster is None or parent is None:
+            return []
+        if event.term > 0 and self.acting.get(cluster.id) != event.author:
+            text = f"{self.name_of(event.author)} took over a cluster of tier {event.tier}"
+            number = RoundNumber(self.head.round + 1)
+            self.log.add("takeover", text, now_s, event.author, number)
+        self.acting[cluster.id] = event.author
+        target = self.aggregator_of(parent, now_s)
+        ends = [(event.author, target)]
+        self.flows.add(event.digest, ends, "aggregate", event.blob.size_bytes, now_s)
+        return []
+
+    def _on_head(self, event: GlobalModel, now_s: float) -> list[Effect]:
+        if not self.lineage.add(event, trusted=False):
+            missing = self.lineage.missing(event.digest)
+            return self._heads.ask(missing) if missing is not None else []
+        return self._adopt(now_s)
+
+    def _on_history(self, event: HeadHistory, now_s: float) -> list[Effect]:
+        if self.head is None and event.heads:
+            self.lineage.add(event.heads[0], trusted=True)
+        effects = self._adopt(now_s)
+        self.past.take(event)
+        for head in reversed(event.heads):
+            if self.head is None or head.key > self.head.key:
+                effects += self._on_head(head, now_s)
+        return [*effects, *self._heads.ask_for_past()]
+
+    # -- what follows
+
+    def _ranking(self, head: GlobalModel, cluster: Cluster) -> tuple[PeerId, ...]:
+        if cluster.id not in self._rankings:
+            slow = frozenset(head.slow)
+            self._rankings[cluster.id] = succession(head.digest, cluster, slow)
+        return self._rankings[cluster.id]
+
+    def _adopt(self, now_s: float) -> list[Effect]:
+        best = next(iter(self.lineage.candidates()), None)
+        if best is None:
+            return []
+        before = self.tree
+        slow = frozenset(self.head.slow if self.head is not None else ())
+        self.lineage.adopt(best)
+        self.past.adopt(best, self.unix_s(now_s) if before is not None else 0.0)
+        self.acting.clear()
+        self.contributed.clear()
+        author = self.name_of(best.author)
+        text = f"round {best.round}: new global model by {author}"
+        self.log.add("head", text, now_s, best.author, best.round)
+        if best.term > 0:
+            self.log.add("takeover", f"{author} took over as root", now_s, best.author, best.round)
+        if best.round >= self.spec.rounds:
+            self.log.add("finished", f"all {self.spec.rounds} rounds are done", now_s)
+        if before is not None:
+            self._flow_down(best, before, slow, now_s)
+        return self._retopic()
+
+    def _flow_down(
+        self, head: GlobalModel, tree: Tree, slow: frozenset[PeerId], now_s: float
+    ) -> None:
+        """Show the new head going down the tree it was made in."""
+        ends: list[tuple[PeerId, PeerId]] = []
+        for cluster in tree.tiers[0]:
+            named = [c.peer for c in head.contributors if c.peer in cluster.peers]
+            ranking = succession(head.parent or head.digest, cluster, slow)
+            aggregator = next((p for p in ranking if p in named), None)
+            if aggregator is None:
+                continue
+            ends.append((head.author, aggregator))
+            ends += [(aggregator, p) for p in named if p not in (aggregator, head.author)]
+        self.flows.add(None, ends, "head", head.blob.size_bytes, now_s)
+
+    def _retopic(self) -> list[Effect]:
+        tree = self.tree
+        clusters = [c for tier in tree.tiers for c in tier] if tree is not None else []
+        wanted = {cluster_topic(self._session, c.id) for c in clusters[:TOPICS_MAX]}
+        effects: list[Effect] = [Subscribe(topic) for topic in sorted(wanted - self._topics)]
+        effects += [Unsubscribe(topic) for topic in sorted(self._topics - wanted)]
+        self._topics = wanted
+        return effects
+
+    def _see(self, peer: PeerId, now_s: float) -> Sighting | None:
+        sighting = self._sighted.see(peer, now_s)
+        if sighting is not None:
+            self._heads.may_ask([peer])
+        return sighting
+
+
+_HANDLERS: dict[type[Event], Callable[..., list[Effect]]] = {
+    Started: Observation._on_started,
+    TimerFired: Observation._on_timer,
+    Status: Observation._on_status,
+    Heartbeat: Observation._on_heartbeat,
+    JoinWish: Observation._on_heartbeat,
+    Goodbye: Observation._on_goodbye,
+    PeerUnreachable: Observation._on_unreachable,
+    PeerConnected: Observation._on_connected,
+    Contribution: Observation._on_contribution,
+    Aggregate: Observation._on_aggregate,
+    GlobalModel: Observation._on_head,
+    HeadHistory: Observation._on_history,
+    LedgerPage: Observation._on_ledger,
+    Orders: Observation._on_orders,
+    CommandGiven: Observation._on_command_given,
+}

@@ -1,0 +1,181 @@
+"""Sightings: who is there, as an observer sees it, and what people call them."""
+
+from swarm.core.ids import PeerId
+from swarm.federation.ledger_entries import LedgerEntry
+from swarm.federation.lineage import Lineage
+from swarm.federation.messages import Status
+from swarm.watching.federation.command_tracking import Operating
+from swarm.watching.federation.live_state import Log, Sighting
+
+SUSPECT_AFTER_S = 3.0
+LOST_AFTER_S = 5.5
+"""A peer of the cohort beats every second, and its fellows give it up after 5 s."""
+LOST_OUTSIDE_AFTER_S = 9.0
+"""Others may only be heard every 5 s, from their status."""
+FORGOTTEN_AFTER_S = 120.0
+QUARANTINE_SHOWN_S = 300.0
+PEERS_MAX = 1024
+NAMES_MAX = 4096
+NAME_MAX = 64
+"""Characters of a name or a site that are shown."""
+
+
+class Sightings:
+    """Remembers when each peer was heard, and what others tell of it.
+
+    Invariant: remembers at most `PEERS_MAX` peers and `NAMES_MAX` names.
+    """
+
+    def __init__(self, me: PeerId, lineage: Lineage, operating: Operating, log: Log) -> None:
+        self.by_peer: dict[PeerId, Sighting] = {}
+        self.unix_offset_s = 0.0
+        self._me = me
+        self._lineage = lineage
+        self._operating = operating
+        self._log = log
+        self._names: dict[PeerId, str] = {}
+        self._told: dict[tuple[PeerId, str], str] = {}
+        """Facts from ledgers: names and sites of peers, also of those that are gone."""
+        self._quarantined_s: dict[PeerId, float] = {}
+
+    def state_of(self, peer: PeerId, now_s: float) -> str:
+        """`alive`, `suspect`, `lost`, `left`, `quarantined` or `removed`."""
+        if peer in self._operating.removed:
+            return "removed"
+        sighting = self.by_peer.get(peer)
+        if sighting is None:
+            return "suspect"
+        if sighting.gone:
+            return sighting.gone
+        silent_s = now_s - sighting.heard_s
+        asked = self._is_asked(peer)
+        if silent_s >= (LOST_AFTER_S if asked else LOST_OUTSIDE_AFTER_S):
+            return "lost"
+        quarantined_s = self._quarantined_s.get(peer, float("-inf"))
+        if self.unix_s(now_s) - quarantined_s < QUARANTINE_SHOWN_S:
+            return "quarantined"
+        patience_s = SUSPECT_AFTER_S if asked else LOST_OUTSIDE_AFTER_S - SUSPECT_AFTER_S
+        return "suspect" if silent_s >= patience_s else "alive"
+
+    def is_present(self, peer: PeerId, now_s: float) -> bool:
+        """Whether a peer was heard lately and has not left."""
+        return self.state_of(peer, now_s) in ("alive", "suspect", "quarantined")
+
+    def is_gone(self, peer: PeerId) -> bool:
+        """Whether a peer that was seen is known to have gone."""
+        return peer in self.by_peer and bool(self.by_peer[peer].gone)
+
+    def present(self, now_s: float) -> list[PeerId]:
+        """Peers that are here."""
+        return [peer for peer in self.by_peer if self.is_present(peer, now_s)]
+
+    def live(self, now_s: float) -> dict[PeerId, Status]:
+        """What those say who are here."""
+        return {
+            peer: sighting.status
+            for peer, sighting in self.by_peer.items()
+            if sighting.status is not None and self.is_present(peer, now_s)
+        }
+
+    def knows(self, peer: PeerId) -> bool:
+        """Whether this peer was seen in the session, or is asked into its round."""
+        return self._is_asked(peer) or peer in self.by_peer or peer in self._operating.removed
+
+    def name_of(self, peer: PeerId) -> str:
+        """What people call a peer: as it says, or else as ledgers say it was called."""
+        return self._names.get(peer) or self._told.get((peer, "name")) or peer[-6:]
+
+    def site_of(self, peer: PeerId) -> str:
+        """Where its owner says it is, or was; nothing if it says nothing."""
+        sighting = self.by_peer.get(peer)
+        if sighting is not None and sighting.status is not None:
+            return sighting.status.site
+        return self._told.get((peer, "site"), "")
+
+    def names(self) -> dict[PeerId, str]:
+        """What people call the peers, also those that are gone."""
+        told = {peer: text for (peer, kind), text in self._told.items() if kind == "name"}
+        return {**told, **self._names}
+
+    def unix_s(self, now_s: float) -> float:
+        """Seconds since 1970."""
+        return now_s + self.unix_offset_s
+
+    def see(self, peer: PeerId, now_s: float) -> Sighting | None:
+        """Note that a peer was heard; None if it cannot be remembered."""
+        if peer == self._me:
+            return None
+        if peer not in self.by_peer and len(self.by_peer) >= PEERS_MAX:
+            return None
+        sighting = self.by_peer.setdefault(peer, Sighting(now_s))
+        if sighting.gone:
+            self._log.add("joined", f"{self.name_of(peer)} is back", now_s, peer)
+        sighting.heard_s, sighting.gone = now_s, ""
+        return sighting
+
+    def take_status(self, sighting: Sighting, status: Status, now_s: float) -> None:
+        """Note what a peer that was just seen says of itself."""
+        if sighting.status is None:
+            self._log.add("joined", legible(status.name), now_s, status.sender)
+        sighting.status = status
+        self._names.pop(status.sender, None)
+        self._names[status.sender] = legible(status.name)
+        if len(self._names) > NAMES_MAX:
+            del self._names[next(iter(self._names))]
+
+    def connected(self, peer: PeerId, now_s: float) -> None:
+        """Note that a peer which was seen is connected again."""
+        sighting = self.by_peer.get(peer)
+        if sighting is not None:
+            sighting.gone, sighting.heard_s = "", now_s
+
+    def lose(self, peer: PeerId, how: str, now_s: float) -> None:
+        """Note that a peer is gone: `lost` or `left`."""
+        sighting = self.by_peer.get(peer)
+        if sighting is not None and not sighting.gone:
+            sighting.gone = how
+            self._log.add(how, self.name_of(peer), now_s, peer)
+
+    def believe(self, entry: LedgerEntry, now_s: float) -> None:
+        """Show at once what a peer has just noticed of another, or tells of itself."""
+        if entry.is_fact:
+            self._told.pop((entry.author, entry.kind), None)
+            self._told[entry.author, entry.kind] = legible(entry.text)
+            if len(self._told) > NAMES_MAX:
+                del self._told[next(iter(self._told))]
+            return
+        if entry.kind == "quarantined" and entry.subject is not None:
+            self._quarantined_s[entry.subject] = entry.unix_s
+            if len(self._quarantined_s) > PEERS_MAX:
+                del self._quarantined_s[next(iter(self._quarantined_s))]
+        fresh = self.unix_s(now_s) - entry.unix_s < LOST_AFTER_S
+        if not fresh or entry.subject is None:
+            return
+        if entry.kind == "lost" and self._silent_s(entry.subject, now_s) > SUSPECT_AFTER_S:
+            self.lose(entry.subject, "lost", now_s)
+        elif entry.kind in ("rejected", "quarantined", "disk"):
+            text = f"{self.name_of(entry.subject)}: {entry.text}"
+            self._log.add(entry.kind, text, now_s, entry.subject, entry.round)
+
+    def forget_old(self, now_s: float) -> None:
+        """Forget peers outside the cohort that were not heard for long."""
+        old = [
+            peer
+            for peer, sighting in self.by_peer.items()
+            if now_s - sighting.heard_s > FORGOTTEN_AFTER_S and not self._is_asked(peer)
+        ]
+        for peer in old:
+            del self.by_peer[peer]
+
+    def _is_asked(self, peer: PeerId) -> bool:
+        head = self._lineage.held
+        return head is not None and peer in head.members
+
+    def _silent_s(self, peer: PeerId, now_s: float) -> float:
+        sighting = self.by_peer.get(peer)
+        return now_s - sighting.heard_s if sighting is not None else 0.0
+
+
+def legible(text: str) -> str:
+    """What may be shown of a text that a stranger chose: one short line, in its own direction."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[:NAME_MAX]

@@ -1,0 +1,1 @@
+"""Watches the studies of a swarm."""

@@ -1,0 +1,152 @@
+"""Tally: how far a study is, counted entry by entry, for those who watch it."""
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import islice
+
+from swarm.core.ids import PeerId
+from swarm.search.study import StudySpec
+from swarm.search.study_ledger import DONE, Entry, Ledger, Recorded, Reported
+from swarm.search.trial import COMPLETE, FAILED, Trial, TrialId, TrialResult
+
+RUNNING = "running"
+HISTORY_MAX = 1000
+"""Trials shown one by one: those that were asked for last."""
+WORKERS_MAX = 256
+
+
+@dataclass(frozen=True, slots=True)
+class TrialView:
+    """One trial, as its history shows it."""
+
+    number: int
+    state: str
+    """`running` (it may still wait at its worker), or the result's: see `trial.STATES`."""
+    value: float | None
+    peer: PeerId | None
+    """Who ran it, or was last heard to run it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerView:
+    """A peer that runs trials, or ran some."""
+
+    peer: PeerId
+    trial: int | None
+    """Number of the newest trial without a result that it reported of; None if it told of none."""
+    num_done: int
+    """Results of its own, failures included."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyView:
+    """What there is to see of a study at one moment."""
+
+    spec: StudySpec
+    closed: str
+    """`done` or `cancelled`; empty while it goes on."""
+    complete: bool
+    """Whether the whole ledger was read."""
+    num_trials: int
+    """To be tried in all, as far as that is known."""
+    num_running: int
+    """Asked for and without a result."""
+    num_done: int
+    """With a value: complete, and pruned."""
+    num_failed: int
+    best: tuple[Trial, TrialResult] | None
+    history: tuple[TrialView, ...]
+    """By number; at most `HISTORY_MAX`."""
+    workers: tuple[WorkerView, ...]
+
+
+class Tally:
+    """Counts a ledger's entries as they come, so that looking costs little however many there are.
+
+    Invariant: the counts are those of the entries that `take` was given.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._results: dict[TrialId, TrialResult] = {}
+        self._runners: dict[TrialId, PeerId] = {}
+        """Of trials without a result, who reported of them last."""
+        self._states: Counter[str] = Counter()
+        self._done_by: Counter[PeerId] = Counter()
+        self._best: TrialResult | None = None
+        for entry in ledger.entries:
+            self.take(entry)
+
+    def take(self, entry: Entry) -> None:
+        """Count an entry that the ledger took in, be it in place of another one."""
+        match entry:
+            case Reported(report) if report.trial not in self._results:
+                self._runners[report.trial] = report.peer
+            case Recorded(result):
+                self._record(result)
+
+    def view(self, members: tuple[PeerId, ...], *, complete: bool) -> StudyView:
+        """What there is to see now.
+
+        Args:
+            members: Peers that take part, as the proposer says.
+            complete: Whether the whole ledger was read.
+        """
+        ledger = self._ledger
+        num_failed = self._states[FAILED]
+        best = self._best
+        return StudyView(
+            ledger.spec,
+            ledger.closed.reason if ledger.closed is not None else "",
+            complete,
+            self._num_trials(),
+            len(ledger.trials) - len(self._results),
+            len(self._results) - num_failed,
+            num_failed,
+            (ledger.trials[best.trial], best) if best is not None else None,
+            self._history(),
+            self._workers(members if ledger.closed is None else ()),
+        )
+
+    def _num_trials(self) -> int:
+        ledger = self._ledger
+        if ledger.closed is not None and ledger.closed.reason == DONE:
+            return len(ledger.trials)  # fewer than wanted, if the strategy had no more
+        return max(ledger.spec.num_trials, len(ledger.trials))
+
+    def _record(self, result: TrialResult) -> None:
+        former = self._results.get(result.trial)
+        self._results[result.trial] = result
+        self._runners.pop(result.trial, None)
+        self._states[result.state] += 1
+        self._done_by[result.peer] += 1
+        if former is not None:
+            self._states[former.state] -= 1
+            self._done_by[former.peer] -= 1
+        if former is not None and former is self._best:
+            self._best = self._ledger.best
+        elif result.state == COMPLETE and (
+            self._best is None or self._ledger.beats(result, self._best)
+        ):
+            self._best = result
+
+    def _history(self) -> tuple[TrialView, ...]:
+        newest = islice(reversed(self._ledger.trials.values()), HISTORY_MAX)
+        return tuple(map(self._look, sorted(newest, key=lambda t: (t.number, t.id))))
+
+    def _look(self, trial: Trial) -> TrialView:
+        result = self._results.get(trial.id)
+        if result is None:
+            return TrialView(trial.number, RUNNING, None, self._runners.get(trial.id))
+        return TrialView(trial.number, result.state, result.value, result.peer)
+
+    def _workers(self, members: tuple[PeerId, ...]) -> tuple[WorkerView, ...]:
+        running = {
+            peer: self._ledger.trials[trial].number for trial, peer in self._runners.items()
+        }
+        done = (peer for peer, count in self._done_by.most_common() if count)
+        peers = dict.fromkeys((*members, *running, *done))
+        return tuple(
+            WorkerView(peer, running.get(peer), self._done_by[peer])
+            for peer in islice(peers, WORKERS_MAX)
+        )

@@ -1,0 +1,92 @@
+"""Crowds: a bounded sample says how many there are, and the head how many may ask."""
+
+import pytest
+
+from swarm.core.blobs import BlobRef
+from swarm.core.canonical import sha256_hex
+from swarm.core.ids import PeerId
+from swarm.core.session import COHORT_MAX, SessionSpec
+from swarm.federation.composing import first_head
+from swarm.federation.join_estimate import estimate, sample
+from swarm.federation.join_requests import CROWDED_EVERY, Wishing
+from swarm.federation.joiners import SETTLED_AFTER_S, SETTLED_AT_THE_LATEST_S, Newcomers
+
+SPEC = SessionSpec(starter=PeerId("starter"), cohort_max=64)
+
+
+def peers(number: int) -> tuple[PeerId, ...]:
+    return tuple(PeerId(f"peer-{k}") for k in range(number))
+
+
+@pytest.mark.parametrize("number", [0, 1, 255])
+def test_few_are_counted_exactly(number: int) -> None:
+    assert estimate(sample(peers(number))) == number
+
+
+@pytest.mark.parametrize("number", [300, 3_000, 30_000])
+def test_many_are_estimated_from_a_sample(number: int) -> None:
+    sampled = sample(peers(number))
+
+    assert len(sampled) == COHORT_MAX
+    assert estimate(sampled) == pytest.approx(number, rel=0.2)
+
+
+def test_a_sample_of_samples_is_a_sample_of_all() -> None:
+    everyone = peers(2_000)
+
+    parts = [sample(everyone[k::7]) for k in range(7)]
+
+    assert sample(peer for part in parts for peer in part) == sample(everyone)
+
+
+def test_newcomers_remember_a_sample_and_know_the_crowd() -> None:
+    newcomers = Newcomers()
+    for peer in peers(5_000):
+        newcomers.wish([peer], 1.0)
+
+    assert newcomers.current(2.0) == sample(peers(5_000))
+    assert newcomers.crowd(2.0) == pytest.approx(5_000, rel=0.2)
+
+
+def test_newcomers_have_settled_once_nobody_new_comes_or_after_a_while() -> None:
+    newcomers = Newcomers()
+    newcomers.wish(peers(1), 1.0)
+    newcomers.wish(peers(2), 1.2)
+    newcomers.wish(peers(2), 1.4)  # the same ones again
+
+    assert not newcomers.settled(1.19 + SETTLED_AFTER_S)
+    assert newcomers.settled(1.2 + SETTLED_AFTER_S)
+    for k in range(100):
+        newcomers.wish([PeerId(f"late-{k}")], 1.0 + 0.1 * k)
+    assert newcomers.settled(1.0 + SETTLED_AT_THE_LATEST_S)
+
+
+def asking(number: int, crowd: float) -> int:
+    """How many of a crowd wish once head 0 says how many may."""
+    cohort = tuple(PeerId(f"member-{k}") for k in range(64))
+    head = first_head(SPEC, _blob(), cohort, crowd, SPEC.starter)
+    wishes = [Wishing(peer, SPEC).wish(head, (), ()) for peer in peers(number)]
+    return sum(bool(sent) for sent in wishes)
+
+
+def _blob() -> BlobRef:
+    return BlobRef(sha256_hex(b"weights"), 10**6)
+
+
+@pytest.mark.parametrize("number", [1_000, 10_000])
+def test_of_any_crowd_about_as_many_ask_as_fit(number: int) -> None:
+    assert 32 <= asking(number, float(number)) <= 128
+
+
+def test_of_few_everybody_asks() -> None:
+    assert asking(40, 40.0) == 40
+
+
+def test_where_cohorts_are_full_wishes_are_repeated_more_rarely() -> None:
+    cohort = tuple(PeerId(f"member-{k}") for k in range(64))
+    head = first_head(SPEC, _blob(), cohort, 1.0, SPEC.starter)
+    wishing = Wishing(PeerId("late"), SPEC)
+
+    sent = [bool(wishing.wish(head, (), ())) for _ in range(2 * CROWDED_EVERY)]
+
+    assert sum(sent) == 2

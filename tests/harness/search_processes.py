@@ -1,0 +1,146 @@
+"""SearchProcesses: a swarm of searching peers, each a process; they are killed, and watched."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from swarm.core.errors import ConfigurationError
+from swarm.peer.search.ledger_file import ENTRIES, read_ledger
+from swarm.peer.search.search_settings import STUDIES_FOLDER
+from swarm.search.study_ledger import Ledger
+from tests.harness.reserved_ports import reserved_ports
+
+STOP_WITHIN_S = 10.0
+POLL_S = 0.05
+_RECORDED, _CLOSED = '"kind": "Recorded"', '"kind": "Closed"'
+
+
+@dataclass(slots=True)
+class SearchProcess:
+    """One peer."""
+
+    name: str
+    state: Path
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def folder(self) -> Path | None:
+        """Where it keeps its study, once it has one."""
+        folders = sorted((self.state / STUDIES_FOLDER).glob("*"))
+        return folders[0] if folders else None
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """What it has written so far."""
+        try:
+            return read_ledger(self.folder) if self.folder is not None else None
+        except ConfigurationError:  # its first line is being written
+            return None
+
+    @property
+    def num_results(self) -> int:
+        """Results it has written so far; cheap, for it is asked often while others are timed."""
+        path = self.folder / ENTRIES if self.folder is not None else None
+        return path.read_text().count(_RECORDED) if path is not None and path.exists() else 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it knows that the study is over."""
+        path = self.folder / ENTRIES if self.folder is not None else None
+        return path is not None and path.exists() and _CLOSED in path.read_text()
+
+    def kill(self) -> None:
+        """End it without a word, as a power cut does."""
+        self.process.kill()
+        self.process.wait()
+
+    def interrupt(self) -> int:
+        """End it as Ctrl-C does; return its exit code."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(STOP_WITHIN_S)
+
+    def events(self) -> list[dict[str, Any]]:
+        """Its log lines."""
+        lines = self.log.read_text().splitlines(keepends=True)
+        # The last one may be half written yet.
+        whole = (line for line in lines if line.startswith("{") and line.endswith("\n"))
+        return [json.loads(line) for line in whole]
+
+
+class SearchProcesses:
+    """Starts peers in a folder; ends all of them with the `with` block."""
+
+    def __init__(self, root: Path) -> None:
+        self.peers: list[SearchProcess] = []
+        self._root = root
+        self._held = ExitStack()
+        """What is kept until the end: the first peer's port."""
+        (self._port,) = self._held.enter_context(reserved_ports(1))
+        self.address = f"127.0.0.1:{self._port}"
+        """Of the first peer, through which the others join."""
+
+    def start(self, *command: str, slots: int = 1, name: str = "") -> SearchProcess:
+        """Start a peer: `worker`, `run FILE`, `resume FOLDER`; the first is the bootstrap."""
+        name = name or f"peer-{len(self.peers)}"
+        line = [sys.executable, "-m", "swarm.search", *command, "--slots", str(slots)]
+        line += ["--log-level", "debug", "--log-format", "json"]
+        if not self.peers:
+            line += ["--port", str(self._port)]
+        else:
+            line += ["--bootstrap", self.address]
+        state = self._root / name
+        if command[0] != "resume":
+            line += ["--state", str(state)]
+        log = self._root / f"{name}-{len(self.peers)}.log"
+        with log.open("wb") as file:
+            process = subprocess.Popen(line, stdout=file, stderr=file)
+        peer = SearchProcess(name, state, log, process)
+        self.peers.append(peer)
+        return peer
+
+    def write_study(self, document: dict[str, Any]) -> Path:
+        """Write a study file."""
+        path = self._root / "study.json"
+        path.write_text(json.dumps(document))
+        return path
+
+    def wait(self, condition: Callable[[], bool], what: str, timeout_s: float) -> None:
+        """Wait until it holds.
+
+        Raises:
+            TimeoutError: It did not in time; the ends of all logs are quoted.
+        """
+        until_s = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > until_s:
+                logs = "\n".join(f"{p.log.name}: {p.log.read_text()[-1500:]}" for p in self.peers)
+                raise TimeoutError(f"{what}: not within {timeout_s:g} s\n{logs}")
+            time.sleep(POLL_S)  # noqa: TID251 (nothing else runs in this thread)
+
+    def __enter__(self) -> "SearchProcesses":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._held.close()
+        running = [peer for peer in self.peers if peer.process.poll() is None]
+        for peer in running:
+            peer.process.terminate()
+        for peer in running:
+            try:
+                peer.process.wait(STOP_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                peer.kill()

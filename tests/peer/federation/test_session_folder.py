@@ -1,0 +1,119 @@
+"""The state folder: what an earlier life left, and that it stays small."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from swarm.commanding.commands import Command
+from swarm.core.blobs import BlobRef
+from swarm.core.canonical import sha256_hex
+from swarm.core.ids import Digest, PeerId, RoundNumber, SessionId
+from swarm.federation.ledger_entries import PAGE_MAX, LedgerEntry
+from swarm.federation.messages import Contribution
+from swarm.network.identity import Identity
+from swarm.network.wire import signing_bytes
+from swarm.peer.federation import session_folder as state_module
+from swarm.peer.federation.session_folder import StateFolder
+
+SESSION, OTHER = (SessionId(sha256_hex(name)) for name in (b"session", b"other"))
+IDENTITY = Identity.generate(b"k" * 32)
+
+
+def entry(sequence: int, session: SessionId = SESSION) -> LedgerEntry:
+    made = LedgerEntry(
+        session,
+        IDENTITY.peer_id,
+        sequence,
+        1.5,
+        "lost",
+        RoundNumber(2),
+        None,
+        f"number {sequence}",
+    )
+    return made.signed(IDENTITY.sign(signing_bytes(made.digest)))
+
+
+def command(session: SessionId = SESSION) -> Command:
+    made = Command(session, IDENTITY.peer_id, 1, "pause", 99.0)
+    return made.signed(IDENTITY.sign(signing_bytes(made.digest)))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> StateFolder:
+    return StateFolder(tmp_path, IDENTITY.peer_id)
+
+
+def test_a_ledger_of_several_pages_comes_back_in_its_order(folder: StateFolder) -> None:
+    entries = tuple(entry(k) for k in range(2 * PAGE_MAX + 3))
+
+    folder.save_entries(entries)
+
+    assert folder.load_entries(SESSION) == entries
+
+
+def test_orders_come_back(folder: StateFolder) -> None:
+    folder.save_commands((command(),))
+
+    assert folder.load_commands(SESSION) == (command(),)
+
+
+def test_what_belongs_to_another_session_is_left_out(folder: StateFolder) -> None:
+    folder.save_entries((entry(1, OTHER),))
+    folder.save_commands((command(OTHER),))
+
+    assert (folder.load_entries(SESSION), folder.load_commands(SESSION)) == ((), ())
+
+
+def test_an_empty_folder_has_nothing(folder: StateFolder) -> None:
+    assert (folder.load_entries(SESSION), folder.load_commands(SESSION)) == ((), ())
+
+
+def test_a_contribution_with_any_byte_damaged_is_left_out(
+    folder: StateFolder, tmp_path: Path
+) -> None:
+    blob = BlobRef(sha256_hex(b"weights"), 4)
+    digest = Digest(sha256_hex(b"base"))
+    made = Contribution(SESSION, IDENTITY.peer_id, digest, 100, blob, 2.5, None)
+    folder.save_contribution(made)
+    assert folder.load_contribution() == made
+    file = tmp_path / "contribution.msgpack"
+    data = file.read_bytes()
+
+    for place in range(len(data)):
+        file.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        assert folder.load_contribution() is None
+    file.write_bytes(data[:20])
+    assert folder.load_contribution() is None
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "forged"])
+def test_a_damaged_file_is_left_out_not_believed(
+    folder: StateFolder, tmp_path: Path, damage: str
+) -> None:
+    if damage == "forged":
+        unsigned = Command(SESSION, PeerId(IDENTITY.peer_id), 2, "stop", 99.0)
+        folder.save_commands((unsigned,))
+    else:
+        folder.save_commands((command(),))
+        file = tmp_path / "commands.msgpack"
+        data = bytearray(file.read_bytes())
+        data = data[:-7] if damage == "cut" else data[:-1] + bytes([data[-1] ^ 1])
+        file.write_bytes(bytes(data))
+
+    assert folder.load_commands(SESSION) == ()
+
+
+def test_old_heads_are_deleted_now_and_then(
+    folder: StateFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.federation.conftest import Session  # noqa: PLC0415 (a fixture's class)
+
+    monkeypatch.setattr(state_module, "HEADS_KEPT_MAX", 10)
+    monkeypatch.setattr(state_module, "PRUNE_EVERY_ROUNDS", 5)
+    for head in Session().chain(25):
+        folder.save_head(head)
+
+    names = sorted(os.listdir(tmp_path / "heads"))
+    assert len(names) == 10
+    assert names[-1].startswith("000025-")

@@ -1,0 +1,92 @@
+"""A trio program in a thread, as those see it who know no trio."""
+
+from collections.abc import Callable
+
+import pytest
+import trio
+
+from swarm.core.errors import ConfigurationError, EndedError
+from swarm.peer.host.trio_thread import TrioThread
+
+
+def _opened() -> tuple[TrioThread, trio.Event]:
+    leaving = trio.Event()
+
+    async def main(ready: Callable[[], None]) -> None:
+        ready()
+        await leaving.wait()
+
+    return TrioThread("test", main, leaving.set), leaving
+
+
+async def _add(a: int, b: int) -> int:
+    await trio.lowlevel.checkpoint()
+    return a + b
+
+
+async def _wait_in_vain(timeout_s: float) -> None:
+    with trio.fail_after(timeout_s):
+        await trio.sleep_forever()
+
+
+def test_a_call_runs_in_the_thread_and_its_result_comes_back() -> None:
+    thread, _ = _opened()
+
+    assert thread.call(_add, 1, 2) == 3
+    thread.stop()
+
+
+def test_a_question_is_answered_between_two_steps_of_its_tasks() -> None:
+    thread, leaving = _opened()
+
+    assert thread.call_sync(trio.lowlevel.current_trio_token) is not None
+    assert not thread.call_sync(leaving.is_set)
+    thread.stop()
+    with pytest.raises(EndedError, match="test has ended"):
+        thread.call_sync(leaving.is_set)
+
+
+def test_what_takes_too_long_is_a_timeout() -> None:
+    thread, _ = _opened()
+
+    with pytest.raises(TimeoutError, match=r"not within 0\.01 s"):
+        thread.call(_wait_in_vain, 0.01)
+    thread.stop()
+
+
+def test_who_asks_after_the_end_is_told_so() -> None:
+    thread, _ = _opened()
+    thread.stop()
+    thread.stop()
+
+    with pytest.raises(EndedError, match="test has ended"):
+        thread.call(_add, 1, 2)
+
+
+def test_a_start_that_fails_is_raised_to_who_started() -> None:
+    async def main(ready: Callable[[], None]) -> None:
+        await trio.lowlevel.checkpoint()
+        raise ConfigurationError("port must be free")
+
+    with pytest.raises(ConfigurationError, match="port must be free"):
+        TrioThread("test", main, lambda: None)
+
+
+def test_what_ends_it_later_is_raised_to_who_asks_next() -> None:
+    break_down = trio.Event()
+
+    async def main(ready: Callable[[], None]) -> None:
+        async with trio.open_nursery():
+            ready()
+            await break_down.wait()
+            raise ConfigurationError("the disk is full")
+
+    async def breaking() -> None:
+        break_down.set()
+        await trio.sleep_forever()
+
+    thread = TrioThread("test", main, lambda: None)
+
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="the disk is full"):
+            thread.call(breaking)

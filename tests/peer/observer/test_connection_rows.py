@@ -1,0 +1,77 @@
+"""Connections are kept up by what changed, and are what peers tell."""
+
+import random
+from itertools import combinations
+
+from swarm.core.ids import PeerId, RoundNumber, SessionId
+from swarm.federation.messages import Status
+from swarm.peer.observer.connection_rows import Connections
+from swarm.watching.federation.live_state import Sighting
+
+PEERS = [PeerId(f"peer-{k}") for k in range(7)]
+WATCHER = PeerId("watcher")
+
+
+def told(peer: PeerId, links: list[PeerId]) -> Sighting:
+    session = SessionId("a" * 64)
+    status = Status(session, peer, peer, "training", RoundNumber(1), 0.5, None, links=tuple(links))
+    return Sighting(0.0, status)
+
+
+def expected(sightings: dict[PeerId, Sighting]) -> list[dict[str, PeerId]]:
+    here = sorted(peer for peer, sighting in sightings.items() if not sighting.gone)
+
+    def tells(peer: PeerId, other: PeerId) -> bool:
+        status = sightings[peer].status
+        return status is not None and other in status.links
+
+    return [
+        {"source": a, "target": b} for a, b in combinations(here, 2) if tells(a, b) or tells(b, a)
+    ]
+
+
+def test_after_any_changes_the_links_are_those_that_are_told() -> None:
+    for seed in range(50):
+        chance = random.Random(seed)  # noqa: S311 -- reproducible
+        connections, sightings = Connections(), {}
+        for _ in range(30):
+            peer = chance.choice(PEERS)
+            what = chance.random()
+            if what < 0.6:
+                others = [p for p in [*PEERS, WATCHER] if p != peer]
+                sightings[peer] = told(peer, chance.sample(others, chance.randint(0, 4)))
+            elif what < 0.8:
+                sightings.pop(peer, None)
+            elif peer in sightings:
+                sightings[peer] = Sighting(0.0, sightings[peer].status, gone="lost")
+
+            connections.look(sightings)
+
+            assert connections.links == expected(sightings), f"seed {seed}"
+
+
+def test_links_that_did_not_change_are_the_same_objects() -> None:
+    a, b, c = PEERS[:3]
+    connections = Connections()
+    sightings = {a: told(a, [b]), b: told(b, [a]), c: told(c, [])}
+    connections.look(sightings)
+    before = connections.links
+
+    connections.look({**sightings, a: told(a, [b])})
+    assert connections.links is before
+    connections.look({**sightings, c: told(c, [a])})
+
+    assert connections.links == [{"source": a, "target": b}, {"source": a, "target": c}]
+    assert connections.links[0] is before[0]
+    assert before == [{"source": a, "target": b}]
+
+
+def test_ids_that_are_no_peers_are_counted_by_who_is_connected_with_them() -> None:
+    a, b = PEERS[:2]
+    connections = Connections()
+
+    connections.look({a: told(a, [b, WATCHER]), b: told(b, [WATCHER])})
+    assert dict(connections.others({a, b})) == {WATCHER: 2}
+    connections.look({a: told(a, [b]), b: Sighting(0.0, told(b, [WATCHER]).status, gone="left")})
+
+    assert dict(connections.others({a, b})) == {}

@@ -1,0 +1,69 @@
+"""A picture of what an observer saw: right, and the same objects where nothing changed."""
+
+from typing import Any
+
+import pytest
+
+from swarm.core.session import SessionSpec
+from swarm.peer.observer.snapshot import picture
+from swarm.peer.observer.snapshot_changes import Painter
+from swarm.simulation.faults import Crash, FaultPlan
+from swarm.simulation.federation.simulator import Simulator
+from tests.harness.simulated_swarm import WatchedSimulation, Watcher
+
+
+@pytest.fixture(scope="module")
+def swarm() -> WatchedSimulation:
+    plan = FaultPlan(crashes=(Crash("trainer", 3, 1.0),), sites=("Bern", "Lyon"))
+    spec = SessionSpec(rounds=50, cluster_size=4, min_peers=2, deadline_first_s=30.0)
+    return WatchedSimulation(Simulator(spec, 12, plan, seed=3))
+
+
+@pytest.fixture(scope="module")
+def early(swarm: WatchedSimulation) -> Watcher:
+    return swarm.watch()
+
+
+def painted_anew(swarm: WatchedSimulation, watcher: Watcher) -> dict[str, Any]:
+    now_s = swarm.simulator.now_s
+    return picture(watcher.seen, len(swarm.simulator.live), now_s, now_s, painter=Painter())
+
+
+def test_painting_on_is_the_same_as_painting_anew(
+    swarm: WatchedSimulation, early: Watcher
+) -> None:
+    for tenth in range(60, 450, 3):
+        swarm.run(tenth / 10)
+        assert early.paint() == painted_anew(swarm, early), f"at {tenth / 10} s"
+
+    seen = early.paint()
+    assert seen["round"] > 4
+    assert [peer["state"] for peer in seen["peers"]].count("lost") == 1
+    assert {peer["role"] for peer in seen["peers"]} >= {"root", "aggregator", "trainer"}
+    assert seen["links"]
+    assert seen["curves"]["global"]
+    assert any(alert["kind"] == "lost" for alert in seen["alerts"])
+
+
+def test_what_did_not_change_is_the_same_object(early: Watcher) -> None:
+    before, after = early.paint(), early.paint()
+
+    for part in ("peers", "past_peers", "links", "alerts"):
+        assert after[part] is before[part], part
+    assert after["curves"]["global"] is before["curves"]["global"]
+
+
+def test_who_watches_late_knows_the_dead_by_name_and_site(
+    swarm: WatchedSimulation, early: Watcher
+) -> None:
+    (lost,) = (p for p in early.paint()["peers"] if p["state"] == "lost")
+
+    late = swarm.watch()
+    swarm.run(swarm.simulator.now_s + 30.0)
+
+    seen = late.paint()
+    assert lost["id"] not in late.seen.sightings
+    assert seen["past_peers"] == [{key: lost[key] for key in ("id", "name", "site")}]
+    assert lost["site"] in ("Bern", "Lyon")
+    assert seen["curves"]["peers"][lost["id"]]
+    assert any(alert["text"] == f"{lost['name']} was lost" for alert in seen["alerts"])

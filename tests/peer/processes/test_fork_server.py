@@ -1,0 +1,360 @@
+"""Real fork servers, real workers forked by them, and peers that outlive both."""
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import trio
+import trio.testing
+
+from swarm.core.errors import WorkerDiedError
+from swarm.core.session import SessionSpec
+from swarm.learning.federation import jobs
+from swarm.peer.processes import fork_server
+from swarm.peer.processes.fork_server import (
+    Ended,
+    Forked,
+    Message,
+    Refused,
+    Request,
+    decode,
+    encode,
+)
+from swarm.peer.processes.learner_worker import Worker, open_worker
+
+SPEC = SessionSpec(model="mlp", dataset="digits", input_shape=(8, 8, 1), learning_rate=0.1)
+GONE_WITHIN_S = 120
+
+StartForkServer = Callable[..., AbstractContextManager[tuple["subprocess.Popen[str]", Path]]]
+
+needs_linux = pytest.mark.skipif(not fork_server.is_supported(), reason="needs Linux")
+
+
+class Sayings:
+    """A log that remembers."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def debug(self, event: str, **fields: Any) -> None:
+        """Forget it."""
+
+    def warning(self, event: str, **fields: Any) -> None:
+        self.warnings.append(f"{event}: {fields.get('reason')}")
+
+
+@pytest.mark.parametrize(
+    "message", [Request("python", "/", {"A": "b"}), Forked(7), Refused("no"), Ended(-9)]
+)
+def test_a_message_survives_the_socket(message: Message) -> None:
+    assert decode(encode(message)) == message
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff", b"[]", b"{}", b'{"kind": "Ended"}', b'{"kind": []}']
+)
+def test_what_is_not_a_message_is_named(data: bytes) -> None:
+    with pytest.raises(ValueError, match="not a message of ours"):
+        decode(data)
+
+
+def test_settings_of_a_peer_may_differ_and_what_libraries_read_may_not() -> None:
+    here = Request("python", "/here", {"SWARM_NAME": "a", "PWD": "/", "TF_X": "1"})
+
+    assert here.difference(Request("python", "/here", {"SWARM_NAME": "b", "TF_X": "1"})) is None
+    assert here.difference(Request("python", "/there", dict(here.environment))) == "folder"
+    assert here.difference(Request("python", "/here", {"TF_X": "2"})) == "TF_X"
+    assert here.difference(Request("python", "/here", {"TF_X": "1", "SWARM_BACKEND": "jax"})) == (
+        "SWARM_BACKEND"
+    )
+
+
+@needs_linux
+def test_a_folder_that_exists_is_refused(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "swarm.peer.processes.fork_server", str(tmp_path / "socket")],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert ended.returncode == 1
+    assert "FileExistsError" in ended.stderr
+    assert tmp_path.exists()
+
+
+@pytest.mark.slow
+@needs_linux
+@pytest.mark.trio
+class TestForkServer:
+    async def test_a_forked_worker_trains_to_the_very_bytes_of_one_started_by_itself(
+        self, shared_fork_server: Path, tmp_path: Path
+    ) -> None:
+        log = Sayings()
+        digests = []
+        for index, server in enumerate((shared_fork_server, shared_fork_server, None)):
+            folder = tmp_path / str(index)
+            folder.mkdir()
+            async with open_worker(log, server) as worker:
+                base = await ready(worker, folder)
+                first = await worker.train(jobs.Train(base, 1, str(folder)))
+                second = await worker.train(jobs.Train(first.path, 2, str(folder)))
+            digests.append((first.blob.digest, second.blob.digest))
+
+        assert digests[0] == digests[1] == digests[2]
+        assert log.warnings == []
+
+    async def test_a_worker_holds_its_own_pipes_and_nothing_of_the_server_or_of_others(
+        self, shared_fork_server: Path, tmp_path: Path
+    ) -> None:
+        async with (
+            open_worker(fork_server=shared_fork_server) as first,
+            open_worker(fork_server=shared_fork_server) as second,
+        ):
+            await ready(first, tmp_path)
+            await ready(second, tmp_path)
+            pids = [first.statistics().pid, second.statistics().pid]
+
+            ours, others = (open_files(pid) for pid in pids)
+            parents = {psutil.Process(pid).ppid() for pid in pids}
+
+        assert len(parents - {os.getpid()}) == 1
+        assert len(ours) == len(others) == 3
+        assert all(name.startswith("pipe:") for name in ours | others)
+        assert not ours & others
+
+    async def test_a_peer_with_another_environment_starts_its_own_worker_and_says_why(
+        self, shared_fork_server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # One that nothing sets by itself: importing our learning code here sets some of them.
+        monkeypatch.setenv("XLA_OF_THIS_TEST", "1")
+        log = Sayings()
+
+        async with open_worker(log, shared_fork_server) as worker:
+            await ready(worker, tmp_path)
+
+        assert log.warnings == [
+            "starts its own worker: the fork server has another XLA_OF_THIS_TEST"
+        ]
+
+    async def test_without_a_server_the_peer_starts_its_own_worker_and_says_so(
+        self, tmp_path: Path
+    ) -> None:
+        log = Sayings()
+
+        async with open_worker(log, tmp_path / "nobody") as worker:
+            await ready(worker, tmp_path)
+
+        assert log.warnings == ["starts its own worker: [Errno 2] No such file or directory"]
+
+    async def test_what_was_asked_of_a_server_that_dies_while_it_loads_is_done_all_the_same(
+        self, tmp_path: Path
+    ) -> None:
+        log = Sayings()
+        listener = trio.socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with listener:
+            await listener.bind(str(tmp_path / "socket"))
+            listener.listen()
+            async with (
+                open_worker(log, tmp_path / "socket") as worker,
+                trio.open_nursery() as peer,
+            ):
+                peer.start_soon(ready, worker, tmp_path)
+                connection, _ = await listener.accept()
+                assert await connection.recv(fork_server.MESSAGE_SIZE_MAX)
+
+                connection.close()
+
+        assert log.warnings == ["starts its own worker: the fork server has ended"]
+
+    async def test_a_worker_outlives_the_server_and_its_death_is_still_seen(
+        self, start_fork_server: StartForkServer, tmp_path: Path
+    ) -> None:
+        log = Sayings()
+        with start_fork_server() as (server, path):
+            async with open_worker(log, path) as worker:
+                base = await ready(worker, tmp_path)
+                pid = worker.statistics().pid
+                assert pid is not None
+                server.kill()
+                server.wait()
+
+                assert (await worker.evaluate(jobs.EvaluateWeights(base))).num_examples > 0
+
+                os.kill(pid, signal.SIGSTOP)  # so that it dies with the question unanswered
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(expect_death, worker, base)
+                    await trio.testing.wait_all_tasks_blocked()
+                    os.kill(pid, signal.SIGKILL)
+                assert (await worker.evaluate(jobs.EvaluateWeights(base))).num_examples > 0
+        path.unlink()
+        path.parent.rmdir()
+
+        assert "ended with code unknown" in log.warnings[0]
+        assert "starts its own worker: [Errno 111]" in log.warnings[1]
+
+    async def test_nonsense_is_answered_and_the_server_goes_on(
+        self, shared_fork_server: Path, tmp_path: Path
+    ) -> None:
+        answers = []
+        for nonsense in (b"{}", encode(Ended(1)), encode(fork_server.request_of_this_process())):
+            with trio.socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+                await connection.connect(str(shared_fork_server))
+                await connection.send(nonsense)
+                answers.append(decode(await connection.recv(1000)))
+                assert await connection.recv(1000) == b""
+
+        assert answers[0] == Refused("not a message of ours: b'{}'")
+        assert answers[1:] == [Refused("a request comes with the ends of three pipes")] * 2
+        async with open_worker(fork_server=shared_fork_server) as worker:
+            await ready(worker, tmp_path)
+
+    async def test_a_server_with_a_second_thread_does_not_fork(
+        self, start_fork_server: StartForkServer, tmp_path: Path
+    ) -> None:
+        script = (
+            "import threading; from swarm.peer.processes import fork_server\n"
+            "threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+            "fork_server.main()\n"
+        )
+        log = Sayings()
+        with start_fork_server(sys.executable, "-c", script) as (_, path):
+            async with open_worker(log, path) as worker:
+                await ready(worker, tmp_path)
+
+        assert log.warnings == [
+            "starts its own worker: cannot fork: it takes one thread, there are 2"
+        ]
+
+
+@pytest.mark.slow
+def test_the_socket_is_for_this_user_alone(shared_fork_server: Path) -> None:
+    assert stat.S_IMODE(shared_fork_server.stat().st_mode) == 0o600
+    assert stat.S_IMODE(shared_fork_server.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.slow
+@needs_linux
+@pytest.mark.parametrize("how", ["stdin", "SIGTERM", "SIGINT"])
+def test_a_server_that_ends_takes_its_workers_and_its_folder_along(
+    how: str, start_fork_server: StartForkServer
+) -> None:
+    with start_fork_server() as (server, path):
+        assert server.stdin is not None
+        with subprocess.Popen(
+            [sys.executable, "-c", PEER, str(path)], stdout=subprocess.PIPE, text=True
+        ) as peer:
+            try:
+                assert peer.stdout is not None
+                worker = psutil.Process(int(peer.stdout.readline()))
+                assert worker.parent() == psutil.Process(server.pid)
+
+                if how == "stdin":
+                    server.stdin.close()
+                else:
+                    server.send_signal(signal.Signals[how])
+
+                assert server.wait(timeout=GONE_WITHIN_S) == 0
+                assert not worker.is_running()
+            finally:
+                peer.kill()
+    assert not path.parent.exists()
+
+
+@pytest.mark.slow
+@needs_linux
+def test_a_server_that_is_stopped_while_it_loads_leaves_no_folder(
+    start_fork_server: StartForkServer,
+) -> None:
+    with start_fork_server() as (server, path):
+        server.send_signal(signal.SIGTERM)
+
+        assert server.wait(timeout=GONE_WITHIN_S) == 0
+        assert not path.parent.exists()
+
+
+@needs_linux
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_load_that_takes_every_exception_for_a_missing_module(
+    signum: signal.Signals, start_fork_server: StartForkServer
+) -> None:
+    script = (
+        "import time; from swarm.peer.processes import fork_server\n"
+        "def load():\n"
+        "    print('loading', flush=True)\n"
+        "    while True:\n"
+        "        try:\n"
+        "            time.sleep(60)\n"
+        "        except BaseException:\n"
+        "            pass\n"
+        "fork_server._load = load\n"
+        "fork_server.main()\n"
+    )
+    with start_fork_server(sys.executable, "-c", script) as (server, path):
+        assert server.stdout is not None
+        assert server.stdout.readline().strip() == "loading"
+
+        server.send_signal(signum)
+
+        assert server.wait(timeout=GONE_WITHIN_S) == 0
+        assert not path.parent.exists()
+
+
+@pytest.mark.slow
+def test_the_worker_of_a_peer_that_was_killed_is_killed_whatever_it_does(
+    shared_fork_server: Path,
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PEER, str(shared_fork_server)], stdout=subprocess.PIPE, text=True
+    ) as peer:
+        assert peer.stdout is not None
+        try:
+            worker = psutil.Process(int(peer.stdout.readline()))
+            worker.suspend()  # it will not see that its stdin closes
+        finally:
+            peer.kill()
+
+        worker.wait(timeout=GONE_WITHIN_S)
+
+
+PEER = (
+    "import sys, tempfile, trio\n"
+    "from pathlib import Path\n"
+    "from swarm.core.session import SessionSpec\n"
+    "from swarm.learning import jobs\n"
+    "from swarm.peer.processes.learner_worker import open_worker\n"
+    "async def main(server):\n"
+    "    spec = SessionSpec(model='mlp', dataset='digits', input_shape=(8, 8, 1))\n"
+    "    async with open_worker(fork_server=Path(server)) as worker:\n"
+    "        await worker.initialise(jobs.Initialise(spec, jobs.DataConfig('digits')))\n"
+    "        print(worker.statistics().pid, flush=True)\n"
+    "        await trio.sleep_forever()\n"
+    "trio.run(main, sys.argv[1])\n"
+)
+"""A process with a worker from the server, whose pid it prints."""
+
+
+async def ready(worker: Worker, folder: Path) -> str:
+    """Initialise, and return the path of the initial weights."""
+    await worker.initialise(jobs.Initialise(SPEC, jobs.DataConfig("digits")))
+    return (await worker.create_weights(jobs.CreateWeights(str(folder)))).path
+
+
+async def expect_death(worker: Worker, base: str) -> None:
+    with pytest.raises(WorkerDiedError):
+        await worker.evaluate(jobs.EvaluateWeights(base))
+
+
+def open_files(pid: int | None) -> set[str]:
+    return {str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()}

@@ -1,0 +1,79 @@
+"""Outlet on a real pipe: what fits goes at once, the rest in order, and nobody waits for ever."""
+
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+import trio
+import trio.testing
+
+from swarm.peer.processes.pipe_writer import Outlet
+
+pytestmark = pytest.mark.trio
+PIPE_BYTES = 64 * 1024
+
+
+class Pipe:
+    """Both ends of a pipe, ours as the outlet has it, the other one for `os.read`."""
+
+    def __init__(self) -> None:
+        self.far, near = os.pipe()
+        os.set_blocking(self.far, False)
+        self.near = trio.lowlevel.FdStream(near)
+        self.outlet = Outlet(self.near)
+
+    def read(self) -> bytes:
+        try:
+            return os.read(self.far, 1 << 20)
+        except BlockingIOError:
+            return b""
+
+
+@pytest.fixture
+async def pipe() -> AsyncIterator[Pipe]:
+    opened = Pipe()
+    yield opened
+    await opened.near.aclose()
+    os.close(opened.far)
+
+
+async def test_what_fits_is_there_at_once(pipe: Pipe) -> None:
+    pipe.outlet.put(b"one")
+    pipe.outlet.put(b"two")
+
+    assert pipe.read() == b"onetwo"
+
+
+async def test_what_does_not_fit_follows_in_order(pipe: Pipe) -> None:
+    pieces = [bytes([number]) * 40_000 for number in range(6)]
+    for piece in pieces:
+        pipe.outlet.put(piece)
+
+    received = b""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pipe.outlet.run)
+        while len(received) < 240_000:
+            received += pipe.read()
+            await trio.testing.wait_all_tasks_blocked()
+        pipe.outlet.put(b"last")
+        nursery.cancel_scope.cancel()
+
+    assert received + pipe.read() == b"".join(pieces) + b"last"
+
+
+async def test_who_reads_nothing_is_given_up(
+    pipe: Pipe, autojump_clock: trio.testing.MockClock
+) -> None:
+    pipe.outlet.put(bytes(PIPE_BYTES + 1))
+
+    with pytest.raises(trio.TooSlowError):
+        await pipe.outlet.run()
+
+
+async def test_who_is_gone_takes_everything(pipe: Pipe) -> None:
+    pipe.outlet.put(bytes(PIPE_BYTES + 1))
+    os.close(pipe.far)
+    pipe.far = os.open(os.devnull, os.O_RDONLY)
+
+    await pipe.outlet.run()
+    pipe.outlet.put(b"more")

@@ -1,0 +1,144 @@
+"""The desk: which offered studies are joined, and which of them has the peer's slots."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from swarm.core.blobs import BlobRef
+from swarm.core.effects import Publish, Send, Subscribe, Unsubscribe
+from swarm.core.errors import ConfigurationError
+from swarm.core.ids import PeerId
+from swarm.core.machine import Event
+from swarm.peer.search import studies as desk_module
+from swarm.peer.search.search_settings import SearchSettings
+from swarm.peer.search.studies import Desk, Interest
+from swarm.search.effects import CancelRequested
+from swarm.search.messages import StudyLedgerPage, StudyOffer
+from swarm.search.study import StudyId, StudySpec
+from swarm.search.study_file import parse_study
+from swarm.search.study_ledger import Closed
+
+ME, OTHER = PeerId("me"), PeerId("other")
+
+
+class Posted:
+    """A post that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+
+    def queue(self, effect: Publish | Subscribe | Unsubscribe) -> None:
+        self.sent.append(effect)
+
+    def send(self, peer: PeerId, message: Event) -> None:
+        self.sent.append(Send(peer, message))
+
+    def keep_connected(self, study: StudyId, peers: Any) -> None:
+        pass
+
+    def keep_blobs(self, study: StudyId, blobs: frozenset[BlobRef]) -> None:
+        pass
+
+    def forget(self, study: StudyId) -> None:
+        pass
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    settings = SearchSettings("127.0.0.1", 0, tmp_path, slots=3)
+    async with trio.open_nursery() as nursery:
+        posted: Any = Posted()
+        yield Desk(ME, settings, posted, None, nursery)
+        nursery.cancel_scope.cancel()
+
+
+def study(name: str, submitter: PeerId = OTHER, **fields: Any) -> StudySpec:
+    document = {"name": name, "dataset": "iris", "num_trials": 3, "models": {"knn": {}}, **fields}
+    return parse_study(document, submitter)
+
+
+def offer(spec: StudySpec, closed: bool = False) -> StudyOffer:
+    return StudyOffer(OTHER, spec, 1, OTHER, closed)
+
+
+def end(desk: Desk, spec: StudySpec) -> None:
+    page = StudyLedgerPage(spec.id, OTHER, 1, 0, (Closed("done", OTHER),), 1)
+    desk.handle(page)
+
+
+def slots(desk: Desk) -> dict[str, int]:
+    return {d.machine.spec.name: d.machine.slots for d in desk.drivers.values()}
+
+
+async def test_the_slots_go_to_one_study_at_a_time(desk: Desk) -> None:
+    first, second = study("first"), study("second")
+    desk.handle(offer(first))
+    desk.handle(offer(second))
+    assert slots(desk) == {"first": 3, "second": 0}
+
+    end(desk, first)
+
+    assert slots(desk) == {"first": 3, "second": 3}
+    assert desk.drivers[first.id].machine.closed
+
+
+async def test_a_study_that_is_submitted_after_another_is_over_has_the_slots(desk: Desk) -> None:
+    first = desk.submit(study("first", ME))
+    first.handle(CancelRequested())
+
+    second = desk.submit(study("second", ME))
+
+    assert second.machine.slots == 3
+    assert second.machine.workers == {ME: 3}
+
+
+async def test_studies_that_are_over_are_joined_only_by_who_looks_on(desk: Desk) -> None:
+    desk.handle(offer(study("over"), closed=True))
+    assert not desk.drivers
+
+    desk.interest = Interest(closed=True, study="over")
+    desk.handle(offer(study("over"), closed=True))
+    desk.handle(offer(study("another")))
+
+    assert list(slots(desk)) == ["over"]
+
+
+async def test_a_study_that_cannot_be_executed_here_is_not_joined(desk: Desk) -> None:
+    wrong = study("wrong", models={"knn": {"neighbours": [1, 2]}})
+
+    desk.handle(offer(wrong))
+
+    assert not desk.drivers
+    with pytest.raises(ConfigurationError, match="neighbours"):
+        desk.submit(wrong)
+
+
+async def test_for_one_study_too_many_the_oldest_that_is_over_is_left(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk_module, "STUDIES_MAX", 2)
+    first, second, third = (study(name) for name in ("first", "second", "third"))
+    desk.handle(offer(first))
+    desk.handle(offer(second))
+    desk.handle(offer(third))
+    assert list(slots(desk)) == ["first", "second"]
+
+    end(desk, first)
+    desk.handle(offer(third))
+    desk.handle(offer(first))
+
+    assert list(slots(desk)) == ["second", "third"]
+
+
+async def test_a_study_goes_on_from_its_folder(desk: Desk) -> None:
+    spec = study("mine", ME)
+    asked = desk.submit(spec).machine.ledger.trials
+
+    again = Desk(ME, desk._settings, desk._post, None, desk._nursery)
+    resumed = again.submit(spec).machine
+
+    assert resumed.ledger.trials == asked
+    assert resumed.proposing is None  # it waits for others that may have gone on

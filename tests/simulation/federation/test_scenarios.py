@@ -1,0 +1,101 @@
+"""Many histories of every scenario; what a failing seed prints replays it."""
+
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+
+from swarm.core.session import SessionSpec
+from swarm.simulation.faults import FaultPlan
+from swarm.simulation.federation.scenarios import SCENARIOS
+from swarm.simulation.federation.simulator import Simulator
+from swarm.simulation.history import HistoryDigest
+from swarm.simulation.rehearsal import Task, processes, rehearse, rehearse_all
+
+NUM_SEEDS = 50
+FAILURES_SHOWN_MAX = 5
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ProcessPoolExecutor]:
+    with processes(jobs=2) as pool:
+        yield pool
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_promises_hold_after_every_event(name: str, pool: ProcessPoolExecutor) -> None:
+    tasks = [Task(name, seed) for seed in range(NUM_SEEDS)]
+
+    failures = [str(outcome) for outcome in rehearse_all(pool, tasks) if outcome.failure]
+
+    shown = "\n".join(failures[:FAILURES_SHOWN_MAX])
+    assert not failures, f"{len(failures)} of {NUM_SEEDS} seeds failed\n{shown}"
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_promises_hold_in_one_history_of_each(name: str) -> None:
+    outcome = rehearse(Task(name, seed=NUM_SEEDS))
+
+    assert not outcome.failure, str(outcome)
+
+
+def rehearsed(name: str, seed: int) -> Simulator:
+    simulator = SCENARIOS[name].prepare(seed)
+    SCENARIOS[name].rehearse(simulator)
+    return simulator
+
+
+@pytest.mark.parametrize("name", ["churn", "everything"])
+def test_the_same_seed_gives_the_same_history(name: str) -> None:
+    words = []
+    for seed in (7, 7, 8):
+        simulator = SCENARIOS[name].prepare(seed, rounds=4)
+        simulator.record = digest = HistoryDigest()
+        SCENARIOS[name].rehearse(simulator)
+        words.append(digest.word)
+
+    assert words[0] == words[1] != words[2]
+
+
+@pytest.mark.parametrize("num_peers", [1, 2, 4, 7, 13])
+def test_without_faults_every_peer_is_in_every_round(num_peers: int) -> None:
+    spec = SessionSpec(rounds=3, min_peers=num_peers)
+    simulator = Simulator(spec, num_peers, FaultPlan(), seed=1)
+
+    simulator.run(200.0)
+
+    (last,) = {p.machine.held for p in simulator.peers.values()}
+    assert last is not None
+    assert last.round == spec.rounds
+    lineage = simulator.peers[simulator.starter].machine.lineage
+    counts = [len(head.contributors) for head in lineage.ancestors(last)]
+    assert counts == [num_peers] * spec.rounds + [0]
+
+
+def test_a_restarted_peer_is_in_a_later_cohort() -> None:
+    simulator = rehearsed("restart", 3)
+
+    assert max(peer.life for peer in simulator.peers.values()) > 1
+    (last,) = {peer.machine.held for peer in simulator.live.values()}
+    assert last is not None
+    assert len(simulator.live) == len(simulator.peers)
+    assert any(simulator.peers[c.peer].life > 1 for c in last.contributors)
+
+
+def test_who_still_fetches_a_heads_weights_is_not_given_up() -> None:
+    """Even when a newcomer changes the clusters, so that all topics are new."""
+    simulator = rehearsed("slow-links", 0)
+
+    (last,) = {peer.machine.held for peer in simulator.live.values()}
+    assert last is not None
+    assert len(last.contributors) == len(simulator.peers)
+
+
+def test_latecomers_contribute_in_the_end() -> None:
+    simulator = rehearsed("late-joiners", 0)
+
+    (last,) = {peer.machine.held for peer in simulator.live.values()}
+    assert last is not None
+    latecomers = set(list(simulator.peers)[6:])
+    assert {c.peer for c in last.contributors} & latecomers

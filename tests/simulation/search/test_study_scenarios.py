@@ -1,0 +1,142 @@
+"""Many histories of every study; what a failing seed prints replays it."""
+
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import pytest
+
+from swarm.core.machine import Effect, Event
+from swarm.search import coordinating as proposing
+from swarm.search import outgoing as telling
+from swarm.search import search
+from swarm.search.effects import SaveEntries
+from swarm.search.leased_trials import Working
+from swarm.search.leases import Leases
+from swarm.search.study_ledger import Ledger
+from swarm.simulation.federation.checkers import CheckError
+from swarm.simulation.history import HistoryDigest
+from swarm.simulation.rehearsal import Task, processes, rehearse, rehearse_all
+from swarm.simulation.search.scenarios import STUDY_SCENARIOS
+
+NUM_SEEDS = 20
+FAILURES_SHOWN_MAX = 5
+
+
+@pytest.fixture(scope="module")
+def pool() -> Any:
+    with processes(jobs=2) as pool:
+        yield pool
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STUDY_SCENARIOS)
+def test_the_promises_hold_after_every_event(name: str, pool: ProcessPoolExecutor) -> None:
+    tasks = [Task(name, seed) for seed in range(NUM_SEEDS)]
+
+    failures = [str(outcome) for outcome in rehearse_all(pool, tasks) if outcome.failure]
+
+    shown = "\n".join(failures[:FAILURES_SHOWN_MAX])
+    assert not failures, f"{len(failures)} of {NUM_SEEDS} seeds failed\n{shown}"
+
+
+@pytest.mark.parametrize("name", STUDY_SCENARIOS)
+def test_the_promises_hold_in_one_history_of_each(name: str) -> None:
+    outcome = rehearse(Task(name, seed=NUM_SEEDS))
+
+    assert not outcome.failure, str(outcome)
+
+
+@pytest.mark.parametrize("name", ["study-restarts", "study-everything"])
+def test_the_same_seed_gives_the_same_history(name: str) -> None:
+    words = []
+    for seed in (7, 7, 8):
+        simulator = STUDY_SCENARIOS[name].prepare(seed)
+        simulator.record = digest = HistoryDigest()
+        STUDY_SCENARIOS[name].rehearse(simulator)
+        words.append(digest.word)
+
+    assert words[0] == words[1] != words[2]
+
+
+def test_a_checkpoint_saves_the_epochs_before_it() -> None:
+    saved = 0
+    for seed in range(5):
+        simulator = STUDY_SCENARIOS["study-checkpoints"].prepare(seed)
+        STUDY_SCENARIOS["study-checkpoints"].rehearse(simulator)
+        saved += sum(simulator.execution.resumed)
+
+    assert saved > 0
+
+
+# -- machines broken on purpose: the checkers must notice
+
+
+def caught(name: str, num_seeds: int = 8) -> str:
+    """What the first failing seed of a scenario says."""
+    for seed in range(num_seeds):
+        try:
+            STUDY_SCENARIOS[name].rehearse(STUDY_SCENARIOS[name].prepare(seed))
+        except CheckError as error:
+            return str(error)
+    return ""
+
+
+def test_a_proposer_that_gives_up_lost_trials_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Leases, "put_back", lambda self, trial: 1)
+
+    assert "not over everywhere" in caught("study-worker-dies")
+
+
+def test_a_worker_that_tells_a_result_only_once_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telling, "NEWS_AGAIN_HEARTBEATS", 1e9)
+
+    assert "not over everywhere" in caught("study-lossy")
+
+
+def test_a_ledger_that_takes_the_last_result_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ledger, "add", Ledger.adopt)
+
+    assert caught("study-restarts", 20)
+
+
+def test_a_proposer_that_believes_anybody_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Leases, "may_tell", lambda *_: True)
+
+    assert "of who never had it" in caught("study-hostile")
+
+
+def test_an_heir_that_does_not_listen_first_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = proposing.Proposing.begin
+
+    def begin(self: Any, now_s: float, elapsed_s: float, expected: Any, patient: bool) -> None:
+        original(self, now_s, elapsed_s, (), patient=False)
+
+    monkeypatch.setattr(proposing.Proposing, "begin", begin)
+
+    assert "leases were lost" in caught("study-proposer-dies", 20)
+
+
+def test_a_worker_that_runs_what_it_already_has_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Working.take
+
+    def take(self: Any, leases: Any, ledger: Ledger) -> None:
+        self._held.clear()
+        original(self, leases, ledger)
+
+    monkeypatch.setattr(Working, "take", take)
+
+    assert caught("study-calm")
+
+
+def test_a_machine_that_raises_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = search.Search.handle
+
+    def handle(self: Any, event: Event, now_s: float) -> list[Effect]:
+        effects = original(self, event, now_s)
+        if any(isinstance(effect, SaveEntries) for effect in effects) and now_s > 3:
+            raise KeyError("trial")
+        return effects
+
+    monkeypatch.setattr(search.Search, "handle", handle)
+
+    assert caught("study-calm", 1).startswith("a machine raised KeyError('trial')")

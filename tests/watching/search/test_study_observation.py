@@ -1,0 +1,284 @@
+"""Looking on: which studies are found and followed, what is seen of them, what is let go of."""
+
+from typing import Any
+
+import pytest
+
+from swarm.core.effects import KeepConnected, PeerConnected, Publish, Send, Subscribe, Unsubscribe
+from swarm.core.ids import PeerId
+from swarm.core.machine import Effect, Event, SetTimer, TimerFired
+from swarm.search.messages import (
+    LeaveStudy,
+    ProposerBeat,
+    StudyLedgerPage,
+    StudyLedgerRequest,
+    StudyOffer,
+    StudyQuery,
+    WorkerBeat,
+)
+from swarm.search.study import StudySpec
+from swarm.search.study_ledger import Asked, Closed, Entry, Ledger, Recorded, Reported
+from swarm.search.topics import SEARCH_TOPIC, study_topic
+from swarm.search.trial import EpochPoint, Trial, TrialReport, TrialResult, failed
+from swarm.watching.search import observation as looking_on_module
+from swarm.watching.search.observation import LookingOn, is_about_studies
+from swarm.watching.search.study_counts import HISTORY_MAX, StudyView, Tally
+from tests.search.conftest import ME, OTHER, THIRD, make_study
+
+
+def trials(spec: StudySpec, count: int = 6) -> list[Trial]:
+    return [Trial(spec.id, k, "knn", (("n_neighbors", k + 1),), 1, OTHER) for k in range(count)]
+
+
+def recorded(
+    trial: Trial, value: float, peer: PeerId = OTHER, state: str = "complete"
+) -> Recorded:
+    return Recorded(TrialResult(trial.id, state, value, 0.1, peer=peer))
+
+
+class Swarm:
+    """A proposer as one who looks on hears of it."""
+
+    def __init__(self, spec: StudySpec, proposer: PeerId = OTHER, term: int = 1) -> None:
+        self.spec, self.proposer, self.term = spec, proposer, term
+        self.ledger = Ledger(spec)
+
+    def offer(self, *, closed: bool = False) -> StudyOffer:
+        return StudyOffer(self.proposer, self.spec, self.term, self.proposer, closed)
+
+    def page(self, *entries: Entry) -> StudyLedgerPage:
+        start = len(self.ledger)
+        for entry in entries:
+            assert self.ledger.add(entry)
+        return self.page_from(start)
+
+    def page_from(self, start: int) -> StudyLedgerPage:
+        entries = tuple(self.ledger.entries[start:])
+        length = len(self.ledger)
+        return StudyLedgerPage(self.spec.id, self.proposer, self.term, start, entries, length)
+
+    def beat(self, *members: PeerId) -> ProposerBeat:
+        has = len(self.ledger), self.ledger.checksum
+        return ProposerBeat(self.spec.id, self.proposer, self.term, *has, 1.0, members, 0)
+
+
+def hear(looking_on: LookingOn, *events: Event, at_s: float = 1.0) -> list[Effect]:
+    return [effect for event in events for effect in looking_on.handle(event, at_s)]
+
+
+def only(looking_on: LookingOn) -> StudyView:
+    (view,) = looking_on.views()
+    return view
+
+
+def sent(effects: list[Effect], kind: type[Event]) -> list[Any]:
+    return [e.message for e in effects if isinstance(e, Send) and isinstance(e.message, kind)]
+
+
+def test_who_is_connected_is_asked_at_once_and_in_turns_ever_after() -> None:
+    looking_on = LookingOn(ME)
+    started = looking_on.start(0.0)
+    peers = [PeerId(f"peer {k}") for k in range(12)]
+
+    first = hear(looking_on, *map(PeerConnected, peers))
+
+    assert Subscribe(SEARCH_TOPIC) in started
+    (timer,) = (effect for effect in started if isinstance(effect, SetTimer))
+    assert first == [Send(peer, StudyQuery(ME)) for peer in peers]
+    asked: set[PeerId] = set()
+    for at_s in (5.0, 10.0):
+        effects = hear(looking_on, TimerFired(timer.name), at_s=at_s)
+        asked |= {effect.peer for effect in effects if isinstance(effect, Send)}
+        assert len([effect for effect in effects if isinstance(effect, Send)]) == 8
+        assert SetTimer(timer.name, at_s + 5.0) in effects
+    assert asked == set(peers)
+
+
+def test_a_study_that_is_offered_is_followed_without_slots(study: StudySpec) -> None:
+    looking_on, swarm = LookingOn(ME), Swarm(study)
+
+    effects = hear(looking_on, swarm.offer())
+
+    assert Subscribe(study_topic(study.id)) in effects
+    assert sent(effects, StudyLedgerRequest) == [StudyLedgerRequest(study.id, ME, 0)]
+    (timer,) = (effect for effect in effects if isinstance(effect, SetTimer))
+    assert is_about_studies(TimerFired(timer.name))
+    (beat,) = sent(hear(looking_on, TimerFired(timer.name), at_s=2.0), WorkerBeat)
+    assert (beat.slots, beat.proposes, beat.held) == (0, False, ())
+    assert not only(looking_on).complete
+    assert hear(looking_on, swarm.offer()) == []
+
+
+def test_what_the_ledger_says_is_what_is_seen(study: StudySpec) -> None:
+    looking_on, swarm = LookingOn(ME), Swarm(study)
+    zero, one, two, three, four, five = trials(study)
+    point = EpochPoint(1, 0.5)
+
+    hear(
+        looking_on,
+        swarm.offer(),
+        swarm.page(*map(Asked, (zero, one, two, three, four, five))),
+        swarm.page(
+            recorded(zero, 0.7),
+            recorded(one, 0.9, THIRD),
+            recorded(two, 0.95, THIRD, "pruned"),
+            Recorded(failed(three.id, "no luck", 0.1, THIRD)),
+            Reported(TrialReport(four.id, point, peer=THIRD)),
+        ),
+        swarm.beat(OTHER, THIRD),
+    )
+
+    view = only(looking_on)
+    assert view.complete
+    assert (view.num_trials, view.num_running, view.num_done, view.num_failed) == (12, 2, 3, 1)
+    assert view.best is not None
+    assert view.best[0] == one  # what was pruned is no best
+    assert [(t.number, t.state, t.value, t.peer) for t in view.history] == [
+        (0, "complete", 0.7, OTHER),
+        (1, "complete", 0.9, THIRD),
+        (2, "pruned", 0.95, THIRD),
+        (3, "failed", None, THIRD),
+        (4, "running", None, THIRD),
+        (5, "running", None, None),
+    ]
+    workers = {w.peer: (w.trial, w.num_done) for w in view.workers}
+    assert workers == {OTHER: (None, 1), THIRD: (4, 3)}
+
+
+def test_nothing_is_painted_anew_while_nothing_changes(study: StudySpec) -> None:
+    looking_on, swarm = LookingOn(ME), Swarm(study)
+    hear(looking_on, swarm.offer(), swarm.page(Asked(trials(study)[0])), swarm.beat(OTHER))
+    version, view = looking_on.version, only(looking_on)
+
+    hear(looking_on, swarm.beat(OTHER), swarm.page_from(0), swarm.offer())
+
+    assert looking_on.version == version
+    assert only(looking_on) is view
+    hear(looking_on, swarm.page(recorded(trials(study)[0], 0.5)))
+    assert looking_on.version > version
+    assert only(looking_on).num_done == 1
+
+
+def test_a_study_that_is_over_is_left_and_stays_in_view(study: StudySpec) -> None:
+    looking_on, swarm = LookingOn(ME), Swarm(study)
+    trial = trials(study)[0]
+    hear(looking_on, swarm.offer(), swarm.page(Asked(trial)), swarm.beat(OTHER))
+
+    effects = hear(looking_on, swarm.page(recorded(trial, 0.5), Closed("done", OTHER)))
+
+    assert Unsubscribe(study_topic(study.id)) in effects
+    assert Publish(study_topic(study.id), LeaveStudy(study.id, ME)) in effects
+    view = only(looking_on)
+    assert (view.closed, view.complete) == ("done", True)
+    assert (view.num_done, view.num_trials) == (1, 1)  # its strategy had no more
+    assert hear(looking_on, swarm.offer(closed=True), swarm.beat(OTHER)) == []
+    assert only(looking_on) is view
+
+
+def test_a_study_that_was_over_before_is_read_from_whoever_has_it(study: StudySpec) -> None:
+    looking_on, swarm = LookingOn(ME), Swarm(study, THIRD)
+    trial = trials(study)[0]
+    page = swarm.page(Asked(trial), recorded(trial, 0.5), Closed("cancelled", OTHER))
+
+    hear(looking_on, swarm.offer(closed=True), page)
+
+    assert only(looking_on).closed == "cancelled"
+    assert only(looking_on).complete
+
+
+def test_the_end_comes_from_somebody_else_if_the_proposer_is_gone(study: StudySpec) -> None:
+    looking_on, swarm, other = LookingOn(ME), Swarm(study, THIRD), Swarm(study, OTHER)
+    trial = trials(study)[0]
+    hear(looking_on, swarm.offer(), swarm.page(Asked(trial)), swarm.beat(THIRD))
+    rest = other.page(Asked(trial), recorded(trial, 0.5), Closed("done", THIRD))
+
+    hear(looking_on, other.offer(closed=True), rest, at_s=2.0)
+    assert only(looking_on).closed == ""  # the proposer was heard just now
+
+    hear(looking_on, other.offer(closed=True), rest, at_s=60.0)
+    assert (only(looking_on).closed, only(looking_on).num_done) == ("done", 1)
+
+
+def test_a_new_proposer_s_result_takes_the_place_of_the_old_one(study: StudySpec) -> None:
+    looking_on, swarm, newer = LookingOn(ME), Swarm(study), Swarm(study, THIRD, term=2)
+    zero, one = trials(study)[:2]
+    page = swarm.page(Asked(zero), Asked(one), recorded(zero, 0.9), recorded(one, 0.5))
+    hear(looking_on, swarm.offer(), page, swarm.beat(OTHER))
+    page = newer.page(
+        Asked(zero), Asked(one), recorded(zero, 0.3, THIRD), recorded(one, 0.5, state="pruned")
+    )
+
+    hear(looking_on, newer.beat(THIRD), page)
+
+    view = only(looking_on)
+    assert (view.num_done, view.num_running) == (2, 0)
+    assert view.best == (zero, newer.ledger.results[zero.id])
+    assert [(trial.value, trial.state) for trial in view.history] == [
+        (0.3, "complete"),
+        (0.5, "pruned"),
+    ]
+    assert {w.peer: w.num_done for w in view.workers} == {THIRD: 1, OTHER: 1}
+
+
+def test_what_others_give_away_is_not_taken(study: StudySpec) -> None:
+    looking_on, swarm, liar = LookingOn(ME), Swarm(study), Swarm(study, THIRD)
+    hear(looking_on, swarm.offer())
+
+    hear(looking_on, liar.page(Asked(trials(study)[0])))
+
+    assert only(looking_on).history == ()
+
+
+def test_what_is_over_makes_room_and_what_is_spoken_of_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(looking_on_module, "STUDIES_MAX", 2)
+    looking_on = LookingOn(ME)
+    first, second, third, fourth = (Swarm(make_study(seed=k)) for k in range(4))
+    hear(looking_on, first.offer(), second.offer(), third.offer())
+    assert [view.spec for view in looking_on.views()] == [first.spec, second.spec]
+
+    hear(looking_on, second.page(Closed("done", OTHER)), third.offer(), second.offer())
+    assert [view.spec for view in looking_on.views()] == [first.spec, third.spec]
+
+    effects = hear(looking_on, fourth.offer(), at_s=200.0)
+    assert [view.spec for view in looking_on.views()] == [third.spec, fourth.spec]
+    assert Unsubscribe(study_topic(first.spec.id)) in effects
+
+
+def test_the_longest_ledger_is_given_up_before_they_take_too_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(looking_on_module, "ENTRIES_MAX", 5)
+    looking_on = LookingOn(ME)
+    short, long = Swarm(make_study(seed=1)), Swarm(make_study(seed=2))
+    hear(looking_on, short.offer(), long.offer())
+    hear(looking_on, short.page(*map(Asked, trials(short.spec, 2))), short.beat(OTHER))
+
+    effects = hear(looking_on, long.page(*map(Asked, trials(long.spec, 4))), long.beat(OTHER))
+
+    views = looking_on.views()
+    assert [(view.num_running, view.complete) for view in views] == [(2, True), (4, False)]
+    assert Unsubscribe(study_topic(long.spec.id)) in effects
+    hear(looking_on, short.page(recorded(trials(short.spec)[0], 0.5)))
+    assert looking_on.views()[0].num_done == 1
+
+
+def test_only_the_newest_trials_are_shown_one_by_one(study: StudySpec) -> None:
+    ledger = Ledger(study, map(Asked, trials(study, HISTORY_MAX + 10)))
+
+    view = Tally(ledger).view((), complete=True)
+
+    assert [trial.number for trial in view.history] == list(range(10, HISTORY_MAX + 10))
+    assert view.num_running == view.num_trials == HISTORY_MAX + 10
+
+
+def test_connections_are_kept_to_who_proposes(study: StudySpec) -> None:
+    looking_on, swarm = LookingOn(ME), Swarm(study, THIRD, term=2)
+    hear(looking_on, Swarm(study).offer())
+
+    effects = hear(looking_on, swarm.beat(OTHER, THIRD))
+
+    assert [e for e in effects if isinstance(e, KeepConnected)] == [KeepConnected((THIRD, OTHER))]
+    ended = hear(looking_on, swarm.page(Closed("done", THIRD)))
+    assert KeepConnected(()) in ended
