@@ -332,7 +332,7 @@ PEER = (
     "import sys, tempfile, trio\n"
     "from pathlib import Path\n"
     "from swarm.core.session import SessionSpec\n"
-    "from swarm.learning import jobs\n"
+    "from swarm.learning.federation import jobs\n"
     "from swarm.peer.processes.learner_worker import open_worker\n"
     "async def main(server):\n"
     "    spec = SessionSpec(model='mlp', dataset='digits', input_shape=(8, 8, 1))\n"

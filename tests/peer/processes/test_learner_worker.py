@@ -246,7 +246,7 @@ def test_the_process_ends_when_the_peer_is_gone(tmp_path: Path) -> None:
     script = (
         "import sys, trio\n"
         "from swarm.core.session import SessionSpec\n"
-        "from swarm.learning import jobs\n"
+        "from swarm.learning.federation import jobs\n"
         "from swarm.peer.processes.learner_worker import open_worker\n"
         "async def main(folder):\n"
         "    spec = SessionSpec(model='mlp', dataset='digits', input_shape=(8, 8, 1),\n"
