@@ -101,7 +101,7 @@ def simulated_hundred() -> dict[str, Any]:
     watcher = swarm.watch()
     while True:
         swarm.run(swarm.simulator.now_s + 0.1)
-        snapshot = watcher.paint()
+        snapshot = watcher.snapshot()
         moving = {flow["kind"] for flow in snapshot["flows"]}
         if snapshot["round"] > ROUNDS and "aggregate" in moving and "head" not in moving:
             return {**snapshot, "version": 1}

@@ -44,7 +44,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all if none is named")
     parser.add_argument("--trials", type=int, default=300, help="of each timed run")
     parser.add_argument("--repeats", type=int, default=3, help="of each timed run")
-    parser.add_argument("--takeovers", type=int, default=20, help="proposers killed")
+    parser.add_argument("--takeovers", type=int, default=20, help="coordinators killed")
     parser.add_argument(
         "--broker", action="append", default=[], metavar="URL", help="of part brokers; repeatable"
     )

@@ -10,8 +10,8 @@ are commands, over HTTP, once it signed in.
     metrics     for Prometheus
     tensorboard logs for TensorBoard
     operator_api  signing in, and commands
-    doorkeys    the token, the cookie, the CSRF header; sessions: who is signed in, and lock-out
-    doorman     who may speak to the server: Host, Origin, and how many sockets
+    credentials    the token, the cookie, the CSRF header; sessions: who is signed in, and lock-out
+    request guard     who may speak to the server: Host, Origin, and how many sockets
     tabs        the page's tabs and their addresses
     assets      which files of the installed front-end libraries are served
     app         the Flask application: page, assets, JSON, socket

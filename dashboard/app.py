@@ -8,9 +8,9 @@ from flask import Flask, Response, abort, jsonify, render_template, request, sen
 from flask_socketio import SocketIO, join_room
 from werkzeug.exceptions import HTTPException
 
-from dashboard.access.credentials import Doorkeys
+from dashboard.access.credentials import Credentials
 from dashboard.access.operator_api import operator_blueprint
-from dashboard.access.request_guard import Doorman
+from dashboard.access.request_guard import RequestGuard
 from dashboard.config import DashboardConfig
 from dashboard.page.assets import (
     ASSETS,
@@ -51,7 +51,7 @@ def create_app(
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = None  # revalidate: pages never mix two versions
     app.config["MAX_CONTENT_LENGTH"] = _REQUEST_BYTES_MAX
     app.config["SYNC_LOCAL_SPEC"] = False
-    keys = Doorkeys(config)
+    keys = Credentials(config)
     _add_page(app, source, node_modules, keys)
     _add_json(app, source)
     app.register_blueprint(api_blueprint(source))
@@ -59,7 +59,7 @@ def create_app(
     app.register_error_handler(HTTPException, _error)
     app.after_request(keys.rotate)
     _add_socket(app, source, config)
-    app.wsgi_app = Doorman(  # type: ignore[method-assign]
+    app.wsgi_app = RequestGuard(  # type: ignore[method-assign]
         app.wsgi_app, config, policy=content_security_policy(), may_look=keys.may_look
     )
     return app
@@ -82,7 +82,9 @@ def pump_of(app: Flask) -> Pump:
     return pump
 
 
-def _add_page(app: APIFlask, source: SnapshotSource, node_modules: Path, keys: Doorkeys) -> None:
+def _add_page(
+    app: APIFlask, source: SnapshotSource, node_modules: Path, keys: Credentials
+) -> None:
     @app.get("/")
     @app.get(f"/<any({', '.join(TABS)}):tab>")
     @app.doc(hide=True)

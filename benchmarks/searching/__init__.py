@@ -6,6 +6,6 @@ rivals      dask.distributed, Ray Tune: the same
 studies     one peer in this process, others as processes of their own
 throughput  trials per second of all, interleaved
 broker_runs trials per second through RabbitMQ and Kafka
-deaths      what kills cost: results once each, time to the next proposer
+deaths      what kills cost: results once each, time to the next coordinator
 accuracy    the best that is found, next to Optuna alone
 """

@@ -30,7 +30,7 @@ from benchmarks.searching.studies import STOP_WITHIN_S, document
 from swarm.peer.search.brokers.collector import BrokerStudySettings, run_through_broker
 from swarm.search.study import NOBODY
 from swarm.search.study_file import parse_study
-from swarm.search.study_ledger import Ledger
+from swarm.search.study_ledger import StudyLedger
 from tests.harness.search_work import STUDY
 
 POOL = "multiprocessing pool (the bound)"
@@ -103,7 +103,7 @@ def _run(url: str, root: Path, trials: int, seed: int) -> float:
     )
     num_warm, warm_s = 0, 0.0
 
-    def note(ledger: Ledger) -> None:
+    def note(ledger: StudyLedger) -> None:
         nonlocal num_warm, warm_s
         if not num_warm and len(ledger.results) >= WARM_UP:
             num_warm, warm_s = len(ledger.results), time.perf_counter()

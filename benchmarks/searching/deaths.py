@@ -61,14 +61,14 @@ def _run(seed: int, kills_at: Sequence[int], progress: Progress, task: TaskID) -
     progress.update(task, description=f"six peers, one joining, {what}")
     with tempfile.TemporaryDirectory() as folder, SearchProcesses(Path(folder)) as swarm:
         study = swarm.write_study(document(f"kills {what}", TRIALS, seed, **LONGER_STUDY))
-        proposer = swarm.start("run", str(study))
+        coordinator = swarm.start("run", str(study))
         workers = [swarm.start("worker") for _ in range(NUM_PEERS - 1)]
         swarm.wait(lambda: all(w.num_results for w in workers), "all work", READY_WITHIN_S)
-        before, started_s = proposer.num_results, time.monotonic()
+        before, started_s = coordinator.num_results, time.monotonic()
         slots = [(started_s, NUM_PEERS)]
         for at in sorted({JOIN_AT, *kills_at, TRIALS}):
             swarm.wait(
-                lambda at=at: proposer.num_results >= at or proposer.is_over,
+                lambda at=at: coordinator.num_results >= at or coordinator.is_over,
                 f"{at} results",
                 OVER_WITHIN_S,
             )
@@ -77,12 +77,12 @@ def _run(seed: int, kills_at: Sequence[int], progress: Progress, task: TaskID) -
             elif at in kills_at:
                 workers.pop(0).kill()
                 slots.append((time.monotonic(), slots[-1][1] - 1))
-        swarm.wait(lambda: proposer.is_over, "the study is over", OVER_WITHIN_S)
+        swarm.wait(lambda: coordinator.is_over, "the study is over", OVER_WITHIN_S)
         ended_s = time.monotonic()
         survivors = [peer for peer in swarm.peers if peer.process.poll() is None]
         swarm.wait(lambda: all(p.is_over for p in survivors), "all know", READY_WITHIN_S)
         progress.advance(task, TRIALS)
-        return _Run(TRIALS - before, slots, ended_s, _count(swarm.peers, proposer))
+        return _Run(TRIALS - before, slots, ended_s, _count(swarm.peers, coordinator))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +133,12 @@ def _lateness(undisturbed: _Run, disturbed: _Run) -> dict[str, float]:
 
 
 def measure_takeovers(repeats: int, progress: Progress) -> list[float]:
-    """Seconds from the death of a proposer until another one asks for a trial."""
-    task = progress.add_task("proposers killed", total=repeats)
+    """Seconds from the death of a coordinator until another one asks for a trial."""
+    task = progress.add_task("coordinators killed", total=repeats)
     found_s: list[float] = []
     with tempfile.TemporaryDirectory() as folder, SearchProcesses(Path(folder)) as swarm:
         study = document("takeovers", 0, 1, time_budget_s=1e6, **STUDY)
-        swarm.start("worker", slots=0)  # the bootstrap: it never proposes, and stays
+        swarm.start("worker", slots=0)  # the bootstrap: it never coordinates, and stays
         swarm.start("run", str(swarm.write_study(study)))
         for _ in range(TAKEOVER_PEERS - 1):
             swarm.start("worker")
@@ -151,7 +151,7 @@ def measure_takeovers(repeats: int, progress: Progress) -> list[float]:
             victim.kill()
             swarm.wait(
                 lambda peers=others, since=died_s: any(_newest(p, "asks") > since for p in peers),
-                "another proposer asks",
+                "another coordinator asks",
                 60,
             )
             found_s.append(max(_newest(peer, "asks") for peer in others) - died_s)
@@ -177,7 +177,7 @@ def _words(number: float | list[float]) -> str:
 
 def takeovers_table(found_s: list[float]) -> Table:
     """Median, 95th percentile and worst."""
-    table = Table("proposer killed: until another one asks", "seconds")
+    table = Table("coordinator killed: until another one asks", "seconds")
     ordered = sorted(found_s)
     p95 = ordered[max(0, math.ceil(0.95 * len(ordered)) - 1)]
     table.add_row("median", f"{statistics.median(ordered):.2f}")
@@ -187,10 +187,10 @@ def takeovers_table(found_s: list[float]) -> Table:
     return table
 
 
-def _count(peers: list[SearchProcess], proposer: SearchProcess) -> dict[str, int]:
-    ledger = proposer.ledger
+def _count(peers: list[SearchProcess], coordinator: SearchProcess) -> dict[str, int]:
+    ledger = coordinator.ledger
     if ledger is None:
-        raise AssertionError("the proposer has no ledger")
+        raise AssertionError("the coordinator has no ledger")
     events = [event for peer in peers for event in peer.events()]
     starts = Counter(event["trial"] for event in events if event["event"] == "runs")
     lost = Counter(
@@ -206,7 +206,7 @@ def _count(peers: list[SearchProcess], proposer: SearchProcess) -> dict[str, int
         BEGUN_AGAIN: sum(again.values()),
         "leases lost": lost.total(),
         UNEXPLAINED: sum(max(0, number - lost[trial]) for trial, number in again.items()),
-        "peers whose ledger equals the proposer's": sum(
+        "peers whose ledger equals the coordinator's": sum(
             peer.ledger is not None and peer.ledger.checksum == ledger.checksum for peer in peers
         ),
     }

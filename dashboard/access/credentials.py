@@ -1,4 +1,4 @@
-"""Doorkeys: the token, the cookie and the CSRF header of those who sign in."""
+"""Credentials: the token, the cookie and the CSRF header of those who sign in."""
 
 import hmac
 import time
@@ -20,7 +20,7 @@ _CLOSED_DOORS = ("/static/", "/healthz", "/api/v1/operator")
 """What a stranger may ask for though looking needs the token: what signing in takes."""
 
 
-class Doorkeys:
+class Credentials:
     """Checks who may look and who may command."""
 
     def __init__(

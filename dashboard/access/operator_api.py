@@ -11,7 +11,7 @@ from apiflask.fields import Float, String
 from apiflask.validators import Length, OneOf, Range
 from flask import Response, abort, jsonify, request
 
-from dashboard.access.credentials import Doorkeys
+from dashboard.access.credentials import Credentials
 from dashboard.watching.schemas import schema_of
 from dashboard.watching.snapshot import CommandFacts
 from dashboard.watching.source import SnapshotSource
@@ -50,7 +50,7 @@ _OF_COMMANDS: dict[Any, Any] = {
 }
 
 
-def operator_blueprint(source: SnapshotSource, keys: Doorkeys) -> APIBlueprint:
+def operator_blueprint(source: SnapshotSource, keys: Credentials) -> APIBlueprint:
     """Everything under `/api/v1/operator`."""
     api = APIBlueprint("operator", __name__, url_prefix="/api/v1/operator", tag="Operator")
 

@@ -1,4 +1,4 @@
-"""The doorman: decides, before anything else runs, who may speak to the server.
+"""The request guard: decides, before anything else runs, who may speak to the server.
 
 It stands in front of Flask and of the socket server alike, so no route can be forgotten. What it
 refuses, and why:
@@ -37,7 +37,7 @@ _HEADERS = [
 ]
 
 
-class Doorman:
+class RequestGuard:
     """WSGI middleware around the whole application."""
 
     def __init__(

@@ -79,7 +79,7 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Orders(Event):
+class RelayedCommands(Event):
     """Commands of a session, passed on by `sender`, who need not be their author."""
 
     session: SessionId

@@ -1,4 +1,4 @@
-"""CommandBook: which operators' commands a peer obeys, and what it does by them."""
+"""CommandRegisters: which operators' commands a peer obeys, and what it does by them."""
 
 from collections.abc import Iterable
 
@@ -27,7 +27,7 @@ class RefusedCommandError(Exception):
     """A command that is not obeyed; the message says why."""
 
 
-class CommandBook:
+class CommandRegisters:
     """One register for the run, one for the threshold, one for each peer that was removed.
 
     Each holds the greatest command about it, so peers that have heard the same commands, in any

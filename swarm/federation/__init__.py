@@ -27,7 +27,7 @@ voice           where this peer listens, and how it is heard to be alive
 presence        who is alive, as seen from here
 newcomers       who wishes to join; crowd: how many, told from a sample
 wishing         how to ask into a cohort
-offences        who is not listened to for a while
+violations        who is not listened to for a while
 ledger          what is remembered of a run besides heads; entries: its messages
 commands        what operators may ask; command_book: which are obeyed; obedience: and passed on
 answering       answers to those who ask; how much of the past is told to those who watch
@@ -37,7 +37,7 @@ early           messages about a head that is not held yet
 blob_desk       which blobs are here, asked for, or not to be had
 joining         finding the session a swarm is running
 observing       what a peer that only watches makes of what it hears
-sightings       who is there, as it sees it; sights: flows and lines of the log
+registry       who is there, as it sees it; sights: flows and lines of the log
 head_reading    how it asks for heads; reading: for ledgers; past: what comes of it; alerts
 operating       the operator's side of commands
 topics          the names of topics

@@ -8,11 +8,11 @@ from swarm.federation.announcements import Announcements
 from swarm.federation.catching_up import CatchingUp
 from swarm.federation.effects import Note, SaveHead
 from swarm.federation.head_weights import Weights
-from swarm.federation.heartbeats import Voice
+from swarm.federation.heartbeats import Heartbeats
 from swarm.federation.messages import HISTORY_MAX
 from swarm.federation.records import GlobalModel
 from swarm.federation.round import Round
-from swarm.federation.shared_state import Situation
+from swarm.federation.shared_state import SharedState
 from swarm.federation.training import Training
 
 
@@ -24,15 +24,15 @@ class Adoption:
 
     def __init__(
         self,
-        situation: Situation,
-        voice: Voice,
+        shared: SharedState,
+        heartbeats: Heartbeats,
         announcements: Announcements,
         training: Training,
         catching_up: CatchingUp,
         weights: Weights,
     ) -> None:
-        self._situation = situation
-        self._voice = voice
+        self._shared = shared
+        self._heartbeats = heartbeats
         self._announcements = announcements
         self._training = training
         self._catching_up = catching_up
@@ -40,7 +40,7 @@ class Adoption:
 
     def adopt(self, now_s: float) -> list[Effect]:
         """Adopt the greatest valid head whose weights are here; ask for a greater one's."""
-        lineage, blobs = self._situation.lineage, self._situation.blobs
+        lineage, blobs = self._shared.lineage, self._shared.blobs
         effects: list[Effect] = []
         coming = overtaken = False
         for head in lineage.candidates():
@@ -51,32 +51,32 @@ class Adoption:
             if not coming and not blobs.absent(head.blob, now_s):
                 coming, overtaken = True, not blobs.has_failed(head.blob)
                 effects += self._weights.want(head, now_s)
-                effects += self._voice.approach(head, self._situation.round, now_s)
-        if self._situation.round is not None:
-            self._situation.round.facts.overtaken = overtaken
+                effects += self._heartbeats.approach(head, self._shared.round, now_s)
+        if self._shared.round is not None:
+            self._shared.round.facts.overtaken = overtaken
         return effects
 
     def begin(self, head: GlobalModel, before: GlobalModel | None, now_s: float) -> list[Effect]:
         """Begin the round on a head just adopted, or finish."""
-        situation = self._situation
-        lineage, branches = situation.lineage, situation.branches
+        shared = self._shared
+        lineage, branches = shared.lineage, shared.branches
         window = lineage.window(head)
-        situation.newcomers.forget(head.cohort)
-        asked = situation.me in head.members
-        current = Round(window, situation.spec, situation.me, now_s) if asked else None
-        situation.round = current
+        shared.joiners.forget(head.cohort)
+        asked = shared.me in head.members
+        current = Round(window, shared.spec, shared.me, now_s) if asked else None
+        shared.round = current
         neighbours = current.neighbours if current is not None else ()
-        leaving = situation.presence.watched if situation.finished else ()
-        situation.presence.watch({*neighbours, *leaving}, now_s)  # they want the last head, too
+        leaving = shared.presence.watched if shared.finished else ()
+        shared.presence.watch({*neighbours, *leaving}, now_s)  # they want the last head, too
         effects: list[Effect] = [SaveHead(head), KeepConnected(neighbours)]
-        effects += self._voice.tune(current)
+        effects += self._heartbeats.tune(current)
         effects.append(Note("head", f"round {head.round} by {head.author}"))
-        effects += self._voice.beats(current)
+        effects += self._heartbeats.beats(current)
         effects += branches.adopted(head, before, lineage)
         effects += self._note_parting(head, before)
-        situation.exchange.adopted(head, situation.unix_s(now_s))
+        shared.exchange.adopted(head, shared.unix_s(now_s))
         self._announcements.take_early(head.digest, now_s)
-        if situation.finished:
+        if shared.finished:
             effects += branches.ended()
         elif current is not None:
             current.facts.claimed = branches.claimed(head, lineage)
@@ -88,7 +88,7 @@ class Adoption:
         """Tell when the head that was held is on another lineage than the one adopted."""
         if before is None or head.parent in (before.digest, before.parent):
             return []  # a child, or a standby's head of the same round
-        recent = itertools.islice(self._situation.lineage.ancestors(head), HISTORY_MAX)
+        recent = itertools.islice(self._shared.lineage.ancestors(head), HISTORY_MAX)
         if any(step.digest == before.digest for step in recent):
             return []
         text = f"two sides went on apart: left head {before.round} for head {head.round}"

@@ -75,7 +75,7 @@ class Window:
         """How many heads lie between; 0 for the round's base, None outside the window."""
         return next((n for n, head in enumerate(self.heads) if head.digest == base), None)
 
-    def foldable(self, contributor: Contributor) -> bool:
+    def may_apply_stale(self, contributor: Contributor) -> bool:
         """Whether this is a stale contribution that may still count."""
         return bool(self.staleness(contributor.base)) and contributor.key not in self.named
 

@@ -8,8 +8,8 @@ from swarm.core.machine import Effect
 from swarm.federation.early_announcements import Early
 from swarm.federation.messages import Contribution
 from swarm.federation.records import Aggregate
-from swarm.federation.screening import Judging
-from swarm.federation.shared_state import Situation
+from swarm.federation.screening import Screening
+from swarm.federation.shared_state import SharedState
 from swarm.federation.validity import InvalidRecordError
 
 
@@ -19,9 +19,9 @@ class Announcements:
     Invariant: wishes told of in an announcement are heard once, so that they can expire.
     """
 
-    def __init__(self, situation: Situation, judging: Judging) -> None:
-        self._situation = situation
-        self._judging = judging
+    def __init__(self, shared: SharedState, screening: Screening) -> None:
+        self._shared = shared
+        self._screening = screening
         self._early = Early()
 
     def hear(self, event: Contribution | Aggregate, now_s: float) -> list[Effect]:
@@ -30,26 +30,26 @@ class Announcements:
         Raises:
             InvalidRecordError: It breaks a rule.
         """
-        situation = self._situation
-        current, held = situation.round, situation.held
-        known = situation.lineage.get(event.base)
+        shared = self._shared
+        current, held = shared.round, shared.held
+        known = shared.lineage.get(event.base)
         if current is not None and current.concerns(event):
             if current.hear(event):  # not at each repetition: wishes must end
-                self.hear_wishes(event.joiners, now_s)
-                situation.branches.hear(event.branches)
+                self.hear_join_requests(event.joiners, now_s)
+                shared.branches.hear(event.branches)
         elif known is None or held is None or known.key > held.key:
             self._early.keep(event)
             author = event.peer if isinstance(event, Contribution) else event.author
-            return situation.exchange.miss(event.base, author, now_s)
+            return shared.exchange.miss(event.base, author, now_s)
         return []
 
-    def hear_wishes(self, peers: Iterable[PeerId], now_s: float) -> None:
+    def hear_join_requests(self, peers: Iterable[PeerId], now_s: float) -> None:
         """Note who wishes to join, unless it is asked already or was removed."""
-        situation = self._situation
-        asked = situation.held.members if situation.held is not None else frozenset()
-        asked |= situation.orders.removed
-        wishing = [p for p in peers if p not in asked and p != situation.me]
-        situation.newcomers.wish(wishing, now_s)
+        shared = self._shared
+        asked = shared.held.members if shared.held is not None else frozenset()
+        asked |= shared.orders.removed
+        wishing = [p for p in peers if p not in asked and p != shared.me]
+        shared.joiners.wish(wishing, now_s)
 
     def take_early(self, base: Digest, now_s: float) -> None:
         """Take the announcements for a head just adopted that came before it."""
@@ -57,7 +57,7 @@ class Announcements:
             try:
                 self.hear(message, now_s)
             except InvalidRecordError:
-                self._judging.rejections += 1
+                self._screening.rejections += 1
 
     def blobs(self) -> frozenset[BlobRef]:
         """Blobs of announcements that came early."""

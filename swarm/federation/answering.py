@@ -5,8 +5,8 @@ from swarm.core.machine import Effect
 from swarm.federation.ancestry import STALENESS_MAX
 from swarm.federation.ledger_entries import LedgerRequest
 from swarm.federation.messages import HeadRequest, SessionOffer, SessionQuery
-from swarm.federation.session_ledger import Ledger
-from swarm.federation.shared_state import Situation
+from swarm.federation.session_ledger import SessionLedger
+from swarm.federation.shared_state import SharedState
 
 ANSWERS_PER_S = 16.0
 ANSWERS_AT_ONCE = 64
@@ -41,18 +41,18 @@ class Answering:
     Invariant: who is not of the cohort is answered out of one budget, however many they are.
     """
 
-    def __init__(self, situation: Situation, ledger: Ledger) -> None:
-        self._situation = situation
+    def __init__(self, shared: SharedState, ledger: SessionLedger) -> None:
+        self._shared = shared
         self._ledger = ledger
         self._budget = AnswerBudget()
 
     def heads(self, event: HeadRequest, now_s: float) -> list[Effect]:
         """Send the heads that were asked for."""
-        held = self._situation.held
+        held = self._shared.held
         member = held is not None and event.sender in held.members
         if event.count > 1 + STALENESS_MAX and not member and not self._budget.allows(now_s):
             return []
-        return self._situation.exchange.answer(event)
+        return self._shared.exchange.answer(event)
 
     def ledger(self, event: LedgerRequest, now_s: float) -> list[Effect]:
         """Send a page of the ledger."""
@@ -62,4 +62,4 @@ class Answering:
 
     def session(self, event: SessionQuery, _now_s: float) -> list[Effect]:
         """Tell which session runs here."""
-        return [Send(event.sender, SessionOffer(self._situation.me, self._situation.spec))]
+        return [Send(event.sender, SessionOffer(self._shared.me, self._shared.spec))]

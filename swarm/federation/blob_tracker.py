@@ -1,4 +1,4 @@
-"""BlobDesk: which blobs are here, which were asked for, and which could not be had."""
+"""BlobTracker: which blobs are here, which were asked for, and which could not be had."""
 
 from swarm.core.blobs import BlobRef
 from swarm.core.effects import FetchBlob
@@ -9,7 +9,7 @@ RETRY_AFTER_S = 2.0
 """A blob that nobody gave counts as absent for so long, then is asked for again."""
 
 
-class BlobDesk:
+class BlobTracker:
     """Asks for each blob once at a time.
 
     Invariant: a blob is never asked for while it is here or already on its way.

@@ -7,9 +7,9 @@ from swarm.core.blobs import BlobRef
 from swarm.core.ids import Digest, PeerId
 from swarm.core.machine import Effect
 from swarm.federation.ancestry import Key, Relation, UnknownAncestorError
-from swarm.federation.blob_tracker import BlobDesk
+from swarm.federation.blob_tracker import BlobTracker
 from swarm.federation.effects import Note
-from swarm.federation.head_holders import Enquiries
+from swarm.federation.head_holders import HeadHolders
 from swarm.federation.lineage import Lineage
 from swarm.federation.messages import HISTORY_MAX
 from swarm.federation.records import BRANCHES_MAX, Branch, GlobalModel, Merged
@@ -126,8 +126,8 @@ class Branches:
         self,
         base: GlobalModel,
         lineage: Lineage,
-        blobs: BlobDesk,
-        enquiries: Enquiries,
+        blobs: BlobTracker,
+        head_holders: HeadHolders,
         now_s: float,
     ) -> tuple[list[Effect], Mergeable | None]:
         """As who composes the next head on `base`: get what merging takes, and choose a branch.
@@ -142,7 +142,7 @@ class Branches:
             if branch is None:
                 missing = lineage.missing(digest)
                 holder = next(iter(kept.holders))
-                effects += enquiries.ask(missing, holder, now_s, HISTORY_MAX)
+                effects += head_holders.ask(missing, holder, now_s, HISTORY_MAX)
                 continue
             relation = self._judge(base, branch, lineage)
             if relation is None or relation.conflict:

@@ -4,11 +4,11 @@ import itertools
 
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect
-from swarm.federation.join_requests import Wishing
+from swarm.federation.join_requests import JoinRequests
 from swarm.federation.messages import HeadHistory
 from swarm.federation.records import GlobalModel, HeadKey
-from swarm.federation.screening import Judging
-from swarm.federation.shared_state import Situation
+from swarm.federation.screening import Screening
+from swarm.federation.shared_state import SharedState
 from swarm.federation.training import Training
 from swarm.federation.validity import InvalidRecordError
 
@@ -19,35 +19,35 @@ BACKFILL_EVERY_REPEATS = 2
 class CatchingUp:
     """Asks to be in the cohort, and for heads and ancestors that were missed."""
 
-    def __init__(self, situation: Situation, training: Training, judging: Judging) -> None:
-        self._situation = situation
+    def __init__(self, shared: SharedState, training: Training, screening: Screening) -> None:
+        self._shared = shared
         self._training = training
-        self._judging = judging
-        self._wishing = Wishing(situation.me, situation.spec)
+        self._screening = screening
+        self._join_requests = JoinRequests(shared.me, shared.spec)
         self._turn = itertools.count()
 
     def wish(self, now_s: float) -> list[Effect]:
         """Ask to be in the cohort, as long as the held head does not name this peer."""
-        situation = self._situation
-        if not self._training.ready or situation.finished or self._training.busy_elsewhere:
+        shared = self._shared
+        if not self._training.ready or shared.finished or self._training.busy_elsewhere:
             return []
-        held, trusted = situation.held, situation.exchange.trusted
-        effects = self._wishing.wish(held, trusted, situation.branches.tell())
+        held, trusted = shared.held, shared.exchange.trusted
+        effects = self._join_requests.wish(held, trusted, shared.branches.tell())
         if held is None and trusted:
             peer = trusted[next(self._turn) % len(trusted)]
-            effects += situation.exchange.ask_newest(peer, now_s)
+            effects += shared.exchange.ask_newest(peer, now_s)
         return effects
 
     def widen(self, now_s: float) -> list[Effect]:
         """Get the ancestors of the held head that stale contributions may refer to; then all."""
-        situation = self._situation
-        held, exchange = situation.held, situation.exchange
-        others = [p for p in held.cohort if p != situation.me] if held is not None else []
+        shared = self._shared
+        held, exchange = shared.held, shared.exchange
+        others = [p for p in held.cohort if p != shared.me] if held is not None else []
         if held is None or not others:
             return []
         turn = next(self._turn)
         peer = others[turn % len(others)]
-        if situation.lineage.window(held).missing is not None:
+        if shared.lineage.window(held).missing is not None:
             return exchange.widen(held, peer, now_s)
         if turn % BACKFILL_EVERY_REPEATS:
             return []
@@ -59,7 +59,7 @@ class CatchingUp:
         Raises:
             InvalidRecordError: The record breaks a rule.
         """
-        return self._situation.exchange.learn(head, head.author, now_s)
+        return self._shared.exchange.learn(head, head.author, now_s)
 
     def take_history(self, event: HeadHistory, now_s: float) -> list[Effect]:
         """Learn of heads that were asked for.
@@ -67,31 +67,31 @@ class CatchingUp:
         Raises:
             InvalidRecordError: What would be taken on trust breaks a rule that needs no past.
         """
-        exchange, current = self._situation.exchange, self._situation.round
+        exchange, current = self._shared.exchange, self._shared.round
         effects: list[Effect] = []
         exchange.take_on_trust(event)
         for head in reversed(event.heads):
             try:
                 effects += exchange.learn(head, event.sender, now_s)
             except InvalidRecordError as error:
-                effects += self._judging.reject(head, error, now_s)
+                effects += self._screening.reject(head, error, now_s)
         exchange.take_times(event)
         if current is not None and current.facts.window.missing is not None:
-            current.facts.window = self._situation.lineage.window(current.base)
+            current.facts.window = self._shared.lineage.window(current.base)
         return effects
 
     def notice(self, sender: PeerId, key: HeadKey | None, now_s: float) -> list[Effect]:
         """Note which head a peer says it holds; get that if it is greater than the held one."""
         if key is None:
             return []
-        situation = self._situation
-        held = situation.held
-        situation.enquiries.heard(sender, key)
+        shared = self._shared
+        held = shared.held
+        shared.head_holders.heard(sender, key)
         if held is not None and key <= held.key:
             return []
-        known = situation.lineage.get(key.digest)
+        known = shared.lineage.get(key.digest)
         if known is None:
-            return situation.exchange.notice(sender, key, now_s)
+            return shared.exchange.notice(sender, key, now_s)
         if held is not None and known.key <= held.key:
             return []  # the key is a lie
-        return situation.blobs.want(known.blob, (sender,), 0.0, now_s)
+        return shared.blobs.want(known.blob, (sender,), 0.0, now_s)

@@ -1,9 +1,9 @@
-"""Obedience: hears operators' commands, tells what to do by them, and passes them on."""
+"""CommandFollowing: hears operators' commands, tells what to do by them, and passes them on."""
 
 from collections.abc import Iterable
 
-from swarm.commanding.commands import Command, Orders
-from swarm.commanding.registers import DONE, CommandBook, RefusedCommandError
+from swarm.commanding.commands import Command, RelayedCommands
+from swarm.commanding.registers import DONE, CommandRegisters, RefusedCommandError
 from swarm.core.effects import Publish
 from swarm.core.ids import PeerId, SessionId
 from swarm.core.machine import Effect
@@ -15,7 +15,7 @@ FRESH_REPEATS = 2
 """So often a command that is new here is passed on to the cluster."""
 
 
-class Obedience:
+class CommandFollowing:
     """One peer's side of what operators order.
 
     Whoever lost a command, or comes back, or was cut off, hears of it from its cluster, and
@@ -32,13 +32,13 @@ class Obedience:
         *,
         held: bool = False,
     ) -> None:
-        self.book = CommandBook(session, operators, held=held)
+        self.book = CommandRegisters(session, operators, held=held)
         self._session = session
         self._me = me
         self._fresh = 0
         self._num_repeats = 0
 
-    def hear(self, orders: Orders, unix_s: float) -> tuple[list[Command], list[Effect]]:
+    def hear(self, orders: RelayedCommands, unix_s: float) -> tuple[list[Command], list[Effect]]:
         """Take commands; return those that are news, and what to tell and to save."""
         news: list[Command] = []
         effects: list[Effect] = []
@@ -73,7 +73,7 @@ class Obedience:
         due = self._fresh or (waiting and self._num_repeats % REMIND_EVERY_REPEATS == 0)
         self._fresh = max(0, self._fresh - 1)
         topics = [session, home if due else None]
-        orders = Orders(self._session, self._me, commands)
+        orders = RelayedCommands(self._session, self._me, commands)
         return [Publish(topic, orders) for topic in topics if topic is not None]
 
 

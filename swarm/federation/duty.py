@@ -10,7 +10,7 @@ from swarm.core.ids import ClusterId, Digest, PeerId, Term
 from swarm.core.machine import Effect
 from swarm.core.session import SessionSpec
 from swarm.federation.ancestry import Key, Window
-from swarm.federation.blob_tracker import BlobDesk
+from swarm.federation.blob_tracker import BlobTracker
 from swarm.federation.branches import Mergeable
 from swarm.federation.effects import Combine, CombineInput, MergeInput, Note
 from swarm.federation.messages import Contribution
@@ -123,7 +123,7 @@ class Duty:
         self._announced_takeover = False
 
     def advance(
-        self, facts: RoundFacts, blobs: BlobDesk, spec: SessionSpec, now_s: float
+        self, facts: RoundFacts, blobs: BlobTracker, spec: SessionSpec, now_s: float
     ) -> list[Effect]:
         """Do what is due: pull members' weights, combine them when the round closes."""
         if self.output is not None or self._combining or now_s < self._retry_s:
@@ -152,7 +152,7 @@ class Duty:
             effects.append(self._combine(facts.window))
         return effects
 
-    def is_due(self, facts: RoundFacts, blobs: BlobDesk, now_s: float) -> bool:
+    def is_due(self, facts: RoundFacts, blobs: BlobTracker, now_s: float) -> bool:
         """Whether it falls to this peer to act."""
         return self._acts(facts, blobs, now_s)
 
@@ -211,7 +211,7 @@ class Duty:
             {c.peer for c in named if c.base == facts.base.digest}, facts.base.cohort
         )
 
-    def _acts(self, facts: RoundFacts, blobs: BlobDesk, now_s: float) -> bool:
+    def _acts(self, facts: RoundFacts, blobs: BlobTracker, now_s: float) -> bool:
         patience_s = self._deadline_s + self.term * TAKEOVER_STEP_S
         return all(
             peer in facts.given_up
@@ -219,7 +219,7 @@ class Duty:
             for peer in self._predecessors
         )
 
-    def _silent(self, peer: PeerId, facts: RoundFacts, blobs: BlobDesk, now_s: float) -> bool:
+    def _silent(self, peer: PeerId, facts: RoundFacts, blobs: BlobTracker, now_s: float) -> bool:
         outputs: list[GlobalModel] | list[Aggregate] = (
             facts.successors if self.is_root else facts.aggregates.get(self.cluster.id, [])
         )
@@ -234,7 +234,9 @@ class Duty:
         tier = self.cluster.tier
         return [Note("takeover", f"takes over tier {tier} as standby {self.term}", self._me)]
 
-    def _members(self, facts: RoundFacts, blobs: BlobDesk, now_s: float) -> Mapping[str, _Member]:
+    def _members(
+        self, facts: RoundFacts, blobs: BlobTracker, now_s: float
+    ) -> Mapping[str, _Member]:
         if self.cluster.children:
             return {c.id: self._child(c, facts, blobs, now_s) for c in self.cluster.children}
         return {peer: self._peer(peer, facts) for peer in self.cluster.peers}
@@ -250,7 +252,9 @@ class Duty:
             return _Member(None, None, lost=True)
         return _Member(contribution, peer, lost)
 
-    def _child(self, child: Cluster, facts: RoundFacts, blobs: BlobDesk, now_s: float) -> _Member:
+    def _child(
+        self, child: Cluster, facts: RoundFacts, blobs: BlobTracker, now_s: float
+    ) -> _Member:
         ranking = duty_peers(facts.base.digest, child, frozenset(facts.base.slow))
         lost = all(peer in facts.given_up for peer in ranking)
         offers = [
@@ -265,7 +269,7 @@ class Duty:
         return _Member(None, None, lost)
 
     def _stale(
-        self, facts: RoundFacts, blobs: BlobDesk, now_s: float
+        self, facts: RoundFacts, blobs: BlobTracker, now_s: float
     ) -> tuple[dict[str, Contribution], list[Effect]]:
         """Stale contributions whose weights are here, with those they began from."""
         if self.cluster.children:
@@ -302,7 +306,7 @@ def _contributors(source: Contribution | Aggregate) -> tuple[Contributor, ...]:
 
 
 def _timed(
-    inputs: Mapping[str, Contribution | Aggregate], blobs: BlobDesk
+    inputs: Mapping[str, Contribution | Aggregate], blobs: BlobTracker
 ) -> dict[str, Contribution | Aggregate]:
     """Contributions with the time it took to pull their weights, which only we know.
 

@@ -83,7 +83,7 @@ class CombineInput:
     blob: BlobRef
     weight: float
     """Examples behind it, the stale ones discounted."""
-    fold_from: BlobRef | None = None
+    stale_base: BlobRef | None = None
     """The older weights it was trained from; its update counts from those."""
 
 
@@ -101,7 +101,7 @@ class MergeInput:
 class Combine(Effect):
     """Gate and average a cluster's weights; answered by `Combined` or `CombineFailed`.
 
-    With base weights H: the weighted mean over the inputs of w, or of H + (w - fold_from), plus
+    With base weights H: the weighted mean over the inputs of w, or of H + (w - stale_base), plus
     share * (B - H) for the branch B.
     """
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
-from swarm.commanding.commands import Command, Orders
-from swarm.commanding.registers import CommandBook
+from swarm.commanding.commands import Command, RelayedCommands
+from swarm.commanding.registers import CommandRegisters
 from swarm.core.effects import (
     BlobArrived,
     BlobMissing,
@@ -20,7 +20,7 @@ from swarm.federation.adoption import Adoption
 from swarm.federation.announcements import Announcements
 from swarm.federation.answering import Answering
 from swarm.federation.catching_up import CatchingUp
-from swarm.federation.command_following import Obedience
+from swarm.federation.command_following import CommandFollowing
 from swarm.federation.effects import (
     Combined,
     CombineFailed,
@@ -36,7 +36,7 @@ from swarm.federation.effects import (
 )
 from swarm.federation.founding import Founding
 from swarm.federation.head_weights import Weights
-from swarm.federation.heartbeats import Voice
+from swarm.federation.heartbeats import Heartbeats
 from swarm.federation.ledger_entries import Introduction, LedgerPage, LedgerRequest
 from swarm.federation.messages import (
     Contribution,
@@ -44,21 +44,21 @@ from swarm.federation.messages import (
     HeadHistory,
     HeadRequest,
     Heartbeat,
-    JoinWish,
+    JoinRequest,
     SessionQuery,
 )
 from swarm.federation.participation import Participation
 from swarm.federation.records import Aggregate, GlobalModel, Metrics
 from swarm.federation.round import Round, Sign
-from swarm.federation.screening import Judging
-from swarm.federation.session_ledger import Ledger
-from swarm.federation.shared_state import Situation
+from swarm.federation.screening import Screening
+from swarm.federation.session_ledger import SessionLedger
+from swarm.federation.shared_state import SharedState
 from swarm.federation.topics import session_topic
 from swarm.federation.training import RETRY_TRAINING, Training
 from swarm.federation.validity import InvalidRecordError
 
-BEAT = "federation.beat"
-BEAT_EVERY_S = 1.0
+HEARTBEAT = "federation.beat"
+HEARTBEAT_EVERY_S = 1.0
 REPEAT = "federation.repeat"
 REPEAT_EVERY_S = 2.0
 NAMELESS = Introduction()
@@ -87,24 +87,24 @@ class Federation:
         self.me = me
         self.spec = spec
         self._session = spec.id
-        self._obedience = Obedience(spec.id, me, operators, held=held)
+        self._command_following = CommandFollowing(spec.id, me, operators, held=held)
         self._waiting_since_s: float | None = None
-        situation = self._situation = Situation(me, spec, self._obedience.book)
-        self.lineage = situation.lineage
+        shared = self._shared = SharedState(me, spec, self._command_following.book)
+        self.lineage = shared.lineage
         self._introduction = introduction
-        self._ledger = Ledger(spec.id, me, sign)
-        self._answering = Answering(situation, self._ledger)
-        self._judging = Judging(situation)
-        self._voice = Voice(me, spec, self.lineage)
-        self._participation = Participation(situation, self._judging, self._voice, sign)
-        self._founding = Founding(situation, sign)
-        self._training = Training(situation, introduction.site)
-        self._announcements = Announcements(situation, self._judging)
-        self._catching_up = CatchingUp(situation, self._training, self._judging)
-        self._weights = Weights(situation)
+        self._ledger = SessionLedger(spec.id, me, sign)
+        self._answering = Answering(shared, self._ledger)
+        self._screening = Screening(shared)
+        self._heartbeats = Heartbeats(me, spec, self.lineage)
+        self._participation = Participation(shared, self._screening, self._heartbeats, sign)
+        self._founding = Founding(shared, sign)
+        self._training = Training(shared, introduction.site)
+        self._announcements = Announcements(shared, self._screening)
+        self._catching_up = CatchingUp(shared, self._training, self._screening)
+        self._weights = Weights(shared)
         self._adoption = Adoption(
-            situation,
-            self._voice,
+            shared,
+            self._heartbeats,
             self._announcements,
             self._training,
             self._catching_up,
@@ -120,7 +120,7 @@ class Federation:
     @property
     def round(self) -> Round | None:
         """The round on the held head; None as long as that does not name this peer."""
-        return self._situation.round
+        return self._shared.round
 
     @property
     def ready(self) -> bool:
@@ -135,25 +135,25 @@ class Federation:
     @property
     def rejections(self) -> int:
         """Messages, records and contributions turned down."""
-        return self._judging.rejections
+        return self._screening.rejections
 
     @property
     def finished(self) -> bool:
         """Whether the last round's head is held, or an operator stopped the session."""
-        return self._situation.finished
+        return self._shared.finished
 
     @property
-    def orders(self) -> CommandBook:
+    def orders(self) -> CommandRegisters:
         """What operators ordered, as far as this peer obeys."""
-        return self._obedience.book
+        return self._command_following.book
 
     def settled(self, now_s: float) -> bool:
         """Whether the session is finished, here and at every peer this one watches."""
         if self.held is None or not self.finished or self.final_metrics is None:
             return False
-        presence, enquiries = self._situation.presence, self._situation.enquiries
+        presence, head_holders = self._shared.presence, self._shared.head_holders
         return all(
-            presence.lost(peer, now_s) or enquiries.holds(peer, self.held.key)
+            presence.lost(peer, now_s) or head_holders.holds(peer, self.held.key)
             for peer in presence.watched
         )
 
@@ -164,18 +164,18 @@ class Federation:
         sender = event.peer if isinstance(event, Contribution) else getattr(event, "sender", None)
         if sender is not None:
             # Not so with heads: whoever disregards one that others adopt stays behind alone.
-            offences = self._judging.offences
-            if offences.quarantined(sender, now_s) or sender in self.orders.removed:
+            violations = self._screening.violations
+            if violations.quarantined(sender, now_s) or sender in self.orders.removed:
                 return []
-            self._situation.presence.heard(sender, now_s)
+            self._shared.presence.heard(sender, now_s)
         try:
             handler = self._handlers.get(type(event))
             effects = handler(event, now_s) if handler is not None else []
         except InvalidRecordError as error:
-            effects = self._judging.reject(event, error, now_s)
+            effects = self._screening.reject(event, error, now_s)
         if self.held is None or not isinstance(event, _LEADS_TO_NOTHING):
             effects += self._advance(now_s)  # silence and deadlines are looked at on every beat
-        number, unix_s = self._situation.round_number, self._situation.unix_s(now_s)
+        number, unix_s = self._shared.round_number, self._shared.unix_s(now_s)
         for effect in effects:
             if isinstance(effect, Note):
                 self._ledger.note(effect, number, unix_s)
@@ -183,7 +183,7 @@ class Federation:
 
     def quarantined(self, now_s: float) -> frozenset[PeerId]:
         """Peers that nothing is taken from now, for what they sent."""
-        return self._judging.offences.all_quarantined(now_s)
+        return self._screening.violations.all_quarantined(now_s)
 
     # -- events
 
@@ -204,10 +204,10 @@ class Federation:
             HeadRequest: self._answering.heads,
             LedgerRequest: self._answering.ledger,
             LedgerPage: self._on_ledger_page,
-            Orders: self._on_orders,
+            RelayedCommands: self._on_commands,
             SessionQuery: self._answering.session,
             Heartbeat: self._on_heartbeat,
-            JoinWish: self._on_wish,
+            JoinRequest: self._on_join_request,
             Goodbye: self._on_goodbye,
             PeerConnected: self._on_connected,
             PeerUnreachable: self._on_unreachable,
@@ -218,27 +218,27 @@ class Federation:
         }
 
     def _on_started(self, event: Started, now_s: float) -> list[Effect]:
-        situation = self._situation
-        situation.unix_offset_s = event.unix_s - now_s
+        shared = self._shared
+        shared.unix_offset_s = event.unix_s - now_s
         self._ledger.resume(event.entries)
         self._ledger.introduce(self._introduction.facts, event.unix_s)
         self.orders.resume(event.commands)
         if self.orders.waits:
             self._waiting_since_s = now_s
-        situation.exchange.trust(event.offered_by)
+        shared.exchange.trust(event.offered_by)
         effects: list[Effect] = [Subscribe(session_topic(self._session))]
         if event.heads:
             self.lineage.resume(event.heads)
             for head, unix_s in zip(event.heads, event.adopted_unix_s, strict=False):
-                situation.exchange.adopted(head, unix_s)
-            situation.blobs.arrived(event.heads[-1].blob, now_s)
-            situation.presence.restart(now_s)
+                shared.exchange.adopted(head, unix_s)
+            shared.blobs.arrived(event.heads[-1].blob, now_s)
+            shared.presence.restart(now_s)
             if event.contribution is not None:
                 self._training.resume(event.contribution, now_s)
             effects += self._adoption.begin(event.heads[-1], None, now_s)
-        effects += [SetTimer(BEAT, now_s + BEAT_EVERY_S), SetTimer(REPEAT, now_s)]
+        effects += [SetTimer(HEARTBEAT, now_s + HEARTBEAT_EVERY_S), SetTimer(REPEAT, now_s)]
         for peer in event.offered_by[:1]:
-            effects += situation.exchange.ask_newest(peer, now_s)
+            effects += shared.exchange.ask_newest(peer, now_s)
         return effects
 
     def _on_learner_ready(self, _event: LearnerReady, now_s: float) -> list[Effect]:
@@ -252,8 +252,8 @@ class Federation:
         self._ledger.hear(event, self.round.home.peers if self.round is not None else ())
         return []
 
-    def _on_orders(self, event: Orders, now_s: float) -> list[Effect]:
-        news, effects = self._obedience.hear(event, self._situation.unix_s(now_s))
+    def _on_commands(self, event: RelayedCommands, now_s: float) -> list[Effect]:
+        news, effects = self._command_following.hear(event, self._shared.unix_s(now_s))
         return effects + (self._obey(now_s) if any(_is_of_the_run(c) for c in news) else [])
 
     def _obey(self, now_s: float) -> list[Effect]:
@@ -266,41 +266,41 @@ class Federation:
         if since_s is not None and self.round is not None:
             self.round.postpone(since_s, now_s)
         self._training.final_metrics = None
-        ended = self._situation.branches.ended() if self.finished else []
+        ended = self._shared.branches.ended() if self.finished else []
         return ended + self._training.work()
 
     def _on_heartbeat(self, event: Heartbeat, now_s: float) -> list[Effect]:
         return self._catching_up.notice(event.sender, event.head, now_s)
 
-    def _on_wish(self, event: JoinWish, now_s: float) -> list[Effect]:
-        self._announcements.hear_wishes([event.sender], now_s)
-        self._situation.branches.hear(event.branches)
+    def _on_join_request(self, event: JoinRequest, now_s: float) -> list[Effect]:
+        self._announcements.hear_join_requests([event.sender], now_s)
+        self._shared.branches.hear(event.branches)
         effects: list[Effect] = []
         if self.held is not None and (event.head is None or event.head < self.held.key):
-            effects = [Send(event.sender, self._situation.exchange.history((self.held,)))]
+            effects = [Send(event.sender, self._shared.exchange.history((self.held,)))]
         return effects + self._catching_up.notice(event.sender, event.head, now_s)
 
     def _on_goodbye(self, event: Goodbye, _now_s: float) -> list[Effect]:
-        self._situation.presence.left(event.sender)
-        self._situation.newcomers.forget([event.sender])
+        self._shared.presence.left(event.sender)
+        self._shared.joiners.forget([event.sender])
         if event.reason == "disk":
             return [Note("disk", f"{event.sender} left: its disk failed", event.sender)]
         return [Note("left", event.sender, event.sender)]
 
     def _on_connected(self, event: PeerConnected, now_s: float) -> list[Effect]:
-        self._situation.presence.heard(event.peer, now_s)
+        self._shared.presence.heard(event.peer, now_s)
         return []
 
     def _on_unreachable(self, event: PeerUnreachable, now_s: float) -> list[Effect]:
-        self._situation.presence.unreachable(event.peer, now_s)
-        self._situation.newcomers.forget([event.peer])
+        self._shared.presence.unreachable(event.peer, now_s)
+        self._shared.joiners.forget([event.peer])
         return []
 
     def _on_leave(self, event: LeaveRequested, _now_s: float) -> list[Effect]:
-        return self._voice.goodbye(event.reason)
+        return self._heartbeats.goodbye(event.reason)
 
     def _on_timer(self, event: TimerFired, now_s: float) -> list[Effect]:
-        if event.name == BEAT:
+        if event.name == HEARTBEAT:
             return self._beat(now_s)
         if event.name == REPEAT:
             return self._repeat(now_s)
@@ -309,7 +309,10 @@ class Federation:
         return []
 
     def _beat(self, now_s: float) -> list[Effect]:
-        effects = [*self._voice.beats(self.round), SetTimer(BEAT, now_s + BEAT_EVERY_S)]
+        effects = [
+            *self._heartbeats.beats(self.round),
+            SetTimer(HEARTBEAT, now_s + HEARTBEAT_EVERY_S),
+        ]
         if self.round is not None:
             page = self._ledger.tell(self.round.home_topic)
             effects += [Publish(self.round.home_topic, page)] if page is not None else []
@@ -320,13 +323,13 @@ class Federation:
         effects = current.repeat() if current is not None else []
         effects += self._catching_up.wish(now_s) + self._catching_up.widen(now_s)
         if current is not None:
-            claimed = self._situation.branches.claimed(current.base, self.lineage)
+            claimed = self._shared.branches.claimed(current.base, self.lineage)
             current.facts.claimed = claimed
-        beacon = self._voice.beacon()
+        session_heartbeat = self._heartbeats.session_heartbeat()
         home = current.home_topic if current is not None else None
         founding = self.held is None and self.me == self.spec.starter  # nobody sends beacons yet
-        session = session_topic(self._session) if beacon or founding else None
-        effects += [*beacon, *self._obedience.remind(home, session)]
+        session = session_topic(self._session) if session_heartbeat or founding else None
+        effects += [*session_heartbeat, *self._command_following.remind(home, session)]
         unsaved = self._ledger.unsaved()
         if unsaved is not None:
             effects.append(SaveLedger(unsaved))
@@ -346,6 +349,6 @@ def _is_of_the_run(command: Command) -> bool:
 
 
 _LEADS_TO_NOTHING = (
-    Heartbeat, HeadRequest, SessionQuery, JoinWish, LedgerRequest, LedgerPage,
+    Heartbeat, HeadRequest, SessionQuery, JoinRequest, LedgerRequest, LedgerPage,
 )  # fmt: skip
 """Most of what is heard; alone it makes no head or aggregate due."""

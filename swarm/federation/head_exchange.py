@@ -6,7 +6,7 @@ from swarm.core.effects import Send
 from swarm.core.ids import Digest, PeerId, SessionId
 from swarm.core.machine import Effect
 from swarm.federation.ancestry import STALENESS_MAX
-from swarm.federation.head_holders import Enquiries
+from swarm.federation.head_holders import HeadHolders
 from swarm.federation.lineage import KNOWN_MAX, Lineage
 from swarm.federation.messages import HISTORY_MAX, HeadHistory, HeadRequest
 from swarm.federation.records import GlobalModel, HeadKey
@@ -24,12 +24,12 @@ class Exchange:
     """
 
     def __init__(
-        self, session: SessionId, me: PeerId, lineage: Lineage, enquiries: Enquiries
+        self, session: SessionId, me: PeerId, lineage: Lineage, head_holders: HeadHolders
     ) -> None:
         self._session = session
         self._me = me
         self._lineage = lineage
-        self._enquiries = enquiries
+        self._head_holders = head_holders
         self._trusted: set[PeerId] = set()
         self._adopted_unix_s: dict[Digest, float] = {}
 
@@ -44,7 +44,7 @@ class Exchange:
 
     def ask_newest(self, peer: PeerId, now_s: float) -> list[Effect]:
         """Ask a peer for its head, and for as many more as stale contributions may refer to."""
-        return self._enquiries.ask(None, peer, now_s, 1 + STALENESS_MAX)
+        return self._head_holders.ask(None, peer, now_s, 1 + STALENESS_MAX)
 
     def answer(self, request: HeadRequest) -> list[Effect]:
         """The head that was asked for, or the newest, with its ancestors."""
@@ -103,7 +103,7 @@ class Exchange:
         if self._lineage.add(head, trusted=False) or not self._is_greater(head.key):
             return []
         missing = self._lineage.missing(head.digest)
-        return self._enquiries.ask(missing, source, now_s, HISTORY_MAX) if missing else []
+        return self._head_holders.ask(missing, source, now_s, HISTORY_MAX) if missing else []
 
     def notice(self, sender: PeerId, key: HeadKey, now_s: float) -> list[Effect]:
         """Ask for what is missing to know the greater head that `sender` says it holds."""
@@ -113,7 +113,7 @@ class Exchange:
         if missing is None:
             return []
         count = 1 if missing == key.digest else HISTORY_MAX
-        return self._enquiries.ask(missing, sender, now_s, count)
+        return self._head_holders.ask(missing, sender, now_s, count)
 
     def miss(self, base: Digest, source: PeerId, now_s: float) -> list[Effect]:
         """Ask for a head that `source` works on, if its record was missed.
@@ -122,7 +122,7 @@ class Exchange:
         """
         if self._lineage.get(base) is not None:
             return []
-        return self._enquiries.ask(base, source, now_s, 1, others_too=True)
+        return self._head_holders.ask(base, source, now_s, 1, others_too=True)
 
     def backfill(self, base: GlobalModel, peer: PeerId, now_s: float) -> list[Effect]:
         """Ask for older ancestors, back to head 0, so that whoever asks here is told the run."""
@@ -130,12 +130,12 @@ class Exchange:
         missing = chain[-1].parent
         if missing is None or len(chain) >= BACKFILLED_MAX:
             return []
-        return self._enquiries.ask(missing, peer, now_s, HISTORY_MAX)
+        return self._head_holders.ask(missing, peer, now_s, HISTORY_MAX)
 
     def widen(self, base: GlobalModel, peer: PeerId, now_s: float) -> list[Effect]:
         """Ask for the ancestors that stale contributions may refer to, if some are missing."""
         missing = self._lineage.window(base).missing
-        return self._enquiries.ask(missing, peer, now_s, STALENESS_MAX) if missing else []
+        return self._head_holders.ask(missing, peer, now_s, STALENESS_MAX) if missing else []
 
     def _is_greater(self, key: HeadKey) -> bool:
         held = self._lineage.held

@@ -1,4 +1,4 @@
-"""Enquiries: who holds which head, and whom to ask for one."""
+"""HeadHolders: who holds which head, and whom to ask for one."""
 
 from swarm.core.effects import Send
 from swarm.core.ids import Digest, PeerId, SessionId
@@ -13,7 +13,7 @@ KEYS_MAX = 1024
 """Most peers whose newest head is remembered; those heard longest ago go first."""
 
 
-class Enquiries:
+class HeadHolders:
     """Asks for a head's record, and remembers what others say they hold.
 
     Invariants:

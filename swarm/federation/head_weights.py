@@ -7,7 +7,7 @@ from swarm.core.effects import BlobArrived, BlobMissing, KeepBlobs
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect
 from swarm.federation.records import GlobalModel
-from swarm.federation.shared_state import Situation
+from swarm.federation.shared_state import SharedState
 
 HOLDERS_MAX = 8
 """Most peers to ask for a blob one after the other."""
@@ -18,39 +18,39 @@ WAIT_FOR_HOLDER_S = 2.0
 class Weights:
     """Brings the weights of heads down the tree, and lets go of those no longer needed."""
 
-    def __init__(self, situation: Situation) -> None:
-        self._situation = situation
+    def __init__(self, shared: SharedState) -> None:
+        self._shared = shared
 
     def want(self, head: GlobalModel, now_s: float) -> list[Effect]:
         """Ask for the weights of a head, unless they are on their way."""
-        blobs = self._situation.blobs
+        blobs = self._shared.blobs
         if blobs.is_coming(head.blob):
             return []
         return blobs.want(head.blob, self._sources(head), WAIT_FOR_HOLDER_S, now_s)
 
     def arrived(self, event: BlobArrived, now_s: float) -> list[Effect]:
         """Note that a blob is in our store."""
-        self._situation.blobs.arrived(event.blob, now_s)
+        self._shared.blobs.arrived(event.blob, now_s)
         return []
 
     def missing(self, event: BlobMissing, now_s: float) -> list[Effect]:
         """Note that nobody gave a blob."""
-        self._situation.blobs.missing(event.blob, now_s)
+        self._shared.blobs.missing(event.blob, now_s)
         return []
 
     def keep(self, head: GlobalModel, others: frozenset[BlobRef]) -> KeepBlobs:
         """Keep what the round on `head` needs, and `others`; nothing else."""
-        situation = self._situation
-        lineage = situation.lineage
+        shared = self._shared
+        lineage = shared.lineage
         recent = itertools.islice(lineage.ancestors(head), 2)
         kept = {h.blob for h in recent} | others
         kept |= {h.blob for h in lineage.candidates()}
-        kept |= situation.branches.blobs(lineage)
-        if situation.round is not None:
-            kept |= situation.round.blobs()
-        if situation.spec.model_file is not None:
-            kept.add(situation.spec.model_file)
-        situation.blobs.keep_only(frozenset(kept))
+        kept |= shared.branches.blobs(lineage)
+        if shared.round is not None:
+            kept |= shared.round.blobs()
+        if shared.spec.model_file is not None:
+            kept.add(shared.spec.model_file)
+        shared.blobs.keep_only(frozenset(kept))
         return KeepBlobs(frozenset(kept))
 
     def _sources(self, head: GlobalModel) -> tuple[PeerId, ...]:
@@ -58,12 +58,12 @@ class Weights:
 
         Down the tree not by those of whom the head itself says that they are slow.
         """
-        current, me = self._situation.round, self._situation.me
+        current, me = self._shared.round, self._shared.me
         tree = current.sources() if current and current.base.digest == head.parent else ()
         climb = tree[tree.index(me) + 1 :] if me in tree else tree
         climb = tuple(peer for peer in climb if peer not in head.slow)
         home = current.home.peers if current is not None else ()
-        saying = self._situation.enquiries.holders(head.key)
+        saying = self._shared.head_holders.holders(head.key)
         contributors = tuple(c.peer for c in head.contributors)
         order = dict.fromkeys((*climb, head.author, *saying, *home, *contributors, *head.cohort))
         return tuple(peer for peer in order if peer != me)[:HOLDERS_MAX]

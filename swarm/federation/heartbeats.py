@@ -1,4 +1,4 @@
-"""Voice: where this peer listens, and how it is heard to be alive."""
+"""Heartbeats: where this peer listens, and how it is heard to be alive."""
 
 from swarm.core.effects import Publish, Subscribe, Unsubscribe
 from swarm.core.ids import PeerId
@@ -12,11 +12,11 @@ from swarm.federation.topics import session_topic
 from swarm.federation.tree import duty_peers
 from swarm.federation.validity import tree_of
 
-BEACON_EVERY_REPEATS = 3
+SESSION_HEARTBEAT_EVERY_REPEATS = 3
 """Only who missed an announcement needs the beacon; everybody hears it."""
 
 
-class Voice:
+class Heartbeats:
     """Subscribes to the clusters of the round, and beats in them.
 
     Invariant: listens to exactly the topics it last asked for.
@@ -30,7 +30,7 @@ class Voice:
         """Topics listened to, besides the session's."""
         self._approached: GlobalModel | None = None
         self._num_repeats = 0
-        self._beacon_due = False
+        self._session_heartbeat_due = False
         self._repeated_on: GlobalModel | None = None
         """The head that was held at the last repetition."""
 
@@ -61,20 +61,22 @@ class Voice:
         covered = current.covered_topics if current is not None else frozenset()
         return [Publish(topic, self._heartbeat()) for topic in self.topics if topic not in covered]
 
-    def beacon(self) -> list[Effect]:
+    def session_heartbeat(self) -> list[Effect]:
         """Tell the whole session of the held head now and then, for those that missed it.
 
         They may listen on the topics of an older cohort, where nobody else is left. The head's
         author does it, and the first of the next root's succession in case it is gone.
         """
         self._num_repeats += 1
-        self._beacon_due = self._beacon_due or not self._num_repeats % BEACON_EVERY_REPEATS
+        self._session_heartbeat_due = (
+            self._session_heartbeat_due or not self._num_repeats % SESSION_HEARTBEAT_EVERY_REPEATS
+        )
         head, before = self._lineage.held, self._repeated_on
         self._repeated_on = head
         # A head just adopted is being announced: all whom a beacon reaches first would ask for it.
-        if head is None or head is not before or not self._beacon_due:
+        if head is None or head is not before or not self._session_heartbeat_due:
             return []
-        self._beacon_due = False
+        self._session_heartbeat_due = False
         root = tree_of(head, self._spec).root
         if self._me not in (head.author, *duty_peers(head.digest, root, frozenset(head.slow))):
             return []

@@ -1,4 +1,4 @@
-"""Wishing: how a peer outside the cohort asks to be taken in, without a crowd at anyone's door."""
+"""JoinRequests: how a peer outside the cohort asks to be taken in."""
 
 import hashlib
 import itertools
@@ -7,7 +7,7 @@ from swarm.core.effects import Send
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect
 from swarm.core.session import SessionSpec
-from swarm.federation.messages import JoinWish
+from swarm.federation.messages import JoinRequest
 from swarm.federation.records import Branch, GlobalModel
 from swarm.federation.tree import duty_peers
 from swarm.federation.validity import tree_of
@@ -16,7 +16,7 @@ CROWDED_EVERY = 4
 """Where cohorts are full, a wish is repeated so many times more rarely."""
 
 
-class Wishing:
+class JoinRequests:
     """Sends wishes directly: to who composes the next head, and to one more, another each time.
 
     Invariant: sends at most two messages at a time, however large the swarm.
@@ -35,7 +35,7 @@ class Wishing:
     ) -> list[Effect]:
         """Ask to be in the cohort; nothing if the held head names this peer or admits it not."""
         turn = next(self._turn)
-        wish = JoinWish(self._spec.id, self._me, held.key if held else None, branches)
+        wish = JoinRequest(self._spec.id, self._me, held.key if held else None, branches)
         first: tuple[PeerId, ...] = (self._spec.starter,)
         others = trusted
         if held is not None:

@@ -1,4 +1,4 @@
-"""Newcomers: who wishes to join the cohort."""
+"""Joiners: who wishes to join the cohort."""
 
 from collections.abc import Iterable
 
@@ -6,14 +6,14 @@ from swarm.core.ids import PeerId
 from swarm.core.session import COHORT_MAX
 from swarm.federation.join_estimate import estimate, sample
 
-WISH_EXPIRES_AFTER_S = 10.0
+JOIN_REQUEST_EXPIRES_AFTER_S = 10.0
 SETTLED_AFTER_S = 0.3
 """Nobody new for so long: those who start together have all been heard ..."""
 SETTLED_AT_THE_LATEST_S = 5.0
 """... or so long after the first: somebody always comes."""
 
 
-class Newcomers:
+class Joiners:
     """Remembers wishes for a while; a wish repeats, so forgetting one loses nothing.
 
     Invariant: holds at most `COHORT_MAX` wishes, of a larger crowd a fair sample.
@@ -30,7 +30,7 @@ class Newcomers:
             if peer not in self._until_s:
                 self._newest_s = now_s
                 self._first_s = now_s if self._first_s is None else self._first_s
-            self._until_s[peer] = now_s + WISH_EXPIRES_AFTER_S
+            self._until_s[peer] = now_s + JOIN_REQUEST_EXPIRES_AFTER_S
         if len(self._until_s) > COHORT_MAX:
             kept = sample(self._until_s)
             self._until_s = {peer: self._until_s[peer] for peer in kept}

@@ -89,7 +89,7 @@ class Goodbye(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class JoinWish(Event):
+class JoinRequest(Event):
     """`sender` asks to be in the cohort; repeated until the head it holds names it."""
 
     session: SessionId

@@ -56,14 +56,14 @@ class OwnWork:
         """The contribution trained from this head."""
         return self._contributions.get(base)
 
-    def foldable(self, window: Window) -> list[Contribution]:
+    def may_apply_stale(self, window: Window) -> list[Contribution]:
         """Stale contributions that may count in the round of this window, newest first."""
         kept = (self._contributions.get(head.digest) for head in window.heads[1:])
-        return [c for c in kept if c is not None and window.foldable(c.contributor)]
+        return [c for c in kept if c is not None and window.may_apply_stale(c.contributor)]
 
     def forget_counted(self, window: Window) -> None:
         """Drop what the lineage names, and what is too old to count."""
-        kept = {window.base.digest, *(c.base for c in self.foldable(window))}
+        kept = {window.base.digest, *(c.base for c in self.may_apply_stale(window))}
         self._contributions = {d: c for d, c in self._contributions.items() if d in kept}
         self._bases = {d: head for d, head in self._bases.items() if d in kept}
 

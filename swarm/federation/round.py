@@ -8,7 +8,7 @@ from swarm.core.ids import ClusterId, Digest, PeerId
 from swarm.core.machine import Effect
 from swarm.core.session import SessionSpec
 from swarm.federation.ancestry import Window
-from swarm.federation.blob_tracker import BlobDesk
+from swarm.federation.blob_tracker import BlobTracker
 from swarm.federation.branches import Mergeable
 from swarm.federation.composing import compose_aggregate, compose_head, gather
 from swarm.federation.durations import deadline_after_s, hopeless_peers
@@ -159,9 +159,9 @@ class Round:
         if contribution.base == self.base.digest:
             return contribution.peer not in self.facts.contributions
         known = contribution.contributor.key in self.facts.stale
-        return not known and self.facts.window.foldable(contribution.contributor)
+        return not known and self.facts.window.may_apply_stale(contribution.contributor)
 
-    def advance(self, presence: Presence, blobs: BlobDesk, now_s: float) -> list[Effect]:
+    def advance(self, presence: Presence, blobs: BlobTracker, now_s: float) -> list[Effect]:
         """Do what is due for each duty, from the bottom up."""
         effects: list[Effect] = []
         resort = self._last_resort

@@ -1,23 +1,23 @@
-"""Judging: what is turned down, and who answers for it."""
+"""Screening: what is turned down, and who answers for it."""
 
 from swarm.core.machine import Effect, Event
 from swarm.federation.branches import Mergeable
 from swarm.federation.effects import Combined, Note
 from swarm.federation.messages import Contribution
 from swarm.federation.records import Aggregate, GlobalModel
-from swarm.federation.shared_state import Situation
+from swarm.federation.shared_state import SharedState
 from swarm.federation.validity import InvalidRecordError
-from swarm.federation.violations import Offences
+from swarm.federation.violations import Violations
 
 
-class Judging:
+class Screening:
     """Counts what breaks a rule or fails a gate against who made it, never who passed it on."""
 
-    def __init__(self, situation: Situation) -> None:
+    def __init__(self, shared: SharedState) -> None:
         self.rejections = 0
         """Messages, records and contributions turned down."""
-        self.offences = Offences()
-        self._situation = situation
+        self.violations = Violations()
+        self._shared = shared
 
     def reject(self, event: Event, error: InvalidRecordError, now_s: float) -> list[Effect]:
         """Count an invalid record against who wrote it, not against who passed it on."""
@@ -26,7 +26,7 @@ class Judging:
         match event:
             case GlobalModel(author=peer) | Aggregate(author=peer) | Contribution(peer=peer):
                 note = Note("rejected", text, peer)
-                return [note, *self.offences.count(peer, str(error), now_s)]
+                return [note, *self.violations.count(peer, str(error), now_s)]
             case _:
                 return [Note("rejected", text)]
 
@@ -36,11 +36,11 @@ class Judging:
         Only contributions: behind an aggregate stand others, and its author may be honest.
         """
         self.rejections += len(event.rejected)
-        current = self._situation.round
+        current = self._shared.round
         effects: list[Effect] = []
         for source, reason in current.guilty(event) if current is not None else ():
             if isinstance(source, Mergeable):
-                effects += self._situation.branches.rejected(source, reason)
+                effects += self._shared.branches.rejected(source, reason)
             elif isinstance(source, Contribution):
-                effects += self.offences.count(source.peer, reason, now_s)
+                effects += self.violations.count(source.peer, reason, now_s)
         return effects

@@ -1,4 +1,4 @@
-"""Ledger: what one peer remembers of a run besides its heads, for those who ask later."""
+"""SessionLedger: what one peer remembers of a run besides its heads, for those who ask later."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -31,7 +31,7 @@ KINDS = frozenset(
 """Notes that become entries; folds, merges and heads are in the records of heads."""
 
 
-class Ledger:
+class SessionLedger:
     """Keeps own entries and those of peers of the same cluster, so that no death loses them.
 
     Invariants:

@@ -1,26 +1,26 @@
-"""Situation: where one peer stands: what it knows of its session, and the round it is in."""
+"""SharedState: where one peer stands: what it knows of its session, and the round it is in."""
 
-from swarm.commanding.registers import CommandBook
+from swarm.commanding.registers import CommandRegisters
 from swarm.core.ids import PeerId, RoundNumber
 from swarm.core.session import SessionSpec
-from swarm.federation.blob_tracker import BlobDesk
+from swarm.federation.blob_tracker import BlobTracker
 from swarm.federation.branches import Branches
 from swarm.federation.head_exchange import Exchange
-from swarm.federation.head_holders import Enquiries
-from swarm.federation.joiners import Newcomers
+from swarm.federation.head_holders import HeadHolders
+from swarm.federation.joiners import Joiners
 from swarm.federation.lineage import Lineage
 from swarm.federation.presence import Presence
 from swarm.federation.records import GlobalModel
 from swarm.federation.round import Round
 
 
-class Situation:
+class SharedState:
     """What the parts of the machine share; each thing in it keeps its own invariants.
 
     Invariant: `round` is on the held head, and only `Adoption` begins another.
     """
 
-    def __init__(self, me: PeerId, spec: SessionSpec, orders: CommandBook) -> None:
+    def __init__(self, me: PeerId, spec: SessionSpec, orders: CommandRegisters) -> None:
         self.me = me
         self.spec = spec
         self.orders = orders
@@ -29,11 +29,11 @@ class Situation:
         self.round: Round | None = None
         """None as long as the held head does not name this peer."""
         self.presence = Presence()
-        self.newcomers = Newcomers()
+        self.joiners = Joiners()
         self.branches = Branches(me)
-        self.blobs = BlobDesk()
-        self.enquiries = Enquiries(spec.id, me)
-        self.exchange = Exchange(spec.id, me, self.lineage, self.enquiries)
+        self.blobs = BlobTracker()
+        self.head_holders = HeadHolders(spec.id, me)
+        self.exchange = Exchange(spec.id, me, self.lineage, self.head_holders)
         self.unix_offset_s = 0.0
 
     @property

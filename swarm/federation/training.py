@@ -15,7 +15,7 @@ from swarm.federation.effects import (
 from swarm.federation.messages import Contribution
 from swarm.federation.own_work import OwnWork
 from swarm.federation.records import GlobalModel, Metrics
-from swarm.federation.shared_state import Situation
+from swarm.federation.shared_state import SharedState
 
 RETRY_TRAINING = "federation.retry_training"
 RETRY_TRAINING_AFTER_S = 1.0
@@ -27,19 +27,19 @@ class Training:
     Invariant: at most one own contribution per base head is ever announced.
     """
 
-    def __init__(self, situation: Situation, site: str) -> None:
+    def __init__(self, shared: SharedState, site: str) -> None:
         self.ready = False
         """Whether the learner is there."""
         self.final_metrics: Metrics | None = None
         """How the last head did here."""
-        self._situation = situation
+        self._shared = shared
         self._site = site
-        self._own = OwnWork(situation.me)
+        self._own = OwnWork(shared.me)
 
     @property
     def busy_elsewhere(self) -> bool:
         """Whether training from another head than the held one is under way."""
-        return self._own.busy_elsewhere(self._situation.held)
+        return self._own.busy_elsewhere(self._shared.held)
 
     def blobs(self) -> frozenset[BlobRef]:
         """Weights that own contributions need until they count."""
@@ -47,30 +47,30 @@ class Training:
 
     def resume(self, mine: Contribution, now_s: float) -> None:
         """Take back what an earlier life contributed, unless its base is forgotten."""
-        base = self._situation.lineage.get(mine.base)
+        base = self._shared.lineage.get(mine.base)
         if base is not None:
             self._own.keep(mine, base)
-            self._situation.blobs.arrived(mine.blob, now_s)
+            self._shared.blobs.arrived(mine.blob, now_s)
 
     def begin(self, window: Window) -> list[Effect]:
         """Turn to a head just adopted; what was trained from earlier ones may still count."""
-        current = self._situation.round
+        current = self._shared.round
         self.final_metrics = None
         self._own.forget_counted(window)
         self._own.give_up_useless(window)
         effects: list[Effect] = []
-        if current is not None and not self._situation.finished:
-            for contribution in self._own.foldable(window):
+        if current is not None and not self._shared.finished:
+            for contribution in self._own.may_apply_stale(window):
                 if contribution.contributor.key not in current.facts.claimed:
                     effects += current.contribute(contribution)
         return effects + self.work()
 
     def work(self) -> list[Effect]:
         """Train from the held head, or measure it if it is the last."""
-        head, current = self._situation.held, self._situation.round
+        head, current = self._shared.held, self._shared.round
         if head is None:
             return []
-        if self._situation.finished:
+        if self._shared.finished:
             self._own.stops()
             return [Evaluate(head.digest, head.blob, head.round)] if self.ready else []
         if current is None:
@@ -78,22 +78,22 @@ class Training:
         earlier = self._own.of(head.digest)
         if earlier is not None:  # after a restart this needs no learner
             return current.contribute(earlier) if current.mine is None else []
-        if not self.ready or self._situation.orders.waits or self.busy_elsewhere:
+        if not self.ready or self._shared.orders.waits or self.busy_elsewhere:
             return []  # starting anew each time, a slow peer would never finish anything
         self._own.starts(head)
-        return [Train(head.digest, head.blob, self._situation.round_number)]
+        return [Train(head.digest, head.blob, self._shared.round_number)]
 
     def trained(self, event: TrainingFinished, now_s: float) -> list[Effect]:
         """Contribute what was trained, if it may still count; go on."""
-        self._situation.blobs.arrived(event.blob, now_s)
-        base, held = self._own.ended(event.base), self._situation.held
+        self._shared.blobs.arrived(event.blob, now_s)
+        base, held = self._own.ended(event.base), self._shared.held
         if base is None or held is None or self._own.of(event.base) is not None:
             return []
         contribution = self._compose(event, base, now_s)
         if base is held:
             return self._contribute(contribution, base)
         effects: list[Effect] = []
-        if self._situation.lineage.window(held).foldable(contribution.contributor):
+        if self._shared.lineage.window(held).may_apply_stale(contribution.contributor):
             effects = self._contribute(contribution, base)
         return effects + self.work()
 
@@ -109,30 +109,30 @@ class Training:
 
     def measured(self, event: EvaluationFinished, _now_s: float) -> list[Effect]:
         """Note how the held head did here."""
-        held = self._situation.held
+        held = self._shared.held
         if held is not None and event.head == held.digest:
             self.final_metrics = event.metrics
         return []
 
     def _compose(self, event: TrainingFinished, base: GlobalModel, now_s: float) -> Contribution:
-        situation = self._situation
+        shared = self._shared
         return Contribution(
-            session=situation.spec.id,
-            peer=situation.me,
+            session=shared.spec.id,
+            peer=shared.me,
             base=event.base,
-            num_examples=min(event.num_examples, situation.spec.num_examples_max),
+            num_examples=min(event.num_examples, shared.spec.num_examples_max),
             blob=event.blob,
             duration_s=event.duration_s,
             metrics=event.metrics,
-            joiners=situation.newcomers.current(now_s),
-            branches=situation.branches.tell(),
-            transfer_s=situation.blobs.took_s(base.blob),
+            joiners=shared.joiners.current(now_s),
+            branches=shared.branches.tell(),
+            transfer_s=shared.blobs.took_s(base.blob),
             site=self._site,
         )
 
     def _contribute(self, contribution: Contribution, base: GlobalModel) -> list[Effect]:
         """Keep an own contribution, then announce it, unless no cluster is there to hear."""
-        current = self._situation.round
+        current = self._shared.round
         self._own.keep(contribution, base)
         announced = current.contribute(contribution) if current is not None else []
         return [SaveContribution(contribution), *announced]

@@ -1,17 +1,17 @@
-"""Offences: who sent what no honest peer sends, and is therefore not listened to for a while."""
+"""Violations: who sent what no honest peer sends, and is therefore not listened to for a while."""
 
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect
 from swarm.federation.effects import Note
 
-OFFENCES_MAX = 3
-"""At so many offences a peer is quarantined."""
+VIOLATIONS_MAX = 3
+"""At so many violations a peer is quarantined."""
 QUARANTINED_FOR_S = 300.0
 PEERS_MAX = 1024
 """Offenders remembered; the one that offended longest ago goes first."""
 
 
-class Offences:
+class Violations:
     """One peer's own judgement: it is told to nobody, so that nobody can be framed by it.
 
     Invariant: remembers at most `PEERS_MAX` peers.
@@ -22,16 +22,16 @@ class Offences:
         self._until_s: dict[PeerId, float] = {}
 
     def count(self, peer: PeerId, reason: str, now_s: float) -> list[Effect]:
-        """Note an offence; tell when it was one too many."""
+        """Note an violation; tell when it was one too many."""
         count = self._counts.pop(peer, 0) + 1
         self._counts[peer] = count
         if len(self._counts) > PEERS_MAX:
             del self._counts[next(iter(self._counts))]
-        if count < OFFENCES_MAX or self.quarantined(peer, now_s):
+        if count < VIOLATIONS_MAX or self.quarantined(peer, now_s):
             return []
         self._until_s = {p: s for p, s in self._until_s.items() if now_s < s}
         self._until_s[peer] = now_s + QUARANTINED_FOR_S
-        self._counts[peer] = OFFENCES_MAX - 1  # after the time is over, one more is enough
+        self._counts[peer] = VIOLATIONS_MAX - 1  # after the time is over, one more is enough
         return [Note("quarantined", f"{peer} for {QUARANTINED_FOR_S:.0f} s: {reason}", peer)]
 
     def quarantined(self, peer: PeerId, now_s: float) -> bool:

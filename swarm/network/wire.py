@@ -16,7 +16,7 @@ import msgpack
 from cattrs import BaseValidationError
 from cattrs.preconf.msgpack import MsgpackConverter, make_converter
 
-from swarm.commanding.commands import Command, Orders
+from swarm.commanding.commands import Command, RelayedCommands
 from swarm.core.blobs import INLINE_SIZE_MAX, BlobRef
 from swarm.core.errors import LocalProtocolError, RemoteProtocolError
 from swarm.core.ids import Digest, PeerId
@@ -29,7 +29,7 @@ from swarm.federation.messages import (
     HeadHistory,
     HeadRequest,
     Heartbeat,
-    JoinWish,
+    JoinRequest,
     SessionOffer,
     SessionQuery,
     Status,
@@ -37,16 +37,16 @@ from swarm.federation.messages import (
 from swarm.federation.records import Aggregate, GlobalModel
 from swarm.search.messages import (
     CancelStudy,
+    CoordinatorHeartbeat,
     Leases,
     LeaveStudy,
-    LedgerGift,
-    ProposerBeat,
+    MissingEntries,
     StopTrials,
     StudyLedgerPage,
     StudyLedgerRequest,
     StudyOffer,
     StudyQuery,
-    WorkerBeat,
+    WorkerHeartbeat,
     WorkerNews,
 )
 from swarm.search.study import NOBODY
@@ -63,7 +63,7 @@ KINDS: dict[str, type[Event]] = {
     "contribution": Contribution,
     "heartbeat": Heartbeat,
     "goodbye": Goodbye,
-    "join": JoinWish,
+    "join": JoinRequest,
     "session?": SessionQuery,
     "session": SessionOffer,
     "head?": HeadRequest,
@@ -71,17 +71,17 @@ KINDS: dict[str, type[Event]] = {
     "status": Status,
     "ledger?": LedgerRequest,
     "ledger": LedgerPage,
-    "orders": Orders,
+    "orders": RelayedCommands,
     "study?": StudyQuery,
     "study": StudyOffer,
-    "study-proposer": ProposerBeat,
-    "study-worker": WorkerBeat,
+    "study-coordinator": CoordinatorHeartbeat,
+    "study-worker": WorkerHeartbeat,
     "study-leases": Leases,
     "study-stop": StopTrials,
     "study-news": WorkerNews,
     "study-ledger": StudyLedgerPage,
     "study-ledger?": StudyLedgerRequest,
-    "study-gift": LedgerGift,
+    "study-missing": MissingEntries,
     "study-cancel": CancelStudy,
     "study-leave": LeaveStudy,
 }
@@ -230,7 +230,7 @@ def _records_in(
             return heads
         case LedgerPage(entries=entries):
             return entries
-        case Orders(commands=commands):
+        case RelayedCommands(commands=commands):
             return commands
         case _:
             return ()

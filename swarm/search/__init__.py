@@ -11,15 +11,15 @@ strategies  what to try next: ask and tell
 messages    what peers tell each other; topics: where; batches: cut to fit
 effects     what the machine asks its driver for, and is told
 search      the machine: one peer's part in one study
-standing    who proposes, who else is there, when to take over; succession: in which order
-proposing   one proposer's work in one term; leases: who has which trials
+standing    who coordinates, who else is there, when to take over; succession: in which order
+coordinating   one coordinator's work in one term; leases: who has which trials
 beats       how this peer is heard to be there, and its study offered
 telling     results and new entries go out in batches
 worker      what this peer offers, is lent, and tells of it; working: trials lent to it
 recording   what follows when an entry is taken into the ledger
-replica     the ledger's copy here; following: how far the proposer's was read
+replica     the ledger's copy here; following: how far the coordinator's was read
 study_blobs the submitter's data, and checkpoints
-looking_on  follows all studies of a swarm for who watches; tally: what there is to see of one
+study_observation  follows all studies of a swarm, for observers
 
 What executes a trial (`swarm.learning.search`) consumes a `StudySpec` (data, objective, folds,
 epochs_max, seed, trial_limit_s), a `Trial` (model, params), the local path of the study's data

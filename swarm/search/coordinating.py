@@ -1,4 +1,4 @@
-"""Proposing: asks for trials, lends them out and records what came of them, for one term."""
+"""Coordinating: asks for trials, lends them out and records what came of them, for one term."""
 
 import math
 from collections import Counter
@@ -8,14 +8,14 @@ from swarm.core.errors import StrategyError
 from swarm.core.ids import PeerId
 from swarm.core.machine import Event
 from swarm.search.batches import batches
-from swarm.search.leases import DEPTH_MIN, Leases, Lent
+from swarm.search.leases import DEPTH_MIN, LeasedTrial, Leases
 from swarm.search.messages import (
     BATCH_MAX,
     MEMBERS_MAX,
     Lease,
-    LedgerGift,
+    MissingEntries,
     StopTrials,
-    WorkerBeat,
+    WorkerHeartbeat,
     WorkerNews,
 )
 from swarm.search.messages import Leases as LeasesMessage
@@ -30,10 +30,10 @@ from swarm.search.study_ledger import (
     Asked,
     Closed,
     Entry,
-    Ledger,
     Lost,
     Recorded,
     Reported,
+    StudyLedger,
 )
 from swarm.search.trial import (
     ERROR_LENGTH_MAX,
@@ -53,11 +53,11 @@ HOLDERS_MAX = 8
 LEASES_TOGETHER = 8
 """So many leases of a strategy that takes its time are worth a message of their own."""
 GATHER_HEARTBEATS = 1.5
-"""So long a new proposer waits for what the others know before it asks for more."""
+"""So long a new coordinator waits for what the others know before it asks for more."""
 
 
-class Proposing:
-    """One proposer's work in one term.
+class Coordinating:
+    """One coordinator's work in one term.
 
     Invariants:
         Nothing is asked for, lent or closed before the others were heard, or had time to be.
@@ -70,7 +70,7 @@ class Proposing:
         spec: StudySpec,
         me: PeerId,
         term: int,
-        ledger: Ledger,
+        ledger: StudyLedger,
         strategy: Strategy,
         blobs: StudyBlobs,
         append: Callable[[Entry], bool],
@@ -130,17 +130,17 @@ class Proposing:
         if not self._expected:
             self._adopt_orphans()
 
-    def take_beat(self, beat: WorkerBeat, now_s: float) -> None:
+    def take_heartbeat(self, heartbeat: WorkerHeartbeat, now_s: float) -> None:
         """A worker is alive and holds trials."""
         mine = (len(self._ledger), self._ledger.checksum)
-        synced = (beat.length, beat.checksum) == mine
-        self._lost(self._leases.hear(beat, synced, now_s))
-        for trial_id in beat.held:
+        synced = (heartbeat.length, heartbeat.checksum) == mine
+        self._lost(self._leases.hear(heartbeat, synced, now_s))
+        for trial_id in heartbeat.held:
             trial = self._ledger.trials.get(trial_id)
             if trial is not None and trial_id not in self._ledger.results:
-                self._leases.claim(trial, beat.sender, now_s)
-        if beat.term == self.term and (synced or beat.sender in self._gave):
-            self._answered(beat.sender)
+                self._leases.claim(trial, heartbeat.sender, now_s)
+        if heartbeat.term == self.term and (synced or heartbeat.sender in self._gave):
+            self._answered(heartbeat.sender)
         self._ask_more(now_s)
 
     def take_news(self, news: WorkerNews, now_s: float) -> None:
@@ -159,11 +159,11 @@ class Proposing:
                 self._take_result(result)
         self._ask_more(now_s)
 
-    def take_gift(self, gift: LedgerGift, now_s: float) -> None:
+    def take_missing_entries(self, missing: MissingEntries, now_s: float) -> None:
         """A member knows what we lack; strangers' gifts are not taken."""
-        if gift.sender not in self._leases.workers and gift.sender not in self._heard_of:
+        if missing.sender not in self._leases.workers and missing.sender not in self._heard_of:
             return
-        for entry in gift.entries:
+        for entry in missing.entries:
             match entry:
                 case Asked(trial) if self._is_plausible(trial):
                     if self._tell(entry):  # whoever has it will say so
@@ -173,8 +173,8 @@ class Proposing:
                     self._take_result(result)
                 case Reported() | Lost() | Closed():
                     self._tell(entry)
-        if gift.term == self.term:
-            self._gave.add(gift.sender)
+        if missing.term == self.term:
+            self._gave.add(missing.sender)
         self._ask_more(now_s)
 
     def lose(self, peer: PeerId, now_s: float, *, left: bool) -> None:
@@ -201,8 +201,8 @@ class Proposing:
             self._expected.clear()
         if now_s >= self._orphans_until_s:
             self._adopt_orphans()
-        for lent in self._leases.unconfirmed(now_s):
-            self._send_leases(lent.worker, [lent.trial])
+        for leased in self._leases.unconfirmed(now_s):
+            self._send_leases(leased.worker, [leased.trial])
         self._ask_more(now_s)
 
     def _fail(self, error: StrategyError) -> None:
@@ -244,10 +244,10 @@ class Proposing:
         self._orphans_until_s = math.inf
         waiting = {trial.id for trial in self._leases.waiting}
         for trial in self._ledger.open_trials:
-            if not self._leases.is_lent(trial.id) and trial.id not in waiting:
+            if not self._leases.is_leased(trial.id) and trial.id not in waiting:
                 self._note("orphaned", trial.id)
                 self._leases.waiting.append(trial)
-                self._give_up_killer(trial)
+                self._give_up_poison_trial(trial)
 
     def _is_plausible(self, trial: Trial) -> bool:
         """Bounds what a liar can make everybody try."""
@@ -258,21 +258,21 @@ class Proposing:
 
     # -- leases
 
-    def _lost(self, lost: Iterable[Lent], *, blamed: bool = True) -> None:
+    def _lost(self, lost: Iterable[LeasedTrial], *, blamed: bool = True) -> None:
         if self._ledger.closed is not None:
             return  # whoever hears that the study is over lets go of its trials
-        for lent in reversed(list(lost)):
-            if lent.trial.id in self._ledger.results:
+        for leased in reversed(list(lost)):
+            if leased.trial.id in self._ledger.results:
                 continue
-            self._note("expired", f"{lent.trial.id} of {lent.worker}")
-            self._leases.put_back(lent)
-            losses = self._ledger.losses.get(lent.trial.id, {})
+            self._note("expired", f"{leased.trial.id} of {leased.worker}")
+            self._leases.put_back(leased)
+            losses = self._ledger.losses.get(leased.trial.id, {})
             free = [number for number in range(1, LOSSES_MAX + 1) if number not in losses]
-            if blamed and lent.was_next and free:
-                self._tell(Lost(lent.trial.id, free[0], lent.worker))
-            self._give_up_killer(lent.trial)
+            if blamed and leased.was_next and free:
+                self._tell(Lost(leased.trial.id, free[0], leased.worker))
+            self._give_up_poison_trial(leased.trial)
 
-    def _give_up_killer(self, trial: Trial) -> None:
+    def _give_up_poison_trial(self, trial: Trial) -> None:
         """Record a trial that waits as failed if it was lost with too many workers."""
         losses = self._ledger.losses.get(trial.id, {})
         if len(losses) >= LOSSES_MAX:
@@ -301,7 +301,7 @@ class Proposing:
                 num_asked += 1
                 trial = self._ask(now_s)
             if trial is not None:
-                self._leases.lend(trial, peer, now_s)
+                self._leases.lease(trial, peer, now_s)
                 self._unsent.setdefault(peer, []).append(trial)
                 continue
             falls_short = True
@@ -320,7 +320,7 @@ class Proposing:
         wanted = Counter(rooms)
         workers = self._leases.workers
         return any(
-            self._leases.num_lent(peer) < max(DEPTH_MIN * workers[peer].slots, num_wanted)
+            self._leases.num_leased(peer) < max(DEPTH_MIN * workers[peer].slots, num_wanted)
             for peer, num_wanted in wanted.items()
         )
 
@@ -364,9 +364,9 @@ class Proposing:
 
     def _send_what_is_due(self) -> None:
         """Tell workers of their leases; those that have enough to do wait for more of them."""
-        for peer, lent in list(self._unsent.items()):
-            trials = [trial for trial in lent if self._leases.holds(trial.id, peer)]
-            told = self._leases.num_lent(peer) - len(trials)
+        for peer, leased in list(self._unsent.items()):
+            trials = [trial for trial in leased if self._leases.holds(trial.id, peer)]
+            told = self._leases.num_leased(peer) - len(trials)
             has_enough = told >= DEPTH_MIN * self._leases.workers[peer].slots
             waits = self.is_behind and has_enough and len(trials) < LEASES_TOGETHER
             if peer == self._me or not waits:

@@ -1,4 +1,4 @@
-"""Standing: who proposes as far as this peer knows, who else is there, and when to take over."""
+"""Coordinators: the study's coordinator as this peer knows it, the members, when to take over."""
 
 import math
 from collections.abc import Iterable
@@ -11,19 +11,19 @@ TERM_LEAP_MAX = 10_000
 """A term so far beyond ours is a lie."""
 
 
-class Standing:
-    """One peer's view of its study's proposer and members.
+class Coordinators:
+    """One peer's view of its study's coordinator and members.
 
-    Invariant: (term, proposer) only goes up.
+    Invariant: (term, coordinator) only goes up.
     """
 
     def __init__(self, me: PeerId, spec: StudySpec) -> None:
         self.term = 0
-        self.proposer = NOBODY
+        self.coordinator = NOBODY
         self.members: tuple[PeerId, ...] = ()
-        """Peers that may succeed the proposer, by its last word."""
+        """Peers that may succeed the coordinator, by its last word."""
         self.is_new_here = True
-        """Whether no proposer was heard in this life."""
+        """Whether no coordinator was heard in this life."""
         self._me = me
         self._spec = spec
         self._gone: set[PeerId] = set()
@@ -34,45 +34,45 @@ class Standing:
         """A life begins."""
         self.term, self._heard_s = term, now_s
 
-    def believes(self, term: int, proposer: PeerId) -> bool:
-        """Whether who says that it proposes in this term is to be followed."""
-        if proposer == self._me or term > self.term + TERM_LEAP_MAX:
+    def believes(self, term: int, coordinator: PeerId) -> bool:
+        """Whether who says that it coordinates in this term is to be followed."""
+        if coordinator == self._me or term > self.term + TERM_LEAP_MAX:
             return False
-        return (term, proposer) >= (self.term, self.proposer)
+        return (term, coordinator) >= (self.term, self.coordinator)
 
-    def is_proposer(self, peer: PeerId, term: int) -> bool:
-        """Whether this is who proposes, and the term it proposes in."""
-        return (peer, term) == (self.proposer, self.term)
+    def is_coordinator(self, peer: PeerId, term: int) -> bool:
+        """Whether this is who coordinates, and the term it coordinates in."""
+        return (peer, term) == (self.coordinator, self.term)
 
-    def follow(self, term: int, proposer: PeerId, now_s: float) -> None:
-        """Follow this proposer, perhaps ourselves, from now on."""
-        self.term, self.proposer = term, proposer
+    def follow(self, term: int, coordinator: PeerId, now_s: float) -> None:
+        """Follow this coordinator, perhaps ourselves, from now on."""
+        self.term, self.coordinator = term, coordinator
         self.is_new_here = False
         self._heard_s, self._lost_s = now_s, math.inf
 
     def hear(self, peer: PeerId, now_s: float) -> None:
         """Something authentic came from a peer."""
         self._gone.discard(peer)
-        if peer == self.proposer:
+        if peer == self.coordinator:
             self._heard_s, self._lost_s = now_s, math.inf
 
     def lose(self, peer: PeerId, now_s: float) -> None:
         """A peer cannot be reached, or said goodbye."""
         self._gone.add(peer)
-        if peer == self.proposer:
+        if peer == self.coordinator:
             self._lost_s = min(now_s, self._lost_s)
 
     def silent_s(self, now_s: float) -> float:
-        """How long the proposer has been silent."""
+        """How long the coordinator has been silent."""
         return max(0.0, now_s - self._heard_s)
 
     def others(self) -> set[PeerId]:
-        """Members that are there, without the proposer and ourselves."""
-        return set(self.members) - self._gone - {self.proposer, self._me}
+        """Members that are there, without the coordinator and ourselves."""
+        return set(self.members) - self._gone - {self.coordinator, self._me}
 
     def standbys(self, number: int) -> list[PeerId]:
-        """Who is first to succeed the proposer."""
-        return self._order(set(self.members) - {self.proposer})[:number]
+        """Who is first to succeed the coordinator."""
+        return self._order(set(self.members) - {self.coordinator})[:number]
 
     def due_s(self) -> float:
         """When we take over, if nothing is heard until then."""

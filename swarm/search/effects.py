@@ -45,7 +45,7 @@ class SaveEntries(Effect):
 
 @dataclass(frozen=True, slots=True)
 class SaveTerm(Effect):
-    """Remember the newest term: no peer proposes twice in one."""
+    """Remember the newest term: no peer coordinates twice in one."""
 
     term: int
 
@@ -69,7 +69,7 @@ class Started(Event):
     """The newest one stored."""
     contact: PeerId | None = None
     """Who offered the study; None for its submitter, and after a restart."""
-    proposer: PeerId | None = None
+    coordinator: PeerId | None = None
     """Whom the offer named."""
     submits: bool = False
     """Whether the study begins here and now."""

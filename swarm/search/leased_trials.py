@@ -11,7 +11,7 @@ from swarm.search.effects import DropTrial, PruneTrial, RunTrial
 from swarm.search.messages import HELD_MAX, Lease, WorkerNews
 from swarm.search.study import StudyId
 from swarm.search.study_blobs import StudyBlobs
-from swarm.search.study_ledger import Ledger
+from swarm.search.study_ledger import StudyLedger
 from swarm.search.trial import Trial, TrialId, TrialReport, TrialResult
 
 
@@ -54,7 +54,7 @@ class Working:
         """Trials held that have no result yet."""
         return sum(held.result is None for held in self._held.values())
 
-    def take(self, leases: Iterable[Lease], ledger: Ledger) -> None:
+    def take(self, leases: Iterable[Lease], ledger: StudyLedger) -> None:
         """Begin with trials that were lent to this peer; those it holds it just keeps."""
         for lease in leases:
             trial = lease.trial
@@ -92,7 +92,7 @@ class Working:
             held.result = replace(result, peer=self._me)
 
     def prune(self, trials: Iterable[TrialId]) -> None:
-        """The proposer says that these trials are not worth going on with."""
+        """The coordinator says that these trials are not worth going on with."""
         for trial in trials:
             if trial in self._held and self._held[trial].result is None:
                 self._emit(PruneTrial(trial))
@@ -114,7 +114,7 @@ class Working:
         return bool(self._reports) or any(self._untold(now_s, again_s))
 
     def news(self, now_s: float, again_s: float) -> Iterator[WorkerNews]:
-        """What the proposer should know, in messages of bounded size.
+        """What the coordinator should know, in messages of bounded size.
 
         Args:
             now_s: Now.

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 
 from swarm.core.ids import PeerId
-from swarm.search.messages import WorkerBeat
+from swarm.search.messages import WorkerHeartbeat
 from swarm.search.study import StudySpec
 from swarm.search.trial import Trial, TrialId
 
 TURNAROUND_S = 0.5
 """A result on its way, and the next lease back, batches and busy machines included."""
 TURNAROUND_HERE_S = 0.05
-"""The same at the proposer's own worker."""
+"""The same at the coordinator's own worker."""
 DEPTH_MIN = 2
 """Trials a slot should have: one that runs, and one that waits."""
 DEPTH_MAX = 64
@@ -29,21 +29,21 @@ SUSPECT_FROM = 2
 
 
 @dataclass(slots=True)
-class Worker:
-    """What the proposer knows of a worker."""
+class KnownWorker:
+    """What the coordinator knows of a worker."""
 
     slots: int
-    proposes: bool
+    coordinates: bool
     heard_s: float
     duration_s: float | None = None
     """Of its trials, a moving average."""
     synced: bool = False
     """Whether its ledger equals ours, as of its last beat."""
-    leases: dict[TrialId, "Lent"] = field(default_factory=dict)
+    leases: dict[TrialId, "LeasedTrial"] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class Lent:
+class LeasedTrial:
     """One lease."""
 
     trial: Trial
@@ -60,7 +60,7 @@ class Lent:
 
 
 class Leases:
-    """The proposer's book of workers and leases.
+    """The coordinator's book of workers and leases.
 
     Invariants:
         A trial is with one worker, or waits, or neither; never two of these.
@@ -68,7 +68,7 @@ class Leases:
     """
 
     def __init__(self, spec: StudySpec, me: PeerId, lookahead_max: int) -> None:
-        self.workers: dict[PeerId, Worker] = {}
+        self.workers: dict[PeerId, KnownWorker] = {}
         self.waiting: deque[Trial] = deque()
         """Trials to be lent out; those that were lost come first."""
         self.attempts: Counter[TrialId] = Counter()
@@ -78,45 +78,49 @@ class Leases:
         self._lookahead_max = lookahead_max
         self._heard_s: dict[PeerId, float] = {}
         """When workers were heard, those that were lost of late among them."""
-        self._lent: dict[TrialId, Lent] = {}
+        self._leased: dict[TrialId, LeasedTrial] = {}
         self._lessees: dict[TrialId, set[PeerId]] = {}
 
-    def hear(self, beat: WorkerBeat, synced: bool, now_s: float) -> list[Lent]:
+    def hear(self, heartbeat: WorkerHeartbeat, synced: bool, now_s: float) -> list[LeasedTrial]:
         """Take in a worker's beat; return the leases it lost."""
-        worker = self.workers.get(beat.sender)
+        worker = self.workers.get(heartbeat.sender)
         if worker is None:
-            worker = self.workers[beat.sender] = Worker(beat.slots, beat.proposes, now_s)
-        worker.slots, worker.proposes = beat.slots, beat.proposes
+            worker = self.workers[heartbeat.sender] = KnownWorker(
+                heartbeat.slots, heartbeat.coordinates, now_s
+            )
+        worker.slots, worker.coordinates = heartbeat.slots, heartbeat.coordinates
         worker.heard_s, worker.synced = now_s, synced
-        self._heard_s[beat.sender] = now_s
-        held = set(beat.held)
-        for lent in worker.leases.values():
-            lent.seen = lent.seen or lent.trial.id in held
-            lent.missing = lent.missing + 1 if lent.seen and lent.trial.id not in held else 0
-        lost = [lent for lent in worker.leases.values() if lent.missing >= MISSING_MAX]
+        self._heard_s[heartbeat.sender] = now_s
+        held = set(heartbeat.held)
+        for leased in worker.leases.values():
+            leased.seen = leased.seen or leased.trial.id in held
+            leased.missing = (
+                leased.missing + 1 if leased.seen and leased.trial.id not in held else 0
+            )
+        lost = [leased for leased in worker.leases.values() if leased.missing >= MISSING_MAX]
         self._take_away(worker, lost)
         return lost
 
     def claim(self, trial: Trial, worker: PeerId, now_s: float) -> bool:
         """A worker says it has a trial: believe it, if nobody else was lent it here."""
-        if trial.id in self._lent or self._lessees.get(trial.id, set()) - {worker}:
+        if trial.id in self._leased or self._lessees.get(trial.id, set()) - {worker}:
             return False
         if trial in self.waiting:
             self.waiting.remove(trial)
-        self.lend(trial, worker, now_s)
-        lent = self._lent[trial.id]
-        lent.told = lent.seen = True
+        self.lease(trial, worker, now_s)
+        leased = self._leased[trial.id]
+        leased.told = leased.seen = True
         return True
 
-    def lend(self, trial: Trial, worker: PeerId, now_s: float) -> None:
+    def lease(self, trial: Trial, worker: PeerId, now_s: float) -> None:
         """Lend a trial that does not wait any more."""
-        lent = Lent(trial, worker, now_s)
-        self._lent[trial.id] = self.workers[worker].leases[trial.id] = lent
+        leased = LeasedTrial(trial, worker, now_s)
+        self._leased[trial.id] = self.workers[worker].leases[trial.id] = leased
         self._lessees.setdefault(trial.id, set()).add(worker)
 
     def tell(self, trial: TrialId) -> None:
         """The worker is being told that it has the trial."""
-        self._lent[trial].told = True
+        self._leased[trial].told = True
 
     def may_tell(self, trial: TrialId, worker: PeerId) -> bool:
         """Whether a worker's word on a trial counts: it has or had it, or nobody is known to."""
@@ -124,30 +128,30 @@ class Leases:
 
     def holds(self, trial: TrialId, worker: PeerId) -> bool:
         """Whether the worker has the trial now."""
-        lent = self._lent.get(trial)
-        return lent is not None and lent.worker == worker
+        leased = self._leased.get(trial)
+        return leased is not None and leased.worker == worker
 
-    def num_lent(self, worker: PeerId) -> int:
+    def num_leased(self, worker: PeerId) -> int:
         """How many trials the worker has, told or not."""
         return len(self.workers[worker].leases)
 
-    def is_lent(self, trial: TrialId) -> bool:
+    def is_leased(self, trial: TrialId) -> bool:
         """Whether anybody has the trial now."""
-        return trial in self._lent
+        return trial in self._leased
 
     def end(self, trial: TrialId, duration_s: float | None = None) -> None:
         """A trial has its result: it is no longer lent, nor does it wait."""
-        lent = self._lent.get(trial)
-        if lent is not None:
-            self._forget(lent)
-            worker = self.workers.get(lent.worker)
+        leased = self._leased.get(trial)
+        if leased is not None:
+            self._forget(leased)
+            worker = self.workers.get(leased.worker)
             if worker is not None and duration_s is not None:
                 old_s = worker.duration_s
                 worker.duration_s = duration_s if old_s is None else 0.8 * old_s + 0.2 * duration_s
         else:
             self.waiting = deque(t for t in self.waiting if t.id != trial)
 
-    def lose(self, peer: PeerId) -> list[Lent]:
+    def lose(self, peer: PeerId) -> list[LeasedTrial]:
         """A worker is gone; return the leases lost with it."""
         worker = self.workers.pop(peer, None)
         if worker is None:
@@ -156,16 +160,16 @@ class Leases:
         self._take_away(worker, lost)
         return lost
 
-    def put_back(self, lent: Lent) -> None:
+    def put_back(self, leased: LeasedTrial) -> None:
         """A lease was lost: the trial waits again, before all others."""
-        self.waiting.appendleft(lent.trial)
-        self.attempts[lent.trial.id] += lent.told
+        self.waiting.appendleft(leased.trial)
+        self.attempts[leased.trial.id] += leased.told
 
     def next_for(self, peer: PeerId, losses: Mapping[TrialId, Sized]) -> Trial | None:
         """Take the first waiting trial that the worker may be lent; None if there is none.
 
         While others can work, what may have ended several workers does not run beside the
-        proposer, whose death costs the study more.
+        coordinator, whose death costs the study more.
 
         Args:
             peer: The worker.
@@ -196,13 +200,13 @@ class Leases:
         )  # three beats, and one on its way
         return [peer for peer, w in self.workers.items() if now_s - w.heard_s > limit_s]
 
-    def unconfirmed(self, now_s: float) -> Iterator[Lent]:
+    def unconfirmed(self, now_s: float) -> Iterator[LeasedTrial]:
         """Leases that should have been confirmed by now; each once in a while."""
         limit_s = UNSEEN_AFTER * self._spec.heartbeat_s
-        for lent in self._lent.values():
-            if not lent.seen and now_s - lent.sent_s > limit_s:
-                lent.sent_s = now_s
-                yield lent
+        for leased in self._leased.values():
+            if not leased.seen and now_s - leased.sent_s > limit_s:
+                leased.sent_s = now_s
+                yield leased
 
     def rooms(self, rest: float) -> list[PeerId]:
         """Workers that should have one more trial each, the least busy first; with repeats.
@@ -223,10 +227,10 @@ class Leases:
         return [peer for _, peer in sorted(turns)]
 
     def members(self) -> Iterable[PeerId]:
-        """Workers that may succeed the proposer, and the proposer."""
-        return sorted({self._me, *(p for p, w in self.workers.items() if w.proposes)})
+        """Workers that may succeed the coordinator, and the coordinator."""
+        return sorted({self._me, *(p for p, w in self.workers.items() if w.coordinates)})
 
-    def _depth(self, peer: PeerId, worker: Worker) -> int:
+    def _depth(self, peer: PeerId, worker: KnownWorker) -> int:
         if worker.duration_s is None:
             return DEPTH_MIN
         turnaround_s = TURNAROUND_HERE_S if peer == self._me else TURNAROUND_S
@@ -236,15 +240,15 @@ class Leases:
     def _works_alone(self) -> bool:
         return not any(w.slots for peer, w in self.workers.items() if peer != self._me)
 
-    def _take_away(self, worker: Worker, lost: list[Lent]) -> None:
-        told = [lent for lent in worker.leases.values() if lent.told]
-        for lent in told[: worker.slots]:
-            lent.was_next = True
-        for lent in lost:
-            self._forget(lent)
+    def _take_away(self, worker: KnownWorker, lost: list[LeasedTrial]) -> None:
+        told = [leased for leased in worker.leases.values() if leased.told]
+        for leased in told[: worker.slots]:
+            leased.was_next = True
+        for leased in lost:
+            self._forget(leased)
 
-    def _forget(self, lent: Lent) -> None:
-        del self._lent[lent.trial.id]
-        worker = self.workers.get(lent.worker)
+    def _forget(self, leased: LeasedTrial) -> None:
+        del self._leased[leased.trial.id]
+        worker = self.workers.get(leased.worker)
         if worker is not None:
-            worker.leases.pop(lent.trial.id, None)
+            worker.leases.pop(leased.trial.id, None)

@@ -1,18 +1,18 @@
-"""Following: brings this peer's ledger up to its proposer's, and offers what that one lacks."""
+"""LedgerSync: brings this peer's ledger and its coordinator's to the same entries."""
 
 from collections.abc import Sequence
 
 from swarm.core.ids import PeerId
 from swarm.search.batches import MESSAGE_BYTES_MAX, size_bytes
 from swarm.search.messages import BATCH_MAX, StudyLedgerPage
-from swarm.search.study_ledger import Entry, EntryKey, Ledger, entry_key
+from swarm.search.study_ledger import Entry, EntryKey, StudyLedger, entry_key
 
 ASK_AGAIN_AFTER_S = 1.0
 GIVE_AGAIN_AFTER_S = 2.0
 
 
-class Following:
-    """How far this peer has read one proposer's ledger.
+class LedgerSync:
+    """How far this peer has read one coordinator's ledger.
 
     Invariant: the first `next_index` entries of the source are in our ledger, or break its rules.
     """
@@ -25,7 +25,7 @@ class Following:
         self._asked_s = float("-inf")
         self._gave_s = float("-inf")
 
-    def all_is_there(self, ledger: Ledger) -> None:
+    def all_is_there(self, ledger: StudyLedger) -> None:
         """The source's ledger equals ours."""
         if self.next_index == len(ledger) == len(self._confirmed):
             return
@@ -50,7 +50,7 @@ class Following:
         self._asked_s = now_s
         return True
 
-    def surplus(self, ledger: Ledger, now_s: float) -> list[Entry]:
+    def surplus(self, ledger: StudyLedger, now_s: float) -> list[Entry]:
         """When all of the source's ledger was read, now and then: what it lacks."""
         if now_s < self._gave_s + GIVE_AGAIN_AFTER_S:
             return []
@@ -58,8 +58,8 @@ class Following:
         return [entry for entry in ledger.entries if entry_key(entry) not in self._confirmed]
 
 
-def tail(ledger: Ledger) -> list[Entry]:
-    """The newest entries, as many as fit in a message: what a new proposer may well lack."""
+def tail(ledger: StudyLedger) -> list[Entry]:
+    """The newest entries, as many as fit in a message: what a new coordinator may well lack."""
     size, start = 0, len(ledger)
     while start and len(ledger) - start < BATCH_MAX:
         size += size_bytes(ledger.entries[start - 1])

@@ -26,12 +26,12 @@ class StudyQuery(Event):
 
 @dataclass(frozen=True, slots=True)
 class StudyOffer(Event):
-    """`sender` knows this study, and who proposes in it."""
+    """`sender` knows this study, and who coordinates in it."""
 
     sender: PeerId
     spec: StudySpec
     term: int
-    proposer: PeerId
+    coordinator: PeerId
     closed: bool
     """Whether it is over; `sender` has the whole ledger then."""
 
@@ -40,8 +40,8 @@ class StudyOffer(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ProposerBeat(Event):
-    """`sender` proposes in this term; whoever hears a greater (term, sender) follows that."""
+class CoordinatorHeartbeat(Event):
+    """`sender` coordinates in this term; whoever hears a greater (term, sender) follows that."""
 
     study: StudyId
     sender: PeerId
@@ -67,17 +67,17 @@ class ProposerBeat(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerBeat(Event):
+class WorkerHeartbeat(Event):
     """`sender` is alive, and holds these trials: they wait, run or have an unrecorded result."""
 
     study: StudyId
     sender: PeerId
     term: int
-    """Of the proposer it follows."""
+    """Of the coordinator it follows."""
     slots: int
     """Trials it executes at once; 0 if it only looks on."""
-    proposes: bool
-    """Whether it may succeed the proposer."""
+    coordinates: bool
+    """Whether it may succeed the coordinator."""
     held: tuple[TrialId, ...]
     length: int
     checksum: int
@@ -114,7 +114,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Leases(Event):
-    """The proposer gives trials to one worker."""
+    """The coordinator gives trials to one worker."""
 
     study: StudyId
     sender: PeerId
@@ -128,7 +128,7 @@ class Leases(Event):
 
 @dataclass(frozen=True, slots=True)
 class StopTrials(Event):
-    """The proposer tells a worker to end these trials where they are."""
+    """The coordinator tells a worker to end these trials where they are."""
 
     study: StudyId
     sender: PeerId
@@ -142,7 +142,7 @@ class StopTrials(Event):
 
 @dataclass(frozen=True, slots=True)
 class WorkerNews(Event):
-    """A worker tells the proposer what was reported and what came of trials."""
+    """A worker tells the coordinator what was reported and what came of trials."""
 
     study: StudyId
     sender: PeerId
@@ -190,8 +190,8 @@ class StudyLedgerRequest(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerGift(Event):
-    """Entries that the proposer, new in its term, seems to lack."""
+class MissingEntries(Event):
+    """Entries that the coordinator, new in its term, seems to lack."""
 
     study: StudyId
     sender: PeerId

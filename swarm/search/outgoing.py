@@ -1,11 +1,11 @@
-"""Telling: results and new entries go out in batches; what comes together shares a message."""
+"""Outgoing: results and new entries go out in batches; what comes together shares a message."""
 
 from collections.abc import Callable
 
 from swarm.core.effects import Send
 from swarm.core.machine import Effect, SetTimer
-from swarm.search.coordinating import Proposing
-from swarm.search.coordinators import Standing
+from swarm.search.coordinating import Coordinating
+from swarm.search.coordinators import Coordinators
 from swarm.search.leased_trials import Working
 from swarm.search.replica import Replica
 from swarm.search.study import NOBODY, StudySpec
@@ -20,8 +20,8 @@ PAGES_EVERY_S = 0.2
 NEWS_AGAIN_HEARTBEATS = 2
 
 
-class Telling:
-    """Tells the proposer what came of trials, and everybody what is new in the ledger.
+class Outgoing:
+    """Tells the coordinator what came of trials, and everybody what is new in the ledger.
 
     Invariant: what may not be told yet is followed by an event in time.
     """
@@ -29,39 +29,39 @@ class Telling:
     def __init__(
         self,
         spec: StudySpec,
-        standing: Standing,
+        coordinators: Coordinators,
         working: Working,
         replica: Replica,
         emit: Callable[[Effect], None],
     ) -> None:
         self._again_s = NEWS_AGAIN_HEARTBEATS * spec.heartbeat_s
-        self._standing = standing
+        self._coordinators = coordinators
         self._working = working
         self._replica = replica
         self._emit = emit
         self._batch_s = float("-inf")
         self._batch_due_s = float("inf")
 
-    def tell_news(self, proposing: Proposing | None, now_s: float, slots: int) -> None:
-        """Tell the proposer, perhaps ourselves, what it does not know of trials held here.
+    def tell_news(self, coordinating: Coordinating | None, now_s: float, slots: int) -> None:
+        """Tell the coordinator, perhaps ourselves, what it does not know of trials held here.
 
         Args:
-            proposing: Our own term, if it is ours.
+            coordinating: Our own term, if it is ours.
             now_s: Now.
             slots: Trials this peer can run at a time.
         """
         has_news = self._working.has_news(now_s, self._again_s)
-        if self._standing.proposer == NOBODY or not has_news:
+        if self._coordinators.coordinator == NOBODY or not has_news:
             return
-        if proposing is not None:
+        if coordinating is not None:
             for news in self._working.news(now_s, self._again_s):
-                proposing.take_news(news, now_s)
+                coordinating.take_news(news, now_s)
         elif self._may_tell(self._spacing_s(slots), now_s):
             for news in self._working.news(now_s, self._again_s):
-                self._emit(Send(self._standing.proposer, news))
+                self._emit(Send(self._coordinators.coordinator, news))
 
     def publish_pages(self, now_s: float, *, closed: bool) -> bool:
-        """As the proposer: publish what is new in the ledger; return whether that was done."""
+        """As the coordinator: publish what is new in the ledger; return whether that was done."""
         if self._replica.is_published or not (closed or self._may_tell(PAGES_EVERY_S, now_s)):
             return False
         self._replica.publish()

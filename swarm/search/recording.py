@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect
-from swarm.search.coordinators import Standing
+from swarm.search.coordinators import Coordinators
 from swarm.search.effects import Note, SaveEntries
 from swarm.search.leased_trials import Working
 from swarm.search.study_blobs import StudyBlobs
-from swarm.search.study_ledger import Closed, Entry, Ledger, Recorded, Reported
+from swarm.search.study_ledger import Closed, Entry, Recorded, Reported, StudyLedger
 
 
 class Recording:
@@ -20,15 +20,15 @@ class Recording:
     def __init__(
         self,
         me: PeerId,
-        ledger: Ledger,
-        standing: Standing,
+        ledger: StudyLedger,
+        coordinators: Coordinators,
         working: Working,
         blobs: StudyBlobs,
         emit: Callable[[Effect], None],
     ) -> None:
         self._me = me
         self._ledger = ledger
-        self._standing = standing
+        self._coordinators = coordinators
         self._working = working
         self._blobs = blobs
         self._emit = emit
@@ -48,7 +48,11 @@ class Recording:
                 self._working.recorded(result.trial)
                 self._blobs.forget(result.trial)
             case Reported(report) if report.trial not in self._ledger.results:
-                if self._me in {self._standing.proposer, report.peer, *self._standing.standbys(1)}:
+                if self._me in {
+                    self._coordinators.coordinator,
+                    report.peer,
+                    *self._coordinators.standbys(1),
+                }:
                     self._blobs.keep_checkpoint(report)
             case Closed():
                 self._working.drop_all()

@@ -56,7 +56,7 @@ class StudySpec:
     time_budget_s: float = 0.0
     """Seconds after which no more trials are asked for; 0 for no such limit."""
     strategy: str = "random"
-    """`grid`, `random`, `bayesian`, `halving`, or `module:Class` with the proposers' leave."""
+    """`grid`, `random`, `bayesian`, `halving`, or `module:Class` with the coordinators' leave."""
     strategy_options: Params = ()
     seed: int = 0
     trial_limit_s: float = 600.0
@@ -64,7 +64,7 @@ class StudySpec:
     heartbeat_s: float = 1.0
     """So often a worker tells that it holds its leases; three missed ones expire them."""
     submitter: PeerId = NOBODY
-    """Who submitted it: first in the succession of proposers. Filled in on submission."""
+    """Who submitted it: first in the succession of coordinators. Filled in on submission."""
 
     def __post_init__(self) -> None:
         check_name("name", self.name)

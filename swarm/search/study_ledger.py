@@ -1,4 +1,4 @@
-"""Ledger: every trial, report and result of a study, the same at every peer in the end."""
+"""StudyLedger: every trial, report and result of a study, the same at every peer in the end."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ LOSSES_MAX = 5
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A proposer asked for this trial."""
+    """A coordinator asked for this trial."""
 
     trial: Trial
 
@@ -50,7 +50,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The study is over: its proposer records nothing any more."""
+    """The study is over: its coordinator records nothing any more."""
 
     reason: str
     """`done`, `cancelled`, or `failed`."""
@@ -84,7 +84,7 @@ def entry_key(entry: Entry) -> EntryKey:
             return ("closed", TrialId(""), 0, 0)
 
 
-class Ledger:
+class StudyLedger:
     """Entries in the order in which this peer took them in.
 
     Any two peers can bring their ledgers together in any order: nothing but the trial must come
@@ -133,7 +133,7 @@ class Ledger:
     def adopt(self, entry: Entry) -> bool:
         """Take in an entry, in place of another one of its key; say whether that changed anything.
 
-        For what the proposer of a greater term has. Two proposers that did not hear of each other
+        For what the coordinator of a greater term has. Two coordinators unaware of each other
         may have recorded different results of one trial; the greater term's stays.
         """
         place = self._places.get(entry_key(entry))
@@ -149,7 +149,7 @@ class Ledger:
 
     @property
     def next_number(self) -> int:
-        """The least number that no trial has: where one died with its proposer, there is a gap."""
+        """The least number that no trial has. A lost trial leaves a gap."""
         return self._next_number
 
     @property

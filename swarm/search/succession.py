@@ -1,4 +1,4 @@
-"""Succession: who proposes when the proposer is gone; everybody derives the same order."""
+"""Succession: who coordinates when the coordinator is gone; everybody derives the same order."""
 
 import hashlib
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from swarm.search.study import StudyId
 
 
 def succession(study: StudyId, term: int, members: Iterable[PeerId]) -> list[PeerId]:
-    """Members in the order in which they take over from the proposer of `term`.
+    """Members in the order in which they take over from the coordinator of `term`.
 
     Rendezvous hashing (Thaler and Ravishankar 1998): who leaves or comes changes no other's place
     before or behind a third, and the duty does not fall to the same peer each time.

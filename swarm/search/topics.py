@@ -8,5 +8,5 @@ SEARCH_TOPIC = f"swarm/{PROTOCOL_VERSION}/search"
 
 
 def study_topic(study: StudyId) -> str:
-    """The proposer's beats and ledger; every peer of the study listens."""
+    """The coordinator's beats and ledger; every peer of the study listens."""
     return f"{SEARCH_TOPIC}/{study}"

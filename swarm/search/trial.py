@@ -32,8 +32,8 @@ class Trial:
     params: Params
     """Of the model: the searched ones that are active and the fixed ones."""
     term: int
-    """Term of the proposer that asked for it; tells apart trials of two proposers."""
-    proposer: PeerId
+    """Term of the coordinator that asked for it; tells apart trials of two coordinators."""
+    coordinator: PeerId
 
     def __post_init__(self) -> None:
         if self.number < 0 or self.term < 0:

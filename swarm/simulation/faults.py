@@ -52,7 +52,7 @@ class Freeze:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ScheduledCommand:
     """An operator's command, given at a time."""
 
     at_s: float
@@ -101,7 +101,7 @@ class FaultPlan:
     """When a newcomer starts that is told to contact the hostile peer alone, and believes it."""
     operators: tuple[PeerId, ...] = ()
     """Whom all peers trust."""
-    orders: tuple[Order, ...] = ()
+    orders: tuple[ScheduledCommand, ...] = ()
 
     @property
     def until_s(self) -> float:

@@ -5,16 +5,20 @@ from typing import Any
 
 import pytest
 
-from swarm.commanding.commands import COMMANDS_MAX, VALID_FOR_S_MAX, Command, Orders
+from swarm.commanding.commands import COMMANDS_MAX, VALID_FOR_S_MAX, Command, RelayedCommands
 from swarm.commanding.registers import (
     CLOCK_ERROR_S_MAX,
     DROP_THRESHOLD,
-    CommandBook,
+    CommandRegisters,
     RefusedCommandError,
 )
 from swarm.core.effects import Publish
 from swarm.core.ids import PeerId, SessionId
-from swarm.federation.command_following import FRESH_REPEATS, REMIND_EVERY_REPEATS, Obedience
+from swarm.federation.command_following import (
+    FRESH_REPEATS,
+    REMIND_EVERY_REPEATS,
+    CommandFollowing,
+)
 from swarm.federation.effects import Leave, Note, SaveCommands
 
 SESSION = SessionId("a" * 64)
@@ -27,12 +31,12 @@ def command(action: Any, sequence: int = 1, author: PeerId = OLGA, **fields: Any
     return Command(author=author, sequence=sequence, action=action, **{**values, **fields})
 
 
-def book(*trusted: PeerId, held: bool = False) -> CommandBook:
-    return CommandBook(SESSION, trusted or (OLGA,), held=held)
+def book(*trusted: PeerId, held: bool = False) -> CommandRegisters:
+    return CommandRegisters(SESSION, trusted or (OLGA,), held=held)
 
 
-def orders(*commands: Command, sender: PeerId = ANNA) -> Orders:
-    return Orders(SESSION, sender, commands)
+def orders(*commands: Command, sender: PeerId = ANNA) -> RelayedCommands:
+    return RelayedCommands(SESSION, sender, commands)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +69,7 @@ def test_a_trusted_operators_command_is_obeyed_and_nobody_elses() -> None:
 
 
 def test_without_operators_nobody_is_obeyed() -> None:
-    mine = CommandBook(SESSION)
+    mine = CommandRegisters(SESSION)
 
     with pytest.raises(RefusedCommandError):
         mine.take(command("pause"), NOW_S)
@@ -180,8 +184,8 @@ def test_after_a_restart_what_was_obeyed_is_obeyed_unless_trust_was_withdrawn() 
 # -- passing on
 
 
-def obedience() -> Obedience:
-    return Obedience(SESSION, ME, (OLGA,))
+def obedience() -> CommandFollowing:
+    return CommandFollowing(SESSION, ME, (OLGA,))
 
 
 def test_a_new_command_is_told_saved_and_passed_on_a_few_times() -> None:
@@ -193,7 +197,7 @@ def test_a_new_command_is_told_saved_and_passed_on_a_few_times() -> None:
     assert news == [pause]
     note = Note("paused", "pause, by operator olga")
     assert effects == [note, SaveCommands((pause,))]
-    passed_on = Publish("home", Orders(SESSION, ME, (pause,)))
+    passed_on = Publish("home", RelayedCommands(SESSION, ME, (pause,)))
     for _ in range(FRESH_REPEATS):
         assert mine.remind("home", None) == [passed_on]
 
@@ -215,7 +219,7 @@ def test_once_it_runs_again_only_beacons_tell_of_it() -> None:
         mine.remind("home", None)
 
     assert [mine.remind("home", None) for _ in range(9)] == [[]] * 9
-    assert mine.remind("home", "all") == [Publish("all", Orders(SESSION, ME, (resume,)))]
+    assert mine.remind("home", "all") == [Publish("all", RelayedCommands(SESSION, ME, (resume,)))]
 
 
 def test_who_is_behind_is_told_what_is_newer() -> None:
@@ -228,7 +232,7 @@ def test_who_is_behind_is_told_what_is_newer() -> None:
 
     assert (news, effects) == ([], [])
     assert mine.remind("home", None) == [
-        Publish("home", Orders(SESSION, ME, (command("resume", 2),)))
+        Publish("home", RelayedCommands(SESSION, ME, (command("resume", 2),)))
     ]
 
 

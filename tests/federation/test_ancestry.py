@@ -85,9 +85,9 @@ def test_what_a_head_since_its_base_names_may_not_be_folded_again(session: Any) 
     before = window_of(index(head0, head1), head1)
     after = window_of(index(head0, head1, head2), head2)
 
-    assert before.foldable(late)
-    assert not after.foldable(late)
-    assert not before.foldable(Contributor(session.peers[0], head0.digest, 100, 1.0))
+    assert before.may_apply_stale(late)
+    assert not after.may_apply_stale(late)
+    assert not before.may_apply_stale(Contributor(session.peers[0], head0.digest, 100, 1.0))
 
 
 def test_what_a_merged_branch_names_may_not_be_folded_again(
@@ -101,14 +101,14 @@ def test_what_a_merged_branch_names_may_not_be_folded_again(
 
     window = window_of({**history.known, **index(merging)}, merging)
 
-    assert not window.foldable(Contributor(session.peers[4], history.fork.digest, 100, 1.0))
+    assert not window.may_apply_stale(Contributor(session.peers[4], history.fork.digest, 100, 1.0))
 
 
 def test_a_contribution_too_many_heads_back_is_not_foldable(session: Any) -> None:
     heads = session.chain(STALENESS_MAX + 1)
     stranger = Contributor(session.peers[0], heads[0].digest, 100, 1.0)
 
-    assert not window_of(index(*heads), heads[-1]).foldable(stranger)
+    assert not window_of(index(*heads), heads[-1]).may_apply_stale(stranger)
 
 
 # -- relations

@@ -4,26 +4,26 @@ import hashlib
 
 from swarm.core.blobs import BlobRef
 from swarm.core.ids import Digest, PeerId
-from swarm.federation.blob_tracker import BlobDesk
+from swarm.federation.blob_tracker import BlobTracker
 
 ANNA = PeerId("anna")
 BLOB = BlobRef(Digest(hashlib.sha256(b"weights").hexdigest()), 10**6)
 
 
 def test_a_blob_on_its_way_is_timed_from_the_first_request_through_a_change_of_rounds() -> None:
-    desk = BlobDesk()
-    desk.want(BLOB, (ANNA,), 0.0, 10.0)
+    studies = BlobTracker()
+    studies.want(BLOB, (ANNA,), 0.0, 10.0)
 
-    desk.keep_only(frozenset())  # a head was adopted, and the blob is not announced anew yet
-    desk.arrived(BLOB, 17.0)
+    studies.keep_only(frozenset())  # a head was adopted, and the blob is not announced anew yet
+    studies.arrived(BLOB, 17.0)
 
-    assert desk.took_s(BLOB) == 7.0
+    assert studies.took_s(BLOB) == 7.0
 
 
 def test_what_nobody_asked_for_took_no_time() -> None:
-    desk = BlobDesk()
+    studies = BlobTracker()
 
-    desk.arrived(BLOB, 17.0)
+    studies.arrived(BLOB, 17.0)
 
-    assert desk.has(BLOB)
-    assert desk.took_s(BLOB) == 0.0
+    assert studies.has(BLOB)
+    assert studies.took_s(BLOB) == 0.0

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from swarm.commanding.commands import VALID_FOR_S, Command, Orders
+from swarm.commanding.commands import VALID_FOR_S, Command, RelayedCommands
 from swarm.core.effects import BlobArrived, Publish, Send
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect, TimerFired
@@ -23,7 +23,7 @@ from swarm.federation.effects import (
     TrainingFinished,
     WeightsCreated,
 )
-from swarm.federation.federation import BEAT, REPEAT, Federation
+from swarm.federation.federation import HEARTBEAT, REPEAT, Federation
 from swarm.federation.founding import FOUND
 from swarm.federation.joiners import SETTLED_AFTER_S
 from swarm.federation.ledger_entries import LedgerPage, LedgerRequest
@@ -34,7 +34,7 @@ from swarm.federation.messages import (
     HeadHistory,
     HeadRequest,
     Heartbeat,
-    JoinWish,
+    JoinRequest,
 )
 from swarm.federation.records import GlobalModel, Metrics
 from swarm.federation.topics import cluster_topic
@@ -69,7 +69,7 @@ class Operated:
         command = Command(
             self.session.spec.id, OLGA, self._sequence, action, expires_unix_s, **fields
         )
-        return self.machine.handle(Orders(self.session.spec.id, OLGA, (command,)), now_s)
+        return self.machine.handle(RelayedCommands(self.session.spec.id, OLGA, (command,)), now_s)
 
 
 @pytest.fixture
@@ -103,12 +103,12 @@ def contributions(operated: Operated, head: GlobalModel, now_s: float) -> list[E
     return effects
 
 
-def beat(operated: Operated, now_s: float) -> list[Effect]:
+def heartbeat(operated: Operated, now_s: float) -> list[Effect]:
     """A beat, everybody else of the cluster having been heard just before."""
     for peer in operated.session.peers:
         if peer != operated.me:
             operated.machine.handle(Heartbeat(operated.session.spec.id, peer, None), now_s)
-    return operated.machine.handle(TimerFired(BEAT), now_s)
+    return operated.machine.handle(TimerFired(HEARTBEAT), now_s)
 
 
 def test_while_paused_no_cluster_is_combined_and_then_it_is(
@@ -117,7 +117,7 @@ def test_while_paused_no_cluster_is_combined_and_then_it_is(
     operated.order("pause", 1.0)
 
     assert of(Combine, contributions(operated, head0, 2.0)) == []
-    assert of(Combine, beat(operated, 3.0)) == []
+    assert of(Combine, heartbeat(operated, 3.0)) == []
 
     assert len(of(Combine, operated.order("resume", 60.0))) == 1
 
@@ -147,13 +147,13 @@ def test_the_time_of_a_pause_does_not_count_towards_a_deadline(
         )
 
         operated.machine.handle(BlobArrived(contribution.blob), 1.0)
-    beat(operated, 99.0)
+    heartbeat(operated, 99.0)
     operated.order("pause", 100.0)
-    beat(operated, 1099.0)
+    heartbeat(operated, 1099.0)
 
     assert of(Combine, operated.order("resume", 1100.0)) == []
-    assert of(Combine, beat(operated, 1179.0)) == []
-    assert len(of(Combine, beat(operated, 1181.0))) == 1
+    assert of(Combine, heartbeat(operated, 1179.0)) == []
+    assert len(of(Combine, heartbeat(operated, 1181.0))) == 1
 
 
 def test_stop_ends_the_session_with_the_model_that_is_there(
@@ -195,7 +195,7 @@ def test_the_starter_of_a_held_session_waits_for_start(session: Any) -> None:
     starter = Operated(session, session.spec.starter, held=True)
     machine, anna = starter.machine, session.peers[1]
     machine.handle(WeightsCreated(session.head0.blob), 1.0)
-    machine.handle(JoinWish(session.spec.id, anna, None), 2.0)
+    machine.handle(JoinRequest(session.spec.id, anna, None), 2.0)
     assert of(Publish, machine.handle(TimerFired(FOUND), 2.0 + SETTLED_AFTER_S)) == []
     assert machine.orders.run_state == "held"
 
@@ -211,7 +211,7 @@ def test_a_refused_command_changes_nothing_and_is_counted(
     eve = PeerId("eve")
     stop = Command(session.spec.id, eve, 9, "stop", UNIX_S + 100)
 
-    effects = operated.machine.handle(Orders(session.spec.id, eve, (stop,)), 1.0)
+    effects = operated.machine.handle(RelayedCommands(session.spec.id, eve, (stop,)), 1.0)
 
     assert of(Note, effects) == [
         Note("refused", "stop: eve is no operator that this peer trusts", eve)
@@ -238,7 +238,7 @@ def test_what_happened_is_told_to_the_cluster_with_the_next_beat_and_saved(
     fellow = next(p for p in home.peers if p != operated.me)
     operated.machine.handle(Goodbye(operated.session.spec.id, fellow, "disk"), 3.0)
 
-    effects = operated.machine.handle(TimerFired(BEAT), 4.0)
+    effects = operated.machine.handle(TimerFired(HEARTBEAT), 4.0)
 
     (page,) = [e for e in of(Publish, effects) if isinstance(e.message, LedgerPage)]
     assert page.topic == cluster_topic(operated.session.spec.id, home.id)
@@ -257,7 +257,7 @@ def test_a_fellows_entries_outlive_it(operated: Operated, head0: GlobalModel) ->
     other.machine.handle(Goodbye(session.spec.id, session.peers[5]), 1.0)
     (page,) = [
         e.message
-        for e in of(Publish, other.machine.handle(TimerFired(BEAT), 2.0))
+        for e in of(Publish, other.machine.handle(TimerFired(HEARTBEAT), 2.0))
         if isinstance(e.message, LedgerPage)
     ]
 

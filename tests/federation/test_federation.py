@@ -32,7 +32,7 @@ from swarm.federation.effects import (
     WeightsCreated,
 )
 from swarm.federation.federation import (
-    BEAT,
+    HEARTBEAT,
     Federation,
 )
 from swarm.federation.founding import FOUND
@@ -44,7 +44,7 @@ from swarm.federation.messages import (
     HeadHistory,
     HeadRequest,
     Heartbeat,
-    JoinWish,
+    JoinRequest,
 )
 from swarm.federation.records import GlobalModel, Metrics
 from swarm.federation.topics import cluster_topic, session_topic
@@ -65,7 +65,7 @@ def test_the_starter_founds_the_session_when_enough_peers_wish(session: Any) -> 
     assert CreateWeights() in machine.handle(LearnerReady(), 1.0)
     blob = session.head0.blob
     assert machine.handle(WeightsCreated(blob), 2.0) == []
-    waiting = machine.handle(JoinWish(session.spec.id, anna, None), 3.0)
+    waiting = machine.handle(JoinRequest(session.spec.id, anna, None), 3.0)
     assert waiting == [SetTimer(FOUND, 3.0 + SETTLED_AFTER_S)]  # others may start just as well
     effects = machine.handle(TimerFired(FOUND), 3.0 + SETTLED_AFTER_S)
 
@@ -120,7 +120,7 @@ def test_a_head_whose_weights_nobody_gave_overtakes_nobody(session: Any) -> None
     seen = []
     for now_s, missing in ((3.2, head2), (5.4, head1), (7.6, head2), (9.8, head1)):
         machine.handle(BlobMissing(missing.blob, "no"), now_s)
-        machine.handle(TimerFired(BEAT), now_s + 2.1)
+        machine.handle(TimerFired(HEARTBEAT), now_s + 2.1)
         seen.append(machine.round.facts.overtaken)
 
     assert not any(seen)
@@ -154,7 +154,7 @@ def test_while_a_greater_heads_weights_are_missing_a_lesser_one_is_adopted(sessi
     machine.handle(BlobArrived(head1.blob), 1.1)
     assert machine.held == head1
     machine.handle(BlobMissing(rival.blob, "gone"), 1.2)
-    effects = machine.handle(TimerFired(BEAT), 4.0)
+    effects = machine.handle(TimerFired(HEARTBEAT), 4.0)
 
     assert [e.blob for e in of(FetchBlob, effects)] == [rival.blob]
     machine.handle(BlobArrived(rival.blob), 3.0)
@@ -175,7 +175,7 @@ def test_messages_of_other_sessions_change_nothing(session: Any, head0: GlobalMo
     machine, _ = session.machine(session.peers[1])
 
     assert machine.handle(replace(head0, session="other"), 1.0) == []
-    assert machine.handle(JoinWish("other", ANNA, None), 1.0) == []  # type: ignore[arg-type]
+    assert machine.handle(JoinRequest("other", ANNA, None), 1.0) == []  # type: ignore[arg-type]
 
 
 def test_who_beats_with_an_unknown_greater_head_is_asked_for_it(session: Any) -> None:
@@ -264,9 +264,11 @@ def test_those_the_last_head_leaves_out_are_waited_for(session: Any) -> None:
 def test_repeated_requests_for_one_record_wait(session: Any) -> None:
     heads = session.chain(2)
     machine, _ = session.machine(session.peers[1], heads[0])
-    beat = Heartbeat(session.spec.id, session.peers[2], heads[2].key)
+    heartbeat = Heartbeat(session.spec.id, session.peers[2], heads[2].key)
 
-    requests = [of(Send, machine.handle(beat, s)) for s in (1.0, 1.5, 1.0 + ASK_AGAIN_AFTER_S)]
+    requests = [
+        of(Send, machine.handle(heartbeat, s)) for s in (1.0, 1.5, 1.0 + ASK_AGAIN_AFTER_S)
+    ]
 
     assert [len(r) for r in requests] == [1, 0, 1]
 

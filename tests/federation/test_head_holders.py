@@ -3,64 +3,64 @@ from typing import Any
 from swarm.core.effects import Send
 from swarm.core.ids import Digest, PeerId
 from swarm.federation.early_announcements import EARLY_MAX, Early
-from swarm.federation.head_holders import ASK_AGAIN_AFTER_S, ASKED_MAX, KEYS_MAX, Enquiries
+from swarm.federation.head_holders import ASK_AGAIN_AFTER_S, ASKED_MAX, KEYS_MAX, HeadHolders
 from swarm.federation.messages import HeadRequest
 
 ANNA, BEN = PeerId("anna"), PeerId("ben")
 
 
 def test_one_record_is_asked_for_once_in_a_while(session: Any) -> None:
-    enquiries = Enquiries(session.spec.id, BEN)
+    head_holders = HeadHolders(session.spec.id, BEN)
     digest = session.head0.digest
     request = Send(ANNA, HeadRequest(session.spec.id, BEN, digest, 3))
 
-    assert enquiries.ask(digest, ANNA, 0.0, 3) == [request]
-    assert enquiries.ask(digest, PeerId("cleo"), 0.9, 3) == []
-    assert enquiries.ask(digest, ANNA, ASK_AGAIN_AFTER_S, 3) == [request]
-    assert enquiries.ask(None, BEN, 0.0, 1) == []
+    assert head_holders.ask(digest, ANNA, 0.0, 3) == [request]
+    assert head_holders.ask(digest, PeerId("cleo"), 0.9, 3) == []
+    assert head_holders.ask(digest, ANNA, ASK_AGAIN_AFTER_S, 3) == [request]
+    assert head_holders.ask(None, BEN, 0.0, 1) == []
 
 
 def test_each_peer_may_be_asked_for_what_all_of_them_work_on(session: Any) -> None:
-    enquiries = Enquiries(session.spec.id, BEN)
+    head_holders = HeadHolders(session.spec.id, BEN)
     digest, cleo = session.head0.digest, PeerId("cleo")
 
-    assert enquiries.ask(digest, ANNA, 0.0, 1, others_too=True)
-    assert enquiries.ask(digest, cleo, 0.1, 1, others_too=True)
-    assert enquiries.ask(digest, cleo, 0.2, 1, others_too=True) == []
+    assert head_holders.ask(digest, ANNA, 0.0, 1, others_too=True)
+    assert head_holders.ask(digest, cleo, 0.1, 1, others_too=True)
+    assert head_holders.ask(digest, cleo, 0.2, 1, others_too=True) == []
 
 
 def test_who_names_many_records_does_not_make_us_ask_for_all(session: Any) -> None:
-    enquiries = Enquiries(session.spec.id, BEN)
+    head_holders = HeadHolders(session.spec.id, BEN)
     digests = [Digest(f"{k:064x}") for k in range(ASKED_MAX + 3)]
 
-    asked = [enquiries.ask(digest, ANNA, 0.0, 1) for digest in digests]
+    asked = [head_holders.ask(digest, ANNA, 0.0, 1) for digest in digests]
 
     assert sum(map(len, asked)) == ASKED_MAX
-    assert enquiries.ask(digests[-1], ANNA, ASK_AGAIN_AFTER_S, 1)
+    assert head_holders.ask(digests[-1], ANNA, ASK_AGAIN_AFTER_S, 1)
 
 
 def test_who_holds_a_greater_head_holds_this_one_too(session: Any) -> None:
-    enquiries = Enquiries(session.spec.id, BEN)
+    head_holders = HeadHolders(session.spec.id, BEN)
     parent, child = session.chain(1)
-    enquiries.heard(ANNA, child.key)
+    head_holders.heard(ANNA, child.key)
 
-    assert enquiries.holds(ANNA, parent.key)
-    assert not enquiries.holds(BEN, parent.key)
-    assert enquiries.holders(child.key) == (ANNA,)
-    assert enquiries.holders(parent.key) == ()
+    assert head_holders.holds(ANNA, parent.key)
+    assert not head_holders.holds(BEN, parent.key)
+    assert head_holders.holders(child.key) == (ANNA,)
+    assert head_holders.holders(parent.key) == ()
 
 
 def test_the_peers_heard_longest_ago_are_forgotten(session: Any) -> None:
-    enquiries = Enquiries(session.spec.id, BEN)
+    head_holders = HeadHolders(session.spec.id, BEN)
     key = session.head0.key
     for k in range(KEYS_MAX):
-        enquiries.heard(PeerId(f"peer-{k}"), key)
-    enquiries.heard(PeerId("peer-0"), key)
-    enquiries.heard(ANNA, key)
+        head_holders.heard(PeerId(f"peer-{k}"), key)
+    head_holders.heard(PeerId("peer-0"), key)
+    head_holders.heard(ANNA, key)
 
-    assert len(enquiries.holders(key)) == KEYS_MAX
-    assert not enquiries.holds(PeerId("peer-1"), key)
-    assert enquiries.holds(PeerId("peer-0"), key)
+    assert len(head_holders.holders(key)) == KEYS_MAX
+    assert not head_holders.holds(PeerId("peer-1"), key)
+    assert head_holders.holds(PeerId("peer-0"), key)
 
 
 def test_early_announcements_are_taken_once_and_bounded(session: Any) -> None:

@@ -18,7 +18,7 @@ from swarm.federation.effects import (
     TrainingFinished,
 )
 from swarm.federation.federation import REPEAT, Federation
-from swarm.federation.messages import HISTORY_MAX, HeadHistory, HeadRequest, JoinWish
+from swarm.federation.messages import HISTORY_MAX, HeadHistory, HeadRequest, JoinRequest
 from swarm.federation.records import Branch, GlobalModel, Merged
 from swarm.federation.validity import InvalidRecordError, check_head
 from tests.harness.federation_effects import of
@@ -83,8 +83,8 @@ def left(session: Any, parted: Parted) -> tuple[Federation, list[Effect]]:
 def test_who_leaves_a_lineage_tells_of_it_with_its_wish(session: Any, parted: Parted) -> None:
     _, adopted = left(session, parted)
 
-    wishes = [e.message for e in of(Send, adopted) if isinstance(e.message, JoinWish)]
-    assert {w.branches for w in wishes} == {(Branch(parted.b2.digest, session.peers[5]),)}
+    join_requests = [e.message for e in of(Send, adopted) if isinstance(e.message, JoinRequest)]
+    assert {w.branches for w in join_requests} == {(Branch(parted.b2.digest, session.peers[5]),)}
 
 
 def test_who_leaves_a_head_of_its_own_tells_of_its_parent_too(
@@ -201,7 +201,7 @@ def composer(session: Any, parted: Parted) -> tuple[Federation, list[Effect]]:
     machine, _ = session.machine(me, *heads)
     teller = holder(session, parted)
     branches = (Branch(parted.b2.digest, teller),)
-    machine.handle(JoinWish(session.spec.id, teller, parted.a3.key, branches), 1.0)
+    machine.handle(JoinRequest(session.spec.id, teller, parted.a3.key, branches), 1.0)
     return machine, machine.handle(TimerFired(REPEAT), 2.0)
 
 
@@ -222,7 +222,7 @@ def test_an_author_alone_does_not_vouch_for_what_it_says_others_did(
     me = session.ranking(parted.a3, session.tree(parted.a3).root)[0]
     machine, _ = session.machine(me, parted.head0, parted.head1, parted.a2, parted.a3)
     author = parted.b2.author
-    told = JoinWish(session.spec.id, author, parted.a3.key, (Branch(parted.b2.digest, author),))
+    told = JoinRequest(session.spec.id, author, parted.a3.key, (Branch(parted.b2.digest, author),))
     machine.handle(told, 1.0)
     machine.handle(TimerFired(REPEAT), 2.0)
 

@@ -4,7 +4,7 @@ from swarm.core.effects import PeerConnected, PeerUnreachable, Send
 from swarm.core.ids import PeerId
 from swarm.core.machine import SetTimer, TimerFired
 from swarm.core.session import COHORT_MAX
-from swarm.federation.joiners import WISH_EXPIRES_AFTER_S, Newcomers
+from swarm.federation.joiners import JOIN_REQUEST_EXPIRES_AFTER_S, Joiners
 from swarm.federation.joining import ASK, ASK_EVERY_S, ASKED_MAX, Joining
 from swarm.federation.messages import SessionOffer, SessionQuery
 
@@ -56,18 +56,18 @@ def test_the_first_offer_counts(session: Any) -> None:
 
 
 def test_a_wish_expires_unless_it_is_repeated() -> None:
-    newcomers = Newcomers()
-    newcomers.wish([ANNA], 0.0)
-    newcomers.wish([ME], 5.0)
+    joiners = Joiners()
+    joiners.wish([ANNA], 0.0)
+    joiners.wish([ME], 5.0)
 
-    assert newcomers.current(WISH_EXPIRES_AFTER_S - 0.1) == (ANNA, ME)
-    assert newcomers.current(WISH_EXPIRES_AFTER_S) == (ME,)
-    newcomers.forget([ME])
-    assert newcomers.current(WISH_EXPIRES_AFTER_S) == ()
+    assert joiners.current(JOIN_REQUEST_EXPIRES_AFTER_S - 0.1) == (ANNA, ME)
+    assert joiners.current(JOIN_REQUEST_EXPIRES_AFTER_S) == (ME,)
+    joiners.forget([ME])
+    assert joiners.current(JOIN_REQUEST_EXPIRES_AFTER_S) == ()
 
 
 def test_wishes_are_bounded() -> None:
-    newcomers = Newcomers()
-    newcomers.wish([PeerId(f"peer-{k}") for k in range(COHORT_MAX + 50)], 0.0)
+    joiners = Joiners()
+    joiners.wish([PeerId(f"peer-{k}") for k in range(COHORT_MAX + 50)], 0.0)
 
-    assert len(newcomers.current(1.0)) == COHORT_MAX
+    assert len(joiners.current(1.0)) == COHORT_MAX

@@ -8,7 +8,7 @@ import pytest
 from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec
 from swarm.federation.ancestry import window_of
-from swarm.federation.blob_tracker import BlobDesk
+from swarm.federation.blob_tracker import BlobTracker
 from swarm.federation.duty import RoundFacts
 from swarm.federation.effects import (
     Combine,
@@ -47,7 +47,7 @@ def root_duty(session: Any, peers: tuple[PeerId, ...]) -> tuple[Any, RoundFacts,
     head0 = session.head0
     (cluster,) = session.tree(head0).tiers[0]
     facts = RoundFacts(window_of({}, head0))
-    blobs = BlobDesk()
+    blobs = BlobTracker()
     for peer in peers:
         contribution = session.contribution(peer, head0)
         facts.hear_contribution(contribution)

@@ -20,14 +20,14 @@ from swarm.federation.effects import (
 from swarm.federation.federation import (
     REPEAT,
 )
-from swarm.federation.heartbeats import BEACON_EVERY_REPEATS
+from swarm.federation.heartbeats import SESSION_HEARTBEAT_EVERY_REPEATS
 from swarm.federation.messages import (
     HISTORY_MAX,
     Goodbye,
     HeadHistory,
     HeadRequest,
     Heartbeat,
-    JoinWish,
+    JoinRequest,
     SessionOffer,
     SessionQuery,
 )
@@ -45,7 +45,7 @@ def test_a_newcomer_repeats_its_wish_until_the_head_it_holds_names_it(session: A
     head0 = session.head0
     me = PeerId("joiner")
     machine, _ = session.machine(me, head0)
-    wish = JoinWish(session.spec.id, me, head0.key)
+    wish = JoinRequest(session.spec.id, me, head0.key)
     composer = session.ranking(head0, session.tree(head0).root)[0]
 
     first, second = (machine.handle(TimerFired(REPEAT), s) for s in (2.0, 4.0))
@@ -87,9 +87,9 @@ def test_a_contribution_passes_wishes_up_without_those_asked_already(
     session: Any, head0: GlobalModel
 ) -> None:
     machine, _ = session.machine(session.peers[1], head0)
-    machine.handle(JoinWish(session.spec.id, ANNA, head0.key), 4.0)
-    machine.handle(JoinWish(session.spec.id, session.peers[2], head0.key), 4.0)
-    machine.handle(JoinWish(session.spec.id, PeerId("dead"), head0.key), 4.0)
+    machine.handle(JoinRequest(session.spec.id, ANNA, head0.key), 4.0)
+    machine.handle(JoinRequest(session.spec.id, session.peers[2], head0.key), 4.0)
+    machine.handle(JoinRequest(session.spec.id, PeerId("dead"), head0.key), 4.0)
     machine.handle(PeerUnreachable(PeerId("dead")), 4.1)
 
     (saved,) = of(SaveContribution, machine.handle(finished(head0, head0.blob), 3.0))
@@ -120,7 +120,7 @@ def test_the_heads_author_and_the_next_roots_tell_the_session_of_it(session: Any
     for me in (*session.peers, PeerId("observer")):
         machine, _ = session.machine(me, head0, head1)
         effects = []
-        for k in range(BEACON_EVERY_REPEATS):
+        for k in range(SESSION_HEARTBEAT_EVERY_REPEATS):
             effects += machine.handle(TimerFired(REPEAT), 2.0 * (k + 1))
         if Publish(topic, Heartbeat(session.spec.id, me, head1.key)) in effects:
             tellers.add(me)
@@ -133,21 +133,21 @@ def test_a_head_that_is_just_being_announced_gets_no_beacon(session: Any) -> Non
     """A third of a large swarm would hear the beacon first, and ask its sender for the head."""
     head0, head1 = session.chain(1)
     machine, _ = session.machine(head1.author, head0)
-    for k in range(1, BEACON_EVERY_REPEATS):
+    for k in range(1, SESSION_HEARTBEAT_EVERY_REPEATS):
         machine.handle(TimerFired(REPEAT), 2.0 * k)
-    machine.handle(head1, 2.0 * BEACON_EVERY_REPEATS - 0.2)
-    machine.handle(BlobArrived(head1.blob), 2.0 * BEACON_EVERY_REPEATS - 0.1)
+    machine.handle(head1, 2.0 * SESSION_HEARTBEAT_EVERY_REPEATS - 0.2)
+    machine.handle(BlobArrived(head1.blob), 2.0 * SESSION_HEARTBEAT_EVERY_REPEATS - 0.1)
     told = Publish(
         session_topic(session.spec.id), Heartbeat(session.spec.id, head1.author, head1.key)
     )
 
-    assert told not in machine.handle(TimerFired(REPEAT), 2.0 * BEACON_EVERY_REPEATS)
-    assert told in machine.handle(TimerFired(REPEAT), 2.0 * (BEACON_EVERY_REPEATS + 1))
+    assert told not in machine.handle(TimerFired(REPEAT), 2.0 * SESSION_HEARTBEAT_EVERY_REPEATS)
+    assert told in machine.handle(TimerFired(REPEAT), 2.0 * (SESSION_HEARTBEAT_EVERY_REPEATS + 1))
 
 
 def test_one_who_wishes_on_an_older_head_is_told_of_the_newer(session: Any) -> None:
     head0, head1 = session.chain(1)
-    wish = JoinWish(session.spec.id, ANNA, head0.key)
+    wish = JoinRequest(session.spec.id, ANNA, head0.key)
     author, _ = session.machine(head1.author, head0, head1)
     told = Send(ANNA, HeadHistory(session.spec.id, head1.author, (head1,)))
 

@@ -25,14 +25,14 @@ from swarm.federation.effects import (
     TrainingFailed,
 )
 from swarm.federation.federation import (
-    BEAT,
+    HEARTBEAT,
     REPEAT,
     Federation,
 )
 from swarm.federation.messages import (
     Contribution,
     HeadRequest,
-    JoinWish,
+    JoinRequest,
 )
 from swarm.federation.records import Aggregate, GlobalModel
 from swarm.federation.topics import cluster_topic, session_topic
@@ -191,7 +191,7 @@ def test_when_everything_is_rejected_nothing_is_announced(
     effects = machine.handle(Combined(head0.digest, combine.cluster, head0.blob, rejected), 3.5)
 
     assert published(Aggregate, effects) == []
-    assert of(Combine, machine.handle(TimerFired(BEAT), 9.0)) == []
+    assert of(Combine, machine.handle(TimerFired(HEARTBEAT), 9.0)) == []
 
 
 def test_a_worker_that_died_combining_is_asked_again_but_not_at_once(
@@ -202,14 +202,14 @@ def test_a_worker_that_died_combining_is_asked_again_but_not_at_once(
     failed = CombineFailed(head0.digest, combine.cluster, "died")
 
     assert of(Combine, machine.handle(failed, 3.5)) == []
-    assert of(Combine, machine.handle(TimerFired(BEAT), 4.5)) == [combine]
+    assert of(Combine, machine.handle(TimerFired(HEARTBEAT), 4.5)) == [combine]
 
 
 def test_the_root_composes_the_next_head_and_adopts_it(session: Any, head0: GlobalModel) -> None:
     tree = session.tree(head0)
     root = session.ranking(head0, tree.root)[0]
     machine, _ = session.machine(root, head0)
-    machine.handle(JoinWish(session.spec.id, ANNA, head0.key), 1.0)
+    machine.handle(JoinRequest(session.spec.id, ANNA, head0.key), 1.0)
     joiner = PeerId("joiner")
     for cluster in tree.tiers[0]:
         aggregate = session.aggregate(cluster, head0, joiners=(joiner, session.peers[0]))

@@ -17,7 +17,7 @@ from swarm.federation.session_ledger import (
     FACTS_EVERY_TELLS,
     OWN_PER_ROUND_MAX,
     TOLD_TIMES,
-    Ledger,
+    SessionLedger,
 )
 
 SESSION = SessionId("a" * 64)
@@ -25,8 +25,8 @@ ME, ANNA, BEN = PeerId("me"), PeerId("anna"), PeerId("ben")
 ROUND = RoundNumber(3)
 
 
-def ledger() -> Ledger:
-    return Ledger(SESSION, ME, lambda digest: f"me signs {digest}".encode())
+def ledger() -> SessionLedger:
+    return SessionLedger(SESSION, ME, lambda digest: f"me signs {digest}".encode())
 
 
 def entry(author: PeerId, sequence: int, **fields: Any) -> LedgerEntry:

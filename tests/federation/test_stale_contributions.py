@@ -19,7 +19,7 @@ from swarm.federation.effects import (
     TrainingFinished,
 )
 from swarm.federation.federation import REPEAT, Federation
-from swarm.federation.messages import Contribution, JoinWish
+from swarm.federation.messages import Contribution, JoinRequest
 from swarm.federation.records import GlobalModel
 from swarm.federation.topics import cluster_topic
 from swarm.federation.training import RETRY_TRAINING
@@ -115,8 +115,8 @@ def test_who_trains_from_an_older_head_does_not_ask_into_the_cohort_yet(
     late.machine.handle(finished(late.head0, late.mine.blob), 9.0)
     done = late.machine.handle(TimerFired(REPEAT), 10.0)
 
-    assert [e for e in busy if isinstance(getattr(e, "message", None), JoinWish)] == []
-    assert [e for e in done if isinstance(getattr(e, "message", None), JoinWish)]
+    assert [e for e in busy if isinstance(getattr(e, "message", None), JoinRequest)] == []
+    assert [e for e in done if isinstance(getattr(e, "message", None), JoinRequest)]
 
 
 def test_after_a_restart_a_stale_contribution_is_announced(session: Any, late: Late) -> None:
@@ -172,8 +172,8 @@ def test_a_stale_contribution_is_folded_in_discounted(session: Any, folding: Fol
     (combine,) = of(Combine, folding.hear_fresh(2.0))
 
     assert of(FetchBlob, heard) == [FetchBlob(late.mine.blob, (late.me,), 0.0)]
-    stale = [item for item in combine.inputs if item.fold_from is not None]
-    assert [(item.blob, item.fold_from) for item in stale] == [(late.mine.blob, late.head0.blob)]
+    stale = [item for item in combine.inputs if item.stale_base is not None]
+    assert [(item.blob, item.stale_base) for item in stale] == [(late.mine.blob, late.head0.blob)]
     assert stale[0].weight == pytest.approx(100 / 2**0.5)
     assert len(combine.inputs) == len(late.home.peers) + 1
 
@@ -200,7 +200,7 @@ def test_a_stale_contribution_that_fails_a_gate_is_not_named(folding: Folding) -
     folding.machine.handle(BlobArrived(late.mine.blob), 1.1)
     folding.machine.handle(BlobArrived(late.head0.blob), 1.2)
     (combine,) = of(Combine, folding.hear_fresh(2.0))
-    (name,) = [item.name for item in combine.inputs if item.fold_from is not None]
+    (name,) = [item.name for item in combine.inputs if item.stale_base is not None]
 
     done = Combined(
         late.head1.digest, combine.cluster, late.head0.blob, (Rejection(name, "not finite"),)

@@ -9,7 +9,7 @@ from swarm.federation.effects import Combine, Combined, Note, Rejection, Trainin
 from swarm.federation.federation import Federation
 from swarm.federation.messages import HeadHistory, HeadRequest
 from swarm.federation.records import GlobalModel
-from swarm.federation.violations import OFFENCES_MAX, PEERS_MAX, QUARANTINED_FOR_S, Offences
+from swarm.federation.violations import PEERS_MAX, QUARANTINED_FOR_S, VIOLATIONS_MAX, Violations
 
 EVE = PeerId("eve")
 
@@ -18,32 +18,32 @@ def of(kind: type, effects: list[Effect]) -> list[Any]:
     return [effect for effect in effects if isinstance(effect, kind)]
 
 
-def test_the_third_offence_is_one_too_many() -> None:
-    offences = Offences()
+def test_the_third_violation_is_one_too_many() -> None:
+    violations = Violations()
 
-    told = [offences.count(EVE, "lies", 1.0) for _ in range(OFFENCES_MAX)]
+    told = [violations.count(EVE, "lies", 1.0) for _ in range(VIOLATIONS_MAX)]
 
-    assert told[:-1] == [[]] * (OFFENCES_MAX - 1)
+    assert told[:-1] == [[]] * (VIOLATIONS_MAX - 1)
     assert [note.kind for note in told[-1]] == ["quarantined"]  # type: ignore[attr-defined]
-    assert offences.quarantined(EVE, 1.0 + QUARANTINED_FOR_S - 1)
-    assert not offences.quarantined(EVE, 1.0 + QUARANTINED_FOR_S)
+    assert violations.quarantined(EVE, 1.0 + QUARANTINED_FOR_S - 1)
+    assert not violations.quarantined(EVE, 1.0 + QUARANTINED_FOR_S)
 
 
-def test_after_its_time_is_over_one_more_offence_is_enough() -> None:
-    offences = Offences()
-    for _ in range(OFFENCES_MAX):
-        offences.count(EVE, "lies", 1.0)
+def test_after_its_time_is_over_one_more_violation_is_enough() -> None:
+    violations = Violations()
+    for _ in range(VIOLATIONS_MAX):
+        violations.count(EVE, "lies", 1.0)
 
-    assert offences.count(EVE, "lies again", 2.0 + QUARANTINED_FOR_S) != []
+    assert violations.count(EVE, "lies again", 2.0 + QUARANTINED_FOR_S) != []
 
 
-def test_a_million_offenders_do_not_fill_the_memory() -> None:
-    offences = Offences()
+def test_a_million_violators_do_not_fill_the_memory() -> None:
+    violations = Violations()
 
     for k in range(3 * PEERS_MAX):
-        offences.count(PeerId(f"eve-{k}"), "lies", 1.0)
+        violations.count(PeerId(f"eve-{k}"), "lies", 1.0)
 
-    assert len(offences._counts) <= PEERS_MAX
+    assert len(violations._counts) <= PEERS_MAX
 
 
 def lie(session: Any, k: int) -> GlobalModel:
@@ -60,7 +60,7 @@ def lie(session: Any, k: int) -> GlobalModel:
 
 def lying(session: Any, machine: Federation, now_s: float) -> list[Effect]:
     effects: list[Effect] = []
-    for k in range(OFFENCES_MAX):
+    for k in range(VIOLATIONS_MAX):
         effects += machine.handle(lie(session, k), now_s)
     return effects
 
@@ -75,7 +75,7 @@ def test_the_author_of_invalid_records_is_not_answered_any_more(session: Any) ->
     after = machine.handle(request, 3.0)
 
     assert [e.peer for e in of(Send, before)] == [author]
-    assert [n.kind for n in of(Note, effects)].count("rejected") == OFFENCES_MAX
+    assert [n.kind for n in of(Note, effects)].count("rejected") == VIOLATIONS_MAX
     assert machine.quarantined(3.0) == {author}
     assert after == []
 
@@ -83,7 +83,7 @@ def test_the_author_of_invalid_records_is_not_answered_any_more(session: Any) ->
 def test_who_passes_invalid_records_on_is_not_blamed_for_them(session: Any) -> None:
     me, relayer = session.peers[1:3]
     machine, _ = session.machine(me, session.head0)
-    lies = [lie(session, k) for k in range(OFFENCES_MAX)]
+    lies = [lie(session, k) for k in range(VIOLATIONS_MAX)]
     assert relayer != lies[0].author != me
 
     for head in lies:
@@ -112,7 +112,7 @@ def test_weights_that_fail_the_gates_three_times_end_in_quarantine(session: Any)
     eve = session.tree(head).tiers[0][0].peers[0]
     machine = None
     notes: list[Note] = []
-    for round_number in range(1, OFFENCES_MAX + 1):
+    for round_number in range(1, VIOLATIONS_MAX + 1):
         home = session.tree(head).home(eve)
         me = next(peer for peer in home.peers if peer != eve)
         machine = machine or session.machine(me, head)[0]
@@ -136,7 +136,7 @@ def test_weights_that_fail_the_gates_three_times_end_in_quarantine(session: Any)
         machine.handle(head, float(round_number))
         machine.handle(BlobArrived(head.blob), float(round_number))
 
-    assert [n.kind for n in notes].count("rejected") == OFFENCES_MAX
+    assert [n.kind for n in notes].count("rejected") == VIOLATIONS_MAX
     assert machine is not None
     assert machine.quarantined(4.0) == {eve}
     assert of(Publish, machine.handle(session.contribution(eve, head), 5.0)) == []

@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from swarm.commanding.commands import Orders
+from swarm.commanding.commands import RelayedCommands
 from swarm.core.blobs import BlobRef
 from swarm.core.canonical import sha256_hex
 from swarm.core.ids import ClusterId, Digest, PeerId, SessionId
@@ -260,7 +260,7 @@ def _(message: LedgerPage) -> Event:
 
 
 @_signed.register
-def _(message: Orders) -> Event:
+def _(message: RelayedCommands) -> Event:
     signed = (
         command.signed(BY_PEER[command.author].sign(signing_bytes(command.digest)))
         for command in message.commands

@@ -15,7 +15,7 @@ from typing import Any
 from swarm.core.errors import ConfigurationError
 from swarm.peer.search.ledger_file import ENTRIES, read_ledger
 from swarm.peer.search.search_settings import STUDIES_FOLDER
-from swarm.search.study_ledger import Ledger
+from swarm.search.study_ledger import StudyLedger
 from tests.harness.reserved_ports import reserved_ports
 
 STOP_WITHIN_S = 10.0
@@ -39,7 +39,7 @@ class SearchProcess:
         return folders[0] if folders else None
 
     @property
-    def ledger(self) -> Ledger | None:
+    def ledger(self) -> StudyLedger | None:
         """What it has written so far."""
         try:
             return read_ledger(self.folder) if self.folder is not None else None

@@ -12,8 +12,8 @@ from swarm.core.ids import PeerId, RoundNumber
 from swarm.core.machine import Event, SetTimer, TimerFired
 from swarm.federation.effects import EvaluationFinished, Started, Train, TrainingFinished
 from swarm.federation.messages import Status
-from swarm.peer.observer.snapshot import picture
-from swarm.peer.observer.snapshot_changes import Painter
+from swarm.peer.observer.snapshot import make_snapshot
+from swarm.peer.observer.snapshot_changes import SnapshotCache
 from swarm.simulation.federation.peers import SimulatedPeer
 from swarm.simulation.federation.simulated_learning import TRAINING_S
 from swarm.simulation.federation.simulator import Simulator
@@ -107,16 +107,16 @@ class Watcher:
         self._simulator = simulator
         self._began_s = simulator.now_s
         self._topics: set[str] = set()
-        self._painter = Painter()
+        self._cache = SnapshotCache()
         live = tuple(simulator.live) or (simulator.starter,)
         self.handle(Started(offered_by=live[:1], unix_s=BEGAN_UNIX_S + simulator.now_s))
 
-    def paint(self) -> dict[str, Any]:
+    def snapshot(self) -> dict[str, Any]:
         """What a dashboard shows now."""
         now_s = self._simulator.now_s
         self.seen.look(now_s)
         num_live = len(self._simulator.live)
-        return picture(self.seen, num_live, now_s, now_s - self._began_s, None, self._painter)
+        return make_snapshot(self.seen, num_live, now_s, now_s - self._began_s, None, self._cache)
 
     def hear(self, published: Publish) -> None:
         """Take a message if its topic is listened to."""

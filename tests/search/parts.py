@@ -1,4 +1,4 @@
-"""A proposer with a worker, a worker with a proposer, and what they ask for, picked out."""
+"""A coordinator with a worker, a worker with a coordinator, and what they ask for, picked out."""
 
 from typing import Any
 
@@ -42,45 +42,49 @@ def complete(trial: Trial, value: float = 0.5, peer: PeerId = ME) -> TrialResult
     return TrialResult(trial.id, "complete", value, 1.0, peer=peer)
 
 
-def beat(
+def heartbeat(
     spec: StudySpec, sender: PeerId, search: Search, held: tuple[Any, ...] = (), slots: int = 1
-) -> messages.WorkerBeat:
+) -> messages.WorkerHeartbeat:
     has = len(search.ledger), search.ledger.checksum
-    return messages.WorkerBeat(spec.id, sender, search.standing.term, slots, True, held, *has)
+    return messages.WorkerHeartbeat(
+        spec.id, sender, search.coordinators.term, slots, True, held, *has
+    )
 
 
-class Proposer:
-    """A proposer with one other worker, and the trials that one was lent."""
+class Coordinator:
+    """A coordinator with one other worker, and the trials that one was lent."""
 
     def __init__(self, spec: StudySpec, slots: int = 1) -> None:
         self.spec = spec
         self.search = Search(ME, spec)
         self.started = self.search.handle(Started(slots, submits=True), 0.0)
-        joined = self.search.handle(beat(spec, OTHER, self.search), 0.1)
+        joined = self.search.handle(heartbeat(spec, OTHER, self.search), 0.1)
         (leases,) = sent(messages.Leases, joined)
-        self.lent = [lease.trial for lease in leases.leases]
+        self.leased = [lease.trial for lease in leases.leases]
 
     def news(self, results: tuple[Any, ...] = (), reports: tuple[Any, ...] = ()) -> Event:
         return messages.WorkerNews(self.spec.id, OTHER, reports, results)
 
 
 class Worker:
-    """A worker that follows a proposer."""
+    """A worker that follows a coordinator."""
 
     def __init__(self, spec: StudySpec, me: PeerId = ME) -> None:
         self.spec = spec
         self.search = Search(me, spec)
-        self.search.handle(Started(1, term=1, contact=OTHER, proposer=OTHER), 0.0)
-        self.search.handle(self.proposer_beat(), 0.1)
+        self.search.handle(Started(1, term=1, contact=OTHER, coordinator=OTHER), 0.0)
+        self.search.handle(self.coordinator_heartbeat(), 0.1)
         self.trials = [Trial(spec.id, k, "knn", (("k", k),), 1, OTHER) for k in range(3)]
 
-    def proposer_beat(self, sender: PeerId = OTHER, term: int = 1) -> messages.ProposerBeat:
+    def coordinator_heartbeat(
+        self, sender: PeerId = OTHER, term: int = 1
+    ) -> messages.CoordinatorHeartbeat:
         members = (ME, OTHER, THIRD)
-        return messages.ProposerBeat(self.spec.id, sender, term, 0, 0, 0.0, members, 0)
+        return messages.CoordinatorHeartbeat(self.spec.id, sender, term, 0, 0, 0.0, members, 0)
 
     def leases(self, *trials: Trial, sender: PeerId = OTHER, **fields: Any) -> messages.Leases:
-        lent = tuple(messages.Lease(trial, **fields) for trial in trials)
-        return messages.Leases(self.spec.id, sender, 1, lent)
+        leased = tuple(messages.Lease(trial, **fields) for trial in trials)
+        return messages.Leases(self.spec.id, sender, 1, leased)
 
 
 def own_trial(search: Search, number: int) -> Trial:
@@ -88,7 +92,7 @@ def own_trial(search: Search, number: int) -> Trial:
     return trial
 
 
-def lent_to(peer: PeerId, effects: list[Effect]) -> list[Trial]:
+def leased_to(peer: PeerId, effects: list[Effect]) -> list[Trial]:
     return [
         lease.trial
         for effect in effects

@@ -1,4 +1,4 @@
-"""What a proposer asks for: trials lent out, taken back, recorded; the end of a study."""
+"""What a coordinator asks for: trials lent out, taken back, recorded; the end of a study."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,10 +26,10 @@ from swarm.search.study_ledger import Closed, Lost, Recorded
 from swarm.search.trial import EpochPoint, Trial, TrialReport
 from tests.search.conftest import ME, OTHER, THIRD, make_study
 from tests.search.parts import (
-    Proposer,
-    beat,
+    Coordinator,
     complete,
-    lent_to,
+    heartbeat,
+    leased_to,
     of,
     own_trial,
     published,
@@ -38,24 +38,24 @@ from tests.search.parts import (
 )
 
 
-def test_who_submits_proposes_and_works_at_once(study: StudySpec) -> None:
-    effects = Proposer(study).started
+def test_who_submits_coordinates_and_works_at_once(study: StudySpec) -> None:
+    effects = Coordinator(study).started
 
     assert [e.trial.number for e in of(RunTrial, effects)] == [0, 1]
-    assert len(published(messages.ProposerBeat, effects)) == 1
+    assert len(published(messages.CoordinatorHeartbeat, effects)) == 1
     assert len(published(messages.StudyOffer, effects)) == 1
     assert of(SaveTerm, effects) == [SaveTerm(1)]
 
 
 def test_a_worker_is_lent_one_trial_to_run_and_one_to_wait(study: StudySpec) -> None:
-    assert [trial.number for trial in Proposer(study).lent] == [2, 3]
+    assert [trial.number for trial in Coordinator(study).leased] == [2, 3]
 
 
 def test_leases_of_a_strategy_that_takes_its_time_share_messages() -> None:
     spec = make_study(strategy="bayesian", num_trials=200)
     search = Search(ME, spec)
     search.handle(Started(1, submits=True), 0.0)
-    search.handle(beat(spec, OTHER, search), 0.1)
+    search.handle(heartbeat(spec, OTHER, search), 0.1)
     first = _asked(search, 10)
 
     results = tuple(
@@ -66,24 +66,24 @@ def test_leases_of_a_strategy_that_takes_its_time_share_messages() -> None:
 
     assert [len(trials) for trials in first] == [1, 1]
     assert [len(trials) for trials in later] == [2, 8, 8, 8, 6]
-    lent = [trial.id for trials in first + later for trial in trials]
-    assert len(lent) == len(set(lent))
+    leased = [trial.id for trials in first + later for trial in trials]
+    assert len(leased) == len(set(leased))
 
 
 def test_a_slow_strategy_is_asked_again_before_a_distant_worker_has_nothing_left() -> None:
     spec = make_study(strategy="bayesian", num_trials=40)
     search = Search(ME, spec)
     search.handle(Started(1, submits=True), 0.0)
-    search.handle(beat(spec, OTHER, search), 0.1)
+    search.handle(heartbeat(spec, OTHER, search), 0.1)
 
     def tell(*trials: Trial) -> list[int]:
         """Tell of results that take a while; return how many leases each message then has."""
         results = tuple(replace(complete(t, peer=OTHER), duration_s=0.1) for t in trials)
         effects = search.handle(messages.WorkerNews(spec.id, OTHER, (), results), 0.5)
-        leases = _lent(effects)
+        leases = _leased(effects)
         while "ask" in [timer.name for timer in of(SetTimer, effects)]:
             effects = search.handle(TimerFired("ask"), 0.5)
-            leases += _lent(effects)
+            leases += _leased(effects)
         told.extend(trial for trials in leases for trial in trials)
         return [len(trials) for trials in leases]
 
@@ -98,17 +98,17 @@ def test_a_slow_strategy_is_asked_again_before_a_distant_worker_has_nothing_left
     assert {trial.id for trial in told} == search.ledger.trials.keys() - set(search.held)
 
 
-def test_who_stepped_down_in_the_middle_of_asking_asks_again_when_it_proposes_again() -> None:
+def test_who_stepped_down_in_the_middle_of_asking_asks_again_when_it_coordinates_again() -> None:
     spec = make_study(strategy="bayesian", num_trials=200)
     search = Search(ME, spec)
     effects = search.handle(Started(1, submits=True), 0.0)
     assert "ask" in [timer.name for timer in of(SetTimer, effects)]
 
-    search.handle(messages.ProposerBeat(spec.id, THIRD, 2, 0, 0, 0.0, (), 0), 0.1)
-    assert search.proposing is None
+    search.handle(messages.CoordinatorHeartbeat(spec.id, THIRD, 2, 0, 0, 0.0, (), 0), 0.1)
+    assert search.coordinating is None
     search.handle(TimerFired("ask"), 0.1)
     search.handle(PeerUnreachable(THIRD), 0.2)
-    effects = _until_it_proposes(search)
+    effects = _until_it_coordinates(search)
 
     assert "ask" in [timer.name for timer in of(SetTimer, effects)]
 
@@ -117,7 +117,7 @@ def test_a_strategy_that_takes_its_time_is_asked_for_several_unless_somebody_nee
     spec = make_study(strategy="bayesian", num_trials=200)
     search = Search(ME, spec)
     search.handle(Started(0, submits=True), 0.0)
-    search.handle(beat(spec, OTHER, search), 0.1)
+    search.handle(heartbeat(spec, OTHER, search), 0.1)
 
     def tell(*trials: Trial) -> bool:
         """Tell of results; return whether the strategy is to be asked."""
@@ -127,118 +127,122 @@ def test_a_strategy_that_takes_its_time_is_asked_for_several_unless_somebody_nee
 
     first = [trial for trials in _asked(search, 10) for trial in trials]
     assert tell(first[0])
-    lent = [trial for trials in _asked(search, 80) for trial in trials]
-    assert [tell(trial) for trial in lent[: ASKS_TOGETHER - 1]] == [False] * (ASKS_TOGETHER - 1)
-    assert tell(lent[ASKS_TOGETHER])
+    leased = [trial for trials in _asked(search, 80) for trial in trials]
+    assert [tell(trial) for trial in leased[: ASKS_TOGETHER - 1]] == [False] * (ASKS_TOGETHER - 1)
+    assert tell(leased[ASKS_TOGETHER])
 
 
 def _asked(search: Search, times: int) -> list[list[Trial]]:
     """Trials of each message of leases while a slow strategy is asked so many times."""
     found: list[list[Trial]] = []
     for _ in range(times):
-        found += _lent(search.handle(TimerFired("ask"), 0.5))
+        found += _leased(search.handle(TimerFired("ask"), 0.5))
     return found
 
 
-def _until_it_proposes(search: Search) -> list[Effect]:
+def _until_it_coordinates(search: Search) -> list[Effect]:
     """Everything that ticks bring about until trials can be asked for."""
     effects: list[Effect] = []
     for tenths in range(200):
         effects += search.handle(TimerFired("tick"), 0.3 + tenths / 10)
-    assert search.proposing is not None
+    assert search.coordinating is not None
     return effects
 
 
-def _lent(effects: Sequence[Effect]) -> list[list[Trial]]:
+def _leased(effects: Sequence[Effect]) -> list[list[Trial]]:
     """Trials of each message of leases."""
     return [[lease.trial for lease in leases.leases] for leases in sent(messages.Leases, effects)]
 
 
 def test_what_is_sent_was_saved_before(study: StudySpec) -> None:
-    proposer = Proposer(study)
+    coordinator = Coordinator(study)
 
-    effects = proposer.search.handle(proposer.news((complete(proposer.lent[0], peer=OTHER),)), 0.5)
+    effects = coordinator.search.handle(
+        coordinator.news((complete(coordinator.leased[0], peer=OTHER),)), 0.5
+    )
 
     saved = [e for effect in of(SaveEntries, effects) for e in effect.entries]
-    assert Recorded(complete(proposer.lent[0], peer=OTHER)) in saved
+    assert Recorded(complete(coordinator.leased[0], peer=OTHER)) in saved
     first_send = next(place for place, e in enumerate(effects) if isinstance(e, Send))
     assert all(effects.index(effect) < first_send for effect in of(SaveEntries, effects))
 
 
 def test_the_first_result_wins_and_a_second_one_changes_nothing(study: StudySpec) -> None:
-    proposer = Proposer(study)
-    trial = proposer.lent[0]
-    proposer.search.handle(proposer.news((complete(trial, 0.5, OTHER),)), 0.5)
+    coordinator = Coordinator(study)
+    trial = coordinator.leased[0]
+    coordinator.search.handle(coordinator.news((complete(trial, 0.5, OTHER),)), 0.5)
 
-    effects = proposer.search.handle(proposer.news((complete(trial, 0.9, OTHER),)), 0.6)
+    effects = coordinator.search.handle(coordinator.news((complete(trial, 0.9, OTHER),)), 0.6)
 
-    assert proposer.search.ledger.results[trial.id].value == 0.5
+    assert coordinator.search.ledger.results[trial.id].value == 0.5
     assert not of(SaveEntries, effects)
 
 
 def test_a_result_of_a_trial_that_was_lent_to_somebody_else_is_not_taken(study: StudySpec) -> None:
-    proposer = Proposer(study)
-    (own,) = [t for t in proposer.search.ledger.trials.values() if t.number == 0]
+    coordinator = Coordinator(study)
+    (own,) = [t for t in coordinator.search.ledger.trials.values() if t.number == 0]
 
-    proposer.search.handle(proposer.news((complete(own, 1.0, OTHER),)), 0.5)
+    coordinator.search.handle(coordinator.news((complete(own, 1.0, OTHER),)), 0.5)
 
-    assert not proposer.search.ledger.results
+    assert not coordinator.search.ledger.results
 
 
 def test_three_missed_heartbeats_and_the_trials_go_to_others_first_of_all(
     study: StudySpec,
 ) -> None:
-    proposer = Proposer(study)
-    search = proposer.search
-    search.handle(beat(study, OTHER, search, tuple(t.id for t in proposer.lent)), 0.5)
-    search.handle(beat(study, THIRD, search), 3.0)
+    coordinator = Coordinator(study)
+    search = coordinator.search
+    search.handle(heartbeat(study, OTHER, search, tuple(t.id for t in coordinator.leased)), 0.5)
+    search.handle(heartbeat(study, THIRD, search), 3.0)
 
-    assert not [t for t in lent_to(THIRD, tick(search, 3.9)) if t in proposer.lent]
+    assert not [t for t in leased_to(THIRD, tick(search, 3.9)) if t in coordinator.leased]
     effects = tick(search, 4.1)
 
     own = search.handle(TrialFinished(complete(own_trial(search, 0))), 4.2)
     running = [e.trial for e in of(RunTrial, [*effects, *own])]
-    lent = [*lent_to(THIRD, [*effects, *own]), *running]
-    assert proposer.lent[0] in lent
-    assert lent.index(proposer.lent[0]) == 0
+    leased = [*leased_to(THIRD, [*effects, *own]), *running]
+    assert coordinator.leased[0] in leased
+    assert leased.index(coordinator.leased[0]) == 0
 
 
 def test_a_worker_that_cannot_be_reached_loses_its_trials_at_once(study: StudySpec) -> None:
-    proposer = Proposer(study)
+    coordinator = Coordinator(study)
 
-    proposer.search.handle(PeerUnreachable(OTHER), 0.5)
-    effects = proposer.search.handle(TrialFinished(complete(own_trial(proposer.search, 0))), 0.6)
+    coordinator.search.handle(PeerUnreachable(OTHER), 0.5)
+    effects = coordinator.search.handle(
+        TrialFinished(complete(own_trial(coordinator.search, 0))), 0.6
+    )
 
-    assert [e.trial for e in of(RunTrial, effects)] == [proposer.lent[0]]
+    assert [e.trial for e in of(RunTrial, effects)] == [coordinator.leased[0]]
 
 
 def test_a_lease_that_never_arrived_is_sent_again(study: StudySpec) -> None:
-    proposer = Proposer(study)
-    proposer.search.handle(beat(study, OTHER, proposer.search), 2.5)
+    coordinator = Coordinator(study)
+    coordinator.search.handle(heartbeat(study, OTHER, coordinator.search), 2.5)
 
-    effects = tick(proposer.search, 2.7)
+    effects = tick(coordinator.search, 2.7)
 
-    assert lent_to(OTHER, effects) == proposer.lent
+    assert leased_to(OTHER, effects) == coordinator.leased
 
 
 def test_a_worker_that_lost_a_trial_it_had_confirmed_does_not_keep_it(study: StudySpec) -> None:
-    proposer = Proposer(study)
-    search = proposer.search
-    search.handle(beat(study, OTHER, search, tuple(t.id for t in proposer.lent)), 1.0)
+    coordinator = Coordinator(study)
+    search = coordinator.search
+    search.handle(heartbeat(study, OTHER, search, tuple(t.id for t in coordinator.leased)), 1.0)
 
-    search.handle(beat(study, OTHER, search, (proposer.lent[1].id,)), 2.0)
-    effects = search.handle(beat(study, OTHER, search, (proposer.lent[1].id,)), 3.0)
+    search.handle(heartbeat(study, OTHER, search, (coordinator.leased[1].id,)), 2.0)
+    effects = search.handle(heartbeat(study, OTHER, search, (coordinator.leased[1].id,)), 3.0)
 
     (lease,) = [item for m in sent(messages.Leases, effects) for item in m.leases]
-    assert (lease.trial, lease.attempt) == (proposer.lent[0], 1)
+    assert (lease.trial, lease.attempt) == (coordinator.leased[0], 1)
 
 
 def test_a_trial_that_is_lost_again_and_again_fails(study: StudySpec) -> None:
-    proposer = Proposer(make_study(num_trials=3), slots=0)
-    search, trial = proposer.search, proposer.lent[0]
+    coordinator = Coordinator(make_study(num_trials=3), slots=0)
+    search, trial = coordinator.search, coordinator.leased[0]
     for k in range(5):
         search.handle(PeerUnreachable(PeerId(f"victim {k}") if k else OTHER), k + 0.5)
-        search.handle(beat(search.spec, PeerId(f"victim {k + 1}"), search), k + 0.6)
+        search.handle(heartbeat(search.spec, PeerId(f"victim {k + 1}"), search), k + 0.6)
 
     result = search.ledger.results[trial.id]
     assert result.state == "failed"
@@ -247,36 +251,36 @@ def test_a_trial_that_is_lost_again_and_again_fails(study: StudySpec) -> None:
 
 def test_trials_that_waited_behind_one_that_kills_its_workers_are_not_given_up() -> None:
     spec = make_study(num_trials=3)
-    proposer = Proposer(spec, slots=0)
-    search, (killer, waited) = proposer.search, proposer.lent
+    coordinator = Coordinator(spec, slots=0)
+    search, (poison_trial, waited) = coordinator.search, coordinator.leased
     for k in range(5):
         search.handle(PeerUnreachable(PeerId(f"victim {k}") if k else OTHER), k + 0.5)
-        effects = search.handle(beat(spec, PeerId(f"victim {k + 1}"), search), k + 0.6)
+        effects = search.handle(heartbeat(spec, PeerId(f"victim {k + 1}"), search), k + 0.6)
 
-    assert search.ledger.results.keys() == {killer.id}
+    assert search.ledger.results.keys() == {poison_trial.id}
     (first,) = [item for m in sent(messages.Leases, effects) for item in m.leases]
     assert (first.trial, first.attempt) == (waited, 5)
 
 
 def test_who_leaves_of_its_own_will_was_not_ended_by_its_trial() -> None:
     spec = make_study(num_trials=3)
-    proposer = Proposer(spec, slots=0)
-    search = proposer.search
+    coordinator = Coordinator(spec, slots=0)
+    search = coordinator.search
     for k in range(6):
         name = PeerId(f"leaver {k}") if k else OTHER
         search.handle(messages.LeaveStudy(spec.id, name), k + 0.5)
-        effects = search.handle(beat(spec, PeerId(f"leaver {k + 1}"), search), k + 0.6)
+        effects = search.handle(heartbeat(spec, PeerId(f"leaver {k + 1}"), search), k + 0.6)
 
     assert not search.ledger.losses
     assert not search.ledger.results
-    assert lent_to(PeerId("leaver 6"), effects) == proposer.lent
+    assert leased_to(PeerId("leaver 6"), effects) == coordinator.leased
 
 
 def test_workers_that_all_fall_silent_at_once_were_not_ended_by_their_trials() -> None:
     spec = make_study(num_trials=8)
-    proposer = Proposer(spec, slots=0)
-    search = proposer.search
-    search.handle(beat(spec, THIRD, search), 0.2)
+    coordinator = Coordinator(spec, slots=0)
+    search = coordinator.search
+    search.handle(heartbeat(spec, THIRD, search), 0.2)
 
     notes = of(Note, tick(search, 3.9))
 
@@ -284,13 +288,13 @@ def test_workers_that_all_fall_silent_at_once_were_not_ended_by_their_trials() -
     assert not search.ledger.losses
 
 
-def test_losses_outlive_the_proposer_that_noticed_them() -> None:
+def test_losses_outlive_the_coordinator_that_noticed_them() -> None:
     spec = make_study(num_trials=3)
-    proposer = Proposer(spec, slots=0)
-    search, trial = proposer.search, proposer.lent[0]
+    coordinator = Coordinator(spec, slots=0)
+    search, trial = coordinator.search, coordinator.leased[0]
     for k in range(3):
         search.handle(PeerUnreachable(PeerId(f"victim {k}") if k else OTHER), k + 0.5)
-        search.handle(beat(spec, PeerId(f"victim {k + 1}"), search), k + 0.6)
+        search.handle(heartbeat(spec, PeerId(f"victim {k + 1}"), search), k + 0.6)
     entries = tuple(search.ledger.entries)
     assert [e.number for e in of(Lost, list(entries))] == [1, 2, 3]
 
@@ -298,12 +302,14 @@ def test_losses_outlive_the_proposer_that_noticed_them() -> None:
     search.handle(Started(1, entries=entries, term=1), 0.0)
     for k in (4, 5):
         victim = PeerId(f"victim {k}")
-        lent: list[Trial] = []
+        leased: list[Trial] = []
         for tenths in range(200):
             now_s = 20 * (k - 4) + tenths / 10
             effects = search.handle(TimerFired("tick"), now_s)
-            lent += lent_to(victim, [*effects, *search.handle(beat(spec, victim, search), now_s)])
-        assert trial in lent
+            leased += leased_to(
+                victim, [*effects, *search.handle(heartbeat(spec, victim, search), now_s)]
+            )
+        assert trial in leased
         search.handle(PeerUnreachable(victim), 20 * (k - 3))
 
     assert search.ledger.results[trial.id].error == "lost with 5 workers, the last was victim 5"
@@ -313,7 +319,7 @@ def test_a_lease_is_not_lost_that_its_worker_was_never_told_of() -> None:
     spec = make_study(strategy="bayesian", num_trials=200)
     search = Search(ME, spec)
     search.handle(Started(0, submits=True), 0.0)
-    search.handle(beat(spec, OTHER, search), 0.1)
+    search.handle(heartbeat(spec, OTHER, search), 0.1)
     told = [trial for trials in _asked(search, 10) for trial in trials]
     results = (replace(complete(told[0], peer=OTHER), duration_s=0.01),)
     search.handle(messages.WorkerNews(spec.id, OTHER, (), results), 0.5)
@@ -322,8 +328,8 @@ def test_a_lease_is_not_lost_that_its_worker_was_never_told_of() -> None:
 
     search.handle(PeerUnreachable(OTHER), 0.6)
     effects = [
-        *search.handle(beat(spec, THIRD, search), 0.7),
-        *search.handle(beat(spec, PeerId("fourth"), search), 0.8),
+        *search.handle(heartbeat(spec, THIRD, search), 0.7),
+        *search.handle(heartbeat(spec, PeerId("fourth"), search), 0.8),
     ]
 
     leases = [item for m in sent(messages.Leases, effects) for item in m.leases]
@@ -351,12 +357,14 @@ def test_the_study_is_over_when_every_trial_has_a_result() -> None:
 
 
 def test_what_workers_let_go_of_after_the_end_was_not_lost(study: StudySpec) -> None:
-    proposer = Proposer(study)
-    search = proposer.search
-    search.handle(beat(study, OTHER, search, tuple(t.id for t in proposer.lent)), 1.0)
+    coordinator = Coordinator(study)
+    search = coordinator.search
+    search.handle(heartbeat(study, OTHER, search, tuple(t.id for t in coordinator.leased)), 1.0)
 
     search.handle(CancelRequested(), 1.5)
-    effects = [e for now_s in (2.0, 3.0) for e in search.handle(beat(study, OTHER, search), now_s)]
+    effects = [
+        e for now_s in (2.0, 3.0) for e in search.handle(heartbeat(study, OTHER, search), now_s)
+    ]
 
     assert search.closed
     assert "expired" not in [note.kind for note in of(Note, effects)]
@@ -375,12 +383,12 @@ def test_a_time_budget_ends_the_asking_and_what_runs_may_finish() -> None:
 
 
 def test_pages_are_published_at_most_five_times_a_second(study: StudySpec) -> None:
-    proposer = Proposer(study)
-    first, second = (complete(trial, peer=OTHER) for trial in proposer.lent)
+    coordinator = Coordinator(study)
+    first, second = (complete(trial, peer=OTHER) for trial in coordinator.leased)
 
-    at_once = proposer.search.handle(proposer.news((first,)), 1.0)
-    soon = proposer.search.handle(proposer.news((second,)), 1.1)
-    later = proposer.search.handle(TimerFired("batch"), 1.2)
+    at_once = coordinator.search.handle(coordinator.news((first,)), 1.0)
+    soon = coordinator.search.handle(coordinator.news((second,)), 1.1)
+    later = coordinator.search.handle(TimerFired("batch"), 1.2)
 
     pages = [len(published(messages.StudyLedgerPage, e)) for e in (at_once, soon, later)]
     assert pages == [1, 0, 1]
@@ -388,13 +396,13 @@ def test_pages_are_published_at_most_five_times_a_second(study: StudySpec) -> No
 
 
 def test_a_trial_that_falls_behind_is_told_to_stop() -> None:
-    proposer = Proposer(make_study(strategy={"name": "halving", "reduction": 2}))
-    good, bad = proposer.lent
+    coordinator = Coordinator(make_study(strategy={"name": "halving", "reduction": 2}))
+    good, bad = coordinator.leased
     reports = [
         TrialReport(trial.id, EpochPoint(1, value), peer=OTHER)
         for trial, value in ((good, 0.9), (bad, 0.1))
     ]
 
-    effects = proposer.search.handle(proposer.news(reports=tuple(reports)), 1.0)
+    effects = coordinator.search.handle(coordinator.news(reports=tuple(reports)), 1.0)
 
     assert [stop.trials for stop in sent(messages.StopTrials, effects)] == [(bad.id,)]

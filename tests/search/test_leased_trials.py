@@ -159,9 +159,9 @@ def test_who_lacks_the_study_s_data_fetches_it_and_offers_no_slots_until_then() 
     spec = replace(make_study(), dataset="file", data=data, data_format="npz")
     worker = Search(ME, spec)
 
-    started = worker.handle(Started(1, term=1, contact=OTHER, proposer=OTHER), 0.0)
+    started = worker.handle(Started(1, term=1, contact=OTHER, coordinator=OTHER), 0.0)
     without = worker.handle(TimerFired("tick"), 1.0)
     with_it = worker.handle(BlobArrived(data), 1.5)
 
     assert [e.blob for e in of(FetchBlob, started)] == [data]
-    assert [b.slots for b in sent(messages.WorkerBeat, [*without, *with_it])] == [0, 1]
+    assert [b.slots for b in sent(messages.WorkerHeartbeat, [*without, *with_it])] == [0, 1]

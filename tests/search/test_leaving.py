@@ -10,26 +10,28 @@ from swarm.search.effects import (
 from swarm.search.study import StudySpec
 from swarm.search.study_ledger import Closed
 from tests.search.conftest import ME
-from tests.search.parts import Proposer, Worker, of, own_trial, published, tick
+from tests.search.parts import Coordinator, Worker, of, own_trial, published, tick
 
 
-def test_a_user_s_wish_to_cancel_is_repeated_until_the_proposer_heard_it(study: StudySpec) -> None:
-    worker, proposer = Worker(study), Proposer(study)
+def test_a_user_s_wish_to_cancel_is_repeated_until_the_coordinator_heard_it(
+    study: StudySpec,
+) -> None:
+    worker, coordinator = Worker(study), Coordinator(study)
 
     (wish,) = published(messages.CancelStudy, worker.search.handle(CancelRequested(), 1.0))
     assert published(messages.CancelStudy, tick(worker.search, 2.0)) == [wish]
-    effects = proposer.search.handle(wish, 1.1)
+    effects = coordinator.search.handle(wish, 1.1)
 
-    assert proposer.search.ledger.closed == Closed("cancelled", ME)
+    assert coordinator.search.ledger.closed == Closed("cancelled", ME)
     assert {e.trial for e in of(DropTrial, effects)} == {
-        own_trial(proposer.search, k).id for k in (0, 1)
+        own_trial(coordinator.search, k).id for k in (0, 1)
     }
 
 
 def test_who_leaves_says_so_and_asks_for_nothing_more(study: StudySpec) -> None:
-    proposer = Proposer(study)
+    coordinator = Coordinator(study)
 
-    effects = proposer.search.handle(LeaveRequested(), 1.0)
+    effects = coordinator.search.handle(LeaveRequested(), 1.0)
 
     assert len(published(messages.LeaveStudy, effects)) == 1
-    assert proposer.search.handle(TimerFired("tick"), 2.0) == []
+    assert coordinator.search.handle(TimerFired("tick"), 2.0) == []

@@ -14,7 +14,7 @@ from swarm.search.strategies import make_strategy
 from swarm.search.strategies.random import RandomStrategy
 from swarm.search.strategies.strategy import Strategy, Suggestion
 from swarm.search.study import StudySpec
-from swarm.search.study_ledger import Asked, Entry, Ledger, Recorded, Reported
+from swarm.search.study_ledger import Asked, Entry, Recorded, Reported, StudyLedger
 from swarm.search.trial import EpochPoint, Trial, TrialReport, TrialResult, failed
 from tests.search.conftest import ME, OTHER, make_study
 
@@ -32,19 +32,19 @@ class Play:
 
     def __init__(self, spec: StudySpec) -> None:
         self.spec = spec
-        self.ledger = Ledger(spec)
+        self.ledger = StudyLedger(spec)
         self.strategy: Strategy = make_strategy(spec)
 
     def tell(self, entry: Entry) -> None:
         assert self.ledger.add(entry)
         self.strategy.tell(entry)
 
-    def ask(self, proposer: PeerId = ME) -> Trial | None:
+    def ask(self, coordinator: PeerId = ME) -> Trial | None:
         suggested = self.strategy.ask(self.ledger)
         if suggested is None:
             return None
         number = len(self.ledger.trials)
-        trial = Trial(self.spec.id, number, suggested.model, suggested.params, 1, proposer)
+        trial = Trial(self.spec.id, number, suggested.model, suggested.params, 1, coordinator)
         self.tell(Asked(trial))
         return trial
 
@@ -93,7 +93,7 @@ class TestContract:
 
         assert first == second
 
-    def test_a_proposer_that_takes_over_goes_on_with_the_same_sequence(
+    def test_a_coordinator_that_takes_over_goes_on_with_the_same_sequence(
         self, strategy: Any
     ) -> None:
         play = Play(make_study(strategy=strategy, seed=3))
@@ -223,7 +223,9 @@ def test_code_of_others_runs_only_with_leave() -> None:
     with pytest.raises(ValueError, match="needs leave to run"):
         make_strategy(spec)
     allowed = make_strategy(spec, lambda name: lambda spec: RandomStrategy(make_study()))
-    assert allowed.ask(Ledger(spec)) == RandomStrategy(make_study()).ask(Ledger(make_study()))
+    assert allowed.ask(StudyLedger(spec)) == RandomStrategy(make_study()).ask(
+        StudyLedger(make_study())
+    )
 
 
 class Mute(Exception):  # noqa: N818 (somebody's)
@@ -244,7 +246,7 @@ class Faulty(RandomStrategy):
             raise KeyError("x")
         super().__init__(make_study())
 
-    def ask(self, history: Ledger) -> Any:
+    def ask(self, history: StudyLedger) -> Any:
         if self.fault == "ask" and len(history.trials) == 2:
             raise RuntimeError("kaputt\nlate")
         if self.fault == "exit":

@@ -8,7 +8,7 @@ from swarm.core.blobs import BlobRef
 from swarm.core.canonical import sha256_hex
 from swarm.core.ids import PeerId
 from swarm.search.study import StudySpec
-from swarm.search.study_ledger import Asked, Closed, Entry, Ledger, Lost, Recorded, Reported
+from swarm.search.study_ledger import Asked, Closed, Entry, Lost, Recorded, Reported, StudyLedger
 from swarm.search.trial import EpochPoint, Trial, TrialReport, TrialResult, failed
 from tests.search.conftest import ME, OTHER, make_study
 
@@ -32,7 +32,7 @@ def entries() -> list[Entry]:
 
 
 def test_the_first_result_of_a_trial_stays() -> None:
-    ledger = Ledger(SPEC, [Asked(TRIALS[0])])
+    ledger = StudyLedger(SPEC, [Asked(TRIALS[0])])
 
     assert ledger.add(Recorded(complete(TRIALS[0], 0.5, ME)))
     assert not ledger.add(Recorded(complete(TRIALS[0], 0.9, OTHER)))
@@ -47,9 +47,9 @@ def test_equal_sets_are_equal_ledgers_in_any_order_that_has_trials_first(seed: i
     chance.shuffle(asked)
     chance.shuffle(others)
 
-    shuffled = Ledger(SPEC, [*asked, *others])
+    shuffled = StudyLedger(SPEC, [*asked, *others])
 
-    ordered = Ledger(SPEC, entries())
+    ordered = StudyLedger(SPEC, entries())
     assert len(shuffled) == len(ordered) == len(entries())
     assert shuffled.checksum == ordered.checksum
     assert shuffled.best == ordered.best
@@ -62,8 +62,8 @@ def test_a_loss_has_a_number_of_those_after_which_a_trial_is_given_up(number: in
         Lost(TRIALS[0].id, number, OTHER)
 
 
-def test_a_number_whose_trial_was_lost_with_its_proposer_is_given_again() -> None:
-    ledger = Ledger(SPEC, [Asked(TRIALS[k]) for k in (0, 1, 3)])
+def test_a_number_whose_trial_was_lost_with_its_coordinator_is_given_again() -> None:
+    ledger = StudyLedger(SPEC, [Asked(TRIALS[k]) for k in (0, 1, 3)])
     assert ledger.next_number == 2
 
     ledger.add(Asked(Trial(SPEC.id, 2, "knn", (("n_neighbors", 9),), 2, OTHER)))
@@ -72,17 +72,17 @@ def test_a_number_whose_trial_was_lost_with_its_proposer_is_given_again() -> Non
 
 
 def test_what_a_greater_term_recorded_takes_the_place_of_our_own() -> None:
-    ledger = Ledger(SPEC, [Asked(TRIALS[0]), Recorded(complete(TRIALS[0], 0.5, ME))])
+    ledger = StudyLedger(SPEC, [Asked(TRIALS[0]), Recorded(complete(TRIALS[0], 0.5, ME))])
     theirs = Recorded(complete(TRIALS[0], 0.9, OTHER))
 
     assert ledger.adopt(theirs)
     assert not ledger.adopt(theirs)
     assert ledger.results[TRIALS[0].id].value == 0.9
-    assert ledger.checksum == Ledger(SPEC, [Asked(TRIALS[0]), theirs]).checksum
+    assert ledger.checksum == StudyLedger(SPEC, [Asked(TRIALS[0]), theirs]).checksum
 
 
 def test_results_of_unknown_trials_and_trials_of_other_studies_are_not_taken() -> None:
-    ledger = Ledger(SPEC)
+    ledger = StudyLedger(SPEC)
     foreign = Trial(make_study(seed=7).id, 0, "knn", (), 1, ME)
 
     assert not ledger.add(Recorded(complete(TRIALS[0], 0.5)))
@@ -94,7 +94,7 @@ def test_results_of_unknown_trials_and_trials_of_other_studies_are_not_taken() -
 def test_the_best_is_the_first_of_equal_values_and_no_failure(direction: str, best: int) -> None:
     spec = make_study(direction=direction)
     trials = [Trial(spec.id, k, "knn", (("k", k),), 1, ME) for k in range(6)]
-    ledger = Ledger(spec, map(Asked, trials))
+    ledger = StudyLedger(spec, map(Asked, trials))
     for trial in reversed(trials[:5]):
         ledger.add(Recorded(complete(trial, min(0.3, 0.1 * trial.number))))
     ledger.add(Recorded(failed(trials[5].id, "no luck", 0.1, ME)))
@@ -104,7 +104,7 @@ def test_the_best_is_the_first_of_equal_values_and_no_failure(direction: str, be
 
 
 def test_the_newest_checkpoint_is_found_whatever_came_first() -> None:
-    ledger = Ledger(SPEC, [Asked(TRIALS[0])])
+    ledger = StudyLedger(SPEC, [Asked(TRIALS[0])])
     for epoch in (2, 3, 1):
         blob = BlobRef(sha256_hex(bytes([epoch])), 10) if epoch < 3 else None
         ledger.add(Reported(TrialReport(TRIALS[0].id, EpochPoint(epoch, 0.5), blob, ME)))

@@ -18,11 +18,11 @@ from swarm.search.study import StudySpec
 from swarm.search.study_ledger import Asked, Closed, Recorded
 from tests.search.conftest import ME, OTHER, THIRD, make_study
 from tests.search.parts import (
-    Proposer,
+    Coordinator,
     Worker,
-    beat,
     complete,
-    lent_to,
+    heartbeat,
+    leased_to,
     of,
     own_trial,
     published,
@@ -43,33 +43,33 @@ def test_a_gap_in_the_ledger_is_asked_for(study: StudySpec) -> None:
 
 
 @pytest.mark.parametrize("event", [PeerUnreachable(OTHER), None])
-def test_somebody_takes_over_from_a_lost_proposer_and_only_one(event: Event | None) -> None:
+def test_somebody_takes_over_from_a_lost_coordinator_and_only_one(event: Event | None) -> None:
     spec = make_study()
     heirs = [Worker(spec, me).search for me in (ME, THIRD)]
-    proposing: list[tuple[float, PeerId]] = []
+    coordinating: list[tuple[float, PeerId]] = []
     for place in range(40):
         now_s = 0.2 + place / 4
         for heir in heirs:
             effects = tick(heir, now_s)
             if event is not None and place == 0:
                 effects += heir.handle(event, now_s)
-            for claim in published(messages.ProposerBeat, effects):
-                proposing.append((now_s, heir.me))
+            for claim in published(messages.CoordinatorHeartbeat, effects):
+                coordinating.append((now_s, heir.me))
                 for other in heirs:
                     other.handle(claim, now_s)
 
-    took_over_s, heir_name = proposing[0]
-    assert {name for _, name in proposing} == {heir_name}
+    took_over_s, heir_name = coordinating[0]
+    assert {name for _, name in coordinating} == {heir_name}
     assert took_over_s < (1.0 if event is not None else 4.0)
 
 
 def test_the_heir_waits_for_what_the_others_know_before_it_asks(study: StudySpec) -> None:
     heir = _heir(study)
     search = heir.search
-    assert search.proposing is not None
+    assert search.coordinating is not None
 
     alone = [e for place in range(4) for e in tick(search, 0.6 + place / 10)]
-    others = search.handle(beat(study, THIRD, search), 1.0)
+    others = search.handle(heartbeat(study, THIRD, search), 1.0)
 
     assert not of(RunTrial, alone)
     assert of(RunTrial, others)
@@ -78,14 +78,14 @@ def test_the_heir_waits_for_what_the_others_know_before_it_asks(study: StudySpec
 def test_the_heir_does_not_ask_again_for_what_others_still_run(study: StudySpec) -> None:
     heir = _heir(study)
     search, trial = heir.search, heir.trials[0]
-    gift = messages.LedgerGift(study.id, THIRD, search.standing.term, (Asked(trial),))
+    missing = messages.MissingEntries(study.id, THIRD, search.coordinators.term, (Asked(trial),))
 
-    effects = search.handle(gift, 0.9)
-    effects += search.handle(beat(study, THIRD, search, (trial.id,)), 1.0)
+    effects = search.handle(missing, 0.9)
+    effects += search.handle(heartbeat(study, THIRD, search, (trial.id,)), 1.0)
     effects += [e for place in range(20) for e in tick(search, 1.2 + place / 4)]
 
     assert trial not in [e.trial for e in of(RunTrial, effects)]
-    assert trial not in lent_to(THIRD, effects)
+    assert trial not in leased_to(THIRD, effects)
 
 
 def test_what_nobody_runs_any_more_is_lent_again(study: StudySpec) -> None:
@@ -93,7 +93,7 @@ def test_what_nobody_runs_any_more_is_lent_again(study: StudySpec) -> None:
     heir.search.handle(
         messages.StudyLedgerPage(study.id, OTHER, 1, 0, (Asked(heir.trials[0]),), 1), 0.3
     )
-    heir.search.standing.members = (ME, OTHER)
+    heir.search.coordinators.members = (ME, OTHER)
 
     effects = heir.search.handle(PeerUnreachable(OTHER), 0.5)
 
@@ -101,36 +101,36 @@ def test_what_nobody_runs_any_more_is_lent_again(study: StudySpec) -> None:
 
 
 def test_who_hears_of_a_greater_term_steps_down_and_gives_what_it_has(study: StudySpec) -> None:
-    proposer = Proposer(study)
-    claim = messages.ProposerBeat(study.id, THIRD, 2, 0, 0, 1.0, (ME, THIRD), 0)
+    coordinator = Coordinator(study)
+    claim = messages.CoordinatorHeartbeat(study.id, THIRD, 2, 0, 0, 1.0, (ME, THIRD), 0)
 
-    effects = proposer.search.handle(claim, 1.0)
+    effects = coordinator.search.handle(claim, 1.0)
 
-    assert proposer.search.proposing is None
-    (gift,) = sent(messages.LedgerGift, effects)
-    assert len(gift.entries) == len(proposer.search.ledger)
-    (own,) = sent(messages.WorkerBeat, effects)
-    assert set(own.held) == {own_trial(proposer.search, k).id for k in (0, 1)}
+    assert coordinator.search.coordinating is None
+    (missing,) = sent(messages.MissingEntries, effects)
+    assert len(missing.entries) == len(coordinator.search.ledger)
+    (own,) = sent(messages.WorkerHeartbeat, effects)
+    assert set(own.held) == {own_trial(coordinator.search, k).id for k in (0, 1)}
 
 
 def test_a_term_out_of_all_proportion_is_not_believed(study: StudySpec) -> None:
     worker = Worker(study)
 
-    worker.search.handle(worker.proposer_beat(THIRD, 2**50), 0.5)
+    worker.search.handle(worker.coordinator_heartbeat(THIRD, 2**50), 0.5)
 
-    assert worker.search.standing.proposer == OTHER
+    assert worker.search.coordinators.coordinator == OTHER
 
 
-def test_after_a_restart_a_peer_waits_for_others_before_it_proposes(study: StudySpec) -> None:
-    before = Proposer(study).search.ledger.entries
+def test_after_a_restart_a_peer_waits_for_others_before_it_coordinates(study: StudySpec) -> None:
+    before = Coordinator(study).search.ledger.entries
     search = Search(ME, study)
     search.handle(Started(1, tuple(before), term=1), 100.0)
 
     early = [tick(search, 100.0 + place / 4) for place in range(11)]
     late = [e for place in range(40) for e in tick(search, 103.0 + place / 4)]
 
-    assert not [e for effects in early for e in published(messages.ProposerBeat, effects)]
-    assert published(messages.ProposerBeat, late)[0].term == 2
+    assert not [e for effects in early for e in published(messages.CoordinatorHeartbeat, effects)]
+    assert published(messages.CoordinatorHeartbeat, late)[0].term == 2
     new = [e.trial for e in of(RunTrial, late)]
     next_ones = search.handle(TrialFinished(complete(new[0])), 120.0)
     assert [e.trial.number for e in of(RunTrial, next_ones)] == [0]
@@ -148,7 +148,7 @@ def test_who_comes_back_to_a_study_that_is_over_hands_out_all_of_it(study: Study
         search.handle(messages.StudyLedgerRequest(study.id, THIRD, 0), 1.1),
     )
     looker = Search(THIRD, study)
-    looker.handle(Started(0, term=offer.term, contact=ME, proposer=offer.proposer), 2.0)
+    looker.handle(Started(0, term=offer.term, contact=ME, coordinator=offer.coordinator), 2.0)
     assert not looker.complete
     looker.handle(page, 2.1)
 
@@ -157,13 +157,13 @@ def test_who_comes_back_to_a_study_that_is_over_hands_out_all_of_it(study: Study
 
 
 def test_a_stranger_s_gift_is_not_taken(study: StudySpec) -> None:
-    proposer = Proposer(study)
-    (own,) = [t for t in proposer.search.ledger.trials.values() if t.number == 0]
+    coordinator = Coordinator(study)
+    (own,) = [t for t in coordinator.search.ledger.trials.values() if t.number == 0]
     forged = (Recorded(complete(own, 1.0, THIRD)),)
 
-    proposer.search.handle(messages.LedgerGift(study.id, THIRD, 1, forged), 1.0)
+    coordinator.search.handle(messages.MissingEntries(study.id, THIRD, 1, forged), 1.0)
 
-    assert not proposer.search.ledger.results
+    assert not coordinator.search.ledger.results
 
 
 def _heir(study: StudySpec) -> Worker:
@@ -172,6 +172,6 @@ def _heir(study: StudySpec) -> Worker:
     search = heir.search
     search.handle(PeerUnreachable(OTHER), 0.5)
     for place in range(8):
-        if search.proposing is None:
+        if search.coordinating is None:
             tick(search, 0.5 + place / 4)
     return heir

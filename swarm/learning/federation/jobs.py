@@ -128,7 +128,7 @@ class CombineInput:
     path: str
     weight: float
     """Examples behind it; those of a stale contribution are discounted."""
-    fold_from_path: str | None = None
+    stale_base_path: str | None = None
     """Older base it was trained from: its update is applied to this round's base instead."""
 
     def __post_init__(self) -> None:

@@ -222,8 +222,8 @@ class Learner:
             try:
                 weights = read_weights(given.path)
                 gates.require_fit(base, weights)
-                if given.fold_from_path is not None:
-                    weights = rebase(weights, read_weights(given.fold_from_path), base)
+                if given.stale_base_path is not None:
+                    weights = rebase(weights, read_weights(given.stale_base_path), base)
                     gates.require_fit(base, weights)
             except ForeignWeightsError as error:
                 reasons[given.name] = str(error)

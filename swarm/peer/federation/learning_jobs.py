@@ -18,7 +18,7 @@ from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import jobs
 from swarm.network.store import FileBlobStore
 from swarm.peer.federation.status_board import StatusBoard
-from swarm.peer.processes.learner_worker import Worker
+from swarm.peer.processes.learner_worker import LearnerWorker
 
 Job = Callable[[], Awaitable[Event | None]]
 Spawn = Callable[[Job], None]
@@ -38,7 +38,7 @@ class Learning:
     """
 
     def __init__(
-        self, me: PeerId, worker: Worker, store: FileBlobStore, board: StatusBoard
+        self, me: PeerId, worker: LearnerWorker, store: FileBlobStore, board: StatusBoard
     ) -> None:
         self._me = me
         self._worker = worker
@@ -188,7 +188,7 @@ class Learning:
                 item.name,
                 path(item.blob),
                 item.weight,
-                path(item.fold_from) if item.fold_from is not None else None,
+                path(item.stale_base) if item.stale_base is not None else None,
             )
             for item in effect.inputs
         )

@@ -45,7 +45,7 @@ from swarm.peer.federation.session_folder import StateFolder
 from swarm.peer.federation.status_board import StatusBoard, write_json
 from swarm.peer.host.loop_lag import LagMeter
 from swarm.peer.host.mailbox import Mailbox
-from swarm.peer.processes.learner_worker import Worker, open_worker
+from swarm.peer.processes.learner_worker import LearnerWorker, open_worker
 
 STATUS_EVERY_S = 1.0
 STATUS_KEPT_ALIVE_EVERY_S = 5.0
@@ -165,7 +165,9 @@ class Peer:
         )
         return Driver(machine, network, store, state, self.board, self._mailbox)
 
-    async def _prepare(self, worker: Worker, spec: SessionSpec, model_path: str | None) -> None:
+    async def _prepare(
+        self, worker: LearnerWorker, spec: SessionSpec, model_path: str | None
+    ) -> None:
         settings = self.settings
         index, count = settings.partition or (1, 1)
         data = jobs.DataConfig(

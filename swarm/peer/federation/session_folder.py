@@ -10,7 +10,7 @@ import structlog
 from cattrs import BaseValidationError
 from cattrs.preconf.json import make_converter
 
-from swarm.commanding.commands import Command, Orders
+from swarm.commanding.commands import Command, RelayedCommands
 from swarm.core.errors import ConfigurationError, RemoteProtocolError, StorageError
 from swarm.core.ids import PeerId, SessionId
 from swarm.core.machine import Event
@@ -141,12 +141,12 @@ class StateFolder:
     def load_commands(self, session: SessionId) -> tuple[Command, ...]:
         """Operators' commands that an earlier life obeyed in this session."""
         orders = self._load_messages(self._root / "commands.msgpack")
-        commands = (c for one in orders if isinstance(one, Orders) for c in one.commands)
+        commands = (c for one in orders if isinstance(one, RelayedCommands) for c in one.commands)
         return tuple(command for command in commands if command.session == session)
 
     def save_commands(self, commands: tuple[Command, ...]) -> None:
         """Remember the commands in force, before anything follows from them."""
-        orders = Orders(commands[0].session, self._me, commands)
+        orders = RelayedCommands(commands[0].session, self._me, commands)
         self._write(self._root / "commands.msgpack", _framed([encode(orders)]))
 
     def _load_messages(self, path: Path) -> list[Event]:

@@ -1,4 +1,4 @@
-"""Post: how all studies of a peer share its network and its store."""
+"""Outbox: how all studies of a peer share its network and its store."""
 
 from collections.abc import Iterable
 
@@ -25,7 +25,7 @@ CONNECTIONS_MAX = 64
 log = structlog.get_logger()
 
 
-class Post:
+class Outbox:
     """Sends, publishes and fetches; messages may be lost, which machines expect."""
 
     def __init__(self, network: Network, store: FileBlobStore, nursery: trio.Nursery) -> None:

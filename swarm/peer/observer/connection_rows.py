@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 
 from swarm.core.ids import PeerId
-from swarm.watching.federation.live_state import Sighting
+from swarm.watching.federation.live_state import SeenPeer
 
 Pair = tuple[PeerId, PeerId]
 Link = dict[str, PeerId]
@@ -31,16 +31,16 @@ class Connections:
         """How many peers tell that they are connected with this one."""
         self._pairs: list[Pair] = []
 
-    def look(self, sightings: Mapping[PeerId, Sighting]) -> None:
+    def look(self, registry: Mapping[PeerId, SeenPeer]) -> None:
         """See what changed since the last look."""
-        here = {peer for peer, sighting in sightings.items() if not sighting.gone}
+        here = {peer for peer, seen_peer in registry.items() if not seen_peer.gone}
         anew = here != self._told.keys()
         changed: list[Pair] = []
         for peer in self._told.keys() - here:
             changed += self._retell(peer, ())
             del self._told[peer]
         for peer in here:
-            status = sightings[peer].status
+            status = registry[peer].status
             told = status.links if status is not None else ()
             before = self._told.get(peer)
             if before is None or (told is not before and told != before):

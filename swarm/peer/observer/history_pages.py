@@ -25,7 +25,7 @@ _SENTENCES: dict[str, Callable[[str, str], str]] = {
 
 
 @dataclass(frozen=True)
-class PastView:
+class HistoryView:
     """What an observer knows of the past at one moment; nobody changes it afterwards."""
 
     spec: SessionSpec
@@ -38,7 +38,7 @@ class PastView:
     names: Mapping[PeerId, str]
 
     @classmethod
-    def of(cls, seen: Observation) -> "PastView":
+    def of(cls, seen: Observation) -> "HistoryView":
         """Take the view; quick, for it is done between two events."""
         past = seen.past
         return cls(

@@ -26,10 +26,10 @@ from swarm.network.identity import Identity, load_or_create_identity
 from swarm.network.network import Network, NetworkConfig
 from swarm.network.store import FileBlobStore
 from swarm.network.wire import signing_bytes
-from swarm.peer.host.outbox import Post
+from swarm.peer.host.outbox import Outbox
 from swarm.peer.host.trio_thread import TrioThread
-from swarm.peer.observer.history_pages import PastView, history_facts
-from swarm.peer.observer.snapshot import command_json, empty_picture
+from swarm.peer.observer.history_pages import HistoryView, history_facts
+from swarm.peer.observer.snapshot import command_json, empty_snapshot
 from swarm.peer.observer.watching import Watching, message_in
 from swarm.watching.federation.command_tracking import CommandGiven, Given
 
@@ -71,7 +71,7 @@ class Observer:
         self._bootstraps = tuple(parse_bootstrap(text) for text in bootstraps)
         self._listen_ip = listen_ip
         self._changed = threading.Condition()
-        self._snapshot: dict[str, Any] = empty_picture("", 0, 0.0, self.operator_id)
+        self._snapshot: dict[str, Any] = empty_snapshot("", 0, 0.0, self.operator_id)
         self._thread: TrioThread | None = None
         self._watching: Watching | None = None
         self._inbox: trio.MemorySendChannel[Event] | None = None
@@ -151,7 +151,7 @@ class Observer:
                 session=seen.spec.id,
                 author=operator.peer_id,
                 # Milliseconds: greater than those of earlier runs of this dashboard.
-                sequence=max(seen.operating.sequence + 1, int(unix_s * 1000)),
+                sequence=max(seen.command_tracking.sequence + 1, int(unix_s * 1000)),
                 action=cast(Action, action),
                 expires_unix_s=unix_s + VALID_FOR_S,
                 subject=PeerId(peer) if peer is not None else None,
@@ -166,10 +166,10 @@ class Observer:
             raise NetworkError("the observer is too busy now: try again") from error
         return command_json(Given(command, unix_s), unix_s)
 
-    def _past(self) -> PastView | None:
-        def take() -> PastView | None:
+    def _past(self) -> HistoryView | None:
+        def take() -> HistoryView | None:
             seen = self._watching.observation if self._watching is not None else None
-            return PastView.of(seen) if seen is not None else None
+            return HistoryView.of(seen) if seen is not None else None
 
         try:
             return self._ask(take)
@@ -209,25 +209,25 @@ class Observer:
 
         async with trio.open_nursery() as nursery:
             await nursery.start(network.run, take)
-            post = Post(network, store, nursery)
-            nursery.start_soon(post.run)
-            watching = Watching(network, post, inbox, self.operator_id)
+            outbox = Outbox(network, store, nursery)
+            nursery.start_soon(outbox.run)
+            watching = Watching(network, outbox, inbox, self.operator_id)
             self._watching, self._inbox = watching, inbox_in
             ready()
-            nursery.start_soon(self._paint_forever, watching, trio.current_time())
+            nursery.start_soon(self._publish_forever, watching, trio.current_time())
             await watching.run()
 
-    async def _paint_forever(self, watching: Watching, started_s: float) -> None:
+    async def _publish_forever(self, watching: Watching, started_s: float) -> None:
         while True:
             now_s = trio.current_time()
-            self._publish(watching.paint(now_s, now_s - started_s))
+            self._publish(watching.snapshot(now_s, now_s - started_s))
             await trio.sleep(PICTURES_AT_MOST_EVERY_S)
             with trio.move_on_after(PICTURES_AT_LEAST_EVERY_S):
                 await watching.changed.wait()
 
-    def _publish(self, painted: dict[str, Any]) -> None:
+    def _publish(self, shown: dict[str, Any]) -> None:
         with self._changed:
-            self._snapshot = {**painted, "version": self._snapshot["version"] + 1}
+            self._snapshot = {**shown, "version": self._snapshot["version"] + 1}
             self._changed.notify_all()
 
 

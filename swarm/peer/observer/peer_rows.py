@@ -20,29 +20,29 @@ class PeerRows:
     """
 
     def __init__(self) -> None:
-        self.painted: list[dict[str, Any]] = []
+        self.shown: list[dict[str, Any]] = []
         """The rows of the newest picture."""
         self._rows: dict[PeerId, tuple[_Sources, dict[str, Any]]] = {}
 
-    def paint(self, seen: Observation, now_s: float) -> list[dict[str, Any]]:
+    def snapshot(self, seen: Observation, now_s: float) -> list[dict[str, Any]]:
         """All rows, by name."""
         roles = roles_of(seen, now_s)
         outside: Role = ("joining" if seen.head is not None else "waiting", 0, None)
         cohort = seen.head.cohort if seen.head is not None else ()
-        shown = list(dict.fromkeys([*seen.sightings, *cohort]))[:PEERS_SHOWN_MAX]
+        shown = list(dict.fromkeys([*seen.registry, *cohort]))[:PEERS_SHOWN_MAX]
         self._rows = {p: self._row(seen, p, roles.get(p, outside), now_s) for p in shown}
         rows = sorted((row for _, row in self._rows.values()), key=lambda row: str(row["name"]))
-        if rows != self.painted:
-            self.painted = rows
-        return self.painted
+        if rows != self.shown:
+            self.shown = rows
+        return self.shown
 
     def _row(
         self, seen: Observation, peer: PeerId, role: Role, now_s: float
     ) -> tuple[_Sources, dict[str, Any]]:
-        sighting = seen.sightings.get(peer)
-        silent_s = now_s - sighting.heard_s if sighting is not None else 0.0
+        seen_peer = seen.registry.get(peer)
+        silent_s = now_s - seen_peer.heard_s if seen_peer is not None else 0.0
         sources: _Sources = (
-            sighting.status if sighting is not None else None,
+            seen_peer.status if seen_peer is not None else None,
             seen.state_of(peer, now_s),
             role,
             seen.name_of(peer),

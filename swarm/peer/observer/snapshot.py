@@ -8,12 +8,12 @@ from swarm.core.ids import PeerId
 from swarm.core.session import dataset_label, is_stand_in
 from swarm.federation.tree import Cluster
 from swarm.peer.observer.history_pages import history_facts
-from swarm.peer.observer.snapshot_changes import Painter
+from swarm.peer.observer.snapshot_changes import SnapshotCache
 from swarm.watching.federation.command_tracking import Given
 from swarm.watching.federation.observation import Observation
 
 
-def empty_picture(
+def empty_snapshot(
     peer_id: str, connected: int, elapsed_s: float, operator: PeerId | None = None
 ) -> dict[str, Any]:
     """What is known before a session was found."""
@@ -51,13 +51,13 @@ def empty_picture(
     }
 
 
-def picture(
+def make_snapshot(
     seen: Observation,
     connected: int,
     now_s: float,
     elapsed_s: float,
     operator: PeerId | None = None,
-    painter: Painter | None = None,
+    cache: SnapshotCache | None = None,
 ) -> dict[str, Any]:
     """Everything a page shows, at one moment.
 
@@ -67,9 +67,9 @@ def picture(
         now_s: The observation's clock.
         elapsed_s: Seconds since the observer started.
         operator: Whose commands this observer can give.
-        painter: Who painted the picture before.
+        cache: Who painted the picture before.
     """
-    painter = painter or Painter()
+    cache = cache or SnapshotCache()
     spec, head = seen.spec, seen.head
     ordered = _operator(seen, operator, now_s)
     finished = head is not None and (
@@ -79,7 +79,7 @@ def picture(
     curve = seen.past.curve(measured)
     newest = curve[-1] if curve else None
     return {
-        **empty_picture(seen.me, connected, elapsed_s),
+        **empty_snapshot(seen.me, connected, elapsed_s),
         "session": {
             "id": spec.id,
             "model": spec.model,
@@ -108,18 +108,18 @@ def picture(
             "round": newest.round if newest else None,
         },
         "training": {"accuracy": _training_accuracy(seen)},
-        "peers": painter.rows.paint(seen, now_s),
-        "past_peers": painter.past_peers(seen),
+        "peers": cache.rows.snapshot(seen, now_s),
+        "past_peers": cache.past_peers(seen),
         "clusters": _clusters(seen, now_s),
-        "links": painter.links(seen),
-        "flows": painter.flows(seen, now_s, now_s - elapsed_s),
+        "links": cache.links(seen),
+        "flows": cache.flows(seen, now_s, now_s - elapsed_s),
         "curves": {
-            "global": painter.curve(seen, measured),
-            "peers": painter.curves(seen, measured),
+            "global": cache.curve(seen, measured),
+            "peers": cache.curves(seen, measured),
         },
-        "events": painter.events(seen, now_s - elapsed_s),
-        "observers": painter.observers(seen, connected),
-        "alerts": painter.alerts(seen),
+        "events": cache.events(seen, now_s - elapsed_s),
+        "observers": cache.observers(seen, connected),
+        "alerts": cache.alerts(seen),
         "history": history_facts(seen.past.chain),
         "operator": ordered,
     }
@@ -153,9 +153,9 @@ def _operator(seen: Observation, operator: PeerId | None, now_s: float) -> dict[
         "operator_id": operator,
         "run_state": state,
         "agreed": len(states) <= 1,
-        "drop_threshold": seen.operating.drop_threshold,
-        "removed": sorted(seen.operating.removed),
-        "commands": [command_json(g, seen.unix_s(now_s)) for g in seen.operating.given],
+        "drop_threshold": seen.command_tracking.drop_threshold,
+        "removed": sorted(seen.command_tracking.removed),
+        "commands": [command_json(g, seen.unix_s(now_s)) for g in seen.command_tracking.given],
     }
 
 
@@ -171,7 +171,7 @@ def _phase(seen: Observation, finished: bool) -> str:
 def _training_accuracy(seen: Observation) -> float | None:
     known = [
         s.status.train_accuracy
-        for s in seen.sightings.values()
+        for s in seen.registry.values()
         if s.status is not None and not s.gone and s.status.train_accuracy is not None
     ]
     return sum(known) / len(known) if known else None

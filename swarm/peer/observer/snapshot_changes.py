@@ -1,4 +1,4 @@
-"""Painter: what stays of one picture for the next."""
+"""SnapshotCache: what stays of one picture for the next."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
@@ -32,7 +32,7 @@ class _Painted(NamedTuple):
 _NOTHING = _Painted([], (), [], [])
 
 
-class Painter:
+class SnapshotCache:
     """Paints the parts of a picture that grow with the swarm, as far as they changed.
 
     Invariant: what was painted is never changed; what is the same as before is the same object,
@@ -56,7 +56,7 @@ class Painter:
             measured: How the newest head does, once every shard was measured.
         """
         newest = {metrics.peer: (metrics,) for metrics in measured}
-        shown = list(dict.fromkeys([*seen.sightings, *seen.past.peers]))[:PEERS_SHOWN_MAX]
+        shown = list(dict.fromkeys([*seen.registry, *seen.past.peers]))[:PEERS_SHOWN_MAX]
         curves = {peer: self.curve(seen, newest.get(peer, ()), peer) for peer in shown}
         self._curves = {p: c for p, c in self._curves.items() if p is None or p in curves}
         return curves
@@ -85,7 +85,7 @@ class Painter:
 
     def past_peers(self, seen: Observation) -> list[dict[str, str]]:
         """Peers that are gone and of which only heads and ledgers tell."""
-        rows = {row["id"] for row in self.rows.painted}
+        rows = {row["id"] for row in self.rows.shown}
         gone = [p for p in {**dict.fromkeys(seen.past.peers), **seen.names()} if p not in rows]
         past = [
             {"id": peer, "name": seen.name_of(peer), "site": seen.site_of(peer)}
@@ -124,7 +124,7 @@ class Painter:
 
     def links(self, seen: Observation) -> list[dict[str, PeerId]]:
         """Who is connected with whom."""
-        self._connections.look(seen.sightings)
+        self._connections.look(seen.registry)
         return self._connections.links
 
     def observers(self, seen: Observation, connected: int) -> list[dict[str, Any]]:
@@ -132,7 +132,7 @@ class Painter:
         members: Collection[PeerId] = seen.head.members if seen.head is not None else ()
         links = {
             peer: count
-            for peer, count in self._connections.others(seen.sightings)
+            for peer, count in self._connections.others(seen.registry)
             if peer not in members
         }
         links[seen.me] = max(links.get(seen.me, 0), connected)

@@ -1,4 +1,4 @@
-"""StudiesPainter: the studies of a swarm as plain JSON, for pages and programs."""
+"""StudyRows: the studies of a swarm as plain JSON, for pages and programs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ NameOf = Callable[[PeerId], str]
 _STATES = {COMPLETE: "done"}
 
 
-class StudiesPainter:
+class StudyRows:
     """Paints studies, and keeps what did not change since the time before.
 
     Invariant: what was painted is never changed.
@@ -22,7 +22,7 @@ class StudiesPainter:
         self._painted: dict[StudyId, tuple[StudyView, int, dict[str, Any]]] = {}
         self._all: list[dict[str, Any]] = []
 
-    def paint(
+    def snapshot(
         self, views: tuple[StudyView, ...], name_of: NameOf, num_names: int
     ) -> list[dict[str, Any]]:
         """All studies; those that did not change are the same objects as before.
@@ -32,15 +32,15 @@ class StudiesPainter:
             name_of: What people call a peer.
             num_names: How many peers have a name; with another number everything is painted anew.
         """
-        painted = {}
+        shown = {}
         for view in views:
             before = self._painted.get(view.spec.id)
             if before is None or before[0] is not view or before[1] != num_names:
                 before = view, num_names, study_json(view, name_of)
-            painted[view.spec.id] = before
-        if painted != self._painted:
-            self._painted = painted
-            self._all = [study for _, _, study in painted.values()]
+            shown[view.spec.id] = before
+        if shown != self._painted:
+            self._painted = shown
+            self._all = [study for _, _, study in shown.values()]
         return self._all
 
 

@@ -24,12 +24,12 @@ from swarm.network import events as network_events
 from swarm.network.identity import verify
 from swarm.network.network import Network
 from swarm.network.wire import decode, encode
-from swarm.peer.host.outbox import Post
-from swarm.peer.observer.snapshot import empty_picture, picture
-from swarm.peer.observer.snapshot_changes import Painter
-from swarm.peer.observer.study_rows import StudiesPainter
+from swarm.peer.host.outbox import Outbox
+from swarm.peer.observer.snapshot import empty_snapshot, make_snapshot
+from swarm.peer.observer.snapshot_changes import SnapshotCache
+from swarm.peer.observer.study_rows import StudyRows
 from swarm.watching.federation.observation import Observation
-from swarm.watching.search.observation import LookingOn, is_about_studies
+from swarm.watching.search.observation import StudyObservation, is_about_studies
 
 log = structlog.get_logger()
 
@@ -43,45 +43,45 @@ class Watching:
     def __init__(
         self,
         network: Network,
-        post: Post,
+        outbox: Outbox,
         inbox: trio.MemoryReceiveChannel[Event],
         operator: PeerId | None,
     ) -> None:
         self.changed = trio.Event()
         self._network = network
-        self._post = post
+        self._outbox = outbox
         self._inbox = inbox
-        self._looking_on = LookingOn(network.peer_id)
-        self._studies_painter = StudiesPainter()
+        self._study_observation = StudyObservation(network.peer_id)
+        self._study_rows = StudyRows()
         self._machine: Joining | Observation = Joining(network.peer_id)
         self._timers: dict[str, float] = {}
         self._operator = operator
-        self._painter = Painter()
+        self._cache = SnapshotCache()
 
     @property
     def observation(self) -> Observation | None:
         """The observing machine, once a session was found."""
         return self._machine if isinstance(self._machine, Observation) else None
 
-    def paint(self, now_s: float, elapsed_s: float) -> dict[str, Any]:
+    def snapshot(self, now_s: float, elapsed_s: float) -> dict[str, Any]:
         """The picture of all that is seen, plain JSON, but for its version."""
         connected = len(self._network.snapshot().connected)
         seen = self.observation
         if seen is None:
-            painted = empty_picture(self._network.peer_id, connected, elapsed_s, self._operator)
+            shown = empty_snapshot(self._network.peer_id, connected, elapsed_s, self._operator)
         else:
             seen.look(now_s)
-            painted = picture(seen, connected, now_s, elapsed_s, self._operator, self._painter)
+            shown = make_snapshot(seen, connected, now_s, elapsed_s, self._operator, self._cache)
         name_of = seen.name_of if seen is not None else _end_of_id
         num_names = len(seen.names()) if seen is not None else 0
-        studies = self._studies_painter.paint(self._looking_on.views(), name_of, num_names)
-        return {**painted, "studies": studies}
+        studies = self._study_rows.snapshot(self._study_observation.views(), name_of, num_names)
+        return {**shown, "studies": studies}
 
     async def run(self) -> None:
         """Find a session, then watch it; studies all the while. Never returns."""
         joining = Joining(self._network.peer_id)
         self._machine = joining
-        self._carry_out_studies(self._looking_on.start(trio.current_time()))
+        self._carry_out_studies(self._study_observation.start(trio.current_time()))
         await self._carry_out(joining.start(trio.current_time()))
         while joining.offer is None:
             await self._handle(await self._next_event())
@@ -93,12 +93,12 @@ class Watching:
             await self._handle(await self._next_event())
 
     async def _handle(self, event: Event) -> None:
-        version = self._looking_on.version
-        self._carry_out_studies(self._looking_on.handle(event, trio.current_time()))
+        version = self._study_observation.version
+        self._carry_out_studies(self._study_observation.handle(event, trio.current_time()))
         only_studies = is_about_studies(event)
         if not only_studies:
             await self._carry_out(self._machine.handle(event, trio.current_time()))
-        if only_studies and version == self._looking_on.version:
+        if only_studies and version == self._study_observation.version:
             return
         self.changed.set()
         self.changed = trio.Event()
@@ -136,9 +136,9 @@ class Watching:
                 case SetTimer(name, due_s):
                     self._timers[name] = due_s
                 case Subscribe() | Unsubscribe() | Publish():
-                    self._post.queue(effect)
+                    self._outbox.queue(effect)
                 case Send(peer, message):
-                    self._post.send(peer, message)
+                    self._outbox.send(peer, message)
                 case KeepConnected(peers):
                     self._network.keep_connected(peers)
 

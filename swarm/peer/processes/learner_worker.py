@@ -1,4 +1,4 @@
-"""Worker: a peer's worker process as trio sees it. Calls are answered, or raise; never hang."""
+"""LearnerWorker: a peer's worker process, for trio. Calls return or raise; they never hang."""
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -80,7 +80,7 @@ class _Starting(Protocol):
 @asynccontextmanager
 async def open_worker(
     log: Log | None = None, fork_server: Path | None = None
-) -> "AsyncIterator[Worker]":
+) -> "AsyncIterator[LearnerWorker]":
     """Start a worker process; stop it at the end of the block, whatever happens.
 
     The process loads Keras at once, so open it before it is known what to train.
@@ -91,7 +91,7 @@ async def open_worker(
             this process starts its own, as without.
     """
     async with trio.open_nursery() as nursery:
-        worker = Worker(nursery, log, fork_server)
+        worker = LearnerWorker(nursery, log, fork_server)
         await worker.start()
         try:
             yield worker
@@ -99,7 +99,7 @@ async def open_worker(
             nursery.cancel_scope.cancel()
 
 
-class Worker:
+class LearnerWorker:
     """Calls into the worker process; made by `open_worker`.
 
     Calls may overlap: a `combine` is answered in the middle of a `train`. Each raises

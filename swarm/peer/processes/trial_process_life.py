@@ -139,7 +139,7 @@ class Life:
             call.end()
         self.calls.clear()
 
-    def obituary(self) -> str:
+    def exit_reason(self) -> str:
         """Why it ended, as far as anybody knows."""
         words = "; ".join(self.last_words) or "nothing"
         code = self.process.returncode

@@ -132,7 +132,7 @@ class TrialWorker:
         if call.outcome is not None:
             return call.outcome
         self.prepare()
-        reason = life.obituary()
+        reason = life.exit_reason()
         if expired:
             reason = f"the trial took longer than its limit of {limit_s:g} s and was killed"
         return TrialOutcome(None, {}, (), 0, spent_s, error=reason)
@@ -184,7 +184,9 @@ class TrialWorker:
                 await life.ready.wait()
             if not life.alive or not life.ready.is_set():
                 life.scope.cancel()
-                raise WorkerDiedError(f"no process for trials can be started: {life.obituary()}")
+                raise WorkerDiedError(
+                    f"no process for trials can be started: {life.exit_reason()}"
+                )
             return life
 
     async def _live(self, task_status: _Starting) -> None:

@@ -26,7 +26,7 @@ from swarm.peer.search.study_runs import check_document, read_data
 from swarm.search.catalog import MODELS
 from swarm.search.study import NOBODY, StudySpec
 from swarm.search.study_file import data_file, parse_study
-from swarm.search.study_ledger import Ledger
+from swarm.search.study_ledger import StudyLedger
 
 TOLD_EVERY = 25
 """Results for a line in a log file, of a study that does not say how many there will be."""
@@ -62,7 +62,7 @@ def run_with_broker(
     where = BrokerStudySettings(url, folder, in_flight)
     has_begun: list[bool] = []
 
-    def show(ledger: Ledger) -> None:
+    def show(ledger: StudyLedger) -> None:
         has_begun.append(True)
         progress.show(ledger)
 
@@ -133,7 +133,7 @@ class _BrokerProgress:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def show(self, ledger: Ledger) -> None:
+    def show(self, ledger: StudyLedger) -> None:
         """Show how far the study is."""
         number, best = len(ledger.results), ledger.best
         text = "" if best is None else f"best {self._spec.objective} {best.value:.4f}"

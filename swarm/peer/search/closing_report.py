@@ -8,7 +8,7 @@ from pathlib import Path
 
 from swarm.peer.search.search_settings import SearchSettings
 from swarm.search.study import BUILT_IN_STRATEGIES
-from swarm.search.study_ledger import DONE, Ledger
+from swarm.search.study_ledger import DONE, StudyLedger
 from swarm.search.trial import FAILED, TrialResult
 from swarm.search.values import Value
 
@@ -18,7 +18,7 @@ ERROR_LENGTH = 300
 ERRORS_SHOWN = 3
 
 
-def best_in_words(ledger: Ledger) -> str:
+def best_in_words(ledger: StudyLedger) -> str:
     """The best so far, with its params on one line; empty if there is none."""
     best = ledger.best
     if best is None or best.value is None:
@@ -33,7 +33,7 @@ def params_in_words(params: Mapping[str, Value]) -> str:
     return ", ".join(f"{name}={_short(value)}" for name, value in params.items()) or "defaults"
 
 
-def failures(ledger: Ledger) -> list[str]:
+def failures(ledger: StudyLedger) -> list[str]:
     """Lines that say why trials failed: the first error, then the most frequent others."""
     errors = Counter(r.error for r in ledger.results.values() if r.state == FAILED)
     if not errors:
@@ -54,7 +54,7 @@ def first_error(results: Iterable[TrialResult]) -> str:
     return f"; the first error: {_cut(first)}" if first else ""
 
 
-def tell_end(ledger: Ledger, folder: Path, notes: str) -> int:
+def tell_end(ledger: StudyLedger, folder: Path, notes: str) -> int:
     """Say what came of a study that is over.
 
     Args:
@@ -94,7 +94,7 @@ def tell_was_over() -> None:
     )
 
 
-def tell_left(ledger: Ledger, how_to_go_on: str) -> int:
+def tell_left(ledger: StudyLedger, how_to_go_on: str) -> int:
     """Say how far a study was when the user left it, and how to go on; return the exit code."""
     number, total = len(ledger.results), ledger.spec.num_trials
     count = f"{number} of {total} results" if total else f"{number} results"
@@ -123,7 +123,7 @@ def resume_command(folder: Path, settings: SearchSettings) -> str:
     return shlex.join(map(str, words))
 
 
-def _space_is_exhausted(ledger: Ledger) -> bool:
+def _space_is_exhausted(ledger: StudyLedger) -> bool:
     """Whether a study ended early because the strategy had no setting left."""
     spec = ledger.spec
     is_done = ledger.closed is not None and ledger.closed.reason == DONE

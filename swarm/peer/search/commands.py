@@ -39,7 +39,7 @@ from swarm.peer.search.overview import ID_LENGTH, show_studies, study_row
 from swarm.peer.search.results_commands import app
 from swarm.peer.search.search_peer import SearchPeer
 from swarm.peer.search.search_settings import STUDIES_FOLDER, SearchSettings
-from swarm.peer.search.studies import Desk
+from swarm.peer.search.studies import Studies
 from swarm.peer.search.study_driver import StudyDriver
 from swarm.peer.search.study_progress import work_in_words
 from swarm.peer.search.study_runs import (
@@ -84,7 +84,7 @@ Broker = Annotated[
     ),
 ]
 _TOML: tuple[str, Callable[[str], Any]] = ("TOML", tomllib.loads)
-Use = Callable[[Desk, FileBlobStore], Awaitable[None]]
+Use = Callable[[Studies, FileBlobStore], Awaitable[None]]
 
 
 @app.command()
@@ -182,7 +182,7 @@ def worker(  # noqa: PLR0913, PLR0917 (one for each flag)
 
     peer = SearchPeer(settings)
 
-    async def use(_desk: Desk, _store: FileBlobStore) -> None:
+    async def use(_studies: Studies, _store: FileBlobStore) -> None:
         tell_what_a_worker_waits_for(peer)
         await warn_if_nobody_answers(peer)
         await trio.sleep_forever()
@@ -198,8 +198,8 @@ def status(
 ) -> None:
     """Which studies there are, how far they are and what was best so far."""
 
-    async def use(peer: SearchPeer, desk: Desk) -> None:
-        found = await wait_studies(desk, timeout)
+    async def use(peer: SearchPeer, studies: Studies) -> None:
+        found = await wait_studies(studies, timeout)
         if not found:
             if not peer.met.is_set():
                 raise SwarmError(f"nobody answered at {peer.bootstraps} within {timeout:g} s")
@@ -221,8 +221,8 @@ def best(
 ) -> None:
     """The best trial of a study so far, as JSON."""
 
-    async def use(_: SearchPeer, desk: Desk) -> None:
-        driver = await wait_study(desk, study, timeout)
+    async def use(_: SearchPeer, studies: Studies) -> None:
+        driver = await wait_study(studies, study, timeout)
         ledger = driver.machine.ledger
         typer.echo(json.dumps(study_row(driver.machine)["best"], indent=2))
         if ledger.best is None:
@@ -235,8 +235,8 @@ def best(
 def cancel(study: Study, bootstrap: Bootstraps = None, timeout: Timeout = 15.0) -> None:
     """End a study now; the results so far stay."""
 
-    async def use(_: SearchPeer, desk: Desk) -> None:
-        driver, was_over = await cancel_study(desk, study, timeout)
+    async def use(_: SearchPeer, studies: Studies) -> None:
+        driver, was_over = await cancel_study(studies, study, timeout)
         spec, number = driver.machine.spec, len(driver.machine.ledger.results)
         how = "was over already" if was_over else "ended"
         typer.echo(f"{spec.name} ({spec.id[:ID_LENGTH]}) {how}, {number} results")
@@ -264,11 +264,11 @@ def _work_on(peer: SearchPeer, find: Callable[[FileBlobStore], Awaitable[StudySp
         drivers.append(driver)
         _announce(peer, driver)
 
-    async def use(desk: Desk, store: FileBlobStore) -> None:
+    async def use(studies: Studies, store: FileBlobStore) -> None:
         spec = await find(store)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(warn_if_nobody_answers, peer)
-            await run_study(desk, spec, announce)
+            await run_study(studies, spec, announce)
             nursery.cancel_scope.cancel()
 
     _live(peer, use)
@@ -284,7 +284,7 @@ def _work_on(peer: SearchPeer, find: Callable[[FileBlobStore], Awaitable[StudySp
 def _look_on(
     bootstrap: list[str] | None,
     timeout_s: float,
-    use: Callable[[SearchPeer, Desk], Awaitable[None]],
+    use: Callable[[SearchPeer, Studies], Awaitable[None]],
 ) -> None:
     """Join without working, and without leaving anything behind."""
     if not bootstrap:
@@ -298,8 +298,8 @@ def _look_on(
         settings = _settings("127.0.0.1", 0, bootstrap, 0, Path(folder), None, False)
         peer = SearchPeer(settings)
 
-        async def look(desk: Desk, _: FileBlobStore) -> None:
-            await use(peer, desk)
+        async def look(studies: Studies, _: FileBlobStore) -> None:
+            await use(peer, studies)
             ends.append(True)
 
         _live(peer, look)

@@ -12,7 +12,7 @@ from cattrs.strategies import configure_tagged_union, configure_union_passthroug
 
 from swarm.core.errors import ConfigurationError, StorageError
 from swarm.search.study import StudySpec
-from swarm.search.study_ledger import Entry, Ledger
+from swarm.search.study_ledger import Entry, StudyLedger
 from swarm.search.values import Value
 
 STUDY, ENTRIES, TERM = "study.json", "ledger.jsonl", "term"
@@ -30,7 +30,7 @@ class LedgerFile:
         """
         self._folder = folder
         self._file: TextIO | None = None
-        self.ledger: Ledger
+        self.ledger: StudyLedger
         """What the folder held when it was opened."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ class LedgerFile:
                     )
                 _cut_torn_line(folder / ENTRIES)
             else:
-                self.ledger = Ledger(spec)
+                self.ledger = StudyLedger(spec)
                 scratch = folder / f".{STUDY}.tmp"
                 scratch.write_text(_dump(spec, StudySpec))
                 (folder / ENTRIES).touch()
@@ -110,7 +110,7 @@ class LedgerFile:
         return StorageError(f"cannot write to {self._folder}: {error}")
 
 
-def read_ledger(folder: Path) -> Ledger:
+def read_ledger(folder: Path) -> StudyLedger:
     """Read a study's folder; a last line that was never finished is left out.
 
     Raises:
@@ -123,7 +123,7 @@ def read_ledger(folder: Path) -> Ledger:
         raise ConfigurationError(f"{folder} is not the folder of a study: {error}") from error
     except _MALFORMED as error:
         raise ConfigurationError(f"{folder / STUDY} is damaged: {error}") from error
-    ledger = Ledger(spec)
+    ledger = StudyLedger(spec)
     for number, line in enumerate(lines[:-1], 1):
         try:
             entry: Entry = _CONVERTER.structure(json.loads(line), Entry)  # type: ignore[arg-type]

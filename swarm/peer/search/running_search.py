@@ -13,11 +13,11 @@ from swarm.network.store import FileBlobStore
 from swarm.peer.host.trio_thread import STOP_WITHIN_S, TrioThread
 from swarm.peer.search.search_peer import SearchPeer
 from swarm.peer.search.search_settings import SearchSettings
-from swarm.peer.search.studies import Desk
+from swarm.peer.search.studies import Studies
 from swarm.peer.search.study_driver import StudyDriver
 from swarm.peer.search.study_runs import read_study, wait_settled
 from swarm.search.effects import CancelRequested
-from swarm.search.study_ledger import Ledger
+from swarm.search.study_ledger import StudyLedger
 from swarm.search.trial import Trial, TrialResult
 
 R = TypeVar("R")
@@ -31,7 +31,7 @@ class RunningStudy:
         self._driver = driver
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> StudyLedger:
         """Everything known so far; read it only, it grows meanwhile."""
         return self._driver.machine.ledger
 
@@ -105,7 +105,7 @@ class RunningSearch:
 
     def __init__(self, settings: SearchSettings) -> None:
         self._peer = SearchPeer(settings)
-        self._desk: Desk | None = None
+        self._studies: Studies | None = None
         self._store: FileBlobStore | None = None
         self._thread = TrioThread("swarm-search", self._main, self._peer.leave)
 
@@ -146,17 +146,17 @@ class RunningSearch:
         return self._thread.call(function, *args)
 
     async def _main(self, ready: Callable[[], None]) -> None:
-        async def use(desk: Desk, store: FileBlobStore) -> None:
-            self._desk, self._store = desk, store
+        async def use(studies: Studies, store: FileBlobStore) -> None:
+            self._studies, self._store = studies, store
             ready()
             await trio.sleep_forever()
 
         await self._peer.run(use)
 
     async def _submit(self, study: dict[str, Any], folder: Path) -> StudyDriver:
-        if self._desk is None or self._store is None:
+        if self._studies is None or self._store is None:
             raise EndedError("the peer has ended")
         allow_code = self._peer.settings.allow_code
         me = self._peer.peer_id
         spec = await read_study(study, folder, self._store, me, allow_code=allow_code)
-        return self._desk.submit(spec)
+        return self._studies.submit(spec)

@@ -18,10 +18,10 @@ from swarm.network.lock import hold_state_folder
 from swarm.network.network import Network, NetworkConfig
 from swarm.network.store import FileBlobStore
 from swarm.network.wire import decode
-from swarm.peer.host.outbox import Post
+from swarm.peer.host.outbox import Outbox
 from swarm.peer.processes.trial_pool import open_trial_pool
 from swarm.peer.search.search_settings import SearchSettings
-from swarm.peer.search.studies import Desk
+from swarm.peer.search.studies import Studies
 from swarm.peer.search.trial_execution import Execution
 from swarm.search.messages import StudyQuery
 from swarm.search.topics import SEARCH_TOPIC
@@ -56,7 +56,7 @@ class SearchPeer:
 
     async def run(
         self,
-        use: Callable[[Desk, FileBlobStore], Awaitable[None]],
+        use: Callable[[Studies, FileBlobStore], Awaitable[None]],
         *,
         task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
@@ -76,16 +76,16 @@ class SearchPeer:
             store = FileBlobStore(settings.state_dir / "blobs")
             async with self._execution(store) as execution, trio.open_nursery() as nursery:
                 network = self._network(identity, store)
-                post = Post(network, store, nursery)
-                desk = Desk(identity.peer_id, settings, post, execution, nursery)
-                await nursery.start(network.run, partial(self._deliver, network, desk))
+                outbox = Outbox(network, store, nursery)
+                studies = Studies(identity.peer_id, settings, outbox, execution, nursery)
+                await nursery.start(network.run, partial(self._deliver, network, studies))
                 self._greet(network)
                 await network.subscribe(SEARCH_TOPIC)
-                nursery.start_soon(post.run)
-                nursery.start_soon(self._ask_around, network, post)
+                nursery.start_soon(outbox.run)
+                nursery.start_soon(self._ask_around, network, outbox)
                 task_status.started()
-                await self._stay(partial(use, desk, store))
-                await self._say_goodbye(desk)
+                await self._stay(partial(use, studies, store))
+                await self._say_goodbye(studies)
                 nursery.cancel_scope.cancel()
 
     @asynccontextmanager
@@ -117,38 +117,38 @@ class SearchPeer:
         await self._leaving.wait()
         scope.cancel()
 
-    async def _say_goodbye(self, desk: Desk) -> None:
-        desk.leave()
+    async def _say_goodbye(self, studies: Studies) -> None:
+        studies.leave()
         await trio.sleep(GOODBYE_WITHIN_S)  # pubsub does not say when it has sent
 
-    async def _ask_around(self, network: Network, post: Post) -> None:
+    async def _ask_around(self, network: Network, outbox: Outbox) -> None:
         """Studies are offered every few seconds; who asks hears of those that are over, too."""
         query = StudyQuery(network.peer_id)
         while True:
             for peer in network.snapshot().connected:
-                post.send(peer, query)
+                outbox.send(peer, query)
             await trio.sleep(ASK_EVERY_S)
 
     async def _deliver(
-        self, network: Network, desk: Desk, event: network_events.NetworkEvent
+        self, network: Network, studies: Studies, event: network_events.NetworkEvent
     ) -> None:
         match event:
             case network_events.PubsubMessage(_, sender, data):
-                self._take(network, desk, sender, data)
+                self._take(network, studies, sender, data)
             case network_events.DirectMessage(sender, data):
-                self._take(network, desk, sender, data)
+                self._take(network, studies, sender, data)
             case network_events.PeerConnected(peer):
                 self.met.set()
-                desk.handle(PeerConnected(peer))
-                desk.ask(peer)
+                studies.handle(PeerConnected(peer))
+                studies.ask(peer)
             case network_events.PeerUnreachable(peer):
-                desk.handle(PeerUnreachable(peer))
+                studies.handle(PeerUnreachable(peer))
 
-    def _take(self, network: Network, desk: Desk, sender: PeerId, data: bytes) -> None:
+    def _take(self, network: Network, studies: Studies, sender: PeerId, data: bytes) -> None:
         try:
             message = decode(data, sender, verify).message
         except RemoteProtocolError as error:
             network.refuse(error)
             log.debug("rejected", peer=sender, reason=str(error))
             return
-        desk.handle(message)
+        studies.handle(message)

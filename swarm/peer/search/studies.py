@@ -1,4 +1,4 @@
-"""Desk: the studies one peer takes part in; it works for one of them at a time."""
+"""Studies: the studies one peer takes part in; it works for one of them at a time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from swarm.core.errors import ConfigurationError
 from swarm.core.ids import PeerId
 from swarm.core.machine import Event
 from swarm.learning.search.study_tasks import check_study
-from swarm.peer.host.outbox import Post
+from swarm.peer.host.outbox import Outbox
 from swarm.peer.search.ledger_file import LedgerFile
 from swarm.peer.search.search_settings import SearchSettings
 from swarm.peer.search.strategy_code import load_strategy
@@ -45,7 +45,7 @@ class Interest:
         return named and (self.closed or not offer.closed)
 
 
-class Desk:
+class Studies:
     """Starts a machine for each study, and gives each event to those it concerns.
 
     Invariant: at most one open study has this peer's slots, the first of those that are not over.
@@ -55,7 +55,7 @@ class Desk:
         self,
         me: PeerId,
         settings: SearchSettings,
-        post: Post,
+        outbox: Outbox,
         execution: Execution | None,
         nursery: trio.Nursery,
     ) -> None:
@@ -65,7 +65,7 @@ class Desk:
         """Set, and replaced, when a study was added."""
         self._me = me
         self._settings = settings
-        self._post = post
+        self._outbox = outbox
         self._execution = execution
         self._nursery = nursery
         self._load = load_strategy if settings.allow_code else None
@@ -108,7 +108,7 @@ class Desk:
 
     def ask(self, peer: PeerId) -> None:
         """Ask a peer which studies it knows."""
-        self._post.send(peer, StudyQuery(self._me))
+        self._outbox.send(peer, StudyQuery(self._me))
 
     def leave(self) -> None:
         """Say goodbye in every study."""
@@ -129,7 +129,7 @@ class Desk:
             self._refused.add(spec.id)
             log.warning("study refused", study=spec.name, reason=str(error))
             return
-        log.info("joins", study=spec.name, id=spec.id[:16], proposer=offer.proposer)
+        log.info("joins", study=spec.name, id=spec.id[:16], coordinator=offer.coordinator)
         self._start(
             spec,
             file,
@@ -138,7 +138,7 @@ class Desk:
                 tuple(file.ledger.entries),
                 max(offer.term, file.load_term()),
                 contact=offer.sender,
-                proposer=offer.proposer,
+                coordinator=offer.coordinator,
             ),
         )
 
@@ -159,12 +159,12 @@ class Desk:
     ) -> StudyDriver:
         machine = Search(self._me, spec, self._load)
         driver = StudyDriver(
-            machine, file, self._post, self._execution, self._nursery, self._choose_work
+            machine, file, self._outbox, self._execution, self._nursery, self._choose_work
         )
         self.drivers[spec.id] = driver
         self._nursery.start_soon(driver.sync_forever)
         if spec.data is not None:
-            self._post.keep_blobs(spec.id, frozenset([spec.data]))
+            self._outbox.keep_blobs(spec.id, frozenset([spec.data]))
         driver.handle(started(0 if self._is_working() else self._settings.slots))
         self._choose_work()
         self.changed.set()

@@ -18,7 +18,7 @@ from swarm.core.effects import (
 )
 from swarm.core.errors import BlobNotFoundError, StorageError
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
-from swarm.peer.host.outbox import Post
+from swarm.peer.host.outbox import Outbox
 from swarm.peer.search.ledger_file import LedgerFile
 from swarm.peer.search.trial_execution import Execution
 from swarm.search.effects import (
@@ -33,7 +33,7 @@ from swarm.search.effects import (
 from swarm.search.search import Search
 
 log = structlog.get_logger()
-_LOUD = ("proposes", "stepped down", "closed", "cannot propose")
+_LOUD = ("coordinates", "stepped down", "closed", "cannot coordinate")
 """What users like to hear; leases that expire are for who looks closer."""
 
 
@@ -47,7 +47,7 @@ class StudyDriver:
         self,
         machine: Search,
         file: LedgerFile,
-        post: Post,
+        outbox: Outbox,
         execution: Execution | None,
         nursery: trio.Nursery,
         tell_closed: Callable[[], None],
@@ -56,7 +56,7 @@ class StudyDriver:
         self.changed = trio.Event()
         """Set, and replaced, after every event."""
         self._file = file
-        self._post = post
+        self._outbox = outbox
         self._execution = execution
         self._nursery = nursery
         self._tell_closed: Callable[[], None] | None = tell_closed
@@ -102,22 +102,22 @@ class StudyDriver:
         for scope in self._timers.values():
             scope.cancel()
         self._syncing.cancel()
-        self._post.forget(self.machine.spec.id)
+        self._outbox.forget(self.machine.spec.id)
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
             case Publish() | Subscribe() | Unsubscribe():
-                self._post.queue(effect)
+                self._outbox.queue(effect)
             case Send(peer, message):
-                self._post.send(peer, message)
+                self._outbox.send(peer, message)
             case SetTimer():
                 self._set_timer(effect)
             case KeepConnected(peers):
-                self._post.keep_connected(self.machine.spec.id, peers)
+                self._outbox.keep_connected(self.machine.spec.id, peers)
             case FetchBlob():
                 self._nursery.start_soon(self._fetch, effect)
             case KeepBlobs(blobs):
-                self._post.keep_blobs(self.machine.spec.id, blobs)
+                self._outbox.keep_blobs(self.machine.spec.id, blobs)
             case SaveTerm(term):
                 self._file.save_term(term)
             case Note(kind, text):
@@ -140,7 +140,7 @@ class StudyDriver:
 
     async def _fetch(self, effect: FetchBlob) -> None:
         try:
-            await self._post.fetch(effect)
+            await self._outbox.fetch(effect)
         except (BlobNotFoundError, StorageError) as error:
             self.handle(BlobMissing(effect.blob, str(error)))
         else:

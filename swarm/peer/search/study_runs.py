@@ -14,7 +14,7 @@ from swarm.core.ids import Digest, PeerId
 from swarm.learning.search.study_tasks import check_own_data, check_study
 from swarm.network.store import FileBlobStore
 from swarm.peer.search.overview import ID_LENGTH
-from swarm.peer.search.studies import Desk, Interest
+from swarm.peer.search.studies import Interest, Studies
 from swarm.peer.search.study_driver import StudyDriver
 from swarm.peer.search.study_progress import StudyProgress
 from swarm.search.effects import CancelRequested
@@ -29,13 +29,15 @@ OTHERS_WITHIN_S = 2.0
 """So long after a study was found others may be: several peers answer one after the other."""
 
 
-async def run_study(desk: Desk, spec: StudySpec, show: Callable[[StudyDriver], None]) -> None:
+async def run_study(
+    studies: Studies, spec: StudySpec, show: Callable[[StudyDriver], None]
+) -> None:
     """Submit a study, or go on with it, and return when it is over and everybody has it.
 
     Raises:
         ConfigurationError: It cannot be executed.
     """
-    driver = desk.submit(spec)
+    driver = studies.submit(spec)
     show(driver)
     with StudyProgress(driver.machine) as progress:
         while not driver.machine.closed:
@@ -67,40 +69,40 @@ class FoundStudy:
         return self.driver.machine
 
 
-async def wait_studies(desk: Desk, timeout_s: float, study: str = "") -> list[FoundStudy]:
+async def wait_studies(studies: Studies, timeout_s: float, study: str = "") -> list[FoundStudy]:
     """Join the studies that are offered, and return when all of each is here and no more come.
 
     Args:
-        desk: Where they are joined.
+        studies: Where they are joined.
         timeout_s: Return what there is after so long.
         study: Only those of this name, or whose id begins so; all if empty.
     """
-    desk.interest = Interest(closed=True, study=study)
+    studies.interest = Interest(closed=True, study=study)
     found: set[StudyId] = set()
     read: set[StudyId] = set()
     settled_s = math.inf
     with trio.move_on_after(timeout_s):
         while True:
-            if not found >= desk.drivers.keys():
-                found |= desk.drivers.keys()
+            if not found >= studies.drivers.keys():
+                found |= studies.drivers.keys()
                 settled_s = trio.current_time() + OTHERS_WITHIN_S
             # One that runs is behind again at once: to have been complete at some time is enough.
-            read |= {id_ for id_, driver in desk.drivers.items() if driver.machine.complete}
-            is_all = read >= desk.drivers.keys()
+            read |= {id_ for id_, driver in studies.drivers.items() if driver.machine.complete}
+            is_all = read >= studies.drivers.keys()
             if is_all and trio.current_time() >= settled_s:
                 break
             with trio.move_on_at(settled_s if is_all else math.inf):
-                await _wait_change(desk)
-    return [FoundStudy(driver, id_ in read) for id_, driver in desk.drivers.items()]
+                await _wait_change(studies)
+    return [FoundStudy(driver, id_ in read) for id_, driver in studies.drivers.items()]
 
 
 async def wait_study(
-    desk: Desk, study: str, timeout_s: float, *, running: bool = False
+    studies: Studies, study: str, timeout_s: float, *, running: bool = False
 ) -> StudyDriver:
     """Join the study of this name or beginning of its id, and return when all of it is here.
 
     Args:
-        desk: Where it is joined.
+        studies: Where it is joined.
         study: Its name, or how its id begins; any if empty.
         timeout_s: How long to wait for it.
         running: Whether those that are over count only if no other is meant.
@@ -109,7 +111,7 @@ async def wait_study(
         ConfigurationError: Several studies are meant.
         SwarmError: Nobody offered it in time.
     """
-    found = await wait_studies(desk, timeout_s, study)
+    found = await wait_studies(studies, timeout_s, study)
     if not found:
         wanted = f"study {study!r}" if study else "any study"
         raise SwarmError(
@@ -143,8 +145,8 @@ def choose_study(found: Sequence[FoundStudy], study: str, *, running: bool) -> F
     raise ConfigurationError(f"{len(meant)} studies {how}: {ids}; give the id")
 
 
-async def cancel_study(desk: Desk, study: str, timeout_s: float) -> tuple[StudyDriver, bool]:
-    """End a study, and return when its proposer said so.
+async def cancel_study(studies: Studies, study: str, timeout_s: float) -> tuple[StudyDriver, bool]:
+    """End a study, and return when its coordinator said so.
 
     Returns:
         The study, and whether it had been over already.
@@ -153,7 +155,7 @@ async def cancel_study(desk: Desk, study: str, timeout_s: float) -> tuple[StudyD
         ConfigurationError: Several studies are meant.
         SwarmError: Nobody offered it, or nobody ended it, in time.
     """
-    driver = await wait_study(desk, study, timeout_s, running=True)
+    driver = await wait_study(studies, study, timeout_s, running=True)
     if driver.machine.closed:
         return driver, True
     driver.handle(CancelRequested())
@@ -233,7 +235,7 @@ def read_data(spec: StudySpec, path: Path) -> bytes:
     return data
 
 
-async def _wait_change(desk: Desk) -> None:
+async def _wait_change(studies: Studies) -> None:
     """Return when something happened in a study, or one was added."""
     async with trio.open_nursery() as nursery:
 
@@ -241,5 +243,5 @@ async def _wait_change(desk: Desk) -> None:
             await event.wait()
             nursery.cancel_scope.cancel()
 
-        for event in (desk.changed, *(driver.changed for driver in desk.drivers.values())):
+        for event in (studies.changed, *(driver.changed for driver in studies.drivers.values())):
             nursery.start_soon(end_with, event)

@@ -17,7 +17,7 @@ from swarm.peer.processes.trial_pool import TrialPool
 from swarm.peer.search.search_settings import SearchSettings
 from swarm.search.effects import RunTrial, TrialFinished, TrialReported
 from swarm.search.study import StudySpec
-from swarm.search.study_ledger import Ledger
+from swarm.search.study_ledger import StudyLedger
 from swarm.search.trial import FAILED, EpochPoint, Trial, TrialId, TrialResult, failed
 
 CHECKPOINT_EVERY_S = 2.0
@@ -39,7 +39,7 @@ class Execution:
         self._scopes: dict[TrialId, trio.CancelScope] = {}
 
     async def run(
-        self, spec: StudySpec, effect: RunTrial, ledger: Ledger, tell: Callable[[Event], None]
+        self, spec: StudySpec, effect: RunTrial, ledger: StudyLedger, tell: Callable[[Event], None]
     ) -> None:
         """Run a trial when a slot is free; tell what it reports and what came of it.
 
@@ -67,7 +67,7 @@ class Execution:
             scope.cancel()
 
     async def _result(
-        self, spec: StudySpec, effect: RunTrial, ledger: Ledger, tell: Callable[[Event], None]
+        self, spec: StudySpec, effect: RunTrial, ledger: StudyLedger, tell: Callable[[Event], None]
     ) -> TrialResult:
         trial, checkpoint = effect.trial, effect.checkpoint
         if checkpoint is not None and self._store.has(checkpoint):
@@ -149,7 +149,7 @@ class Execution:
         return False
 
 
-def _earlier(ledger: Ledger, trial: Trial, checkpoint: BlobRef | None) -> list[EpochPoint]:
+def _earlier(ledger: StudyLedger, trial: Trial, checkpoint: BlobRef | None) -> list[EpochPoint]:
     """Points of the curve before the checkpoint, which another peer reported."""
     if checkpoint is None:
         return []

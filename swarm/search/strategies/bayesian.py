@@ -14,7 +14,7 @@ from swarm.search.space import CATEGORICAL, INTEGER, Dimension
 from swarm.search.strategies.strategy import Suggestion, check_options, suggestion
 from swarm.search.strategies.tpe import ColumnTPESampler
 from swarm.search.study import StudySpec
-from swarm.search.study_ledger import Asked, Entry, Ledger, Recorded
+from swarm.search.study_ledger import Asked, Entry, Recorded, StudyLedger
 from swarm.search.trial import COMPLETE, FAILED, Trial, TrialId, TrialReport, TrialResult
 from swarm.search.values import Value
 
@@ -43,7 +43,7 @@ class BayesianStrategy:
         self._running: dict[TrialId, optuna.Trial] = {}
         self._suggested: tuple[Suggestion, optuna.Trial] | None = None
 
-    def ask(self, history: Ledger) -> Suggestion | None:
+    def ask(self, history: StudyLedger) -> Suggestion | None:
         """The most promising of some candidates."""
         if self._suggested is None:
             self._sampler.seed_anew((self._spec.seed * 1_000_003 + len(history.trials)) % 2**32)
@@ -59,7 +59,7 @@ class BayesianStrategy:
             case Recorded(result) if result.trial in self._running:
                 self._finish(self._running.pop(result.trial), result)
 
-    def stops(self, report: TrialReport, history: Ledger) -> bool:
+    def stops(self, report: TrialReport, history: StudyLedger) -> bool:
         """Every trial is tried to its end."""
         return False
 
@@ -82,7 +82,7 @@ class BayesianStrategy:
         return own
 
     def _replayed(self, trial: Trial) -> optuna.Trial:
-        """A trial that another proposer asked for."""
+        """A trial that another coordinator asked for."""
         fixed: dict[str, Any] = {f"{trial.model}.{name}": value for name, value in trial.params}
         if len(self._spec.models) > 1:
             fixed[_MODEL] = trial.model

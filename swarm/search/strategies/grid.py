@@ -7,7 +7,7 @@ from itertools import islice
 from swarm.search.space import FLOAT, INTEGER, Dimension
 from swarm.search.strategies.strategy import Suggestion, check_options, suggestion
 from swarm.search.study import StudySpec
-from swarm.search.study_ledger import Entry, Ledger
+from swarm.search.study_ledger import Entry, StudyLedger
 from swarm.search.trial import TrialReport
 from swarm.search.values import Params, Value
 
@@ -39,7 +39,7 @@ class GridStrategy:
         self._asked: set[tuple[str, Params]] = set()
         self._num_seen = 0
 
-    def ask(self, history: Ledger) -> Suggestion | None:
+    def ask(self, history: StudyLedger) -> Suggestion | None:
         """The next setting."""
         for trial in islice(history.trials.values(), self._num_seen, None):
             self._asked.add((trial.model, trial.params))
@@ -51,7 +51,7 @@ class GridStrategy:
     def tell(self, entry: Entry) -> None:
         """Nothing to learn: the history says what was asked."""
 
-    def stops(self, report: TrialReport, history: Ledger) -> bool:
+    def stops(self, report: TrialReport, history: StudyLedger) -> bool:
         """Every setting is tried to its end."""
         return False
 

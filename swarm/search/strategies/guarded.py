@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from swarm.core.errors import StrategyError
 from swarm.search.strategies.strategy import Strategy, Suggestion
 from swarm.search.study import StudySpec
-from swarm.search.study_ledger import Entry, Ledger
+from swarm.search.study_ledger import Entry, StudyLedger
 from swarm.search.trial import TrialReport
 from swarm.search.values import Params
 
@@ -31,7 +31,7 @@ class GuardedStrategy(Strategy):
         self.lookahead_max = self._guard(lambda: int(strategy.lookahead_max))
         self.is_slow = self._guard(lambda: bool(strategy.is_slow))
 
-    def ask(self, history: Ledger) -> Suggestion | None:
+    def ask(self, history: StudyLedger) -> Suggestion | None:
         """Suggest one more trial; see `Strategy`."""
         return self._guard(lambda: self._checked(self._strategy.ask(history)))
 
@@ -39,7 +39,7 @@ class GuardedStrategy(Strategy):
         """Learn of an entry; see `Strategy`."""
         self._guard(self._strategy.tell, entry)
 
-    def stops(self, report: TrialReport, history: Ledger) -> bool:
+    def stops(self, report: TrialReport, history: StudyLedger) -> bool:
         """Whether a trial is not worth going on with; see `Strategy`."""
         return self._guard(lambda: bool(self._strategy.stops(report, history)))
 

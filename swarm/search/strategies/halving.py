@@ -8,7 +8,7 @@ stopping form: at epochs r, r*eta, r*eta^2, ... a trial goes on only if its valu
 from swarm.search.strategies.random import LOOKAHEAD_MAX, Drawer
 from swarm.search.strategies.strategy import Suggestion, check_options
 from swarm.search.study import EPOCHS_MAX, StudySpec
-from swarm.search.study_ledger import Entry, Ledger, Reported
+from swarm.search.study_ledger import Entry, Reported, StudyLedger
 from swarm.search.trial import TrialReport
 
 
@@ -32,7 +32,7 @@ class HalvingStrategy:
             self._rungs[epochs] = []
             epochs *= self._reduction
 
-    def ask(self, history: Ledger) -> Suggestion | None:
+    def ask(self, history: StudyLedger) -> Suggestion | None:
         """One more draw."""
         return self._drawer.draw(history)
 
@@ -42,7 +42,7 @@ class HalvingStrategy:
             case Reported(report) if report.point.fold == 0 and report.point.epoch in self._rungs:
                 self._rungs[report.point.epoch].append(report.point.value)
 
-    def stops(self, report: TrialReport, history: Ledger) -> bool:
+    def stops(self, report: TrialReport, history: StudyLedger) -> bool:
         """Whether the report is at a rung and not among the best there."""
         if report.point.fold or report.point.epoch not in self._rungs:
             return False

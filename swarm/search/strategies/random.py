@@ -7,7 +7,7 @@ from itertools import islice
 from swarm.search.space import CATEGORICAL, INTEGER, Dimension, ModelSpace
 from swarm.search.strategies.strategy import Suggestion, check_options, suggestion
 from swarm.search.study import StudySpec
-from swarm.search.study_ledger import Entry, Ledger
+from swarm.search.study_ledger import Entry, StudyLedger
 from swarm.search.trial import TrialReport
 from swarm.search.values import Params, Value
 
@@ -27,14 +27,14 @@ class RandomStrategy:
         self._spec = spec
         self._drawer = Drawer(spec)
 
-    def ask(self, history: Ledger) -> Suggestion | None:
+    def ask(self, history: StudyLedger) -> Suggestion | None:
         """One more draw."""
         return self._drawer.draw(history)
 
     def tell(self, entry: Entry) -> None:
         """Nothing to learn: draws do not depend on results."""
 
-    def stops(self, report: TrialReport, history: Ledger) -> bool:
+    def stops(self, report: TrialReport, history: StudyLedger) -> bool:
         """Every draw is tried to its end."""
         return False
 
@@ -48,7 +48,7 @@ class Drawer:
         self._tried: dict[str, set[Params]] = {space.model: set() for space in spec.models}
         self._num_seen = 0
 
-    def draw(self, history: Ledger) -> Suggestion | None:
+    def draw(self, history: StudyLedger) -> Suggestion | None:
         """A new setting; None if every one of a discrete space was asked for."""
         self._catch_up(history)
         rest = [space for space in self._spec.models if not self._is_exhausted(space.model)]
@@ -62,7 +62,7 @@ class Drawer:
                 return drawn
         return self._listed(chance, [s for s in rest if self._sizes[s.model] is not None])
 
-    def _catch_up(self, history: Ledger) -> None:
+    def _catch_up(self, history: StudyLedger) -> None:
         if len(history.trials) > self._num_seen:
             for trial in islice(history.trials.values(), self._num_seen, None):
                 self._tried.setdefault(trial.model, set()).add(trial.params)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from swarm.search.study import StudySpec
-from swarm.search.study_ledger import Entry, Ledger
+from swarm.search.study_ledger import Entry, StudyLedger
 from swarm.search.trial import TrialReport
 from swarm.search.values import Params, Value, make_params
 
@@ -22,7 +22,7 @@ class Suggestion:
 class Strategy(Protocol):
     """What to try next. The same study and the same entries give the same suggestions.
 
-    A proposer that takes over makes a new one and tells it the ledger, entry by entry.
+    A coordinator that takes over makes a new one and tells it the ledger, entry by entry.
     """
 
     lookahead_max: int
@@ -31,7 +31,7 @@ class Strategy(Protocol):
     is_slow: bool
     """Whether asking takes milliseconds rather than microseconds."""
 
-    def ask(self, history: Ledger) -> Suggestion | None:
+    def ask(self, history: StudyLedger) -> Suggestion | None:
         """Suggest one more trial, or None if the space has no more."""
         ...
 
@@ -39,7 +39,7 @@ class Strategy(Protocol):
         """Learn of an entry of the ledger; each once, in their order."""
         ...
 
-    def stops(self, report: TrialReport, history: Ledger) -> bool:
+    def stops(self, report: TrialReport, history: StudyLedger) -> bool:
         """Whether a trial is not worth going on with after this report, just told."""
         ...
 

@@ -10,7 +10,7 @@ from swarm.core.ids import Digest, PeerId
 from swarm.federation.records import GlobalModel
 from swarm.federation.validity import tree_of
 from swarm.simulation.federation.arithmetic import Heads, WrongHeadError
-from swarm.simulation.federation.command_checks import OrderChecks
+from swarm.simulation.federation.command_checks import CommandChecks
 from swarm.simulation.federation.peers import SimulatedPeer
 from swarm.simulation.federation.simulator import Simulator
 from swarm.simulation.federation.traffic import budget
@@ -91,7 +91,7 @@ class Checkers:
         self._known_at_last_fault: frozenset[Digest] | None = None
         self._held_at_last_fault: dict[PeerId, GlobalModel] = {}
         self._agreed = False
-        self._orders = OrderChecks(simulator, self._limits.obedience_s)
+        self._orders = CommandChecks(simulator, self._limits.obedience_s)
         simulator.clock.after(TICK_S, self._tick)
 
     def check(self, peer: SimulatedPeer) -> None:

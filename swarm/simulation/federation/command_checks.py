@@ -1,4 +1,4 @@
-"""OrderChecks: what must hold where operators give orders, and strangers try to."""
+"""CommandChecks: what must hold where operators give orders, and strangers try to."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from swarm.simulation.federation.peers import SimulatedPeer
 from swarm.simulation.federation.simulator import Simulator
 
 
-class OrderChecks:
+class CommandChecks:
     """Yields the promises that are broken."""
 
     def __init__(self, simulator: Simulator, obedience_s: float) -> None:

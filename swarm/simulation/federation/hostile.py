@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from swarm.commanding.commands import Command, Orders
+from swarm.commanding.commands import Command, RelayedCommands
 from swarm.core.blobs import BlobRef
 from swarm.core.canonical import sha256_hex
 from swarm.core.effects import Publish, Send
@@ -28,7 +28,7 @@ from swarm.federation.messages import (
     HeadHistory,
     HeadRequest,
     Heartbeat,
-    JoinWish,
+    JoinRequest,
     SessionOffer,
     SessionQuery,
 )
@@ -98,7 +98,7 @@ class Hostile(Federation):
                 return self._chance.choice(self._bad_aggregates(message))
             case GlobalModel() if message.author == self.me:
                 return self._chance.choice(self._bad_heads(message))
-            case Heartbeat() | JoinWish() if self._chance.random() < 0.3:
+            case Heartbeat() | JoinRequest() if self._chance.random() < 0.3:
                 return replace(message, head=self._lie())
             case HeadHistory():
                 return self._chance.choice([message, self._bad_history(message)])
@@ -229,16 +229,16 @@ class Hostile(Federation):
         head = replace(head, slow=slow_among(head, fork))
         head = head.signed(self._sign_forged(head.digest))
         history = HeadHistory(self.spec.id, self.me, (head,))
-        wish = JoinWish(self.spec.id, self.me, held.key, (Branch(head.digest, self.me),))
+        wish = JoinRequest(self.spec.id, self.me, held.key, (Branch(head.digest, self.me),))
         return [Send(peer, m) for peer in self._others() for m in (history, wish)]
 
     def _lie_in_heartbeats(self) -> list[Effect]:
-        beat = Heartbeat(self.spec.id, self.me, self._lie())
-        topics = (session_topic(self.spec.id), *self._voice.topics)
-        return [Publish(topic, beat) for topic in topics]
+        heartbeat = Heartbeat(self.spec.id, self.me, self._lie())
+        topics = (session_topic(self.spec.id), *self._heartbeats.topics)
+        return [Publish(topic, heartbeat) for topic in topics]
 
     def _flood_with_wishes(self) -> list[Effect]:
-        wish = JoinWish(self.spec.id, self.me, self._lie())
+        wish = JoinRequest(self.spec.id, self.me, self._lie())
         topic = session_topic(self.spec.id)
         effects: list[Effect] = [Publish(topic, wish) for _ in range(FLOOD)]
         return effects + [Send(peer, wish) for peer in self._others()[:FLOOD]]
@@ -279,7 +279,7 @@ class Hostile(Federation):
             expires_unix_s=10**9,
         )
         own = own.signed(self._sign_forged(own.digest))
-        return [Publish(topic, Orders(self.spec.id, self.me, (own,)))]
+        return [Publish(topic, RelayedCommands(self.spec.id, self.me, (own,)))]
 
     def _fill_ledgers(self) -> list[Effect]:
         """Entries by the page, and requests for everybody's."""
@@ -297,7 +297,7 @@ class Hostile(Federation):
             for _ in range(PAGE_MAX)
         )
         page = LedgerPage(self.spec.id, self.me, entries, None)
-        effects: list[Effect] = [Publish(topic, page) for topic in self._voice.topics]
+        effects: list[Effect] = [Publish(topic, page) for topic in self._heartbeats.topics]
         request = LedgerRequest(self.spec.id, self.me, 0)
         return effects + [Send(peer, request) for peer in self._others() for _ in range(FLOOD)]
 

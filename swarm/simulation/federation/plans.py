@@ -9,8 +9,8 @@ from swarm.simulation.faults import (
     FaultPlan,
     Freeze,
     OneWayLoss,
-    Order,
     Partition,
+    ScheduledCommand,
 )
 from swarm.simulation.federation.scenario import Peers, Plan
 
@@ -317,9 +317,9 @@ def pause(chance: random.Random, peers: Peers) -> FaultPlan:
         join_at_s=(chance.uniform(0, resumed_s),),
         operators=(_OPERATOR,),
         orders=(
-            Order(chance.uniform(1, paused_s), _STRANGER, "stop"),
-            Order(paused_s, _OPERATOR, "pause"),
-            Order(resumed_s, _OPERATOR, "resume"),
+            ScheduledCommand(chance.uniform(1, paused_s), _STRANGER, "stop"),
+            ScheduledCommand(paused_s, _OPERATOR, "pause"),
+            ScheduledCommand(resumed_s, _OPERATOR, "resume"),
         ),
     )
 
@@ -332,8 +332,8 @@ def stop(chance: random.Random, peers: Peers) -> FaultPlan:
         crashes=restart(chance, peers).crashes,
         operators=(_OPERATOR,),
         orders=(
-            Order(chance.uniform(1, 8), _STRANGER, "pause"),
-            Order(chance.uniform(30, 50), _OPERATOR, "stop"),
+            ScheduledCommand(chance.uniform(1, 8), _STRANGER, "pause"),
+            ScheduledCommand(chance.uniform(30, 50), _OPERATOR, "stop"),
         ),
     )
 
@@ -344,7 +344,7 @@ def remove(chance: random.Random, peers: Peers) -> FaultPlan:
         loss_rate=chance.uniform(0, 0.15),
         operators=(_OPERATOR,),
         orders=(
-            Order(chance.uniform(6, 15), _OPERATOR, "remove", chance.choice(peers[1:])),
-            Order(chance.uniform(6, 15), _STRANGER, "remove", peers[0]),
+            ScheduledCommand(chance.uniform(6, 15), _OPERATOR, "remove", chance.choice(peers[1:])),
+            ScheduledCommand(chance.uniform(6, 15), _STRANGER, "remove", peers[0]),
         ),
     )

@@ -149,8 +149,8 @@ class SimulatedLearner:
         rows = []
         for item in inputs:
             row = self.vectors[item.blob.digest]
-            if item.fold_from is not None:
-                old = self.vectors[item.fold_from.digest]
+            if item.stale_base is not None:
+                old = self.vectors[item.stale_base.digest]
                 row = tuple(a + (w - b) for a, w, b in zip(h, row, old, strict=True))
             rows.append(row)
         vector = weighted_mean(rows, [item.weight for item in inputs])
@@ -173,8 +173,8 @@ class SimulatedLearner:
         self, peer: SimulatedPeer, effect: Combine, inputs: list[CombineInput]
     ) -> None:
         needed = [item.blob for item in inputs]
-        needed += [item.fold_from for item in inputs if item.fold_from is not None]
-        if effect.merge is not None or any(item.fold_from for item in inputs):
+        needed += [item.stale_base for item in inputs if item.stale_base is not None]
+        if effect.merge is not None or any(item.stale_base for item in inputs):
             needed.append(effect.base_blob)
         if effect.merge is not None:
             needed.append(effect.merge.blob)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import cycle
 from typing import Any
 
-from swarm.commanding.commands import Orders
+from swarm.commanding.commands import RelayedCommands
 from swarm.core.blobs import BlobRef
 from swarm.core.effects import (
     FetchBlob,
@@ -93,7 +93,7 @@ class Simulator:
         self.delivery = Delivery(
             plan, self.clock, self._random, self.links, self.peers, self._handle
         )
-        self.operators = Operators(self.spec.id, self.clock, self._publish_orders)
+        self.operators = Operators(self.spec.id, self.clock, self._publish_commands)
         self.transfers = Transfers(
             self.clock,
             self._random,
@@ -317,7 +317,7 @@ class Simulator:
 
     # -- effects
 
-    def _publish_orders(self, orders: Orders) -> None:
+    def _publish_commands(self, orders: RelayedCommands) -> None:
         for peer in self.live.values():
             self.delivery.transmit(peer, orders, None)
 

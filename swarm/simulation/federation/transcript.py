@@ -23,7 +23,7 @@ from swarm.federation.effects import (
     Train,
     TrainingFinished,
 )
-from swarm.federation.messages import Contribution, HeadHistory, HeadRequest, JoinWish
+from swarm.federation.messages import Contribution, HeadHistory, HeadRequest, JoinRequest
 from swarm.federation.records import Aggregate, GlobalModel
 from swarm.simulation.history import HistoryEntry
 
@@ -83,8 +83,8 @@ def _heads_in(entry: HistoryEntry) -> Iterable[GlobalModel]:
 def _adopts(self: Transcript, effect: SaveHead) -> str:
     head = effect.head
     merged = "".join(f", merging {self._name(m.head)}" for m in head.merged)
-    num_folded = sum(c.base != head.parent for c in head.contributors)
-    folded = f", {num_folded} folded" if num_folded else ""
+    num_stale_applied = sum(c.base != head.parent for c in head.contributors)
+    folded = f", {num_stale_applied} folded" if num_stale_applied else ""
     return (
         f"ADOPTS head {self._name(head.digest)} of {head.author}: "
         f"{len(head.contributors)} contributions{folded}{merged}"
@@ -92,7 +92,7 @@ def _adopts(self: Transcript, effect: SaveHead) -> str:
 
 
 def _combines(self: Transcript, effect: Combine) -> str:
-    names = [item.name + " (folded)" * bool(item.fold_from) for item in effect.inputs]
+    names = [item.name + " (folded)" * bool(item.stale_base) for item in effect.inputs]
     merge = f", merging {effect.merge.name}" if effect.merge else ""
     return f"COMBINES {', '.join(names)} on head {self._name(effect.base)}{merge}"
 
@@ -136,7 +136,7 @@ _HEARD: dict[type[Event], Callable[[Transcript, Any], str]] = {
         f"{self._name(e.heads[0].digest) if e.heads else 'none'}"
     ),
     HeadRequest: lambda self, e: f"{e.sender} asks for head {self._name(e.digest)}",
-    JoinWish: lambda self, e: f"wish of {e.sender}",
+    JoinRequest: lambda self, e: f"wish of {e.sender}",
     PeerConnected: lambda self, e: f"connected with {e.peer}",
     PeerUnreachable: lambda self, e: f"cannot reach {e.peer}",
     BlobMissing: lambda self, e: f"weights {e.blob.digest[:4]} cannot be had",

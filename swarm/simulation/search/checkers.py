@@ -16,10 +16,10 @@ from swarm.simulation.search.peers import StudyPeer
 from swarm.simulation.search.simulator import StudySimulator
 
 TAKEOVER_S = 5.0
-"""So long after a proposer died, at the latest, another one asks."""
+"""So long after a coordinator died, at the latest, another one asks."""
 
 KILLED_MAX = 16
-"""So many peers may a trial take down: five workers, and now and then who proposes."""
+"""So many peers may a trial take down: five workers, and now and then who coordinates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class StudyLimits:
     """What a scenario promises beyond what always holds."""
 
     takeover_s: float | None = None
-    """A dead proposer is succeeded within so long."""
+    """A dead coordinator is succeeded within so long."""
     losses_max: int | None = 0
     """So many leases are lost at the most; None: as many as there are."""
     closes_within_s: float | None = None
@@ -51,12 +51,12 @@ class StudyCheckers:
         """Results a peer came back with: if nobody else had one, the trial was done again."""
         self._num_seen: Counter[tuple[PeerId, int]] = Counter()
         self._lost: Counter[TrialId] = Counter()
-        self._lent_to: dict[TrialId, set[PeerId]] = {}
+        self._leased_to: dict[TrialId, set[PeerId]] = {}
         self._closed = False
-        self._proposes_since_s: dict[tuple[PeerId, int], float] = {}
-        """When each life of a peer last began to propose."""
+        self._coordinates_since_s: dict[tuple[PeerId, int], float] = {}
+        """When each life of a peer last began to coordinate."""
         self._duel = False
-        """Whether two live peers ever proposed at the same time."""
+        """Whether two live peers ever coordinated at the same time."""
 
     def check(self, peer: StudyPeer, asked: list[Effect]) -> None:
         """Check a peer that has just handled an event.
@@ -112,42 +112,42 @@ class StudyCheckers:
             match effect:
                 case Note(kind="expired" | "orphaned", text=text):
                     self._lost[TrialId(text.split()[0])] += 1
-                case Note(kind="proposes"):
+                case Note(kind="coordinates"):
                     self._check_takeover(peer)
                 case Send(target, messages.Leases() as message) if message.sender == peer.name:
                     for lease in message.leases:
-                        self._lent_to.setdefault(lease.trial.id, set()).add(target)
-                case RunTrial(trial) if peer.machine.proposing is not None:
-                    self._lent_to.setdefault(trial.id, set()).add(peer.name)
+                        self._leased_to.setdefault(lease.trial.id, set()).add(target)
+                case RunTrial(trial) if peer.machine.coordinating is not None:
+                    self._leased_to.setdefault(trial.id, set()).add(peer.name)
 
     def _check_takeover(self, peer: StudyPeer) -> None:
         simulator = self._simulator
         others = [p for p in simulator.live.values() if p is not peer]
         if not simulator.faults.parts_peers:
             self._check_needed(peer, others)
-        self._duel = self._duel or any(p.machine.proposing is not None for p in others)
-        self._proposes_since_s[peer.name, peer.life] = simulator.now_s
-        lost_s, simulator.proposer_lost_s = simulator.proposer_lost_s, None
+        self._duel = self._duel or any(p.machine.coordinating is not None for p in others)
+        self._coordinates_since_s[peer.name, peer.life] = simulator.now_s
+        lost_s, simulator.coordinator_lost_s = simulator.coordinator_lost_s, None
         limit_s = self._limits.takeover_s
         if lost_s is not None and limit_s is not None and simulator.now_s - lost_s > limit_s:
             late_s = simulator.now_s - lost_s
-            raise CheckError(f"{peer.name} took over {late_s:.1f} s after the proposer died")
+            raise CheckError(f"{peer.name} took over {late_s:.1f} s after the coordinator died")
 
     def _check_needed(self, peer: StudyPeer, others: list[StudyPeer]) -> None:
-        """Nobody begins a term while everybody can hear who proposes.
+        """Nobody begins a term while everybody can hear who coordinates.
 
         Unless that one's term is an older one: it came back not knowing of the greater.
         """
         now_s, heard_within_s = self._simulator.now_s, self._simulator.spec.lease_s
-        before = peer.machine.standing.term - 1
+        before = peer.machine.coordinators.term - 1
         for other in others:
-            since_s = self._proposes_since_s.get((other.name, other.life), now_s)
-            proposes = other.machine.proposing is not None
-            if not proposes or other.machine.standing.term < before:
+            since_s = self._coordinates_since_s.get((other.name, other.life), now_s)
+            coordinates = other.machine.coordinating is not None
+            if not coordinates or other.machine.coordinators.term < before:
                 continue
             if now_s - since_s > heard_within_s:
                 raise CheckError(
-                    f"{peer.name} took over from {other.name}, which proposed for "
+                    f"{peer.name} took over from {other.name}, which coordinated for "
                     f"{now_s - since_s:.1f} s"
                 )
 
@@ -173,7 +173,7 @@ class StudyCheckers:
     def _check_true(self, peer: StudyPeer, result: TrialResult) -> None:
         """What honest peers measured is what was recorded; liars tell of what they were lent."""
         if result.peer == self._simulator.faults.hostile:
-            if result.peer not in self._lent_to.get(result.trial, set()):
+            if result.peer not in self._leased_to.get(result.trial, set()):
                 raise CheckError(f"{peer.name} recorded {result.trial} of who never had it")
             return
         trial = peer.machine.ledger.trials[result.trial]
@@ -200,12 +200,14 @@ class StudyCheckers:
         ledger = next(iter(self._simulator.live.values())).machine.ledger
         lost = [r.trial for r in ledger.results.values() if "lost with" in r.error]
         given_up = {ledger.trials[trial].number for trial in lost}
-        if given_up != {self._simulator.faults.killer} - {None}:
+        if given_up != {self._simulator.faults.poison_trial} - {None}:
             raise CheckError(f"trials {sorted(given_up)} were given up")
         starts = self._simulator.execution.starts
-        killers = [t for t in ledger.trials.values() if t.number == self._simulator.faults.killer]
-        if any(starts[killer.id] > KILLED_MAX for killer in killers):
-            raise CheckError(f"one trial killed {[starts[k.id] for k in killers]} peers")
+        poison_trials = [
+            t for t in ledger.trials.values() if t.number == self._simulator.faults.poison_trial
+        ]
+        if any(starts[poison_trial.id] > KILLED_MAX for poison_trial in poison_trials):
+            raise CheckError(f"one trial killed {[starts[k.id] for k in poison_trials]} peers")
         wasted = self._simulator.execution.wasted
         if self._limits.resumes and wasted:
             raise CheckError(f"{wasted} began anew in spite of their checkpoints")
@@ -215,7 +217,7 @@ class StudyCheckers:
     def _states(self) -> str:
         return "; ".join(
             f"{name}: {len(p.machine.ledger.results)} results, "
-            f"{'closed' if p.machine.closed else 'open'}, term {p.machine.standing.term}"
-            f"{', proposes' if p.machine.proposing is not None else ''}"
+            f"{'closed' if p.machine.closed else 'open'}, term {p.machine.coordinators.term}"
+            f"{', coordinates' if p.machine.coordinating is not None else ''}"
             for name, p in self._simulator.live.items()
         )

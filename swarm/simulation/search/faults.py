@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from swarm.core.ids import PeerId
 from swarm.simulation.faults import OneWayLoss, Partition
 
-PROPOSER, STANDBY, WORKER = ROLES = ("proposer", "standby", "worker")
+COORDINATOR, STANDBY, WORKER = ROLES = ("coordinator", "standby", "worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class Blow:
     """A peer dies or stands still once somebody's ledger has so many results."""
 
     role: str
-    """`proposer`, `standby` (the next proposer), `worker` (another), or the name of a peer."""
+    """`coordinator`, `standby` (the next coordinator), `worker` (another), or a peer's name."""
     after_results: int
     delay_s: float = 0.0
     freezes_for_s: float | None = None
@@ -37,7 +37,7 @@ class StudyFaults:
     """When each latecomer starts."""
     cancel_after_results: int | None = None
     """Some peer's user cancels the study then."""
-    killer: int | None = None
+    poison_trial: int | None = None
     """Number of a trial that kills whoever runs it."""
     killed_back_s: float = 1.0
     """So long after it was killed that way a peer comes back."""

@@ -15,7 +15,7 @@ FALSE_VALUE = 1e6
 class Liar(Search):
     """Works as others do, and on the side forges results, reports, leases, pages and stops.
 
-    It never says that it proposes: who does so is followed, see docs/search.md.
+    It never says that it coordinates: who does so is followed, see docs/search.md.
     """
 
     def handle(self, event: Event, now_s: float) -> list[Effect]:
@@ -26,7 +26,11 @@ class Liar(Search):
         return asked
 
     def _lies(self) -> list[Effect]:
-        study, proposer, term = self.spec.id, self.standing.proposer, self.standing.term
+        study, coordinator, term = (
+            self.spec.id,
+            self.coordinators.coordinator,
+            self.coordinators.term,
+        )
         trials = [trial for trial in self.ledger.trials.values() if trial.id not in self.held]
         victims = trials[-3:]
         results = tuple(
@@ -44,7 +48,7 @@ class Liar(Search):
         forged = [replace(trial, number=trial.number + 1000) for trial in victims]
         leases = messages.Leases(study, self.me, term, tuple(map(messages.Lease, forged)))
         stop = messages.StopTrials(study, self.me, term, tuple(trial.id for trial in trials[-5:]))
-        lies: list[Effect] = [Send(proposer, news), Publish(study_topic(study), page)]
-        for peer in self.standing.members:
+        lies: list[Effect] = [Send(coordinator, news), Publish(study_topic(study), page)]
+        for peer in self.coordinators.members:
             lies += [Send(peer, leases), Send(peer, stop)]
         return lies

@@ -12,7 +12,7 @@ from swarm.simulation.faults import OneWayLoss, Partition
 from swarm.simulation.federation.checkers import noticing_errors
 from swarm.simulation.federation.simulator import peer_names
 from swarm.simulation.search.checkers import TAKEOVER_S, StudyCheckers, StudyLimits
-from swarm.simulation.search.faults import PROPOSER, STANDBY, WORKER, Blow, StudyFaults
+from swarm.simulation.search.faults import COORDINATOR, STANDBY, WORKER, Blow, StudyFaults
 from swarm.simulation.search.simulator import StudySimulator, data_blob
 
 UNTIL_S = 900.0
@@ -97,7 +97,7 @@ def _both_die(chance: random.Random, _peers: Peers, trials: int) -> StudyFaults:
     return StudyFaults(
         blows=(
             Blow(STANDBY, after, delay_s),
-            Blow(PROPOSER, after, delay_s + chance.uniform(0, 2)),
+            Blow(COORDINATOR, after, delay_s + chance.uniform(0, 2)),
         )
     )
 
@@ -111,9 +111,9 @@ def _half_dies(chance: random.Random, peers: Peers, trials: int) -> StudyFaults:
 
 
 def _dies_in_the_middle(chance: random.Random, _peers: Peers, trials: int) -> StudyFaults:
-    """Of trials that take long; what they left is with the proposer and its standby."""
+    """Of trials that take long; what they left is with the coordinator and its standby."""
     after, delay_s = chance.randrange(1, trials // 2), chance.uniform(5, 8)
-    roles = chance.choice([(WORKER, WORKER), (PROPOSER,)])
+    roles = chance.choice([(WORKER, WORKER), (COORDINATOR,)])
     return StudyFaults(blows=tuple(Blow(role, after, delay_s) for role in roles))
 
 
@@ -127,7 +127,7 @@ def _all_but_one_die(chance: random.Random, peers: Peers, trials: int) -> StudyF
 
 
 def _restarts(chance: random.Random, _peers: Peers, trials: int) -> StudyFaults:
-    roles = (PROPOSER, WORKER, STANDBY)
+    roles = (COORDINATOR, WORKER, STANDBY)
     return StudyFaults(
         blows=tuple(
             Blow(
@@ -160,7 +160,7 @@ def _freezes(chance: random.Random, _peers: Peers, trials: int) -> StudyFaults:
                 chance.uniform(0, 1),
                 freezes_for_s=chance.uniform(2, 15),
             )
-            for role in (PROPOSER, WORKER)
+            for role in (COORDINATOR, WORKER)
         )
     )
 
@@ -177,9 +177,9 @@ def _hostile(chance: random.Random, peers: Peers, _trials: int) -> StudyFaults:
     return StudyFaults(hostile=chance.choice(peers[1:]))
 
 
-def _killer(chance: random.Random, _peers: Peers, trials: int) -> StudyFaults:
+def _poison_trial(chance: random.Random, _peers: Peers, trials: int) -> StudyFaults:
     return StudyFaults(
-        killer=chance.randrange(10, trials * 3 // 4), killed_back_s=chance.uniform(0.5, 10)
+        poison_trial=chance.randrange(10, trials * 3 // 4), killed_back_s=chance.uniform(0.5, 10)
     )
 
 
@@ -236,7 +236,7 @@ STUDY_SCENARIOS = {
     "study-slots": StudyScenario("peers run three trials at once", _calm, slots=3, num_trials=120),
     "study-bayesian": StudyScenario(
         "results decide what is tried next",
-        _dies(PROPOSER),
+        _dies(COORDINATOR),
         strategy="bayesian",
         num_trials=40,
         limits=_leases(2 * _PER_PEER),
@@ -245,11 +245,11 @@ STUDY_SCENARIOS = {
     "study-joiners": StudyScenario("three peers come later", _joiners),
     "study-lossy": StudyScenario("messages are lost, repeated and late", _lossy, limits=_ANY),
     "study-worker-dies": StudyScenario("a worker dies", _dies(WORKER), limits=_leases(_PER_PEER)),
-    "study-proposer-dies": StudyScenario(
-        "the proposer dies", _dies(PROPOSER), limits=_leases(2 * _PER_PEER)
+    "study-coordinator-dies": StudyScenario(
+        "the coordinator dies", _dies(COORDINATOR), limits=_leases(2 * _PER_PEER)
     ),
     "study-two-die": StudyScenario(
-        "the proposer dies, and who would succeed it", _both_die, limits=_leases(4 * _PER_PEER)
+        "the coordinator dies, and who would succeed it", _both_die, limits=_leases(4 * _PER_PEER)
     ),
     "study-half-dies": StudyScenario(
         "half of the peers die at once", _half_dies, limits=_leases(6 * _PER_PEER)
@@ -286,7 +286,9 @@ STUDY_SCENARIOS = {
         epoch_s=1.0,
         limits=StudyLimits(losses_max=None, resumes=True),
     ),
-    "study-killer": StudyScenario("a trial kills whoever runs it", _killer, limits=_ANY),
+    "study-poison-trial": StudyScenario(
+        "a trial kills whoever runs it", _poison_trial, limits=_ANY
+    ),
     "study-hostile": StudyScenario("one peer lies", _hostile),
     "study-everything": StudyScenario("all of it, in moderation", _everything, limits=_ANY),
 }

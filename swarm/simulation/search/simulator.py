@@ -38,7 +38,7 @@ from swarm.simulation.federation.simulator import peer_names
 from swarm.simulation.history import HistoryEntry
 from swarm.simulation.links import Links
 from swarm.simulation.search.execution import Execution
-from swarm.simulation.search.faults import PROPOSER, STANDBY, WORKER, Blow, StudyFaults
+from swarm.simulation.search.faults import COORDINATOR, STANDBY, WORKER, Blow, StudyFaults
 from swarm.simulation.search.hostile import Liar
 from swarm.simulation.search.peers import StudyPeer
 from swarm.simulation.transfers import Transfers
@@ -70,7 +70,7 @@ class StudySimulator:
         """When the last fault ended; infinite until then."""
         self.num_results = 0
         """Most results any peer's ledger has had."""
-        self.proposer_lost_s: float | None = None
+        self.coordinator_lost_s: float | None = None
         self._random = random.Random(seed)  # noqa: S311 (reproducible on purpose)
         self._pending = list(faults.blows)
         self._num_fated = 0
@@ -164,22 +164,22 @@ class StudySimulator:
         self._note_faults_over()
 
     def _victim(self, role: str) -> StudyPeer | None:
-        proposers = [p for p in self.live.values() if p.machine.proposing is not None]
-        proposer = max(proposers, key=lambda p: p.machine.standing.term, default=None)
-        if role == PROPOSER:
-            return proposer
-        others = [peer for peer in self.live.values() if peer is not proposer]
+        coordinators = [p for p in self.live.values() if p.machine.coordinating is not None]
+        coordinator = max(coordinators, key=lambda p: p.machine.coordinators.term, default=None)
+        if role == COORDINATOR:
+            return coordinator
+        others = [peer for peer in self.live.values() if peer is not coordinator]
         if role == WORKER:
             return self._random.choice(others) if others else None
-        if role == STANDBY and proposer is not None:
-            term = proposer.machine.standing.term
+        if role == STANDBY and coordinator is not None:
+            term = coordinator.machine.coordinators.term
             order = succession(self.spec.id, term, [peer.name for peer in others])
             return self.peers[order[0]] if order else None
         return self.peers.get(PeerId(role))
 
     def _crash(self, peer: StudyPeer, restarts_after_s: float | None) -> None:
-        if peer.machine.proposing is not None and not peer.machine.closed:
-            self.proposer_lost_s = self.now_s
+        if peer.machine.coordinating is not None and not peer.machine.closed:
+            self.coordinator_lost_s = self.now_s
         peer.end_life()
         self.links.end(peer.name)
         if restarts_after_s is not None:
@@ -187,7 +187,7 @@ class StudySimulator:
             self.clock.after(restarts_after_s, self._restart, peer)
 
     def _note_begun(self, peer: StudyPeer, trial: Trial) -> None:
-        if trial.number == self.faults.killer:
+        if trial.number == self.faults.poison_trial:
             delay_s = self._random.uniform(0.0, 0.5)
             self.clock.after(delay_s, self._kill, peer, peer.life)
 
@@ -232,14 +232,14 @@ class StudySimulator:
         peer.alive = True
         peer.life += 1
         submits = peer is self._submitter and peer.life == 1
-        contact, proposer, term = None, None, 0
+        contact, coordinator, term = None, None, 0
         if not submits and peer.life == 1:
             offer = self._offer_for(peer)
             if offer is None:  # nobody is there yet who knows the study
                 peer.alive, peer.life = False, 0
                 self.clock.after(1.0, self._start, peer)
                 return
-            contact, proposer, term = offer
+            contact, coordinator, term = offer
         if submits and self.spec.data is not None:
             peer.store.add(self.spec.data.digest)
         self.links.start(peer.name)
@@ -248,7 +248,7 @@ class StudySimulator:
             entries=tuple(peer.saved),
             term=max(term, peer.saved_term),
             contact=contact,
-            proposer=proposer,
+            coordinator=coordinator,
             submits=submits,
         )
         self._handle(peer, started)
@@ -258,13 +258,13 @@ class StudySimulator:
         knowing = [
             other
             for other in self.live.values()
-            if (other.machine.proposing is not None or other.machine.closed)
+            if (other.machine.coordinating is not None or other.machine.closed)
             and not self.links.parted(peer.name, other.name)
         ]
         if not knowing:
             return None
         other = self._random.choice(knowing)
-        return other.name, other.name, other.machine.standing.term
+        return other.name, other.name, other.machine.coordinators.term
 
     def _handle(self, peer: StudyPeer, event: Event) -> None:
         if peer.frozen:

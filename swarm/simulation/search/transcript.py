@@ -8,7 +8,7 @@ from swarm.simulation.history import HistoryEntry
 
 
 def tell_study(say: Callable[[str], None]) -> Callable[[HistoryEntry], None]:
-    """Make a recorder that tells who proposed, what ran where, and what was lost."""
+    """Make a recorder that tells who coordinated, what ran where, and what was lost."""
 
     def record(entry: HistoryEntry) -> None:
         head = f"{entry.now_s:9.3f} {entry.peer}"

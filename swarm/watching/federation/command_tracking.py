@@ -1,10 +1,10 @@
-"""Operating: the operator's side of commands: given, repeated, and confirmed by the peers."""
+"""CommandTracking: an operator's commands, repeated until the peers confirm them."""
 
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from swarm.commanding.commands import COMMANDS_MAX, Command, Orders
+from swarm.commanding.commands import COMMANDS_MAX, Command, RelayedCommands
 from swarm.commanding.registers import DROP_THRESHOLD, removed_by
 from swarm.core.effects import Publish
 from swarm.core.ids import PeerId, SessionId
@@ -45,7 +45,7 @@ class Given:
         return "partial" if self.confirmed_by and late else "pending"
 
 
-class Operating:
+class CommandTracking:
     """Publishes commands until the live peers report them; learns what is in force.
 
     Invariants:
@@ -80,10 +80,10 @@ class Operating:
             if earlier.command.register == command.register:
                 earlier.superseded = True
         self.given.append(Given(command, unix_s))
-        self.hear(Orders(self._session, self._me, (command,)))
+        self.hear(RelayedCommands(self._session, self._me, (command,)))
         return [self._publish(command)]
 
-    def hear(self, orders: Orders) -> None:
+    def hear(self, orders: RelayedCommands) -> None:
         """Take note of commands that somebody passes on."""
         for command in orders.commands:
             name = _name(command)
@@ -117,7 +117,9 @@ class Operating:
         ]
 
     def _publish(self, command: Command) -> Effect:
-        return Publish(session_topic(self._session), Orders(self._session, self._me, (command,)))
+        return Publish(
+            session_topic(self._session), RelayedCommands(self._session, self._me, (command,))
+        )
 
 
 def _name(command: Command) -> str:

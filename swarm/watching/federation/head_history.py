@@ -1,4 +1,4 @@
-"""Past: the heads of a run as an observer knows them, back to head 0, and how good they were."""
+"""KnownHeads: the heads of a run that an observer knows, back to head 0, and their accuracy."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Point:
     loss: float
 
 
-class Past:
+class KnownHeads:
     """The chain from the newest head back, and the curves along it.
 
     Invariant: `points` and `chain` are replaced, never changed, so they may be handed out.

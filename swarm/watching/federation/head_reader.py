@@ -8,8 +8,8 @@ from swarm.core.machine import Effect
 from swarm.federation.lineage import Lineage
 from swarm.federation.messages import HISTORY_MAX, HeadRequest
 from swarm.federation.records import HeadKey
-from swarm.watching.federation.head_history import Past
-from swarm.watching.federation.peer_registry import Sightings
+from swarm.watching.federation.head_history import KnownHeads
+from swarm.watching.federation.peer_registry import PeerRegistry
 
 
 class HeadReader:
@@ -19,13 +19,18 @@ class HeadReader:
     """
 
     def __init__(
-        self, session: SessionId, me: PeerId, lineage: Lineage, past: Past, sightings: Sightings
+        self,
+        session: SessionId,
+        me: PeerId,
+        lineage: Lineage,
+        past: KnownHeads,
+        registry: PeerRegistry,
     ) -> None:
         self._session = session
         self._me = me
         self._lineage = lineage
         self._past = past
-        self._sightings = sightings
+        self._registry = registry
         self._requested: set[Digest] = set()
         self._asked: dict[PeerId, None] = {}
 
@@ -48,7 +53,7 @@ class HeadReader:
 
     def ask(self, digest: Digest | None) -> list[Effect]:
         """Ask one peer for a head (the newest if None) and its ancestors, once in a while."""
-        peer = next((p for p in self._asked if not self._sightings.is_gone(p)), None)
+        peer = next((p for p in self._asked if not self._registry.is_gone(p)), None)
         if peer is None or (digest is not None and digest in self._requested):
             return []
         if digest is not None:

@@ -12,7 +12,7 @@ LINES_MAX = 200
 
 
 @dataclass(slots=True)
-class Sighting:
+class SeenPeer:
     """What is known of one peer."""
 
     heard_s: float

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from swarm.commanding.commands import Orders
+from swarm.commanding.commands import RelayedCommands
 from swarm.core.effects import PeerConnected, PeerUnreachable, Send, Subscribe, Unsubscribe
 from swarm.core.ids import Digest, PeerId, RoundNumber
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
@@ -15,21 +15,21 @@ from swarm.federation.messages import (
     Goodbye,
     HeadHistory,
     Heartbeat,
-    JoinWish,
+    JoinRequest,
     Status,
 )
 from swarm.federation.records import Aggregate, GlobalModel, Metrics
-from swarm.federation.session_ledger import Ledger
+from swarm.federation.session_ledger import SessionLedger
 from swarm.federation.topics import cluster_topic, session_topic, status_topic
 from swarm.federation.tree import Cluster, Tree, succession
 from swarm.federation.validity import InvalidRecordError, tree_of
 from swarm.watching.federation.alerts import Alert, alerts_of
-from swarm.watching.federation.command_tracking import CommandGiven, Operating
-from swarm.watching.federation.head_history import HEADS_MAX, Past, Point
+from swarm.watching.federation.command_tracking import CommandGiven, CommandTracking
+from swarm.watching.federation.head_history import HEADS_MAX, KnownHeads, Point
 from swarm.watching.federation.head_reader import HeadReader
 from swarm.watching.federation.ledger_reader import LedgerReader
-from swarm.watching.federation.live_state import Flows, Log, Sighting
-from swarm.watching.federation.peer_registry import Sightings
+from swarm.watching.federation.live_state import Flows, Log, SeenPeer
+from swarm.watching.federation.peer_registry import PeerRegistry
 
 ENTRIES_MAX = 4096
 TOPICS_MAX = 256
@@ -52,16 +52,16 @@ class Observation:
         self.lineage = Lineage(spec)
         self.flows = Flows()
         self.log = Log()
-        self.past = Past(self.lineage)
-        self.ledger = Ledger(spec.id, me, lambda _: b"", ENTRIES_MAX)
-        self.operating = Operating(spec.id, me)
-        self._sighted = Sightings(me, self.lineage, self.operating, self.log)
+        self.past = KnownHeads(self.lineage)
+        self.ledger = SessionLedger(spec.id, me, lambda _: b"", ENTRIES_MAX)
+        self.command_tracking = CommandTracking(spec.id, me)
+        self._seen_peer = PeerRegistry(me, self.lineage, self.command_tracking, self.log)
         self.acting: dict[str, PeerId] = {}
         """Who announced an aggregate, by cluster, in this round."""
         self.contributed: set[PeerId] = set()
         self._session = spec.id
         self._topics: set[str] = set()
-        self._heads = HeadReader(spec.id, me, self.lineage, self.past, self._sighted)
+        self._heads = HeadReader(spec.id, me, self.lineage, self.past, self._seen_peer)
         self._ledgers = LedgerReader(spec.id, me)
         self._alerts: tuple[tuple[int, int, int, float], list[Alert]] | None = None
         self._of_heads: dict[Digest, list[Alert]] = {}
@@ -74,9 +74,9 @@ class Observation:
         return self.lineage.held
 
     @property
-    def sightings(self) -> dict[PeerId, Sighting]:
+    def registry(self) -> dict[PeerId, SeenPeer]:
         """What is known of each peer."""
-        return self._sighted.by_peer
+        return self._seen_peer.by_peer
 
     @property
     def tree(self) -> Tree | None:
@@ -101,31 +101,31 @@ class Observation:
 
     def state_of(self, peer: PeerId, now_s: float) -> str:
         """`alive`, `suspect`, `lost`, `left`, `quarantined` or `removed`."""
-        return self._sighted.state_of(peer, now_s)
+        return self._seen_peer.state_of(peer, now_s)
 
     def live(self, now_s: float) -> dict[PeerId, Status]:
         """What those say who are here."""
-        return self._sighted.live(now_s)
+        return self._seen_peer.live(now_s)
 
     def knows(self, peer: PeerId) -> bool:
         """Whether this peer was seen in the session, or is asked into its round."""
-        return self._sighted.knows(peer)
+        return self._seen_peer.knows(peer)
 
     def name_of(self, peer: PeerId) -> str:
         """What people call a peer."""
-        return self._sighted.name_of(peer)
+        return self._seen_peer.name_of(peer)
 
     def site_of(self, peer: PeerId) -> str:
         """Where it says it is, or was; nothing if it says nothing."""
-        return self._sighted.site_of(peer)
+        return self._seen_peer.site_of(peer)
 
     def names(self) -> dict[PeerId, str]:
         """What people call the peers, also those that are gone."""
-        return self._sighted.names()
+        return self._seen_peer.names()
 
     def unix_s(self, now_s: float) -> float:
         """Seconds since 1970."""
-        return self._sighted.unix_s(now_s)
+        return self._seen_peer.unix_s(now_s)
 
     def aggregator_of(self, cluster: Cluster, now_s: float) -> PeerId:
         """Who aggregates a cluster now: who announced, or the first not lost in its succession."""
@@ -135,7 +135,7 @@ class Observation:
         if cluster.id in self.acting:
             return self.acting[cluster.id]
         ranking = self._ranking(head, cluster)
-        present = (p for p in ranking if self._sighted.is_present(p, now_s))
+        present = (p for p in ranking if self._seen_peer.is_present(p, now_s))
         return next(present, ranking[0])
 
     def newest_metrics(self) -> tuple[Metrics, ...]:
@@ -145,10 +145,10 @@ class Observation:
             return ()
         newest = tuple(
             status.evaluation
-            for status in (sighting.status for sighting in self.sightings.values())
+            for status in (seen_peer.status for seen_peer in self.registry.values())
             if status is not None and status.evaluated == chain[0].digest and status.evaluation
         )
-        gone = {peer for peer, sighting in self.sightings.items() if sighting.gone}
+        gone = {peer for peer, seen_peer in self.registry.items() if seen_peer.gone}
         return newest if {m.peer for m in newest} >= chain[0].members - gone else ()
 
     def curve(self, peer: PeerId | None = None) -> list[Point]:
@@ -157,7 +157,7 @@ class Observation:
 
     def alerts(self) -> list[Alert]:
         """All that somebody may have to look at, oldest first."""
-        curve, threshold = self.curve(), self.operating.drop_threshold
+        curve, threshold = self.curve(), self.command_tracking.drop_threshold
         of = (self.ledger.num_kept, self.past.version, len(curve), threshold)
         if self._alerts is None or self._alerts[0] != of:
             if len(self._of_heads) > 2 * HEADS_MAX:
@@ -168,12 +168,12 @@ class Observation:
 
     def look(self, now_s: float) -> None:
         """See which commands the peers report; before a picture is painted."""
-        self.operating.observe(self.live(now_s))
+        self.command_tracking.observe(self.live(now_s))
 
     # -- events
 
     def _on_started(self, event: Started, now_s: float) -> list[Effect]:
-        self._sighted.unix_offset_s = event.unix_s - now_s
+        self._seen_peer.unix_offset_s = event.unix_s - now_s
         topics = (session_topic(self._session), status_topic(self._session))
         subscriptions: list[Effect] = [Subscribe(topic) for topic in topics]
         self._heads.may_ask(event.offered_by)
@@ -186,50 +186,50 @@ class Observation:
     def _on_timer(self, event: TimerFired, now_s: float) -> list[Effect]:
         if event.name != ASK_AGAIN:
             return []
-        self._sighted.forget_old(now_s)
+        self._seen_peer.forget_old(now_s)
         effects = self._heads.again()
-        present = self._sighted.present(now_s)
+        present = self._seen_peer.present(now_s)
         effects += [Send(p, request) for p, request in self._ledgers.requests(present, now_s)]
-        effects += self.operating.repeat(self.unix_s(now_s))
+        effects += self.command_tracking.repeat(self.unix_s(now_s))
         return [*effects, SetTimer(ASK_AGAIN, now_s + ASK_AGAIN_EVERY_S)]
 
     def _on_status(self, event: Status, now_s: float) -> list[Effect]:
-        sighting = self._see(event.sender, now_s)
-        if sighting is None:
+        seen_peer = self._see(event.sender, now_s)
+        if seen_peer is None:
             return []
-        self._sighted.take_status(sighting, event, now_s)
+        self._seen_peer.take_status(seen_peer, event, now_s)
         return self._heads.notice(event.sender, event.head)
 
-    def _on_heartbeat(self, event: Heartbeat | JoinWish, now_s: float) -> list[Effect]:
+    def _on_heartbeat(self, event: Heartbeat | JoinRequest, now_s: float) -> list[Effect]:
         self._see(event.sender, now_s)
         return self._heads.notice(event.sender, event.head)
 
     def _on_goodbye(self, event: Goodbye, now_s: float) -> list[Effect]:
-        self._sighted.lose(event.sender, "left", now_s)
+        self._seen_peer.lose(event.sender, "left", now_s)
         return []
 
     def _on_ledger(self, event: LedgerPage, now_s: float) -> list[Effect]:
         for entry in event.entries:
             if self.ledger.keep(entry):
-                self._sighted.believe(entry, now_s)
+                self._seen_peer.believe(entry, now_s)
         following = self._ledgers.read(event, now_s)
         return [Send(event.sender, following)] if following is not None else []
 
-    def _on_orders(self, event: Orders, _now_s: float) -> list[Effect]:
-        self.operating.hear(event)
+    def _on_commands(self, event: RelayedCommands, _now_s: float) -> list[Effect]:
+        self.command_tracking.hear(event)
         return []
 
     def _on_command_given(self, event: CommandGiven, now_s: float) -> list[Effect]:
-        effects = self.operating.give(event.command, self.unix_s(now_s))
+        effects = self.command_tracking.give(event.command, self.unix_s(now_s))
         self.look(now_s)
         return effects
 
     def _on_unreachable(self, event: PeerUnreachable, now_s: float) -> list[Effect]:
-        self._sighted.lose(event.peer, "lost", now_s)
+        self._seen_peer.lose(event.peer, "lost", now_s)
         return []
 
     def _on_connected(self, event: PeerConnected, now_s: float) -> list[Effect]:
-        self._sighted.connected(event.peer, now_s)
+        self._seen_peer.connected(event.peer, now_s)
         self._ledgers.forget(event.peer)
         return []
 
@@ -331,11 +331,11 @@ class Observation:
         self._topics = wanted
         return effects
 
-    def _see(self, peer: PeerId, now_s: float) -> Sighting | None:
-        sighting = self._sighted.see(peer, now_s)
-        if sighting is not None:
+    def _see(self, peer: PeerId, now_s: float) -> SeenPeer | None:
+        seen_peer = self._seen_peer.see(peer, now_s)
+        if seen_peer is not None:
             self._heads.may_ask([peer])
-        return sighting
+        return seen_peer
 
 
 _HANDLERS: dict[type[Event], Callable[..., list[Effect]]] = {
@@ -343,7 +343,7 @@ _HANDLERS: dict[type[Event], Callable[..., list[Effect]]] = {
     TimerFired: Observation._on_timer,
     Status: Observation._on_status,
     Heartbeat: Observation._on_heartbeat,
-    JoinWish: Observation._on_heartbeat,
+    JoinRequest: Observation._on_heartbeat,
     Goodbye: Observation._on_goodbye,
     PeerUnreachable: Observation._on_unreachable,
     PeerConnected: Observation._on_connected,
@@ -352,6 +352,6 @@ _HANDLERS: dict[type[Event], Callable[..., list[Effect]]] = {
     GlobalModel: Observation._on_head,
     HeadHistory: Observation._on_history,
     LedgerPage: Observation._on_ledger,
-    Orders: Observation._on_orders,
+    RelayedCommands: Observation._on_commands,
     CommandGiven: Observation._on_command_given,
 }

@@ -1,11 +1,11 @@
-"""Sightings: who is there, as an observer sees it, and what people call them."""
+"""PeerRegistry: who is there, as an observer sees it, and what people call them."""
 
 from swarm.core.ids import PeerId
 from swarm.federation.ledger_entries import LedgerEntry
 from swarm.federation.lineage import Lineage
 from swarm.federation.messages import Status
-from swarm.watching.federation.command_tracking import Operating
-from swarm.watching.federation.live_state import Log, Sighting
+from swarm.watching.federation.command_tracking import CommandTracking
+from swarm.watching.federation.live_state import Log, SeenPeer
 
 SUSPECT_AFTER_S = 3.0
 LOST_AFTER_S = 5.5
@@ -20,18 +20,20 @@ NAME_MAX = 64
 """Characters of a name or a site that are shown."""
 
 
-class Sightings:
+class PeerRegistry:
     """Remembers when each peer was heard, and what others tell of it.
 
     Invariant: remembers at most `PEERS_MAX` peers and `NAMES_MAX` names.
     """
 
-    def __init__(self, me: PeerId, lineage: Lineage, operating: Operating, log: Log) -> None:
-        self.by_peer: dict[PeerId, Sighting] = {}
+    def __init__(
+        self, me: PeerId, lineage: Lineage, command_tracking: CommandTracking, log: Log
+    ) -> None:
+        self.by_peer: dict[PeerId, SeenPeer] = {}
         self.unix_offset_s = 0.0
         self._me = me
         self._lineage = lineage
-        self._operating = operating
+        self._operating = command_tracking
         self._log = log
         self._names: dict[PeerId, str] = {}
         self._told: dict[tuple[PeerId, str], str] = {}
@@ -42,12 +44,12 @@ class Sightings:
         """`alive`, `suspect`, `lost`, `left`, `quarantined` or `removed`."""
         if peer in self._operating.removed:
             return "removed"
-        sighting = self.by_peer.get(peer)
-        if sighting is None:
+        seen_peer = self.by_peer.get(peer)
+        if seen_peer is None:
             return "suspect"
-        if sighting.gone:
-            return sighting.gone
-        silent_s = now_s - sighting.heard_s
+        if seen_peer.gone:
+            return seen_peer.gone
+        silent_s = now_s - seen_peer.heard_s
         asked = self._is_asked(peer)
         if silent_s >= (LOST_AFTER_S if asked else LOST_OUTSIDE_AFTER_S):
             return "lost"
@@ -72,9 +74,9 @@ class Sightings:
     def live(self, now_s: float) -> dict[PeerId, Status]:
         """What those say who are here."""
         return {
-            peer: sighting.status
-            for peer, sighting in self.by_peer.items()
-            if sighting.status is not None and self.is_present(peer, now_s)
+            peer: seen_peer.status
+            for peer, seen_peer in self.by_peer.items()
+            if seen_peer.status is not None and self.is_present(peer, now_s)
         }
 
     def knows(self, peer: PeerId) -> bool:
@@ -87,9 +89,9 @@ class Sightings:
 
     def site_of(self, peer: PeerId) -> str:
         """Where its owner says it is, or was; nothing if it says nothing."""
-        sighting = self.by_peer.get(peer)
-        if sighting is not None and sighting.status is not None:
-            return sighting.status.site
+        seen_peer = self.by_peer.get(peer)
+        if seen_peer is not None and seen_peer.status is not None:
+            return seen_peer.status.site
         return self._told.get((peer, "site"), "")
 
     def names(self) -> dict[PeerId, str]:
@@ -101,23 +103,23 @@ class Sightings:
         """Seconds since 1970."""
         return now_s + self.unix_offset_s
 
-    def see(self, peer: PeerId, now_s: float) -> Sighting | None:
+    def see(self, peer: PeerId, now_s: float) -> SeenPeer | None:
         """Note that a peer was heard; None if it cannot be remembered."""
         if peer == self._me:
             return None
         if peer not in self.by_peer and len(self.by_peer) >= PEERS_MAX:
             return None
-        sighting = self.by_peer.setdefault(peer, Sighting(now_s))
-        if sighting.gone:
+        seen_peer = self.by_peer.setdefault(peer, SeenPeer(now_s))
+        if seen_peer.gone:
             self._log.add("joined", f"{self.name_of(peer)} is back", now_s, peer)
-        sighting.heard_s, sighting.gone = now_s, ""
-        return sighting
+        seen_peer.heard_s, seen_peer.gone = now_s, ""
+        return seen_peer
 
-    def take_status(self, sighting: Sighting, status: Status, now_s: float) -> None:
+    def take_status(self, seen_peer: SeenPeer, status: Status, now_s: float) -> None:
         """Note what a peer that was just seen says of itself."""
-        if sighting.status is None:
+        if seen_peer.status is None:
             self._log.add("joined", legible(status.name), now_s, status.sender)
-        sighting.status = status
+        seen_peer.status = status
         self._names.pop(status.sender, None)
         self._names[status.sender] = legible(status.name)
         if len(self._names) > NAMES_MAX:
@@ -125,15 +127,15 @@ class Sightings:
 
     def connected(self, peer: PeerId, now_s: float) -> None:
         """Note that a peer which was seen is connected again."""
-        sighting = self.by_peer.get(peer)
-        if sighting is not None:
-            sighting.gone, sighting.heard_s = "", now_s
+        seen_peer = self.by_peer.get(peer)
+        if seen_peer is not None:
+            seen_peer.gone, seen_peer.heard_s = "", now_s
 
     def lose(self, peer: PeerId, how: str, now_s: float) -> None:
         """Note that a peer is gone: `lost` or `left`."""
-        sighting = self.by_peer.get(peer)
-        if sighting is not None and not sighting.gone:
-            sighting.gone = how
+        seen_peer = self.by_peer.get(peer)
+        if seen_peer is not None and not seen_peer.gone:
+            seen_peer.gone = how
             self._log.add(how, self.name_of(peer), now_s, peer)
 
     def believe(self, entry: LedgerEntry, now_s: float) -> None:
@@ -161,8 +163,8 @@ class Sightings:
         """Forget peers outside the cohort that were not heard for long."""
         old = [
             peer
-            for peer, sighting in self.by_peer.items()
-            if now_s - sighting.heard_s > FORGOTTEN_AFTER_S and not self._is_asked(peer)
+            for peer, seen_peer in self.by_peer.items()
+            if now_s - seen_peer.heard_s > FORGOTTEN_AFTER_S and not self._is_asked(peer)
         ]
         for peer in old:
             del self.by_peer[peer]
@@ -172,8 +174,8 @@ class Sightings:
         return head is not None and peer in head.members
 
     def _silent_s(self, peer: PeerId, now_s: float) -> float:
-        sighting = self.by_peer.get(peer)
-        return now_s - sighting.heard_s if sighting is not None else 0.0
+        seen_peer = self.by_peer.get(peer)
+        return now_s - seen_peer.heard_s if seen_peer is not None else 0.0
 
 
 def legible(text: str) -> str:

@@ -1,4 +1,4 @@
-"""LookingOn: watches all studies of a swarm, without slots, and keeps what is worth showing."""
+"""StudyObservation: watches all studies of a swarm and keeps what is worth showing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,8 +17,8 @@ from swarm.core.ids import PeerId
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.search.effects import LeaveRequested, SaveEntries, Started
 from swarm.search.messages import (
+    CoordinatorHeartbeat,
     LeaveStudy,
-    ProposerBeat,
     StudyLedgerPage,
     StudyOffer,
     StudyQuery,
@@ -27,14 +27,14 @@ from swarm.search.search import Search
 from swarm.search.study import StudyId
 from swarm.search.study_ledger import Entry
 from swarm.search.topics import SEARCH_TOPIC
-from swarm.watching.search.study_counts import StudyView, Tally
+from swarm.watching.search.study_counts import StudyCounts, StudyView
 
 STUDIES_MAX = 16
 """Studies shown; for one more the oldest that is over, or that nobody speaks of, is dropped."""
 ENTRIES_MAX = 100_000
 """Entries of ledgers held in all; beyond, the longest ledger is read no further."""
 SILENT_S = 120.0
-"""A study whose proposer was silent for so long may have to make room."""
+"""A study whose coordinator was silent for so long may have to make room."""
 DROPPED_MAX = 1024
 ASK_EVERY_S = 5.0
 ASKED_MAX = 8
@@ -43,11 +43,11 @@ PEERS_MAX = 256
 CONNECTIONS_MAX = 64
 _TIMERS = "looking on "
 _ASK = _TIMERS + "ask"
-_ABOUT_STUDIES = (StudyOffer, ProposerBeat, StudyLedgerPage, LeaveStudy)
+_ABOUT_STUDIES = (StudyOffer, CoordinatorHeartbeat, StudyLedgerPage, LeaveStudy)
 
 
 def is_about_studies(event: Event) -> bool:
-    """Whether an event is for `LookingOn` alone."""
+    """Whether an event is for `StudyObservation` alone."""
     if isinstance(event, TimerFired):
         return event.name.startswith(_TIMERS)
     return isinstance(event, _ABOUT_STUDIES)
@@ -59,11 +59,11 @@ class _Watched:
 
     machine: Search | None
     """None once it is over and read to its end, or given up."""
-    tally: Tally | None
+    tally: StudyCounts | None
     peers: tuple[PeerId, ...] = ()
     """Whom its machine wants to be connected with."""
     was_read: bool = False
-    """Whether its ledger was once equal to the proposer's."""
+    """Whether its ledger was once equal to the coordinator's."""
     view: StudyView | None = field(default=None)
     """None if it changed since somebody looked."""
 
@@ -72,14 +72,14 @@ class _Watched:
         if self.view is None:
             assert self.machine is not None  # noqa: S101 (what was let go of has its last view)
             assert self.tally is not None  # noqa: S101
-            self.view = self.tally.view(self.machine.standing.members, complete=self.was_read)
+            self.view = self.tally.view(self.machine.coordinators.members, complete=self.was_read)
         return self.view
 
 
-class LookingOn:
+class StudyObservation:
     """Finds studies and follows each with a machine that has no slots.
 
-    Such a machine never proposes and is lent nothing. A study that is over is left, and what was
+    Such a machine never coordinates and gets no leases. A study that is over is left, and what was
     seen of it last is kept, its ledger is not.
 
     Invariants:
@@ -156,11 +156,11 @@ class LookingOn:
         return [*self._drop(oldest, now_s), *self._follow(offer, (), now_s)]
 
     def _can_end_by(self, offer: StudyOffer, watched: _Watched, now_s: float) -> bool:
-        """Whether somebody else has the end of a study whose proposer went away before we had."""
+        """Whether a peer has the end of a study whose coordinator left before we read it."""
         machine = watched.machine
         if machine is None or machine.closed or not offer.closed:
             return False
-        return machine.standing.silent_s(now_s) >= offer.spec.lease_s
+        return machine.coordinators.silent_s(now_s) >= offer.spec.lease_s
 
     def _ask(self, now_s: float) -> list[Effect]:
         asked = list(self._connected)[:ASKED_MAX]
@@ -173,10 +173,12 @@ class LookingOn:
     # -- studies
 
     def _follow(self, offer: StudyOffer, known: tuple[Entry, ...], now_s: float) -> list[Effect]:
-        machine = Search(self._me, offer.spec, may_propose=False)
-        started = Started(0, known, offer.term, contact=offer.sender, proposer=offer.proposer)
+        machine = Search(self._me, offer.spec, may_coordinate=False)
+        started = Started(
+            0, known, offer.term, contact=offer.sender, coordinator=offer.coordinator
+        )
         effects = machine.handle(started, now_s)
-        self._studies[offer.spec.id] = _Watched(machine, Tally(machine.ledger))
+        self._studies[offer.spec.id] = _Watched(machine, StudyCounts(machine.ledger))
         self.version += 1
         return self._carry(offer.spec.id, effects, now_s)
 
@@ -187,9 +189,9 @@ class LookingOn:
         watched = self._studies.get(study)
         if watched is None or watched.machine is None:
             return []
-        members = watched.machine.standing.members
+        members = watched.machine.coordinators.members
         effects = watched.machine.handle(event, now_s)
-        if watched.machine.standing.members != members:
+        if watched.machine.coordinators.members != members:
             self._change(watched)
         return self._carry(study, effects, now_s)
 
@@ -247,7 +249,7 @@ class LookingOn:
         for study, watched in self._studies.items():
             if watched.machine is None:
                 return study
-            if silent is None and watched.machine.standing.silent_s(now_s) >= SILENT_S:
+            if silent is None and watched.machine.coordinators.silent_s(now_s) >= SILENT_S:
                 silent = study
         return silent
 
@@ -266,11 +268,11 @@ class LookingOn:
 
 
 _HANDLERS: dict[type[Event], Callable[..., list[Effect]]] = {
-    PeerConnected: LookingOn._on_connected,
-    PeerUnreachable: LookingOn._on_unreachable,
-    TimerFired: LookingOn._on_timer,
-    StudyOffer: LookingOn._on_offer,
-    ProposerBeat: LookingOn._on_message,
-    StudyLedgerPage: LookingOn._on_message,
-    LeaveStudy: LookingOn._on_message,
+    PeerConnected: StudyObservation._on_connected,
+    PeerUnreachable: StudyObservation._on_unreachable,
+    TimerFired: StudyObservation._on_timer,
+    StudyOffer: StudyObservation._on_offer,
+    CoordinatorHeartbeat: StudyObservation._on_message,
+    StudyLedgerPage: StudyObservation._on_message,
+    LeaveStudy: StudyObservation._on_message,
 }

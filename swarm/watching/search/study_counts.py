@@ -1,4 +1,4 @@
-"""Tally: how far a study is, counted entry by entry, for those who watch it."""
+"""StudyCounts: how far a study is, counted entry by entry, for those who watch it."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from itertools import islice
 
 from swarm.core.ids import PeerId
 from swarm.search.study import StudySpec
-from swarm.search.study_ledger import DONE, Entry, Ledger, Recorded, Reported
+from swarm.search.study_ledger import DONE, Entry, Recorded, Reported, StudyLedger
 from swarm.search.trial import COMPLETE, FAILED, Trial, TrialId, TrialResult
 
 RUNNING = "running"
@@ -60,13 +60,13 @@ class StudyView:
     workers: tuple[WorkerView, ...]
 
 
-class Tally:
+class StudyCounts:
     """Counts a ledger's entries as they come, so that looking costs little however many there are.
 
     Invariant: the counts are those of the entries that `take` was given.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: StudyLedger) -> None:
         self._ledger = ledger
         self._results: dict[TrialId, TrialResult] = {}
         self._runners: dict[TrialId, PeerId] = {}
@@ -89,7 +89,7 @@ class Tally:
         """What there is to see now.
 
         Args:
-            members: Peers that take part, as the proposer says.
+            members: Peers that take part, as the coordinator says.
             complete: Whether the whole ledger was read.
         """
         ledger = self._ledger

@@ -41,13 +41,13 @@ def test_duties_stand_above_members_and_everything_is_in_its_box(
     expect(page.locator("#graph .seat.root")).to_be_attached()
 
     snapshot = page.evaluate("swarm.store.snapshot")
-    picture = drawn(page)
-    boxes = {box["id"]: box for box in picture["boxes"]}
+    make_snapshot = drawn(page)
+    boxes = {box["id"]: box for box in make_snapshot["boxes"]}
     room = page.locator("#graph").bounding_box()
     for cluster in snapshot["clusters"]:
-        seat = picture["duties"][cluster["id"]]
+        seat = make_snapshot["duties"][cluster["id"]]
         below = [
-            picture["peers" if cluster["tier"] == 1 else "duties"][member]
+            make_snapshot["peers" if cluster["tier"] == 1 else "duties"][member]
             for member in cluster["members"]
         ]
         assert all(seat["y"] < place["y"] for place in below)
@@ -55,10 +55,10 @@ def test_duties_stand_above_members_and_everything_is_in_its_box(
             box = boxes[cluster["id"]]
             assert all(box["x"] < place["x"] < box["x"] + box["width"] for place in below)
             assert all(box["y"] < place["y"] < box["y"] + box["height"] for place in below)
-    places = picture["peers"].values()
+    places = make_snapshot["peers"].values()
     for place in places:
-        assert picture["radius"] <= place["x"] <= room["width"] - picture["radius"]
-        assert picture["radius"] <= place["y"] <= room["height"] - picture["radius"]
+        assert make_snapshot["radius"] <= place["x"] <= room["width"] - make_snapshot["radius"]
+        assert make_snapshot["radius"] <= place["y"] <= room["height"] - make_snapshot["radius"]
     assert len({(place["x"], place["y"]) for place in places}) == len(snapshot["peers"])
 
 
@@ -143,7 +143,7 @@ def test_traffic_is_animated_unless_the_user_wants_none(serve, open_page, motion
     served.show(run.at(47.0))
     page = live(open_page(served.url))
     page.emulate_media(reduced_motion=motion)
-    painted = """(() => { const canvas = document.getElementById("motion");
+    shown = """(() => { const canvas = document.getElementById("motion");
       if (canvas.width === 0) return false;
       const { width, height } = canvas;
       const copy = Object.assign(document.createElement("canvas"), { width, height });
@@ -155,5 +155,5 @@ def test_traffic_is_animated_unless_the_user_wants_none(serve, open_page, motion
     served.show(run.at(48.1))
     expect(page.locator("#graph .flow").first).to_be_attached()
     if moves:
-        wait_for(page, painted)
-    wait_for(page, f"!{painted}")  # what has arrived leaves nothing behind
+        wait_for(page, shown)
+    wait_for(page, f"!{shown}")  # what has arrived leaves nothing behind

@@ -6,23 +6,23 @@ from itertools import combinations
 from swarm.core.ids import PeerId, RoundNumber, SessionId
 from swarm.federation.messages import Status
 from swarm.peer.observer.connection_rows import Connections
-from swarm.watching.federation.live_state import Sighting
+from swarm.watching.federation.live_state import SeenPeer
 
 PEERS = [PeerId(f"peer-{k}") for k in range(7)]
 WATCHER = PeerId("watcher")
 
 
-def told(peer: PeerId, links: list[PeerId]) -> Sighting:
+def told(peer: PeerId, links: list[PeerId]) -> SeenPeer:
     session = SessionId("a" * 64)
     status = Status(session, peer, peer, "training", RoundNumber(1), 0.5, None, links=tuple(links))
-    return Sighting(0.0, status)
+    return SeenPeer(0.0, status)
 
 
-def expected(sightings: dict[PeerId, Sighting]) -> list[dict[str, PeerId]]:
-    here = sorted(peer for peer, sighting in sightings.items() if not sighting.gone)
+def expected(registry: dict[PeerId, SeenPeer]) -> list[dict[str, PeerId]]:
+    here = sorted(peer for peer, seen_peer in registry.items() if not seen_peer.gone)
 
     def tells(peer: PeerId, other: PeerId) -> bool:
-        status = sightings[peer].status
+        status = registry[peer].status
         return status is not None and other in status.links
 
     return [
@@ -33,33 +33,33 @@ def expected(sightings: dict[PeerId, Sighting]) -> list[dict[str, PeerId]]:
 def test_after_any_changes_the_links_are_those_that_are_told() -> None:
     for seed in range(50):
         chance = random.Random(seed)  # noqa: S311 -- reproducible
-        connections, sightings = Connections(), {}
+        connections, registry = Connections(), {}
         for _ in range(30):
             peer = chance.choice(PEERS)
             what = chance.random()
             if what < 0.6:
                 others = [p for p in [*PEERS, WATCHER] if p != peer]
-                sightings[peer] = told(peer, chance.sample(others, chance.randint(0, 4)))
+                registry[peer] = told(peer, chance.sample(others, chance.randint(0, 4)))
             elif what < 0.8:
-                sightings.pop(peer, None)
-            elif peer in sightings:
-                sightings[peer] = Sighting(0.0, sightings[peer].status, gone="lost")
+                registry.pop(peer, None)
+            elif peer in registry:
+                registry[peer] = SeenPeer(0.0, registry[peer].status, gone="lost")
 
-            connections.look(sightings)
+            connections.look(registry)
 
-            assert connections.links == expected(sightings), f"seed {seed}"
+            assert connections.links == expected(registry), f"seed {seed}"
 
 
 def test_links_that_did_not_change_are_the_same_objects() -> None:
     a, b, c = PEERS[:3]
     connections = Connections()
-    sightings = {a: told(a, [b]), b: told(b, [a]), c: told(c, [])}
-    connections.look(sightings)
+    registry = {a: told(a, [b]), b: told(b, [a]), c: told(c, [])}
+    connections.look(registry)
     before = connections.links
 
-    connections.look({**sightings, a: told(a, [b])})
+    connections.look({**registry, a: told(a, [b])})
     assert connections.links is before
-    connections.look({**sightings, c: told(c, [a])})
+    connections.look({**registry, c: told(c, [a])})
 
     assert connections.links == [{"source": a, "target": b}, {"source": a, "target": c}]
     assert connections.links[0] is before[0]
@@ -72,6 +72,6 @@ def test_ids_that_are_no_peers_are_counted_by_who_is_connected_with_them() -> No
 
     connections.look({a: told(a, [b, WATCHER]), b: told(b, [WATCHER])})
     assert dict(connections.others({a, b})) == {WATCHER: 2}
-    connections.look({a: told(a, [b]), b: Sighting(0.0, told(b, [WATCHER]).status, gone="left")})
+    connections.look({a: told(a, [b]), b: SeenPeer(0.0, told(b, [WATCHER]).status, gone="left")})
 
     assert dict(connections.others({a, b})) == {}

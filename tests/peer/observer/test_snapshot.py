@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from swarm.core.session import SessionSpec
-from swarm.peer.observer.snapshot import picture
-from swarm.peer.observer.snapshot_changes import Painter
+from swarm.peer.observer.snapshot import make_snapshot
+from swarm.peer.observer.snapshot_changes import SnapshotCache
 from swarm.simulation.faults import Crash, FaultPlan
 from swarm.simulation.federation.simulator import Simulator
 from tests.harness.simulated_swarm import WatchedSimulation, Watcher
@@ -26,7 +26,9 @@ def early(swarm: WatchedSimulation) -> Watcher:
 
 def painted_anew(swarm: WatchedSimulation, watcher: Watcher) -> dict[str, Any]:
     now_s = swarm.simulator.now_s
-    return picture(watcher.seen, len(swarm.simulator.live), now_s, now_s, painter=Painter())
+    return make_snapshot(
+        watcher.seen, len(swarm.simulator.live), now_s, now_s, cache=SnapshotCache()
+    )
 
 
 def test_painting_on_is_the_same_as_painting_anew(
@@ -34,9 +36,9 @@ def test_painting_on_is_the_same_as_painting_anew(
 ) -> None:
     for tenth in range(60, 450, 3):
         swarm.run(tenth / 10)
-        assert early.paint() == painted_anew(swarm, early), f"at {tenth / 10} s"
+        assert early.snapshot() == painted_anew(swarm, early), f"at {tenth / 10} s"
 
-    seen = early.paint()
+    seen = early.snapshot()
     assert seen["round"] > 4
     assert [peer["state"] for peer in seen["peers"]].count("lost") == 1
     assert {peer["role"] for peer in seen["peers"]} >= {"root", "aggregator", "trainer"}
@@ -46,7 +48,7 @@ def test_painting_on_is_the_same_as_painting_anew(
 
 
 def test_what_did_not_change_is_the_same_object(early: Watcher) -> None:
-    before, after = early.paint(), early.paint()
+    before, after = early.snapshot(), early.snapshot()
 
     for part in ("peers", "past_peers", "links", "alerts"):
         assert after[part] is before[part], part
@@ -56,13 +58,13 @@ def test_what_did_not_change_is_the_same_object(early: Watcher) -> None:
 def test_who_watches_late_knows_the_dead_by_name_and_site(
     swarm: WatchedSimulation, early: Watcher
 ) -> None:
-    (lost,) = (p for p in early.paint()["peers"] if p["state"] == "lost")
+    (lost,) = (p for p in early.snapshot()["peers"] if p["state"] == "lost")
 
     late = swarm.watch()
     swarm.run(swarm.simulator.now_s + 30.0)
 
-    seen = late.paint()
-    assert lost["id"] not in late.seen.sightings
+    seen = late.snapshot()
+    assert lost["id"] not in late.seen.registry
     assert seen["past_peers"] == [{key: lost[key] for key in ("id", "name", "site")}]
     assert lost["site"] in ("Bern", "Lyon")
     assert seen["curves"]["peers"][lost["id"]]

@@ -29,7 +29,7 @@ from swarm.peer.processes.fork_server import (
     decode,
     encode,
 )
-from swarm.peer.processes.learner_worker import Worker, open_worker
+from swarm.peer.processes.learner_worker import LearnerWorker, open_worker
 
 SPEC = SessionSpec(model="mlp", dataset="digits", input_shape=(8, 8, 1), learning_rate=0.1)
 GONE_WITHIN_S = 120
@@ -345,13 +345,13 @@ PEER = (
 """A process with a worker from the server, whose pid it prints."""
 
 
-async def ready(worker: Worker, folder: Path) -> str:
+async def ready(worker: LearnerWorker, folder: Path) -> str:
     """Initialise, and return the path of the initial weights."""
     await worker.initialise(jobs.Initialise(SPEC, jobs.DataConfig("digits")))
     return (await worker.create_weights(jobs.CreateWeights(str(folder)))).path
 
 
-async def expect_death(worker: Worker, base: str) -> None:
+async def expect_death(worker: LearnerWorker, base: str) -> None:
     with pytest.raises(WorkerDiedError):
         await worker.evaluate(jobs.EvaluateWeights(base))
 

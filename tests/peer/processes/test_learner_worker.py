@@ -37,7 +37,7 @@ from swarm.peer.processes.learner_frames import (
     encode_frame,
     read_frame,
 )
-from swarm.peer.processes.learner_worker import Worker, open_worker
+from swarm.peer.processes.learner_worker import LearnerWorker, open_worker
 
 SPEC = SessionSpec(model="mlp", dataset="digits", input_shape=(8, 8, 1), learning_rate=0.1)
 LONG = replace(SPEC, local_epochs=100_000)
@@ -95,7 +95,7 @@ def fork_server(request: pytest.FixtureRequest) -> Path | None:
 
 
 @pytest.fixture
-async def worker(fork_server: Path | None) -> AsyncIterator[Worker]:
+async def worker(fork_server: Path | None) -> AsyncIterator[LearnerWorker]:
     async with open_worker(fork_server=fork_server) as opened:
         yield opened
 
@@ -103,7 +103,7 @@ async def worker(fork_server: Path | None) -> AsyncIterator[Worker]:
 @pytest.mark.slow
 @pytest.mark.trio
 class TestWorker:
-    async def test_a_round_on_digits(self, worker: Worker, tmp_path: Path) -> None:
+    async def test_a_round_on_digits(self, worker: LearnerWorker, tmp_path: Path) -> None:
         seen: list[jobs.Progress] = []
 
         initialised = await worker.initialise(_initialise(SPEC, 2))
@@ -124,7 +124,7 @@ class TestWorker:
         assert (statistics.jobs_done, statistics.jobs_failed, statistics.restarts) == (6, 0, 0)
 
     async def test_combine_is_answered_in_the_middle_of_a_training_which_can_be_cancelled(
-        self, worker: Worker, tmp_path: Path
+        self, worker: LearnerWorker, tmp_path: Path
     ) -> None:
         base = await _ready(worker, LONG, tmp_path)
         async with trio.open_nursery() as nursery:
@@ -140,7 +140,7 @@ class TestWorker:
         assert (await worker.evaluate(jobs.EvaluateWeights(base))).num_examples > 0
 
     async def test_leaving_a_training_call_ends_the_training(
-        self, worker: Worker, tmp_path: Path
+        self, worker: LearnerWorker, tmp_path: Path
     ) -> None:
         base = await _ready(worker, LONG, tmp_path)
 
@@ -151,7 +151,7 @@ class TestWorker:
             assert (await worker.evaluate(jobs.EvaluateWeights(base))).num_examples > 0
 
     async def test_progress_comes_at_most_four_times_a_second(
-        self, worker: Worker, tmp_path: Path
+        self, worker: LearnerWorker, tmp_path: Path
     ) -> None:
         base = await _ready(worker, LONG, tmp_path)
         seen: list[tuple[float, jobs.Progress]] = []
@@ -171,7 +171,7 @@ class TestWorker:
         assert seen[-1][1].train_accuracy is not None
 
     async def test_a_killed_process_is_replaced_and_initialised_again(
-        self, worker: Worker, tmp_path: Path
+        self, worker: LearnerWorker, tmp_path: Path
     ) -> None:
         base = await _ready(worker, LONG, tmp_path)
         first_pid = worker.statistics().pid
@@ -186,7 +186,7 @@ class TestWorker:
         assert worker.statistics().pid != first_pid
 
     async def test_a_failed_job_says_why_and_the_process_lives_on(
-        self, worker: Worker, tmp_path: Path
+        self, worker: LearnerWorker, tmp_path: Path
     ) -> None:
         with pytest.raises(LearningError, match="initialised before"):
             await worker.create_weights(jobs.CreateWeights(str(tmp_path)))
@@ -218,7 +218,7 @@ class TestWorker:
 
             assert initialised.num_parameters == 650
 
-    async def test_ctrl_c_is_left_to_the_peer(self, worker: Worker, tmp_path: Path) -> None:
+    async def test_ctrl_c_is_left_to_the_peer(self, worker: LearnerWorker, tmp_path: Path) -> None:
         base = await _ready(worker, SPEC, tmp_path)
         pid = worker.statistics().pid
         assert pid is not None
@@ -270,14 +270,14 @@ def test_the_process_ends_when_the_peer_is_gone(tmp_path: Path) -> None:
         worker.wait(timeout=30)
 
 
-async def _ready(worker: Worker, spec: SessionSpec, folder: Path) -> str:
+async def _ready(worker: LearnerWorker, spec: SessionSpec, folder: Path) -> str:
     """Initialise, and return the path of the initial weights."""
     await worker.initialise(_initialise(spec))
     return (await worker.create_weights(jobs.CreateWeights(str(folder)))).path
 
 
 async def _cancelled_training(
-    worker: Worker,
+    worker: LearnerWorker,
     base: str,
     task_status: Any = trio.TASK_STATUS_IGNORED,
 ) -> None:

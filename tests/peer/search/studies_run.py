@@ -9,7 +9,7 @@ from swarm.learning.search.trial_runner import run_trial
 from swarm.search.strategies import make_strategy
 from swarm.search.study import StudySpec
 from swarm.search.study_file import parse_study
-from swarm.search.study_ledger import Asked, Entry, Ledger, Recorded, Reported
+from swarm.search.study_ledger import Asked, Entry, Recorded, Reported, StudyLedger
 from swarm.search.trial import Trial
 
 ME = PeerId("12D3me")
@@ -21,9 +21,9 @@ def make_study(models: dict[str, Any], **fields: Any) -> StudySpec:
     return parse_study({**document, "models": models, **fields}, ME)
 
 
-def run_study(spec: StudySpec) -> Ledger:
+def run_study(spec: StudySpec) -> StudyLedger:
     """Ask, run and record one trial after the other."""
-    ledger = Ledger(spec)
+    ledger = StudyLedger(spec)
     strategy = make_strategy(spec)
 
     def add(entry: Entry) -> None:

@@ -9,16 +9,16 @@ from swarm.network.addresses import parse_bootstrap
 from swarm.peer.search.closing_report import failures, resume_command, tell_end, tell_left
 from swarm.peer.search.results.comparison import compare
 from swarm.peer.search.search_settings import SearchSettings
-from swarm.search.study_ledger import DONE, Asked, Closed, Ledger, Recorded
+from swarm.search.study_ledger import DONE, Asked, Closed, Recorded, StudyLedger
 from swarm.search.trial import COMPLETE, Trial, TrialResult, failed
 from swarm.search.values import make_params
 from tests.peer.search.studies_run import ME, make_study
 
 
-def make_ledger(*errors: str, num_trials: int = 12) -> Ledger:
+def make_ledger(*errors: str, num_trials: int = 12) -> StudyLedger:
     """A trial for each error; an empty one stands for success."""
     spec = make_study({"knn": {"n_neighbors": {"integer": [1, 99]}}}, num_trials=num_trials)
-    ledger = Ledger(spec)
+    ledger = StudyLedger(spec)
     for number, error in enumerate(errors):
         trial = Trial(spec.id, number, "knn", make_params({"n_neighbors": number + 1}), 1, ME)
         ledger.add(Asked(trial))

@@ -25,7 +25,7 @@ class StubDriver:
         self.changed = trio.Event()
 
 
-class StubDesk:
+class StubStudies:
     """Holds what was offered."""
 
     def __init__(self, *machines: Search) -> None:
@@ -97,16 +97,16 @@ def test_to_be_cancelled_is_the_one_that_is_not_over() -> None:
 
 
 def test_studies_are_returned_once_read_and_marked_if_that_took_too_long() -> None:
-    async def wait(desk: StubDesk) -> tuple[dict[StudyId, bool], float]:
+    async def wait(studies: StubStudies) -> tuple[dict[StudyId, bool], float]:
         began_s = trio.current_time()
-        found = await wait_studies(desk, 60.0)  # type: ignore[arg-type]
+        found = await wait_studies(studies, 60.0)  # type: ignore[arg-type]
         return {one.machine.spec.id: one.is_read for one in found}, trio.current_time() - began_s
 
     async def check() -> None:
         here, away = make_machine("here"), make_machine("away", reads=True)
-        read, took_s = await wait(StubDesk(here))
+        read, took_s = await wait(StubStudies(here))
         assert (read, took_s) == ({here.spec.id: True}, 2.0)
-        read, took_s = await wait(StubDesk(here, away))
+        read, took_s = await wait(StubStudies(here, away))
         assert (read, took_s) == ({here.spec.id: True, away.spec.id: False}, 60.0)
 
     trio.run(check, clock=trio.testing.MockClock(autojump_threshold=0))

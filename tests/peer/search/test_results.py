@@ -21,7 +21,7 @@ from swarm.peer.search.results.pages import write_pages
 from swarm.peer.search.results.plots import plot_all
 from swarm.peer.search.results.tables import results_csv, results_json_lines
 from swarm.peer.search.results_commands import app
-from swarm.search.study_ledger import Ledger, Recorded
+from swarm.search.study_ledger import Recorded, StudyLedger
 from swarm.search.trial import failed
 from tests.peer.search.studies_run import make_study, run_study
 
@@ -36,7 +36,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
-def ledger() -> Ledger:
+def ledger() -> StudyLedger:
     """Twelve trials of two models, one of which failed."""
     done = run_study(make_study({"svm": SVM, "mlp": MLP}, epochs_max=3))
     spoilt = next(iter(done.results))
@@ -46,11 +46,11 @@ def ledger() -> Ledger:
         else entry
         for entry in done.entries
     ]
-    return Ledger(done.spec, entries)
+    return StudyLedger(done.spec, entries)
 
 
 @pytest.fixture
-def folder(ledger: Ledger, tmp_path: Path) -> Path:
+def folder(ledger: StudyLedger, tmp_path: Path) -> Path:
     with closing(LedgerFile(tmp_path / "study", ledger.spec)) as file:
         file.add(ledger.entries)
     return tmp_path / "study"
@@ -69,7 +69,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 class TestLedgerFile:
     def test_a_folder_read_again_has_the_very_same_ledger(
-        self, ledger: Ledger, folder: Path
+        self, ledger: StudyLedger, folder: Path
     ) -> None:
         read = read_ledger(folder)
 
@@ -77,7 +77,7 @@ class TestLedgerFile:
         assert read.entries == ledger.entries
         assert read.checksum == ledger.checksum
 
-    def test_a_study_goes_on_where_it_was_cut_off(self, ledger: Ledger, folder: Path) -> None:
+    def test_a_study_goes_on_where_it_was_cut_off(self, ledger: StudyLedger, folder: Path) -> None:
         path = folder / ENTRIES
         lines = path.read_bytes().splitlines(keepends=True)
         path.write_bytes(b"".join(lines[:5]) + lines[5][:20])
@@ -90,7 +90,7 @@ class TestLedgerFile:
         assert read_ledger(folder).checksum == ledger.checksum
 
     def test_another_study_and_damage_are_refused_by_name(
-        self, ledger: Ledger, folder: Path, tmp_path: Path
+        self, ledger: StudyLedger, folder: Path, tmp_path: Path
     ) -> None:
         with pytest.raises(ConfigurationError, match="with other settings"):
             LedgerFile(folder, replace(ledger.spec, seed=9))
@@ -107,7 +107,7 @@ class TestLedgerFile:
 
 class TestTables:
     def test_csv_has_a_line_for_each_result_and_a_column_for_each_hyperparameter(
-        self, ledger: Ledger
+        self, ledger: StudyLedger
     ) -> None:
         text = results_csv(ledger.spec, ledger.trials, ledger.results.values())
 
@@ -120,7 +120,7 @@ class TestTables:
             assert bool(row["params.C"]) == (row["model"] == "svm")
             assert bool(row["params.degree"]) == (row["params.kernel"] == "poly")
 
-    def test_json_lines_have_curves_and_fold_values(self, ledger: Ledger) -> None:
+    def test_json_lines_have_curves_and_fold_values(self, ledger: StudyLedger) -> None:
         text = results_json_lines(ledger.spec, ledger.trials, ledger.results.values())
 
         rows = [json.loads(line) for line in text.splitlines()]
@@ -133,7 +133,7 @@ class TestTables:
 
 
 class TestOptuna:
-    def test_it_has_the_same_trials_values_and_best_one(self, ledger: Ledger) -> None:
+    def test_it_has_the_same_trials_values_and_best_one(self, ledger: StudyLedger) -> None:
         study = rebuild(ledger.spec, ledger.trials, ledger.results.values())
 
         assert ledger.best is not None
@@ -144,7 +144,7 @@ class TestOptuna:
         networks = [trial for trial in study.trials if trial.params["model"] == "mlp"]
         assert any(list(trial.intermediate_values) == [1, 2, 3] for trial in networks)
 
-    def test_a_storage_has_what_the_ledger_has(self, ledger: Ledger, tmp_path: Path) -> None:
+    def test_a_storage_has_what_the_ledger_has(self, ledger: StudyLedger, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path}/study.db"
 
         export(ledger.spec, ledger.trials, ledger.results.values(), url, "flowers")
@@ -156,7 +156,7 @@ class TestOptuna:
         assert loaded.user_attrs["swarm_study"] == ledger.spec.id
 
     def test_a_name_that_is_taken_and_a_bad_storage_are_refused(
-        self, ledger: Ledger, tmp_path: Path
+        self, ledger: StudyLedger, tmp_path: Path
     ) -> None:
         url = f"sqlite:///{tmp_path}/study.db"
         export(ledger.spec, ledger.trials, [], url, "taken")
@@ -172,7 +172,7 @@ class TestOptuna:
 
 @pytest.mark.slow
 class TestPlots:
-    def test_every_plot_is_a_png_file(self, ledger: Ledger, tmp_path: Path) -> None:
+    def test_every_plot_is_a_png_file(self, ledger: StudyLedger, tmp_path: Path) -> None:
         written = plot_all(
             ledger.spec, ledger.trials, list(ledger.results.values()), tmp_path / "plots"
         )
@@ -184,7 +184,7 @@ class TestPlots:
             assert path.stat().st_size > 10_000
 
     def test_every_plot_is_a_page_that_needs_no_network(
-        self, ledger: Ledger, tmp_path: Path
+        self, ledger: StudyLedger, tmp_path: Path
     ) -> None:
         found = list(ledger.results.values())
         plots = plot_all(ledger.spec, ledger.trials, found, tmp_path)
@@ -201,7 +201,7 @@ class TestPlots:
         assert curves.count("learning_rate_init=") >= 3  # each trial says what it tried
 
     def test_without_plotly_the_error_says_what_to_do(
-        self, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, ledger: StudyLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(sys.modules, "plotly", None)
 
@@ -210,14 +210,14 @@ class TestPlots:
 
     @pytest.mark.parametrize("write", [plot_all, write_pages])
     def test_without_a_complete_trial_there_is_nothing_to_plot(
-        self, ledger: Ledger, tmp_path: Path, write: Callable[..., list[Path]]
+        self, ledger: StudyLedger, tmp_path: Path, write: Callable[..., list[Path]]
     ) -> None:
         with pytest.raises(ConfigurationError, match="no complete trial"):
             write(ledger.spec, ledger.trials, [], tmp_path)
 
 
 class TestComparison:
-    def test_models_of_studies_are_ranked_by_their_best_trial(self, ledger: Ledger) -> None:
+    def test_models_of_studies_are_ranked_by_their_best_trial(self, ledger: StudyLedger) -> None:
         other = run_study(make_study({"dtree": {"max_depth": [1]}}, name="other", num_trials=1))
 
         rows = compare([ledger, other])
@@ -232,11 +232,11 @@ class TestComparison:
         assert ledger.best is not None
         assert rows[0].value == ledger.best.value
 
-    def test_what_cannot_be_compared_is_refused(self, ledger: Ledger) -> None:
+    def test_what_cannot_be_compared_is_refused(self, ledger: StudyLedger) -> None:
         with pytest.raises(ConfigurationError, match="accuracy, log_loss"):
-            compare([ledger, Ledger(replace(ledger.spec, objective="log_loss"))])
+            compare([ledger, StudyLedger(replace(ledger.spec, objective="log_loss"))])
         with pytest.raises(ConfigurationError, match="complete trial yet"):
-            compare([Ledger(ledger.spec)])
+            compare([StudyLedger(ledger.spec)])
 
 
 @pytest.mark.slow

@@ -12,9 +12,9 @@ from swarm.core.effects import Publish, Send, Subscribe, Unsubscribe
 from swarm.core.errors import ConfigurationError
 from swarm.core.ids import PeerId
 from swarm.core.machine import Event
-from swarm.peer.search import studies as desk_module
+from swarm.peer.search import studies as studies_module
 from swarm.peer.search.search_settings import SearchSettings
-from swarm.peer.search.studies import Desk, Interest
+from swarm.peer.search.studies import Interest, Studies
 from swarm.search.effects import CancelRequested
 from swarm.search.messages import StudyLedgerPage, StudyOffer
 from swarm.search.study import StudyId, StudySpec
@@ -47,11 +47,11 @@ class Posted:
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+async def studies(tmp_path: Path) -> AsyncIterator[Studies]:
     settings = SearchSettings("127.0.0.1", 0, tmp_path, slots=3)
     async with trio.open_nursery() as nursery:
         posted: Any = Posted()
-        yield Desk(ME, settings, posted, None, nursery)
+        yield Studies(ME, settings, posted, None, nursery)
         nursery.cancel_scope.cancel()
 
 
@@ -64,81 +64,83 @@ def offer(spec: StudySpec, closed: bool = False) -> StudyOffer:
     return StudyOffer(OTHER, spec, 1, OTHER, closed)
 
 
-def end(desk: Desk, spec: StudySpec) -> None:
+def end(studies: Studies, spec: StudySpec) -> None:
     page = StudyLedgerPage(spec.id, OTHER, 1, 0, (Closed("done", OTHER),), 1)
-    desk.handle(page)
+    studies.handle(page)
 
 
-def slots(desk: Desk) -> dict[str, int]:
-    return {d.machine.spec.name: d.machine.slots for d in desk.drivers.values()}
+def slots(studies: Studies) -> dict[str, int]:
+    return {d.machine.spec.name: d.machine.slots for d in studies.drivers.values()}
 
 
-async def test_the_slots_go_to_one_study_at_a_time(desk: Desk) -> None:
+async def test_the_slots_go_to_one_study_at_a_time(studies: Studies) -> None:
     first, second = study("first"), study("second")
-    desk.handle(offer(first))
-    desk.handle(offer(second))
-    assert slots(desk) == {"first": 3, "second": 0}
+    studies.handle(offer(first))
+    studies.handle(offer(second))
+    assert slots(studies) == {"first": 3, "second": 0}
 
-    end(desk, first)
+    end(studies, first)
 
-    assert slots(desk) == {"first": 3, "second": 3}
-    assert desk.drivers[first.id].machine.closed
+    assert slots(studies) == {"first": 3, "second": 3}
+    assert studies.drivers[first.id].machine.closed
 
 
-async def test_a_study_that_is_submitted_after_another_is_over_has_the_slots(desk: Desk) -> None:
-    first = desk.submit(study("first", ME))
+async def test_a_study_that_is_submitted_after_another_is_over_has_the_slots(
+    studies: Studies,
+) -> None:
+    first = studies.submit(study("first", ME))
     first.handle(CancelRequested())
 
-    second = desk.submit(study("second", ME))
+    second = studies.submit(study("second", ME))
 
     assert second.machine.slots == 3
     assert second.machine.workers == {ME: 3}
 
 
-async def test_studies_that_are_over_are_joined_only_by_who_looks_on(desk: Desk) -> None:
-    desk.handle(offer(study("over"), closed=True))
-    assert not desk.drivers
+async def test_studies_that_are_over_are_joined_only_by_who_looks_on(studies: Studies) -> None:
+    studies.handle(offer(study("over"), closed=True))
+    assert not studies.drivers
 
-    desk.interest = Interest(closed=True, study="over")
-    desk.handle(offer(study("over"), closed=True))
-    desk.handle(offer(study("another")))
+    studies.interest = Interest(closed=True, study="over")
+    studies.handle(offer(study("over"), closed=True))
+    studies.handle(offer(study("another")))
 
-    assert list(slots(desk)) == ["over"]
+    assert list(slots(studies)) == ["over"]
 
 
-async def test_a_study_that_cannot_be_executed_here_is_not_joined(desk: Desk) -> None:
+async def test_a_study_that_cannot_be_executed_here_is_not_joined(studies: Studies) -> None:
     wrong = study("wrong", models={"knn": {"neighbours": [1, 2]}})
 
-    desk.handle(offer(wrong))
+    studies.handle(offer(wrong))
 
-    assert not desk.drivers
+    assert not studies.drivers
     with pytest.raises(ConfigurationError, match="neighbours"):
-        desk.submit(wrong)
+        studies.submit(wrong)
 
 
 async def test_for_one_study_too_many_the_oldest_that_is_over_is_left(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    studies: Studies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk_module, "STUDIES_MAX", 2)
+    monkeypatch.setattr(studies_module, "STUDIES_MAX", 2)
     first, second, third = (study(name) for name in ("first", "second", "third"))
-    desk.handle(offer(first))
-    desk.handle(offer(second))
-    desk.handle(offer(third))
-    assert list(slots(desk)) == ["first", "second"]
+    studies.handle(offer(first))
+    studies.handle(offer(second))
+    studies.handle(offer(third))
+    assert list(slots(studies)) == ["first", "second"]
 
-    end(desk, first)
-    desk.handle(offer(third))
-    desk.handle(offer(first))
+    end(studies, first)
+    studies.handle(offer(third))
+    studies.handle(offer(first))
 
-    assert list(slots(desk)) == ["second", "third"]
+    assert list(slots(studies)) == ["second", "third"]
 
 
-async def test_a_study_goes_on_from_its_folder(desk: Desk) -> None:
+async def test_a_study_goes_on_from_its_folder(studies: Studies) -> None:
     spec = study("mine", ME)
-    asked = desk.submit(spec).machine.ledger.trials
+    asked = studies.submit(spec).machine.ledger.trials
 
-    again = Desk(ME, desk._settings, desk._post, None, desk._nursery)
+    again = Studies(ME, studies._settings, studies._outbox, None, studies._nursery)
     resumed = again.submit(spec).machine
 
     assert resumed.ledger.trials == asked
-    assert resumed.proposing is None  # it waits for others that may have gone on
+    assert resumed.coordinating is None  # it waits for others that may have gone on

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from swarm.search.study_ledger import Ledger
+from swarm.search.study_ledger import StudyLedger
 from tests.harness.search_processes import SearchProcess, SearchProcesses
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
@@ -29,14 +29,14 @@ def swarm(tmp_path: Path) -> Any:
 
 
 def start_study(swarm: SearchProcesses, num_workers: int, **fields: Any) -> SearchProcess:
-    """A proposer and workers that all take part."""
-    proposer = swarm.start("run", str(swarm.write_study({**STUDY, **fields})))
+    """A coordinator and workers that all take part."""
+    coordinator = swarm.start("run", str(swarm.write_study({**STUDY, **fields})))
     workers = [swarm.start("worker") for _ in range(num_workers)]
     swarm.wait(lambda: all(w.num_results > 0 for w in workers), "all take part", READY_WITHIN_S)
-    return proposer
+    return coordinator
 
 
-def check_complete(ledger: Ledger | None, num_trials: int) -> None:
+def check_complete(ledger: StudyLedger | None, num_trials: int) -> None:
     assert ledger is not None
     assert ledger.closed is not None
     assert ledger.closed.reason == "done"
@@ -47,41 +47,41 @@ def check_complete(ledger: Ledger | None, num_trials: int) -> None:
 
 
 def test_a_killed_worker_costs_its_leases_and_no_result(swarm: SearchProcesses) -> None:
-    proposer = start_study(swarm, 2, num_trials=160)
+    coordinator = start_study(swarm, 2, num_trials=160)
     victim, survivor = swarm.peers[1:]
-    swarm.wait(lambda: proposer.num_results >= 30, "30 results", READY_WITHIN_S)
+    swarm.wait(lambda: coordinator.num_results >= 30, "30 results", READY_WITHIN_S)
 
     victim.kill()
 
     swarm.wait(lambda: survivor.is_over, "the study is over", OVER_WITHIN_S)
-    assert proposer.process.wait(20) == 0
-    check_complete(proposer.ledger, 160)
+    assert coordinator.process.wait(20) == 0
+    check_complete(coordinator.ledger, 160)
     check_complete(survivor.ledger, 160)
-    ours, theirs = proposer.ledger, survivor.ledger
+    ours, theirs = coordinator.ledger, survivor.ledger
     assert ours is not None
     assert theirs is not None
     assert ours.checksum == theirs.checksum
     assert survivor.interrupt() == 0
 
 
-def test_half_of_the_swarm_dies_the_proposer_among_them_and_the_others_finish(
+def test_half_of_the_swarm_dies_the_coordinator_among_them_and_the_others_finish(
     swarm: SearchProcesses,
 ) -> None:
-    proposer = start_study(swarm, 3, num_trials=160)
+    coordinator = start_study(swarm, 3, num_trials=160)
     victim, *survivors = swarm.peers[1:]
     swarm.wait(lambda: survivors[0].num_results >= 30, "30 results", READY_WITHIN_S)
 
-    proposer.kill()
+    coordinator.kill()
     victim.kill()
 
     swarm.wait(lambda: all(p.is_over for p in survivors), "the study is over", OVER_WITHIN_S)
     for survivor in survivors:
         check_complete(survivor.ledger, 160)
     # Who comes back has all that happened meanwhile.
-    assert proposer.folder is not None
-    back = swarm.start("resume", str(proposer.folder), name="back")
+    assert coordinator.folder is not None
+    back = swarm.start("resume", str(coordinator.folder), name="back")
     assert back.process.wait(READY_WITHIN_S) == 0
-    theirs = proposer.ledger
+    theirs = coordinator.ledger
     assert theirs is not None
     ours = survivors[0].ledger
     assert ours is not None
@@ -118,18 +118,18 @@ def test_who_interrupts_a_study_is_told_how_to_go_on(swarm: SearchProcesses) -> 
 
 def test_a_dead_peer_s_keras_trial_goes_on_from_its_checkpoint(swarm: SearchProcesses) -> None:
     epochs = 150
-    proposer = start_keras(swarm, epochs)
+    coordinator = start_keras(swarm, epochs)
     victim = swarm.start("worker")
-    swarm.wait(lambda: has_checkpoint_of_others(proposer), "a checkpoint came", OVER_WITHIN_S)
+    swarm.wait(lambda: has_checkpoint_of_others(coordinator), "a checkpoint came", OVER_WITHIN_S)
 
     victim.kill()
 
-    swarm.wait(lambda: proposer.is_over, "the study is over", OVER_WITHIN_S)
-    check_complete(proposer.ledger, 2)
-    resumed = [e for e in proposer.events() if e["event"] == "goes on from a checkpoint"]
+    swarm.wait(lambda: coordinator.is_over, "the study is over", OVER_WITHIN_S)
+    check_complete(coordinator.ledger, 2)
+    resumed = [e for e in coordinator.events() if e["event"] == "goes on from a checkpoint"]
     assert resumed
     assert resumed[0]["epoch"] >= 1
-    ledger = proposer.ledger
+    ledger = coordinator.ledger
     assert ledger is not None
     for result in ledger.results.values():
         assert [point.epoch for point in result.curve] == list(range(1, epochs + 1))
@@ -148,22 +148,22 @@ def start_keras(swarm: SearchProcesses, epochs: int) -> SearchProcess:
     return swarm.start("run", str(swarm.write_study(study)))
 
 
-def has_checkpoint_of_others(proposer: SearchProcess) -> bool:
+def has_checkpoint_of_others(coordinator: SearchProcess) -> bool:
     """Whether it was given a checkpoint of another peer's trial that is not over.
 
     A report comes first, and the checkpoint it names is fetched after it.
     """
-    ledger = proposer.ledger
+    ledger = coordinator.ledger
     if ledger is None:
         return False
     open_trials = [ledger.reports.get(trial.id, {}) for trial in ledger.open_trials]
     reports = [report for by_epoch in open_trials for report in by_epoch.values()]
-    proposers = {trial.proposer for trial in ledger.trials.values()}
-    stored = {path.name for path in (proposer.state / "blobs").glob("*/*")}
+    coordinators = {trial.coordinator for trial in ledger.trials.values()}
+    stored = {path.name for path in (coordinator.state / "blobs").glob("*/*")}
     return any(
         report.checkpoint is not None and report.checkpoint.digest in stored
         for report in reports
-        if report.peer not in proposers
+        if report.peer not in coordinators
     )
 
 
@@ -171,7 +171,7 @@ def test_a_crashing_trial_is_recorded_with_its_error_and_the_worker_goes_on(
     swarm: SearchProcesses,
 ) -> None:
     models = {"svm": {"kernel": ["linear", "rbf"], "C": [1.0, 2.0]}}
-    proposer = swarm.start(
+    coordinator = swarm.start(
         "run",
         str(
             swarm.write_study(
@@ -186,9 +186,9 @@ def test_a_crashing_trial_is_recorded_with_its_error_and_the_worker_goes_on(
         ),
     )
 
-    code = proposer.process.wait(OVER_WITHIN_S)
+    code = coordinator.process.wait(OVER_WITHIN_S)
 
-    ledger = proposer.ledger
+    ledger = coordinator.ledger
     assert ledger is not None
     states = {result.state for result in ledger.results.values()}
     assert code == (1 if states == {"failed"} else 0)  # a slow machine finishes none

@@ -22,8 +22,8 @@ def told(capsys: pytest.CaptureFixture[str], num_results: int, **fields: Any) ->
         machine.ledger.add(Asked(trial))
         machine.ledger.add(Recorded(TrialResult(trial.id, COMPLETE, 0.5, 1.0)))
         machine._elapsed_s = number + 1.0
-        machine.standing.begin(0, machine._now_s)
-        machine.standing.hear(ME, machine._now_s)
+        machine.coordinators.begin(0, machine._now_s)
+        machine.coordinators.hear(ME, machine._now_s)
         progress.show()
     return capsys.readouterr().err.splitlines()
 

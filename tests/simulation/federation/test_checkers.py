@@ -79,7 +79,7 @@ def test_an_aggregator_that_weighs_wrongly_is_caught(monkeypatch: Patch) -> None
 def test_an_aggregator_that_folds_without_the_older_base_is_caught(monkeypatch: Patch) -> None:
     twist_combine(
         monkeypatch,
-        lambda job: replace(job, inputs=tuple(replace(i, fold_from=None) for i in job.inputs)),
+        lambda job: replace(job, inputs=tuple(replace(i, stale_base=None) for i in job.inputs)),
     )
 
     assert "is not the mean of what it names" in caught("restart")

@@ -30,10 +30,10 @@ AGREEING = (
         ("lossy", "partition-heals", "partition-majority"),
     ),
     Mutant(
-        "no-beacon",
+        "no-session-heartbeat",
         "G4",
         "federation/heartbeats.py",
-        "        if head is None or head is not before or not self._beacon_due:\n",
+        "        if head is None or head is not before or not self._session_heartbeat_due:\n",
         "        if True:\n",
         ("lossy",),
         rarity=5,

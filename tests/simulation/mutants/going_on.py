@@ -57,7 +57,7 @@ GOING_ON = (
         "unknown-bases-not-asked-for",
         "G5",
         "federation/head_exchange.py",
-        "return self._enquiries.ask(base, source, now_s, 1, others_too=True)",
+        "return self._head_holders.ask(base, source, now_s, 1, others_too=True)",
         "return []",
         ("lossy",),
         rarity=100,

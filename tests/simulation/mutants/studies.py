@@ -26,17 +26,17 @@ STUDIES = (
         "lost-trials-forgotten",
         "none lost",
         "search/leases.py",
-        "self.waiting.appendleft(lent.trial)",
+        "self.waiting.appendleft(leased.trial)",
         "pass",
         ("study-worker-dies",),
     ),
     Mutant(
-        "killers-run-on",
-        "killers",
+        "poison-trials-run-on",
+        "poison_trials",
         "search/coordinating.py",
         "if len(losses) >= LOSSES_MAX:",
         "if False:",
-        ("study-killer",),
+        ("study-poison_trial",),
     ),
     Mutant(
         "leases-never-expire",
@@ -58,8 +58,8 @@ STUDIES = (
         "leases-sent-once",
         "none lost",
         "search/coordinating.py",
-        "for lent in self._leases.unconfirmed(now_s):\n"
-        "            self._send_leases(lent.worker, [lent.trial])",
+        "for leased in self._leases.unconfirmed(now_s):\n"
+        "            self._send_leases(leased.worker, [leased.trial])",
         "pass",
         ("study-lossy",),
     ),
@@ -67,9 +67,9 @@ STUDIES = (
         "no-takeover",
         "takeover",
         "search/search.py",
-        "if able and not self.closed and self._now_s >= self.standing.due_s():",
+        "if able and not self.closed and self._now_s >= self.coordinators.due_s():",
         "if False:",
-        ("study-proposer-dies",),
+        ("study-coordinator-dies",),
     ),
     Mutant(
         "takeover-only-after-silence",
@@ -77,7 +77,7 @@ STUDIES = (
         "search/coordinators.py",
         "lost_s = min(self._lost_s, self._heard_s + lease_s)",
         "lost_s = self._heard_s + 2 * lease_s",
-        ("study-proposer-dies",),
+        ("study-coordinator-dies",),
     ),
     Mutant(
         "restarted-peers-claim-at-once",
@@ -93,7 +93,7 @@ STUDIES = (
         "search/coordinating.py",
         "self._expected = set(expected) - {self._me}",
         "self._expected = set()",
-        ("study-proposer-dies",),
+        ("study-coordinator-dies",),
         rarity=2,
     ),
     Mutant(
@@ -102,7 +102,7 @@ STUDIES = (
         "search/coordinating.py",
         'self._note("orphaned", trial.id)\n                self._leases.waiting.append(trial)',
         "pass",
-        ("study-proposer-dies",),
+        ("study-coordinator-dies",),
     ),
     Mutant(
         "no-gifts",
@@ -110,7 +110,7 @@ STUDIES = (
         "search/replica.py",
         "for piece in batches(entries):",
         "for piece in ():",
-        ("study-partition", "study-proposer-dies", "study-restarts"),
+        ("study-partition", "study-coordinator-dies", "study-restarts"),
     ),
     Mutant(
         "gaps-not-asked-for",
@@ -149,7 +149,7 @@ STUDIES = (
         "cancel",
         "search/search.py",
         "    def _take_cancel(self, _: messages.CancelStudy) -> None:\n"
-        "        if self.proposing is not None:",
+        "        if self.coordinating is not None:",
         "    def _take_cancel(self, _: messages.CancelStudy) -> None:\n        if False:",
         ("study-cancelled",),
     ),

@@ -6,13 +6,12 @@ from typing import Any
 import pytest
 
 from swarm.core.machine import Effect, Event
-from swarm.search import coordinating as proposing
+from swarm.search import coordinating, search
 from swarm.search import outgoing as telling
-from swarm.search import search
 from swarm.search.effects import SaveEntries
 from swarm.search.leased_trials import Working
 from swarm.search.leases import Leases
-from swarm.search.study_ledger import Ledger
+from swarm.search.study_ledger import StudyLedger
 from swarm.simulation.federation.checkers import CheckError
 from swarm.simulation.history import HistoryDigest
 from swarm.simulation.rehearsal import Task, processes, rehearse, rehearse_all
@@ -81,7 +80,9 @@ def caught(name: str, num_seeds: int = 8) -> str:
     return ""
 
 
-def test_a_proposer_that_gives_up_lost_trials_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_coordinator_that_gives_up_lost_trials_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(Leases, "put_back", lambda self, trial: 1)
 
     assert "not over everywhere" in caught("study-worker-dies")
@@ -94,32 +95,32 @@ def test_a_worker_that_tells_a_result_only_once_is_caught(monkeypatch: pytest.Mo
 
 
 def test_a_ledger_that_takes_the_last_result_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Ledger, "add", Ledger.adopt)
+    monkeypatch.setattr(StudyLedger, "add", StudyLedger.adopt)
 
     assert caught("study-restarts", 20)
 
 
-def test_a_proposer_that_believes_anybody_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_coordinator_that_believes_anybody_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Leases, "may_tell", lambda *_: True)
 
     assert "of who never had it" in caught("study-hostile")
 
 
 def test_an_heir_that_does_not_listen_first_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = proposing.Proposing.begin
+    original = coordinating.Coordinating.begin
 
     def begin(self: Any, now_s: float, elapsed_s: float, expected: Any, patient: bool) -> None:
         original(self, now_s, elapsed_s, (), patient=False)
 
-    monkeypatch.setattr(proposing.Proposing, "begin", begin)
+    monkeypatch.setattr(coordinating.Coordinating, "begin", begin)
 
-    assert "leases were lost" in caught("study-proposer-dies", 20)
+    assert "leases were lost" in caught("study-coordinator-dies", 20)
 
 
 def test_a_worker_that_runs_what_it_already_has_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     original = Working.take
 
-    def take(self: Any, leases: Any, ledger: Ledger) -> None:
+    def take(self: Any, leases: Any, ledger: StudyLedger) -> None:
         self._held.clear()
         original(self, leases, ledger)
 

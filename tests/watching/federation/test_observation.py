@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from swarm.commanding.commands import Command, Orders
+from swarm.commanding.commands import Command, RelayedCommands
 from swarm.core.effects import Publish, Send
 from swarm.core.ids import PeerId, RoundNumber
 from swarm.core.machine import Effect, TimerFired
@@ -309,10 +309,10 @@ def test_a_command_is_published_and_again_until_all_live_peers_report_it(watch: 
     peers = watch.session.peers[:2]
     for peer in peers:
         watch.status(peer, 1.0)
-    published = Publish(session_topic(watch.id), Orders(watch.id, ME, (pause,)))
+    published = Publish(session_topic(watch.id), RelayedCommands(watch.id, ME, (pause,)))
 
     assert watch.seen.handle(CommandGiven(pause), 1.0) == [published]
-    (given,) = watch.seen.operating.given
+    (given,) = watch.seen.command_tracking.given
     assert given.state(UNIX_S + 1.0) == "pending"
     assert published in watch.seen.handle(TimerFired(ASK_AGAIN), 2.0)
 
@@ -331,7 +331,7 @@ def test_a_command_that_nobody_reports_expires(watch: Watch) -> None:
     watch.status(watch.session.peers[0], 1.0)
     watch.seen.handle(CommandGiven(command(watch, "stop")), 1.0)
 
-    (given,) = watch.seen.operating.given
+    (given,) = watch.seen.command_tracking.given
     assert given.state(UNIX_S + 3601) == "expired"
 
 
@@ -339,17 +339,17 @@ def test_what_is_in_force_is_what_peers_report_not_what_is_published(watch: Watc
     gone = watch.session.peers[5]
     remove = command(watch, "remove", 1, subject=gone)
     threshold = command(watch, "threshold", 2, value=0.3)
-    watch.seen.handle(Orders(watch.id, PeerId("anyone"), (remove, threshold)), 1.0)
+    watch.seen.handle(RelayedCommands(watch.id, PeerId("anyone"), (remove, threshold)), 1.0)
     watch.status(watch.session.peers[0], 1.0)
     watch.seen.look(1.0)
-    assert watch.seen.operating.removed == frozenset()
+    assert watch.seen.command_tracking.removed == frozenset()
 
     obeyed = tuple(c.digest[:16] for c in (remove, threshold))
     watch.status(watch.session.peers[0], 2.0, obeyed=obeyed)
     watch.seen.look(2.0)
 
-    assert watch.seen.operating.removed == {gone}
-    assert watch.seen.operating.drop_threshold == 0.3
+    assert watch.seen.command_tracking.removed == {gone}
+    assert watch.seen.command_tracking.drop_threshold == 0.3
     assert watch.seen.state_of(gone, 2.0) == "removed"
 
 

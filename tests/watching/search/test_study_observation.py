@@ -8,21 +8,21 @@ from swarm.core.effects import KeepConnected, PeerConnected, Publish, Send, Subs
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.search.messages import (
+    CoordinatorHeartbeat,
     LeaveStudy,
-    ProposerBeat,
     StudyLedgerPage,
     StudyLedgerRequest,
     StudyOffer,
     StudyQuery,
-    WorkerBeat,
+    WorkerHeartbeat,
 )
 from swarm.search.study import StudySpec
-from swarm.search.study_ledger import Asked, Closed, Entry, Ledger, Recorded, Reported
+from swarm.search.study_ledger import Asked, Closed, Entry, Recorded, Reported, StudyLedger
 from swarm.search.topics import SEARCH_TOPIC, study_topic
 from swarm.search.trial import EpochPoint, Trial, TrialReport, TrialResult, failed
-from swarm.watching.search import observation as looking_on_module
-from swarm.watching.search.observation import LookingOn, is_about_studies
-from swarm.watching.search.study_counts import HISTORY_MAX, StudyView, Tally
+from swarm.watching.search import observation as study_observation_module
+from swarm.watching.search.observation import StudyObservation, is_about_studies
+from swarm.watching.search.study_counts import HISTORY_MAX, StudyCounts, StudyView
 from tests.search.conftest import ME, OTHER, THIRD, make_study
 
 
@@ -37,14 +37,14 @@ def recorded(
 
 
 class Swarm:
-    """A proposer as one who looks on hears of it."""
+    """A coordinator as one who looks on hears of it."""
 
-    def __init__(self, spec: StudySpec, proposer: PeerId = OTHER, term: int = 1) -> None:
-        self.spec, self.proposer, self.term = spec, proposer, term
-        self.ledger = Ledger(spec)
+    def __init__(self, spec: StudySpec, coordinator: PeerId = OTHER, term: int = 1) -> None:
+        self.spec, self.coordinator, self.term = spec, coordinator, term
+        self.ledger = StudyLedger(spec)
 
     def offer(self, *, closed: bool = False) -> StudyOffer:
-        return StudyOffer(self.proposer, self.spec, self.term, self.proposer, closed)
+        return StudyOffer(self.coordinator, self.spec, self.term, self.coordinator, closed)
 
     def page(self, *entries: Entry) -> StudyLedgerPage:
         start = len(self.ledger)
@@ -55,19 +55,21 @@ class Swarm:
     def page_from(self, start: int) -> StudyLedgerPage:
         entries = tuple(self.ledger.entries[start:])
         length = len(self.ledger)
-        return StudyLedgerPage(self.spec.id, self.proposer, self.term, start, entries, length)
+        return StudyLedgerPage(self.spec.id, self.coordinator, self.term, start, entries, length)
 
-    def beat(self, *members: PeerId) -> ProposerBeat:
+    def heartbeat(self, *members: PeerId) -> CoordinatorHeartbeat:
         has = len(self.ledger), self.ledger.checksum
-        return ProposerBeat(self.spec.id, self.proposer, self.term, *has, 1.0, members, 0)
+        return CoordinatorHeartbeat(
+            self.spec.id, self.coordinator, self.term, *has, 1.0, members, 0
+        )
 
 
-def hear(looking_on: LookingOn, *events: Event, at_s: float = 1.0) -> list[Effect]:
-    return [effect for event in events for effect in looking_on.handle(event, at_s)]
+def hear(study_observation: StudyObservation, *events: Event, at_s: float = 1.0) -> list[Effect]:
+    return [effect for event in events for effect in study_observation.handle(event, at_s)]
 
 
-def only(looking_on: LookingOn) -> StudyView:
-    (view,) = looking_on.views()
+def only(study_observation: StudyObservation) -> StudyView:
+    (view,) = study_observation.views()
     return view
 
 
@@ -76,18 +78,18 @@ def sent(effects: list[Effect], kind: type[Event]) -> list[Any]:
 
 
 def test_who_is_connected_is_asked_at_once_and_in_turns_ever_after() -> None:
-    looking_on = LookingOn(ME)
-    started = looking_on.start(0.0)
+    study_observation = StudyObservation(ME)
+    started = study_observation.start(0.0)
     peers = [PeerId(f"peer {k}") for k in range(12)]
 
-    first = hear(looking_on, *map(PeerConnected, peers))
+    first = hear(study_observation, *map(PeerConnected, peers))
 
     assert Subscribe(SEARCH_TOPIC) in started
     (timer,) = (effect for effect in started if isinstance(effect, SetTimer))
     assert first == [Send(peer, StudyQuery(ME)) for peer in peers]
     asked: set[PeerId] = set()
     for at_s in (5.0, 10.0):
-        effects = hear(looking_on, TimerFired(timer.name), at_s=at_s)
+        effects = hear(study_observation, TimerFired(timer.name), at_s=at_s)
         asked |= {effect.peer for effect in effects if isinstance(effect, Send)}
         assert len([effect for effect in effects if isinstance(effect, Send)]) == 8
         assert SetTimer(timer.name, at_s + 5.0) in effects
@@ -95,27 +97,27 @@ def test_who_is_connected_is_asked_at_once_and_in_turns_ever_after() -> None:
 
 
 def test_a_study_that_is_offered_is_followed_without_slots(study: StudySpec) -> None:
-    looking_on, swarm = LookingOn(ME), Swarm(study)
+    study_observation, swarm = StudyObservation(ME), Swarm(study)
 
-    effects = hear(looking_on, swarm.offer())
+    effects = hear(study_observation, swarm.offer())
 
     assert Subscribe(study_topic(study.id)) in effects
     assert sent(effects, StudyLedgerRequest) == [StudyLedgerRequest(study.id, ME, 0)]
     (timer,) = (effect for effect in effects if isinstance(effect, SetTimer))
     assert is_about_studies(TimerFired(timer.name))
-    (beat,) = sent(hear(looking_on, TimerFired(timer.name), at_s=2.0), WorkerBeat)
-    assert (beat.slots, beat.proposes, beat.held) == (0, False, ())
-    assert not only(looking_on).complete
-    assert hear(looking_on, swarm.offer()) == []
+    (heartbeat,) = sent(hear(study_observation, TimerFired(timer.name), at_s=2.0), WorkerHeartbeat)
+    assert (heartbeat.slots, heartbeat.coordinates, heartbeat.held) == (0, False, ())
+    assert not only(study_observation).complete
+    assert hear(study_observation, swarm.offer()) == []
 
 
 def test_what_the_ledger_says_is_what_is_seen(study: StudySpec) -> None:
-    looking_on, swarm = LookingOn(ME), Swarm(study)
+    study_observation, swarm = StudyObservation(ME), Swarm(study)
     zero, one, two, three, four, five = trials(study)
     point = EpochPoint(1, 0.5)
 
     hear(
-        looking_on,
+        study_observation,
         swarm.offer(),
         swarm.page(*map(Asked, (zero, one, two, three, four, five))),
         swarm.page(
@@ -125,10 +127,10 @@ def test_what_the_ledger_says_is_what_is_seen(study: StudySpec) -> None:
             Recorded(failed(three.id, "no luck", 0.1, THIRD)),
             Reported(TrialReport(four.id, point, peer=THIRD)),
         ),
-        swarm.beat(OTHER, THIRD),
+        swarm.heartbeat(OTHER, THIRD),
     )
 
-    view = only(looking_on)
+    view = only(study_observation)
     assert view.complete
     assert (view.num_trials, view.num_running, view.num_done, view.num_failed) == (12, 2, 3, 1)
     assert view.best is not None
@@ -146,71 +148,84 @@ def test_what_the_ledger_says_is_what_is_seen(study: StudySpec) -> None:
 
 
 def test_nothing_is_painted_anew_while_nothing_changes(study: StudySpec) -> None:
-    looking_on, swarm = LookingOn(ME), Swarm(study)
-    hear(looking_on, swarm.offer(), swarm.page(Asked(trials(study)[0])), swarm.beat(OTHER))
-    version, view = looking_on.version, only(looking_on)
+    study_observation, swarm = StudyObservation(ME), Swarm(study)
+    hear(
+        study_observation,
+        swarm.offer(),
+        swarm.page(Asked(trials(study)[0])),
+        swarm.heartbeat(OTHER),
+    )
+    version, view = study_observation.version, only(study_observation)
 
-    hear(looking_on, swarm.beat(OTHER), swarm.page_from(0), swarm.offer())
+    hear(study_observation, swarm.heartbeat(OTHER), swarm.page_from(0), swarm.offer())
 
-    assert looking_on.version == version
-    assert only(looking_on) is view
-    hear(looking_on, swarm.page(recorded(trials(study)[0], 0.5)))
-    assert looking_on.version > version
-    assert only(looking_on).num_done == 1
+    assert study_observation.version == version
+    assert only(study_observation) is view
+    hear(study_observation, swarm.page(recorded(trials(study)[0], 0.5)))
+    assert study_observation.version > version
+    assert only(study_observation).num_done == 1
 
 
 def test_a_study_that_is_over_is_left_and_stays_in_view(study: StudySpec) -> None:
-    looking_on, swarm = LookingOn(ME), Swarm(study)
+    study_observation, swarm = StudyObservation(ME), Swarm(study)
     trial = trials(study)[0]
-    hear(looking_on, swarm.offer(), swarm.page(Asked(trial)), swarm.beat(OTHER))
+    hear(study_observation, swarm.offer(), swarm.page(Asked(trial)), swarm.heartbeat(OTHER))
 
-    effects = hear(looking_on, swarm.page(recorded(trial, 0.5), Closed("done", OTHER)))
+    effects = hear(study_observation, swarm.page(recorded(trial, 0.5), Closed("done", OTHER)))
 
     assert Unsubscribe(study_topic(study.id)) in effects
     assert Publish(study_topic(study.id), LeaveStudy(study.id, ME)) in effects
-    view = only(looking_on)
+    view = only(study_observation)
     assert (view.closed, view.complete) == ("done", True)
     assert (view.num_done, view.num_trials) == (1, 1)  # its strategy had no more
-    assert hear(looking_on, swarm.offer(closed=True), swarm.beat(OTHER)) == []
-    assert only(looking_on) is view
+    assert hear(study_observation, swarm.offer(closed=True), swarm.heartbeat(OTHER)) == []
+    assert only(study_observation) is view
 
 
 def test_a_study_that_was_over_before_is_read_from_whoever_has_it(study: StudySpec) -> None:
-    looking_on, swarm = LookingOn(ME), Swarm(study, THIRD)
+    study_observation, swarm = StudyObservation(ME), Swarm(study, THIRD)
     trial = trials(study)[0]
     page = swarm.page(Asked(trial), recorded(trial, 0.5), Closed("cancelled", OTHER))
 
-    hear(looking_on, swarm.offer(closed=True), page)
+    hear(study_observation, swarm.offer(closed=True), page)
 
-    assert only(looking_on).closed == "cancelled"
-    assert only(looking_on).complete
+    assert only(study_observation).closed == "cancelled"
+    assert only(study_observation).complete
 
 
-def test_the_end_comes_from_somebody_else_if_the_proposer_is_gone(study: StudySpec) -> None:
-    looking_on, swarm, other = LookingOn(ME), Swarm(study, THIRD), Swarm(study, OTHER)
+def test_the_end_comes_from_somebody_else_if_the_coordinator_is_gone(study: StudySpec) -> None:
+    study_observation, swarm, other = (
+        StudyObservation(ME),
+        Swarm(study, THIRD),
+        Swarm(study, OTHER),
+    )
     trial = trials(study)[0]
-    hear(looking_on, swarm.offer(), swarm.page(Asked(trial)), swarm.beat(THIRD))
+    hear(study_observation, swarm.offer(), swarm.page(Asked(trial)), swarm.heartbeat(THIRD))
     rest = other.page(Asked(trial), recorded(trial, 0.5), Closed("done", THIRD))
 
-    hear(looking_on, other.offer(closed=True), rest, at_s=2.0)
-    assert only(looking_on).closed == ""  # the proposer was heard just now
+    hear(study_observation, other.offer(closed=True), rest, at_s=2.0)
+    assert only(study_observation).closed == ""  # the coordinator was heard just now
 
-    hear(looking_on, other.offer(closed=True), rest, at_s=60.0)
-    assert (only(looking_on).closed, only(looking_on).num_done) == ("done", 1)
+    hear(study_observation, other.offer(closed=True), rest, at_s=60.0)
+    assert (only(study_observation).closed, only(study_observation).num_done) == ("done", 1)
 
 
-def test_a_new_proposer_s_result_takes_the_place_of_the_old_one(study: StudySpec) -> None:
-    looking_on, swarm, newer = LookingOn(ME), Swarm(study), Swarm(study, THIRD, term=2)
+def test_a_new_coordinator_s_result_takes_the_place_of_the_old_one(study: StudySpec) -> None:
+    study_observation, swarm, newer = (
+        StudyObservation(ME),
+        Swarm(study),
+        Swarm(study, THIRD, term=2),
+    )
     zero, one = trials(study)[:2]
     page = swarm.page(Asked(zero), Asked(one), recorded(zero, 0.9), recorded(one, 0.5))
-    hear(looking_on, swarm.offer(), page, swarm.beat(OTHER))
+    hear(study_observation, swarm.offer(), page, swarm.heartbeat(OTHER))
     page = newer.page(
         Asked(zero), Asked(one), recorded(zero, 0.3, THIRD), recorded(one, 0.5, state="pruned")
     )
 
-    hear(looking_on, newer.beat(THIRD), page)
+    hear(study_observation, newer.heartbeat(THIRD), page)
 
-    view = only(looking_on)
+    view = only(study_observation)
     assert (view.num_done, view.num_running) == (2, 0)
     assert view.best == (zero, newer.ledger.results[zero.id])
     assert [(trial.value, trial.state) for trial in view.history] == [
@@ -221,64 +236,66 @@ def test_a_new_proposer_s_result_takes_the_place_of_the_old_one(study: StudySpec
 
 
 def test_what_others_give_away_is_not_taken(study: StudySpec) -> None:
-    looking_on, swarm, liar = LookingOn(ME), Swarm(study), Swarm(study, THIRD)
-    hear(looking_on, swarm.offer())
+    study_observation, swarm, liar = StudyObservation(ME), Swarm(study), Swarm(study, THIRD)
+    hear(study_observation, swarm.offer())
 
-    hear(looking_on, liar.page(Asked(trials(study)[0])))
+    hear(study_observation, liar.page(Asked(trials(study)[0])))
 
-    assert only(looking_on).history == ()
+    assert only(study_observation).history == ()
 
 
 def test_what_is_over_makes_room_and_what_is_spoken_of_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(looking_on_module, "STUDIES_MAX", 2)
-    looking_on = LookingOn(ME)
+    monkeypatch.setattr(study_observation_module, "STUDIES_MAX", 2)
+    study_observation = StudyObservation(ME)
     first, second, third, fourth = (Swarm(make_study(seed=k)) for k in range(4))
-    hear(looking_on, first.offer(), second.offer(), third.offer())
-    assert [view.spec for view in looking_on.views()] == [first.spec, second.spec]
+    hear(study_observation, first.offer(), second.offer(), third.offer())
+    assert [view.spec for view in study_observation.views()] == [first.spec, second.spec]
 
-    hear(looking_on, second.page(Closed("done", OTHER)), third.offer(), second.offer())
-    assert [view.spec for view in looking_on.views()] == [first.spec, third.spec]
+    hear(study_observation, second.page(Closed("done", OTHER)), third.offer(), second.offer())
+    assert [view.spec for view in study_observation.views()] == [first.spec, third.spec]
 
-    effects = hear(looking_on, fourth.offer(), at_s=200.0)
-    assert [view.spec for view in looking_on.views()] == [third.spec, fourth.spec]
+    effects = hear(study_observation, fourth.offer(), at_s=200.0)
+    assert [view.spec for view in study_observation.views()] == [third.spec, fourth.spec]
     assert Unsubscribe(study_topic(first.spec.id)) in effects
 
 
 def test_the_longest_ledger_is_given_up_before_they_take_too_much(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(looking_on_module, "ENTRIES_MAX", 5)
-    looking_on = LookingOn(ME)
+    monkeypatch.setattr(study_observation_module, "ENTRIES_MAX", 5)
+    study_observation = StudyObservation(ME)
     short, long = Swarm(make_study(seed=1)), Swarm(make_study(seed=2))
-    hear(looking_on, short.offer(), long.offer())
-    hear(looking_on, short.page(*map(Asked, trials(short.spec, 2))), short.beat(OTHER))
+    hear(study_observation, short.offer(), long.offer())
+    hear(study_observation, short.page(*map(Asked, trials(short.spec, 2))), short.heartbeat(OTHER))
 
-    effects = hear(looking_on, long.page(*map(Asked, trials(long.spec, 4))), long.beat(OTHER))
+    effects = hear(
+        study_observation, long.page(*map(Asked, trials(long.spec, 4))), long.heartbeat(OTHER)
+    )
 
-    views = looking_on.views()
+    views = study_observation.views()
     assert [(view.num_running, view.complete) for view in views] == [(2, True), (4, False)]
     assert Unsubscribe(study_topic(long.spec.id)) in effects
-    hear(looking_on, short.page(recorded(trials(short.spec)[0], 0.5)))
-    assert looking_on.views()[0].num_done == 1
+    hear(study_observation, short.page(recorded(trials(short.spec)[0], 0.5)))
+    assert study_observation.views()[0].num_done == 1
 
 
 def test_only_the_newest_trials_are_shown_one_by_one(study: StudySpec) -> None:
-    ledger = Ledger(study, map(Asked, trials(study, HISTORY_MAX + 10)))
+    ledger = StudyLedger(study, map(Asked, trials(study, HISTORY_MAX + 10)))
 
-    view = Tally(ledger).view((), complete=True)
+    view = StudyCounts(ledger).view((), complete=True)
 
     assert [trial.number for trial in view.history] == list(range(10, HISTORY_MAX + 10))
     assert view.num_running == view.num_trials == HISTORY_MAX + 10
 
 
-def test_connections_are_kept_to_who_proposes(study: StudySpec) -> None:
-    looking_on, swarm = LookingOn(ME), Swarm(study, THIRD, term=2)
-    hear(looking_on, Swarm(study).offer())
+def test_connections_are_kept_to_who_coordinates(study: StudySpec) -> None:
+    study_observation, swarm = StudyObservation(ME), Swarm(study, THIRD, term=2)
+    hear(study_observation, Swarm(study).offer())
 
-    effects = hear(looking_on, swarm.beat(OTHER, THIRD))
+    effects = hear(study_observation, swarm.heartbeat(OTHER, THIRD))
 
     assert [e for e in effects if isinstance(e, KeepConnected)] == [KeepConnected((THIRD, OTHER))]
-    ended = hear(looking_on, swarm.page(Closed("done", THIRD)))
+    ended = hear(study_observation, swarm.page(Closed("done", THIRD)))
     assert KeepConnected(()) in ended

@@ -23,13 +23,13 @@ from swarm.peer.search.brokers.urls import open_broker
 from swarm.peer.search.ledger_file import LedgerFile
 from swarm.search.strategies import make_strategy
 from swarm.search.study import NOBODY, StudySpec
-from swarm.search.study_ledger import DONE, Asked, Closed, Entry, Ledger, Recorded
+from swarm.search.study_ledger import DONE, Asked, Closed, Entry, Recorded, StudyLedger
 from swarm.search.trial import Trial
 
 IN_FLIGHT = 16
 """Trials asked for and not yet answered, unless the user says otherwise."""
 
-OnChange = Callable[[Ledger], None]
+OnChange = Callable[[StudyLedger], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class BrokerStudySettings:
 
 async def run_through_broker(
     spec: StudySpec, settings: BrokerStudySettings, log: Log, on_change: OnChange
-) -> Ledger:
+) -> StudyLedger:
     """Run a study until it has all its results; started again, it goes on.
 
     Args:

@@ -10,7 +10,7 @@ from typing import Any
 from swarm.core.errors import ConfigurationError
 from swarm.peer.search.closing_report import first_error
 from swarm.peer.search.results.plots import _matplotlib, _save
-from swarm.search.study_ledger import Ledger
+from swarm.search.study_ledger import StudyLedger
 from swarm.search.trial import COMPLETE, FAILED, PRUNED, TrialResult
 from swarm.search.values import Value
 
@@ -34,7 +34,7 @@ class BestOfModel:
     """Seconds of execution of all its trials."""
 
 
-def compare(ledgers: Sequence[Ledger]) -> list[BestOfModel]:
+def compare(ledgers: Sequence[StudyLedger]) -> list[BestOfModel]:
     """The best complete trial of each model of each study, best first.
 
     Raises:
@@ -59,7 +59,7 @@ def compare(ledgers: Sequence[Ledger]) -> list[BestOfModel]:
     return sorted(rows, key=lambda row: row.value, reverse=ledgers[0].spec.maximizes)
 
 
-def plot_comparison(ledgers: Sequence[Ledger], path: Path) -> Path:
+def plot_comparison(ledgers: Sequence[StudyLedger], path: Path) -> Path:
     """Write a PNG: best value of each model, and best value so far by trials, for each study.
 
     Raises:
@@ -94,7 +94,7 @@ def plot_comparison(ledgers: Sequence[Ledger], path: Path) -> Path:
     return _save(path, left)
 
 
-def _best_of(ledger: Ledger, model: str) -> BestOfModel | None:
+def _best_of(ledger: StudyLedger, model: str) -> BestOfModel | None:
     results = _results_of(ledger, model)
     complete = [result for result in results if result.state == COMPLETE]
     if not complete:
@@ -119,7 +119,7 @@ def _best_of(ledger: Ledger, model: str) -> BestOfModel | None:
     )
 
 
-def _best_so_far(ledger: Ledger) -> dict[str, list[float]]:
+def _best_so_far(ledger: StudyLedger) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for space in ledger.spec.models:
         values: list[float] = []
@@ -134,7 +134,7 @@ def _best_so_far(ledger: Ledger) -> dict[str, list[float]]:
     return found
 
 
-def _results_of(ledger: Ledger, model: str) -> list[TrialResult]:
+def _results_of(ledger: StudyLedger, model: str) -> list[TrialResult]:
     """In order of trials; equal values then go to the first."""
     trials = sorted(ledger.trials.values(), key=lambda trial: (trial.number, trial.id))
     return [

@@ -47,7 +47,7 @@ def results_json_lines(spec: StudySpec, trials: Trials, results: Iterable[TrialR
 def _in_order(
     trials: Trials, results: Iterable[TrialResult]
 ) -> Iterator[tuple[Trial, TrialResult]]:
-    """A study of two proposers may have two trials of one number; their ids differ."""
+    """A study of two coordinators may have two trials of one number; their ids differ."""
     pairs = ((trials[result.trial], result) for result in results)
     return iter(sorted(pairs, key=lambda pair: (pair[0].number, pair[0].id)))
 

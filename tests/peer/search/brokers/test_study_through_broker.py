@@ -20,7 +20,7 @@ from swarm.peer.search.brokers.collector import (
 )
 from swarm.peer.search.brokers.urls import open_broker
 from swarm.peer.search.ledger_file import read_ledger
-from swarm.search.study_ledger import Ledger
+from swarm.search.study_ledger import StudyLedger
 from swarm.search.trial import COMPLETE
 from tests.peer.search.brokers.test_brokers import Log
 from tests.peer.search.studies_run import make_study
@@ -73,7 +73,7 @@ async def test_a_killed_worker_s_trials_go_to_another_and_each_result_counts_onc
     first = start_worker(broker_url, "--model", "mlp")
     second: list[subprocess.Popen[bytes]] = []
 
-    def on_change(ledger: Ledger) -> None:
+    def on_change(ledger: StudyLedger) -> None:
         if ledger.results and not second:  # it has begun the next one by now
             first.kill()
             second.append(start_worker(broker_url, "--model", "mlp"))
@@ -104,7 +104,7 @@ async def test_a_study_that_was_left_goes_on_and_poison_is_refused(
 
     with trio.fail_after(WITHIN_S), trio.CancelScope() as left:
 
-        def leave(ledger: Ledger) -> None:
+        def leave(ledger: StudyLedger) -> None:
             if len(ledger.results) >= 5:
                 left.cancel()
 
