@@ -5,6 +5,7 @@ Importing this module takes seconds. Environment variables, read once:
 SWARM_BACKEND          tensorflow (default), torch or jax; KERAS_BACKEND is understood too
 SWARM_WORKER_THREADS   threads for one operation, 1 by default: peers share the machine's cores
 CUDA_VISIBLE_DEVICES   set it to let the backend see a GPU; hidden otherwise
+TF_ENABLE_ONEDNN_OPTS  1 by default: TensorFlow leaves oneDNN off on processors without VNNI
 """
 
 import gc
@@ -34,6 +35,7 @@ def _import_keras() -> Any:
     )
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # read once, as TensorFlow is imported
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     collects = gc.isenabled()
     hidden = [name for name in _NOT_NEEDED if name not in sys.modules]
