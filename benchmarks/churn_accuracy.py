@@ -97,6 +97,7 @@ def final_accuracy(options: argparse.Namespace, seed: int, num_kills: int) -> fl
     session = [
         *("--dataset", options.dataset, "--model", options.model),
         *("--rounds", str(options.rounds), *TRAINING[options.dataset], "--seed", str(seed)),
+        *("--learning-rate", "0.05"),  # of the numbers in README.md
     ]
     data = ["--data-dir", options.data_dir] if options.data_dir else []
     draw = random.Random(seed)  # noqa: S311 - whom to kill is no secret

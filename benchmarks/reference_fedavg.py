@@ -133,7 +133,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--examples-max", type=int, default=0, help="per peer; 0 for all")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--batch-size", type=int, default=50)
-    parser.add_argument("--lr", type=float, default=0.05)
+    parser.add_argument("--lr", type=float, default=0.02)
     parser.add_argument("--momentum", type=float, default=0.9)
     parser.add_argument("--decay", type=float, default=0.97)
     parser.add_argument("--seed", type=int, default=0)

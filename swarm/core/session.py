@@ -38,7 +38,7 @@ class SessionSpec:
     local_epochs: int = 1
     batch_size: int = 50
     optimizer: str = "sgd"
-    learning_rate: float = 0.05
+    learning_rate: float = 0.02
     momentum: float = 0.9
     learning_rate_decay: float = 1.0
     """Factor on the learning rate for each round after the first."""

@@ -17,7 +17,7 @@ class Watch:
             sys.exit()
 
 sys.meta_path.insert(0, Watch)
-import swarm.learning.learner  # what workers and the fork server load first
+import swarm.learning.federation.learner  # what workers and the fork server load first
 """
 
 
