@@ -1,8 +1,8 @@
-"""`python -m benchmarks.recovery`: what each death costs a running swarm, over many repeats.
+"""`python -m benchmarks.recovery`: what each kind of death costs a running swarm.
 
-Six peers train on digits for as long as it takes; four faults follow each other, again and again.
-Every fault hits a round in which all others are done and only the victim is awaited: nothing but
-its death can close that round, so the figures are the worst of its moments.
+Six peers train on digits for as long as it takes. Four faults follow each other, again and again.
+Each fault hits a round in which all others are done and only the victim is awaited. Only its
+death can close that round, so the figures are those of the worst moment.
 """
 
 import argparse
@@ -34,7 +34,7 @@ TARGETS_S = {
     "round closed after a root died": 4.0,
     FROZEN: 8.0,
 }
-"""95th percentiles; of the frozen trainer the worst."""
+"""Targets for 95th percentiles; for the frozen trainer, for the worst value."""
 
 Samples = dict[str, list[float]]
 
@@ -42,7 +42,7 @@ Samples = dict[str, list[float]]
 def main() -> int:
     """Print a table, and with --json one JSON object as the last line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=20, help="of each fault")
+    parser.add_argument("--repeats", type=int, default=20, help="repetitions of each fault")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     console = Console(stderr=True)
