@@ -51,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=15.0, help="length of each measurement")
     parser.add_argument("--clients", type=int, default=100)
-    parser.add_argument("--only", choices=["browser", "clients", "observer", "pictures"])
+    parser.add_argument("--only", choices=["browser", "clients", "observer", "snapshots"])
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     results: dict[str, float] = {}
@@ -64,8 +64,8 @@ def main() -> None:
         results |= update_delays(options.clients, options.seconds)
     if options.only in {None, "observer"}:
         results |= observer_lag(options.seconds)
-    if options.only in {None, "pictures"}:
-        results |= picture_costs(500)
+    if options.only in {None, "snapshots"}:
+        results |= snapshot_costs(500)
     for name, value in results.items():
         target = f"  (target: at most {TARGETS[name]})" if name in TARGETS else ""
         print(f"{name:28} {value:10.3f}{target}")
@@ -199,7 +199,7 @@ def observer_lag(seconds: float) -> dict[str, float]:
     }
 
 
-def picture_costs(num_peers: int) -> dict[str, float]:
+def snapshot_costs(num_peers: int) -> dict[str, float]:
     """Measure what a dashboard of many peers computes for a snapshot, and how much it sends.
 
     Over ten seconds of a simulated run, at the observer's ten snapshots a second.
@@ -209,21 +209,21 @@ def picture_costs(num_peers: int) -> dict[str, float]:
     watcher = swarm.watch()
     swarm.run(SETTLED_S)
     before = watcher.snapshot() | {"version": 0}
-    painting_ms, telling_ms, sizes_kb = [], [], []
+    snapshot_ms, update_ms, sizes_kb = [], [], []
     for number in range(1, 101):
         swarm.run(SETTLED_S + number / 10)
         began_s = time.thread_time()
         after = watcher.snapshot() | {"version": number}
-        painted_s = time.thread_time()
+        made_s = time.thread_time()
         text = json.dumps(json_safe(update_between(cast(Snapshot, before), cast(Snapshot, after))))
-        painting_ms.append(1000 * (painted_s - began_s))
-        telling_ms.append(1000 * (time.thread_time() - painted_s))
+        snapshot_ms.append(1000 * (made_s - began_s))
+        update_ms.append(1000 * (time.thread_time() - made_s))
         sizes_kb.append(len(text) / 1000)
         before = after
-    results = {"pictured_peers": float(num_peers)}
+    results = {"snapshot_peers": float(num_peers)}
     for name, values in (
-        ("picture_ms", painting_ms),
-        ("update_ms", telling_ms),
+        ("snapshot_ms", snapshot_ms),
+        ("update_ms", update_ms),
         ("update_kb", sizes_kb),
     ):
         cut = statistics.quantiles(values, n=100)
