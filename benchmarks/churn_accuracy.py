@@ -102,8 +102,8 @@ def final_accuracy(options: argparse.Namespace, seed: int, num_kills: int) -> fl
     draw = random.Random(seed)  # noqa: S311 - whom to kill is no secret
     victims = draw.sample(range(NUM_PEERS), num_kills)
     with FaultySwarm(NUM_PEERS, session, data) as swarm:
-        everybody = range(NUM_PEERS)
-        swarm.wait_common_head(everybody, timeout_s=READY_WITHIN_S)
+        all_peers = range(NUM_PEERS)
+        swarm.wait_common_head(all_peers, timeout_s=READY_WITHIN_S)
         for number, victim in enumerate(victims, 1):
             swarm.wait_adopted(swarm.running, number * options.rounds // (num_kills + 1))
             swarm.kill(victim)

@@ -49,8 +49,8 @@ def main() -> int:
     samples: Samples = defaultdict(list)
     with FaultySwarm(NUM_PEERS) as swarm, _progress(console) as progress:
         task = progress.add_task("starting", total=4 * options.repeats)
-        everybody = range(NUM_PEERS)
-        swarm.wait_common_head(everybody, everybody, timeout_s=READY_WITHIN_S)
+        all_peers = range(NUM_PEERS)
+        swarm.wait_common_head(all_peers, all_peers, timeout_s=READY_WITHIN_S)
         started_s = now_s()
         for _ in range(options.repeats):
             for role in KILLED:
@@ -60,9 +60,9 @@ def main() -> int:
             progress.update(task, description="a trainer freezes")
             _freeze(swarm, samples)
             progress.advance(task)
-        newest = swarm.wait_common_head(everybody, everybody)
+        newest = swarm.wait_common_head(all_peers, all_peers)
         took_s = now_s() - started_s
-        run = read_run(swarm.state_dir(index) for index in everybody)
+        run = read_run(swarm.state_dir(index) for index in all_peers)
     results = {
         "repeats": options.repeats,
         "seconds": {name: _summary(values) for name, values in samples.items()},
@@ -105,8 +105,8 @@ def _freeze(swarm: FaultySwarm, samples: Samples) -> None:
     closed = swarm.wait_closed(awaited)
     samples[FROZEN].append(closed.all_s - frozen_s)
     swarm.thaw(victim)
-    everybody = range(NUM_PEERS)
-    swarm.wait_common_head(everybody, everybody, after_round=awaited.head.round)
+    all_peers = range(NUM_PEERS)
+    swarm.wait_common_head(all_peers, all_peers, after_round=awaited.head.round)
 
 
 def _summary(values: Sequence[float]) -> dict[str, float | int]:

@@ -1,9 +1,9 @@
 """`python -m benchmarks.screenshots`: makes the images in docs/ from a real run of six peers.
 
-Six peers train on digits. The page is photographed while models move: in light and in dark, with a
-peer's panel, back in an early round, and after a peer was killed. A hundred processes do not fit
-on one machine. That image shows a hundred simulated peers, which train three weights each; a real
-observing machine hears what the peers' deciding machines send.
+Six peers train on digits. The page is photographed while models move, in light and in dark. It is
+also photographed with a peer's panel, in an early round, and after a peer was killed. A hundred
+processes do not fit on one machine. That image shows a hundred simulated peers, which train three
+weights each; a real observing machine hears what the peers' deciding machines send.
 """
 
 import argparse

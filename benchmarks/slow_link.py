@@ -1,10 +1,11 @@
 """`python -m benchmarks.slow_link`: what a peer behind a slow link costs the others.
 
 Six peers in network namespaces train `cnn`. Three kinds of rounds are timed in turns, at five of
-the peers: with good links; with the sixth peer limited to 1 Mbit/s each way, once it was timed;
-and with the sixth peer stopped. All peers share one machine, so a peer that waits for its link
-leaves the others more of the processor. So compare the second kind with the third, too. Turns are
-short, so that other load on the machine meets all three kinds alike. Needs root.
+the peers. In the first kind all links are good. In the second the sixth peer is limited to
+1 Mbit/s each way, once it was timed. In the third the sixth peer is stopped. All peers share one
+machine, so a peer that waits for its link leaves the others more of the processor. So compare the
+second kind with the third, too. Turns are short, so that other load on the machine meets all three
+kinds alike. Needs root.
 """
 
 import argparse

@@ -109,13 +109,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    everybody = range(NUM_PEERS)
+    all_peers = range(NUM_PEERS)
     with FaultySwarm(NUM_PEERS) as swarm, _progress() as progress:
-        first = swarm.wait_common_head(everybody, everybody, timeout_s=READY_WITHIN_S)
+        first = swarm.wait_common_head(all_peers, all_peers, timeout_s=READY_WITHIN_S)
         watch = MemoryWatch(swarm)
         kills = hurt(swarm, watch, options, progress)
-        last = swarm.wait_common_head(everybody, everybody, timeout_s=READY_WITHIN_S)
-        run = read_run(swarm.state_dir(index) for index in everybody)
+        last = swarm.wait_common_head(all_peers, all_peers, timeout_s=READY_WITHIN_S)
+        run = read_run(swarm.state_dir(index) for index in all_peers)
         waits_s = waits_for_heads(swarm)
     results = {
         "minutes": options.minutes,
@@ -127,9 +127,9 @@ def main() -> int:
         "rounds_missing": sorted({*range(last.round + 1)} - {*run.rounds}),
         "rounds_lost": run.lost_rounds,
         "contributions_counted_twice": len(run.counted_twice),
-        "peer_mb": {i + 1: round(watch.last_mb("peer", i)) for i in everybody},
+        "peer_mb": {i + 1: round(watch.last_mb("peer", i)) for i in all_peers},
         "peer_mb_per_hour": {i + 1: s for i, s in watch.slopes("peer").items()},
-        "worker_mb": {i + 1: round(watch.last_mb("worker", i)) for i in everybody},
+        "worker_mb": {i + 1: round(watch.last_mb("worker", i)) for i in all_peers},
         "worker_mb_per_hour": {i + 1: s for i, s in watch.slopes("worker").items()},
         "load_average": [round(value, 1) for value in os.getloadavg()],
     }

@@ -114,8 +114,8 @@ class _Run:
 def _lateness(undisturbed: _Run, disturbed: _Run) -> dict[str, float]:
     """Compare how long the study took with the time that its lost work explains.
 
-    Expected: the work per trial of the undisturbed run, for all trials and those begun again, done
-    by the slots that were there (or by the cores, where there are fewer).
+    Expected: the work per trial of the undisturbed run, for all trials and those begun again. The
+    slots that were there do it, or the cores where there are fewer.
     """
     cores = os.cpu_count() or 1
     lost = disturbed.found[BEGUN_AGAIN]

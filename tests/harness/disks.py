@@ -34,7 +34,7 @@ def full_disk(swarm: FaultySwarm, index: int, *, is_small: bool) -> Iterator[Non
 
     Args:
         swarm: The peers.
-        index: Whose disk.
+        index: The peer with the disk.
         is_small: Whether its state folder is a `small_disk`, which is then filled: a real ENOSPC.
             Otherwise the peer and its worker can no longer write files, which needs no privilege.
     """
