@@ -115,7 +115,7 @@ def final_accuracy(options: argparse.Namespace, seed: int, num_kills: int) -> fl
 
 
 async def _measure(spec: SessionSpec, weights: Path, data_dir: str | None) -> float:
-    data = jobs.DataConfig(spec.dataset, data_dir=data_dir)  # all of it, not only one peer's part
+    data = jobs.DataConfig(spec.dataset, data_dir=data_dir)  # the whole, not only a peer's part
     whole = jobs.Initialise(spec, data)
     async with open_worker() as worker:
         await worker.initialise(whole)
