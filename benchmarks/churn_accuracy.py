@@ -1,10 +1,10 @@
-"""`python -m benchmarks.churn_accuracy`: what two deaths along the way cost in accuracy.
+"""`python -m benchmarks.churn_accuracy`: how much accuracy two deaths during a run cost.
 
-Eight peers train on digits (or, with `--dataset cifar10 --model cnn`, on CIFAR-10), an eighth of
-the images each. For every seed the run is made twice: undisturbed, and with one peer killed in the
-middle of a round after a third of the rounds and another after two thirds; the dead do not come
-back. The final model of each run is measured on the whole test set, and the two accuracies of a
-seed are compared. With --results each run is kept as it ends, and what is there is not run again.
+Eight peers train on digits (or, with `--dataset cifar10 --model cnn`, on CIFAR-10), each on an
+eighth of the images. Each seed is run twice: once undisturbed, once with two deaths. One peer is
+killed in the middle of a round after a third of the rounds, another after two thirds. Neither
+comes back. The final model of each run is measured on the whole test set, and the two accuracies
+of a seed are compared. With --results each finished run is saved, and a saved run is not repeated.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def main() -> int:
     parser.add_argument("--model", default="mlp", choices=["mlp", "cnn", "lenet"])
     parser.add_argument("--dataset", default="digits", choices=list(TRAINING))
     parser.add_argument("--data-dir", default=None, help="folder with cifar-10-batches-bin/")
-    parser.add_argument("--results", type=Path, default=None, help="JSON lines; see above")
+    parser.add_argument("--results", type=Path, default=None, help="JSON lines file; see above")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     calm, hurt = [], []
@@ -74,7 +74,7 @@ def main() -> int:
 
 
 def _kept_accuracy(options: argparse.Namespace, seed: int, num_kills: int) -> float:
-    """The accuracy of a run in the results, or of one that is made now and put there."""
+    """Return the accuracy of a saved run, or make the run now and save its accuracy."""
     run = {
         **{name: getattr(options, name) for name in ("dataset", "model", "rounds")},
         "seed": seed,
@@ -103,8 +103,8 @@ def final_accuracy(options: argparse.Namespace, seed: int, num_kills: int) -> fl
     draw = random.Random(seed)  # noqa: S311 - whom to kill is no secret
     victims = draw.sample(range(NUM_PEERS), num_kills)
     with FaultySwarm(NUM_PEERS, session, data) as swarm:
-        everybody = range(NUM_PEERS)
-        swarm.wait_common_head(everybody, timeout_s=READY_WITHIN_S)
+        all_peers = range(NUM_PEERS)
+        swarm.wait_common_head(all_peers, timeout_s=READY_WITHIN_S)
         for number, victim in enumerate(victims, 1):
             swarm.wait_adopted(swarm.running, number * options.rounds // (num_kills + 1))
             swarm.kill(victim)

@@ -1,12 +1,12 @@
-"""`python -m benchmarks.configurations`: how a swarm does with more peers, other trees and data.
+"""`python -m benchmarks.configurations`: swarms of other sizes, with other trees and other data.
 
-Each configuration is a swarm of real processes on this machine that trains `lenet`; every peer has
-so many images of its own, and all peers share the machine's cores: more peers see more images, and
-take longer. Time on the wall is also what else the machine does meanwhile; the peers' CPU seconds
-are less so. Configurations come in a shuffled order, so that an hour's load is not taken for a
-property of swarms of one size. With --results they are kept as they come; started again, only what
-is missing is run, and of that no more than --at-most. Examples are those of CIFAR-10, or of its
-stand-in where it cannot be had. The plot needs the extra `plots`.
+Each configuration is a swarm of real processes on this machine that trains `lenet`. Each peer has
+--examples images of its own, and all peers share the machine's cores. So more peers see more
+images, and take longer. Wall-clock time also depends on what else the machine does; the peers' CPU
+seconds depend on it less. Configurations run in a shuffled order, so that an hour of high load is
+not mistaken for a property of swarms of one size. With --results the results are saved as they
+come. Another start runs only what is missing, at most --at-most configurations. The examples are
+those of CIFAR-10, or of its stand-in where CIFAR-10 is missing. The plot needs the extra `plots`.
 """
 
 import argparse
@@ -32,7 +32,7 @@ FIRST_ROUND = 2
 START_WITHIN_S = 300.0
 ROUND_WITHIN_S = 60.0
 TEST_EXAMPLES = 2000
-"""Shared out among the peers."""
+"""In all; each peer gets an equal part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Configuration:
 
     @property
     def tiers(self) -> int:
-        """Of the tree that follows: clusters are clustered until one is left."""
+        """Number of tiers of its tree: clusters are clustered until one is left."""
         clusters, tiers = -(-self.peers // self.cluster_size), 1
         while clusters > 1:
             clusters, tiers = -(-clusters // self.cluster_size), tiers + 1
@@ -57,7 +57,7 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of it."""
+    """What was measured."""
 
     peers: int
     cluster_size: int
@@ -66,20 +66,20 @@ class Result:
     dataset: str
     rounds: int
     examples: int
-    """Of each peer."""
+    """Training images of each peer."""
     round_median_s: float
     round_longest_s: float
     cpu_s_per_peer_and_round: float
-    """Of the peer's network process and its worker."""
+    """Of the peer's network process and of its worker together."""
     mb_sent_per_peer_and_round: float
     """Weights and messages."""
     mb_of_weights_per_peer_and_round: float
     accuracy: float
-    """Of the last head, over the test shards of all peers."""
+    """Accuracy of the last head, over the test shards of all peers."""
 
     @property
     def configuration(self) -> Configuration:
-        """What was run."""
+        """The configuration that was run."""
         return Configuration(self.peers, self.cluster_size, self.partitioner)
 
 
@@ -96,14 +96,14 @@ def main() -> None:
     """Print a table, write a plot if asked for, and with --json one JSON object at the end."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--examples", type=int, default=500, help="of each peer")
+    parser.add_argument("--examples", type=int, default=500, help="training images of each peer")
     parser.add_argument("--dataset", default="cifar10")
     parser.add_argument("--data-dir", default=None, help="folder with cifar-10-batches-bin/")
-    parser.add_argument("--peers-max", type=int, default=12, help="leave out what has more")
-    parser.add_argument("--at-most", type=int, default=None, help="run only so many now")
-    parser.add_argument("--seed", type=int, default=0, help="of the order")
-    parser.add_argument("--results", type=Path, default=None, help="JSON lines; see above")
-    parser.add_argument("--plot", type=Path, default=None, help="write a .png or .svg here")
+    parser.add_argument("--peers-max", type=int, default=12, help="skip larger swarms")
+    parser.add_argument("--at-most", type=int, default=None, help="run at most this number now")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the order")
+    parser.add_argument("--results", type=Path, default=None, help="JSON lines file; see above")
+    parser.add_argument("--plot", type=Path, default=None, help="plot to this .png or .svg")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.rounds < FIRST_ROUND + 1:
@@ -121,7 +121,7 @@ def main() -> None:
 def measure_all(
     configurations: Sequence[Configuration], options: argparse.Namespace
 ) -> list[Result]:
-    """Run what was not run before, in a shuffled order; what there is in the order given."""
+    """Run what is missing, in a shuffled order; return all results in the order given."""
     found = {result.configuration: result for result in read_results(options)}
     missing = [c for c in configurations if c not in found]
     random.Random(options.seed).shuffle(missing)  # noqa: S311 - an order, not a secret
@@ -132,7 +132,7 @@ def measure_all(
         found[configuration] = result
         print(
             f"  {result.round_median_s:.2f} s a round, accuracy {result.accuracy:.1%}; "
-            f"all of it took {now_s() - begun_s:.0f} s",
+            f"{now_s() - begun_s:.0f} s in all",
             flush=True,
         )
         if options.results is not None:
@@ -142,10 +142,10 @@ def measure_all(
 
 
 def read_results(options: argparse.Namespace) -> list[Result]:
-    """Results of an earlier start with the same sizes.
+    """Read the results of an earlier start with the same sizes.
 
     Raises:
-        SystemExit: They are of other sizes.
+        SystemExit: The results have other sizes.
     """
     if options.results is None or not options.results.exists():
         return []
@@ -154,8 +154,8 @@ def read_results(options: argparse.Namespace) -> list[Result]:
     for result in results:
         if (result.rounds, result.examples) != (options.rounds, options.examples):
             raise SystemExit(
-                f"{options.results} is of --rounds {result.rounds} --examples {result.examples}: "
-                "give these, or another --results"
+                f"{options.results} has --rounds {result.rounds} --examples {result.examples}: "
+                "use these values, or another --results"
             )
     return results
 
@@ -181,7 +181,7 @@ def measure(configuration: Configuration, options: argparse.Namespace) -> Result
         swarm.wait_event("adopted", START_WITHIN_S, 1, round=1)
         before_s = cpu_seconds(swarm)
         swarm.wait_event("adopted", options.rounds * ROUND_WITHIN_S, 1, round=options.rounds)
-        cpu_s = cpu_seconds(swarm) - before_s  # whoever is first still serves the others
+        cpu_s = cpu_seconds(swarm) - before_s  # the first peer to finish still serves the others
         swarm.wait_ended(2 * ROUND_WITHIN_S)
         lines, reports = swarm.lines, swarm.reports()
     adopted = [max(times_of(lines, "adopted", "round", r)) for r in range(options.rounds + 1)]
@@ -210,14 +210,14 @@ def measure(configuration: Configuration, options: argparse.Namespace) -> Result
 
 
 def cpu_seconds(swarm: SwarmProcesses) -> float:
-    """What all peers and their workers have used so far."""
+    """CPU seconds that all peers and their workers have used so far."""
     workers = [line.fields["worker_pid"] for line in swarm.lines if line.event == "ready"]
     times = [psutil.Process(p).cpu_times() for p in (*swarm.pids(), *workers)]
     return sum(t.user + t.system for t in times)
 
 
 def table_of(results: Sequence[Result]) -> Table:
-    """A row for each configuration."""
+    """A table with one row for each configuration."""
     table = Table(box=box.MARKDOWN)
     table.add_column("data")
     names = ("peers", "cluster size", "tiers", "s a round", "longest", "CPU s", "MB sent")

@@ -1,4 +1,4 @@
-"""The plot of `configurations`: four panels over the number of peers."""
+"""The plot of `benchmarks.configurations`: four panels over the number of peers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,14 +14,14 @@ PANELS = (
     ("accuracy", "Test accuracy after the last round", "%", 100),
 )
 COLOURS = {2: "#0072B2", 3: "#D55E00", 4: "#009E73", 6: "#CC79A7"}
-"""By cluster size; Okabe and Ito's, told apart by colour-blind people, too."""
+"""By cluster size; from Okabe and Ito's palette, which colour-blind people can distinguish."""
 LINES = {"iid": "-", "dirichlet": "--"}
 MARKERS = {1: "o", 2: "s", 3: "^"}
-"""By tiers."""
+"""By number of tiers."""
 
 
 def plot(results: "Sequence[Result]", path: Path) -> None:
-    """Write the picture: colour is cluster size, shape is tiers, hollow is Dirichlet."""
+    """Write the plot: colour is cluster size, shape is number of tiers, hollow is Dirichlet."""
     import matplotlib as mpl  # noqa: PLC0415 - an extra that only plots need
 
     mpl.use("Agg")
@@ -65,7 +65,7 @@ def _panel(axis: Any, results: "Sequence[Result]", field: str, factor: float) ->
 
 
 def _keys(results: "Sequence[Result]") -> list[Any]:
-    """What colours, lines and shapes mean."""
+    """Explain the colours, lines and shapes."""
     from matplotlib.lines import Line2D  # noqa: PLC0415 - an extra that only plots need
 
     sizes = sorted({r.cluster_size for r in results})

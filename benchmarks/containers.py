@@ -1,9 +1,10 @@
-"""`python -m benchmarks.containers`: six containers, from nothing to all stopped, with figures.
+"""`python -m benchmarks.containers`: six containers from nothing to stopped, with figures.
 
-Where no engine answers (and this is Debian, as root) one is installed and started first, and
-stopped at the end, with all it kept; --from-nothing insists on that. Then: build the image, start
-the composition, train three rounds, kill one container, put a new one in its place, see it
-contribute, measure memory, stop everything; and build again after a change of the source.
+Where no engine answers, and this is Debian and root, an engine is installed and started first. It
+is stopped at the end, and all it stored is removed. --from-nothing insists on such an engine.
+Then: build the image, start the composition, train three rounds, kill one container, replace it,
+see the new one contribute, measure memory, stop all. At the end, build again after a change of the
+source.
 """
 
 import argparse
@@ -41,9 +42,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", default="cifar10", help="or synthetic10, digits")
     parser.add_argument("--data-dir", default=None, help="folder with cifar-10-batches-bin/")
-    parser.add_argument("--examples", type=int, default=2000, help="of each peer")
+    parser.add_argument("--examples", type=int, default=2000, help="training images of each peer")
     parser.add_argument(
-        "--from-nothing", action="store_true", help="with an engine of its own, that has no images"
+        "--from-nothing", action="store_true", help="use a new engine that has no images"
     )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -68,21 +69,21 @@ def main() -> None:
 
 @dataclass(slots=True)
 class UsedEngine:
-    """An engine that answers, and when it did, and did no more."""
+    """An engine that answers, when it began to, and when it had stopped."""
 
     engine: Engine
     up_s: float = 0.0
-    """How long it took to have it."""
+    """Seconds until the engine answered."""
     stopped_at_s: float | None = None
-    """When one of our own had ended; its files are removed after that."""
+    """When our own engine had ended; its files are removed after that."""
 
 
 @contextmanager
 def an_engine(found: Engine | str) -> Iterator[UsedEngine]:
-    """An engine to work with.
+    """Provide an engine to work with.
 
     Args:
-        found: One that answers already, or why there is none.
+        found: An engine that answers already, or the reason why there is none.
     """
     begun_s = now_s()
     if isinstance(found, Engine):
@@ -107,11 +108,11 @@ def an_engine(found: Engine | str) -> Iterator[UsedEngine]:
 
 
 def stop_engine(folder: str) -> float:
-    """Stop an engine and remove its files; when it had stopped."""
+    """Stop an engine and remove its files; return when it had stopped."""
     command = [str(ENGINE_SCRIPT), "stop", folder]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as stopping:
         assert stopping.stdout is not None
-        stopping.stdout.readline()  # it says when the engine has ended
+        stopping.stdout.readline()  # this line says that the engine has ended
         stopped_at_s = now_s()
     if stopping.returncode != 0:
         raise subprocess.CalledProcessError(stopping.returncode, command)
@@ -119,7 +120,7 @@ def stop_engine(folder: str) -> float:
 
 
 def measure(engine: Engine, options: argparse.Namespace) -> dict[str, float | int | str]:
-    """All of it but the engine."""
+    """Measure everything except the engine."""
     session = {
         "dataset": options.dataset,
         "model": "cnn",
@@ -159,7 +160,7 @@ def measure(engine: Engine, options: argparse.Namespace) -> dict[str, float | in
 
 
 def mesh(swarm: ContainerSwarm) -> float:
-    """Wait until each peer is connected with all others; when."""
+    """Wait until each peer is connected with all others; return when that was."""
     for index in SIX:
         swarm.wait_until(
             lambda i=index: any(  # type: ignore[misc]
@@ -173,7 +174,7 @@ def mesh(swarm: ContainerSwarm) -> float:
 
 
 def timed_build(engine: Engine) -> float:
-    """Seconds to build the image from what the engine has."""
+    """Seconds to build the image from what the engine has stored."""
     begun_s = now_s()
     trio.run(build_image, engine, IMAGE, lambda line: print(f"  {line}", flush=True))
     return round(now_s() - begun_s, 1)

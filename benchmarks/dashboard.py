@@ -1,14 +1,17 @@
-"""`python -m benchmarks.dashboard`: what the page costs a browser, and the server with many.
+"""`python -m benchmarks.dashboard`: what the page costs browser and server.
 
-The main thread's share is measured in a real Chromium: the time of its tasks (scripts, styles,
-layout, paint), as the browser's own performance timeline counts them (`Performance.getMetrics`,
-TaskDuration), over the time that passed, while a made-up run of 6 and of 500 peers sends a
-snapshot that differs every 100 ms. The delay of updates is measured at socket clients, from the
-moment the server's source changed, which the snapshot carries, to the moment a client has the
-update; one process holds all clients, another the server. The observer's loop is measured inside
-a real dashboard of a real swarm: how late trio wakes up, and how long its own tasks computed
-between two wake-ups; the rest is waiting for a core that peers train on. What pictures of a large
-swarm cost that loop is measured with simulated peers that a real observing machine hears.
+Four things are measured:
+
+- The share of a browser's main thread, in a real Chromium: the time of its tasks (scripts, styles,
+  layout, paint) over the time that passed. The browser's own performance timeline counts the tasks
+  (`Performance.getMetrics`, TaskDuration). Meanwhile a made-up run of 6 and of 500 peers sends a
+  changed snapshot every 100 ms.
+- The delay of updates, at socket clients. It counts from the moment when the server's source
+  changed, which the snapshot carries, to the moment when a client has the update. One process
+  holds all clients, another one the server.
+- The observer's loop, inside a real dashboard of a real swarm: how late trio wakes up, and how
+  long its own tasks computed between two wake-ups. The rest is waiting for a core that peers use.
+- The cost of snapshots of a large swarm, with simulated peers that a real observing machine hears.
 """
 
 import argparse
@@ -31,7 +34,7 @@ from tests.harness.simulated_swarm import WatchedSimulation
 
 SERVER = Path(__file__).parent.parent / "tests" / "dashboard" / "serve_fake.py"
 MADE_UP = (str(SERVER), "--port", "0", "--updates-per-s", "10", "--begin", "62")
-"""A run that never happened, played from its seventh round on."""
+"""A made-up run, played from its seventh round on."""
 SETTLED_S = 40.0
 """Virtual seconds after which many simulated peers are in their sixth round."""
 TARGETS = {
@@ -40,15 +43,15 @@ TARGETS = {
     "update_delay_p99_ms": 150.0,
     "observer_loop_p99_ms": 50.0,
 }
-"""What the project asks for, on two cores."""
+"""The project's own targets, on two cores."""
 
 
 def main() -> None:
     """Print a table, and with --json one JSON object as the last line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=15.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=15.0, help="length of each measurement")
     parser.add_argument("--clients", type=int, default=100)
-    parser.add_argument("--only", choices=["browser", "clients", "observer", "pictures"])
+    parser.add_argument("--only", choices=["browser", "clients", "observer", "snapshots"])
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     results: dict[str, float] = {}
@@ -61,8 +64,8 @@ def main() -> None:
         results |= update_delays(options.clients, options.seconds)
     if options.only in {None, "observer"}:
         results |= observer_lag(options.seconds)
-    if options.only in {None, "pictures"}:
-        results |= picture_costs(500)
+    if options.only in {None, "snapshots"}:
+        results |= snapshot_costs(500)
     for name, value in results.items():
         target = f"  (target: at most {TARGETS[name]})" if name in TARGETS else ""
         print(f"{name:28} {value:10.3f}{target}")
@@ -110,7 +113,7 @@ def _metrics(timeline: Any) -> dict[str, float]:
 
 
 def update_delays(num_clients: int, seconds: float) -> dict[str, float]:
-    """How late updates reach many browsers' sockets at once."""
+    """Measure how late updates reach the sockets of many browsers."""
     with Server(*MADE_UP, "--clients-max", str(num_clients + 8)) as server:
         delays_ms: list[float] = []
         counting, ending = threading.Event(), threading.Event()
@@ -139,11 +142,11 @@ def update_delays(num_clients: int, seconds: float) -> dict[str, float]:
 def _listen(
     url: str, delays_ms: list[float], counting: threading.Event, ending: threading.Event
 ) -> None:
-    """Be one browser's socket: of an update, nothing is read but the stamp."""
+    """Act as one browser's socket; read only the time stamp of each update."""
     from simple_websocket import Client, ConnectionClosed  # noqa: PLC0415 -- only clients need it
 
     address = url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket"
-    socket = Client.connect(address)  # no browser: it names no origin
+    socket = Client.connect(address)  # not a browser: it sends no Origin header
     try:
         while not ending.is_set():
             text = socket.receive(timeout=1)
@@ -168,11 +171,11 @@ def _stamp_ms(text: str) -> float:
 
 
 _STAMP = '"stamp_ms":'
-"""Where serve_fake.py says when its source changed, on this machine's monotonic clock."""
+"""Where serve_fake.py puts the time of its last change, on this machine's monotonic clock."""
 
 
 def observer_lag(seconds: float) -> dict[str, float]:
-    """How late the loop of an observer wakes up, beside six peers that train."""
+    """Measure how late an observer's loop wakes up, beside six peers that train."""
     from tests.harness.swarm_processes import SwarmProcesses  # noqa: PLC0415 -- heavy
 
     session = ["--dataset", "digits", "--model", "cnn", "--rounds", "500", "--min-peers", "6"]
@@ -196,31 +199,31 @@ def observer_lag(seconds: float) -> dict[str, float]:
     }
 
 
-def picture_costs(num_peers: int) -> dict[str, float]:
-    """What a dashboard of many peers computes for each picture, and how much of it is sent.
+def snapshot_costs(num_peers: int) -> dict[str, float]:
+    """Measure what a dashboard of many peers computes for a snapshot, and how much it sends.
 
-    Over ten seconds of a simulated run at ten pictures a second, as the observer paints them.
+    Over ten seconds of a simulated run, at the observer's ten snapshots a second.
     """
     spec = SessionSpec(rounds=200, cluster_size=10, min_peers=2, deadline_first_s=30.0)
     swarm = WatchedSimulation(Simulator(spec, num_peers, FaultPlan(), seed=1))
     watcher = swarm.watch()
     swarm.run(SETTLED_S)
     before = watcher.snapshot() | {"version": 0}
-    painting_ms, telling_ms, sizes_kb = [], [], []
+    snapshot_ms, update_ms, sizes_kb = [], [], []
     for number in range(1, 101):
         swarm.run(SETTLED_S + number / 10)
         began_s = time.thread_time()
         after = watcher.snapshot() | {"version": number}
-        painted_s = time.thread_time()
+        made_s = time.thread_time()
         text = json.dumps(json_safe(update_between(cast(Snapshot, before), cast(Snapshot, after))))
-        painting_ms.append(1000 * (painted_s - began_s))
-        telling_ms.append(1000 * (time.thread_time() - painted_s))
+        snapshot_ms.append(1000 * (made_s - began_s))
+        update_ms.append(1000 * (time.thread_time() - made_s))
         sizes_kb.append(len(text) / 1000)
         before = after
-    results = {"pictured_peers": float(num_peers)}
+    results = {"snapshot_peers": float(num_peers)}
     for name, values in (
-        ("picture_ms", painting_ms),
-        ("update_ms", telling_ms),
+        ("snapshot_ms", snapshot_ms),
+        ("update_ms", update_ms),
         ("update_kb", sizes_kb),
     ):
         cut = statistics.quantiles(values, n=100)
@@ -229,7 +232,7 @@ def picture_costs(num_peers: int) -> dict[str, float]:
 
 
 class Server:
-    """A dashboard in a process of its own."""
+    """Run a dashboard in its own process."""
 
     def __init__(self, *arguments: str) -> None:
         self._arguments = arguments

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.footprint`: what an idle peer costs, beside its worker.
+"""`python -m benchmarks.footprint`: what an idle peer's network process costs.
 
-First one peer alone, for the time until it listens. Then six peers of a session that waits for
-a seventh: connected, workers ready, nothing to do.
+First one peer alone is timed until it listens. Then six peers of a session wait for a seventh:
+they are connected, their workers are ready, and there is nothing to do.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from tests.harness.swarm_processes import SwarmProcesses
 NUM_PEERS = 6
 NUM_STARTS = 5
 SETTLE_S = 10.0
-"""Discovery slows down over the first seconds of calm."""
+"""Discovery slows down over the first quiet seconds."""
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def measure(seconds: float) -> dict[str, float]:
-    """Start one network process a few times; then watch six idle ones for some seconds."""
+    """Start one network process a few times, then measure six idle ones for some seconds."""
     session = ["--dataset", "digits", "--model", "mlp", "--min-peers", str(NUM_PEERS + 1)]
     alone_s = [_time_start(session) for _ in range(NUM_STARTS)]
     with SwarmProcesses(NUM_PEERS, session) as swarm:
@@ -61,7 +61,7 @@ def measure(seconds: float) -> dict[str, float]:
 
 
 def _time_start(session: list[str]) -> float:
-    """Seconds from the command to its listening, nothing else being started."""
+    """Seconds from the command until the peer listens; nothing else starts meanwhile."""
     with SwarmProcesses(1, session, share_fork_server=False) as swarm:
         swarm.wait_event("listening", 120)
         (line,) = (line for line in swarm.lines if line.event == "listening")

@@ -1,6 +1,6 @@
-"""A real dashboard that, when it is stopped, prints how late its observer's loop woke up.
+"""A real dashboard that reports, when it stops, how late its observer's loop woke up.
 
-`python -m benchmarks.observed_dashboard <ip:port of a peer>`, for `benchmarks.dashboard`.
+`benchmarks.dashboard` starts it: `python -m benchmarks.observed_dashboard <ip:port of a peer>`.
 """
 
 import json
@@ -19,14 +19,14 @@ from swarm.peer.observer.observer import Observer
 
 
 class MeasuredObserver(Observer):
-    """An observer with a meter in its loop."""
+    """An observer that measures the lag of its loop."""
 
     def __init__(self, bootstraps: list[str]) -> None:
         super().__init__(bootstraps)
         self._meter = LagMeter()
 
     def stop(self) -> None:
-        """Stop, and say what was measured."""
+        """Stop, and print what was measured."""
         super().stop()
         print(json.dumps(self._meter.report()), flush=True)
 

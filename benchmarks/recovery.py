@@ -1,8 +1,8 @@
-"""`python -m benchmarks.recovery`: what each death costs a running swarm, over many repeats.
+"""`python -m benchmarks.recovery`: what each kind of death costs a running swarm.
 
-Six peers train on digits for as long as it takes; four faults follow each other, again and again.
-Every fault hits a round in which all others are done and only the victim is awaited: nothing but
-its death can close that round, so the figures are the worst of its moments.
+Six peers train on digits for as long as it takes. Four faults follow each other, again and again.
+Each fault hits a round in which all others are done and only the victim is awaited. Only its
+death can close that round, so the figures are those of the worst moment.
 """
 
 import argparse
@@ -34,7 +34,7 @@ TARGETS_S = {
     "round closed after a root died": 4.0,
     FROZEN: 8.0,
 }
-"""95th percentiles; of the frozen trainer the worst."""
+"""Targets for 95th percentiles; for the frozen trainer, for the worst value."""
 
 Samples = dict[str, list[float]]
 
@@ -42,15 +42,15 @@ Samples = dict[str, list[float]]
 def main() -> int:
     """Print a table, and with --json one JSON object as the last line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=20, help="of each fault")
+    parser.add_argument("--repeats", type=int, default=20, help="repetitions of each fault")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     console = Console(stderr=True)
     samples: Samples = defaultdict(list)
     with FaultySwarm(NUM_PEERS) as swarm, _progress(console) as progress:
         task = progress.add_task("starting", total=4 * options.repeats)
-        everybody = range(NUM_PEERS)
-        swarm.wait_common_head(everybody, everybody, timeout_s=READY_WITHIN_S)
+        all_peers = range(NUM_PEERS)
+        swarm.wait_common_head(all_peers, all_peers, timeout_s=READY_WITHIN_S)
         started_s = now_s()
         for _ in range(options.repeats):
             for role in KILLED:
@@ -60,9 +60,9 @@ def main() -> int:
             progress.update(task, description="a trainer freezes")
             _freeze(swarm, samples)
             progress.advance(task)
-        newest = swarm.wait_common_head(everybody, everybody)
+        newest = swarm.wait_common_head(all_peers, all_peers)
         took_s = now_s() - started_s
-        run = read_run(swarm.state_dir(index) for index in everybody)
+        run = read_run(swarm.state_dir(index) for index in all_peers)
     results = {
         "repeats": options.repeats,
         "seconds": {name: _summary(values) for name, values in samples.items()},
@@ -105,8 +105,8 @@ def _freeze(swarm: FaultySwarm, samples: Samples) -> None:
     closed = swarm.wait_closed(awaited)
     samples[FROZEN].append(closed.all_s - frozen_s)
     swarm.thaw(victim)
-    everybody = range(NUM_PEERS)
-    swarm.wait_common_head(everybody, everybody, after_round=awaited.head.round)
+    all_peers = range(NUM_PEERS)
+    swarm.wait_common_head(all_peers, all_peers, after_round=awaited.head.round)
 
 
 def _summary(values: Sequence[float]) -> dict[str, float | int]:

@@ -1,8 +1,9 @@
-"""Plain FedAvg in one process: what the swarm's accuracy is compared with.
+"""Plain FedAvg in one process: the accuracy to compare the swarm's with.
 
     python -m benchmarks.reference_fedavg --peers 6 --rounds 12 --data-dir DIR --json
 
-The same learner, seeds and split as peers of a swarm, one after the other, and one flat average.
+Learner, seeds and split are those of the peers of a swarm. They train one after the other, and all
+results are averaged at once.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from swarm.learning.federation.learner import Learner
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """The global model after a round, on the whole test split."""
+    """How the global model did on the whole test split after a round."""
 
     round: int
     accuracy: float

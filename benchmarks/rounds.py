@@ -1,8 +1,8 @@
 """`python -m benchmarks.rounds`: what a round costs on top of the training in it.
 
-Workload W: six peers on one machine, 2,000 CIFAR-10 images each (iid), 2,000 test images shared
-out among them, batch 50, one epoch a round, SGD 0.02 momentum 0.9, 10 rounds; medians over
-rounds 3 to 10. The same six trainings without any exchange are timed first, in the same run.
+Workload W: six peers on one machine, 2,000 CIFAR-10 images each (iid), 2,000 test images split
+among them, batch 50, one epoch a round, SGD 0.02 momentum 0.9, 10 rounds. Medians are over
+rounds 3 to 10. First, in the same run, the same six trainings are timed without any exchange.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from tests.harness.swarm_processes import Line, SwarmProcesses
 
 NUM_PEERS = 6
 FIRST_ROUND = 3
-"""Rounds before it warm up."""
+"""Earlier rounds warm up."""
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def measure(options: argparse.Namespace) -> dict[str, float | int | str]:
-    """Time six trainings alone, then the swarm, and compare."""
+    """Time six trainings alone, then a swarm, and compare."""
     alone_s = trio.run(time_unsynchronised, options)
     session = [
         *("--model", options.model, "--dataset", options.dataset, "--rounds", str(options.rounds)),
@@ -59,7 +59,7 @@ def measure(options: argparse.Namespace) -> dict[str, float | int | str]:
 def summarise(
     swarm: SwarmProcesses, options: argparse.Namespace, alone_s: float
 ) -> dict[str, float | int | str]:
-    """Turn log lines and reports into the figures asked for."""
+    """Compute the figures from log lines and reports."""
     lines, reports = swarm.lines, swarm.reports()
     adopted = [times_of(lines, "adopted", "round", r) for r in range(options.rounds + 1)]
     trained = [times_of(lines, "trained", "round", r) for r in range(options.rounds + 1)]
@@ -101,7 +101,7 @@ def summarise(
 def _bytes_sent(lines: list[Line], number: int) -> int:
     """Blob bytes all peers had sent when they announced their contribution to a round.
 
-    By then the round's base is with everybody, so the difference of two is whole rounds.
+    By then all peers have the round's base, so the difference of two such sums is whole rounds.
     """
     return sum(
         line.fields["blob_bytes_sent"]
@@ -111,7 +111,7 @@ def _bytes_sent(lines: list[Line], number: int) -> int:
 
 
 def times_of(lines: list[Line], event: str, field: str, value: int) -> list[float]:
-    """When each peer first logged an event with a field of this value."""
+    """Times at which each peer first logged an event with this value in this field."""
     first: dict[int, float] = {}
     for line in lines:
         if line.event == event and line.fields.get(field) == value:

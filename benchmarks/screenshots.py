@@ -1,9 +1,9 @@
-"""`python -m benchmarks.screenshots`: the pictures in docs/, of a real run of six peers.
+"""`python -m benchmarks.screenshots`: makes the images in docs/ from a real run of six peers.
 
-Six peers train on digits; the page is photographed while models move, in light and in dark, with
-a peer's panel, back in an early round, and after a peer was killed. A hundred processes do not
-fit on one machine: that picture is of a hundred simulated peers, which train three weights each,
-seen by the machine of an observer. What it shows, the deciding machines of the peers have told.
+Six peers train on digits. The page is photographed while models move, in light and in dark. It is
+also photographed with a peer's panel, in an early round, and after a peer was killed. A hundred
+processes do not fit on one machine. That image shows a hundred simulated peers, which train three
+weights each; a real observing machine hears what the peers' deciding machines send.
 """
 
 import argparse
@@ -31,13 +31,13 @@ SESSION = [
     *("--local-epochs", "2", "--batch-size", "16", "--learning-rate", "0.004"),
 ]
 ROUNDS = 12
-"""Rounds before the first picture: curves should have a shape."""
+"""Rounds before the first image: curves should have a shape."""
 PATIENCE_S = 300.0
 SERVE_FAKE = Path(__file__).parent.parent / "tests" / "dashboard" / "serve_fake.py"
 
 
 def main() -> None:
-    """Write the pictures."""
+    """Write the images."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs"))
     parser.add_argument("--only", choices=["six", "hundred"])
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def photograph_six(browser: Browser, out: Path) -> None:
-    """Six real peers, and what becomes of them."""
+    """Photograph six real peers, one of which is killed."""
     with SwarmProcesses(6, SESSION, start=0) as swarm:
         for site in SITES:
             swarm.start_next(["--site", site])
@@ -79,7 +79,7 @@ def photograph_six(browser: Browser, out: Path) -> None:
 
 
 def photograph_hundred(browser: Browser, out: Path) -> None:
-    """A hundred simulated peers, of which one dies."""
+    """Photograph a hundred simulated peers, of which one dies."""
     snapshot = simulated_hundred()
     with _serving(str(SERVE_FAKE), "--piped") as (url, process):
         assert process.stdin is not None
@@ -87,12 +87,12 @@ def photograph_hundred(browser: Browser, out: Path) -> None:
         process.stdin.flush()
         page = _page(browser, url, "light")
         expect(page.locator("#graph .peer")).to_have_count(100)
-        page.wait_for_timeout(500)  # curves and labels
+        page.wait_for_timeout(500)  # wait for curves and labels
         page.screenshot(path=out / "dashboard-100-peers.png")
 
 
 def simulated_hundred() -> dict[str, Any]:
-    """What a dashboard shows of a hundred simulated peers, while aggregates move."""
+    """A snapshot of a hundred simulated peers, taken while aggregates move."""
     spec = SessionSpec(
         model="logistic", dataset="points", rounds=20, cluster_size=10, deadline_first_s=30.0
     )

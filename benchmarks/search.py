@@ -1,4 +1,4 @@
-"""`python -m benchmarks.search`: what searching across peers costs, next to what people run."""
+"""`python -m benchmarks.search`: the cost of searching across peers, beside other engines."""
 
 import argparse
 import json
@@ -41,12 +41,12 @@ PARTS: dict[str, Part] = {
 def main() -> int:
     """Print tables, and with --json one JSON object as the last line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all if none is named")
-    parser.add_argument("--trials", type=int, default=300, help="of each timed run")
-    parser.add_argument("--repeats", type=int, default=3, help="of each timed run")
-    parser.add_argument("--takeovers", type=int, default=20, help="coordinators killed")
+    parser.add_argument("parts", nargs="*", help=f"any of {', '.join(PARTS)}; default: all")
+    parser.add_argument("--trials", type=int, default=300, help="for each timed run")
+    parser.add_argument("--repeats", type=int, default=3, help="for each timed run")
+    parser.add_argument("--takeovers", type=int, default=20, help="number of coordinators to kill")
     parser.add_argument(
-        "--broker", action="append", default=[], metavar="URL", help="of part brokers; repeatable"
+        "--broker", action="append", default=[], metavar="URL", help="for part brokers; repeatable"
     )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

@@ -1,42 +1,26 @@
 """`python -m benchmarks.slow_link`: what a peer behind a slow link costs the others.
 
-Six peers in network namespaces train `cnn`. The time of a round at five of them is taken in turns:
-with good links; with the sixth limited to 1 Mbit/s each way, from the moment on that it has been
-timed once; and with the sixth stopped. All share one machine, so whoever waits for its link leaves
-the others more of the processor: the second must be compared with the third, too. Turns are short
-and many, so that what else the machine does meets all three alike. Needs root.
+Six peers in network namespaces train `cnn`. Three kinds of rounds are timed in turns, at five of
+the peers. In the first kind all links are good. In the second the sixth peer is limited to
+1 Mbit/s each way, once it was timed. In the third the sixth peer is stopped. All peers share one
+machine, so a peer that waits for its link leaves the others more of the processor. So compare the
+second kind with the third, too. Turns are short, so that other load on the machine meets all three
+kinds alike. Needs root.
 """
 
 import argparse
 import itertools
 import json
 import statistics
-from collections.abc import Sequence
 
 from tests.harness.faulty_swarm import READY_WITHIN_S, FaultySwarm
+from tests.harness.wired_swarm import SIX, WiredSwarm
 from tests.harness.wires import Wires
 
-SIX = tuple(range(6))
 SLOW = SIX[-1]
 OTHERS = SIX[:-1]
 TIMED_WITHIN_ROUNDS = 3
 ROUNDS_A_TURN = 5
-
-
-class WiredSwarm(FaultySwarm):
-    """Peers that reach each other over `wires` only."""
-
-    def __init__(self, wires: Wires, session: Sequence[str], options: Sequence[str]) -> None:
-        self.wires = wires
-        super().__init__(len(SIX), session, options)
-
-    def ip(self, index: int) -> str:
-        """The peer's address on the wires."""
-        return self.wires.ip(index)
-
-    def launch_prefix(self, index: int) -> Sequence[str]:
-        """Into the peer's namespace."""
-        return self.wires.prefix(index)
 
 
 def main() -> None:
@@ -44,9 +28,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", default="cifar10")
     parser.add_argument("--data-dir", default=None, help="folder with cifar-10-batches-bin/")
-    parser.add_argument("--examples", type=int, default=1000, help="of each peer")
+    parser.add_argument("--examples", type=int, default=1000, help="training images of each peer")
     parser.add_argument("--model", default="cnn", choices=["cnn", "lenet"])
-    parser.add_argument("--rounds", type=int, default=20, help="of each kind, in turns of five")
+    parser.add_argument("--rounds", type=int, default=20, help="for each kind, in turns of five")
     parser.add_argument("--mbit", type=float, default=1.0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -103,20 +87,20 @@ def measure(options: argparse.Namespace) -> dict[str, float | int | str]:
 
 
 def newest_round(swarm: FaultySwarm) -> int:
-    """The greatest round that one of the others holds."""
+    """The newest round among the others."""
     newest = [line for index in OTHERS if (line := swarm.newest(index)) is not None]
     return max(int(line.fields["round"]) for line in newest)
 
 
 def go_on(swarm: FaultySwarm, num_rounds: int) -> int:
-    """See so many further rounds close at the others; the last of them."""
+    """Wait until `num_rounds` further rounds have closed at the others; return the last one."""
     last = newest_round(swarm) + num_rounds
     swarm.wait_adopted(OTHERS, last, READY_WITHIN_S)
     return last
 
 
 def rounds_s(swarm: FaultySwarm) -> list[float]:
-    """Seconds of each of the next rounds, until the last of the others has its head."""
+    """Measure the next rounds in seconds, each until all the others have its head."""
     first = go_on(swarm, 1)
     ends = [
         max(swarm.wait_adopted(OTHERS, first + number, READY_WITHIN_S).values())

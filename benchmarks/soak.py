@@ -1,7 +1,7 @@
-"""`python -m benchmarks.soak`: a swarm that is hurt every 20 s, watched for leaks and stalls.
+"""`python -m benchmarks.soak`: a swarm with a death every 20 s, watched for leaks and stalls.
 
-Six peers train on digits. Every 20 s one of four, drawn by chance, is killed and started again;
-two are left alone for the whole time, so that their memory can be followed.
+Six peers train on digits. Every 20 s one of four peers, chosen at random, is killed and started
+again. The other two live for the whole time, so that their memory can be followed.
 """
 
 import argparse
@@ -30,16 +30,16 @@ SPARED = (1, 4)
 KILL_EVERY_S = 20.0
 SAMPLE_EVERY_S = 5.0
 WARM_UP_S = 120.0
-"""Memory of a life's first two minutes is its start, not its slope."""
+"""The first two minutes of a life show its start, not its slope."""
 STUCK_AFTER_S = 30.0
-"""So long without a new head is a stuck round: its deadline, of about ten, did not close it."""
+"""Without a new head for this long, a round is stuck: its deadline is about ten seconds."""
 _PAUSE = threading.Event()
-"""Never set: waiting for it is how this thread sleeps."""
+"""Never set; this thread sleeps by waiting for it."""
 
 
 @dataclass(slots=True)
 class Memory:
-    """Resident bytes of one process over one life."""
+    """Resident bytes of one process during one life."""
 
     peer: int
     kind: str
@@ -48,7 +48,7 @@ class Memory:
 
 
 class MemoryWatch:
-    """Samples peers and workers while they live; tick it about once a second."""
+    """Samples the memory of peers and workers; call `tick` about once a second."""
 
     def __init__(self, swarm: FaultySwarm) -> None:
         self._swarm = swarm
@@ -76,7 +76,7 @@ class MemoryWatch:
         life.samples.append((now_s(), size_bytes))
 
     def slopes(self, kind: str) -> dict[int, float | None]:
-        """MB an hour by peer: of its lives past the warm-up, the longest one's."""
+        """MB an hour by peer, in the longest of its lives after the warm-up."""
         found: dict[int, float | None] = {}
         for index in range(NUM_PEERS):
             lives = [m for m in self.lives.values() if (m.peer, m.kind) == (index, kind)]
@@ -86,7 +86,7 @@ class MemoryWatch:
         return found
 
     def last_mb(self, kind: str, index: int) -> float:
-        """Memory of a peer's present process."""
+        """Memory of a peer's current process."""
         lives = [m for m in self.lives.values() if (m.peer, m.kind) == (index, kind)]
         return lives[-1].samples[-1][1] / 1e6 if lives else 0.0
 
@@ -109,13 +109,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    everybody = range(NUM_PEERS)
+    all_peers = range(NUM_PEERS)
     with FaultySwarm(NUM_PEERS) as swarm, _progress() as progress:
-        first = swarm.wait_common_head(everybody, everybody, timeout_s=READY_WITHIN_S)
+        first = swarm.wait_common_head(all_peers, all_peers, timeout_s=READY_WITHIN_S)
         watch = MemoryWatch(swarm)
         kills = hurt(swarm, watch, options, progress)
-        last = swarm.wait_common_head(everybody, everybody, timeout_s=READY_WITHIN_S)
-        run = read_run(swarm.state_dir(index) for index in everybody)
+        last = swarm.wait_common_head(all_peers, all_peers, timeout_s=READY_WITHIN_S)
+        run = read_run(swarm.state_dir(index) for index in all_peers)
         waits_s = waits_for_heads(swarm)
     results = {
         "minutes": options.minutes,
@@ -127,9 +127,9 @@ def main() -> int:
         "rounds_missing": sorted({*range(last.round + 1)} - {*run.rounds}),
         "rounds_lost": run.lost_rounds,
         "contributions_counted_twice": len(run.counted_twice),
-        "peer_mb": {i + 1: round(watch.last_mb("peer", i)) for i in everybody},
+        "peer_mb": {i + 1: round(watch.last_mb("peer", i)) for i in all_peers},
         "peer_mb_per_hour": {i + 1: s for i, s in watch.slopes("peer").items()},
-        "worker_mb": {i + 1: round(watch.last_mb("worker", i)) for i in everybody},
+        "worker_mb": {i + 1: round(watch.last_mb("worker", i)) for i in all_peers},
         "worker_mb_per_hour": {i + 1: s for i, s in watch.slopes("worker").items()},
         "load_average": [round(value, 1) for value in os.getloadavg()],
     }
@@ -142,7 +142,7 @@ def main() -> int:
 def hurt(
     swarm: FaultySwarm, watch: MemoryWatch, options: argparse.Namespace, progress: Progress
 ) -> int:
-    """Kill and restart until the time is up; return how often."""
+    """Kill and restart until the time is up; return the number of kills."""
     draw = random.Random(options.seed)  # noqa: S311 - whom to kill is no secret
     others = [index for index in range(NUM_PEERS) if index not in SPARED]
     started_s = now_s()
@@ -164,7 +164,7 @@ def hurt(
 
 
 def waits_for_heads(swarm: FaultySwarm) -> list[float]:
-    """Seconds between one head that a spared peer adopted and the next."""
+    """Seconds between the heads that the spared peers adopted."""
     waits_s: list[float] = []
     for index in SPARED:
         times = [line.at_s for line in swarm.peers[index].lines if line.event == "adopted"]

@@ -1,8 +1,8 @@
 """`python -m benchmarks.trial_processes [--trials N] [--json]`: what a trial's process costs.
 
-Runs short trials in a process for trials, as a peer's slot does, and compares the time that passes
-with the time that the trials themselves take in that process: one after the other, and with the
-next one always waiting in the process, as searches have it.
+Runs short trials in a trial process, as a peer's slot does. It compares the time that passes with
+the time that the trials themselves take in that process. Trials run one after the other, and then
+with the next one always waiting in the process, as in searches.
 
 Target: less than a tenth on top of trials of about 10 ms.
 """
@@ -22,7 +22,7 @@ TASK = TrialTask("knn", {"n_neighbors": 3}, TrialData("digits", max_examples=600
 
 
 async def measure(num_trials: int) -> dict[str, float]:
-    """Milliseconds of a trial, within its process and seen from here."""
+    """Milliseconds per trial, within its process and seen from here."""
     async with open_trial_worker() as worker:
         for _ in range(WARM_UP):
             await worker.run(TASK)
@@ -39,7 +39,7 @@ async def measure(num_trials: int) -> dict[str, float]:
 
 
 async def _timed(worker: TrialWorker, num_trials: int, at_once: int) -> tuple[float, float]:
-    """Seconds within the process, and seconds that passed."""
+    """Seconds within the process, and seconds that passed here."""
     inside_s = 0.0
     left = num_trials
 

@@ -1,4 +1,4 @@
-"""The best accuracy found with so many trials, next to Optuna alone with the same seeds."""
+"""The best accuracy found with a number of trials, beside Optuna alone with the same seeds."""
 
 import importlib
 import statistics
@@ -28,7 +28,7 @@ Found = dict[str, dict[str, list[float]]]
 
 
 def measure(progress: Progress) -> Found:
-    """Best accuracies by data set: of a study on one peer with two slots, and of Optuna."""
+    """Measure best accuracies by data set: a study on one peer with two slots, and Optuna."""
     task = progress.add_task("accuracy", total=len(DATASETS) * SEEDS)
     found: Found = {name: {"swarm": [], "Optuna": []} for name in DATASETS}
     with open_swarm(slots=SLOTS) as swarm:
@@ -46,7 +46,7 @@ def measure(progress: Progress) -> Found:
 
 
 def table(found: Found) -> Table:
-    """Means and deviations over the seeds."""
+    """Show means and deviations over the seeds."""
     shown = Table("data set", "swarm (TPE, 2 slots)", "Optuna alone (TPE)", "difference")
     for name, values in found.items():
         ours, theirs = values["swarm"], values["Optuna"]

@@ -1,4 +1,4 @@
-"""Trials per second through a broker: two worker processes with a slot each, next to the pool."""
+"""Trials per second through a broker: two workers with a slot each, beside the pool."""
 
 import importlib
 import importlib.util
@@ -41,7 +41,7 @@ OVER_WITHIN_S = 300.0
 def measure(
     urls: Sequence[str], trials: int, repeats: int, progress: Progress
 ) -> dict[str, list[float]]:
-    """Trials per second of the pool and through each broker, interleaved."""
+    """Measure trials per second of the pool and through each broker, interleaved."""
     with ExitStack() as stack:
         engines = {POOL: pool_engine(stack.enter_context(open_pool()))}
         for url in urls:
@@ -62,7 +62,7 @@ def measure(
 
 
 def table(rates: dict[str, list[float]]) -> Table:
-    """Rates, and their ratios to the pool's."""
+    """Show rates, and their ratios to the pool's."""
     shown = Table("through a broker, two workers", "trials/s", "of the pool's")
     for name, found in rates.items():
         ratio = statistics.median(a / b for a, b in zip(found, rates[POOL], strict=True))
@@ -121,6 +121,6 @@ def _open_mock_kafka() -> Iterator[str]:
     producer: Any = importlib.import_module("confluent_kafka").Producer
     mock = producer({"bootstrap.servers": "none", "test.mock.num.brokers": 1, "log_level": 3})
     (broker,) = mock.list_topics(timeout=60).brokers.values()
-    # The mock broker, unlike Kafka, answers who waits for messages only when the wait is over.
+    # Unlike Kafka, the mock broker answers a waiting consumer only when its wait is over.
     yield f"kafka://{broker.host}:{broker.port}?fetch.wait.max.ms=5"
     mock.flush(1)

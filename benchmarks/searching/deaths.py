@@ -1,4 +1,4 @@
-"""What kills cost: results once each on six peers, and the time until another peer asks."""
+"""What kills cost: each result exactly once, and the time until another peer asks."""
 
 import math
 import os
@@ -30,7 +30,7 @@ LONGER_STUDY: dict[str, Any] = {
     "dataset": "digits",
     "models": {"logreg": {"C": {"float": [1.0, 2.0]}}},
 }
-"""Some 50 ms each: a study that is over in seconds would measure the newcomer's start."""
+"""About 50 ms a trial: a shorter study would mostly measure how the seventh peer starts."""
 BEGUN_AGAIN = "trials begun again"
 UNEXPLAINED = "begun again without a lost lease"
 MORE_THAN_ONE = "trials with more than one result"
@@ -39,10 +39,10 @@ EXCESS = "later than lost work explains (wanted at most 0.1)"
 
 
 def measure_kills(repeats: int, progress: Progress) -> dict[str, Any]:
-    """500 trials on six peers and one that joins: undisturbed, then with two of them killed.
+    """Run 500 trials on six peers and one that joins: undisturbed, then with two of them killed.
 
-    Both in turn, so many times; counts are those of the worst of the runs with kills, times are
-    those of the median excess.
+    The two runs alternate, `repeats` times. Counts are the worst of the runs with kills; times are
+    those of the run with the median excess.
     """
     task = progress.add_task("", total=2 * repeats * TRIALS)
     runs: list[dict[str, Any]] = []
@@ -87,11 +87,11 @@ def _run(seed: int, kills_at: Sequence[int], progress: Progress, task: TaskID) -
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One study, from when all peers had worked to its end."""
+    """One study, from the moment when all peers had worked until its end."""
 
     trials: int
     slots: Sequence[tuple[float, int]]
-    """From when on how many there were; the newcomer is left out, it comes in either run."""
+    """(since, number) of slots. The peer that joins is left out: it joins in both runs."""
     ended_s: float
     found: dict[str, int]
 
@@ -103,7 +103,7 @@ class _Run:
         return self.found
 
     def work(self, cores: int) -> float:
-        """Seconds of slots, or of cores where these are fewer."""
+        """Slot seconds, or core seconds where there are fewer cores."""
         ends = [since for since, _ in self.slots[1:]] + [self.ended_s]
         return sum(
             (end - since) * min(slots, cores)
@@ -112,10 +112,10 @@ class _Run:
 
 
 def _lateness(undisturbed: _Run, disturbed: _Run) -> dict[str, float]:
-    """How long the study took, and should have taken if nothing but work was lost.
+    """Compare how long the study took with the time that its lost work explains.
 
-    Should have: as much work for each trial as in the undisturbed run, for all trials and those
-    begun again, done by the slots that were there (or by the cores, where these are fewer).
+    Expected: the work per trial of the undisturbed run, for all trials and those begun again. The
+    slots that were there do it, or the cores where there are fewer.
     """
     cores = os.cpu_count() or 1
     lost = disturbed.found[BEGUN_AGAIN]
@@ -133,12 +133,12 @@ def _lateness(undisturbed: _Run, disturbed: _Run) -> dict[str, float]:
 
 
 def measure_takeovers(repeats: int, progress: Progress) -> list[float]:
-    """Seconds from the death of a coordinator until another one asks for a trial."""
+    """Measure seconds from a coordinator's death until another one asks for a trial."""
     task = progress.add_task("coordinators killed", total=repeats)
     found_s: list[float] = []
     with tempfile.TemporaryDirectory() as folder, SearchProcesses(Path(folder)) as swarm:
         study = document("takeovers", 0, 1, time_budget_s=1e6, **STUDY)
-        swarm.start("worker", slots=0)  # the bootstrap: it never coordinates, and stays
+        swarm.start("worker", slots=0)  # the bootstrap: it never coordinates and is never killed
         swarm.start("run", str(swarm.write_study(study)))
         for _ in range(TAKEOVER_PEERS - 1):
             swarm.start("worker")
@@ -162,7 +162,7 @@ def measure_takeovers(repeats: int, progress: Progress) -> list[float]:
 
 
 def kills_table(found: dict[str, Any]) -> Table:
-    """The counts."""
+    """Show the counts."""
     table = Table("500 trials, six peers, two killed, one joining", "")
     for what, number in found.items():
         table.add_row(what, _words(number))
@@ -176,7 +176,7 @@ def _words(number: float | list[float]) -> str:
 
 
 def takeovers_table(found_s: list[float]) -> Table:
-    """Median, 95th percentile and worst."""
+    """Show median, 95th percentile and worst."""
     table = Table("coordinator killed: until another one asks", "seconds")
     ordered = sorted(found_s)
     p95 = ordered[max(0, math.ceil(0.95 * len(ordered)) - 1)]

@@ -1,4 +1,4 @@
-"""Engines people run instead: each executes so many trials and returns trials per second."""
+"""Engines that people use instead: each executes trials and returns trials per second."""
 
 import multiprocessing
 import random
@@ -20,7 +20,7 @@ Engine = Callable[[int, int], float]
 
 @contextmanager
 def open_pool() -> Iterator[Pool]:
-    """Two processes that have run a few trials."""
+    """Open a pool of two processes that have run a few trials."""
     prepare()
     with multiprocessing.get_context("spawn").Pool(NUM_WORKERS) as pool:
         pool.map(score, [{"C": 1.0}] * WARM_UP)
@@ -28,7 +28,7 @@ def open_pool() -> Iterator[Pool]:
 
 
 def pool_engine(pool: Pool) -> Engine:
-    """Nothing but the trials: the bound."""
+    """Run only the trials, which is the upper bound."""
 
     def run(trials: int, seed: int) -> float:
         chance = random.Random(seed)  # noqa: S311 (reproducible)
@@ -42,7 +42,7 @@ def pool_engine(pool: Pool) -> Engine:
 
 
 def optuna_engine(pool: Pool, sampler: Callable[[int], optuna.samplers.BaseSampler]) -> Engine:
-    """Optuna's ask and tell in this process, in memory, with the trials in the pool."""
+    """Run trials in the pool, with Optuna's ask and tell in this process, in memory."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
     def run(trials: int, seed: int) -> float:

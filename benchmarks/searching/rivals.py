@@ -1,6 +1,6 @@
-"""Rivals that bring a scheduler of their own: dask.distributed and Ray Tune, where installed.
+"""Other schedulers, where they are installed: dask.distributed and Ray Tune.
 
-Neither is a dependency of this project; see docs/search.md for how to install them beside it.
+Neither is a dependency of this project; docs/search.md says how to install them beside it.
 """
 
 import importlib
@@ -18,12 +18,12 @@ from benchmarks.searching.engines import NUM_WORKERS, WARM_UP, Engine
 from tests.harness.search_work import C_HIGH, C_LOW, draw, prepare, score
 
 RAY_TRIALS_SHARE = 5
-"""Ray Tune takes so long for each trial that a part of them says how fast it is."""
+"""Ray Tune is slow enough that a part of the trials shows its rate."""
 
 
 @contextmanager
 def open_dask() -> Iterator[Engine | None]:
-    """dask.distributed with two worker processes; None where it is not installed."""
+    """Open dask.distributed with two worker processes; None where it is not installed."""
     if importlib.util.find_spec("distributed") is None:
         yield None
         return
@@ -54,18 +54,18 @@ def open_dask() -> Iterator[Engine | None]:
 
 @contextmanager
 def open_ray_tune() -> Iterator[Engine | None]:
-    """Ray Tune's random search with two actors that are reused; None where it is not installed."""
+    """Open Ray Tune's random search with two reused actors; None where it is not installed."""
     if importlib.util.find_spec("ray") is None:
         yield None
         return
     prepare()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the new one prints whatever `verbose` says
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the new one ignores `verbose`
     ray: Any = importlib.import_module("ray")
     tune: Any = importlib.import_module("ray.tune")
 
     class Scored(tune.Trainable):  # type: ignore[misc, name-defined]
-        """One trial; `reuse_actors` resets it to the next one's settings."""
+        """One trial; `reuse_actors` resets it to the settings of the next trial."""
 
         def setup(self, config: dict[str, float]) -> None:
             self._settings = config

@@ -18,7 +18,7 @@ STOP_WITHIN_S = 10.0
 
 @dataclass(slots=True)
 class SearchSwarm:
-    """A peer here, and processes that work for it."""
+    """A peer in this process, and worker processes for its studies."""
 
     root: Path
     here: RunningSearch
@@ -51,7 +51,7 @@ class SearchSwarm:
 
 @contextmanager
 def open_swarm(slots: int) -> Iterator[SearchSwarm]:
-    """A peer here with so many slots, and nobody else yet."""
+    """Open a swarm of one peer, in this process, with `slots` slots."""
     with tempfile.TemporaryDirectory(prefix="swarm-benchmark-") as folder:
         root = Path(folder)
         opened = SearchSwarm(root, swarm.start_search(slots=slots, state=root / "here"))
@@ -62,5 +62,5 @@ def open_swarm(slots: int) -> Iterator[SearchSwarm]:
 
 
 def document(name: str, trials: int, seed: int, **fields: Any) -> dict[str, Any]:
-    """A study file's values."""
+    """The content of a study file."""
     return {"name": name, "num_trials": trials, "seed": seed, **fields}

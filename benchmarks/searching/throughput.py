@@ -31,7 +31,7 @@ TARGETS |= {f"{TWO_PEERS}, random": (POOL, 0.9), f"{TWO_PEERS}, TPE": (OPTUNA_TP
 
 
 def measure(trials: int, repeats: int, progress: Progress) -> dict[str, Any]:
-    """Median trials per second by engine; engines that are not installed have None."""
+    """Measure median trials per second by engine; None for engines that are not installed."""
     with ExitStack() as stack:
         pool = stack.enter_context(open_pool())
         one = stack.enter_context(open_swarm(slots=NUM_WORKERS))
@@ -65,7 +65,7 @@ def measure(trials: int, repeats: int, progress: Progress) -> dict[str, Any]:
 
 
 def table(rates: dict[str, list[float] | None]) -> Table:
-    """Rates, and their ratios to the pool's and to the target's."""
+    """Show rates, and their ratios to the pool's and to the target's."""
     shown = Table("engine", "trials/s", "of the pool's", "target")
     pool = rates[POOL]
     for name, found in rates.items():
@@ -93,7 +93,7 @@ def _study_engine(swarm: SearchSwarm, strategy: str, peers: int) -> Engine:
         study = swarm.here.submit(
             document(name, trials + WARM_UP, seed, strategy=strategy, **STUDY)
         )
-        # The pool's processes have run something, too, before its time begins.
+        # The pool's processes have run some trials too before they are timed.
         study.wait_results(WARM_UP, READY_WITHIN_S)
         while len({result.peer for result in study.ledger.results.values()}) < peers:
             study.wait_results(len(study.results) + 1, READY_WITHIN_S)

@@ -1,4 +1,4 @@
-"""What becomes of the heads of a swarm's sides: merged, or somebody says why not."""
+"""Checks that the heads of both sides of a partition are merged, or that a log says why not."""
 
 from collections.abc import Collection
 
@@ -11,14 +11,14 @@ SIX = tuple(range(6))
 
 
 def go_on(swarm: FaultySwarm, indices: Collection[int], num_rounds: int) -> None:
-    """See so many further rounds close at these peers."""
+    """Wait until `num_rounds` further rounds have closed at these peers."""
     newest = swarm.newest(next(iter(indices)))
     assert newest is not None
     swarm.wait_adopted(indices, newest.fields["round"] + num_rounds)
 
 
-def lost_without_a_word(swarm: FaultySwarm, after_round: int) -> set[str]:
-    """Heads of later rounds that came to nothing though nobody said why they are not merged."""
+def lost_without_reason(swarm: FaultySwarm, after_round: int) -> set[str]:
+    """Later heads that were not merged although no peer logged a reason."""
     run = read_run(swarm.state_dir(index) for index in SIX)
     lost = {head.digest: head for head in run.lost if head.round > after_round}
     said = [x for peer in swarm.peers for x in peer.lines if x.event == "skipped"]
@@ -30,10 +30,10 @@ def lost_without_a_word(swarm: FaultySwarm, after_round: int) -> set[str]:
     return set(lost)
 
 
-def wait_merged_or_told_why_not(swarm: FaultySwarm, after_round: int) -> None:
-    """See what docs/protocol.md promises about the sides of a partition (G6)."""
+def wait_merged_or_explained(swarm: FaultySwarm, after_round: int) -> None:
+    """Check what docs/protocol.md promises about the sides of a partition (G6)."""
     for _ in range(KEPT_FOR_ADOPTIONS + 2):
-        if not lost_without_a_word(swarm, after_round):
+        if not lost_without_reason(swarm, after_round):
             return
         go_on(swarm, SIX, 1)
-    assert lost_without_a_word(swarm, after_round) == set()
+    assert lost_without_reason(swarm, after_round) == set()

@@ -1,14 +1,14 @@
-"""Six real peers, a network namespace each, on wires that are cut, slow and lossy."""
+"""Six real peers, one network namespace each, on wires that are cut, slow and lossy."""
 
 import os
 from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.slow_link import WiredSwarm
-from tests.chaos.merging import wait_merged_or_told_why_not
+from tests.chaos.merging import wait_merged_or_explained
 from tests.harness.faulty_swarm import DIGITS_SESSION, READY_WITHIN_S
 from tests.harness.lineages import read_run
+from tests.harness.wired_swarm import WiredSwarm
 from tests.harness.wires import Wires, why_impossible
 
 REASON = why_impossible()
@@ -64,7 +64,7 @@ def test_a_peer_whose_cable_is_pulled_is_given_up_and_taken_back(swarm: WiredSwa
     without = swarm.wait_common_head(others, others, after_round=before.round)
     swarm.wait_adopted(others, without.round + 2)
     swarm.wires.heal()
-    # Whichever head of that round wins, one that the victim made alone or theirs: all go on.
+    # The head that the victim made alone may win that round, or theirs. In both cases all go on.
     swarm.wait_common_head(SIX, SIX, after_round=without.round + 1, timeout_s=HEALED_WITHIN_S)
 
 
@@ -78,7 +78,7 @@ def test_two_halves_go_on_apart_and_become_one_swarm_again(swarm: WiredSwarm) ->
         swarm.wait_adopted(half, apart.round + 2)
     swarm.wires.heal()
     swarm.wait_common_head(SIX, SIX, timeout_s=HEALED_WITHIN_S)
-    wait_merged_or_told_why_not(swarm, before.round)
+    wait_merged_or_explained(swarm, before.round)
 
     run = read_run(swarm.state_dir(index) for index in SIX)
     assert run.lineage[before.round] == before
@@ -95,7 +95,7 @@ def test_a_peer_that_can_send_but_hears_nothing_does_not_hold_the_others_up(
     swarm.wires.deaf = frozenset({victim})
     without = swarm.wait_common_head(others, others, after_round=before.round)
     swarm.wires.heal()
-    # Whichever head of that round wins, one that the victim made alone or theirs: all go on.
+    # The head that the victim made alone may win that round, or theirs. In both cases all go on.
     swarm.wait_common_head(SIX, SIX, after_round=without.round, timeout_s=HEALED_WITHIN_S)
 
 

@@ -1,8 +1,8 @@
-"""Six peers and a dashboard in containers: what the image is, and the network misbehaving.
+"""Six peers and a dashboard in containers: properties of the image, and bad networks.
 
-All tests share one composition, whose start takes half a minute. Each begins with everybody in the
-cohort and the network whole. Where no engine answers they are skipped, but not where
-SWARM_CONTAINERS=required says that there must be one; `.ci/run` sees to that.
+All tests share one composition, because its start takes half a minute. Each test begins with all
+peers in the cohort and a healthy network. Where no engine answers the tests are skipped, unless
+SWARM_CONTAINERS=required demands one; `.ci/run` does.
 """
 
 import os
@@ -16,7 +16,7 @@ from swarm.launch.container_backend import Containers
 from swarm.launch.engine import Engine, find_engine
 from swarm.launch.image import build_image
 from swarm.launch.programs import Program
-from tests.chaos.merging import go_on, wait_merged_or_told_why_not
+from tests.chaos.merging import go_on, wait_merged_or_explained
 from tests.harness.container_links import NoDelayError
 from tests.harness.container_swarm import DIGITS, ContainerSwarm
 from tests.harness.faulty_swarm import READY_WITHIN_S
@@ -28,7 +28,7 @@ IMAGE_BYTES_MAX = 2.2e9
 
 
 def why_impossible() -> str | None:
-    """What stands in the way of containers and of faults between them, or None."""
+    """The reason why containers with faults are impossible here, or None."""
     if os.environ.get("SWARM_CONTAINERS") == "required":
         return None
     if os.geteuid() != 0:
@@ -96,7 +96,7 @@ async def test_a_container_started_again_by_hand_is_followed_in_each_of_its_live
                 codes = [await running.wait()]
                 await engine.run("start", container)
                 said.append(await lines.receive())
-                await engine.run("restart", "--time", "0", container)  # gone for a moment only
+                await engine.run("restart", "--time", "0", container)  # a short absence
                 said.append(await lines.receive())
                 running.kill()
                 codes.append(await running.wait())
@@ -143,7 +143,7 @@ def test_a_container_that_is_killed_resumes_when_it_is_started_again(
     swarm.wait_said(victim, "resumed", READY_WITHIN_S)
     swarm.wait_in_cohort(victim, before.round)
     swarm.wait_said(victim, "contributed", READY_WITHIN_S)
-    wait_merged_or_told_why_not(swarm, before.round)
+    wait_merged_or_explained(swarm, before.round)
 
 
 def test_a_container_that_is_paused_is_given_up_and_taken_back(swarm: ContainerSwarm) -> None:
@@ -154,7 +154,7 @@ def test_a_container_that_is_paused_is_given_up_and_taken_back(swarm: ContainerS
     swarm.freeze(victim)
     without = swarm.wait_common_head(others, others, after_round=before.round)
     swarm.thaw(victim)
-    # Whichever head of that round wins, one that the victim made alone or theirs: all go on.
+    # The head that the victim made alone may win that round, or theirs. In both cases all go on.
     swarm.wait_common_head(SIX, SIX, after_round=without.round, timeout_s=HEALED_WITHIN_S)
 
 
@@ -168,7 +168,7 @@ def test_two_halves_go_on_apart_and_become_one_swarm_again(swarm: ContainerSwarm
         swarm.wait_adopted(half, apart.round + 1)
     swarm.calm(SIX)
     swarm.wait_common_head(SIX, SIX, timeout_s=HEALED_WITHIN_S)
-    wait_merged_or_told_why_not(swarm, before.round)
+    wait_merged_or_explained(swarm, before.round)
 
     run = read_run(swarm.state_dir(index) for index in SIX)
     assert run.lineage[before.round] == before
@@ -184,7 +184,7 @@ def test_a_peer_that_can_send_but_hears_nothing_does_not_hold_the_others_up(
     swarm.link(victim).drop_all_incoming()
     without = swarm.wait_common_head(others, others, after_round=before.round)
     swarm.calm([victim])
-    # Whichever head of that round wins, one that the victim made alone or theirs: all go on.
+    # The head that the victim made alone may win that round, or theirs. In both cases all go on.
     swarm.wait_common_head(SIX, SIX, after_round=without.round, timeout_s=HEALED_WITHIN_S)
 
 
@@ -216,7 +216,7 @@ def test_a_delay_of_200_ms_with_jitter_costs_time_and_no_round(swarm: ContainerS
     head = swarm.wait_common_head(SIX, SIX, timeout_s=HEALED_WITHIN_S)
 
     assert head.round > before.round
-    wait_merged_or_told_why_not(swarm, before.round)
+    wait_merged_or_explained(swarm, before.round)
 
 
 def test_behind_1_megabit_a_peer_keeps_up_or_is_left_behind_while_the_others_go_on(

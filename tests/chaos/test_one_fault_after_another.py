@@ -1,7 +1,7 @@
 """Faults in one running swarm of six real peers: after each, the run goes on and nothing is lost.
 
-The tests share one swarm because its start takes half a minute. Each begins with everybody in the
-cohort, whatever happened before, so any of them can be run alone.
+The tests share one swarm, because its start takes half a minute. Each test begins with all peers
+in the cohort, whatever happened before, so any of them can run alone.
 """
 
 import shutil
@@ -22,15 +22,15 @@ SIX = tuple(range(6))
 NEWCOMER = 6
 SMALL_DISK = 3
 NOTICED_S = 4.0
-"""A closed connection and a refused redial are known at once; silence would take five seconds."""
+"""A closed connection and a refused redial show at once; silence would take five seconds."""
 CLOSED_S = 8.0
-"""On a machine that does nothing else it is one; at the deadline it would be ten."""
+"""On an idle machine it takes one second; a close at the deadline would take ten."""
 SILENCE_S = 5.0 + CLOSED_S
-"""A peer that says nothing for five seconds is given up."""
+"""A peer that is silent for five seconds is given up."""
 
 
 class SwarmOfSix(FaultySwarm):
-    """Six peers, and room for a seventh that joins through another than the first."""
+    """Six peers, and room for a seventh that joins through a peer other than the first."""
 
     is_disk_small = False
 
@@ -45,7 +45,7 @@ class SwarmOfSix(FaultySwarm):
         return 1 if index == NEWCOMER else super().bootstrap_of(index)
 
     def make_whole(self) -> None:
-        """Have all six running and in the cohort, whatever an earlier test left behind."""
+        """Get all six peers running and in the cohort, whatever an earlier test left behind."""
         for index in SIX:
             self.thaw_if_frozen(index)
             if index not in self.running:
@@ -69,7 +69,7 @@ def swarm(started: SwarmOfSix) -> Iterator[SwarmOfSix]:
 
 
 def assert_nothing_is_lost(swarm: FaultySwarm) -> None:
-    """One lineage without gaps, no head in vain, no contribution twice."""
+    """Check: one lineage without gaps, no lost head, no contribution twice."""
     run = read_run(swarm.state_dir(index) for index in range(len(swarm.peers)))
     assert run.rounds == list(range(len(run.rounds)))
     assert run.lost_rounds == []
@@ -77,7 +77,7 @@ def assert_nothing_is_lost(swarm: FaultySwarm) -> None:
 
 
 def bring_back(swarm: FaultySwarm, *victims: int) -> None:
-    """Start dead peers again and see every one of them contribute and all agree on a head."""
+    """Restart dead peers; wait until each has contributed and all agree on a head."""
     last = swarm.wait_common_head(swarm.running)
     for victim in victims:
         swarm.restart(victim)
@@ -89,7 +89,7 @@ def bring_back(swarm: FaultySwarm, *victims: int) -> None:
 
 
 @pytest.mark.parametrize("role", ["trainer", "aggregator", "root"])
-def test_a_round_closes_soon_after_who_it_waits_for_was_killed(
+def test_a_round_closes_soon_after_the_awaited_peer_is_killed(
     swarm: SwarmOfSix, role: str
 ) -> None:
     awaited = swarm.wait_awaited([role])
@@ -106,7 +106,7 @@ def test_a_round_closes_soon_after_who_it_waits_for_was_killed(
     bring_back(swarm, victim)
 
 
-def test_a_round_closes_soon_after_both_aggregators_were_killed_at_once(
+def test_a_round_closes_soon_after_both_aggregators_are_killed_at_once(
     swarm: SwarmOfSix,
 ) -> None:
     awaited = swarm.wait_awaited(["root", "aggregator"])
@@ -172,7 +172,7 @@ def test_a_peer_whose_worker_is_killed_starts_another_and_goes_on(swarm: SwarmOf
     assert head.round <= before.round + 10
 
 
-def test_a_full_disk_is_named_and_only_the_peer_it_belongs_to_leaves(swarm: SwarmOfSix) -> None:
+def test_a_full_disk_is_named_and_only_its_peer_leaves(swarm: SwarmOfSix) -> None:
     before = swarm.wait_common_head(SIX, SIX)
     with full_disk(swarm, SMALL_DISK, is_small=swarm.is_disk_small):
         code = swarm.peers[SMALL_DISK].process.wait(60)
@@ -196,7 +196,7 @@ def test_a_full_disk_is_named_and_only_the_peer_it_belongs_to_leaves(swarm: Swar
 
 def test_damaged_files_are_named_and_the_peer_recovers_from_the_others(swarm: SwarmOfSix) -> None:
     victim = 2
-    swarm.wait_common_head(SIX, SIX, after_round=1)  # the weights of an earlier head are here, too
+    swarm.wait_common_head(SIX, SIX, after_round=1)  # weights of an earlier head exist too
     swarm.kill(victim)
     state = swarm.state_dir(victim)
     newest = swarm.newest(victim)
@@ -220,10 +220,10 @@ def test_damaged_files_are_named_and_the_peer_recovers_from_the_others(swarm: Sw
     assert resumed.fields["round"] < head.round
 
 
-def test_a_peer_that_lost_all_its_weights_is_given_the_newest_by_the_others(
+def test_a_peer_that_lost_all_its_weights_gets_the_newest_from_the_others(
     swarm: SwarmOfSix,
 ) -> None:
-    """The first peer, which has no bootstrap to ask: it knows the others from its last life."""
+    """The first peer has no bootstrap to ask: it knows the others from its last life."""
     before = swarm.wait_common_head(SIX, SIX)
     swarm.kill(0)
     shutil.rmtree(swarm.state_dir(0) / "blobs")
@@ -272,7 +272,7 @@ def test_all_six_are_killed_and_go_on_from_the_head_they_had(swarm: SwarmOfSix) 
 
 
 def damage(path: Path) -> None:
-    """Turn over the bits of one byte in the middle of a file; its size stays."""
+    """Flip the bits of one byte in the middle of a file; its size stays."""
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(data)

@@ -1,4 +1,4 @@
-"""Packets held back in user space arrive late, in order, and all of them."""
+"""Packets delayed in user space all arrive, late and in order."""
 
 import os
 import shutil
@@ -42,7 +42,7 @@ pytestmark = [
 
 @contextmanager
 def holding_back(network: LocalNetwork, delay_ms: int, jitter_ms: int) -> Iterator[None]:
-    """All that machine 1 receives waits; skips where the kernel has no queues for packets."""
+    """All that machine 1 receives is delayed; skips where the kernel has no packet queues."""
     inside = network.prefix(1)
     options = (f"--delay-ms={delay_ms}", f"--jitter-ms={jitter_ms}")
     with subprocess.Popen(
@@ -61,7 +61,7 @@ def holding_back(network: LocalNetwork, delay_ms: int, jitter_ms: int) -> Iterat
 
 
 def send_and_receive(network: LocalNetwork) -> Iterator[tuple[int, float]]:
-    """Number and seconds under way of each packet from machine 0 to machine 1, as they come."""
+    """Number and travel time of each packet from machine 0 to machine 1, as they arrive."""
     command = [*network.prefix(1), sys.executable, "-c", RECEIVE]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as receiver:
         assert receiver.stdout is not None
@@ -81,7 +81,7 @@ def test_packets_arrive_late_and_in_order() -> None:
     assert min(seconds for _, seconds in arrived) >= 0.149
 
 
-def test_what_is_held_back_when_it_ends_goes_on() -> None:
+def test_delayed_packets_continue_when_the_program_ends() -> None:
     with LocalNetwork(2) as network, ThreadPoolExecutor(1) as pool:
         with holding_back(network, 600_000, 0):
             arriving = pool.submit(list, send_and_receive(network))
@@ -94,6 +94,6 @@ def test_what_is_held_back_when_it_ends_goes_on() -> None:
 
 
 def waiting_for(num_packets: int) -> str:
-    """Shell words that end once the kernel holds so many packets; the third field says."""
+    """Shell words that end once the kernel holds this number of packets (its third field)."""
     table = "/proc/net/netfilter/nfnetlink_queue"
     return f"until [ $(awk '{{print $3}}' {table}) -ge {num_packets} ]; do sleep 0.05; done"

@@ -1,4 +1,4 @@
-"""Peers on machines of their own, with their own addresses: what is announced can be dialled."""
+"""Peers on separate machines with their own addresses: announced addresses can be dialled."""
 
 import ipaddress
 import json
@@ -22,7 +22,7 @@ WILDCARDS = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - what a user tells a peer to 
 
 
 class SeveralMachines(FaultySwarm):
-    """Peers that all listen on every address of their machine, which has no way to the world."""
+    """Peers that listen on all addresses of their machine, which has no default route."""
 
     def __init__(self, network: LocalNetwork, version: int) -> None:
         self._network = network
@@ -39,17 +39,17 @@ class SeveralMachines(FaultySwarm):
         return tuple(self._network.prefix(index))
 
     def known_ips(self, index: int) -> set[str]:
-        """Addresses of other peers that a peer was told, and has found to be right."""
+        """Addresses of other peers that a peer received and has verified."""
         lines = json.loads((self.state_dir(index) / "peers.json").read_text())
         return {line.split("/")[2] for line in lines}
 
 
 @pytest.mark.parametrize("version", [4, 6])
-def test_peers_that_listen_everywhere_announce_what_others_can_dial(version: int) -> None:
+def test_peers_that_listen_everywhere_announce_addresses_others_can_dial(version: int) -> None:
     with LocalNetwork(3) as network, SeveralMachines(network, version) as swarm:
         head = swarm.wait_common_head(THREE, THREE, after_round=1, timeout_s=READY_WITHIN_S)
         swarm.wait_event("connected", READY_WITHIN_S, num_connected=2)
-        swarm.peers[0].process.terminate()  # the bootstrap: the others met through it
+        swarm.peers[0].process.terminate()  # the bootstrap, through which the others met
         swarm.peers[0].process.wait(30)
         swarm.wait_common_head((1, 2), (1, 2), after_round=head.round)
         for index in (1, 2):

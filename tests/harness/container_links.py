@@ -1,4 +1,4 @@
-"""Link: the network connection of one container, to be cut, slowed and made lossy from outside."""
+"""The network connection of one container, which can be cut, slowed and made lossy."""
 
 import os
 import signal
@@ -8,12 +8,12 @@ from pathlib import Path
 
 QUEUE = 7
 HELPER = Path(__file__).with_name("packet_delay.py")
-"""Holds packets back in user space, where the kernel has no netem."""
+"""Delays packets in user space where the kernel has no netem."""
 _helpers: dict[int, subprocess.Popen[str]] = {}
 
 
 class NoDelayError(Exception):
-    """This machine has nothing that can hold packets back."""
+    """This machine has no means to delay packets."""
 
 
 class Link:
@@ -24,11 +24,11 @@ class Link:
         self.ip = ip
 
     def drop_from(self, ip: str) -> None:
-        """Hear nothing of one address: one direction of a partition."""
+        """Drop all packets from one address: one direction of a partition."""
         self._inside("iptables", "-A", "INPUT", "-s", ip, "-j", "DROP")
 
     def drop_all_incoming(self) -> None:
-        """Hear nothing of anybody, while everything that is sent arrives."""
+        """Drop all packets that arrive; packets that are sent still arrive elsewhere."""
         self._inside("iptables", "-A", "INPUT", "-i", "eth0", "-j", "DROP")
 
     def lose(self, share: float) -> None:
@@ -37,13 +37,13 @@ class Link:
         self._inside("iptables", "-A", "INPUT", "-i", "eth0", *match, "-j", "DROP")
 
     def limit(self, kbit_per_s: int) -> None:
-        """Send and receive no more than so many kilobits a second."""
+        """Limit sending and receiving to this number of kilobits a second."""
         bucket = ("tbf", "rate", f"{kbit_per_s}kbit", "burst", "8kb", "latency", "500ms")
         self._inside("tc", "qdisc", "replace", "dev", "eth0", "root", *bucket)
         _run("tc", "qdisc", "replace", "dev", self._outer_end(), "root", *bucket)
 
     def delay(self, delay_ms: int, jitter_ms: int) -> None:
-        """Hold packets that arrive back for a while.
+        """Delay packets that arrive.
 
         Raises:
             NoDelayError: The kernel has neither netem nor queues for packets.
@@ -55,7 +55,7 @@ class Link:
             self._delay_in_user_space(delay_ms, jitter_ms)
 
     def calm(self) -> None:
-        """Take all of it off again."""
+        """Remove all faults."""
         self._inside("iptables", "-F", "INPUT")
         for where, device in ((self._inside, "eth0"), (_run, self._outer_end())):
             shown = where("tc", "qdisc", "show", "dev", device, "root")

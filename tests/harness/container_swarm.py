@@ -1,4 +1,4 @@
-"""Six peers in containers, as a swarm that harm can be done to; see `faults` for processes."""
+"""Six peers in containers, with faults; `faulty_swarm` is the same for processes."""
 
 import datetime
 import os
@@ -20,14 +20,14 @@ DIGITS = {
     "local_epochs": "8",
     "batch_size": "16",
 }
-"""As `faults.DIGITS_SESSION`: rounds of a second or two, with weights worth pulling; no end."""
+"""As `faulty_swarm.DIGITS_SESSION`: endless rounds of a second or two, with weights to pull."""
 PORT = 5077
 
 
 class ContainerSwarm(FaultySwarm):
-    """docker/compose.yaml, run under a name of its own; its volumes are read from outside.
+    """docker/compose.yaml under a name of its own; its volumes are read from outside.
 
-    What a fault does is done from this machine, as root, so the containers need no privileges.
+    Faults are made from this machine, as root, so the containers need no privileges.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class ContainerSwarm(FaultySwarm):
         self._folder.cleanup()
 
     def docker(self, *arguments: str) -> str:
-        """Run a docker command; what it printed."""
+        """Run a docker command; return what it printed."""
         return _run(self.engine.docker, *arguments)
 
     def compose(self, *arguments: str) -> str:
@@ -106,7 +106,7 @@ class ContainerSwarm(FaultySwarm):
         ]
 
     def pss_bytes(self) -> int:
-        """Memory of the composition; shared pages are shared out among those who share them."""
+        """Memory of the composition; a shared page counts in equal parts for its processes."""
         total = 0
         for pid in self.pids():
             for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
@@ -133,18 +133,18 @@ class ContainerSwarm(FaultySwarm):
         self.peers[index].process.wait()
 
     def replace(self, index: int) -> None:
-        """Put a new container, with the old one's volume, in the place of a dead one."""
+        """Replace a dead container by a new one with its volume."""
         self.docker("rm", self.container(index))
         self.compose("up", "--no-start", "--no-deps", f"peer-{index + 1}")
         self.restart(index)
 
     def freeze(self, index: int) -> None:
-        """Stop a container's processes in their tracks; its connections stay open."""
+        """Freeze a container's processes; its connections stay open."""
         self.docker("pause", self.container(index))
         self._frozen.add(index)
 
     def thaw(self, index: int) -> None:
-        """Let a frozen container go on."""
+        """Let a frozen container continue."""
         self.docker("unpause", self.container(index))
         self._frozen.discard(index)
 
@@ -153,14 +153,14 @@ class ContainerSwarm(FaultySwarm):
         name = self.container(index)
         self.docker("start", name)
         follow = [self.engine.docker, "logs", "--follow", "--since", since, name]
-        # Follows the container's log and ends with it: the container, as far as we can tell.
+        # It follows the container's log and ends with it, so it stands for the container.
         process = subprocess.Popen(
             follow, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
         return self._attend(index, process, self.state_dir(index) / "report.json")
 
     def calm(self, indices: Iterable[int]) -> None:
-        """Take all faults off these peers' connections."""
+        """Remove all faults from these peers' connections."""
         for index in indices:
             self.link(index).calm()
 

@@ -1,4 +1,4 @@
-"""Disks that run full: a small one of its own where one may mount, a limit on file sizes else."""
+"""Full disks: a small file system where mounting is allowed, a limit on file sizes elsewhere."""
 
 import contextlib
 import errno
@@ -11,14 +11,14 @@ from pathlib import Path
 from tests.harness.faulty_swarm import FaultySwarm
 
 SIZE = "128m"
-"""A peer wants 64 MiB to stay free: it must have more than that while all is well."""
+"""A peer keeps 64 MiB free, so the disk must be larger than that."""
 FILLER = "filler"
 _PIECE = b"\0" * 65536
 
 
 @contextlib.contextmanager
 def small_disk(folder: Path) -> Iterator[bool]:
-    """Put a small file system of its own at `folder`; say whether that was possible."""
+    """Mount a small file system at `folder`; return whether that was possible."""
     mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)]
     mounted = subprocess.run(mount, check=False, capture_output=True).returncode == 0
     try:
@@ -30,13 +30,13 @@ def small_disk(folder: Path) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def full_disk(swarm: FaultySwarm, index: int, *, is_small: bool) -> Iterator[None]:
-    """Let nothing more fit on the disk of one peer.
+    """Fill the disk of one peer.
 
     Args:
         swarm: The peers.
-        index: Whose disk.
-        is_small: Its state folder is a `small_disk`, which is filled: a real ENOSPC. Otherwise the
-            peer and its worker may write no file any more, which needs no privilege.
+        index: The peer with the disk.
+        is_small: Whether its state folder is a `small_disk`, which is then filled: a real ENOSPC.
+            Otherwise the peer and its worker can no longer write files, which needs no privilege.
     """
     if not is_small:
         for pid in (swarm.peers[index].process.pid, swarm.worker_pid(index)):

@@ -1,4 +1,4 @@
-"""A swarm of real processes in which one can do harm: roles, faults, and what came of them."""
+"""A swarm of real processes with roles, faults and measured outcomes."""
 
 import contextlib
 import os
@@ -22,24 +22,24 @@ DIGITS_SESSION = (
     *("--dataset", "digits", "--model", "cnn", "--rounds", "100000"),
     *("--local-epochs", "8", "--batch-size", "16"),
 )
-"""Rounds of a second or two, with weights too large to ride in the announcements; no end."""
+"""Endless rounds of a second or two, with weights too large to travel in announcements."""
 ROUND_WITHIN_S = 90.0
 READY_WITHIN_S = 180.0
-"""Six TensorFlow imports at once on two busy cores."""
+"""Time for six TensorFlow imports at once on two busy cores."""
 ATTEMPTS_MAX = 20
-"""Rounds in which to catch a peer before it has contributed."""
+"""Number of rounds in which to catch a peer before it contributes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """A moment in a round: everybody has contributed but the held-back peers."""
+    """A moment in a round: all peers have contributed except the held-back ones."""
 
     head: GlobalModel
     """The base of the round."""
     held_back: tuple[int, ...]
     others: tuple[int, ...]
     since_s: float
-    """When the last of the others had contributed."""
+    """When the last of the other peers contributed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +47,15 @@ class Closed:
     """How a round ended."""
 
     first_s: float
-    """When the first peer adopted its head."""
+    """When the first peer adopted the next head."""
     all_s: float
-    """When all that were asked about had adopted it, or a later one."""
+    """When all peers in question had adopted it, or a later one."""
     noticed_s: Mapping[PeerId, float]
-    """When the last of those who gave a peer up during the round did so, by peer."""
+    """By lost peer: when the last of the others gave it up during the round."""
 
 
 class FaultySwarm(SwarmProcesses):
-    """Peers that can be killed, frozen, held back and restarted; faults are timed by events."""
+    """Peers that can be killed, frozen, held back and restarted; events time the faults."""
 
     def __init__(
         self,
@@ -71,25 +71,25 @@ class FaultySwarm(SwarmProcesses):
         self._ids: dict[int, PeerId] = {}
         self._frozen: set[int] = set()
 
-    # -- who is who
+    # -- identities
 
     def peer_id(self, index: int) -> PeerId:
-        """The identity of a peer that has been started."""
+        """The peer id of a peer that was started."""
         if index not in self._ids:
             self._ids[index] = load_or_create_identity(self.state_dir(index)).peer_id
         return self._ids[index]
 
     def index_of(self, peer: PeerId) -> int:
-        """Which of the peers this is."""
+        """The index of the peer with this id."""
         return next(i for i in range(len(self.peers)) if self.peer_id(i) == peer)
 
     def ids(self, indices: Iterable[int]) -> set[PeerId]:
-        """Identities of several peers."""
+        """The ids of several peers."""
         return {self.peer_id(index) for index in indices}
 
     @property
     def running(self) -> tuple[int, ...]:
-        """Peers whose process runs, frozen or not."""
+        """Indices of peers whose process runs, frozen or not."""
         return tuple(p.index for p in self.peers if p.process.poll() is None)
 
     @property
@@ -100,7 +100,7 @@ class FaultySwarm(SwarmProcesses):
         return spec
 
     def roles(self, head: GlobalModel) -> dict[str, int]:
-        """A peer for each role in the round on `head`."""
+        """One peer for each role in the round on `head`."""
         tree, slow = tree_of(head, self.spec), frozenset(head.slow)
         root = succession(head.digest, tree.root, slow)[0]
         firsts = [succession(head.digest, cluster, slow)[0] for cluster in tree.tiers[0]]
@@ -112,7 +112,7 @@ class FaultySwarm(SwarmProcesses):
     # -- what the logs say
 
     def newest(self, index: int) -> Line | None:
-        """The line in which a peer adopted the head it holds."""
+        """The log line in which a peer adopted the head it holds."""
         adopted = [line for line in self.peers[index].lines if line.event == "adopted"]
         return adopted[-1] if adopted else None
 
@@ -124,13 +124,13 @@ class FaultySwarm(SwarmProcesses):
         after_round: int = -1,
         timeout_s: float = ROUND_WITHIN_S,
     ) -> GlobalModel:
-        """Wait until these peers hold one and the same head.
+        """Wait until these peers hold the same head.
 
         Args:
             indices: The peers.
             cohort: If given, the head must name exactly these.
             after_round: The head must be of a later round.
-            timeout_s: So long may it take.
+            timeout_s: Longest time to wait.
 
         Raises:
             TimeoutError: It took longer.
@@ -155,7 +155,7 @@ class FaultySwarm(SwarmProcesses):
     def wait_adopted(
         self, indices: Iterable[int], round_number: int, timeout_s: float = ROUND_WITHIN_S
     ) -> dict[int, float]:
-        """Wait until each of these peers holds a head of this round or a later one; say when."""
+        """Wait until each of these peers holds a head of this round or later; return the times."""
         wanted = list(indices)
         self.wait_until(
             lambda: all(self._reached(index, round_number) for index in wanted),
@@ -167,7 +167,7 @@ class FaultySwarm(SwarmProcesses):
     def wait_adopted_after(
         self, indices: Collection[int], at_s: float, timeout_s: float = ROUND_WITHIN_S
     ) -> int:
-        """Wait until each of these peers has adopted a head after a moment; its least round."""
+        """Wait until each of these peers adopted a head after a moment; return the least round."""
         rounds: dict[int, int] = {}
 
         def adopted() -> bool:
@@ -181,7 +181,7 @@ class FaultySwarm(SwarmProcesses):
         return min(rounds.values())
 
     def wait_named(self, index: int, after_round: int) -> GlobalModel:
-        """Wait for a later head that counts a contribution of this peer."""
+        """Wait for a later head that names a contribution of this peer."""
         me, seen = self.peer_id(index), after_round
         while True:
             head = self.wait_common_head(self.running, after_round=seen)
@@ -196,7 +196,7 @@ class FaultySwarm(SwarmProcesses):
         return None
 
     def wait_said(self, index: int, event: str, timeout_s: float, **fields: object) -> Line:
-        """Wait for a line of one peer in its present life."""
+        """Wait for a log line of one peer in its current life."""
         lines = self.peers[index].lines
 
         def said() -> Line | None:
@@ -212,7 +212,7 @@ class FaultySwarm(SwarmProcesses):
     def wait_in_cohort(
         self, index: int, after_round: int, timeout_s: float = READY_WITHIN_S
     ) -> Line:
-        """Wait until a peer, in its present life, adopted a later head that names it."""
+        """Wait until a peer, in its current life, adopted a later head that names it."""
         me, state_dir, lines = self.peer_id(index), self.state_dir(index), self.peers[index].lines
         found: list[Line] = []
         seen = 0
@@ -239,18 +239,18 @@ class FaultySwarm(SwarmProcesses):
         _signal(self.worker_pid(index), signal.SIGSTOP)
 
     def thaw(self, index: int) -> None:
-        """Let a frozen or held-back peer go on."""
+        """Let a frozen or held-back peer continue."""
         _signal(self.worker_pid(index), signal.SIGCONT)
         _signal(self.peers[index].process.pid, signal.SIGCONT)
         self._frozen.discard(index)
 
     def thaw_if_frozen(self, index: int) -> None:
-        """Let a peer go on that an interrupted experiment left frozen."""
+        """Let a peer continue that an interrupted experiment left frozen."""
         if index in self._frozen:
             self.thaw(index)
 
     def hold_back(self, index: int) -> None:
-        """SIGSTOP a peer's worker only: it takes part, but never finishes its training."""
+        """SIGSTOP only a peer's worker: the peer takes part but never finishes its training."""
         self._frozen.add(index)
         _signal(self.worker_pid(index), signal.SIGSTOP)
 
@@ -273,10 +273,10 @@ class FaultySwarm(SwarmProcesses):
         return int(ready[-1].fields["worker_pid"])
 
     def wait_awaited(self, roles: Collection[str]) -> Awaited:
-        """Bring about a round in which everybody is done but the peers with these roles.
+        """Make a round in which all peers are done except those with these roles.
 
-        They are held back from the moment all hold its base. Where one was faster, it goes on
-        and the next round is tried.
+        They are held back from the moment when all hold its base. If one of them was faster, it
+        continues, and the next round is tried.
         """
         tried = -1
         for _ in range(ATTEMPTS_MAX):
@@ -294,7 +294,7 @@ class FaultySwarm(SwarmProcesses):
         raise TimeoutError(f"no {roles} could be held back in {ATTEMPTS_MAX} rounds")
 
     def _wait_done(self, head: GlobalModel, others: Collection[int]) -> float | None:
-        """When all others had contributed to the round on `head`; None if it closed before."""
+        """When all others had contributed to the round on `head`; None if it closed earlier."""
         done: list[float | None] = []
 
         def decided() -> bool:
@@ -315,7 +315,7 @@ class FaultySwarm(SwarmProcesses):
         return None
 
     def wait_closed(self, awaited: Awaited, indices: Collection[int] | None = None) -> Closed:
-        """Wait until the round on a head is over at these peers; all others than held back."""
+        """Wait until the round on a head is over at these peers; by default all not held back."""
         head = awaited.head
         times = self.wait_adopted(indices or awaited.others, head.round + 1)
         all_s = max(times.values())
@@ -328,7 +328,7 @@ class FaultySwarm(SwarmProcesses):
         return Closed(min(times.values()), all_s, noticed)
 
     def stop_frozen(self) -> None:
-        """Kill what is frozen: it could not end by itself."""
+        """Kill frozen peers, which could not end by themselves."""
         for index in list(self._frozen):
             self.kill(index)
 

@@ -13,25 +13,25 @@ from swarm.network.wire import decode
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Every head that anybody adopted, seen from the greatest one."""
+    """All adopted heads of a run, seen from the greatest one."""
 
     lineage: tuple[GlobalModel, ...]
-    """From the oldest head to the greatest."""
+    """The lineage, from the oldest head to the greatest."""
     lost: tuple[GlobalModel, ...]
-    """Adopted by others than its author, and neither before nor merged into the greatest."""
+    """Heads adopted by peers other than their author, yet not behind the greatest head."""
     late: tuple[GlobalModel, ...]
-    """Heads that an author which had hung completed too late, and nobody else adopted."""
+    """Heads that a hung author completed too late, so that no other peer adopted them."""
     counted_twice: tuple[tuple[PeerId, Digest], ...]
     """Contribution keys that the lineage names more than once."""
 
     @property
     def rounds(self) -> list[int]:
-        """Round numbers of the lineage; 0, 1, 2, ... when none is missing."""
+        """Round numbers of the lineage: 0, 1, 2, ... when none is missing."""
         return [head.round for head in self.lineage]
 
     @property
     def lost_rounds(self) -> list[int]:
-        """Rounds in which somebody adopted a head that came to nothing,."""
+        """Rounds with an adopted head that is not behind the greatest one."""
         return sorted({head.round for head in self.lost})
 
 
@@ -84,7 +84,7 @@ def _ancestors(
 
 
 def _past(newest: GlobalModel, heads: Mapping[Digest, GlobalModel]) -> dict[Digest, GlobalModel]:
-    """A head and all it stands on: its ancestors, and those of the heads merged into them."""
+    """A head and all that is behind it: its ancestors, and those of merged heads."""
     past: dict[Digest, GlobalModel] = {}
     waiting: list[Digest | None] = [newest.digest]
     while waiting:

@@ -1,7 +1,7 @@
 """A few machines on one switch: a network namespace each, with IPv4 and IPv6 addresses.
 
-The switch has a namespace of its own, so neither this machine's firewall nor its bridges matter,
-and nothing outside can be reached: there is no default route. Needs root and `ip`.
+The switch has its own namespace, so this machine's firewall and bridges do not matter. There is no
+default route, so nothing outside can be reached. Needs root and `ip`.
 """
 
 import os
@@ -14,7 +14,7 @@ PREFIX_BITS = {4: 24, 6: 64}
 
 
 class LocalNetwork:
-    """Context manager: so many machines."""
+    """Context manager for `num_machines` machines."""
 
     def __init__(self, num_machines: int) -> None:
         self._num_machines = num_machines
@@ -46,7 +46,7 @@ class LocalNetwork:
         return f"{NETWORKS[version]}{index + 1}"
 
     def prefix(self, index: int) -> Sequence[str]:
-        """What to put before a command to run it on a machine."""
+        """The command prefix that runs a command on a machine."""
         return ("ip", "netns", "exec", f"{self._tag}-{index}")
 
     def remove(self) -> None:

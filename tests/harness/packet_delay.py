@@ -1,10 +1,10 @@
-"""Holds packets back, for kernels without netem: `packet_delay.py --delay-ms 200 --jitter-ms 50`.
+"""Delays packets, for kernels without netem: `packet_delay.py --delay-ms 200 --jitter-ms 50`.
 
-Run in the network namespace of the receiver, as root; it prints `ready`, and ends on SIGTERM. The
-kernel hands over what an iptables rule sends to its queue, and keeps the packets themselves; here
-it is decided when each may go on. They go on in the order in which they came, as on a real link:
-who is held back longer holds up those behind. Protocol: linux/netfilter/nfnetlink_queue.h.
-Standard library only, as it runs where nothing of ours is installed.
+It runs in the network namespace of the receiver, as root. It prints `ready` and ends on SIGTERM.
+An iptables rule sends packets to a kernel queue. The kernel keeps the packets, and this program
+decides when each may continue. They continue in the order in which they came, as on a real link: a
+packet with a longer delay holds up those behind it. Protocol: linux/netfilter/nfnetlink_queue.h.
+Standard library only, because it runs where nothing of ours is installed.
 """
 
 import argparse
@@ -22,7 +22,7 @@ NETLINK_NETFILTER = 12
 SOL_NETLINK, NETLINK_NO_ENOBUFS = 270, 5
 REQUEST, ACKNOWLEDGE = 1, 4
 ERROR = 2
-"""Type of the kernel's answer to what asked for one; its code is 0 if all went well."""
+"""Type of the kernel's answer to a request for one; its code is 0 on success."""
 QUEUE_SUBSYSTEM = 3
 PACKET, VERDICT, CONFIGURE = 0, 1, 2
 COMMAND, PARAMETERS, LENGTH_MAX = 1, 2, 3
@@ -31,7 +31,7 @@ BIND, COPY_METADATA = 1, 1
 PACKET_HEADER, VERDICT_HEADER = 1, 2
 ACCEPT = 1
 PACKETS_MAX = 20_000
-"""Held at once; the kernel drops what comes on top, as any full queue does."""
+"""Packets held at once; the kernel drops more, as any full queue does."""
 BUFFER_BYTES = 4 << 20
 _MESSAGE = struct.Struct("=IHHII")
 _FAMILY = struct.Struct("!BBH")
@@ -45,7 +45,7 @@ class Queue:
         self._number = number
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
-        # Packets whose announcement did not fit would be lost anyway: no need to hear of it.
+        # Packets whose announcement did not fit are lost anyway: ignore the error.
         self._socket.setsockopt(SOL_NETLINK, NETLINK_NO_ENOBUFS, 1)
         self._socket.bind((0, 0))
         self._configure(COMMAND, struct.pack("!BBH", BIND, 0, 0))
@@ -53,11 +53,11 @@ class Queue:
         self._configure(LENGTH_MAX, struct.pack("!I", PACKETS_MAX))
 
     def wait(self, timeout_s: float | None) -> bool:
-        """Whether packets have come within a time."""
+        """Whether packets came within a time."""
         return bool(select.select([self._socket], [], [], timeout_s)[0])
 
     def take(self) -> list[int]:
-        """Numbers of the packets that have come."""
+        """Numbers of the packets that came."""
         data = self._socket.recv(1 << 16)
         return [
             int.from_bytes(value[:4], "big")
@@ -68,7 +68,7 @@ class Queue:
         ]
 
     def accept(self, packet: int) -> None:
-        """Let a packet go on."""
+        """Let a packet continue."""
         self._send(VERDICT, VERDICT_HEADER, struct.pack("!II", ACCEPT, packet), REQUEST)
 
     def _configure(self, attribute: int, value: bytes) -> None:
@@ -103,7 +103,7 @@ def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def main() -> None:
-    """Hold packets back until asked to end; then let all go on at once."""
+    """Delay packets until asked to end; then let all continue at once."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--queue", type=int, default=7)
     parser.add_argument("--delay-ms", type=float, required=True)

@@ -1,4 +1,4 @@
-"""Ports for processes that are told theirs before they start."""
+"""Ports reserved for processes that get their port before they start."""
 
 import socket
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ HOST = "127.0.0.1"
 
 @contextmanager
 def reserved_ports(count: int) -> Iterator[tuple[int, ...]]:
-    """Ports that are given to nobody else until the block ends, in which processes may listen.
+    """Reserve ports until the block ends; processes may listen on them meanwhile.
 
-    The kernel takes ports of outgoing connections from the same range. It passes over those that
-    a socket is bound to, and whoever asks for one by its number may listen all the same, if both
-    have SO_REUSEADDR and the other one does not listen (ip(7), socket(7)).
+    The kernel takes ports of outgoing connections from the same range, but no port that a socket
+    is bound to. A process that asks for such a port by number may still listen on it, if both
+    sockets have SO_REUSEADDR and the other one does not listen (ip(7), socket(7)).
     """
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]

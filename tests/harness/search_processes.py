@@ -1,4 +1,4 @@
-"""SearchProcesses: a swarm of searching peers, each a process; they are killed, and watched."""
+"""A swarm of searching peers, each a process, which tests watch and kill."""
 
 import json
 import signal
@@ -25,7 +25,7 @@ _RECORDED, _CLOSED = '"kind": "Recorded"', '"kind": "Closed"'
 
 @dataclass(slots=True)
 class SearchProcess:
-    """One peer."""
+    """One peer, its process and its files."""
 
     name: str
     state: Path
@@ -34,21 +34,21 @@ class SearchProcess:
 
     @property
     def folder(self) -> Path | None:
-        """Where it keeps its study, once it has one."""
+        """The folder of its study, once it has one."""
         folders = sorted((self.state / STUDIES_FOLDER).glob("*"))
         return folders[0] if folders else None
 
     @property
     def ledger(self) -> StudyLedger | None:
-        """What it has written so far."""
+        """The ledger entries it has written."""
         try:
             return read_ledger(self.folder) if self.folder is not None else None
-        except ConfigurationError:  # its first line is being written
+        except ConfigurationError:  # its first line is not complete yet
             return None
 
     @property
     def num_results(self) -> int:
-        """Results it has written so far; cheap, for it is asked often while others are timed."""
+        """Number of results it has written; cheap, because it is read often during timing."""
         path = self.folder / ENTRIES if self.folder is not None else None
         return path.read_text().count(_RECORDED) if path is not None and path.exists() else 0
 
@@ -59,19 +59,19 @@ class SearchProcess:
         return path is not None and path.exists() and _CLOSED in path.read_text()
 
     def kill(self) -> None:
-        """End it without a word, as a power cut does."""
+        """SIGKILL it, as a power cut would."""
         self.process.kill()
         self.process.wait()
 
     def interrupt(self) -> int:
-        """End it as Ctrl-C does; return its exit code."""
+        """Stop it as Ctrl-C does; return its exit code."""
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(STOP_WITHIN_S)
 
     def events(self) -> list[dict[str, Any]]:
         """Its log lines."""
         lines = self.log.read_text().splitlines(keepends=True)
-        # The last one may be half written yet.
+        # The last one may be incomplete.
         whole = (line for line in lines if line.startswith("{") and line.endswith("\n"))
         return [json.loads(line) for line in whole]
 
@@ -83,10 +83,10 @@ class SearchProcesses:
         self.peers: list[SearchProcess] = []
         self._root = root
         self._held = ExitStack()
-        """What is kept until the end: the first peer's port."""
+        """Kept until the end: the reservation of the first peer's port."""
         (self._port,) = self._held.enter_context(reserved_ports(1))
         self.address = f"127.0.0.1:{self._port}"
-        """Of the first peer, through which the others join."""
+        """Port of the first peer, through which the others join."""
 
     def start(self, *command: str, slots: int = 1, name: str = "") -> SearchProcess:
         """Start a peer: `worker`, `run FILE`, `resume FOLDER`; the first is the bootstrap."""
@@ -114,10 +114,10 @@ class SearchProcesses:
         return path
 
     def wait(self, condition: Callable[[], bool], what: str, timeout_s: float) -> None:
-        """Wait until it holds.
+        """Wait until a condition holds.
 
         Raises:
-            TimeoutError: It did not in time; the ends of all logs are quoted.
+            TimeoutError: It did not hold in time; the message has the ends of all logs.
         """
         until_s = time.monotonic() + timeout_s
         while not condition():

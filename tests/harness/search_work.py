@@ -1,4 +1,4 @@
-"""The trial that every engine executes: a logistic regression on wine, three folds, some 10 ms."""
+"""The trial that all engines execute: logistic regression on wine, three folds, about 10 ms."""
 
 import importlib
 import math
@@ -18,24 +18,24 @@ C_LOW, C_HIGH = 0.01, 100.0
 
 
 def prepare() -> None:
-    """Keep numeric libraries to one thread, as peers' trial processes do."""
+    """Limit numeric libraries to one thread, as in peers' trial processes."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
 
 
 def draw(chance: random.Random) -> float:
-    """A setting, as a random search draws it."""
+    """A setting drawn as a random search draws it."""
     return math.exp(chance.uniform(math.log(C_LOW), math.log(C_HIGH)))
 
 
 @lru_cache(maxsize=1)
 def give_way(niceness: int = NICENESS) -> None:
-    """Be as nice as peers' trial processes are: others' load on the machine meets all alike."""
+    """Set the niceness of peers' trial processes, so that other load affects all engines alike."""
     os.nice(niceness)
 
 
 def score(params: Mapping[str, Any]) -> float:
-    """Run the trial here and return its accuracy."""
+    """Run the trial in this process and return its accuracy."""
     give_way()
     runner = importlib.import_module("swarm.learning.search.trial_runner")
     records = importlib.import_module("swarm.learning.search.trial_records")

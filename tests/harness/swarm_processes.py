@@ -1,4 +1,4 @@
-"""Six peers as processes, for benchmarks: started, their JSON log lines collected, stopped."""
+"""Peers as processes: started, their JSON log lines collected, stopped."""
 
 import datetime
 import json
@@ -25,7 +25,7 @@ class Line:
 
     peer: int
     at_s: float
-    """Wall clock; all processes are on one machine."""
+    """When it was logged, by the wall clock; all processes are on one machine."""
     event: str
     fields: dict[str, Any]
 
@@ -49,7 +49,7 @@ class PeerProcess:
 
 
 class SwarmProcesses:
-    """Context manager: peers of one session on loopback, on ports of their own."""
+    """Context manager for the peers of one session on loopback, each on its own port."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class SwarmProcesses:
         self.peers: list[PeerProcess] = []
         self.ports: Sequence[int] = ()
         self._held = ExitStack()
-        """What is kept while the swarm lives: its ports."""
+        """Kept while the swarm lives: the reservation of its ports."""
         self.started_s = 0.0
 
     def __enter__(self) -> "SwarmProcesses":
@@ -106,7 +106,7 @@ class SwarmProcesses:
         self._folder.cleanup()
 
     def _finish(self, peer: PeerProcess) -> None:
-        """Wait for a process that was asked to end, and for the last of its lines."""
+        """Wait for the end of a process, and for the last of its lines."""
         try:
             peer.process.wait(STOP_WITHIN_S)
         except subprocess.TimeoutExpired:
@@ -128,7 +128,7 @@ class SwarmProcesses:
     def wait_event(
         self, event: str, timeout_s: float, num_peers: int | None = None, **fields: Any
     ) -> None:
-        """Wait until so many peers have logged an event with these fields at least once."""
+        """Wait until `num_peers` peers have logged an event with these fields."""
         wanted = self._num_peers if num_peers is None else num_peers
         self.wait_until(
             lambda: sum(peer.logged(event, fields) for peer in self.peers) >= wanted,
@@ -140,7 +140,7 @@ class SwarmProcesses:
         """Wait until a condition on the log lines holds.
 
         Raises:
-            TimeoutError: It did not, within `timeout_s`.
+            TimeoutError: It did not hold within `timeout_s`.
         """
         with self._changed:
             if not self._changed.wait_for(condition, timeout_s):
@@ -176,18 +176,18 @@ class SwarmProcesses:
         self.peers[index] = self._start(index)
 
     def start_next(self, options: Sequence[str] = ()) -> None:
-        """Start one of the peers that were left for later."""
+        """Start one of the peers that were not started at the beginning."""
         self.peers.append(self._start(len(self.peers), options))
 
     def said(self, index: int) -> str:
-        """What a peer wrote besides log lines; it must have ended."""
+        """What a peer wrote besides log lines, after it ended."""
         peer = self.peers[index]
         if peer.reader is not None:
             peer.reader.join(STOP_WITHIN_S)
         return "".join(peer.other_lines)
 
     def export_path(self, index: int) -> Path:
-        """Where a peer writes its model at the end, if it was asked to."""
+        """Where a peer writes its model at the end, if the options say so."""
         return Path(self._folder.name) / f"model-{index}.keras"
 
     def state_dir(self, index: int) -> Path:
@@ -195,19 +195,19 @@ class SwarmProcesses:
         return Path(self._folder.name) / f"peer-{index + 1}"
 
     def ip(self, index: int) -> str:
-        """Where a peer listens; a subclass may put peers into networks of their own."""
+        """Where others dial a peer; a subclass may put peers into networks of their own."""
         return "127.0.0.1"
 
     def listen_ip(self, index: int) -> str:
-        """What a peer is told to listen on: its address, unless a subclass knows better."""
+        """The address on which a peer listens: that of `ip`, unless a subclass overrides it."""
         return self.ip(index)
 
     def bootstrap_of(self, index: int) -> int | None:
-        """Through whom a peer joins; None starts a swarm."""
+        """The address through which a peer joins; None starts a swarm."""
         return 0 if index > 0 else None
 
     def launch_prefix(self, index: int) -> Sequence[str]:
-        """What stands before the command that starts a peer."""
+        """The prefix of the command that starts a peer."""
         return ()
 
     def _start(self, index: int, options: Sequence[str] = ()) -> PeerProcess:
@@ -242,7 +242,7 @@ class SwarmProcesses:
         return Path(self._folder.name, "fork-server", "socket")
 
     def _start_fork_server(self) -> "subprocess.Popen[str]":
-        """It loads while the peers start; they wait for it as soon as it listens."""
+        """Start it; it loads while the peers start, and they wait for it once it listens."""
         process = subprocess.Popen(
             [
                 sys.executable,
@@ -252,9 +252,9 @@ class SwarmProcesses:
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # TensorFlow's; if it dies, the peers say so
+            stderr=subprocess.DEVNULL,  # TensorFlow's messages; if it dies, the peers report that
             text=True,
-            start_new_session=True,  # Ctrl-C is for the peers, who still need their workers
+            start_new_session=True,  # Ctrl-C is for the peers only: they still need their workers
         )
         assert process.stdout is not None
         process.stdout.readline()

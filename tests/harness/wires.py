@@ -1,7 +1,7 @@
-"""A network of its own for each peer, joined by wires that can be cut, slow and lossy.
+"""Network namespaces, one per peer, joined by wires that can be cut, slow and lossy.
 
-Every peer gets a network namespace with one TUN device; a thread here carries the packets between
-them and decides about each. Needs root, `ip`, and /dev/net/tun, but no kernel module for delays.
+Each namespace has one TUN device. A thread in this process carries the packets between them and
+decides about each. Needs root, `ip`, and /dev/net/tun, but no kernel module for delays.
 """
 
 import fcntl
@@ -24,7 +24,7 @@ _IFF_TUN_WITHOUT_HEADER = 0x0001 | 0x1000
 
 
 def why_impossible() -> str | None:
-    """What stands in the way of namespaces on this machine, or None."""
+    """The reason why this machine cannot make namespaces, or None."""
     if os.geteuid() != 0:
         return "network namespaces need root"
     if not os.path.exists("/dev/net/tun"):
@@ -38,9 +38,9 @@ def why_impossible() -> str | None:
 
 
 class Wires:
-    """Context manager: so many namespaces, each with one address, and the wires between them.
+    """Context manager for `num_peers` namespaces, with one address each, and their wires.
 
-    Packets of one peer to another arrive in order, after the delay, unless they are lost.
+    Packets from one peer to another arrive in order, after the delay, unless they are lost.
     """
 
     def __init__(self, num_peers: int, seed: int = 0) -> None:
@@ -57,11 +57,11 @@ class Wires:
         self.loss = 0.0
         """Share of the packets that vanish."""
         self.deaf: frozenset[int] = frozenset()
-        """Peers that nothing reaches, while what they send arrives."""
+        """Peers that receive nothing, while what they send arrives."""
         self.bytes_per_s: dict[int, float] = {}
-        """Limits on what these peers receive, and on what they send."""
+        """By peer: limit on what it receives, and on what it sends."""
         self._free_s: dict[tuple[str, int], float] = {}
-        """When the packets that a limited peer has received, or sent, will be through."""
+        """When the packets that a limited peer received, or sent, will be through its link."""
         self.num_carried = 0
         self.num_lost = 0
 
@@ -91,15 +91,15 @@ class Wires:
         return f"{NETWORK}.{index + 1}"
 
     def prefix(self, index: int) -> Sequence[str]:
-        """What to put before a command to run it where the peer lives."""
+        """The command prefix that runs a command in the peer's namespace."""
         return ("ip", "netns", "exec", self._names[index])
 
     def split(self, *groups: Iterable[int]) -> None:
-        """Let packets through within each group only; in silence, as a cut cable does."""
+        """Drop packets between groups silently, as a cut cable does."""
         self._groups = {peer: number for number, group in enumerate(groups) for peer in group}
 
     def heal(self) -> None:
-        """Take all faults away."""
+        """Remove all faults."""
         self._groups = {}
         self.delay_s = self.loss = 0.0
         self.deaf = frozenset()
@@ -157,7 +157,7 @@ class Wires:
                 heapq.heappush(self._waiting, (due_s, self.num_carried, receiver, packet))
 
     def _through_s(self, sender: int, receiver: int, size_bytes: int) -> float:
-        """When a packet is through the limits of both its ends, after those before it."""
+        """When a packet is through the limits of both ends, after the packets before it."""
         through_s = time.monotonic()
         for end, peer in (("sent", sender), ("received", receiver)):
             if peer in self.bytes_per_s:
@@ -183,7 +183,7 @@ class Wires:
             try:
                 os.write(self._devices[receiver], packet)
             except BlockingIOError:
-                self.num_lost += 1  # as any queue that is full
+                self.num_lost += 1  # dropped, as in any full queue
 
 
 def _ip(*arguments: str) -> None:

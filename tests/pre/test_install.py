@@ -1,7 +1,7 @@
-"""pre/install.sh on Debian, Ubuntu, Fedora and macOS, as far as it can tell where it runs.
+"""pre/install.sh on Debian, Ubuntu, Fedora and macOS, simulated by stand-ins for their commands.
 
-It sees commands of ours only: what they find, and what the package manager was asked for, is in a
-folder. What is installed that way is found from then on.
+The script sees only our commands. A folder holds what they find and what the package manager was
+asked for. What is installed that way is found from then on.
 """
 
 import os
@@ -47,7 +47,7 @@ EVERYTHING = ("python", "venv", "Python.h", "gmp.h", "compiler")
 
 
 class Machine:
-    """A project folder, and the commands that install.sh sees there."""
+    """A project folder, and the commands that install.sh sees in it."""
 
     def __init__(self, folder: Path, system: str, manager: str | None) -> None:
         self.folder = folder
@@ -74,7 +74,7 @@ class Machine:
         path.chmod(0o755)
 
     def give(self, *things: str) -> "Machine":
-        """Have something from the beginning."""
+        """Install something before the script runs."""
         for thing in things:
             if thing == "compiler":
                 shutil.copy(self.spare / "cc", self.bin / "cc")
@@ -83,7 +83,7 @@ class Machine:
         return self
 
     def install(self, *arguments: str, as_nobody: bool = False) -> tuple[int, list[str]]:
-        """Exit code of install.sh, and the lines it printed."""
+        """Run install.sh; return its exit code and the lines it printed."""
         done = subprocess.run(
             [self.folder / "pre" / "install.sh", *arguments],
             env={"PATH": str(self.bin)},
@@ -96,14 +96,14 @@ class Machine:
         return done.returncode, done.stdout.splitlines()
 
     @property
-    def orders(self) -> list[str]:
-        """What the package manager was asked for."""
+    def packaging(self) -> list[str]:
+        """Commands that the package manager received."""
         return self.asked.read_text().splitlines() if self.asked.exists() else []
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Unlike pytest's own, one that other users can read."""
+    """A temporary folder that, unlike pytest's own, other users can read."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -118,7 +118,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="installs as root only
     ("system", "manager"),
     [("Linux", "apt-get"), ("Linux", "dnf"), ("Darwin", "brew"), ("FreeBSD", None)],
 )
-def test_where_everything_is_there_nothing_is_installed_and_no_root_needed(
+def test_on_a_complete_machine_nothing_is_installed_and_no_root_is_needed(
     folder: Path, system: str, manager: str | None
 ) -> None:
     machine = Machine(folder, system, manager).give(*EVERYTHING)
@@ -127,18 +127,18 @@ def test_where_everything_is_there_nothing_is_installed_and_no_root_needed(
 
     assert code == 0
     assert said[:2] == ["Everything is there that peers need from this machine.", "run.sh setup"]
-    assert machine.orders == []
+    assert machine.packaging == []
 
 
 @pytest.mark.parametrize(
-    ("manager", "order"),
+    ("manager", "install"),
     [
         ("apt-get", f"apt-get install -y --no-install-recommends {DEBIAN_PACKAGES}"),
         ("dnf", f"dnf install -y {FEDORA_PACKAGES}"),
     ],
 )
-def test_a_bare_linux_is_told_what_is_missing_and_only_root_installs_it(
-    folder: Path, manager: str, order: str
+def test_on_a_bare_linux_missing_packages_are_named_and_only_root_installs_them(
+    folder: Path, manager: str, install: str
 ) -> None:
     machine = Machine(folder, "Linux", manager)
 
@@ -147,14 +147,14 @@ def test_a_bare_linux_is_told_what_is_missing_and_only_root_installs_it(
 
     assert checked == refused == 1
     assert check_said[:2] == ["Missing:", "  Python 3.11 or newer"]
-    assert check_said[-1] == f"To install: {order}"
-    assert said[-1] == f"  sudo {order}"
-    assert machine.orders == []
+    assert check_said[-1] == f"To install: {install}"
+    assert said[-1] == f"  sudo {install}"
+    assert machine.packaging == []
 
 
 @needs_root
 @pytest.mark.parametrize(
-    ("manager", "orders"),
+    ("manager", "packaging"),
     [
         (
             "apt-get",
@@ -166,19 +166,19 @@ def test_a_bare_linux_is_told_what_is_missing_and_only_root_installs_it(
         ("dnf", [f"dnf install -y {FEDORA_PACKAGES}"]),
     ],
 )
-def test_root_on_a_bare_linux_gets_it_installed(
-    folder: Path, manager: str, orders: list[str]
+def test_root_on_a_bare_linux_installs_the_packages(
+    folder: Path, manager: str, packaging: list[str]
 ) -> None:
     machine = Machine(folder, "Linux", manager)
 
     code, said = machine.install()
 
     assert code == 0, said
-    assert machine.orders == orders
+    assert machine.packaging == packaging
     assert "run.sh setup" in said
 
 
-def test_only_what_is_missing_is_asked_for(folder: Path) -> None:
+def test_only_missing_packages_are_requested(folder: Path) -> None:
     machine = Machine(folder, "Linux", "dnf").give("python", "venv", "Python.h", "compiler")
 
     _, said = machine.install("--check")
@@ -192,10 +192,10 @@ def test_a_mac_installs_with_homebrew_and_without_root(folder: Path) -> None:
     code, said = machine.install()
 
     assert code == 0, said
-    assert machine.orders == ["brew install python@3.12 gmp"]
+    assert machine.packaging == ["brew install python@3.12 gmp"]
 
 
-def test_a_mac_without_compiler_or_homebrew_is_told_how_to_get_them(folder: Path) -> None:
+def test_without_compiler_or_homebrew_a_mac_user_reads_how_to_get_them(folder: Path) -> None:
     machine = Machine(folder, "Darwin", None)
 
     no_compiler, first = machine.install()
@@ -206,7 +206,7 @@ def test_a_mac_without_compiler_or_homebrew_is_told_how_to_get_them(folder: Path
     assert second[-1].split("(")[0].strip() == "brew install python@3.12 gmp"
 
 
-def test_an_unknown_system_is_told_what_to_look_for(folder: Path) -> None:
+def test_on_an_unknown_system_the_script_says_that_it_does_not_know_it(folder: Path) -> None:
     code, said = Machine(folder, "FreeBSD", None).install()
 
     assert code == 1
@@ -214,7 +214,7 @@ def test_an_unknown_system_is_told_what_to_look_for(folder: Path) -> None:
 
 
 @needs_root
-def test_an_installation_that_does_not_help_is_not_called_one(folder: Path) -> None:
+def test_an_installation_without_effect_is_reported_as_a_failure(folder: Path) -> None:
     machine = Machine(folder, "Linux", "dnf")
     (machine.bin / "dnf").write_text("#!/bin/bash\n")
 
