@@ -3,6 +3,7 @@
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -19,22 +20,16 @@ from swarm.core.errors import (
     only_error,
 )
 from swarm.core.ids import PeerId
-from swarm.core.machine import Event
-from swarm.network import events as network_events
-from swarm.network.addresses import parse_bootstrap
+from swarm.network.addresses import BootstrapAddress, parse_bootstrap
 from swarm.network.identity import Identity, load_or_create_identity
-from swarm.network.network import Network, NetworkConfig
-from swarm.network.store import FileBlobStore
 from swarm.network.wire import signing_bytes
-from swarm.peer.host.outbox import Outbox
+from swarm.peer.host.host import open_host
 from swarm.peer.host.trio_thread import TrioThread
 from swarm.peer.observer.history_pages import HistoryView, history_facts
 from swarm.peer.observer.snapshot import command_json, empty_snapshot
-from swarm.peer.observer.watching import Watching, message_in
+from swarm.peer.observer.watching import Watching
 from swarm.watching.federation.command_tracking import CommandGiven, Given
 
-INBOX_MAX = 4096
-"""Messages waiting; an observer of a large swarm hears much, and may fall behind for a moment."""
 STOP_WITHIN_S = 4.0
 PICTURES_AT_MOST_EVERY_S = 0.1
 PICTURES_AT_LEAST_EVERY_S = 1.0
@@ -42,6 +37,16 @@ ROUNDS_AT_ONCE_MAX = 200
 R = TypeVar("R")
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """What the host needs."""
+
+    ip: str
+    port: int
+    state_dir: Path
+    bootstraps: tuple[BootstrapAddress, ...]
 
 
 class Observer:
@@ -74,7 +79,6 @@ class Observer:
         self._snapshot: dict[str, Any] = empty_snapshot("", 0, 0.0, self.operator_id)
         self._thread: TrioThread | None = None
         self._watching: Watching | None = None
-        self._inbox: trio.MemorySendChannel[Event] | None = None
         self._scope = trio.CancelScope()
 
     def start(self) -> None:
@@ -126,7 +130,7 @@ class Observer:
 
         Raises:
             ConfigurationError: There is no operator key, no session, or a value breaks a rule.
-            NetworkError: The observer is too busy, or was not started.
+            NetworkError: The observer was not started.
             EndedError: It has ended.
         """
         if self._operator is None:
@@ -139,7 +143,7 @@ class Observer:
         self, operator: Identity, action: str, peer: str | None, value: float | None
     ) -> dict[str, Any]:
         seen = self._watching.observation if self._watching is not None else None
-        if seen is None or self._inbox is None:
+        if seen is None or self._watching is None:
             raise ConfigurationError("no session was found yet: there is nothing to command")
         if action not in ACTIONS:
             raise ConfigurationError(f"action must be one of {', '.join(ACTIONS)}, got {action!r}")
@@ -160,10 +164,7 @@ class Observer:
         except ValueError as error:
             raise ConfigurationError(str(error)) from error
         command = command.signed(operator.sign(signing_bytes(command.digest)))
-        try:
-            self._inbox.send_nowait(CommandGiven(command))
-        except trio.WouldBlock as error:
-            raise NetworkError("the observer is too busy now: try again") from error
+        self._watching.handle(CommandGiven(command))
         return command_json(Given(command, unix_s), unix_s)
 
     def _past(self) -> HistoryView | None:
@@ -196,26 +197,13 @@ class Observer:
             raise
 
     async def _watch(self, folder: Path, ready: Callable[[], None]) -> None:
-        identity = Identity.generate()
-        config = NetworkConfig(self._listen_ip, 0, folder, self._bootstraps)
-        store = FileBlobStore(folder / "blobs")
-        network = Network(config, identity, store)
-        inbox_in, inbox = trio.open_memory_channel[Event](INBOX_MAX)
-
-        async def take(event: network_events.NetworkEvent) -> None:
-            message = message_in(event)
-            if message is not None:
-                await inbox_in.send(message)
-
-        async with trio.open_nursery() as nursery:
-            await nursery.start(network.run, take)
-            outbox = Outbox(network, store, nursery)
-            nursery.start_soon(outbox.run)
-            watching = Watching(network, outbox, inbox, self.operator_id)
-            self._watching, self._inbox = watching, inbox_in
+        settings = _Settings(self._listen_ip, 0, folder, self._bootstraps)
+        async with open_host(settings) as host, trio.open_nursery() as nursery:
+            watching = self._watching = Watching(host, nursery, self.operator_id)
+            host.add(watching)
+            watching.start()
             ready()
-            nursery.start_soon(self._publish_forever, watching, trio.current_time())
-            await watching.run()
+            await self._publish_forever(watching, trio.current_time())
 
     async def _publish_forever(self, watching: Watching, started_s: float) -> None:
         while True:
