@@ -13,6 +13,7 @@ from swarm.peer.federation.peer_settings import PeerSettings
 from swarm.peer.federation.session_driver import SessionDriver
 from swarm.peer.federation.sessions import Sessions, open_sessions
 from swarm.peer.federation.status_board import StatusBoard
+from swarm.peer.host.commands import open_commands
 from swarm.peer.host.host import Host, open_host
 
 OpenWorkload = Callable[[Host], AbstractAsyncContextManager[object]]
@@ -81,6 +82,9 @@ class Peer:
             for open_workload in self._others:
                 await stack.enter_async_context(open_workload(host))
             self._sessions = sessions
+            await stack.enter_async_context(
+                open_commands(host, self.settings.state_dir, self.settings.operators)
+            )
             task_status.started()
             await host.stay(self._leaving, self._work)
             with trio.CancelScope(shield=True):

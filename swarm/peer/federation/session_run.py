@@ -130,7 +130,7 @@ class SessionRun:
             while not (self.driver.dismissed or self.machine.settled(trio.current_time())):
                 await self.driver.changed.wait()
 
-    def leave(self, reason: str) -> None:
+    def leave(self, reason: str = "") -> None:
         """Say goodbye to the session."""
         self.driver.say_goodbye(LeaveRequested(reason))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import structlog
 import trio
 
+from swarm.commanding.commands import Command
 from swarm.core.errors import only_error
 from swarm.core.ids import PeerId, SessionId
 from swarm.core.machine import Effect, Event
@@ -14,6 +15,7 @@ from swarm.core.session import SessionSpec
 from swarm.federation.messages import SessionQuery
 from swarm.federation.records import GlobalModel
 from swarm.federation.session_choice import (
+    JoinOrdered,
     SessionBegun,
     SessionChoice,
     SessionOver,
@@ -23,6 +25,7 @@ from swarm.peer.federation.peer_settings import PeerSettings
 from swarm.peer.federation.session_folder import SessionFolder
 from swarm.peer.federation.session_run import SessionRun, resumable_heads
 from swarm.peer.federation.session_source import SessionSource, announce
+from swarm.peer.host.commands import Commanded
 from swarm.peer.host.host import Host
 from swarm.peer.host.machine_driver import MachineDriver
 from swarm.peer.processes.learner_worker import LearnerWorker, open_worker
@@ -98,6 +101,8 @@ class Sessions:
             asked = self.newest if event.wanted is None else self.runs.get(event.wanted)
             if asked is not None:
                 asked.driver.handle(event)
+        elif isinstance(event, Commanded):
+            self._obey(event.command)
         elif (session := getattr(event, "session", None)) is not None:
             if session in self.runs:
                 self.runs[session].driver.handle(event)
@@ -105,6 +110,14 @@ class Sessions:
             self._choice.handle(event)
             for run in tuple(self.runs.values()):
                 run.driver.handle(event)
+
+    def _obey(self, command: Command) -> None:
+        session = command.session
+        if command.action == "join" and session is not None:
+            self._choice.handle(JoinOrdered(session))
+        elif command.action == "leave" and session in self.runs:
+            self.runs[session].leave()
+            self._scopes[session].cancel()
 
     def leave(self, reason: str = "") -> None:
         """Say goodbye in every session."""

@@ -181,12 +181,12 @@ class Host:
                 self._connected.add(peer)
                 self.met.set()
                 log.info("connected", peer=peer, num_connected=len(self._connected))
-                self._hand_out(PeerConnected(peer))
+                self.hand_out(PeerConnected(peer))
             case network_events.PeerDisconnected(peer):
                 self._connected.discard(peer)
                 log.info("disconnected", peer=peer, num_connected=len(self._connected))
             case network_events.PeerUnreachable(peer):
-                self._hand_out(PeerUnreachable(peer))
+                self.hand_out(PeerUnreachable(peer))
         await trio.lowlevel.checkpoint()
 
     def _take_message(self, sender: PeerId, data: bytes) -> None:
@@ -198,13 +198,14 @@ class Host:
             return
         if received.attached is not None:
             try:
-                self._hand_out(BlobArrived(self.outbox.put_attached(received.attached)))
+                self.hand_out(BlobArrived(self.outbox.put_attached(received.attached)))
             except StorageError as error:
                 self.fail(error)
                 return
-        self._hand_out(received.message)
+        self.hand_out(received.message)
 
-    def _hand_out(self, event: Event) -> None:
+    def hand_out(self, event: Event) -> None:
+        """Hand an event to every workload."""
         for workload in tuple(self._workloads):
             workload.handle(event)
 

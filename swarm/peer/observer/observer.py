@@ -4,6 +4,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -11,7 +12,15 @@ from typing import Any, TypeVar, cast
 import structlog
 import trio
 
-from swarm.commanding.commands import ACTIONS, VALID_FOR_S, Action, Command
+from swarm.commanding.commands import (
+    ACTIONS,
+    ALL_PEERS,
+    PEER_ACTIONS,
+    VALID_FOR_S,
+    Action,
+    Command,
+    RelayedCommands,
+)
 from swarm.core.errors import (
     ConfigurationError,
     EndedError,
@@ -23,7 +32,8 @@ from swarm.core.ids import PeerId
 from swarm.network.addresses import BootstrapAddress, parse_bootstrap
 from swarm.network.identity import Identity, load_or_create_identity
 from swarm.network.wire import signing_bytes
-from swarm.peer.host.host import open_host
+from swarm.peer.host.commands import open_commands
+from swarm.peer.host.host import Host, open_host
 from swarm.peer.host.trio_thread import TrioThread
 from swarm.peer.observer.history_pages import HistoryView, history_facts
 from swarm.peer.observer.snapshot import command_json, empty_snapshot
@@ -79,6 +89,7 @@ class Observer:
         self._snapshot: dict[str, Any] = empty_snapshot("", 0, 0.0, self.operator_id)
         self._thread: TrioThread | None = None
         self._watching: Watching | None = None
+        self._host: Host | None = None
         self._scope = trio.CancelScope()
 
     def start(self) -> None:
@@ -124,9 +135,20 @@ class Observer:
         return view.alert_list() if view is not None else []
 
     def command(
-        self, action: str, peer: str | None = None, value: float | None = None
+        self,
+        action: str,
+        peer: str | None = None,
+        value: float | None = None,
+        session: str | None = None,
     ) -> dict[str, Any]:
-        """Sign a command and give it to the swarm; what becomes of it is in the snapshots.
+        """Sign a command and give it to the swarm; snapshots show what becomes of it.
+
+        Args:
+            action: What to do, one of `ACTIONS`.
+            peer: For `remove` and `readmit`; for `join` and `leave` the only peer that is to
+                obey, all if None.
+            value: For `threshold`.
+            session: For `join` and `leave`.
 
         Raises:
             ConfigurationError: There is no operator key, no session, or a value breaks a rule.
@@ -137,6 +159,10 @@ class Observer:
             raise ConfigurationError(
                 "this dashboard gives no commands: start it with --operator-key FOLDER"
             )
+        if action not in ACTIONS:
+            raise ConfigurationError(f"action must be one of {', '.join(ACTIONS)}, got {action!r}")
+        if action in PEER_ACTIONS:
+            return self._ask(partial(self._give_peers, self._operator, action, peer, session))
         return self._ask(partial(self._give, self._operator, action, peer, value))
 
     def _give(
@@ -145,26 +171,26 @@ class Observer:
         seen = self._watching.observation if self._watching is not None else None
         if seen is None or self._watching is None:
             raise ConfigurationError("no session was found yet: there is nothing to command")
-        if action not in ACTIONS:
-            raise ConfigurationError(f"action must be one of {', '.join(ACTIONS)}, got {action!r}")
         if peer is not None and not seen.knows(PeerId(peer)):
             raise ConfigurationError(f"no peer of this session has the id {peer!r:.80}")
         unix_s = seen.unix_s(trio.current_time())
-        try:
-            command = Command(
-                session=seen.spec.id,
-                author=operator.peer_id,
-                # Milliseconds: greater than those of earlier runs of this dashboard.
-                sequence=max(seen.command_tracking.sequence + 1, int(unix_s * 1000)),
-                action=cast(Action, action),
-                expires_unix_s=unix_s + VALID_FOR_S,
-                subject=PeerId(peer) if peer is not None else None,
-                value=value,
-            )
-        except ValueError as error:
-            raise ConfigurationError(str(error)) from error
-        command = command.signed(operator.sign(signing_bytes(command.digest)))
+        sequence = max(seen.command_tracking.sequence + 1, int(unix_s * 1000))
+        subject = PeerId(peer) if peer is not None else None
+        fields = {"scope": seen.spec.id, "subject": subject, "value": value}
+        command = _signed(operator, action, sequence, unix_s, fields)
         self._watching.handle(CommandGiven(command))
+        return command_json(Given(command, unix_s), unix_s)
+
+    def _give_peers(
+        self, operator: Identity, action: str, peer: str | None, session: str | None
+    ) -> dict[str, Any]:
+        if self._host is None:
+            raise NetworkError("the observer has not started")
+        unix_s = datetime.now(UTC).timestamp()
+        scope = peer if peer is not None else ALL_PEERS
+        fields = {"scope": scope, "session": session}
+        command = _signed(operator, action, int(unix_s * 1000), unix_s, fields)
+        self._host.hand_out(RelayedCommands(scope, operator.peer_id, (command,)))
         return command_json(Given(command, unix_s), unix_s)
 
     def _past(self) -> HistoryView | None:
@@ -198,7 +224,13 @@ class Observer:
 
     async def _watch(self, folder: Path, ready: Callable[[], None]) -> None:
         settings = _Settings(self._listen_ip, 0, folder, self._bootstraps)
-        async with open_host(settings) as host, trio.open_nursery() as nursery:
+        operators = (self.operator_id,) if self.operator_id is not None else ()
+        async with (
+            open_host(settings) as host,
+            open_commands(host, folder, operators),
+            trio.open_nursery() as nursery,
+        ):
+            self._host = host
             watching = self._watching = Watching(host, nursery, self.operator_id)
             host.add(watching)
             watching.start()
@@ -221,3 +253,31 @@ class Observer:
 
 def _scratch() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="swarm-observer-", ignore_cleanup_errors=True)
+
+
+def _signed(
+    operator: Identity, action: str, sequence: int, unix_s: float, fields: dict[str, Any]
+) -> Command:
+    """A command of the operator.
+
+    Args:
+        operator: Who signs it.
+        action: What to do.
+        sequence: Milliseconds since 1970, so greater than in earlier runs of this dashboard.
+        unix_s: Now.
+        fields: The rest of it.
+
+    Raises:
+        ConfigurationError: A field breaks a rule.
+    """
+    try:
+        command = Command(
+            author=operator.peer_id,
+            sequence=sequence,
+            action=cast(Action, action),
+            expires_unix_s=unix_s + VALID_FOR_S,
+            **fields,
+        )
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+    return command.signed(operator.sign(signing_bytes(command.digest)))
