@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
-from swarm.commanding.commands import COMMANDS_MAX, VALID_FOR_S_MAX, Command
-from swarm.core.ids import Digest, PeerId, SessionId
+from swarm.commanding.commands import COMMANDS_MAX, PEER_ACTIONS, VALID_FOR_S_MAX, Command
+from swarm.core.ids import Digest, PeerId
 
 DROP_THRESHOLD = 0.1
 """Until an operator says otherwise: a fall of accuracy by more than ten points is an alert."""
 REFUSED_MAX = 64
 CLOCK_ERROR_S_MAX = 60.0
-"""Clocks of operators and peers may differ by so much."""
+"""Clocks of operators and peers may differ by this."""
 DONE = {
     "start": "started",
     "pause": "paused",
@@ -18,6 +18,8 @@ DONE = {
     "remove": "removed",
     "readmit": "readmitted",
     "threshold": "threshold",
+    "join": "joins",
+    "leave": "leaves",
 }
 """What is noted, by action."""
 _STATES = {"start": "running", "pause": "paused", "resume": "running", "stop": "stopped"}
@@ -39,12 +41,25 @@ class CommandRegisters:
     """
 
     def __init__(
-        self, session: SessionId, trusted: Iterable[PeerId] = (), *, held: bool = False
+        self,
+        *scopes: str,
+        trusted: Iterable[PeerId] = (),
+        held: bool = False,
+        of_peers: bool = False,
     ) -> None:
+        """Make empty registers.
+
+        Args:
+            scopes: Obeys commands of these scopes.
+            trusted: Obeys these operators.
+            held: Whether a session waits for `start`.
+            of_peers: Whether these are commands to peers, not to a session.
+        """
         self.num_refused = 0
         self.removed: frozenset[PeerId] = frozenset()
-        """Peers from which nothing is taken."""
-        self._session = session
+        """Peers whose messages are ignored."""
+        self._scopes = frozenset(scopes)
+        self._of_peers = of_peers
         self._trusted = frozenset(trusted)
         self._initial = "held" if held else "running"
         self._held: dict[str, Command] = {}
@@ -52,7 +67,7 @@ class CommandRegisters:
 
     @property
     def commands(self) -> tuple[Command, ...]:
-        """Those in force."""
+        """The commands in force."""
         return tuple(self._held.values())
 
     @property
@@ -80,7 +95,7 @@ class CommandRegisters:
     def resume(self, commands: Iterable[Command]) -> None:
         """Take back what an earlier life obeyed, unless its operator is trusted no more."""
         for command in commands:
-            if command.author in self._trusted and command.session == self._session:
+            if command.author in self._trusted and command.scope in self._scopes:
                 self._held[command.register] = command
         self.removed = removed_by(self._held.values())
 
@@ -107,17 +122,30 @@ class CommandRegisters:
         return held is not None and held.key > command.key
 
     def _objection(self, command: Command, unix_s: float) -> str:
-        if command.session != self._session:
-            return "it is for another session"
-        if command.author not in self._trusted:
-            return f"{command.author} is no operator that this peer trusts"
-        if unix_s > command.expires_unix_s + CLOCK_ERROR_S_MAX:
-            return f"it expired {unix_s - command.expires_unix_s:.0f} s ago"
-        if command.expires_unix_s > unix_s + VALID_FOR_S_MAX + CLOCK_ERROR_S_MAX:
-            return f"it may be valid for {VALID_FOR_S_MAX:.0f} s, not longer"
-        if command.register not in self._held and len(self._held) >= COMMANDS_MAX:
-            return f"more than {COMMANDS_MAX} things are ordered already"
-        return ""
+        """Why a command is refused; empty if it is not."""
+        is_full = command.register not in self._held and len(self._held) >= COMMANDS_MAX
+        target = "peer" if self._of_peers else "session"
+        rules = (
+            (command.scope not in self._scopes, "it is for another session or peer"),
+            (
+                (command.action in PEER_ACTIONS) != self._of_peers,
+                f"it is no command to a {target}",
+            ),
+            (
+                command.author not in self._trusted,
+                f"{command.author} is no operator that this peer trusts",
+            ),
+            (
+                unix_s > command.expires_unix_s + CLOCK_ERROR_S_MAX,
+                f"it expired {unix_s - command.expires_unix_s:.0f} s ago",
+            ),
+            (
+                command.expires_unix_s > unix_s + VALID_FOR_S_MAX + CLOCK_ERROR_S_MAX,
+                f"it may be valid for {VALID_FOR_S_MAX:.0f} s, not longer",
+            ),
+            (is_full, f"more than {COMMANDS_MAX} things are ordered already"),
+        )
+        return next((reason for broken, reason in rules if broken), "")
 
     def _refuse(self, command: Command, reason: str) -> None:
         if command.digest in self._refused:

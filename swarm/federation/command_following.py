@@ -32,7 +32,7 @@ class CommandFollowing:
         *,
         held: bool = False,
     ) -> None:
-        self.book = CommandRegisters(session, operators, held=held)
+        self.book = CommandRegisters(session, trusted=operators, held=held)
         self._session = session
         self._me = me
         self._fresh = 0

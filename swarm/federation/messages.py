@@ -103,9 +103,11 @@ class JoinRequest(Event):
 
 @dataclass(frozen=True, slots=True)
 class SessionQuery(Event):
-    """`sender` asks which session runs here."""
+    """`sender` asks which session runs here, or for one that it wants."""
 
     sender: PeerId
+    wanted: SessionId | None = None
+    """Answer only with this session; None asks for the newest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ from swarm.peer.federation.peer_settings import (
     read_session_file,
     read_toml,
 )
-from swarm.peer.host.command_line import run_command
+from swarm.peer.host.command_line import run_command, run_until_signal
 from swarm.peer.host.logs import FORMATS, LEVELS, configure_logs
+from swarm.peer.search.search_settings import SearchSettings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -211,6 +212,27 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
             envvar="SWARM_HOLD",
         ),
     ] = False,
+    slots: Annotated[
+        int,
+        typer.Option(
+            help="Trials of hyperparameter studies run at once beside training; 0 runs none.",
+            envvar="SWARM_SLOTS",
+        ),
+    ] = 0,
+    new_session: Annotated[
+        bool,
+        typer.Option(
+            help="Start a new session in a swarm that runs; peers take it up when they are free.",
+            envvar="SWARM_NEW_SESSION",
+        ),
+    ] = False,
+    idle: Annotated[
+        bool,
+        typer.Option(
+            help="Wait for work: start no session, and join one only on an operator's command.",
+            envvar="SWARM_IDLE",
+        ),
+    ] = False,
     log_level: Annotated[
         str, typer.Option(help=f"One of {', '.join(LEVELS)}.", envvar="SWARM_LOG_LEVEL")
     ] = "info",
@@ -251,8 +273,20 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         fork_server=fork_server,
         operators=tuple(parse_operator(text) for text in operator or ()),
         hold=hold,
+        new_session=new_session,
+        idle=idle,
     )
-    _run(settings)
+    search = SearchSettings(
+        ip=ip,
+        port=port,
+        state_dir=settings.state_dir,
+        bootstraps=settings.bootstraps,
+        slots=slots,
+        data_dir=data_dir,
+        cache_dir=settings.cache_dir,
+        allow_code=allow_model,
+    )
+    _run(settings, search)
 
 
 def _session_fields(file: Path | None, given: dict[str, Any]) -> dict[str, Any]:
@@ -289,11 +323,15 @@ def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise ConfigurationError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
 
-def _run(settings: PeerSettings) -> None:
+def _run(settings: PeerSettings, search: SearchSettings) -> None:
     # Imported here: `--help` and wrong flags answer without loading libp2p.
     peer_module = importlib.import_module("swarm.peer.federation.peer")
-    peer = peer_module.Peer(settings)
-    trio.run(peer_module.run_until_signal, peer.run, peer.leave)
+    others = []
+    if search.slots:
+        studies = importlib.import_module("swarm.peer.search.studies")
+        others.append(lambda host: studies.open_studies(host, search))
+    peer = peer_module.Peer(settings, others=others)
+    trio.run(run_until_signal, peer.run, peer.leave)
 
 
 if __name__ == "__main__":

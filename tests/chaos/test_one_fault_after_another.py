@@ -242,7 +242,7 @@ def test_a_damaged_session_file_is_refused_by_name(swarm: SwarmOfSix) -> None:
     victim = 2
     swarm.wait_common_head(SIX, SIX, after_round=0)
     swarm.kill(victim)
-    path = swarm.state_dir(victim) / "session.json"
+    (path,) = swarm.state_dir(victim).glob("sessions/*/session.json")
     intact = path.read_text()
     path.write_text(intact[:40])
 

@@ -27,12 +27,12 @@ NOW_S = 1_000_000.0
 
 
 def command(action: Any, sequence: int = 1, author: PeerId = OLGA, **fields: Any) -> Command:
-    values: dict[str, Any] = {"session": SESSION, "expires_unix_s": NOW_S + 100}
+    values: dict[str, Any] = {"scope": SESSION, "expires_unix_s": NOW_S + 100}
     return Command(author=author, sequence=sequence, action=action, **{**values, **fields})
 
 
-def book(*trusted: PeerId, held: bool = False) -> CommandRegisters:
-    return CommandRegisters(SESSION, trusted or (OLGA,), held=held)
+def registers(*trusted: PeerId, held: bool = False) -> CommandRegisters:
+    return CommandRegisters(SESSION, trusted=trusted or (OLGA,), held=held)
 
 
 def orders(*commands: Command, sender: PeerId = ANNA) -> RelayedCommands:
@@ -43,11 +43,14 @@ def orders(*commands: Command, sender: PeerId = ANNA) -> RelayedCommands:
     ("fields", "rule"),
     [
         ({"action": "explode"}, "action must be one of"),
-        ({"action": "remove"}, "a peer must be named"),
-        ({"action": "pause", "subject": ANNA}, "a peer must be named"),
-        ({"action": "threshold"}, "a value must be given"),
+        ({"action": "remove"}, "must name a peer, others none"),
+        ({"action": "pause", "subject": ANNA}, "must name a peer, others none"),
+        ({"action": "threshold"}, "must have a value, other actions none"),
         ({"action": "threshold", "value": 1.5}, "threshold must be in"),
-        ({"action": "pause", "value": 0.5}, "a value must be given"),
+        ({"action": "pause", "value": 0.5}, "must have a value, other actions none"),
+        ({"action": "join"}, "must name a session, others none"),
+        ({"action": "stop", "session": SESSION}, "must name a session, others none"),
+        ({"action": "pause", "scope": ""}, "scope must have 1 to"),
         ({"action": "pause", "sequence": -1}, "sequence must be in"),
         ({"action": "pause", "expires_unix_s": float("inf")}, "must be finite"),
     ],
@@ -58,7 +61,7 @@ def test_a_command_that_makes_no_sense_cannot_be_made(fields: dict[str, Any], ru
 
 
 def test_a_trusted_operators_command_is_obeyed_and_nobody_elses() -> None:
-    mine = book(OLGA)
+    mine = registers(OLGA)
 
     assert mine.take(command("pause"), NOW_S)
     with pytest.raises(RefusedCommandError, match="eve is no operator that this peer trusts"):
@@ -78,7 +81,7 @@ def test_without_operators_nobody_is_obeyed() -> None:
 
 
 def test_a_refused_command_that_comes_again_is_counted_once() -> None:
-    mine = book()
+    mine = registers()
     with pytest.raises(RefusedCommandError):
         mine.take(command("pause", author=EVE), NOW_S)
 
@@ -89,11 +92,11 @@ def test_a_refused_command_that_comes_again_is_counted_once() -> None:
 
 def test_another_sessions_command_is_refused() -> None:
     with pytest.raises(RefusedCommandError, match="another session"):
-        book().take(command("stop", session=SessionId("b" * 64)), NOW_S)
+        registers().take(command("stop", scope=SessionId("b" * 64)), NOW_S)
 
 
 def test_an_expired_command_is_refused_and_clocks_may_differ_a_little() -> None:
-    mine = book()
+    mine = registers()
     late = command("pause", expires_unix_s=NOW_S - CLOCK_ERROR_S_MAX - 1)
     with pytest.raises(RefusedCommandError, match="expired 61 s ago"):
         mine.take(late, NOW_S)
@@ -105,11 +108,11 @@ def test_a_command_that_is_valid_for_too_long_is_refused() -> None:
     forever = command("pause", expires_unix_s=NOW_S + VALID_FOR_S_MAX + CLOCK_ERROR_S_MAX + 1)
 
     with pytest.raises(RefusedCommandError, match="not longer"):
-        book().take(forever, NOW_S)
+        registers().take(forever, NOW_S)
 
 
 def test_a_replayed_older_command_changes_nothing() -> None:
-    mine = book()
+    mine = registers()
     mine.take(command("pause", 1), NOW_S)
     mine.take(command("resume", 2), NOW_S)
 
@@ -131,7 +134,7 @@ def test_the_same_commands_in_any_order_lead_to_the_same() -> None:
 
     ends = set()
     for order in itertools.permutations(commands):
-        mine = book(*two)
+        mine = registers(*two)
         for one in order:
             mine.take(one, NOW_S)
         ends.add((mine.run_state, mine.removed, mine.drop_threshold))
@@ -140,7 +143,7 @@ def test_the_same_commands_in_any_order_lead_to_the_same() -> None:
 
 
 def test_a_removed_peer_can_be_readmitted() -> None:
-    mine = book()
+    mine = registers()
     mine.take(command("remove", 1, subject=EVE), NOW_S)
 
     mine.take(command("readmit", 2, subject=EVE), NOW_S)
@@ -149,7 +152,7 @@ def test_a_removed_peer_can_be_readmitted() -> None:
 
 
 def test_a_held_session_waits_until_it_is_started() -> None:
-    mine = book(held=True)
+    mine = registers(held=True)
     assert (mine.run_state, mine.waits) == ("held", True)
 
     mine.take(command("start"), NOW_S)
@@ -159,7 +162,7 @@ def test_a_held_session_waits_until_it_is_started() -> None:
 
 
 def test_no_more_things_are_ordered_than_fit_in_a_message() -> None:
-    mine = book()
+    mine = registers()
     for k in range(COMMANDS_MAX):
         mine.take(command("remove", k, subject=PeerId(f"peer-{k}")), NOW_S)
 
@@ -172,7 +175,7 @@ def test_no_more_things_are_ordered_than_fit_in_a_message() -> None:
 
 def test_after_a_restart_what_was_obeyed_is_obeyed_unless_trust_was_withdrawn() -> None:
     old = command("pause", expires_unix_s=1.0)
-    trusting, wary = book(OLGA), book(ANNA)
+    trusting, wary = registers(OLGA), registers(ANNA)
 
     trusting.resume([old])
     wary.resume([old])

@@ -14,7 +14,7 @@ from swarm.federation.records import GlobalModel
 from swarm.federation.tree import succession
 from swarm.federation.validity import tree_of
 from swarm.network.identity import load_or_create_identity
-from swarm.peer.federation.session_folder import StateFolder
+from swarm.peer.federation.session_folder import SessionFolder
 from tests.harness.lineages import find_head
 from tests.harness.swarm_processes import Line, PeerProcess, SwarmProcesses, now_s
 
@@ -95,7 +95,8 @@ class FaultySwarm(SwarmProcesses):
     @property
     def spec(self) -> SessionSpec:
         """The session; known once the first peer has begun."""
-        spec = StateFolder(self.state_dir(0), self.peer_id(0)).load_spec()
+        (folder,) = SessionFolder.all_in(self.state_dir(0), self.peer_id(0))
+        spec = folder.load_spec()
         assert spec is not None
         return spec
 

@@ -41,7 +41,7 @@ def read_run(state_dirs: Iterable[Path]) -> Run:
     followed: set[Digest] = set()
     for state_dir in state_dirs:
         owner = load_or_create_identity(state_dir).peer_id
-        for path in sorted((state_dir / "heads").glob("*.head")):
+        for path in sorted(state_dir.glob("sessions/*/heads/*.head")):
             head = read_head(path)
             heads[head.digest] = head
             if owner != head.author:
@@ -62,7 +62,7 @@ def read_run(state_dirs: Iterable[Path]) -> Run:
 
 def find_head(state_dir: Path, digest: str) -> GlobalModel:
     """A head that a peer adopted."""
-    (path,) = (state_dir / "heads").glob(f"*-{digest[:16]}.head")
+    (path,) = state_dir.glob(f"sessions/*/heads/*-{digest[:16]}.head")
     return read_head(path)
 
 

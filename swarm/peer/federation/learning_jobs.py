@@ -10,17 +10,17 @@ import trio
 
 from swarm.core.blobs import BlobRef
 from swarm.core.errors import LearningError, NetworkError, SwarmError, WorkerDiedError
-from swarm.core.ids import Digest, PeerId
+from swarm.core.ids import Digest, SessionId
 from swarm.core.machine import Effect, Event
 from swarm.federation import effects
 from swarm.federation.records import Metrics
 from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import jobs
-from swarm.network.store import FileBlobStore
 from swarm.peer.federation.status_board import StatusBoard
+from swarm.peer.host.host import Host
+from swarm.peer.host.machine_driver import Job
 from swarm.peer.processes.learner_worker import LearnerWorker
 
-Job = Callable[[], Awaitable[Event | None]]
 Spawn = Callable[[Job], None]
 PROGRESS_EVERY_S = 1.0
 R = TypeVar("R")
@@ -38,11 +38,13 @@ class Learning:
     """
 
     def __init__(
-        self, me: PeerId, worker: LearnerWorker, store: FileBlobStore, board: StatusBoard
+        self, session: SessionId, worker: LearnerWorker, host: Host, board: StatusBoard
     ) -> None:
-        self._me = me
+        self._session = session
+        self._me = host.me
+        self._outbox = host.outbox
         self._worker = worker
-        self._store = store
+        self._store = host.store
         self._board = board
         self._training: Digest | None = None
         self._scope = trio.CancelScope()
@@ -207,7 +209,7 @@ class Learning:
         return Metrics(self._me, evaluation.accuracy, loss, evaluation.num_examples)
 
     def _admit(self, path: str, blob: BlobRef) -> None:
-        self._store.admit(Path(path), blob)
+        self._outbox.admit(self._session, Path(path), blob)
 
     @property
     def _output_dir(self) -> str:

@@ -46,6 +46,10 @@ class PeerSettings:
     allow_model: bool = False
     """Whether code that the session names may run here."""
     exit_when_done: bool = False
+    new_session: bool = False
+    """Whether to start a session even though others run one."""
+    idle: bool = False
+    """Whether to wait for work: to start no session and to join none at first."""
     report: Path | None = None
     """Where to write what this peer achieved, as JSON."""
     export: Path | None = None
@@ -70,6 +74,10 @@ class PeerSettings:
             raise ConfigurationError(
                 "--hold waits for an operator: name one with --operator, its id as the"
                 " operator's dashboard prints it"
+            )
+        if self.idle and (self.session or self.new_session):
+            raise ConfigurationError(
+                "--idle waits for work: leave out --new-session and what describes a session"
             )
         check_ip(self.ip)
         if not 0 <= self.port <= 65535:

@@ -1,9 +1,8 @@
-"""StateFolder: what a peer remembers across restarts, besides identity, blobs and addresses."""
+"""SessionFolder: what a peer remembers of a session across restarts."""
 
 import hashlib
 import json
-import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import structlog
@@ -11,34 +10,56 @@ from cattrs import BaseValidationError
 from cattrs.preconf.json import make_converter
 
 from swarm.commanding.commands import Command, RelayedCommands
-from swarm.core.errors import ConfigurationError, RemoteProtocolError, StorageError
+from swarm.core.errors import ConfigurationError, RemoteProtocolError
 from swarm.core.ids import PeerId, SessionId
-from swarm.core.machine import Event
 from swarm.core.session import SessionSpec
 from swarm.federation.ledger_entries import PAGE_MAX, LedgerEntry, LedgerPage
 from swarm.federation.messages import Contribution
 from swarm.federation.records import GlobalModel
 from swarm.network.identity import verify
 from swarm.network.wire import decode, encode
+from swarm.peer.host.message_files import load_messages, save_messages, write_whole
 
 HEADS_RESUMED_MAX = 1024
 """Heads read back on a restart."""
 HEADS_KEPT_MAX = 2048
 """Heads kept on disk as the run's record; the oldest are deleted."""
 PRUNE_EVERY_ROUNDS = 64
-_FRAME = struct.Struct(">I")
+SESSIONS_FOLDER = "sessions"
+_NAME_LENGTH = 16
 _DIGEST_SIZE = 32
 _JSON = make_converter(forbid_extra_keys=True)
 log = structlog.get_logger()
 
 
-class StateFolder:
+class SessionFolder:
     """Files of one peer in one session. Each is written whole, then renamed into place."""
 
     def __init__(self, root: Path, me: PeerId) -> None:
-        self._root = root
+        self.root = root
         self._me = me
         self._heads = root / "heads"
+
+    @classmethod
+    def of(cls, state_dir: Path, session: SessionId, me: PeerId) -> "SessionFolder":
+        """The folder of a session in a peer's state folder."""
+        return cls(state_dir / SESSIONS_FOLDER / session[:_NAME_LENGTH], me)
+
+    @classmethod
+    def all_in(cls, state_dir: Path, me: PeerId) -> "list[SessionFolder]":
+        """The folders of all sessions that an earlier life took part in, the newest last.
+
+        Raises:
+            ConfigurationError: The folder is of a version that is not read any more.
+        """
+        if (state_dir / "session.json").exists():
+            raise ConfigurationError(
+                f"{state_dir} holds the state of Swarm's protocol version 1, which this version "
+                "does not read: name another folder with --state, or delete it"
+            )
+        specs = (state_dir / SESSIONS_FOLDER).glob("*/session.json")
+        newest_last = sorted(specs, key=lambda path: (path.stat().st_mtime, path))
+        return [cls(path.parent, me) for path in newest_last]
 
     def load_spec(self) -> SessionSpec | None:
         """The session an earlier life of this peer took part in.
@@ -46,7 +67,7 @@ class StateFolder:
         Raises:
             ConfigurationError: The file is damaged.
         """
-        path = self._root / "session.json"
+        path = self.root / "session.json"
         try:
             return _JSON.loads(path.read_text(encoding="utf-8"), SessionSpec)
         except FileNotFoundError:
@@ -60,7 +81,7 @@ class StateFolder:
     def save_spec(self, spec: SessionSpec) -> None:
         """Remember the session."""
         text = json.dumps(json.loads(_JSON.dumps(spec)), indent=2) + "\n"
-        self._write(self._root / "session.json", text.encode())
+        write_whole(self.root / "session.json", text.encode())
 
     def load_heads(self) -> tuple[GlobalModel, ...]:
         """The newest adopted heads, in head order; damaged files are named and left out."""
@@ -83,7 +104,7 @@ class StateFolder:
         """Add an adopted head to the record of the run."""
         path = self._head_path(head)
         if not path.exists():
-            self._write(path, encode(head))
+            write_whole(path, encode(head))
         if head.round % PRUNE_EVERY_ROUNDS == 0:
             for old in sorted(self._heads.glob("*.head"))[:-HEADS_KEPT_MAX]:
                 old.unlink(missing_ok=True)
@@ -103,7 +124,7 @@ class StateFolder:
 
     def load_contribution(self) -> Contribution | None:
         """The newest own contribution, or None; a damaged file is named."""
-        path = self._root / "contribution.msgpack"
+        path = self.root / "contribution.msgpack"
         try:
             data = path.read_bytes()
             envelope, digest = data[:-_DIGEST_SIZE], data[-_DIGEST_SIZE:]
@@ -122,11 +143,11 @@ class StateFolder:
         envelope = encode(contribution)
         # Nobody signs a contribution: a damaged number in it would pass for another number.
         digest = hashlib.sha256(envelope).digest()
-        self._write(self._root / "contribution.msgpack", envelope + digest)
+        write_whole(self.root / "contribution.msgpack", envelope + digest)
 
     def load_entries(self, session: SessionId) -> tuple[LedgerEntry, ...]:
         """The ledger of an earlier life in this session; a damaged file is named."""
-        pages = self._load_messages(self._root / "ledger.msgpack")
+        pages = load_messages(self.root / "ledger.msgpack", self._me)
         entries = (e for page in pages if isinstance(page, LedgerPage) for e in page.entries)
         return tuple(entry for entry in entries if entry.session == session)
 
@@ -136,45 +157,15 @@ class StateFolder:
             LedgerPage(entries[0].session, self._me, entries[k : k + PAGE_MAX], None)
             for k in range(0, len(entries), PAGE_MAX)
         )
-        self._write(self._root / "ledger.msgpack", _framed(encode(page) for page in pages))
+        save_messages(self.root / "ledger.msgpack", pages)
 
     def load_commands(self, session: SessionId) -> tuple[Command, ...]:
         """Operators' commands that an earlier life obeyed in this session."""
-        orders = self._load_messages(self._root / "commands.msgpack")
-        commands = (c for one in orders if isinstance(one, RelayedCommands) for c in one.commands)
-        return tuple(command for command in commands if command.session == session)
+        saved = load_messages(self.root / "commands.msgpack", self._me)
+        commands = (c for one in saved if isinstance(one, RelayedCommands) for c in one.commands)
+        return tuple(command for command in commands if command.scope == session)
 
     def save_commands(self, commands: tuple[Command, ...]) -> None:
         """Remember the commands in force, before anything follows from them."""
-        orders = RelayedCommands(commands[0].session, self._me, commands)
-        self._write(self._root / "commands.msgpack", _framed([encode(orders)]))
-
-    def _load_messages(self, path: Path) -> list[Event]:
-        try:
-            frames = list(_frames(path.read_bytes()))
-            return [decode(data, self._me, verify).message for data in frames]
-        except FileNotFoundError:
-            return []
-        except (OSError, RemoteProtocolError) as error:
-            log.warning("damaged", file=str(path), reason=str(error))
-            return []
-
-    def _write(self, path: Path, data: bytes) -> None:
-        temporary = path.with_name(path.name + ".new")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        except OSError as error:
-            raise StorageError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _framed(messages: Iterable[bytes]) -> bytes:
-    return b"".join(_FRAME.pack(len(data)) + data for data in messages)
-
-
-def _frames(data: bytes) -> Iterator[bytes]:
-    while len(data) >= _FRAME.size:
-        (length,) = _FRAME.unpack_from(data)
-        yield data[_FRAME.size : _FRAME.size + length]  # one cut short is refused by its parser
-        data = data[_FRAME.size + length :]
+        relayed = RelayedCommands(commands[0].scope, self._me, commands)
+        save_messages(self.root / "commands.msgpack", [relayed])

@@ -1,8 +1,11 @@
 """run_command(): runs a typer command line; a user's mistake becomes one line and exit 2."""
 
+import signal
 import sys
+from collections.abc import Awaitable, Callable
 from typing import cast
 
+import trio
 import typer
 
 from swarm.core.errors import ConfigurationError, SwarmError, only_error
@@ -47,3 +50,21 @@ def _explain(error: BaseException) -> int:
         raise error
     print(f"error: {error}", file=sys.stderr)
     return 2 if isinstance(error, ConfigurationError) else 1
+
+
+async def run_until_signal(run: Callable[[], Awaitable[None]], stop: Callable[[], None]) -> None:
+    """Run until it ends by itself; SIGINT and SIGTERM ask it to stop, a second one insists."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_watch_signals, stop, nursery.cancel_scope)
+        await run()
+        nursery.cancel_scope.cancel()
+
+
+async def _watch_signals(stop: Callable[[], None], scope: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        count = 0
+        async for _ in signals:
+            count += 1
+            if count > 1:
+                scope.cancel()
+            stop()

@@ -3,6 +3,8 @@
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -10,7 +12,15 @@ from typing import Any, TypeVar, cast
 import structlog
 import trio
 
-from swarm.commanding.commands import ACTIONS, VALID_FOR_S, Action, Command
+from swarm.commanding.commands import (
+    ACTIONS,
+    ALL_PEERS,
+    PEER_ACTIONS,
+    VALID_FOR_S,
+    Action,
+    Command,
+    RelayedCommands,
+)
 from swarm.core.errors import (
     ConfigurationError,
     EndedError,
@@ -19,22 +29,17 @@ from swarm.core.errors import (
     only_error,
 )
 from swarm.core.ids import PeerId
-from swarm.core.machine import Event
-from swarm.network import events as network_events
-from swarm.network.addresses import parse_bootstrap
+from swarm.network.addresses import BootstrapAddress, parse_bootstrap
 from swarm.network.identity import Identity, load_or_create_identity
-from swarm.network.network import Network, NetworkConfig
-from swarm.network.store import FileBlobStore
 from swarm.network.wire import signing_bytes
-from swarm.peer.host.outbox import Outbox
+from swarm.peer.host.commands import open_commands
+from swarm.peer.host.host import Host, open_host
 from swarm.peer.host.trio_thread import TrioThread
 from swarm.peer.observer.history_pages import HistoryView, history_facts
 from swarm.peer.observer.snapshot import command_json, empty_snapshot
-from swarm.peer.observer.watching import Watching, message_in
+from swarm.peer.observer.watching import Watching
 from swarm.watching.federation.command_tracking import CommandGiven, Given
 
-INBOX_MAX = 4096
-"""Messages waiting; an observer of a large swarm hears much, and may fall behind for a moment."""
 STOP_WITHIN_S = 4.0
 PICTURES_AT_MOST_EVERY_S = 0.1
 PICTURES_AT_LEAST_EVERY_S = 1.0
@@ -42,6 +47,16 @@ ROUNDS_AT_ONCE_MAX = 200
 R = TypeVar("R")
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """What the host needs."""
+
+    ip: str
+    port: int
+    state_dir: Path
+    bootstraps: tuple[BootstrapAddress, ...]
 
 
 class Observer:
@@ -74,7 +89,7 @@ class Observer:
         self._snapshot: dict[str, Any] = empty_snapshot("", 0, 0.0, self.operator_id)
         self._thread: TrioThread | None = None
         self._watching: Watching | None = None
-        self._inbox: trio.MemorySendChannel[Event] | None = None
+        self._host: Host | None = None
         self._scope = trio.CancelScope()
 
     def start(self) -> None:
@@ -120,50 +135,62 @@ class Observer:
         return view.alert_list() if view is not None else []
 
     def command(
-        self, action: str, peer: str | None = None, value: float | None = None
+        self,
+        action: str,
+        peer: str | None = None,
+        value: float | None = None,
+        session: str | None = None,
     ) -> dict[str, Any]:
-        """Sign a command and give it to the swarm; what becomes of it is in the snapshots.
+        """Sign a command and give it to the swarm; snapshots show what becomes of it.
+
+        Args:
+            action: What to do, one of `ACTIONS`.
+            peer: For `remove` and `readmit`; for `join` and `leave` the only peer that is to
+                obey, all if None.
+            value: For `threshold`.
+            session: For `join` and `leave`.
 
         Raises:
             ConfigurationError: There is no operator key, no session, or a value breaks a rule.
-            NetworkError: The observer is too busy, or was not started.
+            NetworkError: The observer was not started.
             EndedError: It has ended.
         """
         if self._operator is None:
             raise ConfigurationError(
                 "this dashboard gives no commands: start it with --operator-key FOLDER"
             )
+        if action not in ACTIONS:
+            raise ConfigurationError(f"action must be one of {', '.join(ACTIONS)}, got {action!r}")
+        if action in PEER_ACTIONS:
+            return self._ask(partial(self._give_peers, self._operator, action, peer, session))
         return self._ask(partial(self._give, self._operator, action, peer, value))
 
     def _give(
         self, operator: Identity, action: str, peer: str | None, value: float | None
     ) -> dict[str, Any]:
         seen = self._watching.observation if self._watching is not None else None
-        if seen is None or self._inbox is None:
+        if seen is None or self._watching is None:
             raise ConfigurationError("no session was found yet: there is nothing to command")
-        if action not in ACTIONS:
-            raise ConfigurationError(f"action must be one of {', '.join(ACTIONS)}, got {action!r}")
         if peer is not None and not seen.knows(PeerId(peer)):
             raise ConfigurationError(f"no peer of this session has the id {peer!r:.80}")
         unix_s = seen.unix_s(trio.current_time())
-        try:
-            command = Command(
-                session=seen.spec.id,
-                author=operator.peer_id,
-                # Milliseconds: greater than those of earlier runs of this dashboard.
-                sequence=max(seen.command_tracking.sequence + 1, int(unix_s * 1000)),
-                action=cast(Action, action),
-                expires_unix_s=unix_s + VALID_FOR_S,
-                subject=PeerId(peer) if peer is not None else None,
-                value=value,
-            )
-        except ValueError as error:
-            raise ConfigurationError(str(error)) from error
-        command = command.signed(operator.sign(signing_bytes(command.digest)))
-        try:
-            self._inbox.send_nowait(CommandGiven(command))
-        except trio.WouldBlock as error:
-            raise NetworkError("the observer is too busy now: try again") from error
+        sequence = max(seen.command_tracking.sequence + 1, int(unix_s * 1000))
+        subject = PeerId(peer) if peer is not None else None
+        fields = {"scope": seen.spec.id, "subject": subject, "value": value}
+        command = _signed(operator, action, sequence, unix_s, fields)
+        self._watching.handle(CommandGiven(command))
+        return command_json(Given(command, unix_s), unix_s)
+
+    def _give_peers(
+        self, operator: Identity, action: str, peer: str | None, session: str | None
+    ) -> dict[str, Any]:
+        if self._host is None:
+            raise NetworkError("the observer has not started")
+        unix_s = datetime.now(UTC).timestamp()
+        scope = peer if peer is not None else ALL_PEERS
+        fields = {"scope": scope, "session": session}
+        command = _signed(operator, action, int(unix_s * 1000), unix_s, fields)
+        self._host.hand_out(RelayedCommands(scope, operator.peer_id, (command,)))
         return command_json(Given(command, unix_s), unix_s)
 
     def _past(self) -> HistoryView | None:
@@ -196,26 +223,19 @@ class Observer:
             raise
 
     async def _watch(self, folder: Path, ready: Callable[[], None]) -> None:
-        identity = Identity.generate()
-        config = NetworkConfig(self._listen_ip, 0, folder, self._bootstraps)
-        store = FileBlobStore(folder / "blobs")
-        network = Network(config, identity, store)
-        inbox_in, inbox = trio.open_memory_channel[Event](INBOX_MAX)
-
-        async def take(event: network_events.NetworkEvent) -> None:
-            message = message_in(event)
-            if message is not None:
-                await inbox_in.send(message)
-
-        async with trio.open_nursery() as nursery:
-            await nursery.start(network.run, take)
-            outbox = Outbox(network, store, nursery)
-            nursery.start_soon(outbox.run)
-            watching = Watching(network, outbox, inbox, self.operator_id)
-            self._watching, self._inbox = watching, inbox_in
+        settings = _Settings(self._listen_ip, 0, folder, self._bootstraps)
+        operators = (self.operator_id,) if self.operator_id is not None else ()
+        async with (
+            open_host(settings) as host,
+            open_commands(host, folder, operators),
+            trio.open_nursery() as nursery,
+        ):
+            self._host = host
+            watching = self._watching = Watching(host, nursery, self.operator_id)
+            host.add(watching)
+            watching.start()
             ready()
-            nursery.start_soon(self._publish_forever, watching, trio.current_time())
-            await watching.run()
+            await self._publish_forever(watching, trio.current_time())
 
     async def _publish_forever(self, watching: Watching, started_s: float) -> None:
         while True:
@@ -233,3 +253,31 @@ class Observer:
 
 def _scratch() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="swarm-observer-", ignore_cleanup_errors=True)
+
+
+def _signed(
+    operator: Identity, action: str, sequence: int, unix_s: float, fields: dict[str, Any]
+) -> Command:
+    """A command of the operator.
+
+    Args:
+        operator: Who signs it.
+        action: What to do.
+        sequence: Milliseconds since 1970, so greater than in earlier runs of this dashboard.
+        unix_s: Now.
+        fields: The rest of it.
+
+    Raises:
+        ConfigurationError: A field breaks a rule.
+    """
+    try:
+        command = Command(
+            author=operator.peer_id,
+            sequence=sequence,
+            action=cast(Action, action),
+            expires_unix_s=unix_s + VALID_FOR_S,
+            **fields,
+        )
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+    return command.signed(operator.sign(signing_bytes(command.digest)))

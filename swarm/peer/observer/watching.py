@@ -1,167 +1,118 @@
-"""Watching: what an observing peer does with its network: it follows a session and all studies."""
+"""Watching: the workload of an observer; it follows the newest session, and all studies."""
 
 from datetime import UTC, datetime
 from typing import Any
 
-import structlog
 import trio
 
-from swarm.core.effects import (
-    KeepConnected,
-    PeerConnected,
-    PeerUnreachable,
-    Publish,
-    Send,
-    Subscribe,
-    Unsubscribe,
-)
-from swarm.core.errors import NetworkError, RemoteProtocolError
 from swarm.core.ids import PeerId
-from swarm.core.machine import Effect, Event, SetTimer, TimerFired
+from swarm.core.machine import Effect, Event
 from swarm.federation.effects import Started
-from swarm.federation.joining import Joining
-from swarm.network import events as network_events
-from swarm.network.identity import verify
-from swarm.network.network import Network
-from swarm.network.wire import decode, encode
-from swarm.peer.host.outbox import Outbox
+from swarm.federation.session_choice import SessionBegun, SessionChoice, SessionOver, TakeUp
+from swarm.peer.host.host import Host
+from swarm.peer.host.machine_driver import MachineDriver
 from swarm.peer.observer.snapshot import empty_snapshot, make_snapshot
 from swarm.peer.observer.snapshot_changes import SnapshotCache
 from swarm.peer.observer.study_rows import StudyRows
 from swarm.watching.federation.observation import Observation
 from swarm.watching.search.observation import StudyObservation, is_about_studies
 
-log = structlog.get_logger()
+
+class _Choice(MachineDriver[SessionChoice]):
+    """Finds the session to watch, and the next one when that is over."""
+
+    def __init__(self, host: Host, nursery: trio.Nursery, watching: "Watching") -> None:
+        super().__init__("choice", SessionChoice(host.me), host, nursery)
+        self._watching = watching
+
+    def carry_out_own(self, effect: Effect) -> None:
+        """Watch the session that was chosen."""
+        if isinstance(effect, TakeUp):
+            self._watching.watch(effect)
 
 
 class Watching:
-    """Drives what watches the session, and what watches the studies, over one network.
+    """Drives the machines that watch a session and the studies, over one host.
 
     Neither waits for the other: a swarm may have either, or both.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        outbox: Outbox,
-        inbox: trio.MemoryReceiveChannel[Event],
-        operator: PeerId | None,
-    ) -> None:
+    def __init__(self, host: Host, nursery: trio.Nursery, operator: PeerId | None) -> None:
         self.changed = trio.Event()
-        self._network = network
-        self._outbox = outbox
-        self._inbox = inbox
-        self._study_observation = StudyObservation(network.peer_id)
-        self._study_rows = StudyRows()
-        self._machine: Joining | Observation = Joining(network.peer_id)
-        self._timers: dict[str, float] = {}
+        self._host = host
+        self._nursery = nursery
         self._operator = operator
+        self._choice = _Choice(host, nursery, self)
+        self._studies = MachineDriver("studies", StudyObservation(host.me), host, nursery)
+        self._study_rows = StudyRows()
+        self._session: MachineDriver[Observation] | None = None
+        self._is_over = False
         self._cache = SnapshotCache()
 
     @property
     def observation(self) -> Observation | None:
         """The observing machine, once a session was found."""
-        return self._machine if isinstance(self._machine, Observation) else None
+        return self._session.machine if self._session is not None else None
+
+    def start(self) -> None:
+        """Look for a session and for studies."""
+        now_s = trio.current_time()
+        self._studies.carry_out(self._studies.machine.start(now_s))
+        self._choice.carry_out(self._choice.machine.start(now_s))
+
+    def handle(self, event: Event) -> None:
+        """Hand an event to the machines that it concerns."""
+        version = self._studies.machine.version
+        self._studies.handle(event)
+        if is_about_studies(event):
+            if version != self._studies.machine.version:
+                self._notify()
+            return
+        self._choice.handle(event)
+        if self._session is not None:
+            self._session.handle(event)
+            self._look_for_the_end(self._session.machine)
+        self._notify()
+
+    def leave(self, reason: str = "") -> None:
+        """Leave: no peer waits for an observer, so it says no goodbye."""
+
+    def watch(self, chosen: TakeUp) -> None:
+        """Watch another session from now on."""
+        if self._session is not None:
+            self._session.stop()
+        machine = Observation(self._host.me, chosen.spec)
+        self._cache, self._is_over = SnapshotCache(), False
+        self._session = MachineDriver(chosen.spec.id, machine, self._host, self._nursery)
+        self._choice.handle(SessionBegun(chosen.spec))
+        unix_s = datetime.now(UTC).timestamp()
+        self._session.handle(Started(offered_by=chosen.offered_by, unix_s=unix_s))
+        self._notify()
 
     def snapshot(self, now_s: float, elapsed_s: float) -> dict[str, Any]:
-        """The picture of all that is seen, plain JSON, but for its version."""
-        connected = len(self._network.snapshot().connected)
+        """All that is seen, as plain JSON, without its version."""
+        connected = len(self._host.network.snapshot().connected)
         seen = self.observation
         if seen is None:
-            shown = empty_snapshot(self._network.peer_id, connected, elapsed_s, self._operator)
+            shown = empty_snapshot(self._host.me, connected, elapsed_s, self._operator)
         else:
             seen.look(now_s)
             shown = make_snapshot(seen, connected, now_s, elapsed_s, self._operator, self._cache)
         name_of = seen.name_of if seen is not None else _end_of_id
         num_names = len(seen.names()) if seen is not None else 0
-        studies = self._study_rows.snapshot(self._study_observation.views(), name_of, num_names)
+        studies = self._study_rows.snapshot(self._studies.machine.views(), name_of, num_names)
         return {**shown, "studies": studies}
 
-    async def run(self) -> None:
-        """Find a session, then watch it; studies all the while. Never returns."""
-        joining = Joining(self._network.peer_id)
-        self._machine = joining
-        self._carry_out_studies(self._study_observation.start(trio.current_time()))
-        await self._carry_out(joining.start(trio.current_time()))
-        while joining.offer is None:
-            await self._handle(await self._next_event())
-        observation = Observation(self._network.peer_id, joining.offer.spec)
-        self._machine = observation
-        unix_s = datetime.now(UTC).timestamp()
-        await self._handle(Started(offered_by=(joining.offer.sender,), unix_s=unix_s))
-        while True:
-            await self._handle(await self._next_event())
+    def _look_for_the_end(self, seen: Observation) -> None:
+        """Look for the next session once the last round of this one is known."""
+        if not self._is_over and seen.head is not None and seen.head.round >= seen.spec.rounds:
+            self._is_over = True
+            self._choice.handle(SessionOver(seen.spec.id))
 
-    async def _handle(self, event: Event) -> None:
-        version = self._study_observation.version
-        self._carry_out_studies(self._study_observation.handle(event, trio.current_time()))
-        only_studies = is_about_studies(event)
-        if not only_studies:
-            await self._carry_out(self._machine.handle(event, trio.current_time()))
-        if only_studies and version == self._study_observation.version:
-            return
+    def _notify(self) -> None:
         self.changed.set()
         self.changed = trio.Event()
-
-    async def _next_event(self) -> Event:
-        if not self._timers:
-            return await self._inbox.receive()
-        name = min(self._timers, key=self._timers.__getitem__)
-        with trio.move_on_at(self._timers[name]):
-            return await self._inbox.receive()
-        del self._timers[name]
-        return TimerFired(name)
-
-    async def _carry_out(self, effects: list[Effect]) -> None:
-        for effect in effects:
-            match effect:
-                case SetTimer(name, due_s):
-                    self._timers[name] = due_s
-                case Subscribe(topic):
-                    await self._network.subscribe(topic)
-                case Unsubscribe(topic):
-                    await self._network.unsubscribe(topic)
-                case Publish(topic, message):
-                    await self._network.publish(topic, encode(message))
-                case Send(peer, message):
-                    try:
-                        await self._network.send(peer, encode(message))
-                    except NetworkError as error:  # the machine asks again
-                        log.debug("not sent", peer=peer, reason=str(error))
-
-    def _carry_out_studies(self, effects: list[Effect]) -> None:
-        """Never waits for a peer: those that search may be gone."""
-        for effect in effects:
-            match effect:
-                case SetTimer(name, due_s):
-                    self._timers[name] = due_s
-                case Subscribe() | Unsubscribe() | Publish():
-                    self._outbox.queue(effect)
-                case Send(peer, message):
-                    self._outbox.send(peer, message)
-                case KeepConnected(peers):
-                    self._network.keep_connected(peers)
 
 
 def _end_of_id(peer: PeerId) -> str:
     return peer[-6:]
-
-
-def message_in(event: network_events.NetworkEvent) -> Event | None:
-    """What an observer's machines take of an event of the network; None for the rest."""
-    match event:
-        case network_events.PubsubMessage(_, sender, data):
-            pass
-        case network_events.DirectMessage(sender, data):
-            pass
-        case network_events.PeerConnected(peer):
-            return PeerConnected(peer)
-        case network_events.PeerUnreachable(peer):
-            return PeerUnreachable(peer)
-        case _:
-            return None
-    try:
-        return decode(data, sender, verify).message
-    except RemoteProtocolError as error:
-        log.debug("rejected", peer=sender, reason=str(error))
-        return None

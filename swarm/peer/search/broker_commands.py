@@ -17,7 +17,7 @@ from swarm.core.blobs import BlobRef
 from swarm.core.canonical import sha256_hex
 from swarm.core.errors import ConfigurationError
 from swarm.learning.search.study_tasks import Places
-from swarm.peer.federation.peer import run_until_signal
+from swarm.peer.host.command_line import run_until_signal
 from swarm.peer.search.brokers.broker_worker import BrokerWorkerSettings, work_for_broker
 from swarm.peer.search.brokers.collector import BrokerStudySettings, run_through_broker
 from swarm.peer.search.closing_report import EXIT_INTERRUPTED, tell_end, tell_was_over

@@ -15,9 +15,8 @@ import typer
 
 from swarm.core.errors import ConfigurationError, SwarmError
 from swarm.network.addresses import parse_bootstrap
-from swarm.network.store import FileBlobStore
-from swarm.peer.federation.peer import run_until_signal
-from swarm.peer.host.command_line import run_command
+from swarm.peer.host.command_line import run_command, run_until_signal
+from swarm.peer.host.host import Host
 from swarm.peer.host.logs import FORMATS, LEVELS, configure_logs
 from swarm.peer.search.broker_commands import run_with_broker, work_with_broker
 from swarm.peer.search.brokers.collector import IN_FLIGHT
@@ -84,7 +83,7 @@ Broker = Annotated[
     ),
 ]
 _TOML: tuple[str, Callable[[str], Any]] = ("TOML", tomllib.loads)
-Use = Callable[[Studies, FileBlobStore], Awaitable[None]]
+Use = Callable[[Host, Studies], Awaitable[None]]
 
 
 @app.command()
@@ -117,9 +116,8 @@ def run(  # noqa: PLR0913, PLR0917 (one for each flag)
         return
     peer = SearchPeer(settings)
 
-    async def find(store: FileBlobStore) -> StudySpec:
-        me = peer.peer_id
-        return await read_study(document, study.parent, store, me, allow_code=allow_code)
+    async def find(host: Host) -> StudySpec:
+        return await read_study(document, study.parent, host, allow_code=allow_code)
 
     _work_on(peer, find)
 
@@ -144,7 +142,7 @@ def resume(  # noqa: PLR0913, PLR0917 (one for each flag)
     settings = _settings(ip, port, bootstrap, slots, state, data_dir, allow_code)
     _configure_logs(log_level, log_format)
 
-    async def find(_: FileBlobStore) -> StudySpec:
+    async def find(_: Host) -> StudySpec:
         await trio.lowlevel.checkpoint()
         return ledger.spec
 
@@ -182,9 +180,9 @@ def worker(  # noqa: PLR0913, PLR0917 (one for each flag)
 
     peer = SearchPeer(settings)
 
-    async def use(_studies: Studies, _store: FileBlobStore) -> None:
-        tell_what_a_worker_waits_for(peer)
-        await warn_if_nobody_answers(peer)
+    async def use(host: Host, _studies: Studies) -> None:
+        tell_what_a_worker_waits_for(host, slots)
+        await warn_if_nobody_answers(host)
         await trio.sleep_forever()
 
     _live(peer, use)
@@ -198,11 +196,11 @@ def status(
 ) -> None:
     """Which studies there are, how far they are and what was best so far."""
 
-    async def use(peer: SearchPeer, studies: Studies) -> None:
+    async def use(host: Host, studies: Studies) -> None:
         found = await wait_studies(studies, timeout)
         if not found:
-            if not peer.met.is_set():
-                raise SwarmError(f"nobody answered at {peer.bootstraps} within {timeout:g} s")
+            if not host.met.is_set():
+                raise SwarmError(f"nobody answered at {host.bootstraps} within {timeout:g} s")
             typer.echo(f"no study was offered within {timeout:g} s", err=True)
             return
         rows = [study_row(one.machine, is_read=one.is_read) for one in found]
@@ -221,7 +219,7 @@ def best(
 ) -> None:
     """The best trial of a study so far, as JSON."""
 
-    async def use(_: SearchPeer, studies: Studies) -> None:
+    async def use(_: Host, studies: Studies) -> None:
         driver = await wait_study(studies, study, timeout)
         ledger = driver.machine.ledger
         typer.echo(json.dumps(study_row(driver.machine)["best"], indent=2))
@@ -235,7 +233,7 @@ def best(
 def cancel(study: Study, bootstrap: Bootstraps = None, timeout: Timeout = 15.0) -> None:
     """End a study now; the results so far stay."""
 
-    async def use(_: SearchPeer, studies: Studies) -> None:
+    async def use(_: Host, studies: Studies) -> None:
         driver, was_over = await cancel_study(studies, study, timeout)
         spec, number = driver.machine.spec, len(driver.machine.ledger.results)
         how = "was over already" if was_over else "ended"
@@ -256,18 +254,18 @@ def _live(peer: SearchPeer, use: Use) -> None:
     trio.run(run_until_signal, lambda: peer.run(use), peer.leave)
 
 
-def _work_on(peer: SearchPeer, find: Callable[[FileBlobStore], Awaitable[StudySpec]]) -> None:
+def _work_on(peer: SearchPeer, find: Callable[[Host], Awaitable[StudySpec]]) -> None:
     """Take part in one study until it is over or the user leaves, and say what came of it."""
     drivers: list[StudyDriver] = []
 
-    def announce(driver: StudyDriver) -> None:
-        drivers.append(driver)
-        _announce(peer, driver)
+    async def use(host: Host, studies: Studies) -> None:
+        def announce(driver: StudyDriver) -> None:
+            drivers.append(driver)
+            _announce(host, peer.settings, driver)
 
-    async def use(studies: Studies, store: FileBlobStore) -> None:
-        spec = await find(store)
+        spec = await find(host)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(warn_if_nobody_answers, peer)
+            nursery.start_soon(warn_if_nobody_answers, host)
             await run_study(studies, spec, announce)
             nursery.cancel_scope.cancel()
 
@@ -284,7 +282,7 @@ def _work_on(peer: SearchPeer, find: Callable[[FileBlobStore], Awaitable[StudySp
 def _look_on(
     bootstrap: list[str] | None,
     timeout_s: float,
-    use: Callable[[SearchPeer, Studies], Awaitable[None]],
+    use: Use,
 ) -> None:
     """Join without working, and without leaving anything behind."""
     if not bootstrap:
@@ -298,8 +296,8 @@ def _look_on(
         settings = _settings("127.0.0.1", 0, bootstrap, 0, Path(folder), None, False)
         peer = SearchPeer(settings)
 
-        async def look(studies: Studies, _: FileBlobStore) -> None:
-            await use(peer, studies)
+        async def look(host: Host, studies: Studies) -> None:
+            await use(host, studies)
             ends.append(True)
 
         _live(peer, look)
@@ -352,11 +350,11 @@ def _read_document(path: Path) -> dict[str, Any]:
     return document
 
 
-def _announce(peer: SearchPeer, driver: StudyDriver) -> None:
+def _announce(host: Host, settings: SearchSettings, driver: StudyDriver) -> None:
     spec = driver.machine.spec
-    folder = peer.settings.folder_of(spec.id)
+    folder = settings.folder_of(spec.id)
     print(f"Study {spec.name} ({spec.id[:16]}), kept in {folder}", file=sys.stderr, flush=True)
     if driver.machine.closed:
         tell_was_over()
         return
-    tell_what_a_study_waits_for(peer)
+    tell_what_a_study_waits_for(host, settings.slots)

@@ -5,7 +5,7 @@ import sys
 import structlog
 import trio
 
-from swarm.peer.search.search_peer import SearchPeer
+from swarm.peer.host.host import Host
 
 ANSWER_WITHIN_S = 5.0
 """After so long without a connection a bootstrap is probably wrong."""
@@ -13,31 +13,31 @@ ANSWER_WITHIN_S = 5.0
 log = structlog.get_logger()
 
 
-async def warn_if_nobody_answers(peer: SearchPeer, within_s: float = ANSWER_WITHIN_S) -> None:
+async def warn_if_nobody_answers(host: Host, within_s: float = ANSWER_WITHIN_S) -> None:
     """Say once that nobody answered, if that is so after some seconds; it goes on trying."""
-    if not peer.settings.bootstraps:
+    if not host.bootstraps:
         return
     with trio.move_on_after(within_s):
-        await peer.met.wait()
+        await host.met.wait()
         return
-    log.warning(f"nobody answers at {peer.bootstraps} yet: is a peer running there?")
+    log.warning(f"nobody answers at {host.bootstraps} yet: is a peer running there?")
 
 
-def tell_what_a_worker_waits_for(peer: SearchPeer) -> None:
+def tell_what_a_worker_waits_for(host: Host, slots: int) -> None:
     """Say what a worker lacks that it cannot find by itself."""
-    if not peer.settings.bootstraps:
+    if not host.bootstraps:
         _say(
             "Waits for others to join; submit a study with: "
-            f"python -m swarm.search run STUDY --bootstrap {peer.address}"
+            f"python -m swarm.search run STUDY --bootstrap {host.address}"
         )
-    if not peer.settings.slots:
+    if not slots:
         _say("Waits for other workers: --slots 0 executes no trials here")
 
 
-def tell_what_a_study_waits_for(peer: SearchPeer) -> None:
+def tell_what_a_study_waits_for(host: Host, slots: int) -> None:
     """Say how others join a study of this peer, and whether it needs them."""
-    _say(f"Others work for it with: python -m swarm.search worker --bootstrap {peer.address}")
-    if not peer.settings.slots:
+    _say(f"Others work for it with: python -m swarm.search worker --bootstrap {host.address}")
+    if not slots:
         _say("Waits for workers: --slots 0 executes no trials here")
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import trio
 
 from swarm.core.errors import EndedError, StrategyError
-from swarm.network.store import FileBlobStore
+from swarm.peer.host.host import Host
 from swarm.peer.host.trio_thread import STOP_WITHIN_S, TrioThread
 from swarm.peer.search.search_peer import SearchPeer
 from swarm.peer.search.search_settings import SearchSettings
@@ -106,7 +106,7 @@ class RunningSearch:
     def __init__(self, settings: SearchSettings) -> None:
         self._peer = SearchPeer(settings)
         self._studies: Studies | None = None
-        self._store: FileBlobStore | None = None
+        self._host: Host | None = None
         self._thread = TrioThread("swarm-search", self._main, self._peer.leave)
 
     @property
@@ -146,17 +146,16 @@ class RunningSearch:
         return self._thread.call(function, *args)
 
     async def _main(self, ready: Callable[[], None]) -> None:
-        async def use(studies: Studies, store: FileBlobStore) -> None:
-            self._studies, self._store = studies, store
+        async def use(host: Host, studies: Studies) -> None:
+            self._host, self._studies = host, studies
             ready()
             await trio.sleep_forever()
 
         await self._peer.run(use)
 
     async def _submit(self, study: dict[str, Any], folder: Path) -> StudyDriver:
-        if self._studies is None or self._store is None:
+        if self._studies is None or self._host is None:
             raise EndedError("the peer has ended")
         allow_code = self._peer.settings.allow_code
-        me = self._peer.peer_id
-        spec = await read_study(study, folder, self._store, me, allow_code=allow_code)
+        spec = await read_study(study, folder, self._host, allow_code=allow_code)
         return self._studies.submit(spec)

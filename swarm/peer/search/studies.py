@@ -1,6 +1,7 @@
 """Studies: the studies one peer takes part in; it works for one of them at a time."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -11,7 +12,8 @@ from swarm.core.errors import ConfigurationError
 from swarm.core.ids import PeerId
 from swarm.core.machine import Event
 from swarm.learning.search.study_tasks import check_study
-from swarm.peer.host.outbox import Outbox
+from swarm.peer.host.host import Host
+from swarm.peer.processes.trial_pool import open_trial_pool
 from swarm.peer.search.ledger_file import LedgerFile
 from swarm.peer.search.search_settings import SearchSettings
 from swarm.peer.search.strategy_code import load_strategy
@@ -22,7 +24,11 @@ from swarm.search.messages import StudyOffer, StudyQuery
 from swarm.search.search import Search
 from swarm.search.strategies import make_strategy
 from swarm.search.study import StudyId, StudySpec
+from swarm.search.topics import SEARCH_TOPIC
 
+WORKLOAD = "search"
+ASK_EVERY_S = 5.0
+"""Seconds between two questions to each connected peer, which studies there are."""
 STUDIES_MAX = 32
 """Studies a peer takes part in; for one more the oldest that is over is left, its file stays."""
 
@@ -45,6 +51,22 @@ class Interest:
         return named and (self.closed or not offer.closed)
 
 
+@asynccontextmanager
+async def open_studies(host: Host, settings: SearchSettings) -> AsyncIterator["Studies"]:
+    """Take part in studies on a host; processes for trials end with the block."""
+    async with AsyncExitStack() as stack:
+        execution = None
+        if settings.slots:
+            pool = await stack.enter_async_context(open_trial_pool(settings.slots, log))
+            execution = Execution(pool, host, settings)
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        studies = Studies(host, settings, execution, nursery)
+        host.add(studies)
+        nursery.start_soon(studies.run)
+        yield studies
+        nursery.cancel_scope.cancel()
+
+
 class Studies:
     """Starts a machine for each study, and gives each event to those it concerns.
 
@@ -53,9 +75,8 @@ class Studies:
 
     def __init__(
         self,
-        me: PeerId,
+        host: Host,
         settings: SearchSettings,
-        outbox: Outbox,
         execution: Execution | None,
         nursery: trio.Nursery,
     ) -> None:
@@ -63,9 +84,8 @@ class Studies:
         self.interest = Interest()
         self.changed = trio.Event()
         """Set, and replaced, when a study was added."""
-        self._me = me
+        self._host = host
         self._settings = settings
-        self._outbox = outbox
         self._execution = execution
         self._nursery = nursery
         self._load = load_strategy if settings.allow_code else None
@@ -96,6 +116,8 @@ class Studies:
 
     def handle(self, event: Event) -> None:
         """Hand an event to the studies it concerns; join what is offered."""
+        if isinstance(event, PeerConnected):
+            self.ask(event.peer)
         if isinstance(event, StudyOffer):
             self._consider(event)
         elif isinstance(event, _FOR_ALL):
@@ -108,12 +130,23 @@ class Studies:
 
     def ask(self, peer: PeerId) -> None:
         """Ask a peer which studies it knows."""
-        self._outbox.send(peer, StudyQuery(self._me))
+        self._host.outbox.send(peer, StudyQuery(self._host.me))
 
-    def leave(self) -> None:
+    def leave(self, reason: str = "") -> None:
         """Say goodbye in every study."""
         for driver in self.drivers.values():
-            driver.handle(LeaveRequested())
+            driver.say_goodbye(LeaveRequested())
+
+    async def run(self) -> None:
+        """Ask every few seconds which studies there are, until cancelled.
+
+        Open studies are offered anyway; this finds those that are over as well.
+        """
+        self._host.outbox.subscribe(WORKLOAD, SEARCH_TOPIC)
+        while True:
+            for peer in self._host.network.snapshot().connected:
+                self.ask(peer)
+            await trio.sleep(ASK_EVERY_S)
 
     def _consider(self, offer: StudyOffer) -> None:
         spec = offer.spec
@@ -157,14 +190,14 @@ class Studies:
     def _start(
         self, spec: StudySpec, file: LedgerFile, started: Callable[[int], Started]
     ) -> StudyDriver:
-        machine = Search(self._me, spec, self._load)
+        machine = Search(self._host.me, spec, self._load)
         driver = StudyDriver(
-            machine, file, self._outbox, self._execution, self._nursery, self._choose_work
+            machine, file, self._host, self._execution, self._nursery, self._choose_work
         )
         self.drivers[spec.id] = driver
         self._nursery.start_soon(driver.sync_forever)
         if spec.data is not None:
-            self._outbox.keep_blobs(spec.id, frozenset([spec.data]))
+            self._host.outbox.keep_blobs(spec.id, frozenset([spec.data]))
         driver.handle(started(0 if self._is_working() else self._settings.slots))
         self._choose_work()
         self.changed.set()

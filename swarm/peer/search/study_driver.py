@@ -1,24 +1,13 @@
-"""StudyDriver: hands events to one study's machine and carries out the effects it asks for."""
+"""StudyDriver: one study on a host: its machine, its ledger on disk, its trials."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import structlog
 import trio
 
-from swarm.core.effects import (
-    BlobArrived,
-    BlobMissing,
-    FetchBlob,
-    KeepBlobs,
-    KeepConnected,
-    Publish,
-    Send,
-    Subscribe,
-    Unsubscribe,
-)
-from swarm.core.errors import BlobNotFoundError, StorageError
-from swarm.core.machine import Effect, Event, SetTimer, TimerFired
-from swarm.peer.host.outbox import Outbox
+from swarm.core.machine import Effect
+from swarm.peer.host.host import Host
+from swarm.peer.host.machine_driver import MachineDriver
 from swarm.peer.search.ledger_file import LedgerFile
 from swarm.peer.search.trial_execution import Execution
 from swarm.search.effects import (
@@ -34,57 +23,36 @@ from swarm.search.search import Search
 
 log = structlog.get_logger()
 _LOUD = ("coordinates", "stepped down", "closed", "cannot coordinate")
-"""What users like to hear; leases that expire are for who looks closer."""
+"""Notes for users; the others, such as expired leases, are logged at level debug."""
 
 
-class StudyDriver:
-    """Owns one machine: nothing else calls its `handle`.
-
-    Invariant: what the machine wants saved is written before anything that follows is sent.
-    """
+class StudyDriver(MachineDriver[Search]):
+    """Carries out what a study's machine asks for."""
 
     def __init__(
         self,
         machine: Search,
         file: LedgerFile,
-        outbox: Outbox,
+        host: Host,
         execution: Execution | None,
         nursery: trio.Nursery,
-        tell_closed: Callable[[], None],
+        on_closed: Callable[[], None],
     ) -> None:
-        self.machine = machine
-        self.changed = trio.Event()
-        """Set, and replaced, after every event."""
+        super().__init__(machine.spec.id, machine, host, nursery)
         self._file = file
-        self._outbox = outbox
         self._execution = execution
-        self._nursery = nursery
-        self._tell_closed: Callable[[], None] | None = tell_closed
-        self._timers: dict[str, trio.CancelScope] = {}
+        self._on_closed: Callable[[], None] | None = on_closed
         self._syncing = trio.CancelScope()
 
-    def handle(self, event: Event) -> None:
-        """Hand over an event.
-
-        Raises:
-            StorageError: The disk refused the ledger.
-        """
-        effects = self.machine.handle(event, trio.current_time())
-        entries = [
-            e for effect in effects if isinstance(effect, SaveEntries) for e in effect.entries
-        ]
-        if entries:
-            self._file.add(entries)  # one write, before all that is sent
-        for effect in effects:
-            self._carry_out(effect)
-        self.changed.set()
-        self.changed = trio.Event()
-        if self.machine.closed and self._tell_closed is not None:
-            tell, self._tell_closed = self._tell_closed, None
-            tell()
+    def notify(self) -> None:
+        """Wake up all that wait for a change; report once that the study is over."""
+        super().notify()
+        if self.machine.closed and self._on_closed is not None:
+            report, self._on_closed = self._on_closed, None
+            report()
 
     async def sync_forever(self) -> None:
-        """Have the ledger on the disk itself once a second, in a thread; at the end close it."""
+        """Sync the ledger to the disk once a second, in a thread; at the end close it."""
         synced = 0
         try:
             with self._syncing:
@@ -98,31 +66,26 @@ class StudyDriver:
 
     def retire(self) -> None:
         """Leave a study for good; its ledger stays on disk."""
-        self.handle(LeaveRequested())
-        for scope in self._timers.values():
-            scope.cancel()
+        self.say_goodbye(LeaveRequested())
+        self.stop()
         self._syncing.cancel()
-        self._outbox.forget(self.machine.spec.id)
 
-    def _carry_out(self, effect: Effect) -> None:
+    def prepare(self, effects: list[Effect]) -> None:
+        """Append new entries to the ledger: one write, before any message is sent."""
+        entries = [
+            e for effect in effects if isinstance(effect, SaveEntries) for e in effect.entries
+        ]
+        if entries:
+            self._file.add(entries)
+
+    def carry_out_own(self, effect: Effect) -> None:
+        """Carry out an effect of searches."""
         match effect:
-            case Publish() | Subscribe() | Unsubscribe():
-                self._outbox.queue(effect)
-            case Send(peer, message):
-                self._outbox.send(peer, message)
-            case SetTimer():
-                self._set_timer(effect)
-            case KeepConnected(peers):
-                self._outbox.keep_connected(self.machine.spec.id, peers)
-            case FetchBlob():
-                self._nursery.start_soon(self._fetch, effect)
-            case KeepBlobs(blobs):
-                self._outbox.keep_blobs(self.machine.spec.id, blobs)
             case SaveTerm(term):
                 self._file.save_term(term)
             case Note(kind, text):
-                tell = log.info if kind in _LOUD else log.debug
-                tell(kind, study=self.machine.spec.name, detail=text)
+                level = log.info if kind in _LOUD else log.debug
+                level(kind, study=self.machine.spec.name, detail=text)
             case _:
                 self._execute(effect)
 
@@ -137,29 +100,3 @@ class StudyDriver:
                 self._execution.prune(trial)
             case DropTrial(trial):
                 self._execution.drop(trial)
-
-    async def _fetch(self, effect: FetchBlob) -> None:
-        try:
-            await self._outbox.fetch(effect)
-        except (BlobNotFoundError, StorageError) as error:
-            self.handle(BlobMissing(effect.blob, str(error)))
-        else:
-            self.handle(BlobArrived(effect.blob))
-
-    def _set_timer(self, effect: SetTimer) -> None:
-        earlier = self._timers.get(effect.name)
-        if earlier is not None:
-            earlier.cancel()
-        scope = self._timers[effect.name] = trio.CancelScope()
-        self._spawn(self._time, effect, scope)
-
-    async def _time(self, effect: SetTimer, scope: trio.CancelScope) -> None:
-        with scope:
-            if effect.due_s > trio.current_time():
-                await trio.sleep_until(effect.due_s)
-            else:  # this task began after what was ready before it: that is turn enough
-                await trio.lowlevel.checkpoint_if_cancelled()
-            self.handle(TimerFired(effect.name))
-
-    def _spawn(self, task: Callable[..., Awaitable[object]], *args: object) -> None:
-        self._nursery.start_soon(task, *args)

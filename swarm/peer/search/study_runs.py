@@ -12,7 +12,7 @@ from swarm.core.blobs import BlobRef
 from swarm.core.errors import ConfigurationError, DataError, SwarmError
 from swarm.core.ids import Digest, PeerId
 from swarm.learning.search.study_tasks import check_own_data, check_study
-from swarm.network.store import FileBlobStore
+from swarm.peer.host.host import Host
 from swarm.peer.search.overview import ID_LENGTH
 from swarm.peer.search.studies import Interest, Studies
 from swarm.peer.search.study_driver import StudyDriver
@@ -169,8 +169,7 @@ async def cancel_study(studies: Studies, study: str, timeout_s: float) -> tuple[
 async def read_study(
     document: dict[str, Any],
     folder: Path,
-    store: FileBlobStore,
-    submitter: PeerId,
+    host: Host,
     *,
     allow_code: bool,
 ) -> StudySpec:
@@ -179,13 +178,13 @@ async def read_study(
     Args:
         document: The values.
         folder: What a relative path of data is relative to.
-        store: Where the data is to be.
-        submitter: Who submits the study.
+        host: The peer that submits the study; its store gets the data.
         allow_code: Whether models that are a `module:function` may run here.
 
     Raises:
         ConfigurationError: A field breaks a rule, or the data cannot be read or tried.
     """
+    submitter = host.me
     path = data_file(document)
     if path is None:
         return parse_study(document, submitter)
@@ -197,7 +196,7 @@ async def read_study(
         folder / path,
         abandon_on_cancel=True,  # type: ignore[call-arg]  # the stubs are older than trio
     )
-    return parse_study(document, submitter, store.put(data))
+    return parse_study(document, submitter, host.store.put(data))
 
 
 def check_document(

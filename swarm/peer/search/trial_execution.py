@@ -12,11 +12,11 @@ from swarm.core.errors import StorageError, SwarmError
 from swarm.core.machine import Event
 from swarm.learning.search.study_tasks import Places, point_of, report_of, result_of, task_of
 from swarm.learning.search.trial_records import EpochReport
-from swarm.network.store import FileBlobStore
+from swarm.peer.host.host import Host
 from swarm.peer.processes.trial_pool import TrialPool
 from swarm.peer.search.search_settings import SearchSettings
 from swarm.search.effects import RunTrial, TrialFinished, TrialReported
-from swarm.search.study import StudySpec
+from swarm.search.study import StudyId, StudySpec
 from swarm.search.study_ledger import StudyLedger
 from swarm.search.trial import FAILED, EpochPoint, Trial, TrialId, TrialResult, failed
 
@@ -32,9 +32,10 @@ class Execution:
     Invariant: every trial begun has a scope, until its result was told or it was dropped.
     """
 
-    def __init__(self, pool: TrialPool, store: FileBlobStore, settings: SearchSettings) -> None:
+    def __init__(self, pool: TrialPool, host: Host, settings: SearchSettings) -> None:
         self._pool = pool
-        self._store = store
+        self._outbox = host.outbox
+        self._store = host.store
         self._settings = settings
         self._scopes: dict[TrialId, trio.CancelScope] = {}
 
@@ -100,7 +101,7 @@ class Execution:
             point = point_of(report)
             curve[point.epoch] = point
             now_s = trio.current_time()
-            if not self._keeps(report, now_s >= kept_s + CHECKPOINT_EVERY_S):
+            if not self._keeps(spec.id, report, now_s >= kept_s + CHECKPOINT_EVERY_S):
                 report = replace(report, checkpoint=None)
             elif report.checkpoint is not None:
                 kept_s = now_s
@@ -134,14 +135,14 @@ class Execution:
             allow_code=settings.allow_code,
         )
 
-    def _keeps(self, report: EpochReport, is_due: bool) -> bool:
+    def _keeps(self, study: StudyId, report: EpochReport, is_due: bool) -> bool:
         """Take a checkpoint into the store; if it is not due, or there is no room, delete it."""
         if report.checkpoint is None:
             return True
         path = Path(report.checkpoint.path)
         if is_due:
             try:
-                self._store.admit(path, report.checkpoint.blob)
+                self._outbox.admit(study, path, report.checkpoint.blob)
                 return True
             except StorageError as error:  # the trial just goes on
                 log.warning("checkpoint lost", reason=str(error))

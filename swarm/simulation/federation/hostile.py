@@ -272,7 +272,7 @@ class Hostile(Federation):
         """Give commands that nobody trusts it to give."""
         topic = session_topic(self.spec.id)
         own = Command(
-            session=self.spec.id,
+            scope=self.spec.id,
             author=self.me,
             sequence=self._chance.randrange(10**6),
             action=self._chance.choice(("pause", "stop", "start")),

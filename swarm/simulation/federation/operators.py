@@ -30,7 +30,7 @@ class Operators:
 
     def _order(self, order: ScheduledCommand) -> None:
         command = Command(
-            session=self._session,
+            scope=self._session,
             author=order.operator,
             sequence=len(self.ordered) + 1,
             action=order.action,

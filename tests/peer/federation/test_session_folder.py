@@ -13,8 +13,8 @@ from swarm.federation.ledger_entries import PAGE_MAX, LedgerEntry
 from swarm.federation.messages import Contribution
 from swarm.network.identity import Identity
 from swarm.network.wire import signing_bytes
-from swarm.peer.federation import session_folder as state_module
-from swarm.peer.federation.session_folder import StateFolder
+from swarm.peer.federation import session_folder as folder_module
+from swarm.peer.federation.session_folder import SessionFolder
 
 SESSION, OTHER = (SessionId(sha256_hex(name)) for name in (b"session", b"other"))
 IDENTITY = Identity.generate(b"k" * 32)
@@ -40,11 +40,11 @@ def command(session: SessionId = SESSION) -> Command:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> StateFolder:
-    return StateFolder(tmp_path, IDENTITY.peer_id)
+def folder(tmp_path: Path) -> SessionFolder:
+    return SessionFolder(tmp_path, IDENTITY.peer_id)
 
 
-def test_a_ledger_of_several_pages_comes_back_in_its_order(folder: StateFolder) -> None:
+def test_a_ledger_of_several_pages_comes_back_in_its_order(folder: SessionFolder) -> None:
     entries = tuple(entry(k) for k in range(2 * PAGE_MAX + 3))
 
     folder.save_entries(entries)
@@ -52,25 +52,25 @@ def test_a_ledger_of_several_pages_comes_back_in_its_order(folder: StateFolder) 
     assert folder.load_entries(SESSION) == entries
 
 
-def test_orders_come_back(folder: StateFolder) -> None:
+def test_orders_come_back(folder: SessionFolder) -> None:
     folder.save_commands((command(),))
 
     assert folder.load_commands(SESSION) == (command(),)
 
 
-def test_what_belongs_to_another_session_is_left_out(folder: StateFolder) -> None:
+def test_what_belongs_to_another_session_is_left_out(folder: SessionFolder) -> None:
     folder.save_entries((entry(1, OTHER),))
     folder.save_commands((command(OTHER),))
 
     assert (folder.load_entries(SESSION), folder.load_commands(SESSION)) == ((), ())
 
 
-def test_an_empty_folder_has_nothing(folder: StateFolder) -> None:
+def test_an_empty_folder_has_nothing(folder: SessionFolder) -> None:
     assert (folder.load_entries(SESSION), folder.load_commands(SESSION)) == ((), ())
 
 
 def test_a_contribution_with_any_byte_damaged_is_left_out(
-    folder: StateFolder, tmp_path: Path
+    folder: SessionFolder, tmp_path: Path
 ) -> None:
     blob = BlobRef(sha256_hex(b"weights"), 4)
     digest = Digest(sha256_hex(b"base"))
@@ -89,7 +89,7 @@ def test_a_contribution_with_any_byte_damaged_is_left_out(
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "forged"])
 def test_a_damaged_file_is_left_out_not_believed(
-    folder: StateFolder, tmp_path: Path, damage: str
+    folder: SessionFolder, tmp_path: Path, damage: str
 ) -> None:
     if damage == "forged":
         unsigned = Command(SESSION, PeerId(IDENTITY.peer_id), 2, "stop", 99.0)
@@ -105,12 +105,12 @@ def test_a_damaged_file_is_left_out_not_believed(
 
 
 def test_old_heads_are_deleted_now_and_then(
-    folder: StateFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: SessionFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tests.federation.conftest import Session  # noqa: PLC0415 (a fixture's class)
 
-    monkeypatch.setattr(state_module, "HEADS_KEPT_MAX", 10)
-    monkeypatch.setattr(state_module, "PRUNE_EVERY_ROUNDS", 5)
+    monkeypatch.setattr(folder_module, "HEADS_KEPT_MAX", 10)
+    monkeypatch.setattr(folder_module, "PRUNE_EVERY_ROUNDS", 5)
     for head in Session().chain(25):
         folder.save_head(head)
 

@@ -7,51 +7,41 @@ from typing import Any
 import pytest
 import trio
 
-from swarm.core.blobs import BlobRef
-from swarm.core.effects import Publish, Send, Subscribe, Unsubscribe
 from swarm.core.errors import ConfigurationError
 from swarm.core.ids import PeerId
-from swarm.core.machine import Event
 from swarm.peer.search import studies as studies_module
 from swarm.peer.search.search_settings import SearchSettings
 from swarm.peer.search.studies import Interest, Studies
 from swarm.search.effects import CancelRequested
 from swarm.search.messages import StudyLedgerPage, StudyOffer
-from swarm.search.study import StudyId, StudySpec
+from swarm.search.study import StudySpec
 from swarm.search.study_file import parse_study
 from swarm.search.study_ledger import Closed
 
 ME, OTHER = PeerId("me"), PeerId("other")
 
 
-class Posted:
-    """A post that keeps what it is given."""
+class StubOutbox:
+    """An outbox that sends nothing."""
 
-    def __init__(self) -> None:
-        self.sent: list[Any] = []
+    def __getattr__(self, _name: str) -> Any:
+        return lambda *_args: None
 
-    def queue(self, effect: Publish | Subscribe | Unsubscribe) -> None:
-        self.sent.append(effect)
 
-    def send(self, peer: PeerId, message: Event) -> None:
-        self.sent.append(Send(peer, message))
+class StubHost:
+    """A host without a network."""
 
-    def keep_connected(self, study: StudyId, peers: Any) -> None:
-        pass
-
-    def keep_blobs(self, study: StudyId, blobs: frozenset[BlobRef]) -> None:
-        pass
-
-    def forget(self, study: StudyId) -> None:
-        pass
+    me = ME
+    failure = None
+    outbox = StubOutbox()
 
 
 @pytest.fixture
 async def studies(tmp_path: Path) -> AsyncIterator[Studies]:
     settings = SearchSettings("127.0.0.1", 0, tmp_path, slots=3)
+    host: Any = StubHost()
     async with trio.open_nursery() as nursery:
-        posted: Any = Posted()
-        yield Studies(ME, settings, posted, None, nursery)
+        yield Studies(host, settings, None, nursery)
         nursery.cancel_scope.cancel()
 
 
@@ -139,7 +129,7 @@ async def test_a_study_goes_on_from_its_folder(studies: Studies) -> None:
     spec = study("mine", ME)
     asked = studies.submit(spec).machine.ledger.trials
 
-    again = Studies(ME, studies._settings, studies._outbox, None, studies._nursery)
+    again = Studies(studies._host, studies._settings, None, studies._nursery)
     resumed = again.submit(spec).machine
 
     assert resumed.ledger.trials == asked

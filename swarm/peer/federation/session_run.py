@@ -1,0 +1,263 @@
+"""SessionRun: one peer's part in one session, from what is left of it on disk to its goodbye."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+import trio
+
+from swarm.core.blobs import BlobRef
+from swarm.core.errors import (
+    BlobCorruptError,
+    BlobNotFoundError,
+    ConfigurationError,
+    LearningError,
+    NetworkError,
+    StorageError,
+    WorkerDiedError,
+)
+from swarm.core.ids import Digest, PeerId
+from swarm.core.session import SessionSpec
+from swarm.federation.effects import LearnerReady, LeaveRequested, Started
+from swarm.federation.federation import Federation
+from swarm.federation.messages import STATUS_TEXT_MAX, Contribution, Status
+from swarm.federation.records import GlobalModel
+from swarm.federation.topics import status_topic
+from swarm.learning.federation import jobs
+from swarm.network.store import FileBlobStore
+from swarm.network.wire import encode, signing_bytes
+from swarm.peer.federation.learning_jobs import Learning
+from swarm.peer.federation.peer_settings import PeerSettings
+from swarm.peer.federation.session_driver import SessionDriver
+from swarm.peer.federation.session_folder import SessionFolder
+from swarm.peer.federation.status_board import StatusBoard, write_json
+from swarm.peer.host.host import GOODBYE_WITHIN_S, Host
+from swarm.peer.host.loop_lag import LagMeter
+from swarm.peer.processes.learner_worker import LearnerWorker
+
+STATUS_EVERY_S = 1.0
+STATUS_KEPT_ALIVE_EVERY_S = 5.0
+EXPORT_WITHIN_S = 3.0
+SETTLE_WITHIN_S = 20.0
+"""A finished peer goes on serving others that still fetch the last head, at most this long."""
+SUMMARY = "summary.json"
+"""Each session's own report, in its folder."""
+
+log = structlog.get_logger()
+
+
+class SessionRun:
+    """A session's machine, its learner, its status and its exported model."""
+
+    def __init__(
+        self,
+        spec: SessionSpec,
+        host: Host,
+        settings: PeerSettings,
+        worker: LearnerWorker,
+        nursery: trio.Nursery,
+    ) -> None:
+        self.spec = spec
+        self.board = StatusBoard(settings.name or host.me[-6:], site=settings.site)
+        self.folder = SessionFolder.of(settings.state_dir, spec.id, host.me)
+        self._host = host
+        self._settings = settings
+        self._worker = worker
+        self._nursery = nursery
+        self._lag = LagMeter()
+        self._exported: Digest | None = None
+        machine = Federation(
+            host.me,
+            spec,
+            lambda digest: host.identity.sign(signing_bytes(digest)),
+            settings.operators,
+            held=settings.hold and spec.starter == host.me,
+            introduction=settings.introduction,
+        )
+        learning = Learning(spec.id, worker, host, self.board)
+        self.driver = SessionDriver(machine, host, nursery, self.folder, learning)
+
+    @property
+    def machine(self) -> Federation:
+        """What decides."""
+        return self.driver.machine
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to do: the last head is measured, or this peer was removed."""
+        return bool(self.driver.dismissed) or self.machine.final_metrics is not None
+
+    def start(
+        self,
+        offered_by: tuple[PeerId, ...],
+        heads: tuple[GlobalModel, ...],
+        model_path: str | None,
+    ) -> None:
+        """Begin, or resume what is on disk.
+
+        Args:
+            offered_by: Peers that offered the session.
+            heads: Heads of an earlier life.
+            model_path: The session's `.keras` file, if it has one.
+        """
+        folder, session = self.folder, self.spec.id
+        folder.save_spec(self.spec)
+        self.driver.handle(
+            Started(
+                heads,
+                _own_contribution(folder, self._host.store),
+                offered_by,
+                folder.load_entries(session),
+                folder.load_commands(session),
+                folder.adoption_times(heads),
+                datetime.now(UTC).timestamp(),
+            )
+        )
+        self._nursery.start_soon(self._prepare, model_path)
+        self._nursery.start_soon(self._publish_status_forever)
+        if self._settings.measure_lag:
+            self._nursery.start_soon(self._lag.run)
+
+    async def wait_over(self) -> None:
+        """Return when the session is over here; the exported model is written by then."""
+        while not self.over:
+            await self.driver.changed.wait()
+        await self.export_held()  # the user may stay for hours
+
+    async def wait_settled(self) -> None:
+        """Return when neighbours have the last head as well, or soon after."""
+        with trio.move_on_after(SETTLE_WITHIN_S):
+            while not (self.driver.dismissed or self.machine.settled(trio.current_time())):
+                await self.driver.changed.wait()
+
+    def leave(self, reason: str = "") -> None:
+        """Say goodbye to the session."""
+        self.driver.say_goodbye(LeaveRequested(reason))
+
+    async def close(self) -> None:
+        """Leave the last status, report and exported model behind."""
+        self.driver.learning.stop_training()
+        with trio.move_on_after(EXPORT_WITHIN_S):
+            await self.export_held()
+        self._write_report()
+        with trio.move_on_after(GOODBYE_WITHIN_S):
+            await self._publish_status()
+        held = self.machine.held
+        if self.driver.dismissed:
+            log.warning("dismissed", detail=self.driver.dismissed)
+        log.info(
+            "left",
+            round=held.round if held is not None else None,
+            head=held.digest if held is not None else None,
+        )
+
+    async def export(self, path: Path) -> None:
+        """Write the held model as a `.keras` file.
+
+        Raises:
+            LearningError: There is no model yet, or the worker could not.
+        """
+        held = self.machine.held
+        if held is None:
+            raise LearningError("there is no model yet: no round has begun")
+        await self.driver.learning.export(held.blob, path)
+
+    async def export_held(self) -> None:
+        """Write the file that the user asked for, unless it holds this model already."""
+        path, held = self._settings.export, self.machine.held
+        if path is None or held is None or held.digest == self._exported:
+            return
+        try:
+            await self.export(path)
+            self._exported = held.digest
+            self._write_report()
+            log.info("exported", path=str(path), round=held.round)
+        except (LearningError, NetworkError, WorkerDiedError) as error:
+            log.warning("not exported", reason=str(error))
+
+    async def _prepare(self, model_path: str | None) -> None:
+        settings = self._settings
+        index, count = settings.partition or (1, 1)
+        data = jobs.DataConfig(
+            data_path=str(settings.data) if settings.data is not None else None,
+            data_dir=str(settings.data_dir) if settings.data_dir is not None else None,
+            cache_dir=str(settings.cache_dir),
+            dataset="own" if settings.data is not None else self.spec.dataset,
+            partition_index=index - 1,
+            partition_count=count,
+        )
+        job = jobs.Initialise(self.spec, data, settings.allow_model, model_path)
+        try:
+            ready = await self._worker.initialise(job, self.board.take_progress)
+        except LearningError as error:
+            raise ConfigurationError(f"this peer cannot learn: {error}") from error
+        self.board.num_examples, self.board.num_test = ready.num_train, ready.num_test
+        self.board.data_label = ready.dataset_label[:STATUS_TEXT_MAX]
+        self.board.rest("waiting")
+        log.info(
+            "ready",
+            num_train=ready.num_train,
+            num_test=ready.num_test,
+            num_parameters=ready.num_parameters,
+            dataset=ready.dataset_label,
+            worker_pid=self._worker.statistics().pid,
+        )
+        self.driver.handle(LearnerReady())
+
+    async def _publish_status_forever(self) -> None:
+        published, published_s = None, float("-inf")
+        while True:
+            status, now_s = self._status(), trio.current_time()
+            if status != published or now_s - published_s >= STATUS_KEPT_ALIVE_EVERY_S:
+                await self._publish_status()
+                self._write_report()
+                published, published_s = status, now_s
+            await trio.sleep(STATUS_EVERY_S)
+
+    def _status(self) -> Status:
+        network = self._host.network
+        return self.board.status(self.machine, network.snapshot(), network.listen_addresses)
+
+    async def _publish_status(self) -> None:
+        await self._host.network.publish(status_topic(self.spec.id), encode(self._status()))
+
+    def _write_report(self) -> None:
+        report = self.board.report(self.machine, self._host.network.snapshot())
+        if self._settings.measure_lag:
+            report |= self._lag.report()
+        paths = [self.folder.root / SUMMARY, self._settings.report]
+        try:
+            for path in paths:
+                if path is not None:
+                    write_json(path, report)
+        except StorageError as error:
+            self._host.fail(error)
+
+
+def resumable_heads(folder: SessionFolder, store: FileBlobStore) -> tuple[GlobalModel, ...]:
+    """The heads to resume from: up to the newest whose weights are here and undamaged."""
+    heads = folder.load_heads()
+    while heads and not _is_intact(store, heads[-1].blob):
+        heads = heads[:-1]
+    if heads:
+        log.info("resumed", round=heads[-1].round, head=heads[-1].digest)
+    return heads
+
+
+def _own_contribution(folder: SessionFolder, store: FileBlobStore) -> Contribution | None:
+    contribution = folder.load_contribution()
+    if contribution is None or not _is_intact(store, contribution.blob):
+        return None
+    return contribution
+
+
+def _is_intact(store: FileBlobStore, blob: BlobRef) -> bool:
+    """Whether the blob is here; a damaged one is named, and deleted to be fetched again."""
+    try:
+        store.read(blob)
+    except BlobNotFoundError:
+        return False
+    except (BlobCorruptError, OSError) as error:
+        log.warning("damaged", reason=str(error))
+        return False
+    return True

@@ -1,0 +1,140 @@
+"""SessionSource: sessions to take part in: a new one, or a check of one that is offered."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import structlog
+import trio
+
+from swarm.core.errors import ConfigurationError, NetworkError
+from swarm.core.ids import PeerId
+from swarm.core.session import SessionSpec, dataset_label, is_stand_in
+from swarm.learning.federation.jobs import Progress
+from swarm.peer.federation.peer_settings import PeerSettings, disagreement, make_spec
+from swarm.peer.host.host import Host
+
+MODEL_FILE_RETRY_S = 1.0
+
+log = structlog.get_logger()
+
+
+class SessionSource:
+    """Makes and checks specs with the user's settings."""
+
+    def __init__(self, settings: PeerSettings, host: Host) -> None:
+        self._settings = settings
+        self._host = host
+
+    async def model_path(
+        self, spec: SessionSpec, offered_by: tuple[PeerId, ...], folder: Path
+    ) -> str | None:
+        """Have the session's `.keras` file in its folder, under a name that Keras accepts."""
+        if spec.model_file is None:
+            return None
+        while not self._host.store.has(spec.model_file):
+            try:
+                await self._host.network.fetch(spec.model_file, offered_by)
+            except NetworkError as error:
+                log.warning("waiting", detail=f"the model file: {error}")
+                await trio.sleep(MODEL_FILE_RETRY_S)
+        path = folder / "model.keras"
+        source = self._host.store.path(spec.model_file)
+        await trio.to_thread.run_sync(shutil.copyfile, source, path)
+        return str(path)
+
+    def create(self) -> SessionSpec:
+        """Write the spec of a new session; this finds out which data there really is.
+
+        Raises:
+            ConfigurationError: A value breaks a rule, or the data cannot be read.
+        """
+        # Imported here: data sets need numpy, and only the starter looks at them.
+        from swarm.learning.datasets import describe  # noqa: PLC0415
+
+        settings = self._settings
+        fields = dict(settings.session)
+        if settings.data is not None:
+            fields.setdefault("dataset", "own")
+            shape, num_classes = describe(str(settings.data))
+        else:
+            fields["dataset"] = self._resolve(fields.get("dataset", SessionSpec().dataset))
+            shape, num_classes = describe(fields["dataset"])
+        derived: dict[str, Any] = {
+            "input_shape": shape,
+            "num_classes": num_classes,
+            "starter": self._host.me,
+        }
+        if settings.model_path is not None:
+            derived |= {
+                "model": "file",
+                "model_file": self._host.store.put(_read(settings.model_path)),
+            }
+        return make_spec(fields, **derived)
+
+    def _resolve(self, dataset: str) -> str:
+        from swarm.learning.datasets import resolve_dataset  # noqa: PLC0415 - as above
+
+        data_dir = self._settings.data_dir
+        resolved = resolve_dataset(
+            dataset,
+            str(data_dir) if data_dir is not None else None,
+            str(self._settings.cache_dir),
+            _log_progress(),
+        )
+        if resolved.reason:
+            log.warning("stand-in", detail=f"{resolved.reason}; using {resolved.label}")
+        return resolved.name
+
+    def check(self, spec: SessionSpec, *, is_first: bool) -> None:
+        """Check that this peer can take part.
+
+        Args:
+            spec: The session.
+            is_first: Whether it must agree with what the user gave of a session.
+
+        Raises:
+            ConfigurationError: It cannot; the message says what differs or is not allowed.
+        """
+        problem = disagreement(self._settings.session, spec) if is_first else None
+        if problem is not None:
+            raise ConfigurationError(f"this peer cannot take part: {problem}")
+        if ":" in spec.model and not self._settings.allow_model:
+            raise ConfigurationError(
+                f"the session's model {spec.model!r} is code: "
+                "start with --allow-model to run it on this machine"
+            )
+
+
+def announce(spec: SessionSpec) -> None:
+    """Log what is trained."""
+    log.info(
+        "session",
+        id=spec.id,
+        model=spec.model,
+        dataset=dataset_label(spec.dataset),
+        rounds=spec.rounds,
+        min_peers=spec.min_peers,
+    )
+    if is_stand_in(spec.dataset):
+        log.warning("stand-in", detail=f"all numbers are for {dataset_label(spec.dataset)}")
+
+
+def _log_progress() -> Any:
+    """A callback that logs each tenth of a download or a generation."""
+    told = -1
+
+    def tell(progress: Progress) -> None:
+        nonlocal told
+        if int(progress.fraction * 10) > told:
+            told = int(progress.fraction * 10)
+            log.info(progress.phase, detail=progress.text, percent=told * 10)
+
+    return tell
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the model {path}: {error.strerror}") from error

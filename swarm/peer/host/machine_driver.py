@@ -1,0 +1,173 @@
+"""MachineDriver: hands events to one machine and carries out the effects it asks for.
+
+One driver serves every workload. It carries out the core effects (messages, topics, timers,
+connections, blobs). A workload's driver adds carriers for the workload's own effects.
+
+Events are handled at once, in the task that brings them. So nothing stands in a queue that the
+machine has not heard of, and a blob that has just arrived cannot be deleted before its machine
+knows it.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+import structlog
+import trio
+
+from swarm.core.effects import (
+    BlobArrived,
+    BlobMissing,
+    FetchBlob,
+    KeepBlobs,
+    KeepConnected,
+    Publish,
+    Send,
+    Subscribe,
+    Unsubscribe,
+)
+from swarm.core.errors import BlobNotFoundError, LearningError, StorageError, WorkerDiedError
+from swarm.core.machine import Effect, Event, Machine, SetTimer, TimerFired
+from swarm.peer.host.host import Host
+
+M = TypeVar("M", bound=Machine)
+Job = Callable[[], Awaitable[Event | None]]
+
+log = structlog.get_logger()
+
+
+class MachineDriver(Generic[M]):
+    """Owns one machine: nothing else calls its `handle`.
+
+    Invariants:
+        What a machine wants saved is saved before the effects that follow it are carried out.
+        After the disk has failed, the machine only says goodbye.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        machine: M,
+        host: Host,
+        nursery: trio.Nursery,
+    ) -> None:
+        """Make a driver.
+
+        Args:
+            key: Names the machine on this host: the id of its session or study.
+            machine: Decides.
+            host: Its network, store and outbox.
+            nursery: Owner of timers, fetches and jobs; when it ends, they end.
+        """
+        self.machine = machine
+        self.changed = trio.Event()
+        """Set, and replaced, after every event."""
+        self._key = key
+        self._host = host
+        self._nursery = nursery
+        self._timers: dict[str, trio.CancelScope] = {}
+
+    def handle(self, event: Event) -> None:
+        """Hand over an event and carry out what follows."""
+        if self._host.failure is None:
+            self.carry_out(self.machine.handle(event, trio.current_time()))
+
+    def say_goodbye(self, event: Event) -> None:
+        """Hand over the event that ends the machine's part; a failed disk gets no more work."""
+        effects = self.machine.handle(event, trio.current_time())
+        if self._host.failure is not None:
+            effects = [e for e in effects if isinstance(e, Publish | Send)]
+        self.carry_out(effects, leaving=True)
+
+    def carry_out(self, effects: list[Effect], *, leaving: bool = False) -> None:
+        """Carry out effects, in order."""
+        try:
+            self.prepare(effects)
+            for effect in effects:
+                if leaving or self._host.failure is None:
+                    self._carry_out(effect)
+        except StorageError as error:
+            self._host.fail(error)
+        self.notify()
+
+    def prepare(self, effects: list[Effect]) -> None:
+        """See all effects of an event before the first is carried out; for workloads."""
+
+    def carry_out_own(self, effect: Effect) -> None:
+        """Carry out an effect that is not a core effect; for workloads."""
+
+    def notify(self) -> None:
+        """Wake up all that wait for a change."""
+        self.changed.set()
+        self.changed = trio.Event()
+
+    def spawn_job(self, job: Job) -> None:
+        """Run a job in the background; the event that it returns is handled at once."""
+        self._nursery.start_soon(self._run_job, job)
+
+    def stop(self) -> None:
+        """Let go of timers, topics, connections and blobs."""
+        for scope in self._timers.values():
+            scope.cancel()
+        self._host.outbox.forget(self._key)
+
+    def _carry_out(self, effect: Effect) -> None:
+        outbox = self._host.outbox
+        match effect:
+            case Publish():
+                outbox.publish(effect)
+            case Send(peer, message):
+                outbox.send(peer, message)
+            case SetTimer():
+                self._set_timer(effect)
+            case Subscribe(topic):
+                outbox.subscribe(self._key, topic)
+            case Unsubscribe(topic):
+                outbox.unsubscribe(self._key, topic)
+            case KeepConnected(peers):
+                outbox.keep_connected(self._key, peers)
+            case KeepBlobs(blobs):
+                outbox.keep_blobs(self._key, blobs)
+            case FetchBlob():
+                self._nursery.start_soon(self._fetch, effect)
+            case _:
+                self.carry_out_own(effect)
+
+    async def _fetch(self, effect: FetchBlob) -> None:
+        blob = effect.blob
+        try:
+            is_here = await self._host.outbox.fetch(self._key, effect)
+        except BlobNotFoundError as error:
+            self._host.check_disk(error)
+            self.handle(BlobMissing(blob, str(error)))
+        except StorageError as error:
+            self._host.fail(error)
+        else:
+            gone = BlobMissing(blob, "no machine wanted it any more when it came")
+            self.handle(BlobArrived(blob) if is_here else gone)
+
+    def _set_timer(self, effect: SetTimer) -> None:
+        earlier = self._timers.get(effect.name)
+        if earlier is not None:
+            earlier.cancel()
+        scope = self._timers[effect.name] = trio.CancelScope()
+        self._nursery.start_soon(self._wait_timer, effect, scope)
+
+    async def _wait_timer(self, effect: SetTimer, scope: trio.CancelScope) -> None:
+        with scope:
+            if effect.due_s > trio.current_time():
+                await trio.sleep_until(effect.due_s)
+            else:  # this task begins after what was ready before it: that is turn enough
+                await trio.lowlevel.checkpoint_if_cancelled()
+            self.handle(TimerFired(effect.name))
+
+    async def _run_job(self, job: Job) -> None:
+        try:
+            event = await job()
+        except (LearningError, WorkerDiedError) as error:
+            log.warning("job failed", reason=str(error))
+            return
+        except StorageError as error:
+            self._host.fail(error)
+            return
+        if event is not None:
+            self.handle(event)
