@@ -38,6 +38,7 @@ class SessionSource:
             except NetworkError as error:
                 log.warning("waiting", detail=f"the model file: {error}")
                 await trio.sleep(MODEL_FILE_RETRY_S)
+        folder.mkdir(parents=True, exist_ok=True)
         path = folder / "model.keras"
         source = self._host.store.path(spec.model_file)
         await trio.to_thread.run_sync(shutil.copyfile, source, path)

@@ -93,11 +93,6 @@ class Host:
         """The bootstrap addresses, in words; empty if there are none."""
         return ", ".join(str(address) for address in self._settings.bootstraps)
 
-    @property
-    def num_workloads(self) -> int:
-        """Workloads on this host."""
-        return len(self._workloads)
-
     def add(self, workload: Workload) -> None:
         """Give a workload all events from now on, and the connections that are open."""
         self._workloads.append(workload)
