@@ -38,10 +38,8 @@ class SessionSource:
             except NetworkError as error:
                 log.warning("waiting", detail=f"the model file: {error}")
                 await trio.sleep(MODEL_FILE_RETRY_S)
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / "model.keras"
-        source = self._host.store.path(spec.model_file)
-        await trio.to_thread.run_sync(shutil.copyfile, source, path)
+        await trio.to_thread.run_sync(_copy, self._host.store.path(spec.model_file), path)
         return str(path)
 
     def create(self) -> SessionSpec:
@@ -105,6 +103,11 @@ class SessionSource:
                 f"the session's model {spec.model!r} is code: "
                 "start with --allow-model to run it on this machine"
             )
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
 
 
 def announce(spec: SessionSpec) -> None:
