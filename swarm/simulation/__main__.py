@@ -7,12 +7,17 @@ from typing import Annotated
 
 import typer
 
-from swarm.simulation.federation.scenarios import SCENARIOS
-from swarm.simulation.rehearsal import Outcome, Task, processes, rehearse, rehearse_all
-from swarm.simulation.search.scenarios import STUDY_SCENARIOS
+from swarm.simulation.rehearsal import (
+    SCENARIOS,
+    Outcome,
+    Task,
+    processes,
+    rehearse,
+    rehearse_all,
+)
 
 ALL = "all"
-NAMES = (*SCENARIOS, *STUDY_SCENARIOS)
+NAMES = tuple(SCENARIOS)
 FAILURES_SHOWN_MAX = 5
 """Of each scenario; they often have one cause."""
 

@@ -3,13 +3,13 @@
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
 
 from swarm.core.effects import PeerConnected, PeerUnreachable
 from swarm.core.ids import PeerId
 from swarm.core.machine import Event
 from swarm.simulation.clock import Clock
 from swarm.simulation.faults import FaultPlan
+from swarm.simulation.peers import SimulatedPeer
 
 FULL_MESH_PEERS_MAX = 32
 """In a swarm of up to so many peers everybody is connected with everybody."""
@@ -25,15 +25,6 @@ REDIALLED_AFTER_S = (0.2, 5.0)
 Pair = tuple[PeerId, PeerId]
 
 
-class Mortal(Protocol):
-    """What there are links between."""
-
-    @property
-    def alive(self) -> bool:
-        """Whether its process runs."""
-        ...
-
-
 class Links:
     """Connections between live peers, and the faults of the network between them.
 
@@ -47,7 +38,7 @@ class Links:
         plan: FaultPlan,
         clock: Clock,
         chance: random.Random,
-        peers: Mapping[PeerId, Mortal],
+        peers: Mapping[PeerId, SimulatedPeer],
         tell: Callable[[PeerId, Event], None],
     ) -> None:
         self.quiet = True

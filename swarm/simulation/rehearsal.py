@@ -7,14 +7,15 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from swarm.simulation.federation.checkers import CheckError
-from swarm.simulation.federation.scenarios import SCENARIOS
-from swarm.simulation.federation.simulator import Simulator
-from swarm.simulation.federation.transcript import Transcript
+from swarm.simulation.checks import CheckError
+from swarm.simulation.federation.scenarios import SESSION_SCENARIOS
+from swarm.simulation.scenario import Scenario
 from swarm.simulation.search.scenarios import STUDY_SCENARIOS
-from swarm.simulation.search.simulator import StudySimulator
-from swarm.simulation.search.transcript import tell_study
+
+SCENARIOS: dict[str, Scenario[Any]] = {**SESSION_SCENARIOS, **STUDY_SCENARIOS}
+"""The scenarios of all workloads, by name."""
 
 _KIB = 1024
 
@@ -37,14 +38,6 @@ class Task:
             f"python -m swarm.simulation --scenario {self.scenario} --seed {self.seed}"
             f"{size}{length} --trace"
         )
-
-    def prepare(self) -> Simulator:
-        """The simulator, nothing delivered yet."""
-        return SCENARIOS[self.scenario].prepare(self.seed, self.peers, self.rounds)
-
-    def prepare_study(self) -> StudySimulator:
-        """The same, of a study; `rounds` are its trials."""
-        return STUDY_SCENARIOS[self.scenario].prepare(self.seed, self.peers, self.rounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,46 +64,25 @@ class Outcome:
 def rehearse(task: Task, trace: bool = False) -> Outcome:
     """Run one seed to its end."""
     before_s = _cpu_s()
-    run = _rehearse_study if task.scenario in STUDY_SCENARIOS else _rehearse_session
-    simulator, failure, rounds, used = run(task, trace)
+    scenario = SCENARIOS[task.scenario]
+    world = scenario.prepare(task.seed, task.peers, task.rounds)
+    if trace:
+        world.record = scenario.transcribe(print)
+    failure, used = "", {}
+    try:
+        used = dict(scenario.rehearse(world))
+    except CheckError as error:
+        failure = f"{error} (at {world.now_s:.3f} s)"
     return Outcome(
         task=task,
         failure=failure,
-        rounds=rounds,
-        virtual_s=simulator.now_s,
-        num_actions=simulator.clock.num_actions,
+        rounds=world.progress,
+        virtual_s=world.now_s,
+        num_actions=world.clock.num_actions,
         cpu_s=_cpu_s() - before_s,
         peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB,
         used=used,
     )
-
-
-Run = tuple[Simulator | StudySimulator, str, int, dict[str, int]]
-
-
-def _rehearse_session(task: Task, trace: bool) -> Run:
-    simulator = task.prepare()
-    if trace:
-        simulator.record = Transcript(print)
-    failure, used = "", {}
-    try:
-        used = dict(SCENARIOS[task.scenario].rehearse(simulator).used)
-    except CheckError as error:
-        failure = f"{error} (at {simulator.now_s:.3f} s)"
-    head = simulator.census.greatest
-    return simulator, failure, head.round if head is not None else 0, used
-
-
-def _rehearse_study(task: Task, trace: bool) -> Run:
-    simulator = task.prepare_study()
-    if trace:
-        simulator.record = tell_study(print)
-    failure = ""
-    try:
-        STUDY_SCENARIOS[task.scenario].rehearse(simulator)
-    except CheckError as error:
-        failure = f"{error} (at {simulator.now_s:.3f} s)"
-    return simulator, failure, simulator.num_results, {}
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from swarm.federation.effects import EvaluationFinished, Started, Train, Trainin
 from swarm.federation.messages import Status
 from swarm.peer.observer.snapshot import make_snapshot
 from swarm.peer.observer.snapshot_changes import SnapshotCache
-from swarm.simulation.federation.peers import SimulatedPeer
+from swarm.simulation.federation.peers import SessionPeer
 from swarm.simulation.federation.simulated_learning import TRAINING_S
-from swarm.simulation.federation.simulator import Simulator
+from swarm.simulation.federation.simulator import SessionSimulator
 from swarm.simulation.history import HistoryEntry
 from swarm.watching.federation.observation import Observation
 
@@ -30,7 +30,7 @@ ANSWERED_AFTER_S = 0.02
 class WatchedSimulation:
     """A simulated swarm that tells its status as real peers do, and those who watch it."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: SessionSimulator) -> None:
         self.simulator = simulator
         self._watchers: list[Watcher] = []
         self._began_s: dict[PeerId, float] = {}
@@ -65,14 +65,14 @@ class WatchedSimulation:
             case EvaluationFinished():
                 self._measured[entry.peer] = entry.event
 
-    def _tell_status(self, peer: SimulatedPeer) -> None:
+    def _tell_status(self, peer: SessionPeer) -> None:
         if peer.alive and not peer.frozen:
             status = self._status(peer)
             for watcher in self._watchers:
                 watcher.handle(status)
         self.simulator.clock.after(STATUS_EVERY_S, self._tell_status, peer)
 
-    def _status(self, peer: SimulatedPeer) -> Status:
+    def _status(self, peer: SessionPeer) -> Status:
         held, measured = peer.machine.held, self._measured.get(peer.name)
         began_s = self._began_s.get(peer.name)
         trained_s = self.simulator.now_s - began_s if began_s is not None else 0.0
@@ -101,7 +101,7 @@ class WatchedSimulation:
 class Watcher:
     """One observer of a simulated swarm. Nothing that it asks for changes what the peers do."""
 
-    def __init__(self, simulator: Simulator, number: int) -> None:
+    def __init__(self, simulator: SessionSimulator, number: int) -> None:
         self.me = PeerId(f"observer-{number}")
         self.seen = Observation(self.me, simulator.spec)
         self._simulator = simulator

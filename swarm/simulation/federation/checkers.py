@@ -3,41 +3,22 @@
 import statistics
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from swarm.core.ids import Digest, PeerId
 from swarm.federation.records import GlobalModel
 from swarm.federation.validity import tree_of
+from swarm.simulation.checks import CheckError, require
 from swarm.simulation.federation.arithmetic import Heads, WrongHeadError
 from swarm.simulation.federation.command_checks import CommandChecks
-from swarm.simulation.federation.peers import SimulatedPeer
-from swarm.simulation.federation.simulator import Simulator
+from swarm.simulation.federation.peers import SessionPeer
+from swarm.simulation.federation.simulator import SessionSimulator
 from swarm.simulation.federation.traffic import budget
 
 TIMED_BY_ROUND = 4
 """By then weights of every peer went over its link to another, and were not late for that."""
 TICK_S = 1.0
 """So often it is checked that nothing takes too long."""
-
-
-class CheckError(AssertionError):
-    """A promise of the protocol was broken."""
-
-
-@contextmanager
-def noticing_errors() -> Iterator[None]:
-    """Have whatever a machine raises break a promise: it is what we look for.
-
-    Raises:
-        CheckError: It raised something, or a promise was broken.
-    """
-    try:
-        yield
-    except CheckError:
-        raise
-    except Exception as error:
-        raise CheckError(f"a machine raised {error!r}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +54,10 @@ class _Window:
     num_received: int
 
 
-class Checkers:
-    """Watches a simulator; hand `check` to its `run`."""
+class SessionCheckers:
+    """Watches a session while it runs."""
 
-    def __init__(self, simulator: Simulator, limits: Limits | None = None) -> None:
+    def __init__(self, simulator: SessionSimulator, limits: Limits | None = None) -> None:
         self.used: Counter[str] = Counter()
         """Greatest share of each bound on traffic that was used, in percent."""
         self._simulator = simulator
@@ -91,10 +72,11 @@ class Checkers:
         self._known_at_last_fault: frozenset[Digest] | None = None
         self._held_at_last_fault: dict[PeerId, GlobalModel] = {}
         self._agreed = False
-        self._orders = CommandChecks(simulator, self._limits.obedience_s)
+        self._commands = CommandChecks(simulator, self._limits.obedience_s)
+        simulator.check = self.check
         simulator.clock.after(TICK_S, self._tick)
 
-    def check(self, peer: SimulatedPeer) -> None:
+    def check(self, peer: SessionPeer) -> None:
         """Check a peer that has just started, died, adopted or measured a head.
 
         Raises:
@@ -115,7 +97,7 @@ class Checkers:
     def _tick(self) -> None:
         self._simulator.clock.after(TICK_S, self._tick)
         self._check_progress()
-        for broken in self._orders.broken_now(self._newest_s):
+        for broken in self._commands.broken_now(self._newest_s):
             raise CheckError(broken)
         if self._simulator.faults_over:
             self._check_agreement()
@@ -130,33 +112,33 @@ class Checkers:
             CheckError: A promise was broken.
         """
         simulator = self._simulator
-        for broken in self._orders.broken_at_end(self._newest):
+        for broken in self._commands.broken_at_end(self._newest):
             raise CheckError(broken)
-        for (name, _), blobs in simulator.delivery.announced.items():
+        for (name, _), blobs in simulator.announced.items():
             honest = name != simulator.plan.hostile
-            _require(
+            require(
                 not honest or len(blobs) <= 1,
                 f"{name} announced {len(blobs)} results for one base",
             )
         for name, peer in simulator.live.items():
             accused = {n.text.split()[0] for _, n in peer.notes if n.kind == "quarantined"}
             accused.discard(str(simulator.plan.hostile))
-            _require(not accused, f"{name} quarantines {', '.join(sorted(accused))}")
+            require(not accused, f"{name} quarantines {', '.join(sorted(accused))}")
         if self._limits.quarantines:
             hostile = str(simulator.plan.hostile)
             told = [n for p in simulator.live.values() for _, n in p.notes]
             caught = any(n.kind == "quarantined" and hostile in n.text for n in told)
-            _require(caught, f"nobody quarantines {hostile}")
+            require(caught, f"nobody quarantines {hostile}")
         undone = ", ".join(sorted(simulator.census.unsettled))
-        _require(not undone, f"not done by {simulator.now_s:.0f} s: {undone}")
-        _require(
+        require(not undone, f"not done by {simulator.now_s:.0f} s: {undone}")
+        require(
             simulator.census.agreed,
             f"live peers hold {len(simulator.census.holders)} different heads",
         )
         typical_s = self._limits.typical_round_s
         if typical_s is not None:
             median_s = statistics.median(self._rounds_s)
-            _require(median_s <= typical_s, f"most rounds take over {median_s:.1f} s")
+            require(median_s <= typical_s, f"most rounds take over {median_s:.1f} s")
         if self._limits.merging_rounds is not None and self._newest is not None:
             self._check_merged(self._newest, self._limits.merging_rounds)
 
@@ -175,7 +157,7 @@ class Checkers:
             keys = {c.key for step in branch for c in step.contributors}
             there = {c.key for step in past.values() for c in step.contributors}
             taken = {merged.head for step in branch for merged in step.merged}
-            _require(
+            require(
                 not branch or keys & there or taken & past.keys(),
                 f"the last head lacks {len(branch)} heads behind {head.round} of {head.author}",
             )
@@ -193,10 +175,10 @@ class Checkers:
             else:
                 yield head
 
-    def _check_adopted(self, peer: SimulatedPeer, head: GlobalModel) -> None:
+    def _check_adopted(self, peer: SessionPeer, head: GlobalModel) -> None:
         name, before = peer.name, self._held.get(peer.name)
-        _require(before is None or head.key >= before.key, f"{name} went down the head order")
-        _require(head.blob.digest in peer.store, f"{name} lacks the weights of its head")
+        require(before is None or head.key >= before.key, f"{name} went down the head order")
+        require(head.blob.digest in peer.store, f"{name} lacks the weights of its head")
         try:
             self._heads.admit(head)
         except WrongHeadError as error:
@@ -206,7 +188,7 @@ class Checkers:
         parent = self._heads.parent(head)
         if self._limits.all_contribute and parent is not None:
             missing = parent.members - {c.peer for c in head.contributors}
-            _require(not missing, f"head {head.round} is without {', '.join(sorted(missing))}")
+            require(not missing, f"head {head.round} is without {', '.join(sorted(missing))}")
         if before is not None or head.round == 0:
             self._check_traffic(peer, before or head)
         now_s = self._simulator.now_s
@@ -233,7 +215,7 @@ class Checkers:
         heard = {c.peer for c in head.contributors}
         heard |= {peer for peer in parent.cohort if simulator.links.island(peer) == island}
         votes = 2 * len(heard) + (min(parent.cohort) in heard)
-        _require(
+        require(
             votes > len(parent.cohort),
             f"{name} composed head {head.round} with {len(heard)} of {len(parent.cohort)} peers",
         )
@@ -243,16 +225,16 @@ class Checkers:
         simulator = self._simulator
         site_of = {c.peer: c.site for c in head.contributors}
         for peer, site in site_of.items():
-            _require(site == simulator.site_of(peer), f"{peer} is said to be at {site!r}")
+            require(site == simulator.site_of(peer), f"{peer} is said to be at {site!r}")
         sites = [
             {site_of.get(peer, "") for peer in cluster.peers}
             for cluster in tree_of(head, simulator.spec).tiers[0]
         ]
         num_mixed, num_sites = sum(len(s) > 1 for s in sites), len(set().union(*sites))
         told = f"{num_mixed} clusters of head {head.round} hold peers of several sites"
-        _require(num_mixed < num_sites, f"{told}, of {num_sites}")
+        require(num_mixed < num_sites, f"{told}, of {num_sites}")
 
-    def _check_traffic(self, peer: SimulatedPeer, base: GlobalModel) -> None:
+    def _check_traffic(self, peer: SessionPeer, base: GlobalModel) -> None:
         """The scale rule: nothing grows with the swarm."""
         simulator = self._simulator
         allowed = budget(base, simulator.spec)
@@ -269,7 +251,7 @@ class Checkers:
             used["received"] = (received, allowed.received(elapsed_s))
         for what, (number, most) in used.items():
             self.used[what] = max(self.used[what], round(100 * number / most))
-            _require(
+            require(
                 number <= most,
                 f"{peer.name}, {what}: {number} in a round of {elapsed_s:.1f} s, not {most:.0f}",
             )
@@ -277,7 +259,7 @@ class Checkers:
     def _check_progress(self) -> None:
         """Some peer adopts a greater head before the bound, until the last round is done."""
         done = self._newest is not None and self._newest.round >= self._simulator.spec.rounds
-        done = done or self._orders.stopped
+        done = done or self._commands.stopped
         waited_s = self._simulator.now_s - self._newest_s
         if not done and waited_s > self._limits.round_s:
             number = self._newest.round + 1 if self._newest is not None else 0
@@ -301,13 +283,8 @@ class Checkers:
             self._heads.num_since(self._newest, self._known_at_last_fault) if self._newest else 0
         )
         late = waited_s > self._limits.agreement_s or rounds > self._limits.agreement_rounds
-        _require(
+        require(
             not late,
             f"{waited_s:.0f} s and {rounds} rounds after the last fault live peers hold "
             f"{len(simulator.census.holders)} different heads",
         )
-
-
-def _require(condition: object, promise: str) -> None:
-    if not condition:
-        raise CheckError(promise)

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from swarm.commanding.commands import Command
 from swarm.core.ids import PeerId
 from swarm.federation.records import GlobalModel
-from swarm.simulation.federation.peers import SimulatedPeer
-from swarm.simulation.federation.simulator import Simulator
+from swarm.simulation.federation.peers import SessionPeer
+from swarm.simulation.federation.simulator import SessionSimulator
 
 
 class CommandChecks:
     """Yields the promises that are broken."""
 
-    def __init__(self, simulator: Simulator, obedience_s: float) -> None:
+    def __init__(self, simulator: SessionSimulator, obedience_s: float) -> None:
         self._simulator = simulator
         self._obedience_s = obedience_s
         """So long after an order everybody follows it."""
@@ -43,7 +43,7 @@ class CommandChecks:
         """Look once all is over."""
         simulator = self._simulator
         trusted = frozenset(simulator.plan.operators)
-        strangers = {c.author for _, c in simulator.operators.ordered} - trusted
+        strangers = {c.author for _, c in simulator.operators.given} - trusted
         notes = [note for p in simulator.peers.values() for _, note in p.notes]
         for stranger in strangers:
             if not any(n.kind == "refused" and n.about == stranger for n in notes):
@@ -63,13 +63,13 @@ class CommandChecks:
         if last is not None and removed in last.members:
             yield f"{removed} was removed and is asked into the last cohort"
 
-    def _knows(self, peer: SimulatedPeer) -> bool:
+    def _knows(self, peer: SessionPeer) -> bool:
         """Whether it has been up for long enough to have been told."""
         return self._simulator.now_s - peer.started_s > self._obedience_s
 
     def _trusted(self) -> list[tuple[float, Command]]:
         operators = self._simulator.plan.operators
-        return [(s, c) for s, c in self._simulator.operators.ordered if c.author in operators]
+        return [(s, c) for s, c in self._simulator.operators.given if c.author in operators]
 
     def _current(self) -> tuple[float, Command] | None:
         return next((o for o in reversed(self._trusted()) if o[1].register == "run"), None)

@@ -25,8 +25,8 @@ from swarm.federation.effects import (
 )
 from swarm.federation.records import Metrics
 from swarm.simulation.clock import Clock
-from swarm.simulation.faults import FaultPlan
-from swarm.simulation.federation.peers import SimulatedPeer
+from swarm.simulation.federation.faults import SessionFaults
+from swarm.simulation.federation.peers import SessionPeer
 
 Vector = tuple[float, ...]
 """Stands in for a model's weights."""
@@ -44,11 +44,11 @@ class SimulatedLearner:
 
     def __init__(
         self,
-        plan: FaultPlan,
+        plan: SessionFaults,
         clock: Clock,
         chance: random.Random,
         size_bytes: int,
-        answer: Callable[[SimulatedPeer, int, Event], None],
+        answer: Callable[[SessionPeer, int, Event], None],
     ) -> None:
         self.vectors: dict[Digest, Vector] = {}
         self.trained: defaultdict[tuple[PeerId, Digest], dict[Digest, Vector]] = defaultdict(dict)
@@ -62,12 +62,12 @@ class SimulatedLearner:
         self._size_bytes = size_bytes
         self._answer = answer
 
-    def create(self, peer: SimulatedPeer, _effect: CreateWeights) -> None:
+    def create(self, peer: SessionPeer, _effect: CreateWeights) -> None:
         """Make the initial weights."""
         blob = self.keep(peer, INITIAL)
         self._clock.after(CREATING_S, self._answer, peer, peer.life, WeightsCreated(blob))
 
-    def train(self, peer: SimulatedPeer, effect: Train) -> None:
+    def train(self, peer: SessionPeer, effect: Train) -> None:
         """Train for a while, unless this very training is under way already."""
         if peer.training == effect.base:
             return
@@ -78,13 +78,13 @@ class SimulatedLearner:
         result = self.learn(peer.name, base), self.measure(peer.name, base), duration_s
         self._clock.after(duration_s, self._trained, peer, peer.life, effect.base, result)
 
-    def evaluate(self, peer: SimulatedPeer, effect: Evaluate) -> None:
+    def evaluate(self, peer: SessionPeer, effect: Evaluate) -> None:
         """Measure a head."""
         metrics = self.measure(peer.name, self.vectors[effect.blob.digest])
         event = EvaluationFinished(effect.head, metrics)
         self._clock.after(EVALUATING_S, self._answer, peer, peer.life, event)
 
-    def combine(self, peer: SimulatedPeer, effect: Combine) -> None:
+    def combine(self, peer: SessionPeer, effect: Combine) -> None:
         """Do what `Combine` says, leaving out what fails the one gate there is: finite numbers."""
         blobs = {item.name: item.blob for item in effect.inputs}
         if effect.merge is not None:
@@ -114,7 +114,7 @@ class SimulatedLearner:
         """How a vector does on a peer's test shard: always alike, unless a subclass measures."""
         return Metrics(peer, 0.5, 1.0, 100)
 
-    def keep(self, peer: SimulatedPeer, vector: Vector) -> BlobRef:
+    def keep(self, peer: SessionPeer, vector: Vector) -> BlobRef:
         """Put a vector in the peer's store."""
         digest = sha256_hex(repr(vector).encode())
         self.vectors[digest] = vector
@@ -123,7 +123,7 @@ class SimulatedLearner:
 
     def _trained(
         self,
-        peer: SimulatedPeer,
+        peer: SessionPeer,
         life: int,
         base: Digest,
         result: tuple[Vector, Metrics, float],
@@ -140,7 +140,7 @@ class SimulatedLearner:
 
     def _combined(
         self,
-        peer: SimulatedPeer,
+        peer: SessionPeer,
         base: BlobRef,
         inputs: list[CombineInput],
         merge: MergeInput | None,
@@ -170,7 +170,7 @@ class SimulatedLearner:
         return all(map(math.isfinite, self.vectors[blob.digest]))
 
     def _require_here(
-        self, peer: SimulatedPeer, effect: Combine, inputs: list[CombineInput]
+        self, peer: SessionPeer, effect: Combine, inputs: list[CombineInput]
     ) -> None:
         needed = [item.blob for item in inputs]
         needed += [item.stale_base for item in inputs if item.stale_base is not None]

@@ -10,7 +10,7 @@ from swarm.search import messages
 from swarm.search.effects import Note, RunTrial
 from swarm.search.study_ledger import CANCELLED, DONE
 from swarm.search.trial import FAILED, TrialId, TrialResult
-from swarm.simulation.federation.checkers import CheckError
+from swarm.simulation.checks import CheckError
 from swarm.simulation.search.execution import true_value
 from swarm.simulation.search.peers import StudyPeer
 from swarm.simulation.search.simulator import StudySimulator
@@ -39,11 +39,11 @@ class StudyLimits:
 
 
 class StudyCheckers:
-    """Watches a simulator; hand `check` to its `run`."""
+    """Watches a study while it runs."""
 
     def __init__(self, simulator: StudySimulator, limits: StudyLimits) -> None:
-        self.used: Counter[str] = Counter()
-        """For the table of rehearsals: nothing is bounded in shares here."""
+        self.used: dict[str, int] = {}
+        """Empty: a study has no bounds of which shares are reported."""
         self._simulator = simulator
         self._limits = limits
         self._recorded: dict[tuple[PeerId, int], dict[TrialId, TrialResult]] = {}
@@ -57,6 +57,7 @@ class StudyCheckers:
         """When each life of a peer last began to coordinate."""
         self._duel = False
         """Whether two live peers ever coordinated at the same time."""
+        simulator.check = self.check
 
     def check(self, peer: StudyPeer, asked: list[Effect]) -> None:
         """Check a peer that has just handled an event.
@@ -65,7 +66,7 @@ class StudyCheckers:
             CheckError: A promise was broken.
         """
         self._note(peer, asked)
-        if peer.name == self._simulator.faults.hostile:
+        if peer.name == self._simulator.plan.hostile:
             return
         self._check_recorded_once(peer)
         self._check_slots(peer)
@@ -87,7 +88,7 @@ class StudyCheckers:
         spec, closed = simulator.spec, ledger.closed
         if closed is None:  # what `over` excludes
             raise CheckError("the ledger is open")
-        expected = CANCELLED if simulator.faults.cancel_after_results is not None else DONE
+        expected = CANCELLED if simulator.plan.cancel_after_results is not None else DONE
         if closed.reason != expected:
             raise CheckError(f"the study was {closed.reason}, not {expected}")
         missing = [trial.number for trial in ledger.open_trials]
@@ -123,7 +124,7 @@ class StudyCheckers:
     def _check_takeover(self, peer: StudyPeer) -> None:
         simulator = self._simulator
         others = [p for p in simulator.live.values() if p is not peer]
-        if not simulator.faults.parts_peers:
+        if not simulator.plan.parts_peers:
             self._check_needed(peer, others)
         self._duel = self._duel or any(p.machine.coordinating is not None for p in others)
         self._coordinates_since_s[peer.name, peer.life] = simulator.now_s
@@ -157,7 +158,7 @@ class StudyCheckers:
         if life not in self._recorded:
             self._inherited[life] = set(ledger.results)
         seen = self._recorded.setdefault(life, {})
-        if len(ledger) == self._num_seen[life] and not self._simulator.faults.parts_peers:
+        if len(ledger) == self._num_seen[life] and not self._simulator.plan.parts_peers:
             return
         self._num_seen[life] = len(ledger)
         for trial, result in ledger.results.items():
@@ -172,7 +173,7 @@ class StudyCheckers:
 
     def _check_true(self, peer: StudyPeer, result: TrialResult) -> None:
         """What honest peers measured is what was recorded; liars tell of what they were lent."""
-        if result.peer == self._simulator.faults.hostile:
+        if result.peer == self._simulator.plan.hostile:
             if result.peer not in self._leased_to.get(result.trial, set()):
                 raise CheckError(f"{peer.name} recorded {result.trial} of who never had it")
             return
@@ -200,11 +201,11 @@ class StudyCheckers:
         ledger = next(iter(self._simulator.live.values())).machine.ledger
         lost = [r.trial for r in ledger.results.values() if "lost with" in r.error]
         given_up = {ledger.trials[trial].number for trial in lost}
-        if given_up != {self._simulator.faults.poison_trial} - {None}:
+        if given_up != {self._simulator.plan.poison_trial} - {None}:
             raise CheckError(f"trials {sorted(given_up)} were given up")
         starts = self._simulator.execution.starts
         poison_trials = [
-            t for t in ledger.trials.values() if t.number == self._simulator.faults.poison_trial
+            t for t in ledger.trials.values() if t.number == self._simulator.plan.poison_trial
         ]
         if any(starts[poison_trial.id] > KILLED_MAX for poison_trial in poison_trials):
             raise CheckError(f"one trial killed {[starts[k.id] for k in poison_trials]} peers")

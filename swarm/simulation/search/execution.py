@@ -9,7 +9,7 @@ from swarm.core.blobs import BlobRef
 from swarm.core.canonical import sha256_hex
 from swarm.core.ids import PeerId
 from swarm.core.machine import Event
-from swarm.search.effects import RunTrial, TrialFinished, TrialReported
+from swarm.search.effects import DropTrial, PruneTrial, RunTrial, TrialFinished, TrialReported
 from swarm.search.trial import (
     COMPLETE,
     PRUNED,
@@ -66,14 +66,14 @@ class Execution:
         peer.queue.append(effect)
         self._fill_slots(peer)
 
-    def prune(self, peer: StudyPeer, trial: TrialId) -> None:
+    def prune(self, peer: StudyPeer, effect: PruneTrial) -> None:
         """End a trial after its present epoch."""
-        peer.pruned.add(trial)
+        peer.pruned.add(effect.trial)
 
-    def drop(self, peer: StudyPeer, trial: TrialId) -> None:
+    def drop(self, peer: StudyPeer, dropped: DropTrial) -> None:
         """Forget a trial."""
-        peer.queue = [effect for effect in peer.queue if effect.trial.id != trial]
-        peer.running.pop(trial, None)
+        peer.queue = [effect for effect in peer.queue if effect.trial.id != dropped.trial]
+        peer.running.pop(dropped.trial, None)
         self._fill_slots(peer)
 
     def _fill_slots(self, peer: StudyPeer) -> None:

@@ -14,10 +14,12 @@ from swarm.federation.effects import Combine, Started
 from swarm.federation.federation import Federation
 from swarm.federation.lineage import Lineage
 from swarm.federation.records import GlobalModel
-from swarm.simulation.faults import Crash, FaultPlan
-from swarm.simulation.federation.checkers import CheckError, Checkers
-from swarm.simulation.federation.scenarios import SCENARIOS
-from swarm.simulation.federation.simulator import Simulator
+from swarm.simulation.checks import CheckError
+from swarm.simulation.faults import Crash
+from swarm.simulation.federation.checkers import SessionCheckers
+from swarm.simulation.federation.faults import SessionFaults
+from swarm.simulation.federation.scenarios import SESSION_SCENARIOS
+from swarm.simulation.federation.simulator import SessionSimulator
 
 Patch = pytest.MonkeyPatch
 
@@ -26,7 +28,7 @@ def caught(name: str, num_seeds: int = 12) -> str:
     """What the first failing seed of a scenario says."""
     for seed in range(num_seeds):
         try:
-            SCENARIOS[name].rehearse(SCENARIOS[name].prepare(seed))
+            SESSION_SCENARIOS[name].rehearse(SESSION_SCENARIOS[name].prepare(seed))
         except CheckError as error:
             return str(error)
     return ""
@@ -111,10 +113,10 @@ def test_a_machine_that_forgets_its_stored_contribution_is_caught(monkeypatch: P
     monkeypatch.setattr(Federation, "handle", handle)
 
     # It is back before the slow peer is done, so the round is still open.
-    plan = FaultPlan(slow_factor=5.0, crashes=(Crash("peer-01", 0, 6.0, restart_after_s=0.5),))
-    simulator = Simulator(SessionSpec(rounds=3), 6, plan, seed=1)
-    checkers = Checkers(simulator)
-    simulator.run(200.0, checkers.check)
+    plan = SessionFaults(slow_factor=5.0, crashes=(Crash("peer-01", 0, 6.0, restart_after_s=0.5),))
+    simulator = SessionSimulator(SessionSpec(rounds=3), 6, plan, seed=1)
+    checkers = SessionCheckers(simulator)
+    simulator.run(200.0)
 
     with pytest.raises(CheckError, match="peer-01 announced 2 results"):
         checkers.check_end()

@@ -12,7 +12,7 @@ from swarm.search.effects import SaveEntries
 from swarm.search.leased_trials import Working
 from swarm.search.leases import Leases
 from swarm.search.study_ledger import StudyLedger
-from swarm.simulation.federation.checkers import CheckError
+from swarm.simulation.checks import CheckError
 from swarm.simulation.history import HistoryDigest
 from swarm.simulation.rehearsal import Task, processes, rehearse, rehearse_all
 from swarm.simulation.search.scenarios import STUDY_SCENARIOS
