@@ -1,4 +1,4 @@
-"""Rehearsals: many seeds of a scenario, in as many processes as asked for."""
+"""Rehearsal: many seeds of a scenario, in several processes."""
 
 import multiprocessing
 import resource
@@ -22,16 +22,17 @@ _KIB = 1024
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One seed of a scenario; `peers` and `rounds` are the scenario's own if None."""
+    """One seed of a scenario; None stands for the scenario's own numbers."""
 
     scenario: str
     seed: int
     peers: int | None = None
     rounds: int | None = None
+    """Rounds of a session, or trials of a study."""
 
     @property
     def command(self) -> str:
-        """The one command that replays it."""
+        """The command that replays this history."""
         size = f" --peers {self.peers}" if self.peers is not None else ""
         length = f" --rounds {self.rounds}" if self.rounds is not None else ""
         return (
@@ -42,22 +43,23 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one seed."""
+    """Result of one seed."""
 
     task: Task
     failure: str
-    """The broken promise, or nothing."""
+    """The broken promise; empty if none was broken."""
     rounds: int
+    """Rounds or results."""
     virtual_s: float
     num_actions: int
     cpu_s: float
     peak_mib: float
-    """Most memory the process ever had, so it counts earlier seeds as well."""
+    """Peak memory of the process, so earlier seeds count as well."""
     used: dict[str, int]
-    """Greatest share of each bound on traffic, in percent."""
+    """Greatest share of each bound that was used, in percent."""
 
     def __str__(self) -> str:
-        """How a failing seed is reported."""
+        """Report of a failing seed."""
         return f"{self.failure}\nreplay: {self.task.command}"
 
 
@@ -87,14 +89,14 @@ def rehearse(task: Task, trace: bool = False) -> Outcome:
 
 @contextmanager
 def processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes to rehearse in; they share nothing with this one."""
+    """Start processes to rehearse in; they share nothing with this one."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
         yield pool
 
 
 def rehearse_all(pool: ProcessPoolExecutor, tasks: list[Task]) -> Generator[Outcome, None, None]:
-    """Outcomes in the order of the tasks; close it to begin no more of them."""
+    """Yield outcomes in the order of the tasks; close the generator to stop early."""
     yield from pool.map(partial(rehearse, trace=False), tasks, chunksize=1)
 
 

@@ -37,8 +37,6 @@ W = TypeVar("W", bound=SimulatedWorld[Any])
 class Scenario(ABC, Generic[W]):
     """A kind of world and what goes wrong in it; the seed chooses when exactly."""
 
-    about: str
-
     @abstractmethod
     def prepare(self, seed: int, num_peers: int | None = None, length: int | None = None) -> W:
         """A world of this scenario in which nothing has happened yet.

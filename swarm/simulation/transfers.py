@@ -70,10 +70,7 @@ class Transfers(Generic[P]):
         self._slowest = slowest
 
     def fetch(self, peer: P, effect: FetchBlob) -> None:
-        """Begin to ask; a blob that is in the store has arrived already."""
-        if effect.blob.digest in peer.store:
-            self._clock.after(0.0, self._answer, peer, peer.life, BlobArrived(effect.blob))
-            return
+        """Begin to ask."""
         until_s = self._clock.now_s + effect.wait_s
         pull = _Pull(peer, peer.life, effect.blob, effect.holders, effect.wait_s, until_s)
         self._clock.after(self._plan.blob_transfer_s, self._ask, pull)

@@ -53,6 +53,8 @@ class SimulatedWorld(ABC, Generic[P]):
         """Gets every event; set it before `run`."""
         self.faults_over_s = math.inf
         """When the last fault ended; infinite until then."""
+        self.progress = 0
+        """How far the workload is, in rounds or results; the subclass updates it."""
         self.names = peer_names(num_peers + len(plan.join_at_s))
         """All peers, latecomers last."""
         self.slowest = self.names[num_peers - 1]
@@ -76,11 +78,6 @@ class SimulatedWorld(ABC, Generic[P]):
             FetchBlob: self.transfers.fetch,
             KeepBlobs: self._keep_blobs,
         }
-
-    @property
-    @abstractmethod
-    def progress(self) -> int:
-        """How far the workload is, in rounds or results; faults refer to it."""
 
     @abstractmethod
     def _machine(self, name: PeerId) -> Any:

@@ -1,4 +1,4 @@
-"""Checkers: what must hold after every event of a simulated swarm."""
+"""Checkers: what must hold after every event of a simulated session, and at its end."""
 
 import statistics
 from collections import Counter
@@ -16,38 +16,38 @@ from swarm.simulation.federation.simulator import SessionSimulator
 from swarm.simulation.federation.traffic import budget
 
 TIMED_BY_ROUND = 4
-"""By then weights of every peer went over its link to another, and were not late for that."""
+"""Round by which the weights of each peer have been timed on its link."""
 TICK_S = 1.0
-"""So often it is checked that nothing takes too long."""
+"""Seconds between checks that nothing takes too long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long things may take in a scenario."""
+    """What a scenario promises beyond what always holds, and how long things may take."""
 
     round_s: float = 120.0
-    """Somebody adopts a greater head before so long is over."""
+    """Some peer adopts a greater head within this many seconds."""
     agreement_s: float = 60.0
-    """So long after the last fault, at the latest, all live peers have held one head ..."""
+    """This many seconds after the last fault, all live peers have held one head ..."""
     agreement_rounds: int = 5
-    """... and no more rounds than these have gone by."""
+    """... and at most this number of rounds has passed."""
     typical_round_s: float | None = None
-    """Most rounds take no longer, once every peer was timed."""
+    """Half of the rounds take at most this long, once each peer has been timed."""
     sites: bool = False
-    """Clusters hold peers of one site, but for one at each border between sites."""
+    """Clusters hold peers of one site, except for one cluster at each border between sites."""
     quarantines: bool = False
-    """Somebody quarantines the hostile peer before the end."""
+    """Some peer quarantines the hostile peer before the end."""
     obedience_s: float = 0.0
-    """So long after an order everybody follows it."""
+    """Seconds after a command by which each peer follows it."""
     all_contribute: bool = False
-    """Every head names a contribution of each peer that was asked."""
+    """Each head names a contribution of every member of its cohort."""
     merging_rounds: int | None = None
-    """So many rounds after the last fault, all that live peers held then is in the last head."""
+    """This many rounds after the last fault, all work that live peers held then is merged."""
 
 
 @dataclass(slots=True)
 class _Window:
-    """Traffic of one peer since it adopted a head."""
+    """Traffic counts of one peer when it adopted its head."""
 
     since_s: float
     num_sent: int
@@ -68,7 +68,7 @@ class SessionCheckers:
         self._newest: GlobalModel | None = None
         self._newest_s = 0.0
         self._rounds_s: list[float] = []
-        """How long rounds took, without the first ones."""
+        """Durations of rounds, without the first ones."""
         self._known_at_last_fault: frozenset[Digest] | None = None
         self._held_at_last_fault: dict[PeerId, GlobalModel] = {}
         self._agreed = False
@@ -86,7 +86,7 @@ class SessionCheckers:
         if head is not None and peer.name == self._simulator.plan.hostile:
             self._heads.remember(head)
         elif peer.name in self._simulator.astray:
-            pass  # whoever is given a liar to contact has no defence
+            pass  # it had a liar as its only contact, and has no defence
         elif head is not None and head is not self._held.get(peer.name):
             self._check_adopted(peer, head)
             self._held[peer.name] = head
@@ -103,10 +103,10 @@ class SessionCheckers:
             self._check_agreement()
 
     def check_end(self) -> None:
-        """After the last fault every live peer is done, and they hold one head.
+        """Check that every live peer is done, and that all hold one head.
 
-        No honest peer ever announced two results of training from one base, or was quarantined
-        by another.
+        No honest peer ever announced two results of training from one base. No honest peer
+        quarantines another.
 
         Raises:
             CheckError: A promise was broken.
@@ -126,9 +126,9 @@ class SessionCheckers:
             require(not accused, f"{name} quarantines {', '.join(sorted(accused))}")
         if self._limits.quarantines:
             hostile = str(simulator.plan.hostile)
-            told = [n for p in simulator.live.values() for _, n in p.notes]
-            caught = any(n.kind == "quarantined" and hostile in n.text for n in told)
-            require(caught, f"nobody quarantines {hostile}")
+            notes = [n for p in simulator.live.values() for _, n in p.notes]
+            caught = any(n.kind == "quarantined" and hostile in n.text for n in notes)
+            require(caught, f"no peer quarantines {hostile}")
         undone = ", ".join(sorted(simulator.census.unsettled))
         require(not undone, f"not done by {simulator.now_s:.0f} s: {undone}")
         require(
@@ -143,9 +143,10 @@ class SessionCheckers:
             self._check_merged(self._newest, self._limits.merging_rounds)
 
     def _check_merged(self, last: GlobalModel, rounds: int) -> None:
-        """Nothing is lost that can be merged.
+        """Check that nothing is lost that can be merged.
 
-        What counts some contribution twice cannot, and what merged a head that is merged already.
+        A branch cannot be merged if some contribution would then count twice, or if it merged a
+        head that the lineage has merged too.
         """
         known = self._known_at_last_fault
         if known is None or self._heads.num_since(last, known) < rounds:
@@ -163,9 +164,10 @@ class SessionCheckers:
             )
 
     def _vouched_for(self) -> Iterator[GlobalModel]:
-        """Heads that were held at the last fault; of one that its author alone held, the parent.
+        """Heads held at the last fault that another peer than their author vouches for.
 
-        Unless it names nobody but its author: then nobody can be lied about.
+        If only its author held a head, its parent counts instead. A head that names only its
+        author's contribution counts as it is: it cannot claim the work of others.
         """
         for name, head in self._held_at_last_fault.items():
             holders = {n for n, other in self._held_at_last_fault.items() if other == head}
@@ -202,7 +204,7 @@ class SessionCheckers:
             self._newest, self._newest_s = head, now_s
 
     def _check_majority(self, name: PeerId, head: GlobalModel) -> None:
-        """A part of a swarm goes on only with most of the cohort, if the policy is so.
+        """Check that only the part with most of the cohort goes on during a partition.
 
         Contributions that came before the cut count, wherever their peers are now.
         """
@@ -221,7 +223,7 @@ class SessionCheckers:
         )
 
     def _check_sites(self, head: GlobalModel) -> None:
-        """Sites are told truly, and as few clusters as can be hold peers of more than one."""
+        """Check that sites are correct, and that few clusters hold peers of several sites."""
         simulator = self._simulator
         site_of = {c.peer: c.site for c in head.contributors}
         for peer, site in site_of.items():
@@ -231,11 +233,11 @@ class SessionCheckers:
             for cluster in tree_of(head, simulator.spec).tiers[0]
         ]
         num_mixed, num_sites = sum(len(s) > 1 for s in sites), len(set().union(*sites))
-        told = f"{num_mixed} clusters of head {head.round} hold peers of several sites"
-        require(num_mixed < num_sites, f"{told}, of {num_sites}")
+        mixed = f"{num_mixed} clusters of head {head.round} hold peers of several sites"
+        require(num_mixed < num_sites, f"{mixed}, of {num_sites}")
 
     def _check_traffic(self, peer: SessionPeer, base: GlobalModel) -> None:
-        """The scale rule: nothing grows with the swarm."""
+        """Check the scale rule: nothing grows with the swarm."""
         simulator = self._simulator
         allowed = budget(base, simulator.spec)
         window = self._windows.get(peer.name) or _Window(0.0, 0, 0)
@@ -245,7 +247,7 @@ class SessionCheckers:
             "contacts": (len(peer.contacts), allowed.contacts),
             "blobs": (len(peer.store), allowed.blobs),
         }
-        # Before head 0 the starter alone can be asked, so everybody asks it.
+        # Before head 0 only the starter can answer, so every peer asks it.
         if peer.name in self._windows or peer.name != simulator.starter:
             received = peer.num_received - window.num_received
             used["received"] = (received, allowed.received(elapsed_s))
@@ -257,7 +259,7 @@ class SessionCheckers:
             )
 
     def _check_progress(self) -> None:
-        """Some peer adopts a greater head before the bound, until the last round is done."""
+        """Check that some peer adopts a greater head in time, until the last round is done."""
         done = self._newest is not None and self._newest.round >= self._simulator.spec.rounds
         done = done or self._commands.stopped
         waited_s = self._simulator.now_s - self._newest_s
@@ -266,7 +268,7 @@ class SessionCheckers:
             raise CheckError(f"round {number} takes {waited_s:.0f} s")
 
     def _check_agreement(self) -> None:
-        """All live peers hold one head soon after the last fault."""
+        """Check that all live peers hold one head soon after the last fault."""
         simulator = self._simulator
         if self._known_at_last_fault is None:
             self._known_at_last_fault = self._heads.known
@@ -278,7 +280,7 @@ class SessionCheckers:
         if self._agreed:
             return
         waited_s = simulator.now_s - simulator.faults_over_s
-        # Not by their labels: the lineage that wins may have had more rounds of fewer examples.
+        # Not by round numbers: the lineage that loses may have more rounds, of fewer examples.
         rounds = (
             self._heads.num_since(self._newest, self._known_at_last_fault) if self._newest else 0
         )

@@ -1,9 +1,9 @@
 """Hostile: a peer of the cohort that lies, floods, and sends what is invalid.
 
-It cannot forge what another peer would have signed or sent. It follows the session with an honest
-machine inside, so that it is asked into rounds and gets duties, and twists what that one says.
-Records that only its own duty could make valid are sent with weights that fail the gates or that
-nobody can pull: a root that lies about a mean is not noticed, and not rehearsed.
+It cannot forge what another peer would have signed or sent. An honest machine inside follows the
+session, so that the peer is asked into rounds and gets duties; what that machine says is twisted.
+If its duty makes a record valid, the record names weights that fail the gates or that no peer can
+pull. A root that lies about a mean is not noticed, so that is not rehearsed.
 """
 
 import itertools
@@ -38,11 +38,11 @@ from swarm.federation.tree import root_succession, succession
 from swarm.federation.validity import slow_among, tree_of
 
 FLOOD = 10
-"""So many messages of one kind at once."""
+"""Number of messages of one kind sent at once."""
 MISCHIEF_RATE = 0.5
-"""Share of timers that make it send something of its own."""
+"""Share of timers on which it sends something of its own."""
 Keep = Callable[[PeerId, Digest, tuple[float, ...]], BlobRef]
-"""Puts a vector in this peer's store, as its result of training from a base."""
+"""Puts a vector in a peer's store, as its result of training from a base."""
 
 
 class Hostile(Federation):
@@ -59,26 +59,26 @@ class Hostile(Federation):
     ) -> None:
         super().__init__(me, spec, sign)
         self._prey = prey
-        """Whom it tells of a head that it made up, and of nothing else."""
+        """The newcomer that it shows an invented head, and nothing else."""
         self._invented: GlobalModel | None = None
         self.invents_branches = False
-        """Whether it also tells of parted work that nobody did."""
+        """Whether it also announces branches of work that no peer did."""
         self._chance = chance
         self._keep = keep
         self._sign_forged = sign
 
     def handle(self, event: Event, now_s: float) -> list[Effect]:
-        """Apply one event, and lie about it."""
+        """Apply one event, and twist the effects."""
         if isinstance(event, TrainingFinished) and self._chance.random() < 0.5:
             event = replace(event, blob=self._poison(event.base))
         effects = [self._twist(effect) for effect in super().handle(event, now_s)]
         if isinstance(event, TimerFired) and self._chance.random() < MISCHIEF_RATE:
             effects += self._chance.choice(_MISCHIEF)(self)
         if isinstance(event, TimerFired) and self.invents_branches:
-            effects += self._tell_of_invented_branch()
+            effects += self._announce_invented_branch()
         return effects
 
-    # -- twisting what the honest machine says
+    # -- twisted effects of the honest machine
 
     def _twist(self, effect: Effect) -> Effect:
         if not isinstance(effect, Publish | Send):
@@ -154,7 +154,7 @@ class Hostile(Federation):
         return replace(message, heads=tuple(heads[:HISTORY_MAX]))
 
     def _mislead(self, message: Event) -> Event:
-        """Show a newcomer no head but one that everybody else turns down."""
+        """Show a newcomer only a head that every other peer rejects."""
         held, prey = self.held, self._prey
         if not isinstance(message, HeadHistory) or held is None or prey is None:
             return message
@@ -177,7 +177,7 @@ class Hostile(Federation):
             self._invented = head.signed(self._sign_forged(head.digest))
         return replace(message, heads=(self._invented,), adopted_unix_s=())
 
-    # -- things of its own making
+    # -- messages of its own
 
     def _send_false_heads(self) -> list[Effect]:
         held = self.held
@@ -203,11 +203,12 @@ class Hostile(Federation):
         heads = [head, *self._bad_heads(head)[:-1]]
         return [Publish(session_topic(held.session), self._chance.choice(heads))]
 
-    def _tell_of_invented_branch(self) -> list[Effect]:
-        """A head by the rules, of work that some peer did not get done, three heads ago.
+    def _announce_invented_branch(self) -> list[Effect]:
+        """Announce a head that keeps the rules, of work that a late peer did not finish.
 
-        Not later: to whoever still holds the head before, it would be the next one by a standby
-        that lies about the mean, which is not what this scenario is about.
+        It follows the head of three rounds ago. If it followed a later one, peers that still hold
+        that one could take it for the next head, by a standby that lies about the mean. This
+        scenario is not about that.
         """
         past = list(itertools.islice(self.lineage.ancestors(self.held), 4)) if self.held else []
         if len(past) < 4 or self.me not in past[3].members:
@@ -229,19 +230,19 @@ class Hostile(Federation):
         head = replace(head, slow=slow_among(head, fork))
         head = head.signed(self._sign_forged(head.digest))
         history = HeadHistory(self.spec.id, self.me, (head,))
-        wish = JoinRequest(self.spec.id, self.me, held.key, (Branch(head.digest, self.me),))
-        return [Send(peer, m) for peer in self._others() for m in (history, wish)]
+        request = JoinRequest(self.spec.id, self.me, held.key, (Branch(head.digest, self.me),))
+        return [Send(peer, m) for peer in self._others() for m in (history, request)]
 
     def _lie_in_heartbeats(self) -> list[Effect]:
         heartbeat = Heartbeat(self.spec.id, self.me, self._lie())
         topics = (session_topic(self.spec.id), *self._heartbeats.topics)
         return [Publish(topic, heartbeat) for topic in topics]
 
-    def _flood_with_wishes(self) -> list[Effect]:
-        wish = JoinRequest(self.spec.id, self.me, self._lie())
+    def _flood_with_join_requests(self) -> list[Effect]:
+        request = JoinRequest(self.spec.id, self.me, self._lie())
         topic = session_topic(self.spec.id)
-        effects: list[Effect] = [Publish(topic, wish) for _ in range(FLOOD)]
-        return effects + [Send(peer, wish) for peer in self._others()[:FLOOD]]
+        effects: list[Effect] = [Publish(topic, request) for _ in range(FLOOD)]
+        return effects + [Send(peer, request) for peer in self._others()[:FLOOD]]
 
     def _flood_with_requests(self) -> list[Effect]:
         wanted = [self._digest(), None, self.held.digest if self.held else None]
@@ -268,8 +269,8 @@ class Hostile(Federation):
         ]
         return effects
 
-    def _order_about(self) -> list[Effect]:
-        """Give commands that nobody trusts it to give."""
+    def _give_commands(self) -> list[Effect]:
+        """Give commands, although no peer trusts it as an operator."""
         topic = session_topic(self.spec.id)
         own = Command(
             session=self.spec.id,
@@ -282,7 +283,7 @@ class Hostile(Federation):
         return [Publish(topic, RelayedCommands(self.spec.id, self.me, (own,)))]
 
     def _fill_ledgers(self) -> list[Effect]:
-        """Entries by the page, and requests for everybody's."""
+        """Send whole pages of entries, and request those of every peer."""
         entries = tuple(
             LedgerEntry(
                 session=self.spec.id,
@@ -334,9 +335,9 @@ class Hostile(Federation):
 _MISCHIEF: tuple[Callable[[Hostile], list[Effect]], ...] = (
     Hostile._send_false_heads,
     Hostile._lie_in_heartbeats,
-    Hostile._flood_with_wishes,
+    Hostile._flood_with_join_requests,
     Hostile._flood_with_requests,
     Hostile._send_nonsense,
-    Hostile._order_about,
+    Hostile._give_commands,
     Hostile._fill_ledgers,
 )

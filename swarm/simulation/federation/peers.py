@@ -47,7 +47,7 @@ class SessionPeer(SimulatedPeer):
 
 
 class Census:
-    """What the live peers hold, counted as it changes.
+    """Counts what the live peers hold, as it changes.
 
     Invariant: `holders` counts each live peer once.
     """

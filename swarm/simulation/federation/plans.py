@@ -1,4 +1,4 @@
-"""Plans: what goes wrong in a swarm; the seed chooses when exactly."""
+"""Plans: what goes wrong in a session; the seed chooses when exactly."""
 
 import random
 from itertools import pairwise
@@ -15,7 +15,7 @@ from swarm.simulation.federation.faults import SessionFaults
 from swarm.simulation.federation.scenario import Peers, Plan
 
 _ROUND_S = 6.0
-"""A round of simulated training takes about so long."""
+"""Approximate duration of a round of simulated training."""
 
 
 def calm(_chance: random.Random, _peers: Peers) -> SessionFaults:
@@ -24,7 +24,7 @@ def calm(_chance: random.Random, _peers: Peers) -> SessionFaults:
 
 
 def lossy(chance: random.Random, _peers: Peers) -> SessionFaults:
-    """Messages are lost, repeated and late."""
+    """Messages are lost, duplicated and late."""
     return SessionFaults(
         loss_rate=chance.uniform(0.05, 0.3),
         duplicate_rate=0.1,
@@ -36,7 +36,7 @@ def lossy(chance: random.Random, _peers: Peers) -> SessionFaults:
 
 
 def dies(role: str) -> Plan:
-    """Who is in this role dies."""
+    """The peer in this role dies."""
 
     def plan(chance: random.Random, _peers: Peers) -> SessionFaults:
         return SessionFaults(
@@ -48,7 +48,7 @@ def dies(role: str) -> Plan:
 
 def half_dies(chance: random.Random, peers: Peers) -> SessionFaults:
     """Half of the peers die within two seconds."""
-    # From round 1 on: weights that only the dead had cannot be had again.
+    # Not before round 1: weights that only dead peers have are lost.
     number, delay_s = chance.randint(1, 3), chance.uniform(0, _ROUND_S)
     crashes = (
         Crash(peer, number, delay_s + chance.uniform(0, 1.5))
@@ -58,7 +58,7 @@ def half_dies(chance: random.Random, peers: Peers) -> SessionFaults:
 
 
 def restart(chance: random.Random, _peers: Peers) -> SessionFaults:
-    """One after the other dies and comes back."""
+    """In each of the first four rounds, a peer dies and restarts."""
     roles = ("root", "aggregator", "trainer", "starter")
     crashes = tuple(
         Crash(chance.choice(roles), number, chance.uniform(0, _ROUND_S), chance.uniform(0.5, 12))
@@ -68,7 +68,7 @@ def restart(chance: random.Random, _peers: Peers) -> SessionFaults:
 
 
 def mass_restart(chance: random.Random, peers: Peers) -> SessionFaults:
-    """All die at once, and come back one by one."""
+    """All peers die at once, and restart one by one."""
     number, delay_s = chance.randint(1, 3), chance.uniform(0, _ROUND_S)
     pause_s = chance.uniform(0.5, 4)
     crashes = []
@@ -79,14 +79,17 @@ def mass_restart(chance: random.Random, peers: Peers) -> SessionFaults:
 
 
 def power_cut(chance: random.Random, peers: Peers) -> SessionFaults:
-    """Everybody dies in the same moment, and is back before anyone is given up."""
+    """All peers die in the same moment.
+
+    They restart within nine seconds of each other, before any is given up.
+    """
     number, delay_s = chance.randint(1, 3), chance.uniform(0, _ROUND_S)
     crashes = (Crash(peer, number, delay_s, chance.uniform(1, 10)) for peer in peers)
     return SessionFaults(crashes=tuple(crashes))
 
 
 def many_die(chance: random.Random, _peers: Peers) -> SessionFaults:
-    """One of each tier dies, and a trainer."""
+    """One peer of each of three tiers dies, and a trainer."""
     roles = ("root", "aggregator", "tier-2 aggregator", "trainer")
     return SessionFaults(
         loss_rate=0.05,
@@ -105,13 +108,13 @@ def _cut_s(chance: random.Random) -> tuple[float, float]:
 
 
 def partition_heals(chance: random.Random, peers: Peers) -> SessionFaults:
-    """Two halves do not hear each other for a while."""
+    """Two halves do not hear each other for a while, and then merge."""
     island = frozenset(chance.sample(peers, len(peers) // 2))
     return SessionFaults(partitions=(Partition(*_cut_s(chance), (island,)),))
 
 
 def composers_freeze(chance: random.Random, peers: Peers) -> SessionFaults:
-    """While parted work is to be merged, who is to do it stands still, and another does."""
+    """When a partition heals, the peer that should merge freezes, so that another one does."""
     partitions = partition_heals(chance, peers).partitions
     freezes = tuple(
         Freeze("root", number, chance.uniform(4, 5.6), chance.uniform(6, 25))
@@ -121,7 +124,7 @@ def composers_freeze(chance: random.Random, peers: Peers) -> SessionFaults:
 
 
 def partition_unequal(chance: random.Random, peers: Peers) -> SessionFaults:
-    """A few peers are cut off, in one island or several."""
+    """A few peers are cut off, in one island or two."""
     shuffled = chance.sample(peers, len(peers))
     sixth = max(1, len(peers) // 6)
     cuts = chance.choice([(2,), (1,), (2, 3), (1, 2), (1, 3)])  # 4/2, 5/1, 3/1/2, 4/1/1, 3/2/1
@@ -137,7 +140,7 @@ def partition_in_two(chance: random.Random, peers: Peers) -> SessionFaults:
 
 
 def three_sided(chance: random.Random, peers: Peers) -> SessionFaults:
-    """Three islands, joined one after the other."""
+    """Three islands are joined one after the other."""
     shuffled = chance.sample(peers, len(peers))
     third = max(1, len(peers) // 3)
     a, b = frozenset(shuffled[:third]), frozenset(shuffled[third : 2 * third])
@@ -161,14 +164,14 @@ def flapping_link(chance: random.Random, peers: Peers) -> SessionFaults:
 
 
 def one_way_loss(chance: random.Random, peers: Peers) -> SessionFaults:
-    """What some send does not reach the others, for a while."""
+    """Some peers are not heard by the others for a while, although they hear them."""
     sources = frozenset(chance.sample(peers, chance.randint(1, len(peers) // 2)))
     targets = frozenset(peers) - sources
     return SessionFaults(one_way_losses=(OneWayLoss(*_cut_s(chance), sources, targets),))
 
 
 def deaf_peer_dies(chance: random.Random, peers: Peers) -> SessionFaults:
-    """A peer hears nobody, is heard, and dies."""
+    """A peer that hears no other peer, but is heard, dies."""
     deaf = chance.choice(peers)
     others = frozenset(peers) - {deaf}
     return SessionFaults(
@@ -178,20 +181,20 @@ def deaf_peer_dies(chance: random.Random, peers: Peers) -> SessionFaults:
 
 
 def slow_links(chance: random.Random, _peers: Peers) -> SessionFaults:
-    """Weights travel longer than silence lasts."""
+    """Transfers of weights take longer than the silence after which a peer counts as lost."""
     return SessionFaults(join_at_s=(chance.uniform(10, 40),), blob_transfer_s=8.0)
 
 
 def slow_link(chance: random.Random, _peers: Peers) -> SessionFaults:
-    """One peer's weights travel longer than it trains."""
-    # So long that it is over twice the others' time in any case, and the peer takes no duty.
+    """Transfers of one peer's weights take longer than its training."""
+    # Over twice the others' time in any case, so that the peer takes no duty.
     upwards_only = chance.choice([True, False])
     slow_link_s = chance.uniform(7 if upwards_only else 4, 15)
     return SessionFaults(slow_link_s=slow_link_s, slow_upwards_only=upwards_only)
 
 
 def sites(chance: random.Random, _peers: Peers) -> SessionFaults:
-    """Three sites, whose peers come, go and come back."""
+    """The peers of three sites die, restart and join late."""
     sites = ("berlin", "oslo", "rome")
     crashes = (
         Crash("aggregator", number, chance.uniform(0, _ROUND_S), chance.uniform(0.5, 12))
@@ -208,12 +211,12 @@ def sites(chance: random.Random, _peers: Peers) -> SessionFaults:
 
 
 def slow(factor_min: float, factor_max: float) -> Plan:
-    """One peer trains so many times longer than the others."""
+    """One peer needs a multiple, between these factors, of the others' time to train."""
     return lambda chance, _: SessionFaults(slow_factor=chance.uniform(factor_min, factor_max))
 
 
 def freezes(chance: random.Random, _peers: Peers) -> SessionFaults:
-    """Peers of each role stand still, then go on."""
+    """Peers of each role freeze for a while, then go on."""
     return SessionFaults(
         freezes=tuple(
             Freeze(role, chance.randint(0, 3), chance.uniform(0, _ROUND_S), chance.uniform(6, 25))
@@ -230,12 +233,12 @@ def clock_skew(chance: random.Random, _peers: Peers) -> SessionFaults:
 
 
 def late_joiners(chance: random.Random, _peers: Peers) -> SessionFaults:
-    """Three peers come later."""
+    """Three peers join late."""
     return SessionFaults(join_at_s=tuple(chance.uniform(0, 25) for _ in range(3)))
 
 
 def replayed_messages(chance: random.Random, _peers: Peers) -> SessionFaults:
-    """Old messages come again."""
+    """Old messages are delivered again."""
     return SessionFaults(replay_rate=chance.uniform(0.05, 0.3), duplicate_rate=0.1)
 
 
@@ -245,25 +248,28 @@ def hostile_peer(chance: random.Random, peers: Peers) -> SessionFaults:
 
 
 def misled_newcomer(chance: random.Random, peers: Peers) -> SessionFaults:
-    """A newcomer has nobody to contact but a liar."""
+    """A newcomer has only a liar to contact, believes it, and passes its lies on."""
     return SessionFaults(
         hostile=chance.choice(peers[1:]), join_at_s=(chance.uniform(8, 20),), misled=True
     )
 
 
 def invented_branches(chance: random.Random, peers: Peers) -> SessionFaults:
-    """Somebody is slow, so that there is work that no head names."""
+    """One peer announces branches of work that no peer did.
+
+    Another one is slow, so that there is work that no head names.
+    """
     hostile, slow_factor = chance.choice(peers[1:-1]), chance.uniform(3, 14)
     return SessionFaults(hostile=hostile, invents_branches=True, slow_factor=slow_factor)
 
 
 def weights_withheld(chance: random.Random, peers: Peers) -> SessionFaults:
-    """Nobody gets weights from one peer."""
+    """One peer gives its weights to no other, and is correct in all else."""
     return SessionFaults(withholding=chance.choice(peers[1:]))
 
 
 def churn(chance: random.Random, peers: Peers) -> SessionFaults:
-    """Loss, deaths, returns, latecomers, a slow peer."""
+    """Messages are lost, peers die, restart and join late, and one is slow."""
     return SessionFaults(
         loss_rate=chance.uniform(0, 0.2),
         duplicate_rate=0.1,
@@ -278,7 +284,7 @@ def churn(chance: random.Random, peers: Peers) -> SessionFaults:
 
 
 def everything(chance: random.Random, peers: Peers) -> SessionFaults:
-    """All of it, in moderation."""
+    """All faults together, in moderation."""
     hostile = chance.choice(peers[1:])
     mortal = [peer for peer in peers if peer != hostile]
     return SessionFaults(
@@ -309,7 +315,10 @@ _OPERATOR, _STRANGER = PeerId("operator"), PeerId("stranger")
 
 
 def pause(chance: random.Random, peers: Peers) -> SessionFaults:
-    """Pause and go on, while messages get lost, peers die, return and join."""
+    """An operator pauses and resumes; a stranger tries to stop.
+
+    Meanwhile messages are lost, and peers die, restart and join.
+    """
     paused_s = chance.uniform(3, 12)
     resumed_s = paused_s + chance.uniform(15, 40)
     return SessionFaults(
@@ -329,7 +338,10 @@ def pause(chance: random.Random, peers: Peers) -> SessionFaults:
 
 
 def stop(chance: random.Random, peers: Peers) -> SessionFaults:
-    """Stop for good, while messages get lost, peers die and return."""
+    """An operator stops the session early; a stranger tries to pause it.
+
+    Meanwhile messages are lost, and peers die and restart.
+    """
     return SessionFaults(
         loss_rate=chance.uniform(0, 0.25),
         replay_rate=0.1,
@@ -343,7 +355,7 @@ def stop(chance: random.Random, peers: Peers) -> SessionFaults:
 
 
 def remove(chance: random.Random, peers: Peers) -> SessionFaults:
-    """Put a peer out, and see that the others go on without it."""
+    """An operator removes a peer, and the others go on; a stranger tries to remove another."""
     return SessionFaults(
         loss_rate=chance.uniform(0, 0.15),
         operators=(_OPERATOR,),

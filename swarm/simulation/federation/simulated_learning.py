@@ -40,7 +40,7 @@ READY_AFTER_S = 3.0
 
 
 class SimulatedLearner:
-    """The workers of all peers, and every vector there ever was."""
+    """The workers of all peers, and every vector that was ever made."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class SimulatedLearner:
         self.trained: defaultdict[tuple[PeerId, Digest], dict[Digest, Vector]] = defaultdict(dict)
         """Every result of training per (peer, base); a restarted peer may train twice."""
         self.sources: dict[Digest, frozenset[Digest]] = {}
-        """The results of training behind each combination."""
+        """Results of training that each combination includes."""
         self.slowest: PeerId | None = None
         self._plan = plan
         self._clock = clock
@@ -68,7 +68,7 @@ class SimulatedLearner:
         self._clock.after(CREATING_S, self._answer, peer, peer.life, WeightsCreated(blob))
 
     def train(self, peer: SessionPeer, effect: Train) -> None:
-        """Train for a while, unless this very training is under way already."""
+        """Train for a while, unless this training is under way already."""
         if peer.training == effect.base:
             return
         peer.training = effect.base
@@ -85,7 +85,7 @@ class SimulatedLearner:
         self._clock.after(EVALUATING_S, self._answer, peer, peer.life, event)
 
     def combine(self, peer: SessionPeer, effect: Combine) -> None:
-        """Do what `Combine` says, leaving out what fails the one gate there is: finite numbers."""
+        """Combine weights, without those that fail the only gate: all numbers must be finite."""
         blobs = {item.name: item.blob for item in effect.inputs}
         if effect.merge is not None:
             blobs[effect.merge.name] = effect.merge.blob
@@ -107,11 +107,11 @@ class SimulatedLearner:
         self._clock.after(COMBINING_S, self._answer, peer, peer.life, answer)
 
     def learn(self, _peer: PeerId, vector: Vector) -> Vector:
-        """What a peer's training makes of a vector: a step somewhere, unless a subclass learns."""
+        """Train a vector: a random step, unless a subclass learns."""
         return tuple(w + self._chance.gauss(0, 1) for w in vector)
 
     def measure(self, peer: PeerId, _vector: Vector) -> Metrics:
-        """How a vector does on a peer's test shard: always alike, unless a subclass measures."""
+        """Metrics of a vector on a peer's test shard: constant, unless a subclass measures."""
         return Metrics(peer, 0.5, 1.0, 100)
 
     def keep(self, peer: SessionPeer, vector: Vector) -> BlobRef:
@@ -184,7 +184,7 @@ class SimulatedLearner:
 
 
 def weighted_mean(vectors: list[Vector], weights: list[float]) -> Vector:
-    """Sum of weight times vector over the sum of the weights, number by number."""
+    """Mean of vectors by their weights: sum of weight times vector, over the sum of weights."""
     total = math.fsum(weights)
     return tuple(
         math.fsum(weight * number for weight, number in zip(weights, column, strict=True)) / total

@@ -92,11 +92,6 @@ class SessionSimulator(SimulatedWorld[SessionPeer]):
         self._begin([self._random.uniform(0, 1) for _ in range(num_peers)])
 
     @property
-    def progress(self) -> int:
-        """Round of the greatest head."""
-        return self.census.greatest.round if self.census.greatest is not None else 0
-
-    @property
     def astray(self) -> tuple[PeerId | None, ...]:
         """The peer that lies, and the one that believed it: no promise covers what they hold."""
         return self.plan.hostile, self._misled
@@ -186,6 +181,8 @@ class SessionSimulator(SimulatedWorld[SessionPeer]):
         peer.counted = peer.machine.held, peer.machine.final_metrics
         if peer.name not in self.astray:
             self.census.count(peer)
+        if self.census.greatest is not None:
+            self.progress = self.census.greatest.round
         self.check(peer)
         # Initial weights that only the starter has would die with it.
         if self._pending and self.census.num_holding >= 2:

@@ -1,4 +1,4 @@
-"""Transcript: a history in the words of the protocol, for people who look for a bug."""
+"""Transcript: a history in the words of the protocol, for people that look for a bug."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -29,14 +29,14 @@ from swarm.simulation.history import HistoryEntry
 
 
 class Transcript:
-    """Prints each event that had consequences: time, peer, what it got, what it did."""
+    """Writes each event that had consequences: time, peer, what it got, what it did."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._names: dict[Digest, str] = {}
 
     def __call__(self, entry: HistoryEntry) -> None:
-        """Take the next event of a history."""
+        """Write the next event of a history."""
         for head in _heads_in(entry):
             self._names.setdefault(head.digest, f"{head.round}/{head.digest[:4]}")
         done = [words for effect in entry.effects if (words := self._did(effect))]

@@ -25,15 +25,16 @@ from swarm.simulation.search.peers import StudyPeer
 
 CHECKPOINT_BYTES = 100_000
 EPOCHS_LOST_MAX = 2
-"""So many epochs' checkpoints may still have been on their way when a peer died."""
+"""Most epochs whose checkpoints may still have been on their way when a peer died."""
 FAILURE_SHARE = 0.1
-"""So many settings cannot be tried."""
+"""Share of settings that cannot be tried."""
 
 
 class Execution:
-    """Carries out `RunTrial` at every peer, and counts how often each trial began.
+    """Carries out `RunTrial` at every peer, and counts the starts of each trial.
 
-    A trial takes `epochs` epochs of `epoch_s` seconds; with 0 epochs, that long and no reports.
+    A trial takes `epochs` epochs of `epoch_s` seconds. With 0 epochs it takes the time of one, and
+    reports nothing.
     """
 
     def __init__(
@@ -47,9 +48,9 @@ class Execution:
     ) -> None:
         self.starts: Counter[TrialId] = Counter()
         self.resumed: list[int] = []
-        """Epochs that checkpoints saved, one entry for each time a trial went on elsewhere."""
+        """Epochs that a checkpoint saved, for each time that a trial went on elsewhere."""
         self.wasted: list[TrialId] = []
-        """Trials that began again although a checkpoint of much later was handed over."""
+        """Trials that began again, although a checkpoint of a much later epoch had been sent."""
         self._furthest: Counter[TrialId] = Counter()
         self._clock = clock
         self._chance = chance

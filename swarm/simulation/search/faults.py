@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from swarm.simulation.faults import FaultPlan
 
-COORDINATOR, STANDBY, WORKER = ROLES = ("coordinator", "standby", "worker")
+COORDINATOR, STANDBY, WORKER = ("coordinator", "standby", "worker")
 """Roles that faults strike: the coordinator, the next one in succession, or any other peer."""
 
 

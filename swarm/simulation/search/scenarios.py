@@ -1,4 +1,4 @@
-"""Scenarios: studies and their faults by name; the seed chooses when exactly things go wrong."""
+"""Scenarios: studies and their faults by name; the seed chooses when exactly."""
 
 import random
 from collections.abc import Callable
@@ -27,13 +27,15 @@ Plan = Callable[[random.Random, Peers, int], StudyFaults]
 class StudyScenario(Scenario[StudySimulator]):
     """A study and what goes wrong in it."""
 
+    study_name: str
+    """The study's id depends on it, and so do all its histories."""
     plan: Plan
     num_peers: int = 6
     num_trials: int = 60
     strategy: str = "random"
     slots: int = 1
     epochs: int = 0
-    """Epochs a trial reports; 0 for trials that report none."""
+    """Epochs that a trial reports; 0 for none."""
     epoch_s: float = 0.8
     brings_data: bool = False
     limits: StudyLimits = field(default_factory=StudyLimits)
@@ -46,7 +48,7 @@ class StudyScenario(Scenario[StudySimulator]):
         names = peer_names(peers)
         faults = self.plan(random.Random(seed), names, trials)  # noqa: S311 (reproducible)
         spec = StudySpec(
-            name=self.about[:64],
+            name=self.study_name,
             models=(ModelSpace("knn", (Dimension("k", INTEGER, low=1, high=10**6, step=1),)),),
             dataset=FILE if self.brings_data else "iris",
             data=data_blob() if self.brings_data else None,
@@ -107,7 +109,7 @@ def _half_dies(chance: random.Random, peers: Peers, trials: int) -> StudyFaults:
 
 
 def _dies_in_the_middle(chance: random.Random, _peers: Peers, trials: int) -> StudyFaults:
-    """Of trials that take long; what they left is with the coordinator and its standby."""
+    """Peers die during long trials; the coordinator and its standby have the checkpoints."""
     after, delay_s = chance.randrange(1, trials // 2), chance.uniform(5, 8)
     roles = chance.choice([(WORKER, WORKER), (COORDINATOR,)])
     return StudyFaults(crashes=tuple(Crash(role, after, delay_s) for role in roles))
@@ -196,7 +198,7 @@ def _one_way(chance: random.Random, peers: Peers, _trials: int) -> StudyFaults:
 
 
 def _unheard(chance: random.Random, peers: Peers, _trials: int) -> StudyFaults:
-    """A worker hears the others, and is heard by nobody for long."""
+    """A worker hears the others, but no peer hears it for a minute."""
     source = frozenset([chance.choice(peers[1:])])
     start_s = chance.uniform(2, 5)
     loss = OneWayLoss(start_s, start_s + 60, source, frozenset(peers) - source)
@@ -219,13 +221,13 @@ def _everything(chance: random.Random, peers: Peers, trials: int) -> StudyFaults
 
 
 def _leases(number: int) -> StudyLimits:
-    """At most so many leases are lost."""
+    """At most `number` leases are lost, and a takeover is quick."""
     return StudyLimits(losses_max=number, takeover_s=TAKEOVER_S)
 
 
 _ANY = StudyLimits(losses_max=None)
 _PER_PEER = 4
-"""Leases a peer with one slot and trials of a second holds at once, with one to spare."""
+"""Leases that a peer with one slot and one-second trials holds at once, with one to spare."""
 
 STUDY_SCENARIOS = {
     "study-calm": StudyScenario("nothing goes wrong", _calm),

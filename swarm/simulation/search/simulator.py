@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from swarm.core.blobs import BlobRef
+from swarm.core.effects import BlobArrived, FetchBlob
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect
 from swarm.search.effects import (
@@ -51,8 +52,6 @@ class StudySimulator(SimulatedWorld[StudyPeer]):
         super().__init__(plan, num_peers, seed)
         self.check: Callable[[StudyPeer, list[Effect]], None] = lambda *_: None
         """Called after each event with the peer and the effects it asked for."""
-        self.num_results = 0
-        """Most results any peer's ledger has had."""
         self.coordinator_lost_s: float | None = None
         self.delivery.by_name = True
         self._cancelled = False
@@ -65,6 +64,7 @@ class StudySimulator(SimulatedWorld[StudyPeer]):
         self._submitter = self.peers[self.names[0]]
         self._first_peers = [self.peers[name] for name in self.names[:num_peers]]
         self._carriers |= {
+            FetchBlob: self._fetch,
             SaveEntries: self._save_entries,
             SaveTerm: self._save_term,
             Note: lambda peer, effect: None,
@@ -73,11 +73,6 @@ class StudySimulator(SimulatedWorld[StudyPeer]):
             DropTrial: self.execution.drop,
         }
         self._begin([0.0, *(self._random.uniform(0.1, 1.5) for _ in range(num_peers - 1))])
-
-    @property
-    def progress(self) -> int:
-        """Most results any peer's ledger has had."""
-        return self.num_results
 
     @property
     def over(self) -> bool:
@@ -96,7 +91,7 @@ class StudySimulator(SimulatedWorld[StudyPeer]):
 
     def _cancel_when_due(self) -> None:
         due = self.plan.cancel_after_results
-        if due is not None and self.num_results >= due and not self._cancelled:
+        if due is not None and self.progress >= due and not self._cancelled:
             self._cancelled = True
             peer = self._random.choice(list(self.live.values()))
             self.clock.after(0.0, self._answer, peer, peer.life, CancelRequested())
@@ -169,7 +164,7 @@ class StudySimulator(SimulatedWorld[StudyPeer]):
         super()._crash(peer, restart_after_s)
 
     def _handled(self, peer: StudyPeer, effects: list[Effect]) -> None:
-        self.num_results = max(self.num_results, len(peer.machine.ledger.results))
+        self.progress = max(self.progress, len(peer.machine.ledger.results))
         self.check(peer, effects)
         # If all peers that know a study die before the others start, it is lost for good.
         if all(first.life for first in self._first_peers):
@@ -184,6 +179,12 @@ class StudySimulator(SimulatedWorld[StudyPeer]):
         if self.spec.data is not None and self.spec.data.digest not in peer.store:
             raise AssertionError(f"{peer.name} runs a trial without the study's data")
         self.execution.run(peer, effect)
+
+    def _fetch(self, peer: StudyPeer, effect: FetchBlob) -> None:
+        if effect.blob.digest in peer.store:
+            self.clock.after(0.0, self._answer, peer, peer.life, BlobArrived(effect.blob))
+        else:
+            self.transfers.fetch(peer, effect)
 
     def _save_entries(self, peer: StudyPeer, effect: SaveEntries) -> None:
         peer.saved.extend(effect.entries)
