@@ -1,4 +1,4 @@
-"""That every rule a mutant takes out still stands where it says; the mutants are run by hand."""
+"""The text that each mutant changes is where it says; the mutants themselves run by hand."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_the_rule_a_mutant_takes_out_is_there_exactly_once(mutant: Mutant) -> None:
+def test_the_text_that_a_mutant_changes_occurs_exactly_once(mutant: Mutant) -> None:
     for file, old, _ in mutant.changes:
         text = (ROOT / "swarm" / file).read_text()
 
@@ -25,7 +25,7 @@ def test_every_guarantee_has_a_mutant() -> None:
     assert promised == {mutant.guarantee for mutant in FEDERATION_MUTANTS}
 
 
-def test_the_list_of_mutants_in_the_documents_is_this_one() -> None:
+def test_the_documents_list_every_mutant_in_order() -> None:
     document = (ROOT / "docs" / "simulation.md").read_text()
     listed = [
         line.split("`")[1]

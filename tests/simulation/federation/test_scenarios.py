@@ -1,4 +1,4 @@
-"""Many histories of every scenario; what a failing seed prints replays it."""
+"""Many histories of every session; a failing seed prints the command that replays it."""
 
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -83,8 +83,8 @@ def test_a_restarted_peer_is_in_a_later_cohort() -> None:
     assert any(simulator.peers[c.peer].life > 1 for c in last.contributors)
 
 
-def test_who_still_fetches_a_heads_weights_is_not_given_up() -> None:
-    """Even when a newcomer changes the clusters, so that all topics are new."""
+def test_a_peer_that_still_fetches_a_heads_weights_is_not_given_up() -> None:
+    """This holds even when a newcomer changes the clusters, so that all topics are new."""
     simulator = rehearsed("slow-links", 0)
 
     (last,) = {peer.machine.held for peer in simulator.live.values()}

@@ -1,4 +1,4 @@
-"""Peers that say where they are send fewer weights from site to site."""
+"""Peers that state their site send fewer weights from site to site."""
 
 import pytest
 
@@ -12,7 +12,7 @@ SITES = ("berlin", "oslo")
 
 
 def blobs_between_sites(seed: int, labels: tuple[str, ...]) -> tuple[float, SessionSimulator]:
-    """Blobs a round that go from one half of six peers to the other."""
+    """Blobs per round that go from one half of six peers to the other."""
     spec = SessionSpec(rounds=ROUNDS, min_peers=6, cluster_size=3)
     simulator = SessionSimulator(spec, 6, SessionFaults(sites=labels), seed)
     half = {name: index % 2 for index, name in enumerate(simulator.peers)}

@@ -1,4 +1,4 @@
-"""A peer behind a slow link costs the others next to nothing."""
+"""A peer behind a slow link hardly slows the others."""
 
 import itertools
 import statistics
@@ -12,12 +12,12 @@ from swarm.simulation.federation.peers import SessionPeer
 from swarm.simulation.federation.simulator import SessionSimulator
 
 KNOWN_SINCE_ROUND = 3
-"""By then every peer has been timed."""
+"""Round by which each peer has been timed."""
 ROUNDS = 40
 
 
 def round_s(slow_link_s: float | None, seed: int) -> float:
-    """Mean time of a round at the peers with good links, once all have been timed."""
+    """Mean duration of a round at peers with good links, once all have been timed."""
     spec = SessionSpec(rounds=ROUNDS, min_peers=6, deadline_first_s=180)
     simulator = SessionSimulator(spec, 6, SessionFaults(slow_link_s=slow_link_s), seed)
     slowest = simulator.learner.slowest
@@ -42,7 +42,7 @@ def round_s(slow_link_s: float | None, seed: int) -> float:
 
 @pytest.mark.parametrize("slow_link_s", [2.5, 5.0, 20.0])
 def test_a_slow_link_slows_the_others_rounds_by_less_than_a_fifth(slow_link_s: float) -> None:
-    """Weights that take 2.5 s instead of 0.05 s each way are those of `lenet` at 1 Mbit/s."""
+    """Weights of `lenet` at 1 Mbit/s take 2.5 s each way instead of 0.05 s."""
     slowdowns = [round_s(slow_link_s, seed) / round_s(None, seed) for seed in range(3)]
 
     assert statistics.fmean(slowdowns) < 1.2
