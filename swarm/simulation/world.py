@@ -28,7 +28,7 @@ from swarm.core.effects import (
     Unsubscribe,
 )
 from swarm.core.ids import PeerId
-from swarm.core.machine import Effect, Event, SetTimer, TimerFired
+from swarm.core.machine import Effect, Event, Machine, SetTimer, TimerFired
 from swarm.simulation.clock import Clock
 from swarm.simulation.delivery import Delivery
 from swarm.simulation.faults import Crash, FaultPlan, Freeze
@@ -80,7 +80,7 @@ class SimulatedWorld(ABC, Generic[P]):
         }
 
     @abstractmethod
-    def _machine(self, name: PeerId) -> Any:
+    def _machine(self, name: PeerId) -> Machine:
         """Make the machine of a peer that starts."""
 
     @abstractmethod
