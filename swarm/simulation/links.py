@@ -45,7 +45,7 @@ class Links:
         clock: Clock,
         chance: random.Random,
         peers: Mapping[PeerId, SimulatedPeer],
-        tell: Callable[[PeerId, Event], None],
+        notify: Callable[[PeerId, Event], None],
     ) -> None:
         self.quiet = True
         """Whether nothing is cut, frozen, broken or lost one way at present."""
@@ -53,7 +53,7 @@ class Links:
         self._clock = clock
         self._chance = chance
         self._peers = peers
-        self._tell = tell
+        self._notify = notify
         self._running: list[PeerId] = []
         self._open: defaultdict[PeerId, dict[PeerId, None]] = defaultdict(dict)
         self._broken: defaultdict[PeerId, dict[PeerId, None]] = defaultdict(dict)
@@ -152,7 +152,7 @@ class Links:
         if other in self._peers and self._peers[other].alive:
             self._connect(name, [other])
         else:
-            self._tell(name, PeerUnreachable(other))
+            self._notify(name, PeerUnreachable(other))
 
     def _opened(self, a: PeerId, b: PeerId) -> None:
         if not (self._peers[a].alive and self._peers[b].alive) or b in self._open[a]:
@@ -160,8 +160,8 @@ class Links:
         self._broken[a].pop(b, None)
         self._broken[b].pop(a, None)
         self._open[a][b] = self._open[b][a] = None
-        self._tell(a, PeerConnected(b))
-        self._tell(b, PeerConnected(a))
+        self._notify(a, PeerConnected(b))
+        self._notify(b, PeerConnected(a))
         self._check_pair(a, b)
 
     def _cut(self) -> None:
@@ -204,8 +204,8 @@ class Links:
         self._stalled |= {name for name in pair if name in self._frozen}
         if b in self._open[a]:
             self._break(a, b)
-            self._tell(a, PeerUnreachable(b))
-            self._tell(b, PeerUnreachable(a))
+            self._notify(a, PeerUnreachable(b))
+            self._notify(b, PeerUnreachable(a))
 
     def _redial(self, pair: Pair) -> None:
         a, b = pair

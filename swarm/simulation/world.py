@@ -65,7 +65,7 @@ class SimulatedWorld(ABC, Generic[P]):
         self._num_scheduled = 0
         """Faults, restarts and thaws that are still to come."""
         parts = plan, self.clock, self._random
-        self.links = Links(*parts, self.peers, self._tell)
+        self.links = Links(*parts, self.peers, self._notify)
         self.delivery = Delivery(*parts, self.links, self.peers, self._handle)
         self.transfers = Transfers(*parts, self.links, self.peers, self._answer, self.slowest)
         self._carriers: dict[type[Effect], Callable[[P, Any], None]] = {
@@ -210,7 +210,7 @@ class SimulatedWorld(ABC, Generic[P]):
         if peer.alive and peer.life == life:
             self._handle(peer, event)
 
-    def _tell(self, name: PeerId, event: Event) -> None:
+    def _notify(self, name: PeerId, event: Event) -> None:
         peer = self.peers[name]
         if peer.alive:
             self._handle(peer, event)

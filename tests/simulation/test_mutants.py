@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from swarm.simulation.rehearsal import SCENARIOS
 from tests.simulation.mutants.catalog import FEDERATION_MUTANTS, MUTANTS
 from tests.simulation.mutants.mutant import Mutant
 
@@ -16,6 +17,10 @@ def test_the_text_that_a_mutant_changes_occurs_exactly_once(mutant: Mutant) -> N
         text = (ROOT / "swarm" / file).read_text()
 
         assert text.count(old) == 1, file
+
+
+def test_the_scenarios_that_should_notice_a_mutant_exist() -> None:
+    assert SCENARIOS.keys() >= {name for mutant in MUTANTS for name in mutant.scenarios}
 
 
 def test_every_guarantee_has_a_mutant() -> None:

@@ -39,7 +39,7 @@ from swarm.federation.validity import slow_among, tree_of
 
 FLOOD = 10
 """Number of messages of one kind sent at once."""
-MISCHIEF_RATE = 0.5
+ATTACK_RATE = 0.5
 """Share of timers on which it sends something of its own."""
 Keep = Callable[[PeerId, Digest, tuple[float, ...]], BlobRef]
 """Puts a vector in a peer's store, as its result of training from a base."""
@@ -55,10 +55,10 @@ class Hostile(Federation):
         sign: Callable[[Digest], bytes],
         chance: random.Random,
         keep: Keep,
-        prey: PeerId | None = None,
+        misled: PeerId | None = None,
     ) -> None:
         super().__init__(me, spec, sign)
-        self._prey = prey
+        self._misled = misled
         """The newcomer that it shows an invented head, and nothing else."""
         self._invented: GlobalModel | None = None
         self.invents_branches = False
@@ -70,10 +70,10 @@ class Hostile(Federation):
     def handle(self, event: Event, now_s: float) -> list[Effect]:
         """Apply one event, and twist the effects."""
         if isinstance(event, TrainingFinished) and self._chance.random() < 0.5:
-            event = replace(event, blob=self._poison(event.base))
+            event = replace(event, blob=self._bad_weights(event.base))
         effects = [self._twist(effect) for effect in super().handle(event, now_s)]
-        if isinstance(event, TimerFired) and self._chance.random() < MISCHIEF_RATE:
-            effects += self._chance.choice(_MISCHIEF)(self)
+        if isinstance(event, TimerFired) and self._chance.random() < ATTACK_RATE:
+            effects += self._chance.choice(_ATTACKS)(self)
         if isinstance(event, TimerFired) and self.invents_branches:
             effects += self._announce_invented_branch()
         return effects
@@ -84,7 +84,7 @@ class Hostile(Federation):
         if not isinstance(effect, Publish | Send):
             return effect
         message = self._twist_message(effect.message)
-        if isinstance(effect, Send) and effect.peer == self._prey:
+        if isinstance(effect, Send) and effect.peer == self._misled:
             message = self._mislead(message)
         if isinstance(effect, Send):
             return Send(effect.peer, message)
@@ -99,7 +99,7 @@ class Hostile(Federation):
             case GlobalModel() if message.author == self.me:
                 return self._chance.choice(self._bad_heads(message))
             case Heartbeat() | JoinRequest() if self._chance.random() < 0.3:
-                return replace(message, head=self._lie())
+                return replace(message, head=self._false_key())
             case HeadHistory():
                 return self._chance.choice([message, self._bad_history(message)])
         return message
@@ -108,9 +108,9 @@ class Hostile(Federation):
         return [
             replace(message, num_examples=self.spec.num_examples_max + 1),
             replace(message, num_examples=self.spec.num_examples_max),
-            replace(message, base=self._digest()),
-            replace(message, session=SessionId(self._digest())),
-            replace(message, blob=self._nowhere()),
+            replace(message, base=self._random_digest()),
+            replace(message, session=SessionId(self._random_digest())),
+            replace(message, blob=self._absent_blob()),
             replace(message, joiners=tuple(PeerId(f"made-up-{k}") for k in range(3))),
         ]
 
@@ -122,23 +122,25 @@ class Hostile(Federation):
             replace(message, tier=Tier(message.tier + 1)),
             replace(message, contributors=(stranger,), metrics=()),
             replace(message, contributors=(*message.contributors, stranger)),
-            replace(message, blob=self._poison(message.base)),
-            replace(message, blob=self._nowhere()),
+            replace(message, blob=self._bad_weights(message.base)),
+            replace(message, blob=self._absent_blob()),
         ]
         return [record.signed(self._sign_forged(record.digest)) for record in bad]
 
     def _bad_heads(self, message: GlobalModel) -> list[GlobalModel]:
-        stranger = Contributor(PeerId("made-up-9"), message.parent or self._digest(), 10**6, 1.0)
+        stranger = Contributor(
+            PeerId("made-up-9"), message.parent or self._random_digest(), 10**6, 1.0
+        )
         parent = self.lineage.get(message.parent) if message.parent is not None else None
         bad = [
             replace(message, examples_before=message.examples_before + 10**9),
             replace(message, round=RoundNumber(message.round + 1)),
             replace(message, contributors=(*message.contributors, stranger)),
-            replace(message, parent=self._digest(), examples_before=10**9),
+            replace(message, parent=self._random_digest(), examples_before=10**9),
             replace(message, parent=None, round=RoundNumber(0), term=Term(0)),
             replace(message, slow=(PeerId("made-up-8"),)),
-            replace(message, session=SessionId(self._digest())),
-            replace(message, blob=self._nowhere()),
+            replace(message, session=SessionId(self._random_digest())),
+            replace(message, blob=self._absent_blob()),
         ]
         if parent is not None:
             ranking = self._ranking(parent)
@@ -155,11 +157,11 @@ class Hostile(Federation):
 
     def _mislead(self, message: Event) -> Event:
         """Show a newcomer only a head that every other peer rejects."""
-        held, prey = self.held, self._prey
-        if not isinstance(message, HeadHistory) or held is None or prey is None:
+        held, misled = self.held, self._misled
+        if not isinstance(message, HeadHistory) or held is None or misled is None:
             return message
         if self._invented is None:
-            cohort = {*held.cohort, *self._chance.choice([[prey], []])}
+            cohort = {*held.cohort, *self._chance.choice([[misled], []])}
             head = replace(
                 held,
                 parent=held.digest,
@@ -233,19 +235,19 @@ class Hostile(Federation):
         request = JoinRequest(self.spec.id, self.me, held.key, (Branch(head.digest, self.me),))
         return [Send(peer, m) for peer in self._others() for m in (history, request)]
 
-    def _lie_in_heartbeats(self) -> list[Effect]:
-        heartbeat = Heartbeat(self.spec.id, self.me, self._lie())
+    def _send_false_heartbeats(self) -> list[Effect]:
+        heartbeat = Heartbeat(self.spec.id, self.me, self._false_key())
         topics = (session_topic(self.spec.id), *self._heartbeats.topics)
         return [Publish(topic, heartbeat) for topic in topics]
 
     def _flood_with_join_requests(self) -> list[Effect]:
-        request = JoinRequest(self.spec.id, self.me, self._lie())
+        request = JoinRequest(self.spec.id, self.me, self._false_key())
         topic = session_topic(self.spec.id)
         effects: list[Effect] = [Publish(topic, request) for _ in range(FLOOD)]
         return effects + [Send(peer, request) for peer in self._others()[:FLOOD]]
 
     def _flood_with_requests(self) -> list[Effect]:
-        wanted = [self._digest(), None, self.held.digest if self.held else None]
+        wanted = [self._random_digest(), None, self.held.digest if self.held else None]
         requests = [HeadRequest(self.spec.id, self.me, digest, HISTORY_MAX) for digest in wanted]
         others = self._others()
         sends: list[Effect] = [Send(peer, r) for peer in others[:3] for r in requests]
@@ -257,7 +259,7 @@ class Hostile(Federation):
             return []
         cluster = self._chance.choice([c for t in tree_of(held, self.spec).tiers for c in t])
         contribution = Contribution(
-            self.spec.id, self.me, held.digest, 10**6, self._poison(held.digest), 0.0, None
+            self.spec.id, self.me, held.digest, 10**6, self._bad_weights(held.digest), 0.0, None
         )
         other = replace(self.spec, seed=self.spec.seed + 1)
         topic = cluster_topic(self.spec.id, cluster.id)
@@ -304,22 +306,22 @@ class Hostile(Federation):
 
     # -- parts
 
-    def _lie(self) -> HeadKey | None:
+    def _false_key(self) -> HeadKey | None:
         held = self.held
-        keys = [None, HeadKey(10**9, 0, self._digest())]
+        keys = [None, HeadKey(10**9, 0, self._random_digest())]
         if held is not None:
             keys.append(HeadKey(held.key.examples_before + 10**6, 0, held.digest))
             keys.append(HeadKey(0, 0, held.digest))
         return self._chance.choice(keys)
 
-    def _poison(self, base: Digest) -> BlobRef:
+    def _bad_weights(self, base: Digest) -> BlobRef:
         bad = self._chance.choice([math.nan, math.inf, -math.inf])
         return self._keep(self.me, base, (bad, self._chance.random(), 0.0))
 
-    def _nowhere(self) -> BlobRef:
-        return BlobRef(self._digest(), 10**6)
+    def _absent_blob(self) -> BlobRef:
+        return BlobRef(self._random_digest(), 10**6)
 
-    def _digest(self) -> Digest:
+    def _random_digest(self) -> Digest:
         return sha256_hex(self._chance.randbytes(8))
 
     def _ranking(self, head: GlobalModel) -> tuple[PeerId, ...]:
@@ -332,9 +334,9 @@ class Hostile(Federation):
         return others
 
 
-_MISCHIEF: tuple[Callable[[Hostile], list[Effect]], ...] = (
+_ATTACKS: tuple[Callable[[Hostile], list[Effect]], ...] = (
     Hostile._send_false_heads,
-    Hostile._lie_in_heartbeats,
+    Hostile._send_false_heartbeats,
     Hostile._flood_with_join_requests,
     Hostile._flood_with_requests,
     Hostile._send_nonsense,

@@ -139,7 +139,7 @@ class SessionSimulator(SimulatedWorld[SessionPeer]):
         heads = peer.resumable
         mine = peer.contribution if heads else None
         kept = mine if mine is not None and mine.blob.digest in peer.store else None
-        self._note_turn(peer)
+        self._note_change(peer)
         started = Started(
             heads,
             kept,
@@ -169,14 +169,14 @@ class SessionSimulator(SimulatedWorld[SessionPeer]):
 
     def _crash(self, peer: SessionPeer, restart_after_s: float | None = None) -> None:
         super()._crash(peer, restart_after_s)
-        self._note_turn(peer)
+        self._note_change(peer)
 
     def _handled(self, peer: SessionPeer, _effects: list[Effect]) -> None:
         head, metrics = peer.counted
         if peer.machine.held is not head or peer.machine.final_metrics is not metrics:
-            self._note_turn(peer)
+            self._note_change(peer)
 
-    def _note_turn(self, peer: SessionPeer) -> None:
+    def _note_change(self, peer: SessionPeer) -> None:
         """A peer started, died, adopted a head or measured one."""
         peer.counted = peer.machine.held, peer.machine.final_metrics
         if peer.name not in self.astray:

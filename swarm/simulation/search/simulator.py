@@ -53,7 +53,7 @@ class StudySimulator(SimulatedWorld[StudyPeer]):
         self.check: Callable[[StudyPeer, list[Effect]], None] = lambda *_: None
         """Called after each event with the peer and the effects it asked for."""
         self.coordinator_lost_s: float | None = None
-        self.delivery.by_name = True
+        self.delivery.by_name = True  # histories of studies depend on this order
         self._cancelled = False
         self.spec = spec
         self.execution = Execution(
