@@ -14,7 +14,7 @@ def study_transcript(write: Callable[[str], None]) -> Callable[[HistoryEntry], N
         head = f"{entry.now_s:9.3f} {entry.peer}"
         match entry.event:
             case Started(contact=contact, submits=submits):
-                write(f"{head} starts{', submits' if submits else f', told by {contact}'}")
+                write(f"{head} starts{', submits' if submits else f', contact {contact}'}")
             case TrialFinished(result):
                 write(f"{head} finished {result.trial}: {result.state}")
             case PeerUnreachable(peer):
