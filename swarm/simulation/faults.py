@@ -65,7 +65,10 @@ class ScheduledCommand:
 
 @dataclass(frozen=True, slots=True)
 class FaultPlan:
-    """Faults of one run; workloads add their own. Rates are probabilities per delivery."""
+    """Faults of one run; workloads add their own.
+
+    Rates are probabilities per message and receiver.
+    """
 
     loss_rate: float = 0.0
     duplicate_rate: float = 0.0

@@ -35,7 +35,7 @@ class _Pull(Generic[P]):
     """Holders still to ask, the present one first."""
     wait_s: float
     until_s: float
-    """How long the present holder may still fetch the blob itself."""
+    """When the wait for the present holder ends; it may still fetch the blob itself."""
 
     @property
     def wanted(self) -> bool:

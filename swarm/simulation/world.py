@@ -106,7 +106,7 @@ class SimulatedWorld(ABC, Generic[P]):
 
     @property
     def astray(self) -> tuple[PeerId | None, ...]:
-        """Peers of which nothing is promised: those that lie."""
+        """Peers that no promise covers: those that lie."""
         return (self.plan.hostile,)
 
     @property
@@ -170,7 +170,7 @@ class SimulatedWorld(ABC, Generic[P]):
     # -- faults
 
     def _schedule_due_faults(self) -> None:
-        """Let the faults strike whose progress is reached."""
+        """Schedule the faults whose progress is reached."""
         for fault in list(self._pending):
             if self.progress >= fault.progress:
                 self._pending.remove(fault)

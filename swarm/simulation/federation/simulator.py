@@ -156,8 +156,7 @@ class SessionSimulator(SimulatedWorld[SessionPeer]):
         met = self.links.strangers(peer.name)
         if peer.name == self._misled and self.plan.hostile is not None:
             return (self.plan.hostile,)
-        # A joiner believes the peers that offer it the session, so it has no defence
-        # if they lie.
+        # A joiner believes the peers that offer it the session; it has no defence if they lie.
         others = [
             other
             for other in met
@@ -177,7 +176,7 @@ class SessionSimulator(SimulatedWorld[SessionPeer]):
             self._note_change(peer)
 
     def _note_change(self, peer: SessionPeer) -> None:
-        """A peer started, died, adopted a head or measured one."""
+        """Count and check a peer that started, died, adopted a head or measured one."""
         peer.counted = peer.machine.held, peer.machine.final_metrics
         if peer.name not in self.astray:
             self.census.count(peer)

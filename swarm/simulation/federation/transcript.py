@@ -1,4 +1,4 @@
-"""Transcript: a history in the words of the protocol, for people that look for a bug."""
+"""Transcript: a history in the words of the protocol, for people looking for a bug."""
 
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -17,7 +17,7 @@ class StudyFaults(FaultPlan):
     poison_trial: int | None = None
     """Number of a trial that kills each process that runs it."""
     killed_back_s: float = 1.0
-    """Seconds until a peer restarts that the poison trial killed."""
+    """Seconds until a peer that the poison trial killed restarts."""
 
     @property
     def parts_peers(self) -> bool:
