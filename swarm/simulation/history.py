@@ -1,4 +1,4 @@
-"""History: every event as it was delivered, for those who want to see or compare it."""
+"""History: every event as it was delivered, to be printed or compared."""
 
 import hashlib
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from swarm.core.machine import Effect, Event
 
 
 class HistoryEntry(NamedTuple):
-    """One event as it was delivered, and what followed."""
+    """One event as it was delivered, and the effects that followed."""
 
     now_s: float
     peer: PeerId
@@ -17,14 +17,14 @@ class HistoryEntry(NamedTuple):
 
 
 class HistoryDigest:
-    """One word for a whole history: equal runs, equal words. Set `record` of a simulator to it."""
+    """Digest of a whole history: equal runs have equal digests. Use it as a world's `record`."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
         self.num_events = 0
 
     def __call__(self, entry: HistoryEntry) -> None:
-        """Take one more entry in."""
+        """Add one entry."""
         self.num_events += 1
         self._hash.update(f"{entry.now_s:.9f} {entry.peer} {entry.event!r}\n".encode())
 

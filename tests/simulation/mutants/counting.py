@@ -1,4 +1,4 @@
-"""Mutants of what counts: how often a contribution does, and what a head is the mean of."""
+"""Mutants of counting: how often a contribution counts, and what a head is the mean of."""
 
 from tests.simulation.mutants.mutant import Mutant
 
@@ -46,7 +46,7 @@ COUNTING = (
         ("restart", "mass-restart"),
     ),
     Mutant(
-        "folded-and-merged",
+        "applied-stale-and-merged",
         "G1",
         "federation/duty.py",
         "        return facts.mergeable if clear else None\n",
@@ -63,7 +63,7 @@ COUNTING = (
         ),
         rarity=20,
     ),
-    # G2: a head is the weighted mean of what it names, plus its folds and merges
+    # G2: a head is the weighted mean of what it names, with stale updates and merges applied
     Mutant(
         "stale-not-discounted",
         "G2",

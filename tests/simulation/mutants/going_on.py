@@ -1,4 +1,4 @@
-"""Mutants of what keeps rounds coming, with a bounded share of the work for everybody."""
+"""Mutants of progress: rounds keep coming, and each peer's share of the work is bounded."""
 
 from tests.simulation.mutants.mutant import Mutant
 
@@ -45,7 +45,7 @@ GOING_ON = (
         ("weights-withheld",),
     ),
     Mutant(
-        "minority-leaves-others-out",
+        "minority-drops-others",
         "G5",
         "federation/composing.py",
         "if not is_majority(contributed, base.cohort):",
@@ -54,7 +54,7 @@ GOING_ON = (
         rarity=10,
     ),
     Mutant(
-        "unknown-bases-not-asked-for",
+        "unknown-bases-not-requested",
         "G5",
         "federation/head_exchange.py",
         "return self._head_holders.ask(base, source, now_s, 1, others_too=True)",
@@ -96,7 +96,7 @@ GOING_ON = (
         ("sites",),
     ),
     Mutant(
-        "sites-not-told",
+        "sites-not-announced",
         "G10",
         "federation/training.py",
         "site=self._site,",
@@ -105,7 +105,7 @@ GOING_ON = (
     ),
     # G8: nothing a peer sends, receives or keeps grows with the swarm
     Mutant(
-        "everybody-may-ask",
+        "every-peer-may-ask",
         "G8",
         "federation/composing.py",
         "return min(1.0, max(ADMISSION_MIN, spec.cohort_max / max(1.0, crowd)))",

@@ -1,10 +1,10 @@
-"""Mutants of `swarm.search`: one rule of docs/search.md taken out; simulated studies notice."""
+"""Mutants of searches: each removes one rule of docs/search.md."""
 
 from tests.simulation.mutants.mutant import Mutant
 
 STUDIES = (
     Mutant(
-        "result-of-anybody",
+        "results-of-any-peer",
         "hostile",
         "search/leases.py",
         "return worker in self._lessees.get(trial, {worker})",
@@ -32,11 +32,11 @@ STUDIES = (
     ),
     Mutant(
         "poison-trials-run-on",
-        "poison_trials",
+        "poison trials",
         "search/coordinating.py",
         "if len(losses) >= LOSSES_MAX:",
         "if False:",
-        ("study-poison_trial",),
+        ("study-poison-trial",),
     ),
     Mutant(
         "leases-never-expire",
@@ -47,7 +47,7 @@ STUDIES = (
         ("study-unheard",),
     ),
     Mutant(
-        "results-told-once",
+        "results-sent-once",
         "none lost",
         "search/outgoing.py",
         "NEWS_AGAIN_HEARTBEATS = 2",
@@ -105,7 +105,7 @@ STUDIES = (
         ("study-coordinator-dies",),
     ),
     Mutant(
-        "no-gifts",
+        "missing-entries-not-sent",
         "none lost",
         "search/replica.py",
         "for piece in batches(entries):",
@@ -113,7 +113,7 @@ STUDIES = (
         ("study-partition", "study-coordinator-dies", "study-restarts"),
     ),
     Mutant(
-        "gaps-not-asked-for",
+        "gaps-not-requested",
         "none lost",
         "search/ledger_sync.py",
         "        self._asked_s = now_s\n        return True",
@@ -137,7 +137,7 @@ STUDIES = (
         ("study-checkpoints",),
     ),
     Mutant(
-        "nobody-is-stopped",
+        "no-trial-is-stopped",
         "halving",
         "search/worker_role.py",
         "            self._working.prune(message.trials)\n",
