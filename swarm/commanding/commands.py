@@ -7,6 +7,7 @@ from typing import Literal, get_args
 from swarm.core.canonical import digest_of
 from swarm.core.ids import Digest, PeerId, SessionId
 from swarm.core.machine import Event
+from swarm.core.message_kinds import MessageKind
 
 Action = Literal["start", "pause", "resume", "stop", "remove", "readmit", "threshold"]
 ACTIONS: tuple[str, ...] = get_args(Action)
@@ -89,3 +90,9 @@ class RelayedCommands(Event):
     def __post_init__(self) -> None:
         if not 1 <= len(self.commands) <= COMMANDS_MAX:
             raise ValueError(f"commands must be 1 to {COMMANDS_MAX}, got {len(self.commands)}")
+
+
+MESSAGE_KINDS = (
+    MessageKind("orders", RelayedCommands, signed_records=lambda message: message.commands),
+)
+"""What the wire must know of these messages; docs/protocol.md has the same table."""

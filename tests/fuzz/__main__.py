@@ -16,7 +16,8 @@ from random import Random
 import trio
 
 from swarm.network.identity import verify
-from swarm.network.wire import RefusedError, decode, encode
+from swarm.network.wire import RefusedError
+from swarm.peer.host.wire import decode, encode
 from tests.fuzz.attacks import ATTACKS
 from tests.fuzz.messages import SENDER, corpus
 from tests.fuzz.mutations import mutated, noise, seeded

@@ -21,7 +21,8 @@ from swarm.federation.ledger_entries import LedgerPage
 from swarm.federation.messages import HeadHistory
 from swarm.federation.records import Aggregate, GlobalModel
 from swarm.network.identity import Identity
-from swarm.network.wire import KINDS, encode, sender_field, signing_bytes
+from swarm.network.wire import signing_bytes
+from swarm.peer.host.wire import CODEC, encode
 from swarm.search.messages import WorkerNews
 from swarm.search.space import CATEGORICAL, FLOAT, INTEGER, Condition, Dimension, ModelSpace
 from swarm.search.study import StudyId, StudySpec
@@ -33,6 +34,8 @@ PEERS = [identity.peer_id for identity in IDENTITIES]
 BY_PEER = dict(zip(PEERS, IDENTITIES, strict=True))
 SENDER = PEERS[0]
 DIGESTS = [sha256_hex(bytes([n])) for n in range(6)]
+KINDS = list(CODEC.kinds.values())
+SENDER_FIELDS = {kind.message: kind.sender_field for kind in KINDS}
 NAMES: dict[Any, list[Any]] = {
     PeerId: PEERS,
     Digest: DIGESTS,
@@ -100,7 +103,7 @@ def make(kind: type[Event], choices: Choices) -> Event:
 @st.composite
 def message_strategy(draw: st.DrawFn) -> Event:
     choices = Drawn(draw)
-    kind = draw(st.sampled_from(list(KINDS.values())))
+    kind = draw(st.sampled_from(KINDS)).message
     try:
         return make(kind, choices)
     except NoSuchMessageError:
@@ -109,7 +112,7 @@ def message_strategy(draw: st.DrawFn) -> Event:
 
 def sample(random: Random) -> Event:
     """A valid message of any kind."""
-    return make(random.choice(list(KINDS.values())), Rolled(random))
+    return make(random.choice(KINDS).message, Rolled(random))
 
 
 def corpus(random: Random, count: int) -> list[bytes]:
@@ -121,8 +124,8 @@ def _make(kind: type[Any], choices: Choices) -> Any:
     hints = typing.get_type_hints(kind)
     for _ in range(ATTEMPTS_MAX):
         fields = {f.name: _value(hints[f.name], choices) for f in dataclasses.fields(kind)}
-        if kind in KINDS.values() and sender_field(kind) in fields:
-            fields[sender_field(kind)] = SENDER
+        if SENDER_FIELDS.get(kind) in fields:
+            fields[SENDER_FIELDS[kind]] = SENDER
         metrics = fields.get("metrics")
         if "peer" in fields and dataclasses.is_dataclass(metrics):
             fields["metrics"] = dataclasses.replace(metrics, peer=fields["peer"])

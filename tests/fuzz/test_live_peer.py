@@ -11,7 +11,7 @@ import trio
 from libp2p.abc import INetStream
 
 from swarm.network.blob_transfer import BLOB_PROTOCOL
-from swarm.network.wire import KINDS, encode
+from swarm.peer.host.wire import CODEC, encode
 from tests.fuzz import attacks
 from tests.fuzz.attacker import MESHSUB, an_attacker, rpc
 from tests.fuzz.attacks import ATTACKS
@@ -109,7 +109,7 @@ async def test_a_message_that_libp2p_forgot_is_not_heard_again(tmp_path: Path) -
         a_siege(tmp_path) as siege,
         an_attacker(seeded(SEED), tmp_path, siege.victim.address) as attacker,
     ):
-        query = encode(make(KINDS["session?"], Rolled(seeded(SEED))))
+        query = encode(make(CODEC.kinds["session?"].message, Rolled(seeded(SEED))))
         stream = await attacker.open(MESHSUB)
         frame = rpc(publish=[attacker.message(TOPIC, query)])
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from swarm.core.machine import Event
 from swarm.network.identity import verify
-from swarm.network.wire import KINDS, MESSAGE_SIZE_MAX, RefusedError, decode, encode
+from swarm.network.wire import MESSAGE_SIZE_MAX, RefusedError
+from swarm.peer.host.wire import CODEC, decode, encode
 from tests.fuzz.messages import PEERS, SENDER, Rolled, corpus, make, message_strategy, sample
 from tests.fuzz.mutations import INTERESTING, mutated, noise, seeded
 
@@ -34,12 +35,12 @@ def take(data: bytes) -> Event | None:
     return None
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", CODEC.kinds)
 def test_every_kind_of_message_comes_back_as_it_went(name: str) -> None:
     random = seeded(SEED)
 
     for _ in range(20):
-        message = make(KINDS[name], Rolled(random))
+        message = make(CODEC.kinds[name].message, Rolled(random))
         data = encode(message)
 
         assert decode(data, SENDER, verify).message == message
@@ -133,7 +134,7 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> Any:
 
 
 def test_a_session_that_names_no_starter_is_refused() -> None:
-    envelope = msgpack.unpackb(encode(make(KINDS["session"], Rolled(seeded(SEED)))))
+    envelope = msgpack.unpackb(encode(make(CODEC.kinds["session"].message, Rolled(seeded(SEED)))))
     del envelope["b"]["spec"]["starter"]
 
     with pytest.raises(RefusedError, match="must name its starter"):
@@ -141,7 +142,7 @@ def test_a_session_that_names_no_starter_is_refused() -> None:
 
 
 def test_a_key_given_twice_is_refused() -> None:
-    once = encode(make(KINDS["session?"], Rolled(seeded(SEED))))
+    once = encode(make(CODEC.kinds["session?"].message, Rolled(seeded(SEED))))
     twice = bytes([once[0] + 1]) + once[1:] + msgpack.packb("k") + msgpack.packb("goodbye")
 
     with pytest.raises(RefusedError, match="distinct keys"):

@@ -28,7 +28,7 @@ from swarm.network.events import DirectMessage, NetworkEvent, PubsubMessage
 from swarm.network.identity import load_or_create_identity, verify
 from swarm.network.network import Network, NetworkConfig
 from swarm.network.store import FileBlobStore
-from swarm.network.wire import decode, encode
+from swarm.peer.host.wire import decode, encode
 
 TOPIC = "swarm/1/session"
 TICK_S = 0.005

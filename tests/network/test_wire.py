@@ -15,6 +15,7 @@ from swarm.core.canonical import sha256_hex
 from swarm.core.errors import LocalProtocolError, RemoteProtocolError
 from swarm.core.ids import ClusterId, Digest, PeerId, RoundNumber, SessionId, Term, Tier
 from swarm.core.machine import Event, TimerFired
+from swarm.core.message_kinds import MessageKind
 from swarm.core.session import COHORT_MAX, SessionSpec
 from swarm.federation.messages import (
     Contribution,
@@ -35,7 +36,8 @@ from swarm.federation.records import (
     HeadKey,
     Metrics,
 )
-from swarm.network.wire import MESSAGE_SIZE_MAX, decode, encode, signing_bytes
+from swarm.network.wire import MESSAGE_SIZE_MAX, Codec, signing_bytes
+from swarm.peer.host.wire import decode, encode
 
 ANNA, BEN = (PeerId(f"12D3KooW{'x' * 43}{end}") for end in "AB")
 SESSION = SessionId(sha256_hex(b"session"))
@@ -242,6 +244,27 @@ def test_what_has_no_wire_form_or_is_too_long_is_our_own_bug() -> None:
         encode(TimerFired("x"))
     with pytest.raises(LocalProtocolError, match="must fit"):
         encode(CONTRIBUTION, bytes(MESSAGE_SIZE_MAX))
+
+
+def test_two_kinds_with_one_name_or_one_class_are_our_own_bug() -> None:
+    goodbye = MessageKind("goodbye", Goodbye)
+
+    with pytest.raises(LocalProtocolError, match="its own name and class"):
+        Codec([goodbye], [MessageKind("goodbye", SessionQuery)])
+    with pytest.raises(LocalProtocolError, match="its own name and class"):
+        Codec([goodbye], [MessageKind("farewell", Goodbye)])
+
+
+def test_a_codec_knows_only_the_kinds_of_its_tables() -> None:
+    codec = Codec([MessageKind("goodbye", Goodbye)])
+
+    assert codec.decode(encode(Goodbye(SESSION, ANNA)), ANNA, verify).message == Goodbye(
+        SESSION, ANNA
+    )
+    with pytest.raises(LocalProtocolError, match="no wire form"):
+        codec.encode(SessionQuery(ANNA))
+    with pytest.raises(RemoteProtocolError, match="unknown kind"):
+        codec.decode(encode(SessionQuery(ANNA)), ANNA, verify)
 
 
 PEERS = tuple(PeerId(f"12D3KooW{'x' * 40}{a}{b}{c}2") for a in "ABCDEFGH" for b in "ABCDEFGH"

@@ -36,7 +36,7 @@ from swarm.network.identity import Identity, load_or_create_identity, verify
 from swarm.network.lock import hold_state_folder
 from swarm.network.network import Network, NetworkConfig
 from swarm.network.store import FileBlobStore
-from swarm.network.wire import decode, encode, signing_bytes
+from swarm.network.wire import signing_bytes
 from swarm.peer.federation.learning_jobs import Learning
 from swarm.peer.federation.peer_settings import PeerSettings
 from swarm.peer.federation.session_driver import Driver
@@ -45,6 +45,7 @@ from swarm.peer.federation.session_folder import StateFolder
 from swarm.peer.federation.status_board import StatusBoard, write_json
 from swarm.peer.host.loop_lag import LagMeter
 from swarm.peer.host.mailbox import Mailbox
+from swarm.peer.host.wire import decode, encode
 from swarm.peer.processes.learner_worker import LearnerWorker, open_worker
 
 STATUS_EVERY_S = 1.0

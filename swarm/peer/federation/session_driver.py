@@ -41,11 +41,11 @@ from swarm.federation.messages import Contribution, Goodbye
 from swarm.federation.records import GlobalModel
 from swarm.network.network import Network
 from swarm.network.store import FREE_BYTES_MIN, FileBlobStore
-from swarm.network.wire import encode
 from swarm.peer.federation.learning_jobs import Learning
 from swarm.peer.federation.session_folder import StateFolder
 from swarm.peer.federation.status_board import StatusBoard
 from swarm.peer.host.mailbox import Mailbox
+from swarm.peer.host.wire import encode
 
 OUTBOX_MAX = 1024
 """Messages waiting to be published; far more than a round makes, so a full one means a stall."""

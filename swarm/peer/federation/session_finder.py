@@ -16,10 +16,10 @@ from swarm.federation.joining import ASK, Joining
 from swarm.learning.federation.jobs import Progress
 from swarm.network.network import Network
 from swarm.network.store import FileBlobStore
-from swarm.network.wire import encode
 from swarm.peer.federation.peer_settings import PeerSettings, disagreement, make_spec
 from swarm.peer.federation.session_folder import StateFolder
 from swarm.peer.host.mailbox import Mailbox
+from swarm.peer.host.wire import encode
 
 MODEL_FILE_RETRY_S = 1.0
 

@@ -12,7 +12,7 @@ from swarm.core.ids import PeerId
 from swarm.core.machine import Event
 from swarm.network.network import Network
 from swarm.network.store import FileBlobStore
-from swarm.network.wire import encode
+from swarm.peer.host.wire import encode
 from swarm.search.study import StudyId
 
 OUTBOX_MAX = 1024

@@ -23,8 +23,8 @@ from swarm.federation.joining import Joining
 from swarm.network import events as network_events
 from swarm.network.identity import verify
 from swarm.network.network import Network
-from swarm.network.wire import decode, encode
 from swarm.peer.host.outbox import Outbox
+from swarm.peer.host.wire import decode, encode
 from swarm.peer.observer.snapshot import empty_snapshot, make_snapshot
 from swarm.peer.observer.snapshot_changes import SnapshotCache
 from swarm.peer.observer.study_rows import StudyRows

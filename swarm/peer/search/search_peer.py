@@ -17,8 +17,8 @@ from swarm.network.identity import Identity, load_or_create_identity, verify
 from swarm.network.lock import hold_state_folder
 from swarm.network.network import Network, NetworkConfig
 from swarm.network.store import FileBlobStore
-from swarm.network.wire import decode
 from swarm.peer.host.outbox import Outbox
+from swarm.peer.host.wire import decode
 from swarm.peer.processes.trial_pool import open_trial_pool
 from swarm.peer.search.search_settings import SearchSettings
 from swarm.peer.search.studies import Studies
