@@ -93,6 +93,6 @@ class RelayedCommands(Event):
 
 
 MESSAGE_KINDS = (
-    MessageKind("orders", RelayedCommands, signed_records=lambda message: message.commands),
+    MessageKind("commands", RelayedCommands, signed_records=lambda message: message.commands),
 )
 """What the wire must know of these messages; docs/protocol.md has the same table."""

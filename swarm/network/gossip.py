@@ -24,8 +24,11 @@ from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub
 from libp2p.utils.varint import read_varint_prefixed_bytes_limited
 
+from swarm.core.ids import PeerId
+from swarm.core.protocol import PROTOCOL_VERSION, topic_version
 from swarm.network.guards import reset
 from swarm.network.limits import AUTHOR_MESSAGES, GOSSIP_ENTRIES, Allowance, message_cost
+from swarm.network.other_versions import OtherVersions
 from swarm.network.readahead import read_ahead
 from swarm.network.replay_window import NUMBER_BYTES_MAX, SeenNumbers
 from swarm.network.statistics import Statistics
@@ -196,6 +199,7 @@ class GuardedPubsub(Pubsub):
     Args:
         take: Gets (topic, author, data) of every valid message of another peer.
         statistics: Where rejected input is counted.
+        versions: Gets the neighbours that subscribe to topics of another version.
         arguments: What the stock class takes.
     """
 
@@ -204,11 +208,13 @@ class GuardedPubsub(Pubsub):
         *args: Any,
         take: Callable[[str, ID, bytes], None],
         statistics: Statistics,
+        versions: OtherVersions,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._take = take
         self._statistics = statistics
+        self._versions = versions
         self._entries = Allowance(GOSSIP_ENTRIES)
         self._authors = Allowance(AUTHOR_MESSAGES)
         self._numbers = SeenNumbers()
@@ -293,6 +299,11 @@ class GuardedPubsub(Pubsub):
 
     def handle_subscription(self, origin_id: ID, sub_message: rpc_pb2.RPC.SubOpts) -> None:
         topic = sub_message.topicid
+        version = topic_version(topic)
+        if version is not None and version != PROTOCOL_VERSION:
+            if sub_message.subscribe:
+                self._versions.refuse(PeerId(origin_id.to_base58()), version)
+            return
         is_new = sub_message.subscribe and origin_id not in self.peer_topics.get(topic, ())
         full = self._peer_subscription_count.get(origin_id, 0) >= TOPICS_PER_PEER_MAX
         if len(topic) > TOPIC_LENGTH_MAX or (is_new and full):

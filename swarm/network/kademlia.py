@@ -10,11 +10,12 @@ from libp2p.kad_dht.provider_store import ProviderStore
 from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import PeerInfo
 
+from swarm.core.protocol import PROTOCOL_VERSION
 from swarm.network.limits import KADEMLIA_READS, Allowance
 from swarm.network.statistics import Statistics
 
-NAMESPACE = "swarm/1/peers"
-"""Key under which every peer of every swarm provides itself."""
+NAMESPACE = f"swarm/{PROTOCOL_VERSION}/peers"
+"""The key under which every peer of every swarm of this version provides itself."""
 MESSAGE_SIZE_MAX = 64 * 1024
 """Bytes; twenty peers with their addresses and signatures take 16 KiB. The stock limit is 4 MiB,
 half a million addresses, each parsed in the event loop."""

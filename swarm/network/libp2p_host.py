@@ -34,6 +34,7 @@ from swarm.network.guards import (
 )
 from swarm.network.identity import Identity
 from swarm.network.kademlia import GuardedKadDHT, limit_messages
+from swarm.network.other_versions import OtherVersions
 from swarm.network.readahead import ReadAheadTCP
 from swarm.network.statistics import Statistics
 
@@ -78,7 +79,10 @@ def build_host(swarm: GuardedSwarm) -> BasicHost:
 
 
 def build_pubsub(
-    host: IHost, statistics: Statistics, take: Callable[[str, ID, bytes], None]
+    host: IHost,
+    statistics: Statistics,
+    versions: OtherVersions,
+    take: Callable[[str, ID, bytes], None],
 ) -> tuple[GuardedPubsub, GuardedGossipSub]:
     """Put GossipSub on `host`; the degree covers nine fully connected peers (no islands)."""
     raise_queue_limits()
@@ -99,6 +103,7 @@ def build_pubsub(
         gossip,
         take=take,
         statistics=statistics,
+        versions=versions,
         strict_signing=True,
         max_inbound_rpc_size=RPC_SIZE_MAX,
         max_subscriptions_per_peer=TOPICS_PER_PEER_MAX,

@@ -52,8 +52,10 @@ from swarm.network.limits import (
     Rate,
 )
 from swarm.network.lock import require_free_port
+from swarm.network.other_versions import OtherVersions
 from swarm.network.statistics import NetworkSnapshot, Statistics
 from swarm.network.store import FileBlobStore
+from swarm.network.wire import OtherVersionError
 
 log = logging.getLogger(__name__)
 
@@ -91,12 +93,13 @@ class Network:
         """Full multiaddrs others can dial; known once the network runs."""
         self._config = config
         self._statistics = Statistics()
+        self._versions = OtherVersions(self._statistics)
         self._inbox = Inbox(self._statistics)
         self._book = AddressBook(config.state_dir / PEERS_FILE)
         self._swarm = build_swarm(identity, self._statistics)
         self._host: BasicHost = build_host(self._swarm)
         self._pubsub, self._gossip = build_pubsub(
-            self._host, self._statistics, self._take_published
+            self._host, self._statistics, self._versions, self._take_published
         )
         self._dialer = Dialer(self._swarm, self._book)
         self._discovery = Discovery(
@@ -201,7 +204,10 @@ class Network:
 
     def refuse(self, error: RemoteProtocolError) -> None:
         """Count a message that the codec turned down."""
-        self._statistics.refuse(getattr(error, "counter", "wire"))
+        if isinstance(error, OtherVersionError):
+            self._versions.refuse(error.sender, error.version)
+        else:
+            self._statistics.refuse(getattr(error, "counter", "wire"))
 
     def snapshot(self) -> NetworkSnapshot:
         """Who is connected, and the totals so far."""

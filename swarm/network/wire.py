@@ -57,6 +57,17 @@ class RefusedError(RemoteProtocolError):
         self.counter = counter
 
 
+class OtherVersionError(RefusedError):
+    """A message of a peer that runs another version of Swarm."""
+
+    def __init__(self, sender: PeerId, version: int) -> None:
+        age = "an older" if version < PROTOCOL_VERSION else "a newer"
+        rule = f"version must be {PROTOCOL_VERSION}, got {version}, from {age} version of Swarm"
+        super().__init__("wire-version", rule)
+        self.sender = sender
+        self.version = version
+
+
 def signing_bytes(digest: Digest) -> bytes:
     """What the author of a record signs."""
     return f"swarm/{PROTOCOL_VERSION} record {digest}".encode()
@@ -111,14 +122,15 @@ class Codec:
             verify: Checks the signatures of the records in the message.
 
         Raises:
-            RefusedError: It breaks a rule, which the message names.
+            OtherVersionError: The sender runs another version of Swarm.
+            RefusedError: The envelope breaks another rule, which the error names.
         """
         envelope = _unpack(data)
         version, name = envelope.get("v"), envelope.get("k")
+        if type(version) is not int:
+            raise RefusedError("wire-version", f"version must be int, got {version!r:.40}")
         if version != PROTOCOL_VERSION:
-            raise RefusedError(
-                "wire-version", f"version must be {PROTOCOL_VERSION}, got {version!r:.40}"
-            )
+            raise OtherVersionError(sender, version)
         kind = self.kinds.get(name) if isinstance(name, str) else None
         if kind is None:
             raise RefusedError("wire-kind", f"unknown kind of message: {name!r:.40}")

@@ -20,6 +20,7 @@ import trio
 from swarm.core.blobs import BlobRef
 from swarm.core.errors import NetworkError, RemoteProtocolError
 from swarm.core.ids import Digest, PeerId
+from swarm.core.protocol import PROTOCOL_VERSION
 from swarm.core.session import SessionSpec
 from swarm.federation.messages import SessionOffer, SessionQuery
 from swarm.network import guards
@@ -30,7 +31,7 @@ from swarm.network.network import Network, NetworkConfig
 from swarm.network.store import FileBlobStore
 from swarm.peer.host.wire import decode, encode
 
-TOPIC = "swarm/1/session"
+TOPIC = f"swarm/{PROTOCOL_VERSION}/session"
 TICK_S = 0.005
 
 

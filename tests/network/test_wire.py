@@ -36,7 +36,7 @@ from swarm.federation.records import (
     HeadKey,
     Metrics,
 )
-from swarm.network.wire import MESSAGE_SIZE_MAX, Codec, signing_bytes
+from swarm.network.wire import MESSAGE_SIZE_MAX, Codec, OtherVersionError, signing_bytes
 from swarm.peer.host.wire import decode, encode
 
 ANNA, BEN = (PeerId(f"12D3KooW{'x' * 43}{end}") for end in "AB")
@@ -164,7 +164,7 @@ def test_nobody_contributes_in_anothers_name() -> None:
         pytest.param(b"\x81\xa1v" + b"\x91" * 900 + b"\x01", "must be|not a", id="deep"),
         pytest.param(b"\x81\xa1k" + b"\x91" * 60000 + b"\x01", "must be|not a", id="deeper"),
         pytest.param(
-            msgpack.packb(envelope(MESSAGES[0], v=2)), "version must be 1, got 2", id="version"
+            msgpack.packb(envelope(MESSAGES[0], v="2")), "version must be int", id="version"
         ),
         pytest.param(msgpack.packb(envelope(MESSAGES[0], k="x")), "unknown kind", id="kind"),
         pytest.param(msgpack.packb(envelope(MESSAGES[0], k=[])), "unknown kind", id="kind-type"),
@@ -191,6 +191,25 @@ def test_nobody_contributes_in_anothers_name() -> None:
 def test_what_breaks_a_rule_is_refused_by_name(data: bytes, rule: str) -> None:
     with pytest.raises(RemoteProtocolError, match=rule):
         decode(data, ANNA, verify)
+
+
+@pytest.mark.parametrize(("version", "age"), [(1, "an older"), (3, "a newer")])
+def test_another_version_is_refused_by_name(version: int, age: str) -> None:
+    data = msgpack.packb(envelope(MESSAGES[0], v=version))
+
+    with pytest.raises(OtherVersionError, match=f"must be 2, got {version}, from {age}") as caught:
+        decode(data, BEN, verify)
+
+    assert (caught.value.counter, caught.value.sender) == ("wire-version", BEN)
+    assert caught.value.version == version
+
+
+def test_a_record_signed_for_version_1_is_refused() -> None:
+    record = head()
+    old = record.signed(key_of(record.author, f"swarm/1 record {record.digest}".encode()))
+
+    with pytest.raises(RemoteProtocolError, match="not signed by its author"):
+        decode(encode(old), BEN, verify)
 
 
 @pytest.mark.parametrize("record", [head(), aggregate()], ids=["head", "aggregate"])
