@@ -37,7 +37,7 @@ def _no_records(message: Any) -> tuple[SignedRecord, ...]:
 
 @dataclass(frozen=True, slots=True)
 class MessageKind:
-    """One kind of message: its name on the wire, its class, and what the wire must know of it."""
+    """One kind of message: its name on the wire, its class, and how the wire treats it."""
 
     name: str
     message: type[Event]

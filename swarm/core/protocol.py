@@ -3,7 +3,7 @@
 import re
 
 PROTOCOL_VERSION = 2
-"""Part of every envelope, topic and signature, so that peers of two versions never half agree."""
+"""Part of every envelope, topic and signature: peers of two versions never work together."""
 _TOPIC = re.compile(r"swarm/([0-9]{1,9})(?:/|$)")
 
 
