@@ -1,8 +1,13 @@
-"""The only parser of foreign bytes: msgpack envelopes to typed messages, with limits.
+"""Codec: turns messages into envelopes and back; the only parser of bytes from other peers.
 
-An envelope is a msgpack map: `v` the protocol version, `k` the kind of message, `b` its body, a
-map of the message's fields by name, and optionally `a`, the bytes of the small blob it names.
-The sender is left out of the body: it is whom libp2p authenticated. docs/protocol.md has it all.
+An envelope is a msgpack map. `v` is the protocol version, `k` the kind of message, and `b` the
+body: the message's fields by name. `a` is optional: the bytes of the small blob that the message
+names. The sender is not in the body, because libp2p authenticates it. Decoding checks in this
+order: size and msgpack limits, version, kind, schema (types, ranges, finite numbers), signatures,
+attached bytes. Whatever breaks a rule ends in a `RefusedError` that names the rule.
+
+The codec knows no workload. The kinds of messages come from the workloads' tables; see
+`swarm.core.message_kinds`. docs/protocol.md describes the format.
 """
 
 import dataclasses
@@ -25,9 +30,9 @@ from swarm.core.message_kinds import MessageKind, SignedRecord
 from swarm.core.protocol import PROTOCOL_VERSION
 
 MESSAGE_SIZE_MAX = 256 * 1024
-"""Bytes of an envelope, direct or published; pubsub itself takes 128 KiB."""
+"""Bytes of an envelope; a published one must also fit in the 128 KiB of pubsub."""
 Verify = Callable[[PeerId, bytes, bytes], bool]
-"""Says whether a signature over bytes is the peer's."""
+"""Called with (peer, bytes, signature): whether the peer signed these bytes."""
 
 _Scalar = bool | int | float | str
 _PEER_ID = re.compile(r"[1-9A-HJ-NP-Za-km-z]{20,128}")
@@ -43,14 +48,14 @@ _LIMITS = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Received:
-    """A message from a peer, and the blob bytes that rode along."""
+    """A message from a peer, and the bytes of the blob that it carried."""
 
     message: Event
     attached: bytes | None = None
 
 
 class RefusedError(RemoteProtocolError):
-    """A message that breaks a rule; `counter` names the kind of rule for the statistics."""
+    """A message breaks a rule; `counter` names the kind of rule for the statistics."""
 
     def __init__(self, counter: str, reason: str) -> None:
         super().__init__(reason)
@@ -58,7 +63,7 @@ class RefusedError(RemoteProtocolError):
 
 
 class OtherVersionError(RefusedError):
-    """A message of a peer that runs another version of Swarm."""
+    """A message comes from a peer that runs another version of Swarm."""
 
     def __init__(self, sender: PeerId, version: int) -> None:
         age = "an older" if version < PROTOCOL_VERSION else "a newer"
@@ -69,7 +74,7 @@ class OtherVersionError(RefusedError):
 
 
 def signing_bytes(digest: Digest) -> bytes:
-    """What the author of a record signs."""
+    """Return the bytes that the author of a record signs."""
     return f"swarm/{PROTOCOL_VERSION} record {digest}".encode()
 
 
@@ -83,7 +88,7 @@ class Codec:
     def __init__(self, *tables: Iterable[MessageKind]) -> None:
         declared = [kind for table in tables for kind in table]
         self.kinds = MappingProxyType({kind.name: kind for kind in declared})
-        """What is declared, by name."""
+        """The declared kinds, by name."""
         self._by_class = {kind.message: kind for kind in declared}
         if not len(declared) == len(self.kinds) == len(self._by_class):
             raise LocalProtocolError("every kind of message must have its own name and class")
@@ -158,7 +163,7 @@ def _unpack(data: bytes) -> dict[str, Any]:
 
 
 def _distinct(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    """A map whose keys are distinct: parsers differ in which of two equal ones counts."""
+    """Make a map, and refuse equal keys: parsers differ in which of the two counts."""
     items = dict(pairs)
     if len(items) < len(pairs):
         raise ValueError("a map must have distinct keys")
@@ -170,7 +175,7 @@ def _structure(body: dict[str, Any], kind: MessageKind, sender: PeerId) -> Event
     if any(f.name == field for f in dataclasses.fields(kind.message)):  # type: ignore[arg-type]
         if field in body:
             raise RefusedError(
-                "wire-sender", f"{field} must be left out: it is who sent the message"
+                "wire-sender", f"{field} must be left out: the connection names the sender"
             )
         body = {**body, field: sender}
     try:
@@ -183,7 +188,7 @@ def _check_signatures(records: tuple[SignedRecord, ...], verify: Verify) -> None
     for record in records:
         if not verify(record.author, signing_bytes(record.digest), record.signature):
             raise RefusedError(
-                "wire-signature", f"{type(record).__name__}: not signed by its author"
+                "wire-signature", f"{type(record).__name__} must be signed by its author"
             )
 
 
@@ -192,14 +197,14 @@ def _check_attached(attached: object, message: Event) -> bytes | None:
         return None
     blob = getattr(message, "blob", None)
     if not isinstance(attached, bytes) or not isinstance(blob, BlobRef):
-        raise RefusedError("wire-attached", "only a message that names a blob may carry one")
+        raise RefusedError("wire-attached", "only a message that names a blob may carry its bytes")
     if len(attached) != blob.size_bytes or hashlib.sha256(attached).hexdigest() != blob.digest:
-        raise RefusedError("wire-attached", "the carried bytes must be the blob that is named")
+        raise RefusedError("wire-attached", "the carried bytes must be those of the named blob")
     return attached
 
 
 def _reasons(error: BaseException) -> str:
-    """The innermost messages of cattrs' nested groups, in one line."""
+    """Return the innermost messages of cattrs' nested groups, in one line."""
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(_reasons(inner) for inner in error.exceptions[:3])
     return str(error)[:200] or type(error).__name__

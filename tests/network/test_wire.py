@@ -208,26 +208,26 @@ def test_a_record_signed_for_version_1_is_refused() -> None:
     record = head()
     old = record.signed(key_of(record.author, f"swarm/1 record {record.digest}".encode()))
 
-    with pytest.raises(RemoteProtocolError, match="not signed by its author"):
+    with pytest.raises(RemoteProtocolError, match="must be signed by its author"):
         decode(encode(old), BEN, verify)
 
 
 @pytest.mark.parametrize("record", [head(), aggregate()], ids=["head", "aggregate"])
 @pytest.mark.parametrize("signature", [b"", b"forged"])
 def test_a_record_that_its_author_did_not_sign_is_refused(record: Any, signature: bytes) -> None:
-    with pytest.raises(RemoteProtocolError, match="not signed by its author"):
+    with pytest.raises(RemoteProtocolError, match="must be signed by its author"):
         decode(encode(record.signed(signature)), record.author, verify)
 
 
 def test_a_signature_covers_every_field() -> None:
-    with pytest.raises(RemoteProtocolError, match="not signed"):
+    with pytest.raises(RemoteProtocolError, match="must be signed"):
         decode(encode(replace(head(), examples_before=10**6)), BEN, verify)
 
 
 def test_a_forged_record_in_a_history_is_refused() -> None:
     history = HeadHistory(SESSION, ANNA, (head(), head().signed(b"forged")))
 
-    with pytest.raises(RemoteProtocolError, match="not signed"):
+    with pytest.raises(RemoteProtocolError, match="must be signed"):
         decode(encode(history), ANNA, verify)
 
 
