@@ -1,6 +1,6 @@
-"""Random messages of every kind, built from their type annotations, so new fields are covered.
+"""Random messages of each kind, built from their type annotations, so that new fields are covered.
 
-The same annotations drive hypothesis and the byte fuzzer: `message_strategy` and `sample`.
+The annotations drive both hypothesis (`message_strategy`) and the byte fuzzer (`sample`).
 """
 
 import dataclasses
@@ -48,7 +48,7 @@ ATTEMPTS_MAX = 200
 
 
 class Choices(typing.Protocol):
-    """Where the decisions come from: hypothesis' draw, or a seeded generator."""
+    """The source of decisions: hypothesis, or a seeded generator."""
 
     def integer(self, low: int, high: int) -> int: ...
 
@@ -58,7 +58,7 @@ class Choices(typing.Protocol):
 
 
 class Drawn:
-    """Decisions of hypothesis, which shrinks them."""
+    """Decisions by hypothesis, which shrinks them."""
 
     def __init__(self, draw: st.DrawFn) -> None:
         self._draw = draw
@@ -74,7 +74,7 @@ class Drawn:
 
 
 class Rolled:
-    """Decisions of a seeded generator."""
+    """Decisions by a seeded generator."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -92,11 +92,11 @@ class Rolled:
 
 
 class NoSuchMessageError(Exception):
-    """No valid message came out of these decisions."""
+    """These decisions gave no valid message."""
 
 
 def make(kind: type[Event], choices: Choices) -> Event:
-    """A valid message of `kind`, signed where records are."""
+    """Return a valid message of `kind`, with its records signed."""
     return _signed(_make(kind, choices))
 
 
@@ -111,12 +111,12 @@ def message_strategy(draw: st.DrawFn) -> Event:
 
 
 def sample(random: Random) -> Event:
-    """A valid message of any kind."""
+    """Return a valid message of a random kind."""
     return make(random.choice(KINDS).message, Rolled(random))
 
 
 def corpus(random: Random, count: int) -> list[bytes]:
-    """Valid envelopes, some with a blob attached."""
+    """Return valid envelopes of random kinds."""
     return [encode(sample(random)) for _ in range(count)]
 
 
@@ -131,7 +131,7 @@ def _make(kind: type[Any], choices: Choices) -> Any:
             fields["metrics"] = dataclasses.replace(metrics, peer=fields["peer"])
         if "parent" in fields and fields["parent"] is None:
             fields["round"] = 0
-        if kind is WorkerNews:  # a worker tells of its own trials only
+        if kind is WorkerNews:  # a worker reports only its own trials
             for name in ("reports", "results"):
                 own = (dataclasses.replace(item, peer=SENDER) for item in fields[name])
                 fields[name] = tuple(own)
@@ -143,7 +143,7 @@ def _make(kind: type[Any], choices: Choices) -> Any:
 
 
 def _plausible(kind: type[Any], fields: dict[str, Any]) -> dict[str, Any]:
-    """Keep the defaults where a random value is almost never allowed."""
+    """Keep the defaults of fields for which a random value is almost never valid."""
     if kind.__name__ == "Closed":
         return {**fields, "reason": "done"}
     if kind.__name__ != "SessionSpec":
@@ -152,7 +152,7 @@ def _plausible(kind: type[Any], fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name in kept}
 
 
-def _value(hint: Any, choices: Choices) -> Any:  # noqa: PLR0911 (one for each sort of hint)
+def _value(hint: Any, choices: Choices) -> Any:  # noqa: PLR0911 (one for each type of hint)
     if hint in NAMES:
         return NAMES[hint][choices.integer(0, len(DIGESTS) - 1)]
     if hasattr(hint, "__supertype__"):
@@ -212,7 +212,7 @@ MADE: dict[Any, typing.Callable[[Choices], Any]] = {
     EpochPoint: _point,
     TrialResult: lambda choices: dataclasses.replace(_result(choices), peer=PEERS[2]),
 }
-"""Records whose rules random values hardly ever keep."""
+"""Makers of records for which random values are almost never valid."""
 
 
 def _tuple(items: tuple[Any, ...], choices: Choices) -> tuple[Any, ...]:

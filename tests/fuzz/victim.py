@@ -1,6 +1,6 @@
-"""A peer's network in a process of its own: it decodes what arrives and answers who asks.
+"""A peer's network in its own process: it decodes messages and answers questions.
 
-It does with messages what `swarm.peer` does, and reports memory, work and what it refused.
+It handles messages as `swarm.peer` does, and reports memory, work and refusals.
 Run as `python victim.py STATE_DIR CONNECTIONS_MAX [BOOTSTRAP...]`; commands are JSON lines.
 """
 
@@ -36,7 +36,7 @@ TICK_S = 0.005
 
 
 class Victim:
-    """One method per command, and what the peer does by itself."""
+    """One method per command, and the peer's own reactions."""
 
     def __init__(self, network: Network, store: FileBlobStore) -> None:
         self.network = network
@@ -68,7 +68,7 @@ class Victim:
             self.heard["unsent"] += 1
 
     async def watch(self) -> None:
-        """Note the most CPU time the loop spent without coming round to this task."""
+        """Measure the longest CPU time that the loop spent before it returned to this task."""
         at_s = time.thread_time()
         while True:
             await trio.sleep(TICK_S)
@@ -79,7 +79,7 @@ class Victim:
     # Commands
 
     async def ask(self, peer: str, within_s: float) -> float | None:
-        """Ask a peer which session runs there; how long the answer took, None if it is late."""
+        """Ask a peer for its session; return the seconds until the answer, None if it is late."""
         self.offers[PeerId(peer)] = answered = trio.Event()
         start_s = trio.current_time()
         with trio.move_on_after(within_s):
@@ -90,7 +90,7 @@ class Victim:
                     )
                 except NetworkError:
                     self.heard["unsent"] += 1
-                with trio.move_on_after(2):  # the other side's answer may have met a full house
+                with trio.move_on_after(2):  # all connections of this side may have been taken
                     await answered.wait()
         return trio.current_time() - start_s if answered.is_set() else None
 
@@ -112,7 +112,7 @@ class Victim:
         await self.network.publish(TOPIC, encode(SessionQuery(self.network.peer_id)))
 
     async def forget_ids(self) -> None:
-        """What libp2p does with the ids of messages after two minutes."""
+        """Forget the ids of messages, as libp2p does after two minutes."""
         self.network._pubsub.seen_messages.cache.clear()
 
     async def keep(self, peers: list[str]) -> None:

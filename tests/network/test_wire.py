@@ -1,4 +1,4 @@
-"""The parser of foreign bytes: what it lets through, and what it says of the rest."""
+"""The codec: what it accepts from other peers, and how it names the reason for a refusal."""
 
 import time
 from contextlib import suppress
@@ -118,7 +118,7 @@ def with_body(message: Event, **fields: Any) -> bytes:
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda m: type(m).__name__)
-def test_every_kind_of_message_comes_through_as_it_went(message: Event) -> None:
+def test_each_kind_of_message_arrives_unchanged(message: Event) -> None:
     assert decode(encode(message), ANNA, verify).message == message
 
 
@@ -140,13 +140,13 @@ def test_a_session_offer_keeps_the_sessions_id() -> None:
     assert message.spec.id == spec.id
 
 
-def test_the_sender_is_who_libp2p_says_it_is() -> None:
+def test_the_sender_is_the_peer_that_libp2p_authenticated() -> None:
     heartbeat = decode(encode(Heartbeat(SESSION, ANNA, None)), BEN, verify).message
 
     assert heartbeat == Heartbeat(SESSION, BEN, None)
 
 
-def test_nobody_contributes_in_anothers_name() -> None:
+def test_no_peer_contributes_in_the_name_of_another() -> None:
     data = encode(CONTRIBUTION)
 
     with pytest.raises(RemoteProtocolError, match="metrics must be the contributor's own"):
@@ -188,7 +188,7 @@ def test_nobody_contributes_in_anothers_name() -> None:
         pytest.param(with_body(MESSAGES[5], session="x" * 5000), "not a msgpack", id="long-text"),
     ],
 )  # fmt: skip
-def test_what_breaks_a_rule_is_refused_by_name(data: bytes, rule: str) -> None:
+def test_a_message_that_breaks_a_rule_is_refused_with_the_rule(data: bytes, rule: str) -> None:
     with pytest.raises(RemoteProtocolError, match=rule):
         decode(data, ANNA, verify)
 
@@ -231,7 +231,7 @@ def test_a_forged_record_in_a_history_is_refused() -> None:
         decode(encode(history), ANNA, verify)
 
 
-def test_small_weights_ride_along() -> None:
+def test_small_weights_travel_in_the_message() -> None:
     received = decode(encode(CONTRIBUTION, BYTES), ANNA, verify)
 
     assert (received.message, received.attached) == (CONTRIBUTION, BYTES)
@@ -250,7 +250,7 @@ def test_carried_bytes_must_be_the_named_blob(message: Event, attached: bytes) -
         decode(encode(message, attached), ANNA, verify)
 
 
-def test_more_bytes_than_may_ride_along_are_refused() -> None:
+def test_an_attached_blob_over_the_limit_is_refused() -> None:
     data = bytes(INLINE_SIZE_MAX + 1)
     large = replace(CONTRIBUTION, blob=BlobRef(sha256_hex(data), len(data)))
 
@@ -258,7 +258,7 @@ def test_more_bytes_than_may_ride_along_are_refused() -> None:
         decode(encode(large, data), ANNA, verify)
 
 
-def test_what_has_no_wire_form_or_is_too_long_is_our_own_bug() -> None:
+def test_a_message_without_wire_form_or_too_long_is_our_own_bug() -> None:
     with pytest.raises(LocalProtocolError, match="no wire form"):
         encode(TimerFired("x"))
     with pytest.raises(LocalProtocolError, match="must fit"):
@@ -290,7 +290,7 @@ PEERS = tuple(PeerId(f"12D3KooW{'x' * 40}{a}{b}{c}2") for a in "ABCDEFGH" for b 
               for c in "ABCD")  # fmt: skip
 
 
-def test_the_largest_head_fits_in_a_pubsub_message_and_is_parsed_soon() -> None:
+def test_the_largest_head_fits_in_a_pubsub_message_and_is_parsed_fast() -> None:
     site, older = "s" * SITE_MAX, sha256_hex(b"older")
     fresh = [Contributor(p, BASE, 10**6, 4.5, 1.5, site) for p in PEERS[:COHORT_MAX]]
     stale = [Contributor(p, older, 10**6, 4.5, 1.5, site) for p in PEERS[: COHORT_MAX // 2]]
