@@ -15,20 +15,11 @@ from swarm.core.machine import Event
 class SignedRecord(Protocol):
     """A record that carries its author's signature, so that any peer may pass it on."""
 
-    @property
-    def author(self) -> PeerId:
-        """The peer that signed it."""
-        ...
-
-    @property
-    def signature(self) -> bytes:
-        """The author's signature over the record's digest."""
-        ...
-
-    @property
-    def digest(self) -> Digest:
-        """Digest of the record without its signature."""
-        ...
+    author: PeerId
+    signature: bytes
+    """The author's signature over `digest`."""
+    digest: Digest
+    """Digest of the record without its signature."""
 
 
 def _no_records(message: Any) -> tuple[SignedRecord, ...]:

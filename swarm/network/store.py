@@ -2,7 +2,7 @@
 
 A blob never changes, so its digest is its name, and equal bytes are stored once. A file is written
 in the folder `incoming` and renamed to its place when it is complete; a rename is atomic, so a
-crash never leaves half a blob under a final name. A restart empties `incoming`.
+crashed process never leaves half a blob under a final name. A restart empties `incoming`.
 Three ways lead into the store: `put` writes bytes from memory, `admit` takes a file that our own
 worker wrote and hashed, and `PartialBlob` collects the bytes of a pull and checks them at the end.
 The digest of a stored file is not checked again, except by `read`; a damaged file is then deleted.

@@ -35,6 +35,7 @@ Verify = Callable[[PeerId, bytes, bytes], bool]
 """Called with (peer, bytes, signature): whether the peer signed these bytes."""
 
 _Scalar = bool | int | float | str
+"""A union that messages may use as the type of a field, for instance for hyperparameters."""
 _PEER_ID = re.compile(r"[1-9A-HJ-NP-Za-km-z]{20,128}")
 _ITEMS_MAX = 4096
 _LIMITS = {
