@@ -45,6 +45,7 @@ class Victim:
         self.heard: Counter[str] = Counter()
         self.offers: dict[PeerId, trio.Event] = {}
         self.busy_max_s = 0.0
+        self._fetching = trio.Lock()
 
     async def deliver(self, event: NetworkEvent) -> None:
         if not isinstance(event, PubsubMessage | DirectMessage):
@@ -99,14 +100,17 @@ class Victim:
 
     async def fetch(self, digest: str, size_bytes: int, holders: list[str]) -> bool:
         ref = BlobRef(Digest(digest), size_bytes)
-        try:
-            await self.network.fetch(ref, [PeerId(peer) for peer in holders])
-        except NetworkError:
-            return False
-        path = self.store.path(ref)
-        self.store.read(ref)
-        path.unlink()  # so that it can be fetched again
-        return True
+        # The siege may stop waiting for a fetch and command the next one: both would share the
+        # transfer, and the first would delete the file under the second.
+        async with self._fetching:
+            try:
+                await self.network.fetch(ref, [PeerId(peer) for peer in holders])
+            except NetworkError:
+                return False
+            path = self.store.path(ref)
+            self.store.read(ref)
+            path.unlink()  # so that it can be fetched again
+            return True
 
     async def publish(self) -> None:
         await self.network.publish(TOPIC, encode(SessionQuery(self.network.peer_id)))
