@@ -1,4 +1,4 @@
-"""BlobRef: a digest and a length that stand in for bytes the deciding ring never holds."""
+"""BlobRef: a digest and a size that stand for bytes the deciding packages never hold."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Protocol
 from swarm.core.ids import Digest, is_digest
 
 INLINE_SIZE_MAX = 64 * 1024
-"""Bytes; a blob up to this size rides in the announcement that names it."""
+"""Bytes; a blob up to this size travels inside the message that announces it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +26,19 @@ class BlobRef:
 
     @property
     def is_small(self) -> bool:
-        """Whether the bytes may ride in an announcement."""
+        """Whether the bytes may travel inside the message that announces them."""
         return self.size_bytes <= INLINE_SIZE_MAX
 
 
 class BlobStore(Protocol):
-    """Immutable files by content. Whatever `admit` returned can be read until it is collected."""
+    """Immutable files, named by their content. A blob is readable until `keep_only` deletes it."""
 
     def has(self, ref: BlobRef) -> bool:
-        """Say whether the blob is here, verified."""
+        """Return whether the blob is here and verified."""
         ...
 
     def path(self, ref: BlobRef) -> Path:
-        """Where the blob's bytes are; meant for reading only.
+        """Return the file that holds the blob's bytes; callers only read it.
 
         Raises:
             BlobNotFoundError: The blob is not here.
@@ -49,12 +49,12 @@ class BlobStore(Protocol):
         """Store bytes.
 
         Raises:
-            StorageError: The disk refused.
+            StorageError: The disk is full or failed.
         """
         ...
 
     def admit(self, path: Path, ref: BlobRef) -> None:
-        """Move a file our own worker wrote on the same file system into the store."""
+        """Move a file into the store; our own worker wrote it, on the same file system."""
         ...
 
     def keep_only(self, refs: Collection[BlobRef]) -> None:

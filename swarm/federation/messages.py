@@ -9,8 +9,11 @@ from swarm.commanding.commands import COMMANDS_MAX
 from swarm.core.blobs import BlobRef
 from swarm.core.ids import Digest, PeerId, RoundNumber, SessionId
 from swarm.core.machine import Event
+from swarm.core.message_kinds import MessageKind
 from swarm.core.session import COHORT_MAX, SessionSpec
+from swarm.federation.ledger_entries import LedgerPage, LedgerRequest
 from swarm.federation.records import (
+    Aggregate,
     Branch,
     Contributor,
     GlobalModel,
@@ -117,6 +120,10 @@ class SessionOffer(Event):
     sender: PeerId
     spec: SessionSpec
 
+    def __post_init__(self) -> None:
+        if not self.spec.starter:
+            raise ValueError("the session must name its starter")
+
 
 @dataclass(frozen=True, slots=True)
 class HeadRequest(Event):
@@ -199,3 +206,21 @@ class Status(Event):
             raise ValueError(f"links must have at most {COHORT_MAX} entries")
         if len(self.name) > 64 or len(self.phase) > 32:
             raise ValueError("name must have at most 64 characters, phase at most 32")
+
+
+MESSAGE_KINDS = (
+    MessageKind("head", GlobalModel, signed_records=lambda head: (head,)),
+    MessageKind("aggregate", Aggregate, signed_records=lambda aggregate: (aggregate,)),
+    MessageKind("contribution", Contribution, sender_field="peer"),
+    MessageKind("heartbeat", Heartbeat),
+    MessageKind("goodbye", Goodbye),
+    MessageKind("join", JoinRequest),
+    MessageKind("session?", SessionQuery),
+    MessageKind("session", SessionOffer),
+    MessageKind("head?", HeadRequest),
+    MessageKind("heads", HeadHistory, signed_records=lambda history: history.heads),
+    MessageKind("status", Status),
+    MessageKind("ledger?", LedgerRequest),
+    MessageKind("ledger", LedgerPage, signed_records=lambda page: page.entries),
+)
+"""What the wire must know of these messages; docs/protocol.md has the same table."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from swarm.core.blobs import BlobRef
 from swarm.core.ids import PeerId
 from swarm.core.machine import Event
-from swarm.search.study import StudyId, StudySpec
+from swarm.core.message_kinds import MessageKind
+from swarm.search.study import NOBODY, StudyId, StudySpec
 from swarm.search.study_ledger import Entry
 from swarm.search.trial import Trial, TrialId, TrialReport, TrialResult, check_trial_id
 
@@ -36,6 +37,8 @@ class StudyOffer(Event):
     """Whether it is over; `sender` has the whole ledger then."""
 
     def __post_init__(self) -> None:
+        if self.spec.submitter == NOBODY:
+            raise ValueError("the study must name its submitter")
         _check_term(self.term)
 
 
@@ -217,6 +220,23 @@ class LeaveStudy(Event):
 
     study: StudyId
     sender: PeerId
+
+
+MESSAGE_KINDS = (
+    MessageKind("study?", StudyQuery),
+    MessageKind("study", StudyOffer),
+    MessageKind("study-coordinator", CoordinatorHeartbeat),
+    MessageKind("study-worker", WorkerHeartbeat),
+    MessageKind("study-leases", Leases),
+    MessageKind("study-stop", StopTrials),
+    MessageKind("study-news", WorkerNews),
+    MessageKind("study-ledger", StudyLedgerPage),
+    MessageKind("study-ledger?", StudyLedgerRequest),
+    MessageKind("study-missing", MissingEntries),
+    MessageKind("study-cancel", CancelStudy),
+    MessageKind("study-leave", LeaveStudy),
+)
+"""What the wire must know of these messages; docs/search.md has the same table."""
 
 
 def _check_term(term: int) -> None:

@@ -30,17 +30,10 @@ class Operators:
 
     def _give(self, scheduled: ScheduledCommand) -> None:
         command = Command(
-<<<<<<< HEAD:swarm/simulation/federation/operators.py
             scope=self._session,
-            author=order.operator,
-            sequence=len(self.ordered) + 1,
-            action=order.action,
-=======
-            session=self._session,
             author=scheduled.operator,
             sequence=len(self.given) + 1,
             action=scheduled.action,
->>>>>>> sim:swarm/simulation/operators.py
             expires_unix_s=self._clock.now_s + VALID_FOR_S,
             subject=scheduled.subject,
         )

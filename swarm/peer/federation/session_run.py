@@ -25,7 +25,7 @@ from swarm.federation.records import GlobalModel
 from swarm.federation.topics import status_topic
 from swarm.learning.federation import jobs
 from swarm.network.store import FileBlobStore
-from swarm.network.wire import encode, signing_bytes
+from swarm.network.wire import signing_bytes
 from swarm.peer.federation.learning_jobs import Learning
 from swarm.peer.federation.peer_settings import PeerSettings
 from swarm.peer.federation.session_driver import SessionDriver
@@ -33,6 +33,7 @@ from swarm.peer.federation.session_folder import SessionFolder
 from swarm.peer.federation.status_board import StatusBoard, write_json
 from swarm.peer.host.host import GOODBYE_WITHIN_S, Host
 from swarm.peer.host.loop_lag import LagMeter
+from swarm.peer.host.wire import encode
 from swarm.peer.processes.learner_worker import LearnerWorker
 
 STATUS_EVERY_S = 1.0

@@ -25,8 +25,8 @@ from swarm.network.identity import Identity, load_or_create_identity, verify
 from swarm.network.lock import hold_state_folder
 from swarm.network.network import Network, NetworkConfig
 from swarm.network.store import FREE_BYTES_MIN, FileBlobStore
-from swarm.network.wire import decode
 from swarm.peer.host.outbox import Outbox
+from swarm.peer.host.wire import decode
 
 GOODBYE_WITHIN_S = 0.5
 REFUSALS_EVERY_S = 60.0
