@@ -10,7 +10,6 @@ from swarm.core.effects import (
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect, SetTimer, TimerFired
 from swarm.search import messages
-from swarm.search.coordinating import ASKS_TOGETHER
 from swarm.search.effects import (
     CancelRequested,
     Note,
@@ -24,6 +23,7 @@ from swarm.search.search import Search
 from swarm.search.study import StudySpec
 from swarm.search.study_ledger import Closed, Lost, Recorded
 from swarm.search.trial import EpochPoint, Trial, TrialReport
+from swarm.search.trial_supply import ASKS_TOGETHER
 from tests.search.conftest import ME, OTHER, THIRD, make_study
 from tests.search.parts import (
     Coordinator,
