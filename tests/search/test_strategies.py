@@ -220,7 +220,7 @@ def test_a_grid_tries_every_choice_whatever_its_type() -> None:
 def test_code_of_others_runs_only_with_leave() -> None:
     spec = make_study(strategy="mine:Strategy")
 
-    with pytest.raises(ValueError, match="needs leave to run"):
+    with pytest.raises(ValueError, match="only on peers that were started with --allow-code"):
         make_strategy(spec)
     allowed = make_strategy(spec, lambda name: lambda spec: RandomStrategy(make_study()))
     assert allowed.ask(StudyLedger(spec)) == RandomStrategy(make_study()).ask(
@@ -292,7 +292,7 @@ def _searching(name: str, **attributes: Any) -> Search:
         ({"answer": Suggestion(["knn"], ())}, "strategy mine:Late: "),  # type: ignore[arg-type]
         ({"fault": "exit"}, "strategy mine:Late: SystemExit: 3"),
         ({"fault": "surrogate"}, "strategy mine:Late: RuntimeError: a?b"),
-        ({"fault": "mute"}, "strategy mine:Late: Mute: its text cannot be had (ValueError)"),
+        ({"fault": "mute"}, "strategy mine:Late: Mute: no text (ValueError)"),
     ],
 )
 def test_a_strategy_that_fails_ends_the_study_and_no_peer(

@@ -70,7 +70,7 @@ def test_the_direction_follows_the_objective(objective: str, direction: str) -> 
         ),
         ({"strategy": {"nme": "grid"}}, "strategy: must be a name"),
         ({"strategy": "simulated annealing"}, "strategy must be one of"),
-        ({"data": "mine.csv"}, "data: goes with no dataset of a name"),
+        ({"data": "mine.csv"}, "data: must not be given with a dataset, got "),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_path_of_the_field(

@@ -1,4 +1,4 @@
-"""Grid: every setting once, in the order of the study file; the last hyperparameter first."""
+"""Grid: every setting once, in the study file's order; the last hyperparameter varies first."""
 
 import math
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ from swarm.search.values import Params, Value
 GRID_MAX = 100_000
 POINTS_MAX = 1000
 DIGITS = 12
-"""Significant ones of a value that is computed."""
+"""Significant digits of a computed value."""
 LOOKAHEAD_MAX = 1000
 
 
 class GridStrategy:
-    """Suggests the first setting that nobody asked for yet.
+    """Suggests the first setting that was not asked for yet.
 
-    Option `points`: so many values, evenly spread, of a number without a step.
+    Option `points`: number of evenly spaced values of a numeric dimension without a step.
     """
 
     lookahead_max = LOOKAHEAD_MAX
@@ -40,7 +40,7 @@ class GridStrategy:
         self._num_seen = 0
 
     def ask(self, history: StudyLedger) -> Suggestion | None:
-        """The next setting."""
+        """Suggest the next setting."""
         for trial in islice(history.trials.values(), self._num_seen, None):
             self._asked.add((trial.model, trial.params))
         self._num_seen = len(history.trials)
@@ -49,10 +49,10 @@ class GridStrategy:
         return self._rest[-1] if self._rest else None
 
     def tell(self, entry: Entry) -> None:
-        """Nothing to learn: the history says what was asked."""
+        """Learn nothing: the history has what was asked for."""
 
     def stops(self, report: TrialReport, history: StudyLedger) -> bool:
-        """Every setting is tried to its end."""
+        """Never: every trial runs to its end."""
         return False
 
     def _axis(self, model: str, dimension: Dimension) -> list[Value]:
@@ -99,7 +99,7 @@ class GridStrategy:
 
 
 def _spread(dimension: Dimension, points: int) -> list[Value]:
-    """Values from low to high at equal distances, or ratios if the dimension is logarithmic."""
+    """Values from low to high at equal distances, or at equal ratios if `log` is set."""
     low, high = dimension.low, dimension.high
     shares = [place / (points - 1) for place in range(points)]
     if dimension.log:
@@ -113,7 +113,7 @@ def _spread(dimension: Dimension, points: int) -> list[Value]:
 
 
 def _rounded(dimension: Dimension, value: Value) -> Value:
-    """Without the last digits, which are noise of the arithmetic; the bounds as they were given.
+    """Round off the last digits, which are arithmetic noise; keep bounds as they were given.
 
     Example:
         >>> _rounded(Dimension("C", "float", low=3.0, high=4.0), 3.0999999999999996)
