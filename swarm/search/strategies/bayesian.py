@@ -11,11 +11,11 @@ import optuna
 from optuna.study import StudyDirection
 
 from swarm.search.space import CATEGORICAL, INTEGER, Dimension
-from swarm.search.strategies.strategy import Suggestion, check_options, suggestion
+from swarm.search.strategies.strategy import Strategy, Suggestion, check_options, suggestion
 from swarm.search.strategies.tpe import ColumnTPESampler
 from swarm.search.study import StudySpec
 from swarm.search.study_ledger import Asked, Entry, Recorded, StudyLedger
-from swarm.search.trial import COMPLETE, FAILED, Trial, TrialId, TrialReport, TrialResult
+from swarm.search.trial import COMPLETE, FAILED, Trial, TrialId, TrialResult
 from swarm.search.values import Value
 
 LOOKAHEAD_MAX = 32
@@ -23,7 +23,7 @@ LOOKAHEAD_MAX = 32
 _MODEL = "model"
 
 
-class BayesianStrategy:
+class BayesianStrategy(Strategy):
     """Asks Optuna's sampler; its randomness depends on the seed and the trial's number only.
 
     Options: `startup_trials` (10) random trials come first; `candidates` (24) settings are
@@ -58,10 +58,6 @@ class BayesianStrategy:
                 self._running[trial.id] = self._taken(trial) or self._replayed(trial)
             case Recorded(result) if result.trial in self._running:
                 self._finish(self._running.pop(result.trial), result)
-
-    def stops(self, report: TrialReport, history: StudyLedger) -> bool:
-        """Never: every trial runs to its end."""
-        return False
 
     def _suggest(self, trial: optuna.Trial) -> Suggestion:
         models = [space.model for space in self._spec.models]

@@ -5,27 +5,22 @@ from collections.abc import Iterator
 from itertools import islice
 
 from swarm.search.space import FLOAT, INTEGER, Dimension
-from swarm.search.strategies.strategy import Suggestion, check_options, suggestion
+from swarm.search.strategies.strategy import Strategy, Suggestion, check_options, suggestion
 from swarm.search.study import StudySpec
-from swarm.search.study_ledger import Entry, StudyLedger
-from swarm.search.trial import TrialReport
+from swarm.search.study_ledger import StudyLedger
 from swarm.search.values import Params, Value
 
 GRID_MAX = 100_000
 POINTS_MAX = 1000
 DIGITS = 12
 """Significant digits of a computed value."""
-LOOKAHEAD_MAX = 1000
 
 
-class GridStrategy:
+class GridStrategy(Strategy):
     """Suggests the first setting that was not asked for yet.
 
     Option `points`: number of evenly spaced values of a numeric dimension without a step.
     """
-
-    lookahead_max = LOOKAHEAD_MAX
-    is_slow = False
 
     def __init__(self, spec: StudySpec) -> None:
         check_options(spec, {"points": (2, POINTS_MAX)})
@@ -47,13 +42,6 @@ class GridStrategy:
         while self._rest and (self._rest[-1].model, self._rest[-1].params) in self._asked:
             self._rest.pop()
         return self._rest[-1] if self._rest else None
-
-    def tell(self, entry: Entry) -> None:
-        """Learn nothing: the history has what was asked for."""
-
-    def stops(self, report: TrialReport, history: StudyLedger) -> bool:
-        """Never: every trial runs to its end."""
-        return False
 
     def _axis(self, model: str, dimension: Dimension) -> list[Value]:
         size = dimension.size

@@ -5,21 +5,18 @@ stopping form: at epochs r, r*eta, r*eta^2, ... a trial continues only if its va
 best 1/eta of those reported there so far. Models that report no epochs run to their end.
 """
 
-from swarm.search.strategies.random import LOOKAHEAD_MAX, Drawer
-from swarm.search.strategies.strategy import Suggestion, check_options
+from swarm.search.strategies.random import Drawer
+from swarm.search.strategies.strategy import Strategy, Suggestion, check_options
 from swarm.search.study import EPOCHS_MAX, StudySpec
 from swarm.search.study_ledger import Entry, Reported, StudyLedger
 from swarm.search.trial import TrialReport
 
 
-class HalvingStrategy:
+class HalvingStrategy(Strategy):
     """Draws as `random` does and stops trials that fall behind.
 
     Options: `reduction` (eta, 3), `epochs_min` (r, 1).
     """
-
-    lookahead_max = LOOKAHEAD_MAX
-    is_slow = False
 
     def __init__(self, spec: StudySpec) -> None:
         check_options(spec, {"reduction": (2, 16), "epochs_min": (1, EPOCHS_MAX)})

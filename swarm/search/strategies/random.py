@@ -5,22 +5,17 @@ import random
 from itertools import islice
 
 from swarm.search.space import CATEGORICAL, INTEGER, Dimension, ModelSpace
-from swarm.search.strategies.strategy import Suggestion, check_options, suggestion
+from swarm.search.strategies.strategy import Strategy, Suggestion, check_options, suggestion
 from swarm.search.study import StudySpec
-from swarm.search.study_ledger import Entry, StudyLedger
-from swarm.search.trial import TrialReport
+from swarm.search.study_ledger import StudyLedger
 from swarm.search.values import Params, Value
 
-LOOKAHEAD_MAX = 1000
 DRAWS_MAX = 200
 """Draws for one suggestion. If none is new, few settings are left, and they are listed instead."""
 
 
-class RandomStrategy:
+class RandomStrategy(Strategy):
     """Draws a model, then its hyperparameters; the k-th trial's draws depend on k only."""
-
-    lookahead_max = LOOKAHEAD_MAX
-    is_slow = False
 
     def __init__(self, spec: StudySpec) -> None:
         check_options(spec, {})
@@ -30,13 +25,6 @@ class RandomStrategy:
     def ask(self, history: StudyLedger) -> Suggestion | None:
         """Suggest one more draw."""
         return self._drawer.draw(history)
-
-    def tell(self, entry: Entry) -> None:
-        """Learn nothing: draws do not depend on results."""
-
-    def stops(self, report: TrialReport, history: StudyLedger) -> bool:
-        """Never: every trial runs to its end."""
-        return False
 
 
 class Drawer:

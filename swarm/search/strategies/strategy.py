@@ -23,12 +23,13 @@ class Strategy(Protocol):
     """Suggests trials. The same study and the same entries give the same suggestions.
 
     A coordinator that takes over makes a new strategy and tells it the ledger, entry by entry.
+    A subclass needs only `ask`: by default a strategy learns nothing and stops no trial.
     """
 
-    lookahead_max: int
+    lookahead_max: int = 1000
     """Most trials per slot worth asking for before the results of earlier ones are known."""
 
-    is_slow: bool
+    is_slow: bool = False
     """Whether asking takes milliseconds rather than microseconds."""
 
     def ask(self, history: StudyLedger) -> Suggestion | None:
@@ -37,11 +38,10 @@ class Strategy(Protocol):
 
     def tell(self, entry: Entry) -> None:
         """Learn an entry of the ledger. Each entry is told once, in order."""
-        ...
 
     def stops(self, report: TrialReport, history: StudyLedger) -> bool:
         """Whether to stop a trial after this report, which was just told."""
-        ...
+        return False
 
 
 def check_options(spec: StudySpec, known: Mapping[str, tuple[float, float]]) -> None:
