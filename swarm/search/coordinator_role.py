@@ -106,10 +106,8 @@ class CoordinatorRole:
 
     def take_heartbeat(self, heartbeat: WorkerHeartbeat, now_s: float) -> list[Effect]:
         """Extend a worker's leases, and believe it about the trials it holds."""
-        synced = (heartbeat.length, heartbeat.checksum) == (
-            len(self._ledger),
-            self._ledger.checksum,
-        )
+        ours = len(self._ledger), self._ledger.checksum
+        synced = (heartbeat.length, heartbeat.checksum) == ours
         effects = self._lost_leases.put_back(self._leases.take_heartbeat(heartbeat, synced, now_s))
         for trial_id in heartbeat.held:
             trial = self._ledger.trials.get(trial_id)
@@ -117,7 +115,7 @@ class CoordinatorRole:
                 self._leases.take_claim(trial, heartbeat.sender, now_s)
         has_answered = synced or heartbeat.sender in self._sent_missing
         if heartbeat.term == self.term and has_answered:
-            effects += self._note_answered(heartbeat.sender)
+            effects += self._stop_awaiting(heartbeat.sender)
         return effects + self._lease_more(now_s)
 
     def take_news(self, news: WorkerNews, now_s: float) -> list[Effect]:
@@ -160,7 +158,7 @@ class CoordinatorRole:
         """Take back the trials of a worker that cannot be reached, or that left."""
         self._supply.forget_worker(peer)
         effects = self._lost_leases.put_back(self._leases.lose_worker(peer), blamed=not left)
-        effects += self._note_answered(peer)
+        effects += self._stop_awaiting(peer)
         return effects + self._lease_more(now_s)
 
     def ask_on(self, now_s: float) -> list[Effect]:
@@ -215,7 +213,7 @@ class CoordinatorRole:
     def _lease_more(self, now_s: float, asks_max: int | None = None) -> list[Effect]:
         return [] if self._awaited else self._supply.lease_more(now_s, asks_max)
 
-    def _note_answered(self, peer: PeerId) -> list[Effect]:
+    def _stop_awaiting(self, peer: PeerId) -> list[Effect]:
         if peer not in self._awaited:
             return []
         self._awaited.discard(peer)

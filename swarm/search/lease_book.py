@@ -184,12 +184,12 @@ class LeaseBook:
         self.waiting.appendleft(leased.trial)
         self.attempts[leased.trial.id] += leased.was_sent
 
-    def add_orphans(self, trials: Iterable[Trial]) -> list[Trial]:
+    def add_waiting(self, trials: Iterable[Trial]) -> list[Trial]:
         """Let those of these trials wait that are neither leased nor waiting; return them."""
         waiting = {trial.id for trial in self.waiting}
-        orphans = [t for t in trials if t.id not in self._leased and t.id not in waiting]
-        self.waiting.extend(orphans)
-        return orphans
+        added = [t for t in trials if t.id not in self._leased and t.id not in waiting]
+        self.waiting.extend(added)
+        return added
 
     def take_waiting(self, peer: PeerId, losses: Mapping[TrialId, Sized]) -> Trial | None:
         """Take the first waiting trial that this worker may get; None if there is none.

@@ -59,7 +59,7 @@ class LostLeases:
     def adopt_orphans(self) -> list[Effect]:
         """Let trials wait that were leased in an earlier term and that no worker holds now."""
         effects: list[Effect] = []
-        for trial in self._leases.add_orphans(self._ledger.open_trials):
+        for trial in self._leases.add_waiting(self._ledger.open_trials):
             effects.append(Note("orphaned", trial.id))
             effects += self._give_up_poison_trial(trial)
         return effects

@@ -15,6 +15,8 @@ HELD_MAX = 2048
 """Most trials that one peer may hold."""
 BATCH_MAX = 256
 """Most leases, results, reports or entries in one message."""
+HOLDERS_MAX = 8
+"""Most holders of a checkpoint that a lease names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,8 @@ class Lease:
     def __post_init__(self) -> None:
         if self.attempt < 0:
             raise ValueError(f"attempt must be at least 0, got {self.attempt}")
-        if len(self.holders) > 8:
-            raise ValueError("holders must have at most 8 entries")
+        if len(self.holders) > HOLDERS_MAX:
+            raise ValueError(f"holders must have at most {HOLDERS_MAX} entries")
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,6 @@ ASKS_IN_A_ROW = 2
 """Trials that a slow strategy is asked for in one event."""
 ASKS_TOGETHER = 8
 """A slow strategy is asked once this many trials are wanted, unless a worker needs one."""
-HOLDERS_MAX = 8
 LEASES_TOGETHER = 8
 """This many leases of a slow strategy are worth a message of their own."""
 
@@ -142,7 +141,7 @@ class TrialSupply:
         trial = Trial(self._spec.id, number, model, params, self._term, self._me)
         effects += self._record.record(Asked(trial))
         if self._ledger.closed is None:
-            self._leases.waiting.append(trial)
+            self._leases.add_waiting([trial])
         return effects
 
     def _may_ask(self, now_s: float) -> bool:
@@ -205,4 +204,4 @@ class TrialSupply:
         checkpoint = self._blobs.checkpoint_here(trial.id) or report.checkpoint
         members = self._leases.members()[: messages.MEMBERS_MAX]
         holders = tuple(dict.fromkeys((self._me, report.peer, *members)))
-        return messages.Lease(trial, attempt, checkpoint, holders[:HOLDERS_MAX])
+        return messages.Lease(trial, attempt, checkpoint, holders[: messages.HOLDERS_MAX])

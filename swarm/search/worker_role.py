@@ -61,11 +61,12 @@ class WorkerRole:
 
     def take_leases(self, message: messages.Leases) -> list[Effect]:
         """Begin the trials that the coordinator leases to this peer."""
-        ledger, asked = self._writer.ledger, list[Effect]()
+        ledger = self._writer.ledger
         is_followed = self._coordinators.is_coordinator(message.sender, message.term)
         if ledger.closed is not None or not is_followed:
             return []
         mine = [lease for lease in message.leases if lease.trial.study == self._study]
+        asked: list[Effect] = []
         for lease in mine:  # should the coordinator die now, this peer knows the trial
             asked += self._writer.append(Asked(lease.trial))
         return asked + self._held_trials.take_leases(mine, ledger)

@@ -99,9 +99,9 @@ STUDIES = (
     Mutant(
         "orphans-forgotten",
         "none lost",
-        "search/lease_book.py",
-        "self.waiting.extend(orphans)",
-        "pass",
+        "search/lost_leases.py",
+        "for trial in self._leases.add_waiting(self._ledger.open_trials):",
+        "for trial in ():",
         ("study-coordinator-dies",),
     ),
     Mutant(
