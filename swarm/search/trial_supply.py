@@ -5,10 +5,10 @@ Most strategies answer in microseconds. They are asked as soon as a worker has a
 
 A slow strategy, such as the Bayesian one, takes milliseconds for each trial. Asking it within
 another event would delay every message that waits to be sent or received. So it is asked in
-events of its own, `ASKS_IN_A_ROW` times in each: a worker whose result just came gets its next
-lease sooner, and later suggestions are based on more results. It is asked once `ASKS_TOGETHER`
-trials are wanted, or once a worker has finished half of its trials. Its leases share messages,
-`LEASES_TOGETHER` in one, while their worker has enough to do.
+events of its own, `ASKS_IN_A_ROW` times in each. The asking waits until `ASKS_TOGETHER` trials
+are wanted, or until a worker has finished half of its trials: a strategy that was just asked
+answers faster, and by then it knows more results. Its leases share messages, `LEASES_TOGETHER` in
+one, while their worker has enough to do.
 """
 
 import math
