@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from swarm.core.machine import Effect, Event
-from swarm.search import coordinating, outgoing, search
+from swarm.search import coordinator_role, outgoing_batches, search
 from swarm.search.effects import SaveEntries
-from swarm.search.leased_trials import Working
-from swarm.search.leases import Leases
+from swarm.search.held_trials import HeldTrials
+from swarm.search.lease_book import LeaseBook
 from swarm.search.study_ledger import StudyLedger
 from swarm.simulation.checks import CheckError
 from swarm.simulation.history import HistoryDigest
@@ -82,13 +82,13 @@ def caught(name: str, num_seeds: int = 8) -> str:
 def test_a_coordinator_that_gives_up_lost_trials_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Leases, "put_back", lambda self, trial: 1)
+    monkeypatch.setattr(LeaseBook, "put_back", lambda self, trial: 1)
 
     assert "not over everywhere" in caught("study-worker-dies")
 
 
 def test_a_worker_that_sends_a_result_only_once_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outgoing, "NEWS_AGAIN_HEARTBEATS", 1e9)
+    monkeypatch.setattr(outgoing_batches, "NEWS_AGAIN_HEARTBEATS", 1e9)
 
     assert "not over everywhere" in caught("study-lossy")
 
@@ -100,7 +100,7 @@ def test_a_ledger_that_keeps_the_last_result_is_caught(monkeypatch: pytest.Monke
 
 
 def test_a_coordinator_that_believes_any_peer_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Leases, "may_tell", lambda *_: True)
+    monkeypatch.setattr(LeaseBook, "may_report", lambda *_: True)
 
     assert "of a peer that never had it" in caught("study-hostile")
 
@@ -108,24 +108,24 @@ def test_a_coordinator_that_believes_any_peer_is_caught(monkeypatch: pytest.Monk
 def test_a_new_coordinator_that_does_not_listen_first_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    original = coordinating.Coordinating.begin
+    original = coordinator_role.CoordinatorRole.begin
 
-    def begin(self: Any, now_s: float, elapsed_s: float, expected: Any, patient: bool) -> None:
-        original(self, now_s, elapsed_s, (), patient=False)
+    def begin(self: Any, now_s: float, elapsed_s: float, expected: Any, patient: bool) -> Any:
+        return original(self, now_s, elapsed_s, (), patient=False)
 
-    monkeypatch.setattr(coordinating.Coordinating, "begin", begin)
+    monkeypatch.setattr(coordinator_role.CoordinatorRole, "begin", begin)
 
     assert "leases were lost" in caught("study-coordinator-dies", 20)
 
 
 def test_a_worker_that_runs_what_it_already_has_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Working.take
+    original = HeldTrials.take_leases
 
-    def take(self: Any, leases: Any, ledger: StudyLedger) -> None:
+    def take_leases(self: Any, leases: Any, ledger: StudyLedger) -> list[Effect]:
         self._held.clear()
-        original(self, leases, ledger)
+        return original(self, leases, ledger)
 
-    monkeypatch.setattr(Working, "take", take)
+    monkeypatch.setattr(HeldTrials, "take_leases", take_leases)
 
     assert caught("study-calm")
 
