@@ -47,13 +47,13 @@ class Adoption:
             if blobs.has(head.blob):
                 before = lineage.held
                 lineage.adopt(head)
+                self._shared.overtaken = False
                 return effects + self.begin(head, before, now_s)
             if not coming and not blobs.absent(head.blob, now_s):
                 coming, overtaken = True, not blobs.has_failed(head.blob)
                 effects += self._weights.want(head, now_s)
                 effects += self._heartbeats.approach(head, self._shared.round, now_s)
-        if self._shared.round is not None:
-            self._shared.round.facts.overtaken = overtaken
+        self._shared.overtaken = overtaken
         return effects
 
     def begin(self, head: GlobalModel, before: GlobalModel | None, now_s: float) -> list[Effect]:
@@ -79,7 +79,7 @@ class Adoption:
         if shared.finished:
             effects += branches.ended()
         elif current is not None:
-            current.facts.claimed = branches.claimed(head, lineage)
+            branches.claim(head, lineage)
         effects += [*self._training.begin(window), *self._catching_up.wish(now_s)]
         others = self._training.blobs() | self._announcements.blobs()
         return [*effects, self._weights.keep(head, others)]

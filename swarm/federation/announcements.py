@@ -7,7 +7,7 @@ from swarm.core.ids import Digest, PeerId
 from swarm.core.machine import Effect
 from swarm.federation.early_announcements import Early
 from swarm.federation.messages import Contribution
-from swarm.federation.records import Aggregate
+from swarm.federation.records import Aggregate, Branch
 from swarm.federation.screening import Screening
 from swarm.federation.shared_state import SharedState
 from swarm.federation.validity import InvalidRecordError
@@ -35,21 +35,23 @@ class Announcements:
         known = shared.lineage.get(event.base)
         if current is not None and current.concerns(event):
             if current.hear(event):  # not at each repetition: wishes must end
-                self.hear_join_requests(event.joiners, now_s)
-                shared.branches.hear(event.branches)
+                self.note_outsiders(event.joiners, event.branches, now_s)
         elif known is None or held is None or known.key > held.key:
             self._early.keep(event)
             author = event.peer if isinstance(event, Contribution) else event.author
             return shared.exchange.miss(event.base, author, now_s)
         return []
 
-    def hear_join_requests(self, peers: Iterable[PeerId], now_s: float) -> None:
-        """Note who wishes to join, unless it is asked already or was removed."""
+    def note_outsiders(
+        self, joiners: Iterable[PeerId], branches: Iterable[Branch], now_s: float
+    ) -> None:
+        """Note branches, and peers that ask to join and are neither in the cohort nor removed."""
         shared = self._shared
         asked = shared.held.members if shared.held is not None else frozenset()
         asked |= shared.orders.removed
-        wishing = [p for p in peers if p not in asked and p != shared.me]
+        wishing = [p for p in joiners if p not in asked and p != shared.me]
         shared.joiners.wish(wishing, now_s)
+        shared.branches.hear(branches)
 
     def take_early(self, base: Digest, now_s: float) -> None:
         """Take the announcements for a head just adopted that came before it."""
@@ -57,7 +59,7 @@ class Announcements:
             try:
                 self.hear(message, now_s)
             except InvalidRecordError:
-                self._screening.rejections += 1
+                self._screening.count(1)
 
     def blobs(self) -> frozenset[BlobRef]:
         """Blobs of announcements that came early."""

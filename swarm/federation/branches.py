@@ -68,11 +68,16 @@ class Branches:
         self._kept: dict[Digest, _Kept] = {}
         self._closed: dict[Digest, None] = {}
         """Given up, or long since merged: not to be taken up again."""
+        self.claimed: frozenset[Key] = frozenset()
+        """Contributions that will count with a branch, and so must not be folded in."""
+        self.mergeable: Mergeable | None = None
+        """The branch to merge into the next head of this round, once its weights are here."""
 
     def adopted(
         self, head: GlobalModel, before: GlobalModel | None, lineage: Lineage
     ) -> list[Effect]:
         """Take note that `head` was adopted and `before` was held until then."""
+        self.claimed, self.mergeable = frozenset(), None
         for kept in self._kept.values():
             kept.adoptions += 1
         if before is not None and head.parent != before.digest:
@@ -92,15 +97,15 @@ class Branches:
         """Take note that no head will follow."""
         return [note for digest in list(self._kept) for note in self._give_up(digest)]
 
-    def claimed(self, base: GlobalModel, lineage: Lineage) -> frozenset[Key]:
-        """Contributions that will count with a branch, and so must not be folded in."""
+    def claim(self, base: GlobalModel, lineage: Lineage) -> None:
+        """Look anew which contributions will count with a branch, as seen from `base`."""
         claimed: set[Key] = set()
         for digest in list(self._kept):
             branch = lineage.get(digest)
             relation = self._judge(base, branch, lineage) if branch is not None else None
             if relation is not None and not relation.conflict:
                 claimed |= relation.only_theirs
-        return frozenset(claimed)
+        self.claimed = frozenset(claimed)
 
     def hear(self, branches: Iterable[Branch]) -> None:
         """Take note of branches that others tell of."""
@@ -129,7 +134,7 @@ class Branches:
         blobs: BlobTracker,
         head_holders: HeadHolders,
         now_s: float,
-    ) -> tuple[list[Effect], Mergeable | None]:
+    ) -> list[Effect]:
         """As who composes the next head on `base`: get what merging takes, and choose a branch.
 
         The weights come from another holder than the author: a peer in the root's succession can
@@ -150,8 +155,10 @@ class Branches:
             effects += blobs.want(branch.blob, kept.vouching(branch), 0.0, now_s)
             if blobs.has(branch.blob) and branch.key < base.key:
                 ready.append(Mergeable(branch, relation))
-        best = max(ready, key=lambda m: (m.relation.examples[1], m.head.digest), default=None)
-        return effects, best
+        self.mergeable = max(
+            ready, key=lambda m: (m.relation.examples[1], m.head.digest), default=None
+        )
+        return effects
 
     def rejected(self, mergeable: Mergeable, reason: str) -> list[Effect]:
         """Take note that the branch's weights failed a gate."""

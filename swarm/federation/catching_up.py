@@ -76,8 +76,8 @@ class CatchingUp:
             except InvalidRecordError as error:
                 effects += self._screening.reject(head, error, now_s)
         exchange.take_times(event)
-        if current is not None and current.facts.window.missing is not None:
-            current.facts.window = self._shared.lineage.window(current.base)
+        if current is not None and current.window.missing is not None:
+            current.widen(self._shared.lineage.window(current.base))
         return effects
 
     def notice(self, sender: PeerId, key: HeadKey | None, now_s: float) -> list[Effect]:

@@ -38,6 +38,10 @@ class CommandFollowing:
         self._fresh = 0
         self._num_repeats = 0
 
+    def resume(self, commands: Iterable[Command]) -> None:
+        """Take back what an earlier life obeyed."""
+        self.book.resume(commands)
+
     def hear(self, orders: RelayedCommands, unix_s: float) -> tuple[list[Command], list[Effect]]:
         """Take commands; return those that are news, and what to tell and to save."""
         news: list[Command] = []

@@ -54,7 +54,7 @@ def deadline_after_s(base: GlobalModel, tier: Tier, spec: SessionSpec) -> float:
     return max(spec.deadline_min_s, adapted_s) + extra_s
 
 
-def hopeless_peers(
+def stragglers(
     peers: Iterable[PeerId], past: Iterable[GlobalModel], limit_s: float
 ) -> frozenset[PeerId]:
     """Peers that will miss the deadline, or have a slow link, if they do as last time.
@@ -68,11 +68,11 @@ def hopeless_peers(
         past: The head of the round and its ancestors, newest first.
         limit_s: Seconds that a peer has for its training and transfers.
     """
-    unjudged, hopeless = set(peers), set()
+    unjudged, late = set(peers), set()
     for head in itertools.islice(past, DURATIONS_REMEMBERED):
         judged = unjudged & head.durations_s.keys()
         link_limit_s = _link_limit_s(head.transfers_s)
-        hopeless |= {
+        late |= {
             peer
             for peer in judged
             if head.durations_s[peer] > limit_s or head.transfers_s[peer] > link_limit_s
@@ -80,7 +80,7 @@ def hopeless_peers(
         unjudged -= judged
         if not unjudged:
             break
-    return frozenset(hopeless)
+    return frozenset(late)
 
 
 def _shared_out(head: GlobalModel, source: PeerId | None) -> dict[PeerId, float]:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable
 from swarm.commanding.commands import Command, RelayedCommands
 from swarm.commanding.registers import CommandRegisters
 from swarm.core.effects import (
-    BlobArrived,
     BlobMissing,
     PeerConnected,
     PeerUnreachable,
@@ -33,6 +32,7 @@ from swarm.federation.effects import (
     TrainingFailed,
     TrainingFinished,
     WeightsCreated,
+    brings,
 )
 from swarm.federation.founding import Founding
 from swarm.federation.head_weights import Weights
@@ -168,6 +168,9 @@ class Federation:
             if violations.quarantined(sender, now_s) or sender in self.orders.removed:
                 return []
             self._shared.presence.heard(sender, now_s)
+        blob = brings(event)
+        if blob is not None:
+            self._shared.blobs.arrived(blob, now_s)
         try:
             handler = self._handlers.get(type(event))
             effects = handler(event, now_s) if handler is not None else []
@@ -211,7 +214,6 @@ class Federation:
             Goodbye: self._on_goodbye,
             PeerConnected: self._on_connected,
             PeerUnreachable: self._on_unreachable,
-            BlobArrived: self._weights.arrived,
             BlobMissing: self._weights.missing,
             LeaveRequested: self._on_leave,
             TimerFired: self._on_timer,
@@ -222,15 +224,13 @@ class Federation:
         shared.unix_offset_s = event.unix_s - now_s
         self._ledger.resume(event.entries)
         self._ledger.introduce(self._introduction.facts, event.unix_s)
-        self.orders.resume(event.commands)
+        self._command_following.resume(event.commands)
         if self.orders.waits:
             self._waiting_since_s = now_s
         shared.exchange.trust(event.offered_by)
         effects: list[Effect] = [Subscribe(session_topic(self._session))]
         if event.heads:
-            self.lineage.resume(event.heads)
-            for head, unix_s in zip(event.heads, event.adopted_unix_s, strict=False):
-                shared.exchange.adopted(head, unix_s)
+            shared.exchange.resume(event.heads, event.adopted_unix_s)
             shared.blobs.arrived(event.heads[-1].blob, now_s)
             shared.presence.restart(now_s)
             if event.contribution is not None:
@@ -242,7 +242,7 @@ class Federation:
         return effects
 
     def _on_learner_ready(self, _event: LearnerReady, now_s: float) -> list[Effect]:
-        self._training.ready = True
+        self._training.learner_ready()
         effects = self._catching_up.wish(now_s)
         return effects + (
             self._training.work() if self.held is not None else self._founding.ready()
@@ -265,16 +265,14 @@ class Federation:
         since_s, self._waiting_since_s = self._waiting_since_s, None
         if since_s is not None and self.round is not None:
             self.round.postpone(since_s, now_s)
-        self._training.final_metrics = None
         ended = self._shared.branches.ended() if self.finished else []
-        return ended + self._training.work()
+        return ended + self._training.go_on()
 
     def _on_heartbeat(self, event: Heartbeat, now_s: float) -> list[Effect]:
         return self._catching_up.notice(event.sender, event.head, now_s)
 
     def _on_join_request(self, event: JoinRequest, now_s: float) -> list[Effect]:
-        self._announcements.hear_join_requests([event.sender], now_s)
-        self._shared.branches.hear(event.branches)
+        self._announcements.note_outsiders([event.sender], event.branches, now_s)
         effects: list[Effect] = []
         if self.held is not None and (event.head is None or event.head < self.held.key):
             effects = [Send(event.sender, self._shared.exchange.history((self.held,)))]
@@ -323,8 +321,7 @@ class Federation:
         effects = current.repeat() if current is not None else []
         effects += self._catching_up.wish(now_s) + self._catching_up.widen(now_s)
         if current is not None:
-            claimed = self._shared.branches.claimed(current.base, self.lineage)
-            current.facts.claimed = claimed
+            self._shared.branches.claim(current.base, self.lineage)
         session_heartbeat = self._heartbeats.session_heartbeat()
         home = current.home_topic if current is not None else None
         founding = self.held is None and self.me == self.spec.starter  # nobody sends beacons yet

@@ -31,9 +31,8 @@ class Founding:
         self._asked = True
         return [CreateWeights()]
 
-    def created(self, event: WeightsCreated, now_s: float) -> list[Effect]:
+    def created(self, event: WeightsCreated, _now_s: float) -> list[Effect]:
         """The initial weights are in the store."""
-        self._shared.blobs.arrived(event.blob, now_s)
         self._initial = event
         return []
 
@@ -52,6 +51,6 @@ class Founding:
         crowd = joiners.crowd(now_s)
         head = first_head(spec, self._initial.blob, wishing, crowd, shared.me)
         head = head.signed(self._sign(head.digest))
-        lineage.add(head, trusted=True)
+        shared.exchange.learn(head, shared.me, now_s)
         attached = head.blob if head.blob.is_small else None
         return [Publish(session_topic(spec.id), head, attached)]

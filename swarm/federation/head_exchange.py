@@ -42,6 +42,12 @@ class Exchange:
         """Believe the newest head of these peers, if none is held."""
         self._trusted |= set(peers)
 
+    def resume(self, heads: tuple[GlobalModel, ...], adopted_unix_s: tuple[float, ...]) -> None:
+        """Take back what an earlier life of this peer adopted, oldest first."""
+        self._lineage.resume(heads)
+        for head, unix_s in zip(heads, adopted_unix_s, strict=False):
+            self.adopted(head, unix_s)
+
     def ask_newest(self, peer: PeerId, now_s: float) -> list[Effect]:
         """Ask a peer for its head, and for as many more as stale contributions may refer to."""
         return self._head_holders.ask(None, peer, now_s, 1 + STALENESS_MAX)

@@ -3,7 +3,7 @@
 import itertools
 
 from swarm.core.blobs import BlobRef
-from swarm.core.effects import BlobArrived, BlobMissing, KeepBlobs
+from swarm.core.effects import BlobMissing, KeepBlobs
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect
 from swarm.federation.records import GlobalModel
@@ -27,11 +27,6 @@ class Weights:
         if blobs.is_coming(head.blob):
             return []
         return blobs.want(head.blob, self._sources(head), WAIT_FOR_HOLDER_S, now_s)
-
-    def arrived(self, event: BlobArrived, now_s: float) -> list[Effect]:
-        """Note that a blob is in our store."""
-        self._shared.blobs.arrived(event.blob, now_s)
-        return []
 
     def missing(self, event: BlobMissing, now_s: float) -> list[Effect]:
         """Note that nobody gave a blob."""

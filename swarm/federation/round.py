@@ -1,6 +1,7 @@
 """Round: what one peer does between adopting a head and adopting the next."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from swarm.core.blobs import BlobRef
 from swarm.core.effects import Publish
@@ -11,12 +12,13 @@ from swarm.federation.ancestry import Window
 from swarm.federation.blob_tracker import BlobTracker
 from swarm.federation.branches import Mergeable
 from swarm.federation.composing import compose_aggregate, compose_head, gather
-from swarm.federation.durations import deadline_after_s, hopeless_peers
-from swarm.federation.duty import Duty, RoundFacts
+from swarm.federation.durations import deadline_after_s, stragglers
+from swarm.federation.duty import Duty
 from swarm.federation.effects import Combined, CombineFailed, Note, Rejection
 from swarm.federation.messages import Contribution
 from swarm.federation.presence import Presence
 from swarm.federation.records import Aggregate, Branch, Contributor, GlobalModel
+from swarm.federation.round_view import Announced, RoundView
 from swarm.federation.topics import cluster_topic, session_topic
 from swarm.federation.tree import Cluster, duty_peers, root_succession, succession
 from swarm.federation.validity import check_aggregate, check_contribution, tree_of
@@ -44,8 +46,12 @@ class Round:
         self.tree = tree_of(base, spec)
         self.path = self.tree.path(me)
         limit_s = deadline_after_s(base, self.home.tier, spec)
-        hopeless = hopeless_peers(self.home.peers, window.past(), limit_s)
-        self.facts = RoundFacts(window, hopeless)
+        self.window = window
+        """The base and its ancestors; it grows as missing ones become known."""
+        self.announced = Announced(base.digest)
+        self.stragglers = stragglers(self.home.peers, window.past(), limit_s)
+        self.given_up: frozenset[PeerId] = frozenset()
+        """Peers found lost during this round."""
         self.duties = [
             self._duty(cluster, succession(base.digest, cluster, self._slow), now_s)
             for cluster in self.path
@@ -55,7 +61,8 @@ class Round:
         if all(duty.cluster != self.tree.root for duty in self.duties):
             ranking = root_succession(base.digest, self.tree, self._slow)
             self._last_resort = self._duty(self.tree.root, ranking, now_s)
-        self._announced: list[Publish] = []
+        self._repeated: list[Publish] = []
+        """Own announcements that no head has named yet."""
 
     @property
     def home(self) -> Cluster:
@@ -97,7 +104,7 @@ class Round:
     def sources(self) -> tuple[PeerId, ...]:
         """Whom to ask for the next head's weights before its author: aggregators, bottom up."""
         return tuple(
-            next((p for p in ranking if p not in self.facts.given_up), ranking[0])
+            next((p for p in ranking if p not in self.given_up), ranking[0])
             for ranking in (succession(self.base.digest, c, self._slow) for c in self.path)
         )
 
@@ -110,15 +117,13 @@ class Round:
         """Announce an own contribution, fresh or stale, to the home cluster."""
         if contribution.base == self.base.digest:
             self.mine = contribution
-        self.facts.hear_contribution(contribution)
+        self.announced.add_contribution(contribution)
         topic = cluster_topic(self.base.session, self.home.id)
         return self._announce(Publish(topic, contribution, _small(contribution.blob)))
 
     def concerns(self, announcement: Contribution | Aggregate) -> bool:
         """Whether an announcement is for this round, or a stale contribution to it."""
-        stale = isinstance(announcement, Contribution) and self.facts.window.find(
-            announcement.base
-        )
+        stale = isinstance(announcement, Contribution) and self.window.find(announcement.base)
         return bool(stale) or announcement.base == self.base.digest
 
     def guilty(self, event: Combined) -> list[tuple[Contribution | Aggregate | Mergeable, str]]:
@@ -137,43 +142,49 @@ class Round:
         Raises:
             InvalidRecordError: It breaks a rule.
         """
-        window = self.facts.window
+        window = self.window
         unknown = any(window.find(c.base) is None for c in _named(announcement))
         if unknown and window.missing is not None:
             return False  # its records are still to come, and so is the next announcement
         if isinstance(announcement, Aggregate):
-            if self.facts.knows(announcement):
+            if self.announced.knows(announcement):
                 return False
             check_aggregate(announcement, window, self._spec)
-            self.facts.hear_aggregate(announcement)
+            self.announced.add_aggregate(announcement)
             return True
         if not self._is_news(announcement):
             return False
         check_contribution(announcement, window, self._spec)
-        self.facts.hear_contribution(announcement)
+        self.announced.add_contribution(announcement)
         return True
 
     def _is_news(self, contribution: Contribution) -> bool:
         if contribution.peer not in self.home.peers:
             return False  # meant for another cluster, and delivered again
         if contribution.base == self.base.digest:
-            return contribution.peer not in self.facts.contributions
-        known = contribution.contributor.key in self.facts.stale
-        return not known and self.facts.window.may_apply_stale(contribution.contributor)
+            return contribution.peer not in self.announced.contributions
+        known = contribution.contributor.key in self.announced.stale
+        return not known and self.window.may_apply_stale(contribution.contributor)
 
-    def advance(self, presence: Presence, blobs: BlobTracker, now_s: float) -> list[Effect]:
+    def widen(self, window: Window) -> None:
+        """Take the window anew, now that more of the base's ancestors are known."""
+        self.window = window
+
+    def advance(
+        self, view: RoundView, presence: Presence, blobs: BlobTracker, now_s: float
+    ) -> list[Effect]:
         """Do what is due for each duty, from the bottom up."""
         effects: list[Effect] = []
         resort = self._last_resort
-        if resort is not None and resort.is_due(self.facts, blobs, now_s):
+        if resort is not None and resort.is_due(view, blobs, now_s):
             self.duties.append(resort)
             self._last_resort = None
-        for peer in presence.losses(now_s):
-            if peer not in self.facts.given_up:
-                self.facts.given_up.add(peer)
-                effects.append(Note("lost", peer, peer))
+        if lost := [peer for peer in presence.losses(now_s) if peer not in self.given_up]:
+            self.given_up |= frozenset(lost)
+            view = replace(view, given_up=self.given_up)
+            effects += [Note("lost", peer, peer) for peer in lost]
         for duty in self.duties:
-            effects += duty.advance(self.facts, blobs, self._spec, now_s)
+            effects += duty.advance(view, blobs, self._spec, now_s)
         return effects
 
     def combined(
@@ -203,7 +214,7 @@ class Round:
             return [*effects, Publish(topic, head, _small(head.blob))], head
         aggregate = compose_aggregate(duty, self.base, event.blob, gathered, self._me)
         aggregate = aggregate.signed(sign(aggregate.digest))
-        self.facts.hear_aggregate(aggregate)
+        self.announced.add_aggregate(aggregate)
         return effects + self._announce_aggregate(aggregate, duty.cluster), None
 
     def combine_failed(self, event: CombineFailed, now_s: float) -> list[Effect]:
@@ -223,15 +234,15 @@ class Round:
 
     def repeat(self) -> list[Effect]:
         """Announce again what no head has named yet, by reference only."""
-        return [Publish(effect.topic, effect.message) for effect in self._announced]
+        return [Publish(effect.topic, effect.message) for effect in self._repeated]
 
     def blobs(self) -> frozenset[BlobRef]:
         """Blobs this round still needs."""
-        offers = [offer for offers in self.facts.aggregates.values() for offer in offers]
-        stale = self.facts.stale.values()
-        bases = (self.facts.window.find(c.base) for c in stale)
+        offers = [offer for offers in self.announced.aggregates.values() for offer in offers]
+        stale = self.announced.stale.values()
+        bases = (self.window.find(c.base) for c in stale)
         return frozenset(
-            [c.blob for c in (*self.facts.contributions.values(), *stale)]
+            [c.blob for c in (*self.announced.contributions.values(), *stale)]
             + [base.blob for base in bases if base is not None]
             + [o.blob for o in offers]
             + [duty.output for duty in self.duties if duty.output is not None]
@@ -268,7 +279,7 @@ class Round:
         return effects
 
     def _announce(self, effect: Publish) -> list[Effect]:
-        self._announced.append(effect)
+        self._repeated.append(effect)
         return [effect]
 
     def _find(self, cluster: ClusterId) -> Duty | None:

@@ -19,9 +19,13 @@ class Screening:
         self.violations = Violations()
         self._shared = shared
 
+    def count(self, number: int) -> None:
+        """Count this many rejections."""
+        self.rejections += number
+
     def reject(self, event: Event, error: InvalidRecordError, now_s: float) -> list[Effect]:
         """Count an invalid record against who wrote it, not against who passed it on."""
-        self.rejections += 1
+        self.count(1)
         text = f"{type(event).__name__}: {error}"
         match event:
             case GlobalModel(author=peer) | Aggregate(author=peer) | Contribution(peer=peer):
@@ -35,7 +39,7 @@ class Screening:
 
         Only contributions: behind an aggregate stand others, and its author may be honest.
         """
-        self.rejections += len(event.rejected)
+        self.count(len(event.rejected))
         current = self._shared.round
         effects: list[Effect] = []
         for source, reason in current.guilty(event) if current is not None else ():

@@ -45,6 +45,15 @@ class Training:
         """Weights that own contributions need until they count."""
         return self._own.blobs()
 
+    def learner_ready(self) -> None:
+        """Take note that the learner is there."""
+        self.ready = True
+
+    def go_on(self) -> list[Effect]:
+        """Work on, now that an operator said so: a measurement as the last head is void."""
+        self.final_metrics = None
+        return self.work()
+
     def resume(self, mine: Contribution, now_s: float) -> None:
         """Take back what an earlier life contributed, unless its base is forgotten."""
         base = self._shared.lineage.get(mine.base)
@@ -61,7 +70,7 @@ class Training:
         effects: list[Effect] = []
         if current is not None and not self._shared.finished:
             for contribution in self._own.may_apply_stale(window):
-                if contribution.contributor.key not in current.facts.claimed:
+                if contribution.contributor.key not in self._shared.branches.claimed:
                     effects += current.contribute(contribution)
         return effects + self.work()
 
@@ -85,7 +94,6 @@ class Training:
 
     def trained(self, event: TrainingFinished, now_s: float) -> list[Effect]:
         """Contribute what was trained, if it may still count; go on."""
-        self._shared.blobs.arrived(event.blob, now_s)
         base, held = self._own.ended(event.base), self._shared.held
         if base is None or held is None or self._own.of(event.base) is not None:
             return []

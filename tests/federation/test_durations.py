@@ -14,7 +14,7 @@ from swarm.federation.durations import (
     LINK_MARGIN_S,
     TIER_MARGIN_S,
     deadline_after_s,
-    hopeless_peers,
+    stragglers,
 )
 from swarm.federation.records import Contributor, GlobalModel
 from swarm.federation.validity import slow_among
@@ -69,20 +69,20 @@ def test_a_short_deadline_is_the_sessions_least(session: Any) -> None:
 def test_who_took_longer_than_the_deadline_is_not_waited_for(session: Any) -> None:
     past = [head_of(session, 4, 4, 4, 4, 4, 30)]
 
-    assert hopeless_peers([SLOW, session.peers[0]], past, 21.0) == {SLOW}
+    assert stragglers([SLOW, session.peers[0]], past, 21.0) == {SLOW}
 
 
 def test_the_newest_duration_counts(session: Any) -> None:
     past = [head_of(session, 4, 4), head_of(session, 30, 4)]
 
-    assert hopeless_peers(session.peers, past, 21.0) == frozenset()
+    assert stragglers(session.peers, past, 21.0) == frozenset()
 
 
 def test_in_the_end_even_the_slowest_gets_another_chance(session: Any) -> None:
     past = [head_of(session, 4)] * DURATIONS_REMEMBERED + [head_of(session, 4, 4, 4, 4, 4, 30)]
 
-    assert hopeless_peers([SLOW], past, 21.0) == frozenset()
-    assert hopeless_peers([SLOW], past[1:], 21.0) == {SLOW}
+    assert stragglers([SLOW], past, 21.0) == frozenset()
+    assert stragglers([SLOW], past[1:], 21.0) == {SLOW}
 
 
 def test_who_is_behind_a_slow_link_is_not_waited_for_however_far_the_deadline(
@@ -90,7 +90,7 @@ def test_who_is_behind_a_slow_link_is_not_waited_for_however_far_the_deadline(
 ) -> None:
     past = [head_over_links(session, 0.1, 0.1, 0.2, 0.1, 0.1, 10.0)]
 
-    assert hopeless_peers(session.peers, past, 1000.0) == {SLOW}
+    assert stragglers(session.peers, past, 1000.0) == {SLOW}
 
 
 def test_links_that_are_all_slow_stretch_the_deadline_and_exclude_nobody(session: Any) -> None:
@@ -98,13 +98,13 @@ def test_links_that_are_all_slow_stretch_the_deadline_and_exclude_nobody(session
     deadline_s = deadline_after_s(head, Tier(1), session.spec)
 
     assert deadline_s == DEADLINE_FACTOR * 15 + DEADLINE_MARGIN_S
-    assert hopeless_peers(session.peers, [head], deadline_s) == frozenset()
+    assert stragglers(session.peers, [head], deadline_s) == frozenset()
 
 
 def test_a_second_lost_on_the_way_makes_no_straggler(session: Any) -> None:
     past = [head_over_links(session, 0, 0, 0, 0, 0, LINK_MARGIN_S)]
 
-    assert hopeless_peers(session.peers, past, 1000.0) == frozenset()
+    assert stragglers(session.peers, past, 1000.0) == frozenset()
 
 
 def test_time_on_the_way_counts_for_who_takes_duty(session: Any) -> None:

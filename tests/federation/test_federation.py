@@ -115,13 +115,13 @@ def test_a_head_whose_weights_nobody_gave_overtakes_nobody(session: Any) -> None
     machine, _ = session.machine(session.peers[1], head0)
     machine.handle(head1, 1.0)
     machine.handle(head2, 1.0)
-    assert machine.round.facts.overtaken
+    assert machine._shared.overtaken
 
     seen = []
     for now_s, missing in ((3.2, head2), (5.4, head1), (7.6, head2), (9.8, head1)):
         machine.handle(BlobMissing(missing.blob, "no"), now_s)
         machine.handle(TimerFired(HEARTBEAT), now_s + 2.1)
-        seen.append(machine.round.facts.overtaken)
+        seen.append(machine._shared.overtaken)
 
     assert not any(seen)
 
