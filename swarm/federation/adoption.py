@@ -7,7 +7,7 @@ from swarm.core.machine import Effect
 from swarm.federation.announcements import Announcements
 from swarm.federation.catching_up import CatchingUp
 from swarm.federation.effects import Note, SaveHead
-from swarm.federation.head_weights import Weights
+from swarm.federation.head_weights import HeadWeights
 from swarm.federation.heartbeats import Heartbeats
 from swarm.federation.messages import HISTORY_MAX
 from swarm.federation.records import GlobalModel
@@ -29,7 +29,7 @@ class Adoption:
         announcements: Announcements,
         training: Training,
         catching_up: CatchingUp,
-        weights: Weights,
+        weights: HeadWeights,
     ) -> None:
         self._shared = shared
         self._heartbeats = heartbeats
@@ -52,7 +52,7 @@ class Adoption:
             if not coming and not blobs.absent(head.blob, now_s):
                 coming, overtaken = True, not blobs.has_failed(head.blob)
                 effects += self._weights.want(head, now_s)
-                effects += self._heartbeats.approach(head, self._shared.round, now_s)
+                effects += self._heartbeats.listen_ahead(head, self._shared.round, now_s)
         self._shared.overtaken = overtaken
         return effects
 
@@ -69,9 +69,9 @@ class Adoption:
         leaving = shared.presence.watched if shared.finished else ()
         shared.presence.watch({*neighbours, *leaving}, now_s)  # they want the last head, too
         effects: list[Effect] = [SaveHead(head), KeepConnected(neighbours)]
-        effects += self._heartbeats.tune(current)
+        effects += self._heartbeats.listen(current)
         effects.append(Note("head", f"round {head.round} by {head.author}"))
-        effects += self._heartbeats.beats(current)
+        effects += self._heartbeats.heartbeats(current)
         effects += branches.adopted(head, before, lineage)
         effects += self._note_parting(head, before)
         shared.exchange.adopted(head, shared.unix_s(now_s))
@@ -80,7 +80,7 @@ class Adoption:
             effects += branches.ended()
         elif current is not None:
             branches.claim(head, lineage)
-        effects += [*self._training.begin(window), *self._catching_up.wish(now_s)]
+        effects += [*self._training.begin(window), *self._catching_up.ask_to_join(now_s)]
         others = self._training.blobs() | self._announcements.blobs()
         return [*effects, self._weights.keep(head, others)]
 

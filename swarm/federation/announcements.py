@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from swarm.core.blobs import BlobRef
 from swarm.core.ids import Digest, PeerId
 from swarm.core.machine import Effect
-from swarm.federation.early_announcements import Early
+from swarm.federation.early_announcements import EarlyAnnouncements
 from swarm.federation.messages import Contribution
 from swarm.federation.records import Aggregate, Branch
 from swarm.federation.screening import Screening
@@ -22,9 +22,9 @@ class Announcements:
     def __init__(self, shared: SharedState, screening: Screening) -> None:
         self._shared = shared
         self._screening = screening
-        self._early = Early()
+        self._early = EarlyAnnouncements()
 
-    def hear(self, event: Contribution | Aggregate, now_s: float) -> list[Effect]:
+    def take(self, event: Contribution | Aggregate, now_s: float) -> list[Effect]:
         """Take an announcement; ask for the head it is for if that was missed.
 
         Raises:
@@ -34,12 +34,12 @@ class Announcements:
         current, held = shared.round, shared.held
         known = shared.lineage.get(event.base)
         if current is not None and current.concerns(event):
-            if current.hear(event):  # not at each repetition: wishes must end
+            if current.take(event):  # not at each repetition: wishes must end
                 self.note_outsiders(event.joiners, event.branches, now_s)
         elif known is None or held is None or known.key > held.key:
             self._early.keep(event)
             author = event.peer if isinstance(event, Contribution) else event.author
-            return shared.exchange.miss(event.base, author, now_s)
+            return shared.exchange.ask_for_base(event.base, author, now_s)
         return []
 
     def note_outsiders(
@@ -48,16 +48,16 @@ class Announcements:
         """Note branches, and peers that ask to join and are neither in the cohort nor removed."""
         shared = self._shared
         asked = shared.held.members if shared.held is not None else frozenset()
-        asked |= shared.orders.removed
-        wishing = [p for p in joiners if p not in asked and p != shared.me]
-        shared.joiners.wish(wishing, now_s)
-        shared.branches.hear(branches)
+        asked |= shared.registers.removed
+        outside = [p for p in joiners if p not in asked and p != shared.me]
+        shared.joiners.note(outside, now_s)
+        shared.branches.note(branches)
 
     def take_early(self, base: Digest, now_s: float) -> None:
         """Take the announcements for a head just adopted that came before it."""
         for message in self._early.take(base):
             try:
-                self.hear(message, now_s)
+                self.take(message, now_s)
             except InvalidRecordError:
                 self._screening.count(1)
 

@@ -107,7 +107,7 @@ class Branches:
                 claimed |= relation.only_theirs
         self.claimed = frozenset(claimed)
 
-    def hear(self, branches: Iterable[Branch]) -> None:
+    def note(self, branches: Iterable[Branch]) -> None:
         """Take note of branches that others tell of."""
         for branch in branches:
             kept = self._kept.get(branch.head)
@@ -116,7 +116,7 @@ class Branches:
             elif len(kept.holders) < HOLDERS_MAX:
                 kept.holders[branch.holder] = None
 
-    def tell(self) -> tuple[Branch, ...]:
+    def to_announce(self) -> tuple[Branch, ...]:
         """Some branches for others to know of, those held here first."""
         open_ = [item for item in self._kept.items() if not item[1].settled]
         kept = sorted(open_, key=lambda item: not item[1].own)

@@ -26,13 +26,13 @@ class CatchingUp:
         self._join_requests = JoinRequests(shared.me, shared.spec)
         self._turn = itertools.count()
 
-    def wish(self, now_s: float) -> list[Effect]:
+    def ask_to_join(self, now_s: float) -> list[Effect]:
         """Ask to be in the cohort, as long as the held head does not name this peer."""
         shared = self._shared
         if not self._training.ready or shared.finished or self._training.busy_elsewhere:
             return []
         held, trusted = shared.held, shared.exchange.trusted
-        effects = self._join_requests.wish(held, trusted, shared.branches.tell())
+        effects = self._join_requests.ask(held, trusted, shared.branches.to_announce())
         if held is None and trusted:
             peer = trusted[next(self._turn) % len(trusted)]
             effects += shared.exchange.ask_newest(peer, now_s)
@@ -48,10 +48,10 @@ class CatchingUp:
         turn = next(self._turn)
         peer = others[turn % len(others)]
         if shared.lineage.window(held).missing is not None:
-            return exchange.widen(held, peer, now_s)
+            return exchange.ask_for_window(held, peer, now_s)
         if turn % BACKFILL_EVERY_REPEATS:
             return []
-        return exchange.backfill(held, peer, now_s)
+        return exchange.ask_for_past(held, peer, now_s)
 
     def learn(self, head: GlobalModel, now_s: float) -> list[Effect]:
         """Learn of a head from its author.
@@ -80,18 +80,18 @@ class CatchingUp:
             current.widen(self._shared.lineage.window(current.base))
         return effects
 
-    def notice(self, sender: PeerId, key: HeadKey | None, now_s: float) -> list[Effect]:
+    def note_head(self, sender: PeerId, key: HeadKey | None, now_s: float) -> list[Effect]:
         """Note which head a peer says it holds; get that if it is greater than the held one."""
         if key is None:
             return []
         shared = self._shared
         held = shared.held
-        shared.head_holders.heard(sender, key)
+        shared.head_holders.note(sender, key)
         if held is not None and key <= held.key:
             return []
         known = shared.lineage.get(key.digest)
         if known is None:
-            return shared.exchange.notice(sender, key, now_s)
+            return shared.exchange.ask_for_greater(sender, key, now_s)
         if held is not None and known.key <= held.key:
             return []  # the key is a lie
         return shared.blobs.want(known.blob, (sender,), 0.0, now_s)

@@ -32,32 +32,32 @@ class CommandFollowing:
         *,
         held: bool = False,
     ) -> None:
-        self.book = CommandRegisters(session, operators, held=held)
+        self.registers = CommandRegisters(session, operators, held=held)
         self._session = session
         self._me = me
-        self._fresh = 0
+        self._num_due = 0
         self._num_repeats = 0
 
     def resume(self, commands: Iterable[Command]) -> None:
         """Take back what an earlier life obeyed."""
-        self.book.resume(commands)
+        self.registers.resume(commands)
 
-    def hear(self, orders: RelayedCommands, unix_s: float) -> tuple[list[Command], list[Effect]]:
+    def hear(self, relayed: RelayedCommands, unix_s: float) -> tuple[list[Command], list[Effect]]:
         """Take commands; return those that are news, and what to tell and to save."""
         news: list[Command] = []
         effects: list[Effect] = []
-        for command in orders.commands:
+        for command in relayed.commands:
             try:
-                if self.book.take(command, unix_s):
+                if self.registers.take(command, unix_s):
                     news.append(command)
-                    effects.append(_told(command))
-                elif self.book.is_newer(command):
-                    self._fresh = max(self._fresh, 1)  # its sender is behind
+                    effects.append(_note_of(command))
+                elif self.registers.is_newer(command):
+                    self._num_due = max(self._num_due, 1)  # its sender is behind
             except RefusedCommandError as error:
                 effects.append(Note("refused", str(error), command.author))
         if news:
-            self._fresh = FRESH_REPEATS
-            effects.append(SaveCommands(self.book.commands))
+            self._num_due = FRESH_REPEATS
+            effects.append(SaveCommands(self.registers.commands))
         if any(c.action == "remove" and c.subject == self._me for c in news):
             effects.append(Leave("an operator removed this peer"))
         return news, effects
@@ -70,18 +70,18 @@ class CommandFollowing:
             session: The session's topic, if it falls to this peer to be heard there now.
         """
         self._num_repeats += 1
-        commands = self.book.commands
+        commands = self.registers.commands
         if not commands:
             return []
-        waiting = self.book.run_state != "running"
-        due = self._fresh or (waiting and self._num_repeats % REMIND_EVERY_REPEATS == 0)
-        self._fresh = max(0, self._fresh - 1)
+        waiting = self.registers.run_state != "running"
+        due = self._num_due or (waiting and self._num_repeats % REMIND_EVERY_REPEATS == 0)
+        self._num_due = max(0, self._num_due - 1)
         topics = [session, home if due else None]
-        orders = RelayedCommands(self._session, self._me, commands)
-        return [Publish(topic, orders) for topic in topics if topic is not None]
+        relayed = RelayedCommands(self._session, self._me, commands)
+        return [Publish(topic, relayed) for topic in topics if topic is not None]
 
 
-def _told(command: Command) -> Note:
+def _note_of(command: Command) -> Note:
     what = f" {command.subject}" if command.subject is not None else ""
     value = f" {command.value:g}" if command.value is not None else ""
     return Note(

@@ -88,7 +88,7 @@ def compose_head(
     base: GlobalModel, duty: Duty, blob: BlobRef, gathered: Gathered, me: PeerId, spec: SessionSpec
 ) -> GlobalModel:
     """The unsigned next head: its cohort is who contributed, and who wishes to join."""
-    crowd = estimate(gathered.joiners) / base.admission
+    num_outside = estimate(gathered.joiners) / base.admission
     head = GlobalModel(
         session=base.session,
         parent=base.digest,
@@ -102,7 +102,7 @@ def compose_head(
         slow=(),
         metrics=gathered.metrics,
         author=me,
-        admission=_admission(crowd, spec),
+        admission=_admission(num_outside, spec),
     )
     return replace(head, slow=slow_among(head, base))
 
@@ -120,24 +120,24 @@ def next_cohort(base: GlobalModel, gathered: Gathered, spec: SessionSpec) -> tup
     return sample_cohort(named, base, spec.cohort_max)
 
 
-def _admission(crowd: float, spec: SessionSpec) -> float:
-    """Who may ask into the cohort: of a crowd about as many as fit, however large it is."""
-    return min(1.0, max(ADMISSION_MIN, spec.cohort_max / max(1.0, crowd)))
+def _admission(num_outside: float, spec: SessionSpec) -> float:
+    """Who may ask into the cohort: of a num_outside about as many as fit, however large it is."""
+    return min(1.0, max(ADMISSION_MIN, spec.cohort_max / max(1.0, num_outside)))
 
 
 def first_head(
-    spec: SessionSpec, blob: BlobRef, wishing: Iterable[PeerId], crowd: float, me: PeerId
+    spec: SessionSpec, blob: BlobRef, joiners: Iterable[PeerId], num_outside: float, me: PeerId
 ) -> GlobalModel:
     """The unsigned head 0: initial weights, and who is asked into round 1.
 
     Args:
         spec: The session.
         blob: Initial weights.
-        wishing: Peers that wish to join.
-        crowd: About how many they are, whether named in `wishing` or not.
+        joiners: Peers that wish to join.
+        num_outside: About how many they are, whether named in `joiners` or not.
         me: The starter.
     """
-    others = sorted(set(wishing) - {me})[: spec.cohort_max - 1]
+    others = sorted(set(joiners) - {me})[: spec.cohort_max - 1]
     return GlobalModel(
         session=spec.id,
         parent=None,
@@ -151,7 +151,7 @@ def first_head(
         slow=(),
         metrics=(),
         author=me,
-        admission=_admission(crowd, spec),
+        admission=_admission(num_outside, spec),
     )
 
 

@@ -33,7 +33,7 @@ def slow_peers(head: GlobalModel, source: PeerId | None) -> frozenset[PeerId]:
         head: Says how long everybody took.
         source: Who gave out the weights that the contributors began from.
     """
-    durations_s, transfers_s = head.durations_s, _shared_out(head, source)
+    durations_s, transfers_s = head.durations_s, _attributed(head, source)
     if len(durations_s) < 3:
         return frozenset()  # of two durations, neither is an outlier
     limit_s = SLOW_FACTOR * statistics.median(durations_s.values())
@@ -83,7 +83,7 @@ def stragglers(
     return frozenset(late)
 
 
-def _shared_out(head: GlobalModel, source: PeerId | None) -> dict[PeerId, float]:
+def _attributed(head: GlobalModel, source: PeerId | None) -> dict[PeerId, float]:
     """Transfers by contributor; what everybody had to wait for is the source's share.
 
     Otherwise a root with a slow link would be the only one that looks fast. One that says that it

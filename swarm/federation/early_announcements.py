@@ -1,4 +1,4 @@
-"""Early: announcements for a head that this peer does not hold yet."""
+"""EarlyAnnouncements: announcements for a head that this peer does not hold yet."""
 
 from swarm.core.blobs import BlobRef
 from swarm.core.ids import Digest
@@ -8,7 +8,7 @@ from swarm.federation.records import Aggregate
 EARLY_MAX = 512
 
 
-class Early:
+class EarlyAnnouncements:
     """Keeps announcements until their head is adopted; they repeat, so losing one costs little.
 
     Invariant: holds at most `EARLY_MAX` announcements, none of them through two adoptions.

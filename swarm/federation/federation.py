@@ -35,7 +35,7 @@ from swarm.federation.effects import (
     brings,
 )
 from swarm.federation.founding import Founding
-from swarm.federation.head_weights import Weights
+from swarm.federation.head_weights import HeadWeights
 from swarm.federation.heartbeats import Heartbeats
 from swarm.federation.ledger_entries import Introduction, LedgerPage, LedgerRequest
 from swarm.federation.messages import (
@@ -57,7 +57,7 @@ from swarm.federation.topics import session_topic
 from swarm.federation.training import RETRY_TRAINING, Training
 from swarm.federation.validity import InvalidRecordError
 
-HEARTBEAT = "federation.beat"
+HEARTBEAT = "federation.heartbeat"
 HEARTBEAT_EVERY_S = 1.0
 REPEAT = "federation.repeat"
 REPEAT_EVERY_S = 2.0
@@ -89,7 +89,7 @@ class Federation:
         self._session = spec.id
         self._command_following = CommandFollowing(spec.id, me, operators, held=held)
         self._waiting_since_s: float | None = None
-        shared = self._shared = SharedState(me, spec, self._command_following.book)
+        shared = self._shared = SharedState(me, spec, self._command_following.registers)
         self.lineage = shared.lineage
         self._introduction = introduction
         self._ledger = SessionLedger(spec.id, me, sign)
@@ -101,7 +101,7 @@ class Federation:
         self._training = Training(shared, introduction.site)
         self._announcements = Announcements(shared, self._screening)
         self._catching_up = CatchingUp(shared, self._training, self._screening)
-        self._weights = Weights(shared)
+        self._weights = HeadWeights(shared)
         self._adoption = Adoption(
             shared,
             self._heartbeats,
@@ -143,9 +143,9 @@ class Federation:
         return self._shared.finished
 
     @property
-    def orders(self) -> CommandRegisters:
+    def registers(self) -> CommandRegisters:
         """What operators ordered, as far as this peer obeys."""
-        return self._command_following.book
+        return self._command_following.registers
 
     def settled(self, now_s: float) -> bool:
         """Whether the session is finished, here and at every peer this one watches."""
@@ -165,7 +165,7 @@ class Federation:
         if sender is not None:
             # Not so with heads: whoever disregards one that others adopt stays behind alone.
             violations = self._screening.violations
-            if violations.quarantined(sender, now_s) or sender in self.orders.removed:
+            if violations.quarantined(sender, now_s) or sender in self.registers.removed:
                 return []
             self._shared.presence.heard(sender, now_s)
         blob = brings(event)
@@ -176,7 +176,7 @@ class Federation:
             effects = handler(event, now_s) if handler is not None else []
         except InvalidRecordError as error:
             effects = self._screening.reject(event, error, now_s)
-        if self.held is None or not isinstance(event, _LEADS_TO_NOTHING):
+        if self.held is None or not isinstance(event, _CHANGES_NO_DUTY):
             effects += self._advance(now_s)  # silence and deadlines are looked at on every beat
         number, unix_s = self._shared.round_number, self._shared.unix_s(now_s)
         for effect in effects:
@@ -200,8 +200,8 @@ class Federation:
             EvaluationFinished: self._training.measured,
             Combined: self._participation.combined,
             CombineFailed: self._participation.combine_failed,
-            Contribution: self._announcements.hear,
-            Aggregate: self._announcements.hear,
+            Contribution: self._announcements.take,
+            Aggregate: self._announcements.take,
             GlobalModel: self._catching_up.learn,
             HeadHistory: self._catching_up.take_history,
             HeadRequest: self._answering.heads,
@@ -225,7 +225,7 @@ class Federation:
         self._ledger.resume(event.entries)
         self._ledger.introduce(self._introduction.facts, event.unix_s)
         self._command_following.resume(event.commands)
-        if self.orders.waits:
+        if self.registers.waits:
             self._waiting_since_s = now_s
         shared.exchange.trust(event.offered_by)
         effects: list[Effect] = [Subscribe(session_topic(self._session))]
@@ -243,13 +243,13 @@ class Federation:
 
     def _on_learner_ready(self, _event: LearnerReady, now_s: float) -> list[Effect]:
         self._training.learner_ready()
-        effects = self._catching_up.wish(now_s)
+        effects = self._catching_up.ask_to_join(now_s)
         return effects + (
             self._training.work() if self.held is not None else self._founding.ready()
         )
 
     def _on_ledger_page(self, event: LedgerPage, _now_s: float) -> list[Effect]:
-        self._ledger.hear(event, self.round.home.peers if self.round is not None else ())
+        self._ledger.take_page(event, self.round.home.peers if self.round is not None else ())
         return []
 
     def _on_commands(self, event: RelayedCommands, now_s: float) -> list[Effect]:
@@ -258,7 +258,7 @@ class Federation:
 
     def _obey(self, now_s: float) -> list[Effect]:
         """Wait, go on or end, now that an operator ordered something else."""
-        if self.orders.waits:
+        if self.registers.waits:
             if self._waiting_since_s is None:
                 self._waiting_since_s = now_s
             return []
@@ -269,14 +269,14 @@ class Federation:
         return ended + self._training.go_on()
 
     def _on_heartbeat(self, event: Heartbeat, now_s: float) -> list[Effect]:
-        return self._catching_up.notice(event.sender, event.head, now_s)
+        return self._catching_up.note_head(event.sender, event.head, now_s)
 
     def _on_join_request(self, event: JoinRequest, now_s: float) -> list[Effect]:
         self._announcements.note_outsiders([event.sender], event.branches, now_s)
         effects: list[Effect] = []
         if self.held is not None and (event.head is None or event.head < self.held.key):
             effects = [Send(event.sender, self._shared.exchange.history((self.held,)))]
-        return effects + self._catching_up.notice(event.sender, event.head, now_s)
+        return effects + self._catching_up.note_head(event.sender, event.head, now_s)
 
     def _on_goodbye(self, event: Goodbye, _now_s: float) -> list[Effect]:
         self._shared.presence.left(event.sender)
@@ -299,27 +299,27 @@ class Federation:
 
     def _on_timer(self, event: TimerFired, now_s: float) -> list[Effect]:
         if event.name == HEARTBEAT:
-            return self._beat(now_s)
+            return self._send_heartbeats(now_s)
         if event.name == REPEAT:
             return self._repeat(now_s)
         if event.name == RETRY_TRAINING and not self.finished:
             return self._training.work()
         return []
 
-    def _beat(self, now_s: float) -> list[Effect]:
+    def _send_heartbeats(self, now_s: float) -> list[Effect]:
         effects = [
-            *self._heartbeats.beats(self.round),
+            *self._heartbeats.heartbeats(self.round),
             SetTimer(HEARTBEAT, now_s + HEARTBEAT_EVERY_S),
         ]
         if self.round is not None:
-            page = self._ledger.tell(self.round.home_topic)
+            page = self._ledger.next_page(self.round.home_topic)
             effects += [Publish(self.round.home_topic, page)] if page is not None else []
         return effects
 
     def _repeat(self, now_s: float) -> list[Effect]:
         current = self.round
         effects = current.repeat() if current is not None else []
-        effects += self._catching_up.wish(now_s) + self._catching_up.widen(now_s)
+        effects += self._catching_up.ask_to_join(now_s) + self._catching_up.widen(now_s)
         if current is not None:
             self._shared.branches.claim(current.base, self.lineage)
         session_heartbeat = self._heartbeats.session_heartbeat()
@@ -336,7 +336,7 @@ class Federation:
 
     def _advance(self, now_s: float) -> list[Effect]:
         effects = self._founding.found(now_s) + self._adoption.adopt(now_s)
-        if self.round is not None and not self.finished and not self.orders.waits:
+        if self.round is not None and not self.finished and not self.registers.waits:
             effects += self._participation.advance(self.round, now_s)
         return effects
 
@@ -345,7 +345,7 @@ def _is_of_the_run(command: Command) -> bool:
     return command.register == "run"
 
 
-_LEADS_TO_NOTHING = (
+_CHANGES_NO_DUTY = (
     Heartbeat, HeadRequest, SessionQuery, JoinRequest, LedgerRequest, LedgerPage,
 )  # fmt: skip
 """Most of what is heard; alone it makes no head or aggregate due."""

@@ -41,15 +41,15 @@ class Founding:
         shared = self._shared
         spec, joiners, lineage = shared.spec, shared.joiners, shared.lineage
         under_way = shared.held is not None or lineage.candidates()
-        if self._initial is None or under_way or shared.orders.waits:
+        if self._initial is None or under_way or shared.registers.waits:
             return []
-        wishing = joiners.current(now_s)
-        if len({*wishing, shared.me}) < spec.min_peers:
+        asking = joiners.current(now_s)
+        if len({*asking, shared.me}) < spec.min_peers:
             return []
         if not joiners.settled(now_s):
             return [SetTimer(FOUND, now_s + SETTLED_AFTER_S)]
-        crowd = joiners.crowd(now_s)
-        head = first_head(spec, self._initial.blob, wishing, crowd, shared.me)
+        number = joiners.estimated_number(now_s)
+        head = first_head(spec, self._initial.blob, asking, number, shared.me)
         head = head.signed(self._sign(head.digest))
         shared.exchange.learn(head, shared.me, now_s)
         attached = head.blob if head.blob.is_small else None

@@ -1,4 +1,4 @@
-"""Exchange: asks others for the records of heads, and answers those who ask."""
+"""HeadExchange: asks others for the records of heads, and answers those who ask."""
 
 import itertools
 
@@ -17,7 +17,7 @@ BACKFILLED_MAX = 1024
 """A newcomer asks for the past until it knows so many heads."""
 
 
-class Exchange:
+class HeadExchange:
     """Completes a lineage from what other peers know.
 
     Invariant: takes a record on trust only from who offered the session, and only the first.
@@ -111,7 +111,7 @@ class Exchange:
         missing = self._lineage.missing(head.digest)
         return self._head_holders.ask(missing, source, now_s, HISTORY_MAX) if missing else []
 
-    def notice(self, sender: PeerId, key: HeadKey, now_s: float) -> list[Effect]:
+    def ask_for_greater(self, sender: PeerId, key: HeadKey, now_s: float) -> list[Effect]:
         """Ask for what is missing to know the greater head that `sender` says it holds."""
         if not self._is_greater(key):
             return []
@@ -121,7 +121,7 @@ class Exchange:
         count = 1 if missing == key.digest else HISTORY_MAX
         return self._head_holders.ask(missing, sender, now_s, count)
 
-    def miss(self, base: Digest, source: PeerId, now_s: float) -> list[Effect]:
+    def ask_for_base(self, base: Digest, source: PeerId, now_s: float) -> list[Effect]:
         """Ask for a head that `source` works on, if its record was missed.
 
         The cluster waits for whoever misses it: each member that works on it is asked.
@@ -130,7 +130,7 @@ class Exchange:
             return []
         return self._head_holders.ask(base, source, now_s, 1, others_too=True)
 
-    def backfill(self, base: GlobalModel, peer: PeerId, now_s: float) -> list[Effect]:
+    def ask_for_past(self, base: GlobalModel, peer: PeerId, now_s: float) -> list[Effect]:
         """Ask for older ancestors, back to head 0, so that whoever asks here is told the run."""
         chain = list(self._lineage.ancestors(base))
         missing = chain[-1].parent
@@ -138,7 +138,7 @@ class Exchange:
             return []
         return self._head_holders.ask(missing, peer, now_s, HISTORY_MAX)
 
-    def widen(self, base: GlobalModel, peer: PeerId, now_s: float) -> list[Effect]:
+    def ask_for_window(self, base: GlobalModel, peer: PeerId, now_s: float) -> list[Effect]:
         """Ask for the ancestors that stale contributions may refer to, if some are missing."""
         missing = self._lineage.window(base).missing
         return self._head_holders.ask(missing, peer, now_s, STALENESS_MAX) if missing else []

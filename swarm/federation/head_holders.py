@@ -53,7 +53,7 @@ class HeadHolders:
         self._asked_s[key] = now_s
         return [Send(peer, HeadRequest(self._session, self._me, digest, count))]
 
-    def heard(self, peer: PeerId, key: HeadKey) -> None:
+    def note(self, peer: PeerId, key: HeadKey) -> None:
         """Note which head a peer says it holds."""
         self._keys.pop(peer, None)
         self._keys[peer] = key

@@ -1,4 +1,4 @@
-"""Weights: whom to ask for a head's weights, and which blobs are kept."""
+"""HeadWeights: whom to ask for a head's weights, and which blobs are kept."""
 
 import itertools
 
@@ -15,7 +15,7 @@ WAIT_FOR_HOLDER_S = 2.0
 """How long a holder up the tree, which is still fetching a head's weights, may keep us waiting."""
 
 
-class Weights:
+class HeadWeights:
     """Brings the weights of heads down the tree, and lets go of those no longer needed."""
 
     def __init__(self, shared: SharedState) -> None:

@@ -28,13 +28,13 @@ class Heartbeats:
         self._lineage = lineage
         self.topics: tuple[str, ...] = ()
         """Topics listened to, besides the session's."""
-        self._approached: GlobalModel | None = None
+        self._listening_ahead: GlobalModel | None = None
         self._num_repeats = 0
         self._session_heartbeat_due = False
         self._repeated_on: GlobalModel | None = None
         """The head that was held at the last repetition."""
 
-    def tune(self, current: Round | None, more: tuple[str, ...] = ()) -> list[Effect]:
+    def listen(self, current: Round | None, more: tuple[str, ...] = ()) -> list[Effect]:
         """Listen to the clusters of the round, to `more`, and to nothing else."""
         topics = current.topics if current is not None else ()
         wanted = tuple(dict.fromkeys((*topics, *more)))
@@ -43,20 +43,20 @@ class Heartbeats:
         self.topics = wanted
         return effects
 
-    def approach(self, head: GlobalModel, current: Round | None, now_s: float) -> list[Effect]:
+    def listen_ahead(self, head: GlobalModel, current: Round | None, now_s: float) -> list[Effect]:
         """Be heard in the clusters of a head whose weights are on their way, however long."""
-        if head is self._approached:
+        if head is self._listening_ahead:
             return []
-        self._approached = head
+        self._listening_ahead = head
         before = self.topics
         topics: tuple[str, ...] = ()
         if self._me in head.members:
             topics = Round(self._lineage.window(head), self._spec, self._me, now_s).topics
-        effects = self.tune(current, topics)
+        effects = self.listen(current, topics)
         new = [topic for topic in self.topics if topic not in before]
         return effects + [Publish(topic, self._heartbeat()) for topic in new]
 
-    def beats(self, current: Round | None) -> list[Effect]:
+    def heartbeats(self, current: Round | None) -> list[Effect]:
         """Tell the neighbours that this peer is alive; not twice where all listen one tier up."""
         covered = current.covered_topics if current is not None else frozenset()
         return [Publish(topic, self._heartbeat()) for topic in self.topics if topic not in covered]

@@ -12,8 +12,8 @@ from swarm.federation.records import Branch, GlobalModel
 from swarm.federation.tree import duty_peers
 from swarm.federation.validity import tree_of
 
-CROWDED_EVERY = 4
-"""Where cohorts are full, a wish is repeated so many times more rarely."""
+FULL_COHORT_EVERY = 4
+"""Where cohorts are full, a request is repeated so many times more rarely."""
 
 
 class JoinRequests:
@@ -27,7 +27,7 @@ class JoinRequests:
         self._spec = spec
         self._turn = itertools.count()
 
-    def wish(
+    def ask(
         self,
         held: GlobalModel | None,
         trusted: tuple[PeerId, ...],
@@ -35,14 +35,14 @@ class JoinRequests:
     ) -> list[Effect]:
         """Ask to be in the cohort; nothing if the held head names this peer or admits it not."""
         turn = next(self._turn)
-        wish = JoinRequest(self._spec.id, self._me, held.key if held else None, branches)
+        request = JoinRequest(self._spec.id, self._me, held.key if held else None, branches)
         first: tuple[PeerId, ...] = (self._spec.starter,)
         others = trusted
         if held is not None:
             crowded = len(held.cohort) >= self._spec.cohort_max
             if self._me in held.members or not self._is_admitted(held):
                 return []
-            if crowded and turn % CROWDED_EVERY:
+            if crowded and turn % FULL_COHORT_EVERY:
                 return []
             root = tree_of(held, self._spec).root
             first = duty_peers(held.digest, root, frozenset(held.slow))[:1]
@@ -50,7 +50,7 @@ class JoinRequests:
         # Whoever is asked may be gone, or the message get lost: another one each time.
         rotating = tuple(p for p in others if p not in (*first, self._me))
         second = rotating[turn % len(rotating) :][:1] if rotating else ()
-        return [Send(peer, wish) for peer in (*first, *second) if peer != self._me]
+        return [Send(peer, request) for peer in (*first, *second) if peer != self._me]
 
     def _is_admitted(self, held: GlobalModel) -> bool:
         rank = hashlib.sha256(f"{held.digest}\0admission\0{self._me}".encode()).digest()

@@ -24,7 +24,7 @@ class Joiners:
         self._first_s: float | None = None
         self._newest_s = 0.0
 
-    def wish(self, peers: Iterable[PeerId], now_s: float) -> None:
+    def note(self, peers: Iterable[PeerId], now_s: float) -> None:
         """Note that these peers wish to join."""
         for peer in peers:
             if peer not in self._until_s:
@@ -40,7 +40,7 @@ class Joiners:
         self._until_s = {p: until_s for p, until_s in self._until_s.items() if now_s < until_s}
         return tuple(sorted(self._until_s))
 
-    def crowd(self, now_s: float) -> float:
+    def estimated_number(self, now_s: float) -> float:
         """About how many wish to join, whether they are remembered or not."""
         return estimate(self.current(now_s))
 

@@ -32,7 +32,7 @@ class Participation:
         view = self._view(current, now_s)
         effects += current.advance(view, shared.presence, shared.blobs, now_s)
         return effects + (
-            self._heartbeats.tune(current) if len(current.duties) > num_duties else []
+            self._heartbeats.listen(current) if len(current.duties) > num_duties else []
         )
 
     def combined(self, event: Combined, now_s: float) -> list[Effect]:
@@ -42,7 +42,7 @@ class Participation:
             return []
         effects = self._screening.blame(event, now_s)
         joiners = frozenset(shared.joiners.current(now_s))
-        branches = shared.branches.tell()
+        branches = shared.branches.to_announce()
         more, head = current.combined(event, joiners, branches, self._sign, now_s)
         if head is not None:
             effects += shared.exchange.learn(head, shared.me, now_s)
@@ -66,7 +66,7 @@ class Participation:
             aggregates=current.announced.aggregates,
             stragglers=current.stragglers,
             given_up=current.given_up,
-            quarantined=quarantined | shared.orders.removed,
+            quarantined=quarantined | shared.registers.removed,
             successors=tuple(h for h in shared.lineage.candidates() if h.parent == base),
             claimed=shared.branches.claimed,
             mergeable=shared.branches.mergeable,

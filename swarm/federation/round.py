@@ -126,7 +126,9 @@ class Round:
         stale = isinstance(announcement, Contribution) and self.window.find(announcement.base)
         return bool(stale) or announcement.base == self.base.digest
 
-    def guilty(self, event: Combined) -> list[tuple[Contribution | Aggregate | Mergeable, str]]:
+    def failed_inputs(
+        self, event: Combined
+    ) -> list[tuple[Contribution | Aggregate | Mergeable, str]]:
         """What failed a gate, with the reasons."""
         duty = self._find(event.cluster)
         if duty is None:
@@ -136,7 +138,7 @@ class Round:
             named[duty.merge.name] = duty.merge
         return [(named[r.name], r.reason) for r in event.rejected if r.name in named]
 
-    def hear(self, announcement: Contribution | Aggregate) -> bool:
+    def take(self, announcement: Contribution | Aggregate) -> bool:
         """Take an announcement; return whether it is news.
 
         Raises:

@@ -42,7 +42,7 @@ class Screening:
         self.count(len(event.rejected))
         current = self._shared.round
         effects: list[Effect] = []
-        for source, reason in current.guilty(event) if current is not None else ():
+        for source, reason in current.failed_inputs(event) if current is not None else ():
             if isinstance(source, Mergeable):
                 effects += self._shared.branches.rejected(source, reason)
             elif isinstance(source, Contribution):

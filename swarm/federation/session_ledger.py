@@ -18,9 +18,9 @@ ENTRIES_MAX = 512
 ENTRIES_PER_AUTHOR_MAX = 128
 OWN_PER_ROUND_MAX = 16
 """Own entries in one round: a flood of bad messages is told once, not a thousand times."""
-TOLD_TIMES = 2
+SENT_TIMES = 2
 """Pubsub loses messages, so an entry is told in so many pages; facts anew in each cluster."""
-FACTS_EVERY_TELLS = 10
+FACTS_EVERY_HEARTBEATS = 10
 """So often facts are told again: who was not in the cluster yet, or heard nothing, hears them."""
 KINDS = frozenset(
     {
@@ -59,11 +59,11 @@ class SessionLedger:
         self._sequence = 0
         self._round = RoundNumber(0)
         self._noted: set[tuple[str, PeerId | None]] = set()
-        self._to_tell: dict[tuple[PeerId, int], int] = {}
+        self._to_send: dict[tuple[PeerId, int], int] = {}
         self._facts: dict[tuple[PeerId, str], int] = {}
         """The sequence of the newest, by author and kind."""
-        self._told_to = ""
-        self._num_tells = 0
+        self._cluster = ""
+        self._num_heartbeats = 0
         self._unsaved = False
 
     @property
@@ -118,9 +118,9 @@ class SessionLedger:
         )
         entry = entry.signed(self._sign(entry.digest))
         self.keep(entry)
-        self._to_tell[entry.key] = TOLD_TIMES
+        self._to_send[entry.key] = SENT_TIMES
 
-    def hear(self, page: LedgerPage, fellows: Collection[PeerId]) -> None:
+    def take_page(self, page: LedgerPage, fellows: Collection[PeerId]) -> None:
         """Keep what a fellow of the cluster tells of its own; hearsay is for those who watch."""
         if page.sender in fellows:
             for entry in page.entries:
@@ -146,22 +146,22 @@ class SessionLedger:
         self._unsaved = True
         return True
 
-    def tell(self, cluster: str) -> LedgerPage | None:
+    def next_page(self, cluster: str) -> LedgerPage | None:
         """What is new here, for the cluster; None if nothing is.
 
         Args:
             cluster: Names who will hear it. Another one is told this peer's facts at once.
         """
-        self._num_tells += 1
-        if cluster != self._told_to or self._num_tells % FACTS_EVERY_TELLS == 0:
-            self._told_to = cluster
+        self._num_heartbeats += 1
+        if cluster != self._cluster or self._num_heartbeats % FACTS_EVERY_HEARTBEATS == 0:
+            self._cluster = cluster
             mine = [(a, sequence) for (a, _), sequence in self._facts.items() if a == self._me]
-            self._to_tell |= dict.fromkeys(mine, TOLD_TIMES)
-        keys = list(self._to_tell)[:PAGE_MAX]
+            self._to_send |= dict.fromkeys(mine, SENT_TIMES)
+        keys = list(self._to_send)[:PAGE_MAX]
         for key in keys:
-            self._to_tell[key] -= 1
-            if not self._to_tell[key]:
-                del self._to_tell[key]
+            self._to_send[key] -= 1
+            if not self._to_send[key]:
+                del self._to_send[key]
         entries = tuple(self._entries[key] for key in keys if key in self._entries)
         return LedgerPage(self._session, self._me, entries, None) if entries else None
 

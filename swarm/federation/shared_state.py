@@ -5,7 +5,7 @@ from swarm.core.ids import PeerId, RoundNumber
 from swarm.core.session import SessionSpec
 from swarm.federation.blob_tracker import BlobTracker
 from swarm.federation.branches import Branches
-from swarm.federation.head_exchange import Exchange
+from swarm.federation.head_exchange import HeadExchange
 from swarm.federation.head_holders import HeadHolders
 from swarm.federation.joiners import Joiners
 from swarm.federation.lineage import Lineage
@@ -23,13 +23,13 @@ class SharedState:
     Invariant: `round` is on the held head.
     """
 
-    def __init__(self, me: PeerId, spec: SessionSpec, orders: CommandRegisters) -> None:
+    def __init__(self, me: PeerId, spec: SessionSpec, registers: CommandRegisters) -> None:
         self.me = me
         self.spec = spec
-        self.orders = orders
+        self.registers = registers
         """The operators' commands that this peer obeys. Changed by `CommandFollowing`."""
         self.lineage = Lineage(spec)
-        """The known heads. `Exchange` adds records, `Adoption` adopts."""
+        """The known heads. `HeadExchange` adds records, `Adoption` adopts."""
         self.round: Round | None = None
         """Set by `Adoption`. None while the held head does not name this peer."""
         self.overtaken = False
@@ -45,10 +45,10 @@ class SharedState:
         `Participation` what can be merged, `Screening` what failed a gate; `Adoption` and
         `Federation` end them with the session."""
         self.blobs = BlobTracker()
-        """`Federation` notes arrivals, `Weights` failures and what is kept; any part may ask."""
+        """`Federation` notes arrivals, `HeadWeights` failures and what is kept; any part asks."""
         self.head_holders = HeadHolders(spec.id, me)
-        """`CatchingUp` notes what peers say they hold; `Exchange` and `Branches` ask."""
-        self.exchange = Exchange(spec.id, me, self.lineage, self.head_holders)
+        """`CatchingUp` notes what peers say they hold; `HeadExchange` and `Branches` ask."""
+        self.exchange = HeadExchange(spec.id, me, self.lineage, self.head_holders)
         """Remembers when heads were adopted (by `Adoption`) and who offered the session (by
         `Federation`)."""
         self.unix_offset_s = 0.0
@@ -64,7 +64,7 @@ class SharedState:
         """Whether the last round's head is held, or an operator stopped the session."""
         if self.held is None:
             return False
-        return self.held.round >= self.spec.rounds or self.orders.stopped
+        return self.held.round >= self.spec.rounds or self.registers.stopped
 
     @property
     def round_number(self) -> RoundNumber:

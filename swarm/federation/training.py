@@ -87,7 +87,7 @@ class Training:
         earlier = self._own.of(head.digest)
         if earlier is not None:  # after a restart this needs no learner
             return current.contribute(earlier) if current.mine is None else []
-        if not self.ready or self._shared.orders.waits or self.busy_elsewhere:
+        if not self.ready or self._shared.registers.waits or self.busy_elsewhere:
             return []  # starting anew each time, a slow peer would never finish anything
         self._own.starts(head)
         return [Train(head.digest, head.blob, self._shared.round_number)]
@@ -133,7 +133,7 @@ class Training:
             duration_s=event.duration_s,
             metrics=event.metrics,
             joiners=shared.joiners.current(now_s),
-            branches=shared.branches.tell(),
+            branches=shared.branches.to_announce(),
             transfer_s=shared.blobs.took_s(base.blob),
             site=self._site,
         )

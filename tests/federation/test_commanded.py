@@ -197,7 +197,7 @@ def test_the_starter_of_a_held_session_waits_for_start(session: Any) -> None:
     machine.handle(WeightsCreated(session.head0.blob), 1.0)
     machine.handle(JoinRequest(session.spec.id, anna, None), 2.0)
     assert of(Publish, machine.handle(TimerFired(FOUND), 2.0 + SETTLED_AFTER_S)) == []
-    assert machine.orders.run_state == "held"
+    assert machine.registers.run_state == "held"
 
     starter.order("start", 5.0)
 
@@ -216,7 +216,7 @@ def test_a_refused_command_changes_nothing_and_is_counted(
     assert of(Note, effects) == [
         Note("refused", "stop: eve is no operator that this peer trusts", eve)
     ]
-    assert operated.machine.orders.num_refused == 1
+    assert operated.machine.registers.num_refused == 1
     assert len(of(Combine, contributions(operated, head0, 2.0))) == 1
 
 

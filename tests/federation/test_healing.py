@@ -100,8 +100,8 @@ def test_who_leaves_a_head_of_its_own_tells_of_its_parent_too(
     for branches in (by_author, by_other):
         branches.adopted(parted.a3, b3, machine.lineage)
 
-    assert {branch.head for branch in by_author.tell()} == {b3.digest, parted.b2.digest}
-    assert {branch.head for branch in by_other.tell()} == {b3.digest}
+    assert {branch.head for branch in by_author.to_announce()} == {b3.digest, parted.b2.digest}
+    assert {branch.head for branch in by_other.to_announce()} == {b3.digest}
 
 
 def test_once_merged_a_branch_is_told_of_no_more(session: Any) -> None:

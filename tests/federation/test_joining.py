@@ -57,8 +57,8 @@ def test_the_first_offer_counts(session: Any) -> None:
 
 def test_a_wish_expires_unless_it_is_repeated() -> None:
     joiners = Joiners()
-    joiners.wish([ANNA], 0.0)
-    joiners.wish([ME], 5.0)
+    joiners.note([ANNA], 0.0)
+    joiners.note([ME], 5.0)
 
     assert joiners.current(JOIN_REQUEST_EXPIRES_AFTER_S - 0.1) == (ANNA, ME)
     assert joiners.current(JOIN_REQUEST_EXPIRES_AFTER_S) == (ME,)
@@ -68,6 +68,6 @@ def test_a_wish_expires_unless_it_is_repeated() -> None:
 
 def test_wishes_are_bounded() -> None:
     joiners = Joiners()
-    joiners.wish([PeerId(f"peer-{k}") for k in range(COHORT_MAX + 50)], 0.0)
+    joiners.note([PeerId(f"peer-{k}") for k in range(COHORT_MAX + 50)], 0.0)
 
     assert len(joiners.current(1.0)) == COHORT_MAX

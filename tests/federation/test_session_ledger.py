@@ -14,9 +14,9 @@ from swarm.federation.ledger_entries import (
 from swarm.federation.session_ledger import (
     ENTRIES_MAX,
     ENTRIES_PER_AUTHOR_MAX,
-    FACTS_EVERY_TELLS,
+    FACTS_EVERY_HEARTBEATS,
     OWN_PER_ROUND_MAX,
-    TOLD_TIMES,
+    SENT_TIMES,
     SessionLedger,
 )
 
@@ -46,8 +46,8 @@ def test_a_note_becomes_a_signed_entry_that_is_told_to_the_cluster_a_few_times()
     (kept,) = mine.entries
     expected = LedgerEntry(SESSION, ME, 1_000_500, 1000.5, "lost", ROUND, ANNA, "anna is gone")
     assert kept == expected.signed(f"me signs {expected.digest}".encode())
-    pages = [mine.tell("home") for _ in range(TOLD_TIMES + 1)]
-    assert pages == [LedgerPage(SESSION, ME, (kept,), None)] * TOLD_TIMES + [None]
+    pages = [mine.next_page("home") for _ in range(SENT_TIMES + 1)]
+    assert pages == [LedgerPage(SESSION, ME, (kept,), None)] * SENT_TIMES + [None]
 
 
 def test_what_heads_tell_anyway_is_not_kept() -> None:
@@ -93,8 +93,8 @@ def test_a_fellow_is_heard_about_what_it_noticed_itself_and_strangers_are_not() 
     mine = ledger()
     own, hearsay = entry(ANNA, 1), entry(BEN, 1)
 
-    mine.hear(LedgerPage(SESSION, ANNA, (own, hearsay), None), {ANNA})
-    mine.hear(LedgerPage(SESSION, BEN, (hearsay,), None), {ANNA})
+    mine.take_page(LedgerPage(SESSION, ANNA, (own, hearsay), None), {ANNA})
+    mine.take_page(LedgerPage(SESSION, BEN, (hearsay,), None), {ANNA})
 
     assert mine.entries == (own,)
 
@@ -178,22 +178,22 @@ def test_what_a_peer_is_called_is_an_entry_that_each_new_cluster_is_told() -> No
     told = [(e.kind, e.subject, e.text) for e in mine.entries]
     assert told == [("name", ME, "Anna's laptop"), ("site", ME, "Bern")]
     page = LedgerPage(SESSION, ME, mine.entries, None)
-    assert [mine.tell("home") for _ in range(TOLD_TIMES + 1)] == [page] * TOLD_TIMES + [None]
-    assert [mine.tell("other") for _ in range(TOLD_TIMES + 1)] == [page] * TOLD_TIMES + [None]
+    assert [mine.next_page("home") for _ in range(SENT_TIMES + 1)] == [page] * SENT_TIMES + [None]
+    assert [mine.next_page("other") for _ in range(SENT_TIMES + 1)] == [page] * SENT_TIMES + [None]
 
 
 def test_facts_are_told_again_for_fellows_that_were_not_there_yet() -> None:
     mine = ledger()
     mine.introduce({"name": "anna"}, 1.0)
 
-    pages = [mine.tell("home") for _ in range(2 * FACTS_EVERY_TELLS)]
+    pages = [mine.next_page("home") for _ in range(2 * FACTS_EVERY_HEARTBEATS)]
 
     heard = ledger()
-    for page in pages[TOLD_TIMES:]:
+    for page in pages[SENT_TIMES:]:
         if page is not None:
-            heard.hear(page, {ME})
+            heard.take_page(page, {ME})
     assert [e.text for e in heard.entries] == ["anna"]
-    assert sum(page is not None for page in pages) <= 3 * TOLD_TIMES
+    assert sum(page is not None for page in pages) <= 3 * SENT_TIMES
 
 
 def test_a_later_life_says_nothing_new_unless_it_is_called_otherwise() -> None:

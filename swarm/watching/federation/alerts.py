@@ -1,4 +1,4 @@
-"""Alerts: what a person may have to look at, told once, from heads and from ledgers."""
+"""Alerts: what a person may have to look at, found once, from heads and from ledgers."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from swarm.watching.federation.head_history import Point
 SAME_WITHIN_S = 30.0
 """What several peers note about the same peer within this time is one alert."""
 COHORT_MIN = 3
-"""In smaller cohorts a missing half is one peer, and is told as a loss."""
+"""In smaller cohorts a missing half is one peer, and is found as a loss."""
 _SEVERITIES = {
     "lost": "error",
     "disk": "error",
@@ -61,25 +61,25 @@ def alerts_of(
         chain: The newest head and its ancestors.
         curve: Global accuracy by round.
         drop_threshold: A fall of accuracy by more than this is one.
-        of_heads: What heads told before, by their digests; what others tell is added. It spares
+        of_heads: What heads found before, by their digests; what others tell is added. It spares
             going through a long chain at each new head.
     """
     of_heads = {} if of_heads is None else of_heads
-    told = _told(entries)
-    takeovers = {(a.round, a.subject) for a in told if a.kind == "takeover"}
+    found = _from_entries(entries)
+    takeovers = {(a.round, a.subject) for a in found if a.kind == "takeover"}
     for head, parent in pairwise(chain):
         if head.digest not in of_heads:
             of_heads[head.digest] = _of_head(head, parent)
-        told += [
+        found += [
             alert
             for alert in of_heads[head.digest]
             if alert.kind != "takeover" or (alert.round, alert.subject) not in takeovers
         ]
-    told += _drops(curve, drop_threshold)
-    return sorted(told, key=lambda a: (a.round, a.unix_s or 0.0, a.kind, a.subject or ""))
+    found += _drops(curve, drop_threshold)
+    return sorted(found, key=lambda a: (a.round, a.unix_s or 0.0, a.kind, a.subject or ""))
 
 
-def _told(entries: Iterable[LedgerEntry]) -> list[Alert]:
+def _from_entries(entries: Iterable[LedgerEntry]) -> list[Alert]:
     """Entries of several peers about one thing become one alert, at the time of the first."""
     alerts: list[Alert] = []
     newest: dict[tuple[str, PeerId | None], int] = {}

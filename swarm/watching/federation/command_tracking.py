@@ -59,7 +59,7 @@ class CommandTracking:
         """Peers that were put out."""
         self._session = session
         self._me = me
-        self._heard: dict[str, Command] = {}
+        self._known: dict[str, Command] = {}
         self._in_force: dict[str, Command] = {}
 
     @property
@@ -71,7 +71,7 @@ class CommandTracking:
     @property
     def sequence(self) -> int:
         """The greatest of any command known."""
-        known = [*self._heard.values(), *(g.command for g in self.given)]
+        known = [*self._known.values(), *(g.command for g in self.given)]
         return max((c.sequence for c in known), default=0)
 
     def give(self, command: Command, unix_s: float) -> list[Effect]:
@@ -80,24 +80,24 @@ class CommandTracking:
             if earlier.command.register == command.register:
                 earlier.superseded = True
         self.given.append(Given(command, unix_s))
-        self.hear(RelayedCommands(self._session, self._me, (command,)))
+        self.take(RelayedCommands(self._session, self._me, (command,)))
         return [self._publish(command)]
 
-    def hear(self, orders: RelayedCommands) -> None:
+    def take(self, relayed: RelayedCommands) -> None:
         """Take note of commands that somebody passes on."""
-        for command in orders.commands:
+        for command in relayed.commands:
             name = _name(command)
-            self._heard.pop(name, None)
-            self._heard[name] = command
-            if len(self._heard) > HEARD_MAX:
-                del self._heard[next(iter(self._heard))]
+            self._known.pop(name, None)
+            self._known[name] = command
+            if len(self._known) > HEARD_MAX:
+                del self._known[next(iter(self._known))]
 
     def observe(self, live: Mapping[PeerId, Status]) -> None:
         """Compare with what the live peers report."""
         reported = {name for status in live.values() for name in status.obeyed}
         in_force: dict[str, Command] = {}
-        for name in reported & self._heard.keys():
-            command = self._heard[name]
+        for name in reported & self._known.keys():
+            command = self._known[name]
             held = in_force.get(command.register)
             if held is None or command.key > held.key:
                 in_force[command.register] = command

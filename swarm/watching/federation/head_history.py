@@ -36,7 +36,7 @@ class KnownHeads:
         """Grows whenever the chain does."""
         self._lineage = lineage
         self._ancestors: dict[Digest, GlobalModel] = {}
-        self._everybody: list[Point] = []
+        self._overall: list[Point] = []
         self._points: dict[PeerId, list[Point]] = {}
 
     @property
@@ -56,7 +56,7 @@ class KnownHeads:
             return None
         return self.chain[-1].parent
 
-    def take(self, history: HeadHistory) -> None:
+    def take_history(self, history: HeadHistory) -> None:
         """Believe ancestors because each is named by its child."""
         older: list[GlobalModel] = []
         wanted = self.missing
@@ -70,7 +70,7 @@ class KnownHeads:
         if older:
             self.chain = (*self.chain, *older)
             before, points = _measured(reversed(older))
-            self._everybody = before + self._everybody
+            self._overall = before + self._overall
             peers = {**dict.fromkeys(points), **dict.fromkeys(self._points)}
             self._points = {p: points.get(p, []) + self._points.get(p, []) for p in peers}
             self.version += 1
@@ -85,7 +85,7 @@ class KnownHeads:
         if self.chain and head.parent == self.chain[0].digest:
             self.chain = (head, *self.chain[: HEADS_MAX - 1])
             after, points = _measured([head])
-            self._everybody = self._everybody + after
+            self._overall = self._overall + after
             later = {p: self._points.get(p, []) + new for p, new in points.items()}
             self._points = {**self._points, **later}
         else:
@@ -99,7 +99,7 @@ class KnownHeads:
             newest: Measurements of the newest head, once every shard was measured.
             peer: Whose, or None.
         """
-        known = self._everybody if peer is None else self._points.get(peer, [])
+        known = self._overall if peer is None else self._points.get(peer, [])
         chosen = [m for m in newest if peer is None or m.peer == peer]
         if not chosen or not self.chain:
             return known
@@ -119,7 +119,7 @@ class KnownHeads:
                 break
             chain.append(parent)
         self.chain = tuple(chain)
-        self._everybody, self._points = _measured(reversed(chain))
+        self._overall, self._points = _measured(reversed(chain))
 
     def _find(self, digest: Digest) -> GlobalModel | None:
         return self._lineage.get(digest) or self._ancestors.get(digest)
@@ -127,16 +127,16 @@ class KnownHeads:
 
 def _measured(heads: Iterable[GlobalModel]) -> tuple[list[Point], dict[PeerId, list[Point]]]:
     """What heads, oldest first, tell of their parents: over all shards, and on each peer's."""
-    everybody: list[Point] = []
+    overall: list[Point] = []
     points: dict[PeerId, list[Point]] = {}
     for head in heads:
         number = RoundNumber(head.round - 1)
         if not head.metrics or number < 0:
             continue
-        everybody.append(weighted(number, head.metrics))
+        overall.append(weighted(number, head.metrics))
         for one in head.metrics:
             points.setdefault(one.peer, []).append(Point(number, one.accuracy, one.loss))
-    return everybody, points
+    return overall, points
 
 
 def weighted(number: RoundNumber, metrics: Iterable[Metrics]) -> Point:

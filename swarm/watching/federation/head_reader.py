@@ -15,7 +15,7 @@ from swarm.watching.federation.peer_registry import PeerRegistry
 class HeadReader:
     """Asks one peer at a time, another one next time, and none that is gone.
 
-    Invariant: the same head is asked for at most once until `again`.
+    Invariant: the same head is asked for at most once until `ask_again`.
     """
 
     def __init__(
@@ -34,16 +34,16 @@ class HeadReader:
         self._requested: set[Digest] = set()
         self._asked: dict[PeerId, None] = {}
 
-    def may_ask(self, peers: Iterable[PeerId]) -> None:
+    def add_peers(self, peers: Iterable[PeerId]) -> None:
         """Note peers that may be asked."""
         self._asked |= dict.fromkeys(peers)
 
-    def again(self) -> list[Effect]:
+    def ask_again(self) -> list[Effect]:
         """Ask for what is still missing, even if that was asked for already."""
         self._requested.clear()
         return self.ask(None) if self._lineage.held is None else self.ask_for_past()
 
-    def notice(self, sender: PeerId, key: HeadKey | None) -> list[Effect]:
+    def note_head(self, sender: PeerId, key: HeadKey | None) -> list[Effect]:
         """Ask for the greater head that `sender` says it holds."""
         head = self._lineage.held
         if key is None or (head is not None and key <= head.key):

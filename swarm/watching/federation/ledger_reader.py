@@ -33,7 +33,7 @@ class LedgerReader:
         due.sort(key=lambda p: self._read_s.get(p, never))
         return [(peer, self._ask(peer, now_s)) for peer in due[:ASKED_AT_ONCE_MAX]]
 
-    def read(self, page: LedgerPage, now_s: float) -> LedgerRequest | None:
+    def take_page(self, page: LedgerPage, now_s: float) -> LedgerRequest | None:
         """Take an answer; return what to ask its sender next, if there is more."""
         if page.next is None or page.sender not in self._read_s:
             return None

@@ -55,13 +55,13 @@ class Observation:
         self.past = KnownHeads(self.lineage)
         self.ledger = SessionLedger(spec.id, me, lambda _: b"", ENTRIES_MAX)
         self.command_tracking = CommandTracking(spec.id, me)
-        self._seen_peer = PeerRegistry(me, self.lineage, self.command_tracking, self.log)
+        self._registry = PeerRegistry(me, self.lineage, self.command_tracking, self.log)
         self.acting: dict[str, PeerId] = {}
         """Who announced an aggregate, by cluster, in this round."""
         self.contributed: set[PeerId] = set()
         self._session = spec.id
         self._topics: set[str] = set()
-        self._heads = HeadReader(spec.id, me, self.lineage, self.past, self._seen_peer)
+        self._heads = HeadReader(spec.id, me, self.lineage, self.past, self._registry)
         self._ledgers = LedgerReader(spec.id, me)
         self._alerts: tuple[tuple[int, int, int, float], list[Alert]] | None = None
         self._of_heads: dict[Digest, list[Alert]] = {}
@@ -76,7 +76,7 @@ class Observation:
     @property
     def registry(self) -> dict[PeerId, SeenPeer]:
         """What is known of each peer."""
-        return self._seen_peer.by_peer
+        return self._registry.by_peer
 
     @property
     def tree(self) -> Tree | None:
@@ -101,31 +101,31 @@ class Observation:
 
     def state_of(self, peer: PeerId, now_s: float) -> str:
         """`alive`, `suspect`, `lost`, `left`, `quarantined` or `removed`."""
-        return self._seen_peer.state_of(peer, now_s)
+        return self._registry.state_of(peer, now_s)
 
     def live(self, now_s: float) -> dict[PeerId, Status]:
         """What those say who are here."""
-        return self._seen_peer.live(now_s)
+        return self._registry.live(now_s)
 
     def knows(self, peer: PeerId) -> bool:
         """Whether this peer was seen in the session, or is asked into its round."""
-        return self._seen_peer.knows(peer)
+        return self._registry.knows(peer)
 
     def name_of(self, peer: PeerId) -> str:
         """What people call a peer."""
-        return self._seen_peer.name_of(peer)
+        return self._registry.name_of(peer)
 
     def site_of(self, peer: PeerId) -> str:
         """Where it says it is, or was; nothing if it says nothing."""
-        return self._seen_peer.site_of(peer)
+        return self._registry.site_of(peer)
 
     def names(self) -> dict[PeerId, str]:
         """What people call the peers, also those that are gone."""
-        return self._seen_peer.names()
+        return self._registry.names()
 
     def unix_s(self, now_s: float) -> float:
         """Seconds since 1970."""
-        return self._seen_peer.unix_s(now_s)
+        return self._registry.unix_s(now_s)
 
     def aggregator_of(self, cluster: Cluster, now_s: float) -> PeerId:
         """Who aggregates a cluster now: who announced, or the first not lost in its succession."""
@@ -135,7 +135,7 @@ class Observation:
         if cluster.id in self.acting:
             return self.acting[cluster.id]
         ranking = self._ranking(head, cluster)
-        present = (p for p in ranking if self._seen_peer.is_present(p, now_s))
+        present = (p for p in ranking if self._registry.is_present(p, now_s))
         return next(present, ranking[0])
 
     def newest_metrics(self) -> tuple[Metrics, ...]:
@@ -173,10 +173,10 @@ class Observation:
     # -- events
 
     def _on_started(self, event: Started, now_s: float) -> list[Effect]:
-        self._seen_peer.unix_offset_s = event.unix_s - now_s
+        self._registry.unix_offset_s = event.unix_s - now_s
         topics = (session_topic(self._session), status_topic(self._session))
         subscriptions: list[Effect] = [Subscribe(topic) for topic in topics]
-        self._heads.may_ask(event.offered_by)
+        self._heads.add_peers(event.offered_by)
         return [
             *subscriptions,
             *self._heads.ask(None),
@@ -186,9 +186,9 @@ class Observation:
     def _on_timer(self, event: TimerFired, now_s: float) -> list[Effect]:
         if event.name != ASK_AGAIN:
             return []
-        self._seen_peer.forget_old(now_s)
-        effects = self._heads.again()
-        present = self._seen_peer.present(now_s)
+        self._registry.forget_old(now_s)
+        effects = self._heads.ask_again()
+        present = self._registry.present(now_s)
         effects += [Send(p, request) for p, request in self._ledgers.requests(present, now_s)]
         effects += self.command_tracking.repeat(self.unix_s(now_s))
         return [*effects, SetTimer(ASK_AGAIN, now_s + ASK_AGAIN_EVERY_S)]
@@ -197,26 +197,26 @@ class Observation:
         seen_peer = self._see(event.sender, now_s)
         if seen_peer is None:
             return []
-        self._seen_peer.take_status(seen_peer, event, now_s)
-        return self._heads.notice(event.sender, event.head)
+        self._registry.take_status(seen_peer, event, now_s)
+        return self._heads.note_head(event.sender, event.head)
 
     def _on_heartbeat(self, event: Heartbeat | JoinRequest, now_s: float) -> list[Effect]:
         self._see(event.sender, now_s)
-        return self._heads.notice(event.sender, event.head)
+        return self._heads.note_head(event.sender, event.head)
 
     def _on_goodbye(self, event: Goodbye, now_s: float) -> list[Effect]:
-        self._seen_peer.lose(event.sender, "left", now_s)
+        self._registry.note_gone(event.sender, "left", now_s)
         return []
 
     def _on_ledger(self, event: LedgerPage, now_s: float) -> list[Effect]:
         for entry in event.entries:
             if self.ledger.keep(entry):
-                self._seen_peer.believe(entry, now_s)
-        following = self._ledgers.read(event, now_s)
+                self._registry.take_entry(entry, now_s)
+        following = self._ledgers.take_page(event, now_s)
         return [Send(event.sender, following)] if following is not None else []
 
     def _on_commands(self, event: RelayedCommands, _now_s: float) -> list[Effect]:
-        self.command_tracking.hear(event)
+        self.command_tracking.take(event)
         return []
 
     def _on_command_given(self, event: CommandGiven, now_s: float) -> list[Effect]:
@@ -225,11 +225,11 @@ class Observation:
         return effects
 
     def _on_unreachable(self, event: PeerUnreachable, now_s: float) -> list[Effect]:
-        self._seen_peer.lose(event.peer, "lost", now_s)
+        self._registry.note_gone(event.peer, "lost", now_s)
         return []
 
     def _on_connected(self, event: PeerConnected, now_s: float) -> list[Effect]:
-        self._seen_peer.connected(event.peer, now_s)
+        self._registry.connected(event.peer, now_s)
         self._ledgers.forget(event.peer)
         return []
 
@@ -272,7 +272,7 @@ class Observation:
         if self.head is None and event.heads:
             self.lineage.add(event.heads[0], trusted=True)
         effects = self._adopt(now_s)
-        self.past.take(event)
+        self.past.take_history(event)
         for head in reversed(event.heads):
             if self.head is None or head.key > self.head.key:
                 effects += self._on_head(head, now_s)
@@ -305,7 +305,7 @@ class Observation:
             self.log.add("finished", f"all {self.spec.rounds} rounds are done", now_s)
         if before is not None:
             self._flow_down(best, before, slow, now_s)
-        return self._retopic()
+        return self._subscribe()
 
     def _flow_down(
         self, head: GlobalModel, tree: Tree, slow: frozenset[PeerId], now_s: float
@@ -322,7 +322,7 @@ class Observation:
             ends += [(aggregator, p) for p in named if p not in (aggregator, head.author)]
         self.flows.add(None, ends, "head", head.blob.size_bytes, now_s)
 
-    def _retopic(self) -> list[Effect]:
+    def _subscribe(self) -> list[Effect]:
         tree = self.tree
         clusters = [c for tier in tree.tiers for c in tier] if tree is not None else []
         wanted = {cluster_topic(self._session, c.id) for c in clusters[:TOPICS_MAX]}
@@ -332,9 +332,9 @@ class Observation:
         return effects
 
     def _see(self, peer: PeerId, now_s: float) -> SeenPeer | None:
-        seen_peer = self._seen_peer.see(peer, now_s)
+        seen_peer = self._registry.note_heard(peer, now_s)
         if seen_peer is not None:
-            self._heads.may_ask([peer])
+            self._heads.add_peers([peer])
         return seen_peer
 
 

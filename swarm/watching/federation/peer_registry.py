@@ -33,16 +33,16 @@ class PeerRegistry:
         self.unix_offset_s = 0.0
         self._me = me
         self._lineage = lineage
-        self._operating = command_tracking
+        self._commands = command_tracking
         self._log = log
         self._names: dict[PeerId, str] = {}
-        self._told: dict[tuple[PeerId, str], str] = {}
+        self._facts: dict[tuple[PeerId, str], str] = {}
         """Facts from ledgers: names and sites of peers, also of those that are gone."""
         self._quarantined_s: dict[PeerId, float] = {}
 
     def state_of(self, peer: PeerId, now_s: float) -> str:
         """`alive`, `suspect`, `lost`, `left`, `quarantined` or `removed`."""
-        if peer in self._operating.removed:
+        if peer in self._commands.removed:
             return "removed"
         seen_peer = self.by_peer.get(peer)
         if seen_peer is None:
@@ -81,29 +81,29 @@ class PeerRegistry:
 
     def knows(self, peer: PeerId) -> bool:
         """Whether this peer was seen in the session, or is asked into its round."""
-        return self._is_asked(peer) or peer in self.by_peer or peer in self._operating.removed
+        return self._is_asked(peer) or peer in self.by_peer or peer in self._commands.removed
 
     def name_of(self, peer: PeerId) -> str:
         """What people call a peer: as it says, or else as ledgers say it was called."""
-        return self._names.get(peer) or self._told.get((peer, "name")) or peer[-6:]
+        return self._names.get(peer) or self._facts.get((peer, "name")) or peer[-6:]
 
     def site_of(self, peer: PeerId) -> str:
         """Where its owner says it is, or was; nothing if it says nothing."""
         seen_peer = self.by_peer.get(peer)
         if seen_peer is not None and seen_peer.status is not None:
             return seen_peer.status.site
-        return self._told.get((peer, "site"), "")
+        return self._facts.get((peer, "site"), "")
 
     def names(self) -> dict[PeerId, str]:
         """What people call the peers, also those that are gone."""
-        told = {peer: text for (peer, kind), text in self._told.items() if kind == "name"}
-        return {**told, **self._names}
+        facts = {peer: text for (peer, kind), text in self._facts.items() if kind == "name"}
+        return {**facts, **self._names}
 
     def unix_s(self, now_s: float) -> float:
         """Seconds since 1970."""
         return now_s + self.unix_offset_s
 
-    def see(self, peer: PeerId, now_s: float) -> SeenPeer | None:
+    def note_heard(self, peer: PeerId, now_s: float) -> SeenPeer | None:
         """Note that a peer was heard; None if it cannot be remembered."""
         if peer == self._me:
             return None
@@ -131,20 +131,20 @@ class PeerRegistry:
         if seen_peer is not None:
             seen_peer.gone, seen_peer.heard_s = "", now_s
 
-    def lose(self, peer: PeerId, how: str, now_s: float) -> None:
+    def note_gone(self, peer: PeerId, how: str, now_s: float) -> None:
         """Note that a peer is gone: `lost` or `left`."""
         seen_peer = self.by_peer.get(peer)
         if seen_peer is not None and not seen_peer.gone:
             seen_peer.gone = how
             self._log.add(how, self.name_of(peer), now_s, peer)
 
-    def believe(self, entry: LedgerEntry, now_s: float) -> None:
+    def take_entry(self, entry: LedgerEntry, now_s: float) -> None:
         """Show at once what a peer has just noticed of another, or tells of itself."""
         if entry.is_fact:
-            self._told.pop((entry.author, entry.kind), None)
-            self._told[entry.author, entry.kind] = legible(entry.text)
-            if len(self._told) > NAMES_MAX:
-                del self._told[next(iter(self._told))]
+            self._facts.pop((entry.author, entry.kind), None)
+            self._facts[entry.author, entry.kind] = legible(entry.text)
+            if len(self._facts) > NAMES_MAX:
+                del self._facts[next(iter(self._facts))]
             return
         if entry.kind == "quarantined" and entry.subject is not None:
             self._quarantined_s[entry.subject] = entry.unix_s
@@ -154,7 +154,7 @@ class PeerRegistry:
         if not fresh or entry.subject is None:
             return
         if entry.kind == "lost" and self._silent_s(entry.subject, now_s) > SUSPECT_AFTER_S:
-            self.lose(entry.subject, "lost", now_s)
+            self.note_gone(entry.subject, "lost", now_s)
         elif entry.kind in ("rejected", "quarantined", "disk"):
             text = f"{self.name_of(entry.subject)}: {entry.text}"
             self._log.add(entry.kind, text, now_s, entry.subject, entry.round)

@@ -108,7 +108,7 @@ GOING_ON = (
         "everybody-may-ask",
         "G8",
         "federation/composing.py",
-        "return min(1.0, max(ADMISSION_MIN, spec.cohort_max / max(1.0, crowd)))",
+        "return min(1.0, max(ADMISSION_MIN, spec.cohort_max / max(1.0, num_outside)))",
         "return 1.0",
         ("calm",),
         ("--peers", "3000", "--rounds", "4"),
