@@ -1,4 +1,4 @@
-"""Adoption: which head is adopted, and what follows."""
+"""Adoption: decides which head is adopted, and does what follows."""
 
 import itertools
 
@@ -39,7 +39,7 @@ class Adoption:
         self._weights = weights
 
     def adopt(self, now_s: float) -> list[Effect]:
-        """Adopt the greatest valid head whose weights are here; ask for a greater one's."""
+        """Adopt the greatest valid head whose weights are here; ask for those of a greater one."""
         lineage, blobs = self._shared.lineage, self._shared.blobs
         effects: list[Effect] = []
         coming = overtaken = False
@@ -57,7 +57,7 @@ class Adoption:
         return effects
 
     def begin(self, head: GlobalModel, before: GlobalModel | None, now_s: float) -> list[Effect]:
-        """Begin the round on a head just adopted, or finish."""
+        """Begin the round on a head just adopted, or end the session if it is the last."""
         shared = self._shared
         lineage, branches = shared.lineage, shared.branches
         window = lineage.window(head)
@@ -67,7 +67,7 @@ class Adoption:
         shared.round = current
         neighbours = current.neighbours if current is not None else ()
         leaving = shared.presence.watched if shared.finished else ()
-        shared.presence.watch({*neighbours, *leaving}, now_s)  # they want the last head, too
+        shared.presence.watch({*neighbours, *leaving}, now_s)  # they need the last head, too
         effects: list[Effect] = [SaveHead(head), KeepConnected(neighbours)]
         effects += self._heartbeats.listen(current)
         effects.append(Note("head", f"round {head.round} by {head.author}"))
@@ -85,7 +85,7 @@ class Adoption:
         return [*effects, self._weights.keep(head, others)]
 
     def _note_parting(self, head: GlobalModel, before: GlobalModel | None) -> list[Effect]:
-        """Tell when the head that was held is on another lineage than the one adopted."""
+        """Note a partition if the adopted head does not descend from the one held before."""
         if before is None or head.parent in (before.digest, before.parent):
             return []  # a child, or a standby's head of the same round
         recent = itertools.islice(self._shared.lineage.ancestors(head), HISTORY_MAX)

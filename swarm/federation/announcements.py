@@ -1,4 +1,4 @@
-"""Announcements: contributions and aggregates as they come, in time, late or early."""
+"""Announcements: takes contributions and aggregates that come in time, late or early."""
 
 from collections.abc import Iterable
 
@@ -14,9 +14,9 @@ from swarm.federation.validity import InvalidRecordError
 
 
 class Announcements:
-    """Gives each announcement to the round it is for, now or once its head is adopted.
+    """Gives each announcement to its round, now or once its head is adopted.
 
-    Invariant: wishes told of in an announcement are heard once, so that they can expire.
+    Invariant: the joiners in an announcement are noted once, so that their requests can expire.
     """
 
     def __init__(self, shared: SharedState, screening: Screening) -> None:
@@ -25,7 +25,7 @@ class Announcements:
         self._early = EarlyAnnouncements()
 
     def take(self, event: Contribution | Aggregate, now_s: float) -> list[Effect]:
-        """Take an announcement; ask for the head it is for if that was missed.
+        """Take an announcement; ask for its base head if that was missed.
 
         Raises:
             InvalidRecordError: It breaks a rule.
@@ -34,7 +34,7 @@ class Announcements:
         current, held = shared.round, shared.held
         known = shared.lineage.get(event.base)
         if current is not None and current.concerns(event):
-            if current.take(event):  # not at each repetition: wishes must end
+            if current.take(event):  # repetitions do not count, so that requests expire
                 self.note_outsiders(event.joiners, event.branches, now_s)
         elif known is None or held is None or known.key > held.key:
             self._early.keep(event)
@@ -62,5 +62,5 @@ class Announcements:
                 self._screening.count(1)
 
     def blobs(self) -> frozenset[BlobRef]:
-        """Blobs of announcements that came early."""
+        """Blobs that early announcements name."""
         return self._early.blobs()

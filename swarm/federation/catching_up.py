@@ -1,4 +1,4 @@
-"""CatchingUp: how a peer comes by what others know already, and by a place among them."""
+"""CatchingUp: how a peer gets the heads that it missed, and a place in the cohort."""
 
 import itertools
 
@@ -13,7 +13,7 @@ from swarm.federation.training import Training
 from swarm.federation.validity import InvalidRecordError
 
 BACKFILL_EVERY_REPEATS = 2
-"""So often a newcomer asks for 32 more of the heads before it came."""
+"""A newcomer asks for 32 more of the earlier heads once in this many repeats."""
 
 
 class CatchingUp:
@@ -27,7 +27,7 @@ class CatchingUp:
         self._turn = itertools.count()
 
     def ask_to_join(self, now_s: float) -> list[Effect]:
-        """Ask to be in the cohort, as long as the held head does not name this peer."""
+        """Ask to be in the cohort, unless the held head names this peer."""
         shared = self._shared
         if not self._training.ready or shared.finished or self._training.busy_elsewhere:
             return []
@@ -39,7 +39,7 @@ class CatchingUp:
         return effects
 
     def widen(self, now_s: float) -> list[Effect]:
-        """Get the ancestors of the held head that stale contributions may refer to; then all."""
+        """Ask for the ancestors that stale contributions may refer to, then for all older ones."""
         shared = self._shared
         held, exchange = shared.held, shared.exchange
         others = [p for p in held.cohort if p != shared.me] if held is not None else []
@@ -65,7 +65,7 @@ class CatchingUp:
         """Learn of heads that were asked for.
 
         Raises:
-            InvalidRecordError: What would be taken on trust breaks a rule that needs no past.
+            InvalidRecordError: A head to be taken on trust breaks a rule that needs no past.
         """
         exchange, current = self._shared.exchange, self._shared.round
         effects: list[Effect] = []
@@ -81,7 +81,7 @@ class CatchingUp:
         return effects
 
     def note_head(self, sender: PeerId, key: HeadKey | None, now_s: float) -> list[Effect]:
-        """Note which head a peer says it holds; get that if it is greater than the held one."""
+        """Note which head a peer says it holds; get it if it is greater than the held one."""
         if key is None:
             return []
         shared = self._shared

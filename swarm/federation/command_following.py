@@ -1,4 +1,4 @@
-"""CommandFollowing: hears operators' commands, tells what to do by them, and passes them on."""
+"""CommandFollowing: takes operators' commands, says what follows from them, and passes them on."""
 
 from collections.abc import Iterable
 
@@ -10,18 +10,18 @@ from swarm.core.machine import Effect
 from swarm.federation.effects import Leave, Note, SaveCommands
 
 REMIND_EVERY_REPEATS = 3
-"""So often the cluster is reminded of a session that waits or was stopped."""
+"""While the session waits or is stopped, commands are passed on once in this many repeats."""
 FRESH_REPEATS = 2
-"""So often a command that is new here is passed on to the cluster."""
+"""Number of repeats in which a command that is new here is passed on to the cluster."""
 
 
 class CommandFollowing:
-    """One peer's side of what operators order.
+    """One peer's side of what operators command.
 
-    Whoever lost a command, or comes back, or was cut off, hears of it from its cluster, and
-    across clusters from those that send beacons on the session's topic.
+    A peer that lost a command, or comes back, or was cut off, gets it from its cluster. Across
+    clusters it gets it from the peers that send session heartbeats.
 
-    Invariant: passes on only what it obeys itself.
+    Invariant: passes on only commands that this peer obeys itself.
     """
 
     def __init__(
@@ -39,11 +39,11 @@ class CommandFollowing:
         self._num_repeats = 0
 
     def resume(self, commands: Iterable[Command]) -> None:
-        """Take back what an earlier life obeyed."""
+        """Take back the commands that an earlier life of this peer obeyed."""
         self.registers.resume(commands)
 
     def hear(self, relayed: RelayedCommands, unix_s: float) -> tuple[list[Command], list[Effect]]:
-        """Take commands; return those that are news, and what to tell and to save."""
+        """Take commands; return those that are new, and the effects: notes, saving, leaving."""
         news: list[Command] = []
         effects: list[Effect] = []
         for command in relayed.commands:
@@ -63,11 +63,11 @@ class CommandFollowing:
         return news, effects
 
     def remind(self, home: str | None, session: str | None) -> list[Effect]:
-        """Pass commands on: on the home cluster's topic, and on the session's if that is due.
+        """Pass commands on: to the home cluster, and to the whole session if that is due.
 
         Args:
             home: The home cluster's topic, if there is one.
-            session: The session's topic, if it falls to this peer to be heard there now.
+            session: The session's topic, if this peer sends a session heartbeat now.
         """
         self._num_repeats += 1
         commands = self.registers.commands

@@ -1,4 +1,4 @@
-"""Composing records: the aggregate of a cluster, and the next head."""
+"""Composing: makes the records of aggregates and heads."""
 
 import hashlib
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ from swarm.federation.records import (
 from swarm.federation.validity import is_majority, slow_among
 
 ADMISSION_MIN = 2.0**-20
-"""Even in the largest swarm somebody may ask into the cohort."""
+"""Even in the largest swarm some peers may ask to join."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Gathered:
     contributors: tuple[Contributor, ...]
     metrics: tuple[Metrics, ...]
     joiners: tuple[PeerId, ...]
-    """Peers that are not in the cohort yet, in order of their ids; no more than fit."""
+    """Peers that are not in the cohort yet, in order of their ids; at most as many as fit."""
     branches: tuple[Branch, ...]
 
 
@@ -41,7 +41,7 @@ def gather(
     branches: Iterable[Branch],
     base: GlobalModel,
 ) -> Gathered:
-    """Collect what the combined inputs name, and every joiner and branch heard of."""
+    """Collect what the combined inputs name, and all joiners and branches known."""
     contributors: list[Contributor] = []
     metrics: list[Metrics] = []
     joiners = set(heard)
@@ -51,7 +51,7 @@ def gather(
         known = {**{branch.head: branch for branch in source.branches}, **known}
         if isinstance(source, Contribution):
             contributors.append(source.contributor)
-            # What a stale one measured is an older head.
+            # A stale contribution measured an older head.
             measured = source.metrics if source.base == base.digest else None
             metrics += [measured] if measured else []
         else:
@@ -68,7 +68,7 @@ def gather(
 def compose_aggregate(
     duty: Duty, base: GlobalModel, blob: BlobRef, gathered: Gathered, me: PeerId
 ) -> Aggregate:
-    """The unsigned record of a cluster's combined weights."""
+    """Make the unsigned record of a cluster's combined weights."""
     return Aggregate(
         session=base.session,
         base=base.digest,
@@ -87,7 +87,7 @@ def compose_aggregate(
 def compose_head(
     base: GlobalModel, duty: Duty, blob: BlobRef, gathered: Gathered, me: PeerId, spec: SessionSpec
 ) -> GlobalModel:
-    """The unsigned next head: its cohort is who contributed, and who wishes to join."""
+    """Make the unsigned next head; its cohort are the contributors and the joiners."""
     num_outside = estimate(gathered.joiners) / base.admission
     head = GlobalModel(
         session=base.session,
@@ -108,10 +108,10 @@ def compose_head(
 
 
 def next_cohort(base: GlobalModel, gathered: Gathered, spec: SessionSpec) -> tuple[PeerId, ...]:
-    """Who is asked into the round on a child of `base`, in order of their ids.
+    """The cohort of a child of `base`, in order of the peers' ids.
 
-    Who did not contribute is left out, but not by a minority, for it may be itself that is cut
-    off: a peer that hears nobody would leave the living a cohort of itself, and then die.
+    Peers that did not contribute are dropped, but only when a majority contributed. Otherwise a
+    peer that is cut off could shrink the cohort to itself, and then die.
     """
     contributed = {c.peer for c in gathered.contributors}
     named = contributed | set(gathered.joiners)
@@ -121,20 +121,20 @@ def next_cohort(base: GlobalModel, gathered: Gathered, spec: SessionSpec) -> tup
 
 
 def _admission(num_outside: float, spec: SessionSpec) -> float:
-    """Who may ask into the cohort: of a num_outside about as many as fit, however large it is."""
+    """Share of the peers outside the cohort that may ask to join: about as many as fit."""
     return min(1.0, max(ADMISSION_MIN, spec.cohort_max / max(1.0, num_outside)))
 
 
 def first_head(
     spec: SessionSpec, blob: BlobRef, joiners: Iterable[PeerId], num_outside: float, me: PeerId
 ) -> GlobalModel:
-    """The unsigned head 0: initial weights, and who is asked into round 1.
+    """Make the unsigned head 0: initial weights, and the cohort of round 1.
 
     Args:
         spec: The session.
         blob: Initial weights.
-        joiners: Peers that wish to join.
-        num_outside: About how many they are, whether named in `joiners` or not.
+        joiners: Peers that asked to join.
+        num_outside: About how many peers asked, including those not named in `joiners`.
         me: The starter.
     """
     others = sorted(set(joiners) - {me})[: spec.cohort_max - 1]

@@ -1,4 +1,21 @@
-"""Duty: one cluster that this peer aggregates, or stands by for, in one round."""
+"""Duty: one cluster that this peer aggregates, or stands by for, in one round.
+
+Every peer in a cluster's succession has a duty for the cluster. Its place in the succession is its
+term: term 0 is the aggregator, the others are standbys. A duty acts when all peers before it are
+given up, or silent `term * TAKEOVER_STEP_S` seconds past the deadline. A peer whose output cannot
+be pulled counts as silent.
+
+A duty that acts goes through these steps, each time the round advances:
+
+pull       fetch the weights of members as they are announced
+close      when all members are in or lost; or at the deadline, with a quorum
+combine    ask the learner to gate and average the inputs
+output     the combined weights; nothing more to do
+
+A member that is lost, a straggler or rejected is not waited for. Its contribution counts all the
+same if it is in time and passed the gates. A failed combination is tried again without the
+rejected inputs. Duties read the round through `RoundView` and change nothing in it.
+"""
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -19,11 +36,11 @@ from swarm.federation.tree import Cluster, duty_peers
 from swarm.federation.validity import is_majority
 
 TAKEOVER_STEP_S = 5.0
-"""Each standby waits so much longer past the deadline than the one before it."""
+"""Each standby waits this much longer past the deadline than the one before it."""
 RETRY_COMBINING_AFTER_S = 1.0
-"""A combination that failed through no fault of its inputs is tried again so much later."""
+"""A failed combination is tried again after this many seconds."""
 STALE_SHARE = 4
-"""A cluster folds in one stale contribution for so many members, but at least one."""
+"""A cluster takes one stale contribution for this many members, but at least one."""
 
 
 @dataclass(slots=True)
@@ -38,7 +55,7 @@ class Duty:
 
     Invariants:
         Combines at most once at a time, and not again once an output exists.
-        Standby k acts only while every peer before it is lost or silent past the deadline.
+        Standby k acts only while every peer before it is given up, or silent past the deadline.
     """
 
     def __init__(
@@ -54,12 +71,12 @@ class Duty:
         self.term = Term(ranking.index(me))
         self.is_root = is_root
         self.inputs: dict[str, Contribution | Aggregate] = {}
-        """What is being combined, or was: by peer at tier 1, by cluster above it."""
+        """What is or was combined: by peer at tier 1, by cluster above it."""
         self.merge: Mergeable | None = None
-        """The branch that is being merged, or was."""
+        """The branch that is or was merged."""
         self.output: BlobRef | None = None
         self.acting = False
-        """Whether it falls to this peer, not to one before it in the succession."""
+        """Whether this peer acts for the cluster, rather than one before it in the succession."""
         self._me = me
         self._predecessors = ranking[: self.term]
         self._deadline_s = deadline_s
@@ -71,7 +88,7 @@ class Duty:
     def advance(
         self, view: RoundView, blobs: BlobTracker, spec: SessionSpec, now_s: float
     ) -> list[Effect]:
-        """Do what is due: pull members' weights, combine them when the round closes."""
+        """Do what is due: pull members' weights, and combine them when the round closes."""
         if self.output is not None or self._combining or now_s < self._retry_s:
             return []
         self.acting = self.is_due(view, blobs, now_s)
@@ -99,7 +116,7 @@ class Duty:
         return effects
 
     def is_due(self, view: RoundView, blobs: BlobTracker, now_s: float) -> bool:
-        """Whether it falls to this peer to act."""
+        """Whether this peer is to act."""
         patience_s = self._deadline_s + self.term * TAKEOVER_STEP_S
         return all(
             peer in view.given_up
@@ -108,7 +125,7 @@ class Duty:
         )
 
     def postpone(self, length_s: float) -> None:
-        """Move the deadline: for so long nobody was to go on."""
+        """Move the deadline by the length of a pause."""
         self._deadline_s += length_s
 
     def combined(self, blob: BlobRef, rejected: frozenset[str]) -> None:
@@ -120,7 +137,7 @@ class Duty:
             self.merge = None
 
     def failed(self, rejected: frozenset[str], now_s: float) -> None:
-        """Nothing came of it: leave the rejected inputs out and go on, a moment later."""
+        """Leave the rejected inputs out, and try again a moment later."""
         self._combining = False
         self._retry_s = now_s + RETRY_COMBINING_AFTER_S
         self._rejected |= {s.blob.digest for k, s in self.inputs.items() if k in rejected}
@@ -133,7 +150,7 @@ class Duty:
         return Combine(window.base.digest, window.base.blob, self.cluster.id, inputs, merge)
 
     def _mergeable(self, view: RoundView) -> Mergeable | None:
-        """The branch to merge, unless it names what is being folded in."""
+        """The branch to merge, unless an input names a contribution of it."""
         if not self.is_root or view.mergeable is None:
             return None
         named = {c.key for source in self.inputs.values() for c in _contributors(source)}
@@ -147,10 +164,11 @@ class Duty:
         spec: SessionSpec,
         now_s: float,
     ) -> bool:
-        """Whether a head of these inputs would be valid where a majority is asked for.
+        """Whether these inputs may become a head.
 
-        Nor does a peer leave the others before the deadline with a head of its own work only, for
-        the one reason that its link is so slow that they went on: theirs is on its way.
+        With the majority policy a head needs a majority. Besides, before the deadline a peer makes
+        no head of its own work alone while the weights of a greater head are on their way: the
+        others are not gone, its link is slow.
         """
         if not self.is_root:
             return True
@@ -210,7 +228,7 @@ class Duty:
     def _stale(
         self, view: RoundView, blobs: BlobTracker, now_s: float
     ) -> tuple[dict[str, Contribution], list[Effect]]:
-        """Stale contributions whose weights are here, with those they began from."""
+        """Stale contributions whose weights are here, together with those of their bases."""
         if self.cluster.children:
             return {}, []
         here: dict[str, Contribution] = {}
@@ -247,9 +265,9 @@ def _contributors(source: Contribution | Aggregate) -> tuple[Contributor, ...]:
 def _timed(
     inputs: Mapping[str, Contribution | Aggregate], blobs: BlobTracker
 ) -> dict[str, Contribution | Aggregate]:
-    """Contributions with the time it took to pull their weights, which only we know.
+    """Add to contributions the time it took to pull their weights, which only this peer knows.
 
-    What all of several pulls took is our own link's share, and nobody else's fault.
+    The least time of several pulls is the share of this peer's own link.
     """
     pulled = {n: s for n, s in inputs.items() if isinstance(s, Contribution)}
     took_s = {n: took for n, s in pulled.items() if (took := blobs.took_s(s.blob)) > 0}

@@ -1,4 +1,4 @@
-"""EarlyAnnouncements: announcements for a head that this peer does not hold yet."""
+"""EarlyAnnouncements: keeps announcements for a head that this peer does not hold yet."""
 
 from swarm.core.blobs import BlobRef
 from swarm.core.ids import Digest
@@ -23,10 +23,10 @@ class EarlyAnnouncements:
             self._messages[message] = None
 
     def take(self, base: Digest) -> list[Contribution | Aggregate]:
-        """The announcements for `base`; all others are forgotten."""
+        """Return the announcements for `base`, and forget all others."""
         messages, self._messages = self._messages, {}
         return [message for message in messages if message.base == base]
 
     def blobs(self) -> frozenset[BlobRef]:
-        """Blobs the announcements name."""
+        """Blobs that the announcements name."""
         return frozenset(message.blob for message in self._messages)

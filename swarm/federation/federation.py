@@ -1,4 +1,10 @@
-"""Federation: one peer's part in a session of federated training."""
+"""Federation: one peer's part in a session of federated training.
+
+`handle` is the one way in: its table gives each kind of event to the part of the machine that it
+is for. Afterwards, the machine looks at what follows from what it knows now: whether it can make
+head 0, adopt a greater head, or go on with the round. What the parts share, and which part changes
+what, is in `shared_state`.
+"""
 
 from collections.abc import Callable, Iterable
 
@@ -71,7 +77,7 @@ class Federation:
         The held head only moves up the head order, and its weights are in the store.
         At most one own contribution per base head is ever announced.
         Messages of other sessions, stale and invalid ones change nothing.
-        Operators are obeyed only if this peer was told to trust them.
+        A peer obeys only the operators that it was started with.
     """
 
     def __init__(
@@ -119,7 +125,7 @@ class Federation:
 
     @property
     def round(self) -> Round | None:
-        """The round on the held head; None as long as that does not name this peer."""
+        """The round on the held head; None while that head does not name this peer."""
         return self._shared.round
 
     @property
@@ -129,7 +135,7 @@ class Federation:
 
     @property
     def final_metrics(self) -> Metrics | None:
-        """How the last head did here, once it was measured."""
+        """How the last head did on this peer's test shard, once measured."""
         return self._training.final_metrics
 
     @property
@@ -144,11 +150,11 @@ class Federation:
 
     @property
     def registers(self) -> CommandRegisters:
-        """What operators ordered, as far as this peer obeys."""
+        """The operators' commands that this peer obeys."""
         return self._command_following.registers
 
     def settled(self, now_s: float) -> bool:
-        """Whether the session is finished, here and at every peer this one watches."""
+        """Whether the session is finished, here and at every peer that this one watches."""
         if self.held is None or not self.finished or self.final_metrics is None:
             return False
         presence, head_holders = self._shared.presence, self._shared.head_holders
@@ -163,7 +169,8 @@ class Federation:
             return []
         sender = event.peer if isinstance(event, Contribution) else getattr(event, "sender", None)
         if sender is not None:
-            # Not so with heads: whoever disregards one that others adopt stays behind alone.
+            # Heads are taken from any author: a peer that ignores a head which others adopt stays
+            # behind alone.
             violations = self._screening.violations
             if violations.quarantined(sender, now_s) or sender in self.registers.removed:
                 return []
@@ -177,7 +184,7 @@ class Federation:
         except InvalidRecordError as error:
             effects = self._screening.reject(event, error, now_s)
         if self.held is None or not isinstance(event, _CHANGES_NO_DUTY):
-            effects += self._advance(now_s)  # silence and deadlines are looked at on every beat
+            effects += self._advance(now_s)  # silence and deadlines are checked at each heartbeat
         number, unix_s = self._shared.round_number, self._shared.unix_s(now_s)
         for effect in effects:
             if isinstance(effect, Note):
@@ -185,7 +192,7 @@ class Federation:
         return effects
 
     def quarantined(self, now_s: float) -> frozenset[PeerId]:
-        """Peers that nothing is taken from now, for what they sent."""
+        """Peers from which nothing is taken now, because of what they sent."""
         return self._screening.violations.all_quarantined(now_s)
 
     # -- events
@@ -257,7 +264,7 @@ class Federation:
         return effects + (self._obey(now_s) if any(_is_of_the_run(c) for c in news) else [])
 
     def _obey(self, now_s: float) -> list[Effect]:
-        """Wait, go on or end, now that an operator ordered something else."""
+        """Wait, go on or end, after an operator's command about the run."""
         if self.registers.waits:
             if self._waiting_since_s is None:
                 self._waiting_since_s = now_s
@@ -324,7 +331,8 @@ class Federation:
             self._shared.branches.claim(current.base, self.lineage)
         session_heartbeat = self._heartbeats.session_heartbeat()
         home = current.home_topic if current is not None else None
-        founding = self.held is None and self.me == self.spec.starter  # nobody sends beacons yet
+        # Before head 0 there are no session heartbeats: the starter passes commands on.
+        founding = self.held is None and self.me == self.spec.starter
         session = session_topic(self._session) if session_heartbeat or founding else None
         effects += [*session_heartbeat, *self._command_following.remind(home, session)]
         unsaved = self._ledger.unsaved()
@@ -332,7 +340,7 @@ class Federation:
             effects.append(SaveLedger(unsaved))
         return [*effects, SetTimer(REPEAT, now_s + REPEAT_EVERY_S)]
 
-    # -- what follows from what is known
+    # -- what follows from the state
 
     def _advance(self, now_s: float) -> list[Effect]:
         effects = self._founding.found(now_s) + self._adoption.adopt(now_s)
@@ -348,4 +356,4 @@ def _is_of_the_run(command: Command) -> bool:
 _CHANGES_NO_DUTY = (
     Heartbeat, HeadRequest, SessionQuery, JoinRequest, LedgerRequest, LedgerPage,
 )  # fmt: skip
-"""Most of what is heard; alone it makes no head or aggregate due."""
+"""Most messages; none of them alone makes a head or an aggregate due."""

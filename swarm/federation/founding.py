@@ -13,7 +13,7 @@ FOUND = "federation.found"
 
 
 class Founding:
-    """The one thing that only the starter may do.
+    """Makes head 0, which only the starter may do.
 
     Invariant: asks for initial weights at most once.
     """
@@ -25,19 +25,19 @@ class Founding:
         self._initial: WeightsCreated | None = None
 
     def ready(self) -> list[Effect]:
-        """The learner is there: have the starter's make the initial weights."""
+        """Take note that the learner is there; the starter's makes the initial weights."""
         if self._asked or self._shared.spec.starter != self._shared.me:
             return []
         self._asked = True
         return [CreateWeights()]
 
     def created(self, event: WeightsCreated, _now_s: float) -> list[Effect]:
-        """The initial weights are in the store."""
+        """Take note that the initial weights are in the store."""
         self._initial = event
         return []
 
     def found(self, now_s: float) -> list[Effect]:
-        """Publish head 0 once enough peers wish to join and those who start together do."""
+        """Publish head 0 once enough peers asked to join and no new ones come."""
         shared = self._shared
         spec, joiners, lineage = shared.spec, shared.joiners, shared.lineage
         under_way = shared.held is not None or lineage.candidates()

@@ -1,4 +1,4 @@
-"""HeadWeights: whom to ask for a head's weights, and which blobs are kept."""
+"""HeadWeights: which peers to ask for a head's weights, and which blobs to keep."""
 
 import itertools
 
@@ -10,13 +10,13 @@ from swarm.federation.records import GlobalModel
 from swarm.federation.shared_state import SharedState
 
 HOLDERS_MAX = 8
-"""Most peers to ask for a blob one after the other."""
+"""Most peers to ask for a blob, one after the other."""
 WAIT_FOR_HOLDER_S = 2.0
-"""How long a holder up the tree, which is still fetching a head's weights, may keep us waiting."""
+"""A peer up the tree may still be fetching the weights; it may answer this many seconds late."""
 
 
 class HeadWeights:
-    """Brings the weights of heads down the tree, and lets go of those no longer needed."""
+    """Brings the weights of heads down the tree, and drops blobs that are no longer needed."""
 
     def __init__(self, shared: SharedState) -> None:
         self._shared = shared
@@ -29,7 +29,7 @@ class HeadWeights:
         return blobs.want(head.blob, self._sources(head), WAIT_FOR_HOLDER_S, now_s)
 
     def missing(self, event: BlobMissing, now_s: float) -> list[Effect]:
-        """Note that nobody gave a blob."""
+        """Note that no peer gave a blob."""
         self._shared.blobs.missing(event.blob, now_s)
         return []
 
@@ -49,9 +49,9 @@ class HeadWeights:
         return KeepBlobs(frozenset(kept))
 
     def _sources(self, head: GlobalModel) -> tuple[PeerId, ...]:
-        """Whom to ask for a head's weights: down the tree, then the author, then any holder.
+        """Peers to ask for a head's weights: down the tree, then the author, then any holder.
 
-        Down the tree not by those of whom the head itself says that they are slow.
+        Peers that the head calls slow are left out of the tree.
         """
         current, me = self._shared.round, self._shared.me
         tree = current.sources() if current and current.base.digest == head.parent else ()

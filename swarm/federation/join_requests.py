@@ -1,4 +1,4 @@
-"""JoinRequests: how a peer outside the cohort asks to be taken in."""
+"""JoinRequests: how a peer outside the cohort asks to join it."""
 
 import hashlib
 import itertools
@@ -13,13 +13,13 @@ from swarm.federation.tree import duty_peers
 from swarm.federation.validity import tree_of
 
 FULL_COHORT_EVERY = 4
-"""Where cohorts are full, a request is repeated so many times more rarely."""
+"""Where the cohort is full, a request is sent only each time in this many."""
 
 
 class JoinRequests:
-    """Sends wishes directly: to who composes the next head, and to one more, another each time.
+    """Sends requests directly: to the composer of the next head, and to one other peer in turn.
 
-    Invariant: sends at most two messages at a time, however large the swarm.
+    Invariant: sends at most two messages at a time, whatever the size of the swarm.
     """
 
     def __init__(self, me: PeerId, spec: SessionSpec) -> None:
@@ -33,7 +33,7 @@ class JoinRequests:
         trusted: tuple[PeerId, ...],
         branches: tuple[Branch, ...],
     ) -> list[Effect]:
-        """Ask to be in the cohort; nothing if the held head names this peer or admits it not."""
+        """Ask to join, unless the held head names this peer or did not admit it to ask."""
         turn = next(self._turn)
         request = JoinRequest(self._spec.id, self._me, held.key if held else None, branches)
         first: tuple[PeerId, ...] = (self._spec.starter,)
@@ -47,7 +47,7 @@ class JoinRequests:
             root = tree_of(held, self._spec).root
             first = duty_peers(held.digest, root, frozenset(held.slow))[:1]
             others = held.cohort
-        # Whoever is asked may be gone, or the message get lost: another one each time.
+        # The composer may be gone, or a message may get lost: ask another peer each time.
         rotating = tuple(p for p in others if p not in (*first, self._me))
         second = rotating[turn % len(rotating) :][:1] if rotating else ()
         return [Send(peer, request) for peer in (*first, *second) if peer != self._me]

@@ -10,7 +10,7 @@ from swarm.federation.shared_state import SharedState
 
 
 class Participation:
-    """Gives the round what it needs to know, and takes in what the learner combined for it."""
+    """Builds the round's view of what is known, and takes what the learner combined for it."""
 
     def __init__(
         self, shared: SharedState, screening: Screening, heartbeats: Heartbeats, sign: Sign
@@ -49,7 +49,7 @@ class Participation:
         return effects + more
 
     def combine_failed(self, event: CombineFailed, now_s: float) -> list[Effect]:
-        """Go on without what failed a gate."""
+        """Go on without the inputs that failed a gate."""
         current = self._shared.round
         if current is None or event.base != current.base.digest:
             return []

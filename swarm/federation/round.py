@@ -1,4 +1,18 @@
-"""Round: what one peer does between adopting a head and adopting the next."""
+"""Round: what one peer does between adopting a head and adopting the next.
+
+The base head fixes the round: its cohort is cut into a tree of clusters, and each cluster has a
+succession of peers that may aggregate it. A peer contributes to its home cluster at tier 1. For
+each cluster on the path from there to the root it may have a `Duty`, as aggregator or standby.
+
+A round begins when its base is adopted and ends when another head is; nothing is carried over but
+the stale contributions, which are announced again. The round keeps what was announced
+(`Announced`), the peers that it gave up, and its duties. It repeats its own announcements until a
+head is adopted, because pubsub may lose them.
+
+Aggregates go one tier up at a time. At the root the combined weights become the next head. A peer
+of the cohort that has no duty at the root still keeps one as the last resort: it comes into play
+when all peers before it are gone.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -62,7 +76,7 @@ class Round:
             ranking = root_succession(base.digest, self.tree, self._slow)
             self._last_resort = self._duty(self.tree.root, ranking, now_s)
         self._repeated: list[Publish] = []
-        """Own announcements that no head has named yet."""
+        """Own announcements of this round, sent again until another head is adopted."""
 
     @property
     def home(self) -> Cluster:
@@ -76,7 +90,7 @@ class Round:
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """Topics this peer must hear and beat on: its home's, and those of its duties."""
+        """Topics of the home cluster and of all duties, for listening and for heartbeats."""
         clusters = {self.home.id: self.home} | {d.cluster.id: d.cluster for d in self.duties}
         return tuple(cluster_topic(self.base.session, cluster) for cluster in clusters)
 
@@ -94,7 +108,7 @@ class Round:
 
     @property
     def neighbours(self) -> tuple[PeerId, ...]:
-        """Peers whose loss matters here: the home cluster, and who shares a duty."""
+        """Peers whose loss matters here: of the home cluster, and those that share a duty."""
         peers = set(self.home.peers)
         for duty in self.duties:
             for child in duty.cluster.children:
@@ -102,7 +116,7 @@ class Round:
         return tuple(sorted(peers - {self._me}))
 
     def sources(self) -> tuple[PeerId, ...]:
-        """Whom to ask for the next head's weights before its author: aggregators, bottom up."""
+        """Aggregators above this peer, bottom up: the first to ask for the next head's weights."""
         return tuple(
             next((p for p in ranking if p not in self.given_up), ranking[0])
             for ranking in (succession(self.base.digest, c, self._slow) for c in self.path)
@@ -110,7 +124,7 @@ class Round:
 
     @property
     def composing(self) -> bool:
-        """Whether it falls to this peer to compose the next head."""
+        """Whether this peer is to compose the next head."""
         return any(d.is_root and d.acting and d.output is None for d in self.duties)
 
     def contribute(self, contribution: Contribution) -> list[Effect]:
@@ -129,7 +143,7 @@ class Round:
     def failed_inputs(
         self, event: Combined
     ) -> list[tuple[Contribution | Aggregate | Mergeable, str]]:
-        """What failed a gate, with the reasons."""
+        """The inputs that failed a gate, with the reasons."""
         duty = self._find(event.cluster)
         if duty is None:
             return []
@@ -139,7 +153,7 @@ class Round:
         return [(named[r.name], r.reason) for r in event.rejected if r.name in named]
 
     def take(self, announcement: Contribution | Aggregate) -> bool:
-        """Take an announcement; return whether it is news.
+        """Take an announcement; return whether it is new.
 
         Raises:
             InvalidRecordError: It breaks a rule.
@@ -147,7 +161,7 @@ class Round:
         window = self.window
         unknown = any(window.find(c.base) is None for c in _named(announcement))
         if unknown and window.missing is not None:
-            return False  # its records are still to come, and so is the next announcement
+            return False  # its records are still to come; it will be announced again
         if isinstance(announcement, Aggregate):
             if self.announced.knows(announcement):
                 return False
@@ -162,14 +176,14 @@ class Round:
 
     def _is_news(self, contribution: Contribution) -> bool:
         if contribution.peer not in self.home.peers:
-            return False  # meant for another cluster, and delivered again
+            return False  # meant for another cluster, and delivered late
         if contribution.base == self.base.digest:
             return contribution.peer not in self.announced.contributions
         known = contribution.contributor.key in self.announced.stale
         return not known and self.window.may_apply_stale(contribution.contributor)
 
     def widen(self, window: Window) -> None:
-        """Take the window anew, now that more of the base's ancestors are known."""
+        """Take the window anew, now that more ancestors of the base are known."""
         self.window = window
 
     def advance(
@@ -220,7 +234,7 @@ class Round:
         return effects + self._announce_aggregate(aggregate, duty.cluster), None
 
     def combine_failed(self, event: CombineFailed, now_s: float) -> list[Effect]:
-        """Leave out what failed a gate and go on waiting for others."""
+        """Leave out inputs that failed a gate, and go on waiting for others."""
         duty = self._find(event.cluster)
         rejections: list[Effect] = []
         if duty is not None:
@@ -229,17 +243,17 @@ class Round:
         return [*rejections, Note("info", f"combining: {event.reason}")]
 
     def postpone(self, since_s: float, now_s: float) -> None:
-        """Nobody was to go on since then, or since the round began: give all that much longer."""
+        """Move all deadlines by the length of a pause that began then, or before the round."""
         resort = [self._last_resort] if self._last_resort is not None else []
         for duty in (*self.duties, *resort):
             duty.postpone(now_s - max(since_s, self._began_s))
 
     def repeat(self) -> list[Effect]:
-        """Announce again what no head has named yet, by reference only."""
+        """Announce again, with references to weights only."""
         return [Publish(effect.topic, effect.message) for effect in self._repeated]
 
     def blobs(self) -> frozenset[BlobRef]:
-        """Blobs this round still needs."""
+        """Blobs that this round still needs."""
         offers = [offer for offers in self.announced.aggregates.values() for offer in offers]
         stale = self.announced.stale.values()
         bases = (self.window.find(c.base) for c in stale)
@@ -271,7 +285,7 @@ class Round:
         )
 
     def _announce_aggregate(self, aggregate: Aggregate, cluster: Cluster) -> list[Effect]:
-        """Tell the tier above, and the standbys that do not listen there."""
+        """Announce to the tier above, and to standbys that do not listen there."""
         base, parent = self.base, self.tree.parent(cluster)
         topic = cluster_topic(base.session, parent.id if parent else cluster.id)
         effects = self._announce(Publish(topic, aggregate, _small(aggregate.blob)))

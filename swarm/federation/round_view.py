@@ -1,4 +1,4 @@
-"""What is known of a round: what was announced for it, and the view of it that its duties read."""
+"""RoundView: what was announced for a round, and the view of the round that its duties read."""
 
 from bisect import insort
 from collections.abc import Mapping, Sequence
@@ -15,16 +15,16 @@ OFFERS_MAX = 2
 
 
 class Announced:
-    """The valid announcements for the round on one base head. `Round` owns it.
+    """The valid announcements for the round on one base head; owned by `Round`.
 
-    Invariant: at most one contribution per key, at most `OFFERS_MAX` aggregates per author and
+    Invariant: at most one contribution per key, and `OFFERS_MAX` aggregates per author and
     cluster.
     """
 
     def __init__(self, base: Digest) -> None:
         self._base = base
         self.contributions: dict[PeerId, Contribution] = {}
-        """First announced per peer of the home cluster."""
+        """The first one announced by each peer of the home cluster."""
         self.stale: dict[Key, Contribution] = {}
         """Contributions of the home cluster to earlier heads, which no head names yet."""
         self.aggregates: dict[ClusterId, list[Aggregate]] = {}
@@ -43,7 +43,7 @@ class Announced:
         return any(offer.digest == aggregate.digest for offer in offers)
 
     def add_aggregate(self, aggregate: Aggregate) -> None:
-        """Keep a valid aggregate, and drop its author's older ones but the newest."""
+        """Keep a valid aggregate; of its author's older ones keep only the newest."""
         offers = self.aggregates.setdefault(aggregate.cluster, [])
         earlier = [offer for offer in offers if offer.author == aggregate.author]
         for offer in earlier[: 1 - OFFERS_MAX]:

@@ -36,7 +36,8 @@ class SharedState:
         """Whether the weights of a greater head are on their way and no request for them failed.
         Set by `Adoption`."""
         self.presence = Presence()
-        """`Federation` notes who is heard and who is gone, `Adoption` chooses whom to watch."""
+        """`Federation` notes which peers are heard or gone, `Adoption` chooses the peers to
+        watch."""
         self.joiners = Joiners()
         """`Announcements` notes requests; `Adoption` and `Federation` drop peers that are in or
         gone."""
@@ -49,8 +50,8 @@ class SharedState:
         self.head_holders = HeadHolders(spec.id, me)
         """`CatchingUp` notes what peers say they hold; `HeadExchange` and `Branches` ask."""
         self.exchange = HeadExchange(spec.id, me, self.lineage, self.head_holders)
-        """Remembers when heads were adopted (by `Adoption`) and who offered the session (by
-        `Federation`)."""
+        """Remembers when heads were adopted (noted by `Adoption`) and which peers offered the
+        session (by `Federation`)."""
         self.unix_offset_s = 0.0
         """Seconds since 1970 when the machine's clock was 0. Set by `Federation` at the start."""
 

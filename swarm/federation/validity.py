@@ -1,4 +1,18 @@
-"""What makes a head or an aggregate valid; every adopter and every combiner checks."""
+"""Validity: the rules for heads, aggregates and contributions.
+
+Every peer that adopts a head, and every peer that combines inputs, checks these rules. They use
+only records and the session's spec, so all peers that know the same records judge alike. A rule
+that is broken raises `InvalidRecordError`, whose message is the rule.
+
+A head is checked against its past: its parent, the window of stale contributions, and the branch
+that it merges. Its author must stand at place `term` of the root's succession. No contribution may
+count twice. The list `slow` and the count `examples_before` must be exactly what follows from the
+past: the next round's successions and the head order depend on them.
+
+An aggregate is checked against the round's base: its author must stand in the cluster's
+succession, and it may name only peers below the cluster. Signatures were checked where the bytes
+came in. The weights themselves are checked by the gates of the peer that combines them, not here.
+"""
 
 from collections.abc import Collection, Iterable
 from functools import lru_cache
@@ -13,7 +27,7 @@ from swarm.federation.records import Aggregate, Contributor, GlobalModel
 from swarm.federation.tree import Cluster, Tree, build_tree, root_succession, succession
 
 BLOB_GROWTH_MAX = 2
-"""Weights of one model are of one size; nobody need download what is so many times larger."""
+"""Weights of one model have one size; blobs larger than this multiple are not downloaded."""
 
 
 class InvalidRecordError(ValueError):
@@ -47,7 +61,7 @@ def check_head(head: GlobalModel, known: Known, spec: SessionSpec) -> None:
     Args:
         head: The record; its parent is known.
         known: Records by digest.
-        spec: Of the session.
+        spec: The session.
 
     Raises:
         InvalidRecordError: It breaks a rule.
@@ -74,7 +88,7 @@ def check_head(head: GlobalModel, known: Known, spec: SessionSpec) -> None:
 
 
 def check_common(head: GlobalModel, spec: SessionSpec) -> None:
-    """Check what every head must keep to, whether its parent is known or not.
+    """Check the rules for every head, whether its parent is known or not.
 
     Raises:
         InvalidRecordError: It breaks a rule.
@@ -84,7 +98,7 @@ def check_common(head: GlobalModel, spec: SessionSpec) -> None:
 
 
 def check_aggregate(aggregate: Aggregate, window: Window, spec: SessionSpec) -> Cluster:
-    """Check an aggregate against the head it was trained from, and return its cluster.
+    """Check an aggregate against the head that it was trained from; return its cluster.
 
     Raises:
         InvalidRecordError: It breaks a rule.
@@ -126,10 +140,11 @@ def peers_below(cluster: Cluster) -> frozenset[PeerId]:
 def slow_among(head: GlobalModel, parent: GlobalModel | None) -> tuple[PeerId, ...]:
     """Peers of a head's cohort that take no duty, in order of their ids.
 
-    Besides the slow ones those that the head does not name, newcomers for one: nobody knows how
-    fast they are, and a slow link under an aggregator holds everybody up. But if those it names
-    are no majority of its cohort, it may be the aggregator's own link that kept the others out:
-    that must not leave it the first in every succession to come.
+    These are the slow ones, and those that the head does not name, such as newcomers: their speed
+    is unknown, and a slow link at an aggregator delays the whole cluster. But if the named peers
+    are no majority of the cohort, the aggregator's own link may have kept the others out. Then
+    those others are not called slow; otherwise the aggregator would come first in every succession
+    from then on.
     """
     timed = head.members & head.durations_s.keys()
     untimed = head.members - timed if is_majority(timed, head.cohort) else frozenset()

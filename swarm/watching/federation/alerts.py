@@ -1,4 +1,4 @@
-"""Alerts: what a person may have to look at, found once, from heads and from ledgers."""
+"""Alerts: what a person may have to look at, from heads and from ledgers."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,9 +10,9 @@ from swarm.federation.records import GlobalModel
 from swarm.watching.federation.head_history import Point
 
 SAME_WITHIN_S = 30.0
-"""What several peers note about the same peer within this time is one alert."""
+"""Entries of several peers about one peer within this time are one alert."""
 COHORT_MIN = 3
-"""In smaller cohorts a missing half is one peer, and is found as a loss."""
+"""In a smaller cohort a missing half is one peer; it is shown as a loss."""
 _SEVERITIES = {
     "lost": "error",
     "disk": "error",
@@ -31,7 +31,7 @@ _SEVERITIES = {
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One thing, however many peers noticed it."""
+    """One fact to look at, with all peers that reported it."""
 
     kind: str
     round: RoundNumber
@@ -57,12 +57,12 @@ def alerts_of(
     """All alerts of a run, by round, then by time.
 
     Args:
-        entries: Of all ledgers that were read.
+        entries: The entries of all ledgers that were read.
         chain: The newest head and its ancestors.
         curve: Global accuracy by round.
-        drop_threshold: A fall of accuracy by more than this is one.
-        of_heads: What heads found before, by their digests; what others tell is added. It spares
-            going through a long chain at each new head.
+        drop_threshold: A larger fall of accuracy is an alert.
+        of_heads: Alerts from heads found before, by digest; new ones are added. This saves going
+            through a long chain at each new head.
     """
     of_heads = {} if of_heads is None else of_heads
     found = _from_entries(entries)
@@ -80,7 +80,7 @@ def alerts_of(
 
 
 def _from_entries(entries: Iterable[LedgerEntry]) -> list[Alert]:
-    """Entries of several peers about one thing become one alert, at the time of the first."""
+    """One alert for the entries of several peers about one thing, at the time of the first."""
     alerts: list[Alert] = []
     newest: dict[tuple[str, PeerId | None], int] = {}
     notes = (entry for entry in entries if not entry.is_fact)

@@ -9,7 +9,7 @@ from swarm.federation.messages import HeadHistory
 from swarm.federation.records import GlobalModel, Metrics
 
 HEADS_MAX = 4096
-"""Heads remembered besides the lineage's; the oldest of longer runs are not asked for."""
+"""Heads remembered besides the lineage's; older heads of longer runs are not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +22,16 @@ class Point:
 
 
 class KnownHeads:
-    """The chain from the newest head back, and the curves along it.
+    """The chain from the newest head back, and the accuracy curves along it.
 
-    Invariant: `points` and `chain` are replaced, never changed, so they may be handed out.
+    Invariant: `chain` and the curves are replaced, never changed, so they may be handed out.
     """
 
     def __init__(self, lineage: Lineage) -> None:
         self.chain: tuple[GlobalModel, ...] = ()
         """The newest head and its known ancestors, newest first."""
         self.unix_s: dict[Digest, float] = {}
-        """When a head was adopted, by the clock of who told first."""
+        """When a head was adopted, by the clock of the first peer that reported it."""
         self.version = 0
         """Grows whenever the chain does."""
         self._lineage = lineage
@@ -41,12 +41,12 @@ class KnownHeads:
 
     @property
     def complete(self) -> bool:
-        """Whether it reaches back to head 0."""
+        """Whether the chain reaches back to head 0."""
         return bool(self.chain) and self.chain[-1].parent is None
 
     @property
     def peers(self) -> Collection[PeerId]:
-        """All on whose shards some head was measured."""
+        """Peers on whose test shards some head was measured."""
         return self._points.keys()
 
     @property
@@ -57,7 +57,7 @@ class KnownHeads:
         return self.chain[-1].parent
 
     def take_history(self, history: HeadHistory) -> None:
-        """Believe ancestors because each is named by its child."""
+        """Believe ancestors that are named by their child's digest."""
         older: list[GlobalModel] = []
         wanted = self.missing
         for head in history.heads:
@@ -76,7 +76,7 @@ class KnownHeads:
             self.version += 1
 
     def adopt(self, head: GlobalModel, unix_s: float) -> None:
-        """Go on to a new head."""
+        """Take a new head."""
         self._note_time(head, unix_s)
         self._ancestors[head.digest] = head
         if len(self._ancestors) > HEADS_MAX:
@@ -93,11 +93,11 @@ class KnownHeads:
         self.version += 1
 
     def curve(self, newest: Iterable[Metrics] = (), peer: PeerId | None = None) -> list[Point]:
-        """Accuracy and loss by round: on one peer's test shard, or over all shards.
+        """Accuracy and loss by round, on one peer's test shard or over all shards.
 
         Args:
             newest: Measurements of the newest head, once every shard was measured.
-            peer: Whose, or None.
+            peer: The peer, or None for all.
         """
         known = self._overall if peer is None else self._points.get(peer, [])
         chosen = [m for m in newest if peer is None or m.peer == peer]
@@ -126,7 +126,7 @@ class KnownHeads:
 
 
 def _measured(heads: Iterable[GlobalModel]) -> tuple[list[Point], dict[PeerId, list[Point]]]:
-    """What heads, oldest first, tell of their parents: over all shards, and on each peer's."""
+    """What heads, oldest first, say of their parents: over all shards, and on each peer's."""
     overall: list[Point] = []
     points: dict[PeerId, list[Point]] = {}
     for head in heads:
@@ -140,7 +140,7 @@ def _measured(heads: Iterable[GlobalModel]) -> tuple[list[Point], dict[PeerId, l
 
 
 def weighted(number: RoundNumber, metrics: Iterable[Metrics]) -> Point:
-    """The mean over test shards, by their numbers of examples."""
+    """The mean over test shards, weighted by their numbers of examples."""
     shards = list(metrics)
     total = sum(m.num_examples for m in shards)
     return Point(

@@ -1,4 +1,4 @@
-"""Observation: what a peer that only watches makes of what it hears."""
+"""Observation: follows a session from the messages that a peer which only watches hears."""
 
 from collections.abc import Callable
 
@@ -33,7 +33,8 @@ from swarm.watching.federation.peer_registry import PeerRegistry
 
 ENTRIES_MAX = 4096
 TOPICS_MAX = 256
-"""Most cluster topics an observer listens to; in a larger swarm it sees the first ones."""
+"""Most cluster topics an observer listens to; in a larger swarm it sees only the first
+clusters."""
 ASK_AGAIN = "observing.ask_again"
 ASK_AGAIN_EVERY_S = 2.0
 
@@ -42,7 +43,7 @@ class Observation:
     """Follows a session from its messages; takes part in nothing.
 
     Invariants:
-        Sends nothing but requests for heads and ledgers, and commands its operator gives.
+        Sends nothing but requests for heads and ledgers, and commands of its operator.
         Everything it remembers is bounded.
     """
 
@@ -57,7 +58,7 @@ class Observation:
         self.command_tracking = CommandTracking(spec.id, me)
         self._registry = PeerRegistry(me, self.lineage, self.command_tracking, self.log)
         self.acting: dict[str, PeerId] = {}
-        """Who announced an aggregate, by cluster, in this round."""
+        """The peer that announced an aggregate in this round, by cluster."""
         self.contributed: set[PeerId] = set()
         self._session = spec.id
         self._topics: set[str] = set()
@@ -70,7 +71,7 @@ class Observation:
 
     @property
     def head(self) -> GlobalModel | None:
-        """The greatest head heard of."""
+        """The greatest head known."""
         return self.lineage.held
 
     @property
@@ -104,23 +105,23 @@ class Observation:
         return self._registry.state_of(peer, now_s)
 
     def live(self, now_s: float) -> dict[PeerId, Status]:
-        """What those say who are here."""
+        """The newest status of each peer that is here."""
         return self._registry.live(now_s)
 
     def knows(self, peer: PeerId) -> bool:
-        """Whether this peer was seen in the session, or is asked into its round."""
+        """Whether this peer was seen in the session, or is in its cohort."""
         return self._registry.knows(peer)
 
     def name_of(self, peer: PeerId) -> str:
-        """What people call a peer."""
+        """A peer's name."""
         return self._registry.name_of(peer)
 
     def site_of(self, peer: PeerId) -> str:
-        """Where it says it is, or was; nothing if it says nothing."""
+        """A peer's site, as it says or last said; empty if it says none."""
         return self._registry.site_of(peer)
 
     def names(self) -> dict[PeerId, str]:
-        """What people call the peers, also those that are gone."""
+        """The peers' names, including peers that are gone."""
         return self._registry.names()
 
     def unix_s(self, now_s: float) -> float:
@@ -128,7 +129,7 @@ class Observation:
         return self._registry.unix_s(now_s)
 
     def aggregator_of(self, cluster: Cluster, now_s: float) -> PeerId:
-        """Who aggregates a cluster now: who announced, or the first not lost in its succession."""
+        """The aggregator of a cluster now: announced, or the first of its succession not lost."""
         head = self.head
         if head is None:
             raise ValueError("without a head there are no clusters")
@@ -152,11 +153,11 @@ class Observation:
         return newest if {m.peer for m in newest} >= chain[0].members - gone else ()
 
     def curve(self, peer: PeerId | None = None) -> list[Point]:
-        """Accuracy and loss by round: of one peer's test shard, or over all shards."""
+        """Accuracy and loss by round, of one peer's test shard or over all shards."""
         return self.past.curve(self.newest_metrics(), peer)
 
     def alerts(self) -> list[Alert]:
-        """All that somebody may have to look at, oldest first."""
+        """All alerts of the run, by round, then by time."""
         curve, threshold = self.curve(), self.command_tracking.drop_threshold
         of = (self.ledger.num_kept, self.past.version, len(curve), threshold)
         if self._alerts is None or self._alerts[0] != of:
@@ -167,7 +168,7 @@ class Observation:
         return self._alerts[1]
 
     def look(self, now_s: float) -> None:
-        """See which commands the peers report; before a picture is painted."""
+        """Find out which commands the peers report; called before each snapshot."""
         self.command_tracking.observe(self.live(now_s))
 
     # -- events
@@ -278,7 +279,7 @@ class Observation:
                 effects += self._on_head(head, now_s)
         return [*effects, *self._heads.ask_for_past()]
 
-    # -- what follows
+    # -- what follows from events
 
     def _ranking(self, head: GlobalModel, cluster: Cluster) -> tuple[PeerId, ...]:
         if cluster.id not in self._rankings:
@@ -310,7 +311,7 @@ class Observation:
     def _flow_down(
         self, head: GlobalModel, tree: Tree, slow: frozenset[PeerId], now_s: float
     ) -> None:
-        """Show the new head going down the tree it was made in."""
+        """Show the new head going down the tree in which it was made."""
         ends: list[tuple[PeerId, PeerId]] = []
         for cluster in tree.tiers[0]:
             named = [c.peer for c in head.contributors if c.peer in cluster.peers]
