@@ -47,15 +47,14 @@ def gather(
     joiners = set(heard)
     known = {branch.head: branch for branch in branches}
     for source in inputs:
+        contributors += source.contributors
         joiners |= set(source.joiners)
         known = {**{branch.head: branch for branch in source.branches}, **known}
         if isinstance(source, Contribution):
-            contributors.append(source.contributor)
             # A stale contribution measured an older head.
             measured = source.metrics if source.base == base.digest else None
             metrics += [measured] if measured else []
         else:
-            contributors += source.contributors
             metrics += source.metrics
     return Gathered(
         tuple(sorted(contributors, key=lambda c: c.key)),

@@ -30,7 +30,7 @@ from swarm.federation.blob_tracker import BlobTracker
 from swarm.federation.branches import Mergeable
 from swarm.federation.effects import Combine, CombineInput, MergeInput, Note
 from swarm.federation.messages import Contribution
-from swarm.federation.records import Aggregate, Contributor, GlobalModel
+from swarm.federation.records import Aggregate, GlobalModel
 from swarm.federation.round_view import RoundView
 from swarm.federation.tree import Cluster, duty_peers
 from swarm.federation.validity import is_majority
@@ -153,7 +153,7 @@ class Duty:
         """The branch to merge, unless an input names a contribution of it."""
         if not self.is_root or view.mergeable is None:
             return None
-        named = {c.key for source in self.inputs.values() for c in _contributors(source)}
+        named = {c.key for source in self.inputs.values() for c in source.contributors}
         clear = view.mergeable.relation.only_theirs.isdisjoint(named)
         return view.mergeable if clear else None
 
@@ -172,7 +172,7 @@ class Duty:
         """
         if not self.is_root:
             return True
-        named = [c for source in inputs for c in _contributors(source)]
+        named = [c for source in inputs for c in source.contributors]
         overtaken = view.overtaken and now_s < self._deadline_s
         if overtaken and {c.peer for c in named} == {self._me}:
             return False
@@ -258,10 +258,6 @@ class Duty:
         return not waiting or (now_s >= self._deadline_s and len(settled) >= quorum)
 
 
-def _contributors(source: Contribution | Aggregate) -> tuple[Contributor, ...]:
-    return (source.contributor,) if isinstance(source, Contribution) else source.contributors
-
-
 def _timed(
     inputs: Mapping[str, Contribution | Aggregate], blobs: BlobTracker
 ) -> dict[str, Contribution | Aggregate]:
@@ -280,7 +276,7 @@ def _timed(
 
 
 def _input(name: str, source: Contribution | Aggregate, window: Window) -> CombineInput:
-    weight = window.weight(_contributors(source))
+    weight = window.weight(source.contributors)
     base = window.find(source.base)
     stale = base is not None and base is not window.base
     return CombineInput(name, source.blob, weight, base.blob if base and stale else None)

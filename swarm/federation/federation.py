@@ -8,7 +8,7 @@ what, is in `shared_state`.
 
 from collections.abc import Callable, Iterable
 
-from swarm.commanding.commands import Command, RelayedCommands
+from swarm.commanding.commands import RelayedCommands
 from swarm.commanding.registers import CommandRegisters
 from swarm.core.effects import (
     BlobMissing,
@@ -129,11 +129,6 @@ class Federation:
         return self._shared.round
 
     @property
-    def ready(self) -> bool:
-        """Whether the learner is there."""
-        return self._training.ready
-
-    @property
     def final_metrics(self) -> Metrics | None:
         """How the last head did on this peer's test shard, once measured."""
         return self._training.final_metrics
@@ -175,7 +170,7 @@ class Federation:
             if violations.quarantined(sender, now_s) or sender in self.registers.removed:
                 return []
             self._shared.presence.heard(sender, now_s)
-        blob = brings(event)
+        blob = brings(event)  # it is in the store, whatever becomes of the event
         if blob is not None:
             self._shared.blobs.arrived(blob, now_s)
         try:
@@ -261,7 +256,7 @@ class Federation:
 
     def _on_commands(self, event: RelayedCommands, now_s: float) -> list[Effect]:
         news, effects = self._command_following.hear(event, self._shared.unix_s(now_s))
-        return effects + (self._obey(now_s) if any(_is_of_the_run(c) for c in news) else [])
+        return effects + (self._obey(now_s) if any(c.register == "run" for c in news) else [])
 
     def _obey(self, now_s: float) -> list[Effect]:
         """Wait, go on or end, after an operator's command about the run."""
@@ -347,10 +342,6 @@ class Federation:
         if self.round is not None and not self.finished and not self.registers.waits:
             effects += self._participation.advance(self.round, now_s)
         return effects
-
-
-def _is_of_the_run(command: Command) -> bool:
-    return command.register == "run"
 
 
 _CHANGES_NO_DUTY = (

@@ -54,6 +54,11 @@ class Contribution(Event):
         check_branches(self.branches)
 
     @property
+    def contributors(self) -> tuple[Contributor, ...]:
+        """The one contribution, as an aggregate lists several."""
+        return (self.contributor,)
+
+    @property
     def contributor(self) -> Contributor:
         """How an aggregate names it."""
         return Contributor(

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from swarm.core.ids import PeerId
 
-SUSPECT_AFTER_S = 3.0
 LOST_AFTER_S = 5.0
 RESTART_GRACE_S = 10.0
 """After a restart, other peers may be restarting as well: this many seconds before silent ones
@@ -73,10 +72,6 @@ class Presence:
     def lost(self, peer: PeerId, now_s: float) -> bool:
         """Whether `peer` is lost, so that no peer should wait for it."""
         return peer in self._unreachable or self._silent_s(peer, now_s) >= LOST_AFTER_S
-
-    def suspect(self, peer: PeerId, now_s: float) -> bool:
-        """Whether `peer` is silent for longer than usual, but not lost."""
-        return not self.lost(peer, now_s) and self._silent_s(peer, now_s) >= SUSPECT_AFTER_S
 
     @property
     def watched(self) -> tuple[PeerId, ...]:

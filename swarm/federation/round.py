@@ -31,7 +31,7 @@ from swarm.federation.duty import Duty
 from swarm.federation.effects import Combined, CombineFailed, Note, Rejection
 from swarm.federation.messages import Contribution
 from swarm.federation.presence import Presence
-from swarm.federation.records import Aggregate, Branch, Contributor, GlobalModel
+from swarm.federation.records import Aggregate, Branch, GlobalModel
 from swarm.federation.round_view import Announced, RoundView
 from swarm.federation.topics import cluster_topic, session_topic
 from swarm.federation.tree import Cluster, duty_peers, root_succession, succession
@@ -159,7 +159,7 @@ class Round:
             InvalidRecordError: It breaks a rule.
         """
         window = self.window
-        unknown = any(window.find(c.base) is None for c in _named(announcement))
+        unknown = any(window.find(c.base) is None for c in announcement.contributors)
         if unknown and window.missing is not None:
             return False  # its records are still to come; it will be announced again
         if isinstance(announcement, Aggregate):
@@ -243,7 +243,12 @@ class Round:
         return [*rejections, Note("info", f"combining: {event.reason}")]
 
     def postpone(self, since_s: float, now_s: float) -> None:
-        """Move all deadlines by the length of a pause that began then, or before the round."""
+        """Move all deadlines by the length of a pause, as far as it lies in this round.
+
+        Args:
+            since_s: When the pause began.
+            now_s: When it ended.
+        """
         resort = [self._last_resort] if self._last_resort is not None else []
         for duty in (*self.duties, *resort):
             duty.postpone(now_s - max(since_s, self._began_s))
@@ -300,12 +305,6 @@ class Round:
 
     def _find(self, cluster: ClusterId) -> Duty | None:
         return next((duty for duty in self.duties if duty.cluster.id == cluster), None)
-
-
-def _named(announcement: Contribution | Aggregate) -> tuple[Contributor, ...]:
-    if isinstance(announcement, Contribution):
-        return (announcement.contributor,)
-    return announcement.contributors
 
 
 def _small(blob: BlobRef) -> BlobRef | None:

@@ -13,14 +13,10 @@ def presence() -> Presence:
     return presence
 
 
-@pytest.mark.parametrize(
-    ("now_s", "suspect", "lost"),
-    [(2.9, False, False), (3.0, True, False), (4.9, True, False), (5.0, False, True)],
-)
-def test_a_silent_peer_is_suspect_then_lost(
-    presence: Presence, now_s: float, suspect: bool, lost: bool
+@pytest.mark.parametrize(("now_s", "lost"), [(4.9, False), (5.0, True)])
+def test_a_silent_peer_is_lost_after_five_seconds(
+    presence: Presence, now_s: float, lost: bool
 ) -> None:
-    assert presence.suspect(ANNA, now_s) is suspect
     assert presence.lost(ANNA, now_s) is lost
 
 

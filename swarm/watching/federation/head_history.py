@@ -40,11 +40,6 @@ class KnownHeads:
         self._points: dict[PeerId, list[Point]] = {}
 
     @property
-    def complete(self) -> bool:
-        """Whether the chain reaches back to head 0."""
-        return bool(self.chain) and self.chain[-1].parent is None
-
-    @property
     def peers(self) -> Collection[PeerId]:
         """Peers on whose test shards some head was measured."""
         return self._points.keys()

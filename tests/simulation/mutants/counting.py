@@ -108,7 +108,7 @@ COUNTING = (
         "clusters-not-weighted",
         "G2",
         "federation/duty.py",
-        "    weight = window.weight(_contributors(source))\n",
+        "    weight = window.weight(source.contributors)\n",
         "    weight = 1.0\n",
         ("calm",),
     ),

@@ -124,12 +124,12 @@ def test_it_asks_for_ancestors_until_it_reaches_head_0(watch: Watch) -> None:
 
     (asked,) = sent(HeadRequest, watch.hear(*chain[4:]))
     assert asked.message == HeadRequest(watch.id, ME, chain[3].digest, HISTORY_MAX)
-    assert not watch.seen.past.complete
+    assert watch.seen.past.missing == chain[3].digest
     effects = watch.hear(*chain[:4])
 
     assert sent(HeadRequest, effects) == []
     assert watch.seen.past.chain == tuple(reversed(chain))
-    assert watch.seen.past.complete
+    assert watch.seen.past.missing is None
 
 
 def test_ancestors_that_no_child_names_are_not_believed(watch: Watch) -> None:
