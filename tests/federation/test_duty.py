@@ -13,7 +13,7 @@ from swarm.federation.round_view import Announced, RoundView
 DEADLINE_S = 30.0
 
 
-class Member:
+class Case:
     """One duty of the first tier-1 cluster, and what its peer knows."""
 
     def __init__(self, session: Any, term: int = 0) -> None:
@@ -54,142 +54,142 @@ class Member:
 
 
 @pytest.fixture
-def member(session: Any) -> Member:
-    return Member(session)
+def case(session: Any) -> Case:
+    return Case(session)
 
 
 def test_the_aggregator_combines_in_peer_id_order_when_every_member_is_in(
-    member: Member,
+    case: Case,
 ) -> None:
-    member.contribute(*member.ranking[:2])
-    assert member.advance(1.0) == []
+    case.contribute(*case.ranking[:2])
+    assert case.advance(1.0) == []
 
-    member.contribute(member.ranking[2])
+    case.contribute(case.ranking[2])
 
-    assert member.advance(2.0) == [member.combine(*member.cluster.peers)]
-    assert member.advance(2.1) == []
-
-
-def test_the_aggregator_pulls_what_is_announced_from_its_contributor(member: Member) -> None:
-    member.contribute(member.ranking[1], here=False)
-    blob = member.announced.contributions[member.ranking[1]].blob
-
-    assert member.advance(1.0) == [FetchBlob(blob, (member.ranking[1],), 0.0)]
-    assert member.advance(1.1) == []
-    member.blobs.missing(blob, 2.0)
-    assert member.advance(2.1) == []
-    assert member.advance(2.0 + RETRY_AFTER_S) == [FetchBlob(blob, (member.ranking[1],), 0.0)]
+    assert case.advance(2.0) == [case.combine(*case.cluster.peers)]
+    assert case.advance(2.1) == []
 
 
-def test_what_all_pulls_take_is_the_aggregators_own_link(member: Member) -> None:
-    me, near, far = member.ranking
-    member.contribute(me)
-    member.contribute(near, far, here=False)
+def test_the_aggregator_pulls_announced_weights_from_their_contributor(case: Case) -> None:
+    case.contribute(case.ranking[1], here=False)
+    blob = case.announced.contributions[case.ranking[1]].blob
 
-    member.advance(1.0)
-    member.blobs.arrived(member.announced.contributions[near].blob, 21.0)
-    member.blobs.arrived(member.announced.contributions[far].blob, 24.0)
-    member.advance(24.0)
+    assert case.advance(1.0) == [FetchBlob(blob, (case.ranking[1],), 0.0)]
+    assert case.advance(1.1) == []
+    case.blobs.missing(blob, 2.0)
+    assert case.advance(2.1) == []
+    assert case.advance(2.0 + RETRY_AFTER_S) == [FetchBlob(blob, (case.ranking[1],), 0.0)]
 
-    transfers_s = {name: source.transfer_s for name, source in member.duty.inputs.items()}  # type: ignore[union-attr]
+
+def test_the_time_that_all_pulls_share_is_the_aggregators_own(case: Case) -> None:
+    me, near, far = case.ranking
+    case.contribute(me)
+    case.contribute(near, far, here=False)
+
+    case.advance(1.0)
+    case.blobs.arrived(case.announced.contributions[near].blob, 21.0)
+    case.blobs.arrived(case.announced.contributions[far].blob, 24.0)
+    case.advance(24.0)
+
+    transfers_s = {name: source.transfer_s for name, source in case.duty.inputs.items()}  # type: ignore[union-attr]
     assert transfers_s == {me: 0.0, near: 0.0, far: 3.0}
 
 
-def test_the_time_to_pull_weights_is_added_to_what_their_author_claims(member: Member) -> None:
-    *others, last = member.ranking
-    member.contribute(*others)
-    member.contribute(last, here=False)
-    blob = member.announced.contributions[last].blob
+def test_the_time_to_pull_weights_is_added_to_the_claimed_transfer_time(case: Case) -> None:
+    *others, last = case.ranking
+    case.contribute(*others)
+    case.contribute(last, here=False)
+    blob = case.announced.contributions[last].blob
 
-    member.advance(1.0)
-    member.blobs.missing(blob, 3.0)
-    member.advance(3.0 + RETRY_AFTER_S)
-    member.blobs.arrived(blob, 9.0)
-    member.advance(9.0)
+    case.advance(1.0)
+    case.blobs.missing(blob, 3.0)
+    case.advance(3.0 + RETRY_AFTER_S)
+    case.blobs.arrived(blob, 9.0)
+    case.advance(9.0)
 
-    transfers_s = {name: source.transfer_s for name, source in member.duty.inputs.items()}  # type: ignore[union-attr]
+    transfers_s = {name: source.transfer_s for name, source in case.duty.inputs.items()}  # type: ignore[union-attr]
     assert transfers_s == {**dict.fromkeys(others, 0.0), last: 8.0}
 
 
-def test_nobody_waits_for_the_lost(member: Member) -> None:
-    member.contribute(*member.ranking[:2])
-    member.given_up.add(member.ranking[2])
+def test_lost_peers_are_not_waited_for(case: Case) -> None:
+    case.contribute(*case.ranking[:2])
+    case.given_up.add(case.ranking[2])
 
-    assert member.advance(1.0) == [member.combine(*member.ranking[:2])]
+    assert case.advance(1.0) == [case.combine(*case.ranking[:2])]
 
 
-def test_a_lost_peer_that_contributed_before_it_went_is_counted(member: Member) -> None:
-    member.contribute(*member.ranking)
-    member.given_up.add(member.ranking[2])
+def test_a_lost_peer_that_contributed_before_it_went_is_counted(case: Case) -> None:
+    case.contribute(*case.ranking)
+    case.given_up.add(case.ranking[2])
 
-    assert member.advance(1.0) == [member.combine(*member.ranking)]
+    assert case.advance(1.0) == [case.combine(*case.ranking)]
 
 
 @pytest.mark.parametrize(("num_in", "closes"), [(0, False), (1, False), (2, True)])
-def test_at_the_deadline_a_quorum_is_enough(member: Member, num_in: int, closes: bool) -> None:
-    member.contribute(*member.ranking[:num_in])
+def test_at_the_deadline_a_quorum_is_enough(case: Case, num_in: int, closes: bool) -> None:
+    case.contribute(*case.ranking[:num_in])
 
-    assert member.advance(DEADLINE_S - 0.1) == []
-    expected = [member.combine(*member.ranking[:num_in])] if closes else []
-    assert member.advance(DEADLINE_S) == expected
+    assert case.advance(DEADLINE_S - 0.1) == []
+    expected = [case.combine(*case.ranking[:num_in])] if closes else []
+    assert case.advance(DEADLINE_S) == expected
 
 
 def test_a_standby_acts_at_once_when_its_predecessors_are_lost(session: Any) -> None:
-    member = Member(session, term=1)
-    member.contribute(*member.ranking[1:])
-    assert member.advance(1.0) == []
+    case = Case(session, term=1)
+    case.contribute(*case.ranking[1:])
+    assert case.advance(1.0) == []
 
-    member.given_up.add(member.ranking[0])
+    case.given_up.add(case.ranking[0])
 
-    note = Note("takeover", "takes over tier 1 as standby 1", member.ranking[1])
-    assert member.advance(2.0) == [note, member.combine(*member.ranking[1:])]
+    note = Note("takeover", "takes over tier 1 as standby 1", case.ranking[1])
+    assert case.advance(2.0) == [note, case.combine(*case.ranking[1:])]
 
 
 def test_a_standby_waits_past_the_deadline_for_a_silent_predecessor(session: Any) -> None:
-    member = Member(session, term=2)
-    member.contribute(*member.ranking)
+    case = Case(session, term=2)
+    case.contribute(*case.ranking)
     patience_s = DEADLINE_S + 2 * TAKEOVER_STEP_S
 
-    assert member.advance(patience_s - 0.1) == []
-    assert member.advance(patience_s)[1] == member.combine(*member.ranking)
+    assert case.advance(patience_s - 0.1) == []
+    assert case.advance(patience_s)[1] == case.combine(*case.ranking)
 
 
 def test_a_standby_does_not_act_once_its_predecessor_announced(session: Any) -> None:
-    member = Member(session, term=1)
-    member.contribute(*member.ranking)
-    member.announced.add_aggregate(session.aggregate(member.cluster, member.base))
+    case = Case(session, term=1)
+    case.contribute(*case.ranking)
+    case.announced.add_aggregate(session.aggregate(case.cluster, case.base))
 
-    assert member.advance(DEADLINE_S + 100) == []
-
-
-def test_rejected_contributions_are_left_out_and_not_waited_for(member: Member) -> None:
-    member.contribute(*member.ranking)
-    member.advance(1.0)
-
-    member.duty.failed(frozenset([member.ranking[0]]), 1.5)
-
-    assert member.advance(1.5 + RETRY_COMBINING_AFTER_S) == [member.combine(*member.ranking[1:])]
+    assert case.advance(DEADLINE_S + 100) == []
 
 
-def test_a_failed_combination_is_not_tried_again_at_once(member: Member) -> None:
-    member.contribute(*member.ranking)
-    member.advance(1.0)
-    member.duty.failed(frozenset(), 1.5)
+def test_rejected_contributions_are_left_out_and_not_waited_for(case: Case) -> None:
+    case.contribute(*case.ranking)
+    case.advance(1.0)
 
-    assert member.advance(1.6) == []
-    assert member.advance(1.5 + RETRY_COMBINING_AFTER_S) == [member.combine(*member.ranking)]
+    case.duty.failed(frozenset([case.ranking[0]]), 1.5)
+
+    assert case.advance(1.5 + RETRY_COMBINING_AFTER_S) == [case.combine(*case.ranking[1:])]
+
+
+def test_a_failed_combination_is_not_tried_again_at_once(case: Case) -> None:
+    case.contribute(*case.ranking)
+    case.advance(1.0)
+    case.duty.failed(frozenset(), 1.5)
+
+    assert case.advance(1.6) == []
+    assert case.advance(1.5 + RETRY_COMBINING_AFTER_S) == [case.combine(*case.ranking)]
 
 
 @pytest.fixture
-def root(session: Any) -> Member:
-    member = Member(session)
-    member.cluster = session.tree(member.base).root
-    member.duty = session.duty(member.cluster, member.base, 0, DEADLINE_S)
-    return member
+def root(session: Any) -> Case:
+    case = Case(session)
+    case.cluster = session.tree(case.base).root
+    case.duty = session.duty(case.cluster, case.base, 0, DEADLINE_S)
+    return case
 
 
 def test_an_aggregate_that_cannot_be_pulled_is_absent_and_its_standbys_counts(
-    session: Any, root: Member
+    session: Any, root: Case
 ) -> None:
     one, two = root.cluster.children
     offers = [session.aggregate(one, root.base), session.aggregate(two, root.base, term=0)]
@@ -210,9 +210,7 @@ def test_an_aggregate_that_cannot_be_pulled_is_absent_and_its_standbys_counts(
     ]
 
 
-def test_a_cluster_is_lost_when_those_who_could_speak_for_it_are(
-    session: Any, root: Member
-) -> None:
+def test_a_cluster_is_lost_when_its_aggregator_and_standbys_are(session: Any, root: Case) -> None:
     one, two = root.cluster.children
     offer = session.aggregate(one, root.base)
     root.announced.add_aggregate(offer)
@@ -224,8 +222,8 @@ def test_a_cluster_is_lost_when_those_who_could_speak_for_it_are(
     assert [item.name for item in root.advance(2.0)[0].inputs] == [one.id]
 
 
-def test_nobody_leaves_for_its_own_work_while_the_others_head_is_on_its_way(
-    session: Any, root: Member
+def test_no_head_of_own_work_alone_while_a_greater_heads_weights_are_on_their_way(
+    session: Any, root: Case
 ) -> None:
     me, *_ = session.ranking(root.base, root.cluster)
     (mine,) = (child for child in root.cluster.children if me in child.peers)
@@ -242,7 +240,7 @@ def test_nobody_leaves_for_its_own_work_while_the_others_head_is_on_its_way(
     assert [item.name for item in combine.inputs] == [mine.id]
 
 
-def test_a_restarted_aggregators_new_aggregate_is_heard(session: Any, root: Member) -> None:
+def test_a_restarted_aggregators_new_aggregate_is_taken(session: Any, root: Case) -> None:
     (one, _two) = root.cluster.children
     offers = [
         session.aggregate(one, root.base, blob=session.contribution(f"{k}", root.base).blob)

@@ -20,7 +20,7 @@ def test_one_record_is_asked_for_once_in_a_while(session: Any) -> None:
     assert head_holders.ask(None, BEN, 0.0, 1) == []
 
 
-def test_each_peer_may_be_asked_for_what_all_of_them_work_on(session: Any) -> None:
+def test_each_peer_may_be_asked_for_a_head_that_all_work_on(session: Any) -> None:
     head_holders = HeadHolders(session.spec.id, BEN)
     digest, cleo = session.head0.digest, PeerId("cleo")
 
@@ -29,7 +29,7 @@ def test_each_peer_may_be_asked_for_what_all_of_them_work_on(session: Any) -> No
     assert head_holders.ask(digest, cleo, 0.2, 1, others_too=True) == []
 
 
-def test_who_names_many_records_does_not_make_us_ask_for_all(session: Any) -> None:
+def test_a_peer_that_names_many_records_does_not_cause_as_many_requests(session: Any) -> None:
     head_holders = HeadHolders(session.spec.id, BEN)
     digests = [Digest(f"{k:064x}") for k in range(ASKED_MAX + 3)]
 
@@ -39,7 +39,7 @@ def test_who_names_many_records_does_not_make_us_ask_for_all(session: Any) -> No
     assert head_holders.ask(digests[-1], ANNA, ASK_AGAIN_AFTER_S, 1)
 
 
-def test_who_holds_a_greater_head_holds_this_one_too(session: Any) -> None:
+def test_a_peer_that_holds_a_greater_head_counts_as_holding_this_one(session: Any) -> None:
     head_holders = HeadHolders(session.spec.id, BEN)
     parent, child = session.chain(1)
     head_holders.note(ANNA, child.key)

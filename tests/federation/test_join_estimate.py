@@ -1,4 +1,4 @@
-"""Crowds: a bounded sample says how many there are, and the head how many may ask."""
+"""A bounded sample gives the number of joiners, and the head says how many may ask."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def test_a_sample_of_samples_is_a_sample_of_all() -> None:
     assert sample(peer for part in parts for peer in part) == sample(everyone)
 
 
-def test_newcomers_remember_a_sample_and_know_the_crowd() -> None:
+def test_joiners_are_sampled_and_their_number_is_estimated() -> None:
     joiners = Joiners()
     for peer in peers(5_000):
         joiners.note([peer], 1.0)
@@ -48,7 +48,7 @@ def test_newcomers_remember_a_sample_and_know_the_crowd() -> None:
     assert joiners.estimated_number(2.0) == pytest.approx(5_000, rel=0.2)
 
 
-def test_newcomers_have_settled_once_nobody_new_comes_or_after_a_while() -> None:
+def test_joiners_have_settled_once_no_new_peer_comes_or_after_a_while() -> None:
     joiners = Joiners()
     joiners.note(peers(1), 1.0)
     joiners.note(peers(2), 1.2)
@@ -61,10 +61,10 @@ def test_newcomers_have_settled_once_nobody_new_comes_or_after_a_while() -> None
     assert joiners.settled(1.0 + SETTLED_AT_THE_LATEST_S)
 
 
-def asking(number: int, crowd: float) -> int:
-    """How many of a crowd wish once head 0 says how many may."""
+def asking(number: int, num_outside: float) -> int:
+    """Number of peers that ask to join once head 0 says which share may."""
     cohort = tuple(PeerId(f"member-{k}") for k in range(64))
-    head = first_head(SPEC, _blob(), cohort, crowd, SPEC.starter)
+    head = first_head(SPEC, _blob(), cohort, num_outside, SPEC.starter)
     join_requests = [JoinRequests(peer, SPEC).ask(head, (), ()) for peer in peers(number)]
     return sum(bool(sent) for sent in join_requests)
 
@@ -74,15 +74,15 @@ def _blob() -> BlobRef:
 
 
 @pytest.mark.parametrize("number", [1_000, 10_000])
-def test_of_any_crowd_about_as_many_ask_as_fit(number: int) -> None:
+def test_about_as_many_peers_ask_as_fit_whatever_their_number(number: int) -> None:
     assert 32 <= asking(number, float(number)) <= 128
 
 
-def test_of_few_everybody_asks() -> None:
+def test_all_of_few_peers_ask() -> None:
     assert asking(40, 40.0) == 40
 
 
-def test_where_cohorts_are_full_wishes_are_repeated_more_rarely() -> None:
+def test_requests_are_rarer_where_the_cohort_is_full() -> None:
     cohort = tuple(PeerId(f"member-{k}") for k in range(64))
     head = first_head(SPEC, _blob(), cohort, 1.0, SPEC.starter)
     requests = JoinRequests(PeerId("late"), SPEC)

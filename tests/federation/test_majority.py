@@ -1,4 +1,4 @@
-"""Who may go on where parts of a cohort cannot hear each other, or where all on duty are gone."""
+"""Which peers go on where a cohort is cut in parts, or where all peers on duty are gone."""
 
 from dataclasses import replace
 from typing import Any
@@ -43,7 +43,7 @@ def test_a_head_without_a_majority_is_refused_where_the_policy_asks_for_one(sess
 
 
 def root_duty(session: Any, peers: tuple[PeerId, ...]) -> tuple[Any, RoundView, Any]:
-    """The root of a one-tier round, these contributions in, everyone else lost."""
+    """The root of a one-tier round; these contributions are in, all other peers are lost."""
     head0 = session.head0
     (cluster,) = session.tree(head0).tiers[0]
     announced = Announced(head0.digest)
@@ -82,7 +82,7 @@ def test_the_side_without_a_majority_forms_no_head(
 def test_when_all_duty_peers_are_gone_another_of_the_cohort_composes_the_head(
     session: Any,
 ) -> None:
-    """In a tree of three tiers not everyone stands by for the root."""
+    """In a tree of three tiers not every peer stands by for the root."""
     peers = tuple(PeerId(f"peer-{k:02d}") for k in range(30))
     session.peers, session.spec = peers, SessionSpec(starter=peers[0], rounds=4)
     head0 = session.head0
