@@ -67,7 +67,8 @@ class Adoption:
         shared.round = current
         neighbours = current.neighbours if current is not None else ()
         leaving = shared.presence.watched if shared.finished else ()
-        shared.presence.watch({*neighbours, *leaving}, now_s)  # they need the last head, too
+        # Peers watched so far need the last head, too. A set has another order in each process.
+        shared.presence.watch(dict.fromkeys((*neighbours, *leaving)), now_s)
         effects: list[Effect] = [SaveHead(head), KeepConnected(neighbours)]
         effects += self._heartbeats.listen(current)
         effects.append(Note("head", f"round {head.round} by {head.author}"))

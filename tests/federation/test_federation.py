@@ -144,6 +144,15 @@ def test_a_head_is_adopted_once_its_weights_are_here(session: Any, head0: Global
     assert [e.topic for e in published(Heartbeat, effects)] == topics[1:]
 
 
+def test_peers_are_watched_in_an_order_that_does_not_depend_on_hashes(
+    session: Any, head0: GlobalModel
+) -> None:
+    """Otherwise a seed of the simulator would not replay one history in each process."""
+    machine, _ = session.machine(session.peers[1], head0)
+
+    assert machine._shared.presence.watched == machine.round.neighbours
+
+
 def test_while_a_greater_heads_weights_are_missing_a_lesser_one_is_adopted(session: Any) -> None:
     head0, head1 = session.chain(1)
     rival = session.child(head0, term=1)
