@@ -143,7 +143,7 @@ class Branches:
         heads = (lineage.get(digest) for digest, kept in self._kept.items() if kept.own)
         return frozenset(head.blob for head in heads if head is not None)
 
-    def pursue(
+    def prepare_merge(
         self,
         base: GlobalModel,
         lineage: Lineage,

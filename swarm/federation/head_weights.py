@@ -55,10 +55,10 @@ class HeadWeights:
         """
         current, me = self._shared.round, self._shared.me
         tree = current.sources() if current and current.base.digest == head.parent else ()
-        climb = tree[tree.index(me) + 1 :] if me in tree else tree
-        climb = tuple(peer for peer in climb if peer not in head.slow)
+        above = tree[tree.index(me) + 1 :] if me in tree else tree
+        above = tuple(peer for peer in above if peer not in head.slow)
         home = current.home.peers if current is not None else ()
-        saying = self._shared.head_holders.holders(head.key)
+        others = self._shared.head_holders.holders(head.key)
         contributors = tuple(c.peer for c in head.contributors)
-        order = dict.fromkeys((*climb, head.author, *saying, *home, *contributors, *head.cohort))
+        order = dict.fromkeys((*above, head.author, *others, *home, *contributors, *head.cohort))
         return tuple(peer for peer in order if peer != me)[:HOLDERS_MAX]

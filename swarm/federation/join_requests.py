@@ -13,7 +13,7 @@ from swarm.federation.tree import duty_peers
 from swarm.federation.validity import tree_of
 
 FULL_COHORT_EVERY = 4
-"""Where the cohort is full, a request is sent only each time in this many."""
+"""Where the cohort is full, only one turn in this many sends a request."""
 
 
 class JoinRequests:
@@ -39,10 +39,10 @@ class JoinRequests:
         first: tuple[PeerId, ...] = (self._spec.starter,)
         others = trusted
         if held is not None:
-            crowded = len(held.cohort) >= self._spec.cohort_max
+            is_full = len(held.cohort) >= self._spec.cohort_max
             if self._me in held.members or not self._is_admitted(held):
                 return []
-            if crowded and turn % FULL_COHORT_EVERY:
+            if is_full and turn % FULL_COHORT_EVERY:
                 return []
             root = tree_of(held, self._spec).root
             first = duty_peers(held.digest, root, frozenset(held.slow))[:1]

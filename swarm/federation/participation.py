@@ -25,7 +25,7 @@ class Participation:
         shared = self._shared
         effects: list[Effect] = []
         if current.composing:
-            effects = shared.branches.pursue(
+            effects = shared.branches.prepare_merge(
                 current.base, shared.lineage, shared.blobs, shared.head_holders, now_s
             )
         num_duties = len(current.duties)

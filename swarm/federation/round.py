@@ -53,6 +53,7 @@ class Round:
         base = window.base
         self.base = base
         self.mine: Contribution | None = None
+        """This peer's contribution to the round, once announced."""
         self._spec = spec
         self._me = me
         self._began_s = now_s
