@@ -92,5 +92,5 @@ class Adoption:
         recent = itertools.islice(self._shared.lineage.ancestors(head), HISTORY_MAX)
         if any(step.digest == before.digest for step in recent):
             return []
-        text = f"two sides went on apart: left head {before.round} for head {head.round}"
+        text = f"two sides went on separately: left head {before.round} for head {head.round}"
         return [Note("partition", f"{text} of {head.author}")]

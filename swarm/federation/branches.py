@@ -58,7 +58,7 @@ class Mergeable:
 class _Kept:
     holders: dict[PeerId, None]
     adoptions: int = 0
-    obstacle: str = "no head took it in"
+    obstacle: str = "no head merged it"
     settled: bool = False
     """Whether the held head contains all of its work. Another head may be adopted that does
     not."""
@@ -185,7 +185,7 @@ class Branches:
         try:
             relation = lineage.relate(base, branch)
         except UnknownAncestorError:
-            kept.obstacle = "it parted too long ago"
+            kept.obstacle = "its fork is too far back"
             return None
         kept.settled = relation.examples[1] < 1 or not relation.only_theirs
         if kept.settled:

@@ -218,7 +218,9 @@ class Round:
             return [], None
         rejected = frozenset(r.name for r in event.rejected)
         if not duty.inputs.keys() - rejected:
-            failed = CombineFailed(event.base, event.cluster, "nothing is left", event.rejected)
+            failed = CombineFailed(
+                event.base, event.cluster, "no input passed the gates", event.rejected
+            )
             return self.combine_failed(failed, now_s), None
         effects = _note_rejections(event.rejected, duty.inputs)
         duty.combined(event.blob, rejected)
@@ -241,7 +243,7 @@ class Round:
         if duty is not None:
             rejections = _note_rejections(event.rejected, duty.inputs)
             duty.failed(frozenset(r.name for r in event.rejected), now_s)
-        return [*rejections, Note("info", f"combining: {event.reason}")]
+        return [*rejections, Note("info", f"combining failed: {event.reason}")]
 
     def postpone(self, since_s: float, now_s: float) -> None:
         """Move all deadlines by the length of a pause, as far as it lies in this round.
@@ -274,8 +276,8 @@ class Round:
         stale = [c for c in head.contributors if c.base != self.base.digest]
         effects: list[Effect] = []
         if stale:
-            text = ", ".join(f"{c.peer} of {c.base[:12]}" for c in stale)
-            effects.append(Note("folded", f"round {head.round} folds in {text}"))
+            text = ", ".join(f"{c.peer} on {c.base[:12]}" for c in stale)
+            effects.append(Note("folded", f"round {head.round} applies stale work of {text}"))
         for merged in head.merged:
             text = f"branch {merged.head[:12]} with {merged.num_examples} examples"
             effects.append(Note("merged", f"round {head.round} merges {text}"))

@@ -93,7 +93,7 @@ def check_common(head: GlobalModel, spec: SessionSpec) -> None:
     Raises:
         InvalidRecordError: It breaks a rule.
     """
-    _require(head.session == spec.id, "session must be ours")
+    _require(head.session == spec.id, "session must be this one")
     _require(len(head.cohort) <= spec.cohort_max, f"cohort must be at most {spec.cohort_max}")
 
 
@@ -107,13 +107,15 @@ def check_aggregate(aggregate: Aggregate, window: Window, spec: SessionSpec) -> 
     _require(aggregate.base == base.digest, "base must be the head of this round")
     cluster = tree_of(base, spec).find(aggregate.cluster)
     if cluster is None or cluster.tier != aggregate.tier:
-        raise InvalidRecordError("cluster must be one of this round's tree")
+        raise InvalidRecordError("cluster must be in this round's tree")
     ranking = succession(base.digest, cluster, frozenset(base.slow))
     _check_place(ranking, aggregate.term, aggregate.author)
     _check_size(aggregate.blob, base)
     below = peers_below(cluster)
     for contributor in aggregate.contributors:
-        _require(contributor.peer in below, f"contributor {contributor.peer} must be asked")
+        _require(
+            contributor.peer in below, f"contributor {contributor.peer} must be below the cluster"
+        )
     _check_contributors(aggregate.contributors, window, spec)
     _check_metrics(aggregate)
     return cluster
@@ -161,8 +163,8 @@ def is_majority(peers: Collection[PeerId], cohort: Collection[PeerId]) -> bool:
 def _check_slow(head: GlobalModel, parent: GlobalModel | None) -> None:
     _require(
         head.slow == slow_among(head, parent),
-        "slow must be those of the cohort over twice the median duration or with slow links, and "
-        "if a majority is named, those that are not",
+        "slow must be the peers of the cohort over twice the median duration or with slow links, "
+        "and, if a majority is named, those not named",
     )
 
 
@@ -185,7 +187,9 @@ def _check_contributors(
                 "before it"
             )
         if contributor.peer not in base.members:
-            raise InvalidRecordError(f"contributor {contributor.peer} must be asked")
+            raise InvalidRecordError(
+                f"contributor {contributor.peer} must be in the cohort of its base"
+            )
         if base is not window.base and contributor.key in window.named:
             raise InvalidRecordError(
                 f"the contribution of {contributor.peer} must not count twice"
@@ -209,7 +213,7 @@ def _check_merged(head: GlobalModel, parent: GlobalModel, known: Known) -> None:
         )
         _require(
             merged.num_examples == relation.examples[1],
-            "merged must count the examples behind the branch since it parted",
+            "merged must count the examples of the branch since the fork",
         )
 
 
@@ -230,8 +234,8 @@ def _check_size(blob: BlobRef, base: GlobalModel) -> None:
 def _check_metrics(record: GlobalModel | Aggregate) -> None:
     measured = [m.peer for m in record.metrics]
     named = {c.peer for c in record.contributors}
-    _require(set(measured) <= named, "metrics must be the contributors'")
-    _require(len(set(measured)) == len(measured), "metrics must be one of each contributor")
+    _require(set(measured) <= named, "metrics must be of contributors")
+    _require(len(set(measured)) == len(measured), "metrics must have one entry per contributor")
 
 
 def _require(condition: bool, rule: str) -> None:

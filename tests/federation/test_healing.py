@@ -154,7 +154,7 @@ def test_a_branch_that_no_head_merges_is_given_up_in_the_end(session: Any) -> No
         head = session.child(head, contributors=contributors, cohort=head.cohort)
         notes += [n.text for n in of(Note, adopt(machine, head, 20.0 + k)) if n.kind == "skipped"]
 
-    assert notes == [f"branch {parted.b2.digest[:12]} is not merged: no head took it in"]
+    assert notes == [f"branch {parted.b2.digest[:12]} is not merged: no head merged it"]
 
 
 def test_leaving_a_sibling_of_the_same_contributions_loses_nothing(session: Any) -> None:

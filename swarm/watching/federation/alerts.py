@@ -111,12 +111,12 @@ def _of_head(head: GlobalModel, parent: GlobalModel) -> list[Alert]:
     if stale:
         found.append(Alert("folded", head.round, None, f"late work of {', '.join(stale)}"))
     for merged in head.merged:
-        text = f"the other side's work is taken in: {merged.num_examples} examples"
+        text = f"the other side's work is merged: {merged.num_examples} examples"
         found.append(Alert("merged", head.round, None, text))
     fresh = {c.peer for c in head.contributors if c.base == head.parent}
     size = len(parent.cohort)
     if size >= COHORT_MIN and 2 * len(fresh) <= size:
-        text = f"only {len(fresh)} of {size} peers are behind the new model"
+        text = f"only {len(fresh)} of {size} peers contributed to the new model"
         found.append(Alert("partition", head.round, None, text))
     return found
 
