@@ -72,7 +72,7 @@ class Adoption:
         effects: list[Effect] = [SaveHead(head), KeepConnected(neighbours)]
         effects += self._heartbeats.listen(current)
         effects.append(Note("head", f"round {head.round} by {head.author}"))
-        effects += self._heartbeats.heartbeats(current)
+        effects += self._heartbeats.cluster_heartbeats(current)
         effects += branches.adopted(head, before, lineage)
         effects += self._note_parting(head, before)
         shared.exchange.adopted(head, shared.unix_s(now_s))

@@ -310,7 +310,7 @@ class Federation:
 
     def _send_heartbeats(self, now_s: float) -> list[Effect]:
         effects = [
-            *self._heartbeats.heartbeats(self.round),
+            *self._heartbeats.cluster_heartbeats(self.round),
             SetTimer(HEARTBEAT, now_s + HEARTBEAT_EVERY_S),
         ]
         if self.round is not None:

@@ -56,7 +56,7 @@ class Heartbeats:
         new = [topic for topic in self.topics if topic not in before]
         return effects + [Publish(topic, self._heartbeat()) for topic in new]
 
-    def heartbeats(self, current: Round | None) -> list[Effect]:
+    def cluster_heartbeats(self, current: Round | None) -> list[Effect]:
         """Send a heartbeat to each cluster.
 
         Not on a topic whose listeners all hear this peer on another one.

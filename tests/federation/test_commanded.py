@@ -38,13 +38,10 @@ from swarm.federation.messages import (
 )
 from swarm.federation.records import GlobalModel, Metrics
 from swarm.federation.topics import cluster_topic
+from tests.harness.federation_effects import of
 
 OLGA, WATCHER = PeerId("olga"), PeerId("watcher")
 UNIX_S = 1_000_000.0
-
-
-def of(kind: type, effects: list[Effect]) -> list[Any]:
-    return [effect for effect in effects if isinstance(effect, kind)]
 
 
 class Operated:

@@ -23,10 +23,7 @@ from swarm.federation.messages import Contribution, JoinRequest
 from swarm.federation.records import GlobalModel
 from swarm.federation.topics import cluster_topic
 from swarm.federation.training import RETRY_TRAINING
-
-
-def of(kind: type, effects: list[Effect]) -> list[Any]:
-    return [effect for effect in effects if isinstance(effect, kind)]
+from tests.harness.federation_effects import of
 
 
 def finished(head: GlobalModel, blob: Any) -> TrainingFinished:

@@ -10,12 +10,9 @@ from swarm.federation.federation import Federation
 from swarm.federation.messages import HeadHistory, HeadRequest
 from swarm.federation.records import GlobalModel
 from swarm.federation.violations import PEERS_MAX, QUARANTINED_FOR_S, VIOLATIONS_MAX, Violations
+from tests.harness.federation_effects import of
 
 EVE = PeerId("eve")
-
-
-def of(kind: type, effects: list[Effect]) -> list[Any]:
-    return [effect for effect in effects if isinstance(effect, kind)]
 
 
 def test_the_third_violation_quarantines_a_peer() -> None:

@@ -28,13 +28,10 @@ from swarm.watching.federation.peer_registry import (
     QUARANTINE_SHOWN_S,
     SUSPECT_AFTER_S,
 )
+from tests.harness.federation_effects import of
 
 ME, OLGA = PeerId("watcher"), PeerId("olga")
 UNIX_S = 1_000_000.0
-
-
-def of(kind: type, effects: list[Effect]) -> list[Any]:
-    return [effect for effect in effects if isinstance(effect, kind)]
 
 
 def sent(kind: type, effects: list[Effect]) -> list[Send]:
