@@ -1,4 +1,4 @@
-"""Joining: how a peer that was given no session finds the one the swarm is running."""
+"""Joining: how a peer that was given no session finds the one that the swarm runs."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ ASKED_MAX = 8
 
 
 class Joining:
-    """Asks connected peers which session runs, until one answers.
+    """Asks connected peers for their session, until one answers.
 
     Invariant: once `offer` is set it does not change.
     """
@@ -49,7 +49,7 @@ class Joining:
         if event.name != ASK:
             return []
         asked = list(self._connected)[:ASKED_MAX]
-        for peer in asked:  # the next ones next time: these may not know of a session themselves
+        for peer in asked:  # to the end: these may know of no session themselves
             del self._connected[peer]
             self._connected[peer] = None
         queries = [Send(peer, SessionQuery(self._me)) for peer in asked]

@@ -204,7 +204,8 @@ def test_damaged_files_are_named_and_the_peer_recovers_from_the_others(swarm: Sw
     head = find_head(state, newest.fields["head"])
     blob = state / "blobs" / head.blob.digest[:2] / head.blob.digest
     damage(blob)
-    damage(state / "contribution.msgpack")
+    (contribution,) = state.glob("sessions/*/contribution.msgpack")
+    damage(contribution)
     (state / "peers.json").write_text("{")
 
     bring_back(swarm, victim)
@@ -216,7 +217,7 @@ def test_damaged_files_are_named_and_the_peer_recovers_from_the_others(swarm: Sw
     )
     resumed = swarm.wait_said(victim, "resumed", 1)
     assert head.blob.digest in reasons
-    assert str(state / "contribution.msgpack") in reasons
+    assert str(contribution) in reasons
     assert resumed.fields["round"] < head.round
 
 

@@ -11,7 +11,7 @@ from swarm.federation.messages import SessionOffer, SessionQuery
 ME, ANNA = PeerId("me"), PeerId("anna")
 
 
-def test_a_joiner_asks_whom_it_meets_and_asks_again() -> None:
+def test_a_joiner_asks_each_peer_it_connects_to_and_asks_again() -> None:
     joining = Joining(ME)
 
     assert joining.start(0.0) == [SetTimer(ASK, ASK_EVERY_S)]
@@ -55,10 +55,10 @@ def test_the_first_offer_counts(session: Any) -> None:
     assert joining.handle(TimerFired(ASK), 1.0) == []
 
 
-def test_a_wish_expires_unless_it_is_repeated() -> None:
+def test_a_join_request_expires_unless_it_is_repeated() -> None:
     joiners = Joiners()
-    joiners.wish([ANNA], 0.0)
-    joiners.wish([ME], 5.0)
+    joiners.note([ANNA], 0.0)
+    joiners.note([ME], 5.0)
 
     assert joiners.current(JOIN_REQUEST_EXPIRES_AFTER_S - 0.1) == (ANNA, ME)
     assert joiners.current(JOIN_REQUEST_EXPIRES_AFTER_S) == (ME,)
@@ -66,8 +66,8 @@ def test_a_wish_expires_unless_it_is_repeated() -> None:
     assert joiners.current(JOIN_REQUEST_EXPIRES_AFTER_S) == ()
 
 
-def test_wishes_are_bounded() -> None:
+def test_join_requests_are_bounded() -> None:
     joiners = Joiners()
-    joiners.wish([PeerId(f"peer-{k}") for k in range(COHORT_MAX + 50)], 0.0)
+    joiners.note([PeerId(f"peer-{k}") for k in range(COHORT_MAX + 50)], 0.0)
 
     assert len(joiners.current(1.0)) == COHORT_MAX

@@ -35,9 +35,10 @@ class CommandChecks:
             yield f"a head was made {newest_s - given_s:.0f} s after {command.action}"
         state = {"pause": "paused", "stop": "stopped"}[command.action]
         for peer in self._simulator.live.values():
-            if self._knows(peer) and peer.machine.orders.run_state != state:
+            now = peer.machine.registers.run_state
+            if self._knows(peer) and now != state:
                 waited_s = self._simulator.now_s - given_s
-                yield f"{peer.name} is {peer.machine.orders.run_state} {waited_s:.0f} s after it"
+                yield f"{peer.name} is {now} {waited_s:.0f} s after it"
 
     def broken_at_end(self, last: GlobalModel | None) -> Iterator[str]:
         """Check the end of the history."""
@@ -49,7 +50,7 @@ class CommandChecks:
             if not any(n.kind == "refused" and n.about == stranger for n in notes):
                 yield f"no peer noted that {stranger} was refused"
         for name, peer in simulator.live.items():
-            if any(c.author not in trusted for c in peer.machine.orders.commands):
+            if any(c.author not in trusted for c in peer.machine.registers.commands):
                 yield f"{name} obeys a stranger"
         for _, command in self._trusted():
             if command.action == "remove" and command.subject is not None:

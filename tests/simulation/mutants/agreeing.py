@@ -42,7 +42,7 @@ AGREEING = (
         "no-peer-asks-to-rejoin",
         "G4",
         "federation/join_requests.py",
-        "        return [Send(peer, wish) for peer in (*first, *second) if peer != self._me]",
+        "        return [Send(peer, request) for peer in (*first, *second) if peer != self._me]",
         "        return []",
         ("calm", "late-joiners"),
     ),
