@@ -10,10 +10,12 @@ import platformdirs
 
 from swarm.core.errors import ConfigurationError, SwarmError
 from swarm.core.session import dataset_label
+from swarm.learning.data_config import DataConfig
 from swarm.learning.datasets import DATASETS, load_dataset
 from swarm.learning.datasets.dataset import Dataset
-from swarm.learning.federation.jobs import DataConfig, Evaluation, Progress
+from swarm.learning.federation.jobs import Evaluation
 from swarm.learning.federation.shards import Shard
+from swarm.learning.progress import Progress
 
 
 def main() -> int:

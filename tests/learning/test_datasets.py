@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from swarm.core.errors import ConfigurationError, DataError
+from swarm.learning.data_config import DataConfig
 from swarm.learning.datasets import (
     cifar10,
     cifar_binary,
@@ -19,7 +20,7 @@ from swarm.learning.datasets import (
     resolve_dataset,
     synthetic10,
 )
-from swarm.learning.federation.jobs import DataConfig, Progress
+from swarm.learning.progress import Progress
 
 FILES = cifar_binary.TRAIN_FILES + cifar_binary.TEST_FILES
 

@@ -10,14 +10,14 @@ digits       8x8 grey digits that come with scikit-learn
 own          arrays from the peer's own .npz file
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from swarm.core.errors import ConfigurationError, DataError
+from swarm.learning.data_config import DataConfig
 from swarm.learning.datasets import cifar10, digits, npz, synthetic10
 from swarm.learning.datasets.dataset import Dataset
-from swarm.learning.federation.jobs import DataConfig, Progress
+from swarm.learning.progress import OnProgress
 
 __all__ = [
     "DATASETS",
@@ -29,8 +29,6 @@ __all__ = [
 ]
 
 DATASETS = ("cifar10", "digits", "synthetic10", "own")
-
-OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)

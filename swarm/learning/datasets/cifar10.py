@@ -8,7 +8,6 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 from urllib.error import URLError
@@ -25,7 +24,7 @@ from swarm.learning.datasets.cifar_binary import (
     read_split,
 )
 from swarm.learning.datasets.dataset import Dataset
-from swarm.learning.federation.jobs import Progress
+from swarm.learning.progress import OnProgress, Progress
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 ARCHIVE_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
@@ -33,8 +32,6 @@ ARCHIVE_BYTES = 170_052_171
 STALL_TIMEOUT_S = 8.0
 """For the connection and for each read: who is offline should not wait long to hear it."""
 PIECE_BYTES = 1 << 20
-
-OnProgress = Callable[[Progress], None]
 
 
 class UnavailableError(DataError):

@@ -8,7 +8,6 @@ one of the two and stays under 50 %; a convolutional net learns the direction.
 
 import contextlib
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,7 @@ from swarm.learning.datasets.cifar_binary import (
     read_split,
 )
 from swarm.learning.datasets.dataset import Dataset
-from swarm.learning.federation.jobs import Progress
+from swarm.learning.progress import OnProgress, Progress
 
 LABEL = "synthetic10 (generated stand-in for CIFAR-10)"
 CACHE_FOLDER = "synthetic10-v1"
@@ -34,8 +33,6 @@ CACHE_FOLDER = "synthetic10-v1"
 SEED = 10
 BLOCK = 2_000
 SIDE = 32
-
-OnProgress = Callable[[Progress], None]
 
 
 def find_or_generate(cache_dir: str, progress: OnProgress) -> Path:

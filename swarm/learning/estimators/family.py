@@ -1,4 +1,4 @@
-"""Family and TrialModel: what every family of models to try is, and what it makes."""
+"""Family and Estimator: what every family of models to try is, and what it makes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from swarm.learning.estimators.hyperparameters import Hyperparameter
+from swarm.learning.estimators.hyperparameters import Hyperparameter, Value
 from swarm.learning.estimators.objectives import Predictions
-from swarm.learning.search.trial_records import Kind, Value
+from swarm.learning.tables.table_source import Kind
 
 Params = Mapping[str, Value]
 State = dict[str, NDArray[Any]]
@@ -30,7 +30,7 @@ class Problem:
     """What float32 would make an infinity, in words."""
 
 
-class TrialModel(Protocol):
+class Estimator(Protocol):
     """A model of one fold."""
 
     def train_epoch(self, x: NDArray[Any], y: NDArray[Any], epoch: int) -> float | None:
@@ -89,7 +89,7 @@ class Family(Protocol):
         """Whether it trains in epochs; otherwise all in one."""
         ...
 
-    def create(self, params: Params, problem: Problem, seed: int) -> TrialModel:
+    def create(self, params: Params, problem: Problem, seed: int) -> Estimator:
         """Make an untrained model.
 
         Args:

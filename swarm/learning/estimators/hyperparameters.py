@@ -8,7 +8,11 @@ from difflib import get_close_matches
 from typing import Protocol
 
 from swarm.core.errors import ConfigurationError
-from swarm.learning.search.trial_records import Value
+
+Value = bool | int | float | str
+"""What a hyperparameter can be set to."""
+EPOCHS_MAX = 512
+"""Most epochs that an estimator trains; `swarm.search.study` has the same bound."""
 
 
 class Hyperparameter(Protocol):

@@ -12,12 +12,17 @@ from numpy.typing import NDArray
 
 from swarm.core.errors import ConfigurationError, DataError, LearningError
 from swarm.learning.estimators.family import Params, Problem, State
-from swarm.learning.estimators.hyperparameters import Choice, Hyperparameter, Integer, Real
+from swarm.learning.estimators.hyperparameters import (
+    EPOCHS_MAX,
+    Choice,
+    Hyperparameter,
+    Integer,
+    Real,
+)
 from swarm.learning.estimators.objectives import Predictions
 from swarm.learning.estimators.scikit import STANDARDISE
-from swarm.learning.search.trial_records import Kind
-from swarm.learning.tables.trial_table import FLOAT32_MAX
-from swarm.search.study import EPOCHS_MAX
+from swarm.learning.tables.table import FLOAT32_MAX
+from swarm.learning.tables.table_source import Kind
 
 if TYPE_CHECKING:
     from swarm.learning.estimators.keras_network import Network
@@ -97,7 +102,7 @@ class KerasModel:
         self._seed = seed
 
     def train_epoch(self, x: NDArray[Any], y: NDArray[Any], epoch: int) -> float | None:
-        """See `TrialModel.train_epoch`."""
+        """See `Estimator.train_epoch`."""
         if MEAN in self._state and epoch == 1:
             self._state[MEAN], self._state[DEVIATION] = x.mean(axis=0), x.std(axis=0)
         x = self._standardised(x)
@@ -111,7 +116,7 @@ class KerasModel:
         return total / len(y)
 
     def predict(self, x: NDArray[Any]) -> Predictions:
-        """See `TrialModel.predict`."""
+        """See `Estimator.predict`."""
         self._network.put(self._state)
         probabilities = self._network.probabilities(self._standardised(x))
         return Predictions(probabilities.argmax(axis=1), probabilities)
@@ -121,7 +126,7 @@ class KerasModel:
         return self._state
 
     def restore(self, state: State) -> None:
-        """See `TrialModel.restore`."""
+        """See `Estimator.restore`."""
         shapes = {key: (array.shape, array.dtype) for key, array in self._state.items()}
         if shapes != {key: (array.shape, array.dtype) for key, array in state.items()}:
             raise LearningError("the checkpoint holds arrays of another model or optimizer")

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from swarm.learning.backend import keras
 from swarm.learning.estimators.family import State
+from swarm.learning.estimators.hyperparameters import Value
 from swarm.learning.models import create_model, gives_logits
-from swarm.search.values import Params
 
 NETWORKS_MAX = 4
 """Compiled networks kept; one of `cnn` takes some 20 MiB."""
@@ -27,7 +27,7 @@ class Optimizer:
     weight_decay: float
 
 
-Place = tuple[str, tuple[int, ...], int, Params]
+Place = tuple[str, tuple[int, ...], int, tuple[tuple[str, Value], ...]]
 """What a network is made of: model, shape of one example, number of classes, options."""
 
 

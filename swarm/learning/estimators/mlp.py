@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.learning.estimators.family import Params, Problem, TrialModel
-from swarm.learning.estimators.hyperparameters import Choice, Integer, Real, Sizes
+from swarm.learning.estimators.family import Estimator, Params, Problem
+from swarm.learning.estimators.hyperparameters import EPOCHS_MAX, Choice, Integer, Real, Sizes
 from swarm.learning.estimators.scikit import STANDARDISE, ScikitFamily, ScikitModel, pick
-from swarm.search.study import EPOCHS_MAX
 
 _SIZES = Sizes("hidden_layer_sizes")
 
@@ -32,7 +31,7 @@ class MultilayerPerceptron(ScikitFamily):
     has_epochs = True
     standardises = True
 
-    def create(self, params: Params, problem: Problem, seed: int) -> TrialModel:
+    def create(self, params: Params, problem: Problem, seed: int) -> Estimator:
         """See `Family.create`."""
         own = dict(params)
         standardise = bool(own.pop("standardise", self.standardises))

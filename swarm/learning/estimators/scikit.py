@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.errors import LearningError
-from swarm.learning.estimators.family import Params, Problem, State, TrialModel
+from swarm.learning.estimators.family import Estimator, Params, Problem, State
 from swarm.learning.estimators.hyperparameters import Choice, Hyperparameter
 from swarm.learning.estimators.objectives import Predictions
-from swarm.learning.search.trial_records import Kind
+from swarm.learning.tables.table_source import Kind
 
 STANDARDISE = Choice("standardise", (True, False))
 """Scale each feature to mean 0 and deviation 1, by the fold's training examples; the default of
@@ -35,7 +35,7 @@ class ScikitFamily(ABC):
     def estimator(self, params: Params, problem: Problem, seed: int) -> Any:
         """Make the estimator; `params` lacks `standardise`."""
 
-    def create(self, params: Params, problem: Problem, seed: int) -> TrialModel:
+    def create(self, params: Params, problem: Problem, seed: int) -> Estimator:
         """See `Family.create`."""
         _configure()
         own = dict(params)
@@ -61,7 +61,7 @@ class ScikitModel:
         self._scaler: Any = None
 
     def train_epoch(self, x: NDArray[Any], y: NDArray[Any], epoch: int) -> float | None:
-        """See `TrialModel.train_epoch`; one epoch is all."""
+        """See `Estimator.train_epoch`; one epoch is all."""
         flat = _flat(x)
         if epoch == 1 and self._standardise:
             self._scaler = importlib.import_module("sklearn.preprocessing").StandardScaler()
@@ -71,7 +71,7 @@ class ScikitModel:
         return self._fit(self._scaled(flat), y)
 
     def predict(self, x: NDArray[Any]) -> Predictions:
-        """See `TrialModel.predict`."""
+        """See `Estimator.predict`."""
         flat = self._scaled(_flat(x))
         if self._problem.kind == "classification" and hasattr(self._estimator, "predict_proba"):
             found = np.asarray(self._estimator.predict_proba(flat), np.float64)
@@ -86,7 +86,7 @@ class ScikitModel:
         return None
 
     def restore(self, state: State) -> None:
-        """See `TrialModel.restore`."""
+        """See `Estimator.restore`."""
         raise LearningError("models from scikit-learn have no checkpoints; start the trial anew")
 
     def _fit(self, x: NDArray[np.float64], y: NDArray[Any]) -> float | None:

@@ -26,12 +26,12 @@ from swarm.learning.federation.weights_files import (
     write_weights,
 )
 from swarm.learning.models import create_model, gives_logits
+from swarm.learning.progress import OnProgress, Progress
 
-OnProgress = Callable[[jobs.Progress], None]
 BetweenBatches = Callable[[], bool]
 
 
-def _ignore(progress: jobs.Progress) -> None:
+def _ignore(progress: Progress) -> None:
     """For callers that do not watch."""
 
 
@@ -52,11 +52,11 @@ class Learner:
         self._spec: SessionSpec = job.spec
         self._partition = job.data.partition_index
         self._strategy = create_strategy(job.spec.strategy)
-        self._progress = jobs.Progress("preparing", 0.0)
+        self._progress = Progress("preparing", 0.0)
         dataset = load_dataset(job.data, on_progress)
         dataset.check_fits(job.spec.input_shape, job.spec.num_classes)
         self._train_shard, self._test_shard = take_shards(dataset, job.spec, job.data)
-        on_progress(jobs.Progress("preparing", 0.5, text="building the model"))
+        on_progress(Progress("preparing", 0.5, text="building the model"))
         self._model = create_model(
             job.model_path or job.spec.model,
             job.spec.input_shape,
@@ -75,7 +75,7 @@ class Learner:
             num_parameters=sum(array.size for array in self._initial_weights.values()),
         )
 
-    def progress(self) -> jobs.Progress:
+    def progress(self) -> Progress:
         """How far the current, or the last, training is."""
         return self._progress
 
@@ -104,7 +104,7 @@ class Learner:
         self._load(job.base_path)
 
         def tick(fraction: float) -> None:
-            self._progress = jobs.Progress("evaluating", fraction)
+            self._progress = Progress("evaluating", fraction)
             _continue_or_cancel(between_batches)
 
         evaluation = self._evaluate(tick)
@@ -194,7 +194,7 @@ class Learner:
                 seen += len(indices)
                 done += 1
                 accuracy, loss = (sums / seen).tolist()
-                self._progress = jobs.Progress("training", done / total, accuracy, loss)
+                self._progress = Progress("training", done / total, accuracy, loss)
                 _continue_or_cancel(between_batches)
         if not np.isfinite(loss):
             raise LearningError(f"training diverged: the loss is {loss}; lower the learning rate")

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from swarm.core.errors import DataError
 from swarm.core.session import SessionSpec
+from swarm.learning.data_config import DataConfig
 from swarm.learning.datasets.dataset import Dataset
-from swarm.learning.federation.jobs import DataConfig
 from swarm.learning.federation.seeds import Purpose, generator
 from swarm.learning.partitioners import IidPartitioner, create_partitioner
 

@@ -13,7 +13,7 @@ def build(input_shape: tuple[int, ...], num_classes: int) -> Any:
     return keras.Sequential(
         [
             keras.Input(input_shape),
-            layers.Rescaling(2.0, offset=-1.0, name="centre"),  # see images.py
+            layers.Rescaling(2.0, offset=-1.0, name="centre"),  # see image_shape
             layers.Conv2D(32, 3, padding="same", activation="relu", name="conv1"),
             layers.MaxPooling2D(name="pool1"),
             layers.Conv2D(64, 3, padding="same", activation="relu", name="conv2"),

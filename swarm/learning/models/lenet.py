@@ -16,7 +16,7 @@ def build(input_shape: tuple[int, ...], num_classes: int) -> Any:
     return keras.Sequential(
         [
             keras.Input(input_shape),
-            layers.Rescaling(2.0, offset=-1.0, name="centre"),  # see images.py
+            layers.Rescaling(2.0, offset=-1.0, name="centre"),  # see image_shape
             layers.Conv2D(6, 5, padding=padding, activation="relu", name="conv1"),
             layers.MaxPooling2D(name="pool1"),
             layers.Conv2D(16, 5, padding=padding, activation="relu", name="conv2"),

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.errors import DataError
-from swarm.learning.tables.trial_table import Table
+from swarm.learning.tables.table import Table
 
 HOLD_OUT_SHARE = 0.25
 """Held out where there is one fold."""

@@ -9,18 +9,18 @@ from typing import Literal
 
 from swarm.core.errors import ConfigurationError, DataError
 from swarm.learning.estimators import check_params_of, is_code
+from swarm.learning.estimators.hyperparameters import Value
 from swarm.learning.estimators.objectives import OBJECTIVES
 from swarm.learning.image_shape import check_is_image
 from swarm.learning.search.folds import check_enough
 from swarm.learning.search.trial_records import (
     EpochReport,
-    TrialData,
     TrialOutcome,
     TrialTask,
-    Value,
 )
 from swarm.learning.search.trial_runner import check_task
-from swarm.learning.tables.trial_table import Table, load_table
+from swarm.learning.tables.table import Table, load_table
+from swarm.learning.tables.table_source import TableSource
 from swarm.search.catalog import FILE, SKLEARN_MODELS
 from swarm.search.space import CATEGORICAL, INTEGER, Dimension
 from swarm.search.study import StudySpec
@@ -154,7 +154,7 @@ def _task(spec: StudySpec, model: str, params: dict[str, Value], places: Places)
     file_format: Literal["", "csv", "npz"] = ""
     if spec.dataset == FILE:
         file_format = "csv" if spec.data_format == "csv" else "npz"
-    data = TrialData(
+    data = TableSource(
         name=str(places.data_path) if spec.dataset == FILE else spec.dataset,
         file_format=file_format,
         target=spec.target or None,

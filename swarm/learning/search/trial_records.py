@@ -2,37 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from swarm.core.blobs import BlobRef
+from swarm.learning.estimators.hyperparameters import Value
+from swarm.learning.tables.table_source import TableSource
 from swarm.search.study import EPOCHS_MAX, FOLDS_MAX
-
-Value = bool | int | float | str
-"""A hyperparameter's value."""
-Kind = Literal["classification", "regression"]
-
-
-@dataclass(frozen=True, slots=True)
-class TrialData:
-    """Where a trial's examples come from."""
-
-    name: str
-    """A name of `swarm.learning.tables.trial_table`, or the path of a file."""
-    file_format: Literal["", "csv", "npz"] = ""
-    """What is in the file; empty if `name` is no path."""
-    target: str | None = None
-    """The column of a CSV file to predict; its last one if None."""
-    kind: Kind = "classification"
-    max_examples: int | None = None
-    """Use so many examples only, drawn by the trial's seed in equal shares; all if None."""
-    data_dir: str | None = None
-    """Folder that may hold `cifar-10-batches-bin`."""
-    cache_dir: str = ""
-    """Folder for downloaded and generated data."""
-
-    def __post_init__(self) -> None:
-        if self.max_examples is not None and self.max_examples < 2:
-            raise ValueError(f"max_examples must be at least 2, got {self.max_examples}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +16,7 @@ class TrialTask:
     model: str
     """A name of `swarm.learning.estimators`, or `module:function`."""
     params: Mapping[str, Value]
-    data: TrialData
+    data: TableSource
     objective: str
     """A name of `swarm.learning.estimators.objectives`."""
     folds: int = 3

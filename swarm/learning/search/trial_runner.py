@@ -13,7 +13,7 @@ import numpy as np
 
 from swarm.core.errors import ConfigurationError, LearningError
 from swarm.learning.estimators import check_params_of, find_family, is_code
-from swarm.learning.estimators.family import Family, Problem, TrialModel
+from swarm.learning.estimators.family import Estimator, Family, Problem
 from swarm.learning.estimators.objectives import (
     Objective,
     find_objective,
@@ -25,11 +25,11 @@ from swarm.learning.search.folds import Fold, make_folds
 from swarm.learning.search.trial_records import (
     Checkpoint,
     EpochReport,
-    TrialData,
     TrialOutcome,
     TrialTask,
 )
-from swarm.learning.tables.trial_table import Table, check_data, load_table
+from swarm.learning.tables.table import Table, check_data, load_table
+from swarm.learning.tables.table_source import TableSource
 
 OnReport = Callable[[EpochReport], None]
 GoOn = Callable[[], bool]
@@ -142,7 +142,7 @@ class _Trial:
         assert scores is not None  # noqa: S101 - there is at least one epoch
         return scores, max(self._epochs, first - 1), False
 
-    def _create_models(self) -> list[TrialModel]:
+    def _create_models(self) -> list[Estimator]:
         table = self._table
         problem = Problem(
             table.kind,
@@ -185,7 +185,7 @@ class _Trial:
         metrics = mean_of_folds(folds)
         return _Scores(metrics, tuple(fold[name] for fold in folds), metrics[name])
 
-    def _score(self, model: TrialModel, fold: Fold, epoch: int) -> dict[str, float]:
+    def _score(self, model: Estimator, fold: Fold, epoch: int) -> dict[str, float]:
         test = fold[1]
         predictions = model.predict(self._table.examples(test))
         # Whatever is largest among NaNs would be scored as if it were an answer.
@@ -209,7 +209,7 @@ class _Trial:
             return None
         return write_checkpoint(self._task, epoch, states, folder)
 
-    def _pairs(self) -> list[tuple[TrialModel, Fold]]:
+    def _pairs(self) -> list[tuple[Estimator, Fold]]:
         return list(zip(self._models, self._folds, strict=True))
 
 
@@ -225,18 +225,18 @@ def _cut_table(task: TrialTask) -> tuple[Table, list[Fold]]:
 
 @lru_cache(maxsize=TABLES_MAX)
 def _cut(
-    data: TrialData, version: tuple[int, int], num_folds: int, seed: int
+    data: TableSource, version: tuple[int, int], num_folds: int, seed: int
 ) -> tuple[Table, list[Fold]]:
     table = _read(data, version).sample(data.max_examples, seed)
     return table, make_folds(table, num_folds, seed)
 
 
 @lru_cache(maxsize=TABLES_MAX)
-def _read(data: TrialData, version: tuple[int, int]) -> Table:
+def _read(data: TableSource, version: tuple[int, int]) -> Table:
     return load_table(data)
 
 
-def _version(data: TrialData) -> tuple[int, int]:
+def _version(data: TableSource) -> tuple[int, int]:
     """Changes when a file does, so that what is kept of it is not stale."""
     path = Path(data.name)
     if not data.file_format or not path.exists():

@@ -13,7 +13,7 @@ from swarm.core.ids import PeerId
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.core.session import SessionSpec, dataset_label, is_stand_in
 from swarm.federation.joining import ASK, Joining
-from swarm.learning.federation.jobs import Progress
+from swarm.learning.progress import Progress
 from swarm.network.network import Network
 from swarm.network.store import FileBlobStore
 from swarm.network.wire import encode

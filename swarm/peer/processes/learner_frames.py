@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from swarm.learning.federation.jobs import Job, Progress, Reply
+from swarm.learning.federation.jobs import Job, Reply
+from swarm.learning.progress import Progress
 from swarm.peer.processes.framing import FRAME_SIZE_MAX, Framing
 
 __all__ = [

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from swarm.core.errors import LearningError
 from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import jobs
+from swarm.learning.progress import Progress
 from swarm.peer.processes.learner_frames import (
     CancelTraining,
     Done,
@@ -117,7 +118,7 @@ class WorkerService:
 
         return between_batches
 
-    def _report(self, call: int, progress: jobs.Progress) -> None:
+    def _report(self, call: int, progress: Progress) -> None:
         now_s = time.monotonic()
         if now_s >= self._reported_s + PROGRESS_INTERVAL_S:
             self._reported_s = now_s

@@ -1,7 +1,7 @@
 """LearnerWorker: a peer's worker process, for trio. Calls return or raise; they never hang."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from swarm.core import errors
 from swarm.core.errors import LearningError, LocalProtocolError, SwarmError, WorkerDiedError
 from swarm.learning import errors as learning_errors
 from swarm.learning.federation import jobs
+from swarm.learning.progress import OnProgress
 from swarm.peer.processes.learner_frames import (
     CancelTraining,
     Done,
@@ -30,7 +31,6 @@ OUTBOX_MAX = 64
 LAST_WORDS_MAX = 10
 """Lines of the worker's stderr that an error message quotes."""
 
-OnProgress = Callable[[jobs.Progress], None]
 R = TypeVar("R")
 
 

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from swarm.learning.search.trial_records import EpochReport, TrialOutcome, TrialTask, Value
+from swarm.learning.estimators.hyperparameters import Value
+from swarm.learning.search.trial_records import EpochReport, TrialOutcome, TrialTask
 from swarm.peer.processes.framing import Framing
 
 

@@ -8,10 +8,11 @@ import pytest
 
 from swarm.core.errors import ConfigurationError, LearningError
 from swarm.learning.estimators import FAMILIES, find_family
-from swarm.learning.estimators.family import Family, Problem, TrialModel
-from swarm.learning.estimators.hyperparameters import Choice, Integer, check_params
-from swarm.learning.search.trial_records import TrialData, TrialTask, Value
+from swarm.learning.estimators.family import Estimator, Family, Problem
+from swarm.learning.estimators.hyperparameters import Choice, Integer, Value, check_params
+from swarm.learning.search.trial_records import TrialTask
 from swarm.learning.search.trial_runner import run_trial
+from swarm.learning.tables.table_source import TableSource
 
 EVERY: dict[str, dict[str, Value]] = {
     "knn": {"n_neighbors": 3, "weights": "distance", "metric": "minkowski", "p": 1.5},
@@ -80,7 +81,7 @@ EVERY: dict[str, dict[str, Value]] = {
     "keras-mlp": {"learning_rate": 0.005, "batch_size": 16, "optimizer": "adamw", "epochs": 5},
 }
 """Values of hyperparameters by which each family learns digits; of most, all it has."""
-DIGITS = TrialData("digits", max_examples=600)
+DIGITS = TableSource("digits", max_examples=600)
 IMAGES = Problem("classification", (8, 8, 1), 10, needs_probabilities=True)
 
 
@@ -177,7 +178,7 @@ def test_learns_a_regression(name: str) -> None:
         "mlp": {"epochs": 60, "learning_rate_init": 0.01},
         "dtree": {"max_depth": 4, "criterion": "squared_error"},
     }.get(name, {})
-    data = TrialData("diabetes", kind="regression")
+    data = TableSource("diabetes", kind="regression")
 
     outcome = run_trial(TrialTask(name, params, data, "r2", folds=3))
 
@@ -218,9 +219,10 @@ def test_true_is_no_integer_and_one_is_not_true() -> None:
 def test_trials_of_scikit_learn_do_not_pay_for_keras_nor_checks_for_either() -> None:
     script = (
         "import sys\n"
-        "from swarm.learning.search.trial_records import TrialData, TrialTask\n"
+        "from swarm.learning.search.trial_records import TrialTask\n"
+        "from swarm.learning.tables.table_source import TableSource\n"
         "from swarm.learning.search.trial_runner import check_task, run_trial\n"
-        "task = TrialTask('knn', {'n_neighbors': 3}, TrialData('iris'), 'log_loss')\n"
+        "task = TrialTask('knn', {'n_neighbors': 3}, TableSource('iris'), 'log_loss')\n"
         "check_task(task)\n"
         "assert 'sklearn' not in sys.modules\n"
         "assert run_trial(task).error is None\n"
@@ -230,7 +232,7 @@ def test_trials_of_scikit_learn_do_not_pay_for_keras_nor_checks_for_either() -> 
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-def _assert_same(first: TrialModel, second: TrialModel) -> None:
+def _assert_same(first: Estimator, second: Estimator) -> None:
     one, other = first.state(), second.state()
     assert one is not None
     assert other is not None

@@ -14,11 +14,13 @@ from swarm.core.errors import (
 )
 from swarm.core.session import SessionSpec
 from swarm.learning.backend import keras
+from swarm.learning.data_config import DataConfig
 from swarm.learning.datasets import digits, synthetic10
 from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import jobs
 from swarm.learning.federation.learner import Learner
 from swarm.learning.federation.weights_files import read_weights, write_weights
+from swarm.learning.progress import Progress
 
 pytestmark = [
     pytest.mark.slow,
@@ -122,7 +124,7 @@ class TestTrain:
     def test_progress_goes_up_to_one_through_both_phases(
         self, learner: Learner, base: str
     ) -> None:
-        seen: list[jobs.Progress] = []
+        seen: list[Progress] = []
 
         def watch() -> bool:
             seen.append(learner.progress())
@@ -256,7 +258,7 @@ def test_cnn_learns_synthetic10_to_90_percent(tmp_path_factory: pytest.TempPathF
 def _learner(
     spec: SessionSpec, index: int = 0, count: int = 1, cache: Path | None = None
 ) -> Learner:
-    data = jobs.DataConfig(
+    data = DataConfig(
         dataset=spec.dataset,
         cache_dir=str(cache),
         partition_index=index,

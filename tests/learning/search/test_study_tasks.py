@@ -13,6 +13,7 @@ from swarm.core.blobs import BlobRef
 from swarm.core.errors import ConfigurationError, DataError
 from swarm.core.ids import Digest, PeerId
 from swarm.learning.estimators import FAMILIES
+from swarm.learning.estimators.hyperparameters import EPOCHS_MAX
 from swarm.learning.estimators.objectives import OBJECTIVES
 from swarm.learning.search.study_tasks import (
     Places,
@@ -25,8 +26,8 @@ from swarm.learning.search.study_tasks import (
 )
 from swarm.learning.search.trial_records import EpochReport
 from swarm.learning.search.trial_runner import run_trial
-from swarm.learning.tables.trial_table import DATA_NAMES
-from swarm.search import catalog
+from swarm.learning.tables.table import DATA_NAMES
+from swarm.search import catalog, study
 from swarm.search.study import StudySpec
 from swarm.search.study_file import parse_study
 from swarm.search.trial import COMPLETE, FAILED, PRUNED, Trial
@@ -42,6 +43,10 @@ def _study(models: dict[str, Any], **fields: Any) -> StudySpec:
 
 def _trial(spec: StudySpec, model: str, **params: Any) -> Trial:
     return Trial(spec.id, 0, model, make_params(params), 1, ME)
+
+
+def test_an_estimator_and_a_study_allow_the_same_number_of_epochs() -> None:
+    assert EPOCHS_MAX == study.EPOCHS_MAX
 
 
 def test_whatever_a_study_may_name_can_be_run() -> None:

@@ -10,11 +10,12 @@ from safetensors.numpy import save_file
 
 from swarm.core.errors import ConfigurationError, DataError
 from swarm.learning.search.folds import make_folds
-from swarm.learning.search.trial_records import EpochReport, TrialData, TrialOutcome, TrialTask
+from swarm.learning.search.trial_records import EpochReport, TrialOutcome, TrialTask
 from swarm.learning.search.trial_runner import check_task, run_trial
-from swarm.learning.tables.trial_table import load_table
+from swarm.learning.tables.table import load_table
+from swarm.learning.tables.table_source import TableSource
 
-IRIS = TrialData("iris")
+IRIS = TableSource("iris")
 KNN = TrialTask("knn", {"n_neighbors": 3}, IRIS, "accuracy")
 MLP = TrialTask("mlp", {"learning_rate_init": 0.01}, IRIS, "accuracy", epochs=4)
 
@@ -46,7 +47,7 @@ class TestFolds:
 
     def test_too_few_examples_of_a_class_are_refused_by_its_name(self) -> None:
         with pytest.raises(DataError, match="'class_2' has 48"):
-            make_folds(load_table(TrialData("wine")), 60, 0)
+            make_folds(load_table(TableSource("wine")), 60, 0)
 
 
 class TestReports:
@@ -95,13 +96,13 @@ class TestErrors:
                 replace(KNN, params={"n_neighbors": 0}),
                 "n_neighbors must be an integer of at least",
             ),
-            (replace(KNN, data=TrialData("irisses")), "data must be one of iris, .* 'irisses'"),
-            (replace(KNN, data=TrialData("iris", kind="regression")), "'iris' is for classif"),
-            (replace(KNN, data=TrialData("iris", target="x")), "a target column is for CSV"),
+            (replace(KNN, data=TableSource("irisses")), "data must be one of iris, .* 'irisses'"),
+            (replace(KNN, data=TableSource("iris", kind="regression")), "'iris' is for classif"),
+            (replace(KNN, data=TableSource("iris", target="x")), "a target column is for CSV"),
             (replace(KNN, objective="acuracy"), "must be one of accuracy, .* got 'acuracy'"),
             (replace(KNN, objective="rmse"), "objective of a classification must be one of"),
             (
-                TrialTask("keras-lenet", {}, TrialData("diabetes", kind="regression"), "r2"),
+                TrialTask("keras-lenet", {}, TableSource("diabetes", kind="regression"), "r2"),
                 "models.keras-lenet is for classification, not for regression",
             ),
         ],

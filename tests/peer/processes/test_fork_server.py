@@ -18,6 +18,7 @@ import trio.testing
 
 from swarm.core.errors import WorkerDiedError
 from swarm.core.session import SessionSpec
+from swarm.learning.data_config import DataConfig
 from swarm.learning.federation import jobs
 from swarm.peer.processes import fork_server
 from swarm.peer.processes.fork_server import (
@@ -332,12 +333,13 @@ PEER = (
     "import sys, tempfile, trio\n"
     "from pathlib import Path\n"
     "from swarm.core.session import SessionSpec\n"
+    "from swarm.learning.data_config import DataConfig\n"
     "from swarm.learning.federation import jobs\n"
     "from swarm.peer.processes.learner_worker import open_worker\n"
     "async def main(server):\n"
     "    spec = SessionSpec(model='mlp', dataset='digits', input_shape=(8, 8, 1))\n"
     "    async with open_worker(fork_server=Path(server)) as worker:\n"
-    "        await worker.initialise(jobs.Initialise(spec, jobs.DataConfig('digits')))\n"
+    "        await worker.initialise(jobs.Initialise(spec, DataConfig('digits')))\n"
     "        print(worker.statistics().pid, flush=True)\n"
     "        await trio.sleep_forever()\n"
     "trio.run(main, sys.argv[1])\n"
@@ -347,7 +349,7 @@ PEER = (
 
 async def ready(worker: LearnerWorker, folder: Path) -> str:
     """Initialise, and return the path of the initial weights."""
-    await worker.initialise(jobs.Initialise(SPEC, jobs.DataConfig("digits")))
+    await worker.initialise(jobs.Initialise(SPEC, DataConfig("digits")))
     return (await worker.create_weights(jobs.CreateWeights(str(folder)))).path
 
 

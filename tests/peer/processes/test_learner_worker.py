@@ -23,8 +23,10 @@ from swarm.core.errors import (
 )
 from swarm.core.ids import Digest
 from swarm.core.session import SessionSpec
+from swarm.learning.data_config import DataConfig
 from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import jobs
+from swarm.learning.progress import Progress
 from swarm.peer.processes.learner_frames import (
     FRAME_SIZE_MAX,
     CancelTraining,
@@ -48,10 +50,10 @@ class TestFrames:
     @pytest.mark.parametrize(
         "message",
         [
-            Request(1, jobs.Initialise(SPEC, jobs.DataConfig(dataset="digits"))),
+            Request(1, jobs.Initialise(SPEC, DataConfig(dataset="digits"))),
             Request(2, jobs.Combine("b", (jobs.CombineInput("a", "p", 3),), "o")),
             CancelTraining(2),
-            Progressed(3, jobs.Progress("training", 0.5, 0.25, None, "x")),
+            Progressed(3, Progress("training", 0.5, 0.25, None, "x")),
             Done(4, jobs.Combined("p", BlobRef(Digest("0" * 64), 1), ())),
             Failed(5, "DataError", "no"),
         ],
@@ -104,7 +106,7 @@ async def worker(fork_server: Path | None) -> AsyncIterator[LearnerWorker]:
 @pytest.mark.trio
 class TestWorker:
     async def test_a_round_on_digits(self, worker: LearnerWorker, tmp_path: Path) -> None:
-        seen: list[jobs.Progress] = []
+        seen: list[Progress] = []
 
         initialised = await worker.initialise(_initialise(SPEC, 2))
         base = await worker.create_weights(jobs.CreateWeights(str(tmp_path)))
@@ -154,9 +156,9 @@ class TestWorker:
         self, worker: LearnerWorker, tmp_path: Path
     ) -> None:
         base = await _ready(worker, LONG, tmp_path)
-        seen: list[tuple[float, jobs.Progress]] = []
+        seen: list[tuple[float, Progress]] = []
 
-        def on_progress(progress: jobs.Progress) -> None:
+        def on_progress(progress: Progress) -> None:
             seen.append((trio.current_time(), progress))
             if len(seen) == 9:
                 worker.cancel_training()
@@ -246,13 +248,14 @@ def test_the_process_ends_when_the_peer_is_gone(tmp_path: Path) -> None:
     script = (
         "import sys, trio\n"
         "from swarm.core.session import SessionSpec\n"
+        "from swarm.learning.data_config import DataConfig\n"
         "from swarm.learning.federation import jobs\n"
         "from swarm.peer.processes.learner_worker import open_worker\n"
         "async def main(folder):\n"
         "    spec = SessionSpec(model='mlp', dataset='digits', input_shape=(8, 8, 1),\n"
         "                       local_epochs=100_000)\n"
         "    async with open_worker() as worker:\n"
-        "        await worker.initialise(jobs.Initialise(spec, jobs.DataConfig('digits')))\n"
+        "        await worker.initialise(jobs.Initialise(spec, DataConfig('digits')))\n"
         "        base = (await worker.create_weights(jobs.CreateWeights(folder))).path\n"
         "        say = lambda progress: print(worker.statistics().pid, flush=True)\n"
         "        await worker.train(jobs.Train(base, 1, folder), say)\n"
@@ -284,7 +287,7 @@ async def _cancelled_training(
     """A training that reports once it runs, and is expected to be cancelled."""
     running = False
 
-    def on_progress(progress: jobs.Progress) -> None:
+    def on_progress(progress: Progress) -> None:
         nonlocal running
         if not running:
             running = True
@@ -294,10 +297,10 @@ async def _cancelled_training(
         await worker.train(_train(base), on_progress)
 
 
-def _kill(pid: int) -> Callable[[jobs.Progress], None]:
+def _kill(pid: int) -> Callable[[Progress], None]:
     killed = False
 
-    def on_progress(progress: jobs.Progress) -> None:
+    def on_progress(progress: Progress) -> None:
         nonlocal killed
         if not killed:
             killed = True
@@ -309,7 +312,7 @@ def _kill(pid: int) -> Callable[[jobs.Progress], None]:
 def _initialise(
     spec: SessionSpec, partition_count: int = 1, *, allow_code: bool = False
 ) -> jobs.Initialise:
-    data = jobs.DataConfig(dataset="digits", partition_count=partition_count)
+    data = DataConfig(dataset="digits", partition_count=partition_count)
     return jobs.Initialise(spec, data, allow_code)
 
 

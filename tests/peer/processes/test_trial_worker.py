@@ -15,8 +15,9 @@ import trio
 import trio.testing
 
 from swarm.core.errors import WorkerDiedError
-from swarm.learning.search.trial_records import EpochReport, TrialData, TrialTask
+from swarm.learning.search.trial_records import EpochReport, TrialTask
 from swarm.learning.search.trial_runner import run_trial
+from swarm.learning.tables.table_source import TableSource
 from swarm.peer.processes.trial_frames import (
     FRAMING,
     Message,
@@ -31,10 +32,10 @@ from swarm.peer.processes.trial_pool import TrialPool, open_trial_pool
 from swarm.peer.processes.trial_worker import TrialWorker, open_trial_worker
 
 FAULTY = (sys.executable, str(Path(__file__).parent / "faulty_process.py"))
-IRIS = TrialData("iris")
+IRIS = TableSource("iris")
 KNN = TrialTask("knn", {"n_neighbors": 3, "p": 1.0}, IRIS, "accuracy")
 MLP = TrialTask("mlp", {}, IRIS, "accuracy", epochs=3)
-ENDLESS = replace(MLP, data=TrialData("digits"), epochs=512)
+ENDLESS = replace(MLP, data=TableSource("digits"), epochs=512)
 """Takes a minute, so whoever ends it does not come too late."""
 
 LATE = "import os, sys; open(sys.argv[1]).read(); os.execv(sys.argv[2], sys.argv[2:])"
@@ -385,10 +386,11 @@ class TestTrialPool:
 def test_the_process_ends_when_the_peer_is_gone() -> None:
     script = (
         "import trio\n"
-        "from swarm.learning.search.trial_records import TrialData, TrialTask\n"
+        "from swarm.learning.search.trial_records import TrialTask\n"
+        "from swarm.learning.tables.table_source import TableSource\n"
         "from swarm.peer.processes.trial_worker import open_trial_worker\n"
         "async def main():\n"
-        "    task = TrialTask('mlp', {}, TrialData('digits'), 'accuracy', epochs=512)\n"
+        "    task = TrialTask('mlp', {}, TableSource('digits'), 'accuracy', epochs=512)\n"
         "    async with open_trial_worker() as worker:\n"
         "        say = lambda report: print(worker.statistics().pid, flush=True)\n"
         "        await worker.run(task, say)\n"

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from swarm.core.errors import DataError
-from swarm.learning.search.trial_records import TrialData, TrialTask
+from swarm.learning.search.trial_records import TrialTask
 from swarm.learning.search.trial_runner import _cut_table, run_trial
-from swarm.learning.tables.trial_table import load_table
+from swarm.learning.tables.table import load_table
+from swarm.learning.tables.table_source import TableSource
 
 
-def _own(path: Path, **fields: Any) -> TrialData:
-    return TrialData(str(path), path.suffix.removeprefix("."), **fields)  # type: ignore[arg-type]
+def _own(path: Path, **fields: Any) -> TableSource:
+    return TableSource(str(path), path.suffix.removeprefix("."), **fields)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def _own(path: Path, **fields: Any) -> TrialData:
     ],
 )
 def test_data_by_name(name: str, shape: tuple[int, ...], num_classes: int) -> None:
-    table = load_table(TrialData(name))
+    table = load_table(TableSource(name))
 
     assert table.x.shape == shape
     assert table.x.dtype == np.float32
@@ -125,7 +126,7 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
 
 
 def test_fewer_examples_on_request() -> None:
-    task = TrialTask("knn", {}, TrialData("digits", max_examples=100), "accuracy", folds=2)
+    task = TrialTask("knn", {}, TableSource("digits", max_examples=100), "accuracy", folds=2)
 
     outcome = run_trial(task)
 
@@ -133,7 +134,7 @@ def test_fewer_examples_on_request() -> None:
     assert np.bincount(table.y).tolist() == pytest.approx([10] * 10, abs=1)
     assert sum(len(test) for _, test in folds) == 100
     assert outcome.value is not None
-    assert outcome.value < run_trial(TrialTask("knn", {}, TrialData("digits"), "accuracy")).value
+    assert outcome.value < run_trial(TrialTask("knn", {}, TableSource("digits"), "accuracy")).value
 
 
 def test_blank_lines_at_the_end_of_a_csv_file_are_no_examples(tmp_path: Path) -> None:
@@ -207,7 +208,7 @@ def test_the_same_numbers_score_the_same_by_csv_and_npz(tmp_path: Path, model: s
 
 def test_messages_call_a_file_that_came_as_a_blob_the_study_s_data(tmp_path: Path) -> None:
     path = tmp_path / ("0f" * 32)
-    data = TrialData(str(path), "csv")
+    data = TableSource(str(path), "csv")
     path.write_text("a,b\n,x\n")
     with pytest.raises(DataError, match=r"^the study's data, line 2: column 'a' must be a fin"):
         load_table(data)
@@ -216,7 +217,7 @@ def test_messages_call_a_file_that_came_as_a_blob_the_study_s_data(tmp_path: Pat
     assert (outcome.error or "").startswith("DataError: the study's data: every class must")
     path.write_text("no zip")
     with pytest.raises(DataError, match=r"^the study's data must be an \.npz file"):
-        load_table(TrialData(str(path), "npz"))
+        load_table(TableSource(str(path), "npz"))
 
 
 def test_times_and_what_is_too_large_in_an_npz_file(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.errors import ConfigurationError, DataError
+from swarm.learning.data_config import DataConfig
 from swarm.learning.datasets import load_dataset, npz
 from swarm.learning.datasets.dataset import Dataset
-from swarm.learning.federation.jobs import DataConfig
-from swarm.learning.search.trial_records import Kind, TrialData
 from swarm.learning.tables import csv_table
+from swarm.learning.tables.table_source import Kind, TableSource
 
 _TOYS = {
     "iris": "classification",
@@ -82,13 +82,13 @@ class Table:
         return replace(self, x=self.x[indices], y=self.y[indices])
 
 
-def called_data(data: TrialData) -> str:
+def called_data(data: TableSource) -> str:
     """What messages call a trial's data: a blob's path would tell its user nothing."""
     is_blob = data.file_format and _BLOB_NAME.fullmatch(Path(data.name).name)
     return "the study's data" if is_blob else data.name
 
 
-def check_data(data: TrialData) -> None:
+def check_data(data: TableSource) -> None:
     """Require a known name, or a file, and a kind of problem that fits it.
 
     Raises:
@@ -109,7 +109,7 @@ def check_data(data: TrialData) -> None:
         raise ConfigurationError(f"{what} is for {kind}, the objective for {data.kind}")
 
 
-def load_table(data: TrialData) -> Table:
+def load_table(data: TableSource) -> Table:
     """Read the examples a trial names; nothing stands in for anything.
 
     Raises:
@@ -148,7 +148,7 @@ def _from_dataset(dataset: Dataset) -> Table:
     return _classification(dataset.label, x, split.y)
 
 
-def _from_npz(data: TrialData) -> Table:
+def _from_npz(data: TableSource) -> Table:
     """All of x_train and y_train; x_test and y_test, if given, are for a final test only."""
     called = called_data(data)
     x, y = npz.load_training(Path(data.name), called)
@@ -169,7 +169,7 @@ def _classification(label: str, x: NDArray[Any], labels: NDArray[np.int64]) -> T
     return Table(label, "classification", x, y, tuple(map(str, present)))
 
 
-def _from_csv(data: TrialData) -> Table:
+def _from_csv(data: TableSource) -> Table:
     called = called_data(data)
     features, target = csv_table.read(Path(data.name), data.target, called)
     x, columns = features.values, features.names
