@@ -18,7 +18,7 @@ from swarm.learning.search.trial_records import EpochReport, TrialTask
 from swarm.learning.search.trial_runner import check_task, run_trial
 from swarm.learning.tables.table_source import TableSource
 
-OWN = "tests.learning.trials.own_models:small"
+OWN = "tests.learning.search.own_models:small"
 
 
 @pytest.fixture

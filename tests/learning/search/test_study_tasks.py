@@ -82,7 +82,7 @@ def test_a_study_with_a_wrong_hyperparameter_is_refused_by_name(
 
 
 def test_a_model_that_is_code_needs_leave_and_its_module_here() -> None:
-    allowed = _study({"tests.learning.trials.own_models:small": {"units": {"integer": [4, 8]}}})
+    allowed = _study({"tests.learning.search.own_models:small": {"units": {"integer": [4, 8]}}})
 
     check_study(allowed, allow_code=True)
     with pytest.raises(ConfigurationError, match="started with --allow-code"):
@@ -200,7 +200,7 @@ def test_a_file_is_checked_without_scikit_learn_and_keras(tmp_path: Path) -> Non
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from tests.learning.trials.test_studies import _own_study\n"
+        "from tests.learning.search.test_study_tasks import _own_study\n"
         "from swarm.learning.search.study_tasks import check_own_data\n"
         "path = Path(sys.argv[1])\n"
         "check_own_data(_own_study(path, {'knn': {}, 'keras-mlp': {}}), path)\n"
