@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from swarm.peer.processes.trial_process import NICENESS
+from swarm.peer.processes.child_pipes import NICENESS
 
 STUDY: dict[str, Any] = {
     "dataset": "wine",

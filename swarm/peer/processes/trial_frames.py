@@ -1,4 +1,4 @@
-"""What a peer and a process that runs its trials say to each other; see `framing`."""
+"""Messages between a peer and a process that runs its trials."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class RunTrial:
 
 @dataclass(frozen=True, slots=True)
 class StopTrial:
-    """To the process: end this trial before its next epoch or fold, or do not begin with it."""
+    """To the process: end this trial before its next epoch or fold, or do not begin it."""
 
     call: int
 
@@ -58,6 +58,5 @@ class Withdrawn:
 
 
 Message = RunTrial | StopTrial | WithdrawTrial | Ready | Reported | Ended | Withdrawn
-
 
 FRAMING: Framing[Message] = Framing(Message, scalars=Value)

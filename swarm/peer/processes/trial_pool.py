@@ -8,7 +8,7 @@ import trio
 
 from swarm.learning.search.trial_records import TrialOutcome, TrialTask
 from swarm.peer.processes.pipes import Log
-from swarm.peer.processes.trial_process_life import OnReport
+from swarm.peer.processes.trial_life import OnReport
 from swarm.peer.processes.trial_worker import (
     COMMAND,
     TrialWorker,

@@ -27,17 +27,15 @@ from swarm.learning.data_config import DataConfig
 from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import jobs
 from swarm.learning.progress import Progress
+from swarm.peer.processes.framing import FRAME_SIZE_MAX
 from swarm.peer.processes.learner_frames import (
-    FRAME_SIZE_MAX,
+    FRAMING,
     CancelTraining,
     Done,
     Failed,
-    FrameReader,
     Message,
     Progressed,
     Request,
-    encode_frame,
-    read_frame,
 )
 from swarm.peer.processes.learner_worker import LearnerWorker, open_worker
 
@@ -59,14 +57,17 @@ class TestFrames:
         ],
     )
     def test_a_message_survives_the_pipe_in_any_pieces(self, message: Message) -> None:
-        frame = encode_frame(message)
-        reader = FrameReader()
+        frame = FRAMING.encode(message)
+        buffer = bytearray()
+        received = []
 
-        received = [m for byte in frame + frame for m in reader.feed(bytes([byte]))]
+        for byte in frame + frame:
+            buffer.append(byte)
+            received += FRAMING.cut(buffer)
 
         assert received == [message, message]
-        assert read_frame(io.BytesIO(frame)) == message
-        assert read_frame(io.BytesIO(frame[:-1])) is None
+        assert FRAMING.read(io.BytesIO(frame)) == message
+        assert FRAMING.read(io.BytesIO(frame[:-1])) is None
 
     @pytest.mark.parametrize(
         "data",
@@ -80,11 +81,11 @@ class TestFrames:
     )
     def test_what_is_not_a_message_is_our_bug(self, data: bytes) -> None:
         with pytest.raises(LocalProtocolError):
-            FrameReader().feed(data)
+            FRAMING.cut(bytearray(data))
 
     def test_a_message_too_long_is_never_sent(self) -> None:
         with pytest.raises(LocalProtocolError):
-            encode_frame(Failed(1, "LearningError", "x" * FRAME_SIZE_MAX))
+            FRAMING.encode(Failed(1, "LearningError", "x" * FRAME_SIZE_MAX))
 
 
 @pytest.fixture(params=["own", "forked"])
