@@ -1,4 +1,4 @@
-"""A real worker process behind the trio side."""
+"""Real learner processes behind `LearnerWorker`, and their frames."""
 
 import io
 import os
@@ -41,7 +41,22 @@ from swarm.peer.processes.learner_worker import LearnerWorker, open_worker
 
 SPEC = SessionSpec(model="mlp", dataset="digits", input_shape=(8, 8, 1), learning_rate=0.1)
 LONG = replace(SPEC, local_epochs=100_000)
-"""A training that ends only when it is told to."""
+"""A training that ends only when it is cancelled."""
+
+
+class DeathLog:
+    """Remembers the reason of the last warning."""
+
+    def __init__(self) -> None:
+        self.warned = trio.Event()
+        self.reason = ""
+
+    def debug(self, event: str, **fields: Any) -> None:
+        """Ignore it."""
+
+    def warning(self, event: str, **fields: Any) -> None:
+        self.reason = fields["reason"]
+        self.warned.set()
 
 
 class TestFrames:
@@ -79,18 +94,18 @@ class TestFrames:
             b"\0\0\0\x0b\x81\xa4kind\xa4what",
         ],
     )
-    def test_what_is_not_a_message_is_our_bug(self, data: bytes) -> None:
+    def test_bytes_that_are_not_a_message_are_our_own_bug(self, data: bytes) -> None:
         with pytest.raises(LocalProtocolError):
             FRAMING.cut(bytearray(data))
 
-    def test_a_message_too_long_is_never_sent(self) -> None:
+    def test_a_message_that_is_too_long_is_never_sent(self) -> None:
         with pytest.raises(LocalProtocolError):
             FRAMING.encode(Failed(1, "LearningError", "x" * FRAME_SIZE_MAX))
 
 
 @pytest.fixture(params=["own", "forked"])
 def fork_server(request: pytest.FixtureRequest) -> Path | None:
-    """Every worker keeps the same promises, whoever starts its process."""
+    """Run each test with a process of its own and with a forked one."""
     if request.param == "own":
         return None
     path: Path = request.getfixturevalue("shared_fork_server")
@@ -142,7 +157,7 @@ class TestWorker:
 
         assert (await worker.evaluate(jobs.EvaluateWeights(base))).num_examples > 0
 
-    async def test_leaving_a_training_call_ends_the_training(
+    async def test_cancelling_a_training_call_ends_the_training(
         self, worker: LearnerWorker, tmp_path: Path
     ) -> None:
         base = await _ready(worker, LONG, tmp_path)
@@ -168,7 +183,7 @@ class TestWorker:
         with pytest.raises(TrainingCancelledError):
             await worker.train(_train(base), on_progress)
 
-        # From the request, which the first was not sent before, to when the last was here.
+        # From the request, before which none was sent, to the arrival of the last one.
         assert seen[-1][0] - began_s > 0.25 * (len(seen) - 1)
         assert seen[-1][1].phase == "training"
         assert seen[-1][1].train_accuracy is not None
@@ -187,6 +202,20 @@ class TestWorker:
         assert evaluation.num_examples > 0
         assert worker.statistics().restarts == 1
         assert worker.statistics().pid != first_pid
+
+    async def test_the_death_of_an_idle_process_is_logged(
+        self, fork_server: Path | None, tmp_path: Path
+    ) -> None:
+        log = DeathLog()
+        async with open_worker(log, fork_server) as worker:
+            await _ready(worker, SPEC, tmp_path)
+            pid = worker.statistics().pid
+            assert pid is not None
+
+            os.kill(pid, signal.SIGKILL)
+            await log.warned.wait()
+
+        assert "ended with code -9" in log.reason
 
     async def test_a_failed_job_says_why_and_the_process_lives_on(
         self, worker: LearnerWorker, tmp_path: Path
@@ -258,8 +287,8 @@ def test_the_process_ends_when_the_peer_is_gone(tmp_path: Path) -> None:
         "    async with open_worker() as worker:\n"
         "        await worker.initialise(jobs.Initialise(spec, DataConfig('digits')))\n"
         "        base = (await worker.create_weights(jobs.CreateWeights(folder))).path\n"
-        "        say = lambda progress: print(worker.statistics().pid, flush=True)\n"
-        "        await worker.train(jobs.Train(base, 1, folder), say)\n"
+        "        show = lambda progress: print(worker.statistics().pid, flush=True)\n"
+        "        await worker.train(jobs.Train(base, 1, folder), show)\n"
         "trio.run(main, sys.argv[1])\n"
     )
     with subprocess.Popen(
@@ -285,7 +314,7 @@ async def _cancelled_training(
     base: str,
     task_status: Any = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """A training that reports once it runs, and is expected to be cancelled."""
+    """Train until the training is cancelled; report its start."""
     running = False
 
     def on_progress(progress: Progress) -> None:

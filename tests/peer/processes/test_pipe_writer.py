@@ -15,7 +15,7 @@ PATIENCE_S = 2.0
 
 
 class Pipe:
-    """Both ends of a pipe, ours as the outlet has it, the other one for `os.read`."""
+    """Both ends of a pipe: the near one in a `PipeWriter`, the far one for `os.read`."""
 
     def __init__(self) -> None:
         self.far, near = os.pipe()
@@ -38,14 +38,14 @@ async def pipe() -> AsyncIterator[Pipe]:
     os.close(opened.far)
 
 
-async def test_what_fits_is_there_at_once(pipe: Pipe) -> None:
+async def test_bytes_that_fit_are_written_at_once(pipe: Pipe) -> None:
     pipe.writer.put(b"one")
     pipe.writer.put(b"two")
 
     assert pipe.read() == b"onetwo"
 
 
-async def test_what_does_not_fit_follows_in_order(pipe: Pipe) -> None:
+async def test_bytes_that_do_not_fit_follow_in_order(pipe: Pipe) -> None:
     pieces = [bytes([number]) * 40_000 for number in range(6)]
     for piece in pieces:
         pipe.writer.put(piece)
@@ -62,7 +62,7 @@ async def test_what_does_not_fit_follows_in_order(pipe: Pipe) -> None:
     assert received + pipe.read() == b"".join(pieces) + b"last"
 
 
-async def test_who_reads_nothing_is_given_up(
+async def test_a_process_that_reads_nothing_is_given_up(
     pipe: Pipe, autojump_clock: trio.testing.MockClock
 ) -> None:
     pipe.writer.put(bytes(PIPE_BYTES + 1))
@@ -71,7 +71,7 @@ async def test_who_reads_nothing_is_given_up(
         await pipe.writer.run(PATIENCE_S)
 
 
-async def test_who_is_gone_takes_everything(pipe: Pipe) -> None:
+async def test_bytes_for_a_process_that_is_gone_are_dropped(pipe: Pipe) -> None:
     pipe.writer.put(bytes(PIPE_BYTES + 1))
     os.close(pipe.far)
     pipe.far = os.open(os.devnull, os.O_RDONLY)
