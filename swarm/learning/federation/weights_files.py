@@ -1,8 +1,5 @@
 """Weights files: safetensors, float32, keys in the model's own order; read and written here."""
 
-import hashlib
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,8 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from swarm.core.blobs import BlobRef
-from swarm.core.errors import StorageError
-from swarm.core.ids import Digest
+from swarm.learning.blob_files import write_blob
 from swarm.learning.errors import ForeignWeightsError
 
 Weights = dict[str, NDArray[np.float32]]
@@ -59,14 +55,7 @@ def write_weights(
         StorageError: The disk refused.
     """
     data = save({key: np.ascontiguousarray(array) for key, array in weights.items()})
-    blob = BlobRef(Digest(hashlib.sha256(data).hexdigest()), len(data))
-    try:
-        descriptor, name = tempfile.mkstemp(prefix="weights-", suffix=".tmp", dir=folder)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-    except OSError as error:
-        raise StorageError(f"cannot write weights to {folder}: {error}") from error
-    return Path(name), blob
+    return write_blob(data, folder, "weights")
 
 
 def _check_dtypes(path: str | Path, dtypes: Mapping[str, str]) -> None:

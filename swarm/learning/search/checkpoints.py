@@ -6,16 +6,13 @@ a file is code.
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from swarm.core.blobs import BlobRef
-from swarm.core.errors import LearningError, StorageError
-from swarm.core.ids import Digest
+from swarm.core.errors import LearningError
+from swarm.learning.blob_files import write_blob
 from swarm.learning.estimators.family import State
 from swarm.learning.search.trial_records import Checkpoint, TrialTask
 
@@ -31,14 +28,8 @@ def write_checkpoint(task: TrialTask, epoch: int, folds: list[State], folder: st
     }
     # One entry: safetensors writes several in an order of its own, which changes.
     data = save(arrays, metadata={"trial": f"{fingerprint(task)} {epoch}"})
-    blob = BlobRef(Digest(hashlib.sha256(data).hexdigest()), len(data))
-    try:
-        descriptor, name = tempfile.mkstemp(prefix="checkpoint-", suffix=".tmp", dir=folder)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-    except OSError as error:
-        raise StorageError(f"cannot write a checkpoint to {folder}: {error}") from error
-    return Checkpoint(name, blob)
+    path, blob = write_blob(data, folder, "checkpoint")
+    return Checkpoint(str(path), blob)
 
 
 def read_checkpoint(task: TrialTask, path: str) -> tuple[int, list[State]]:
