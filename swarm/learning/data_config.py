@@ -5,18 +5,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DataConfig:
-    """Where this peer's examples come from, and which part of them is its own."""
+    """Where a peer's examples come from, and which part of them the peer uses."""
 
     dataset: str
     """Name of the data set; see `swarm.learning.datasets`."""
     data_path: str | None = None
-    """Own `.npz` file; required by, and read only for, the data set `own`."""
+    """The peer's own `.npz` file; for the data set `own` only, which requires it."""
     data_dir: str | None = None
     """Folder that may hold `cifar-10-batches-bin`."""
     cache_dir: str = ""
     """Folder for downloaded and generated data."""
     partition_index: int = 0
-    """Which part of the training and test examples, counted from 0."""
+    """Which part of the training and test examples the peer uses, counted from 0."""
     partition_count: int = 1
 
     def __post_init__(self) -> None:

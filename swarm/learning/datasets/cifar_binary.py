@@ -1,6 +1,7 @@
 """The official binary layout of CIFAR-10: rows of a label byte and 3 x 32 x 32 pixel bytes.
 
-No pickle in it, and rows can be mapped. Source: the data set's home page, "binary version".
+It needs no pickle, and rows can be memory-mapped. Source: the data set's home page, "binary
+version".
 """
 
 from pathlib import Path
@@ -22,13 +23,13 @@ NUM_CLASSES = 10
 
 
 class BinaryExamples:
-    """Images in files of this layout, read only when taken."""
+    """Images in files of this layout, read when they are needed."""
 
     def __init__(self, paths: tuple[Path, ...]) -> None:
         self._paths = paths
 
     def take(self, indices: NDArray[np.int64]) -> NDArray[Any]:
-        """Copy images as uint8 (n, 32, 32, 3); see `Examples.take`."""
+        """Copy images as uint8 (n, 32, 32, 3). See `Examples.take`."""
         images = np.empty((len(indices), 32, 32, 3), np.uint8)
         for number, path in enumerate(self._paths):
             here = np.flatnonzero(indices // ROWS_PER_FILE == number)
@@ -41,7 +42,7 @@ def read_split(folder: Path, files: tuple[str, ...]) -> Split:
     """Read the labels of a split; its images stay in the files.
 
     Raises:
-        DataError: A file is missing, or is not of this layout; the message names it.
+        DataError: A file is missing or has another layout; the message names it.
     """
     paths = tuple(folder / name for name in files)
     labels = np.concatenate([_labels(path) for path in paths])
@@ -49,10 +50,10 @@ def read_split(folder: Path, files: tuple[str, ...]) -> Split:
 
 
 def map_rows(path: Path) -> NDArray[np.uint8]:
-    """Map a file as uint8 (10,000, 3,073).
+    """Memory-map a file as uint8 (10,000, 3,073).
 
     Raises:
-        DataError: The file is missing or has another size.
+        DataError: The file is missing or has the wrong size.
     """
     try:
         size_bytes = path.stat().st_size

@@ -1,8 +1,8 @@
-"""Our Keras models as families: their training's hyperparameters, and checkpoints.
+"""Our Keras models as families, with the hyperparameters of their training, and checkpoints.
 
-Making and compiling a network takes a second, so networks are kept and shared by folds and by the
-trials that follow: what a fold has learnt is arrays, put into the network when it is that fold's
-turn.
+Building and compiling a network takes a second, so networks are kept and shared by folds and by
+later trials. What an estimator has learnt is a set of arrays; it is put into the network whenever
+it is that estimator's turn.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -40,14 +40,14 @@ _HYPERPARAMETERS: tuple[Hyperparameter, ...] = (
 LEARNING_RATE = 0.001
 BATCH_SIZE = 32
 MEAN, DEVIATION = "input/mean", "input/deviation"
-"""Of the fold's training examples, by which inputs are standardised; they belong to the state."""
+"""Keys of the state: mean and deviation of the training examples, to standardise inputs."""
 
 
 class KerasFamily:
     """One model of `swarm.learning.models`, trained by stochastic gradient descent.
 
-    One that is built by a function of the user's own passes it what is no hyperparameter of
-    training: units=64, say.
+    A user's own function gets the hyperparameters that are not those of training, such as
+    units=64.
     """
 
     hyperparameters = _HYPERPARAMETERS
@@ -59,10 +59,10 @@ class KerasFamily:
         self._built_in = built_in
 
     def create(self, params: Params, problem: Problem, seed: int) -> "KerasModel":
-        """See `Family.create`; the first one of a process imports Keras, which takes seconds."""
+        """See `Family.create`; the first call in a process imports Keras, which takes seconds."""
         from swarm.learning.estimators.keras_network import (  # noqa: PLC0415 - see above
             Optimizer,
-            take_network,
+            find_network,
         )
 
         if problem.beyond_float32:
@@ -82,10 +82,10 @@ class KerasFamily:
             )
         known = {hyperparameter.name for hyperparameter in self.hyperparameters}
         options = tuple(sorted((k, v) for k, v in params.items() if k not in known))
-        place = (self._built_in, problem.input_shape, problem.num_classes, options)
-        network = take_network(place, optimizer)
+        architecture = (self._built_in, problem.input_shape, problem.num_classes, options)
+        network = find_network(architecture, optimizer)
         state = network.initial_state(seed, optimizer.learning_rate)
-        # Pixels are in [0, 1] as they are, and built-in image models centre them themselves.
+        # Pixels are in [0, 1] already, and built-in image models centre them themselves.
         if params.get("standardise", len(problem.input_shape) == 1):
             kind = np.float64 if problem.is_double else np.float32
             state |= {key: np.zeros(problem.input_shape, kind) for key in (MEAN, DEVIATION)}
@@ -93,7 +93,7 @@ class KerasFamily:
 
 
 class KerasModel:
-    """What one fold has learnt."""
+    """One estimator: what it has learnt, and the network that it shares."""
 
     def __init__(self, network: "Network", state: State, batch_size: int, seed: int) -> None:
         self._network = network
@@ -133,7 +133,7 @@ class KerasModel:
         self._state = state
 
     def _standardised(self, x: NDArray[Any]) -> NDArray[np.float32]:
-        """As float32, but only now: before, it would make times of one year the same."""
+        """Standardise before converting to float32, which could make dates of a year equal."""
         if MEAN not in self._state:
             return np.asarray(x, np.float32)
         deviation = self._state[DEVIATION]

@@ -14,7 +14,7 @@ _SIZES = Sizes("hidden_layer_sizes")
 
 
 class MultilayerPerceptron(ScikitFamily):
-    """scikit-learn's MLPClassifier and MLPRegressor; see `keras-mlp` for ours."""
+    """scikit-learn's MLPClassifier and MLPRegressor; `keras-mlp` is our own model."""
 
     name = "mlp"
     hyperparameters = (
@@ -38,7 +38,7 @@ class MultilayerPerceptron(ScikitFamily):
         return _EpochwiseModel(self.estimator(own, problem, seed), problem, standardise)
 
     def estimator(self, params: Params, problem: Problem, seed: int) -> Any:
-        """Make it; how many epochs is not its business."""
+        """Create it; the number of epochs is not part of it."""
         own: dict[str, Any] = dict(params)
         own.pop("epochs", None)
         if "hidden_layer_sizes" in own:

@@ -1,4 +1,4 @@
-"""Weights files: safetensors, float32, keys in the model's own order; read and written here."""
+"""Weights files: safetensors, float32, with keys in the model's order."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ Weights = dict[str, NDArray[np.float32]]
 
 
 def weight_key(index: int, path: str) -> str:
-    """Key of a model's weight number `index`; sorts as the model orders its weights.
+    """Key of a model's weight number `index`; keys sort in the model's order.
 
     Example:
         >>> weight_key(0, "conv1/kernel")
@@ -30,7 +30,7 @@ def read_weights(path: str | Path) -> Weights:
     """Read a weights file; the file is memory-mapped while its arrays are copied.
 
     Raises:
-        ForeignWeightsError: Not a safetensors file, or not all of it is float32.
+        ForeignWeightsError: It is not a safetensors file, or some of it is not float32.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -49,10 +49,10 @@ def write_weights(
     """Write weights to a new file in `folder`; equal weights give equal bytes.
 
     Returns:
-        The file's path, for its owner to move, and what names its bytes.
+        The file's path, for its owner to move, and the digest and size of its bytes.
 
     Raises:
-        StorageError: The disk refused.
+        StorageError: The file cannot be written.
     """
     data = save({key: np.ascontiguousarray(array) for key, array in weights.items()})
     return write_blob(data, folder, "weights")

@@ -7,7 +7,7 @@ from swarm.learning.image_shape import check_is_image
 
 
 def build(input_shape: tuple[int, ...], num_classes: int) -> Any:
-    """Convolutions of 32, 64, 64 filters with two pools between, dense 64; outputs are logits."""
+    """Convolutions of 32, 64, 64 filters, two pools between, dense 64. Outputs are logits."""
     check_is_image("cnn", input_shape)
     layers = keras.layers
     return keras.Sequential(

@@ -5,11 +5,12 @@ from typing import Any
 from swarm.learning.backend import keras
 from swarm.learning.image_shape import check_is_image
 
-VALID_SIDE_MIN = 16  # below, two 5x5 convolutions without padding leave no pixel
+VALID_SIDE_MIN = 16
+"""Below this, two 5x5 convolutions without padding leave no pixel."""
 
 
 def build(input_shape: tuple[int, ...], num_classes: int) -> Any:
-    """Two 5x5 convolutions, two pools, three dense layers; outputs are logits."""
+    """Two 5x5 convolutions, two pools, three dense layers. Outputs are logits."""
     check_is_image("lenet", input_shape)
     padding = "valid" if min(input_shape[:2]) >= VALID_SIDE_MIN else "same"
     layers = keras.layers

@@ -1,4 +1,9 @@
-"""How one data set is split among peers: one protocol, one short file per partitioner."""
+"""How one data set is split among peers: one protocol, one short file per partitioner.
+
+partitioner  Partitioner: the protocol
+iid          equal parts, drawn uniformly
+dirichlet    each class in proportions drawn from a Dirichlet distribution
+"""
 
 from collections.abc import Callable
 
@@ -20,7 +25,7 @@ def create_partitioner(spec: SessionSpec) -> Partitioner:
     """Make the session's partitioner.
 
     Raises:
-        ConfigurationError: There is none of that name.
+        ConfigurationError: The session names an unknown partitioner.
     """
     if spec.partitioner not in PARTITIONERS:
         raise ConfigurationError(

@@ -8,17 +8,17 @@ Kind = Literal["classification", "regression"]
 
 @dataclass(frozen=True, slots=True)
 class TableSource:
-    """Where a trial's examples come from."""
+    """Where the examples of a table come from."""
 
     name: str
-    """A name of `swarm.learning.tables.table`, or the path of a file."""
+    """One of `swarm.learning.tables.table.DATA_NAMES`, or the path of a file."""
     file_format: Literal["", "csv", "npz"] = ""
-    """What is in the file; empty if `name` is no path."""
+    """The file's format; empty if `name` is not a path."""
     target: str | None = None
-    """The column of a CSV file to predict; its last one if None."""
+    """The column of a CSV file to predict; None means the last one."""
     kind: Kind = "classification"
     max_examples: int | None = None
-    """Use so many examples only, drawn by the trial's seed in equal shares; all if None."""
+    """Use at most this number of examples, sampled in equal shares of classes; None means all."""
     data_dir: str | None = None
     """Folder that may hold `cifar-10-batches-bin`."""
     cache_dir: str = ""

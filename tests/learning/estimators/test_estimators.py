@@ -1,4 +1,4 @@
-"""One contract, run by every family of models."""
+"""One contract, run by every family of estimators."""
 
 import subprocess
 import sys
@@ -80,7 +80,7 @@ EVERY: dict[str, dict[str, Value]] = {
     "keras-cnn": {"learning_rate": 0.003, "batch_size": 32, "optimizer": "adam", "epochs": 3},
     "keras-mlp": {"learning_rate": 0.005, "batch_size": 16, "optimizer": "adamw", "epochs": 5},
 }
-"""Values of hyperparameters by which each family learns digits; of most, all it has."""
+"""Values with which each family learns digits; for most families, of all hyperparameters."""
 DIGITS = TableSource("digits", max_examples=600)
 IMAGES = Problem("classification", (8, 8, 1), 10, needs_probabilities=True)
 
@@ -101,7 +101,7 @@ def family(request: pytest.FixtureRequest) -> Family:
 
 @pytest.fixture
 def digits() -> tuple[np.ndarray, np.ndarray]:
-    """Shapes of what families are given; easy to tell apart."""
+    """Ten easily separated classes of examples, in the shape that families take."""
     rng = np.random.default_rng(0)
     y = np.arange(100) % 10
     x = rng.normal(0.0, 0.1, (100, 8, 8, 1)).astype(np.float32)
@@ -184,7 +184,7 @@ def test_learns_a_regression(name: str) -> None:
 
     assert outcome.error is None
     assert outcome.value is not None
-    assert outcome.value > 0.1  # the mean as the answer has 0
+    assert outcome.value > 0.1  # predicting the mean gives 0
     assert outcome.metrics["rmse"] > 0
 
 
@@ -210,13 +210,13 @@ def test_values_that_exclude_each_other_are_an_error_that_names_them(
     assert text in outcome.error
 
 
-def test_true_is_no_integer_and_one_is_not_true() -> None:
+def test_true_is_not_an_integer_and_one_is_not_true() -> None:
     assert Integer("n", 0).fault(True)
     assert Choice("bootstrap", (True, False)).fault(1)
 
 
 @pytest.mark.slow
-def test_trials_of_scikit_learn_do_not_pay_for_keras_nor_checks_for_either() -> None:
+def test_trials_of_scikit_learn_do_not_import_keras_and_checks_import_neither() -> None:
     script = (
         "import sys\n"
         "from swarm.learning.search.trial_records import TrialTask\n"

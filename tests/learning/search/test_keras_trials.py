@@ -1,4 +1,4 @@
-"""Keras trials beyond the toys: CIFAR-10 in its official layout, and a user's own model."""
+"""Keras trials on more than small tables: CIFAR-10 in its official layout, own models, times."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_a_keras_trial_learns_cifar10_from_the_folder_that_was_named(cifar_dir: 
 
 
 @pytest.mark.slow
-def test_a_user_s_own_model_takes_its_own_hyperparameters_beside_those_of_training() -> None:
+def test_a_user_s_own_model_takes_hyperparameters_besides_those_of_training() -> None:
     params = {"units": 16, "learning_rate": 0.02}
     task = TrialTask(OWN, params, TableSource("iris"), "accuracy", 2, epochs=8, allow_code=True)
 
@@ -66,16 +66,16 @@ def test_a_user_s_own_model_takes_its_own_hyperparameters_beside_those_of_traini
     assert "unexpected keyword argument 'uints'" in (unknown.error or "")
 
 
-def test_code_does_not_run_without_leave() -> None:
+def test_code_does_not_run_without_permission() -> None:
     outcome = run_trial(TrialTask(OWN, {}, TableSource("iris"), "accuracy"))
 
-    assert "it runs only where --allow-code was given" in (outcome.error or "")
+    assert "it runs only on peers started with --allow-code" in (outcome.error or "")
     check_task(TrialTask(OWN, {}, TableSource("iris"), "accuracy", allow_code=True))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("objective", ["accuracy", "log_loss"])
-def test_a_keras_training_that_diverges_is_an_error_and_no_score(
+def test_a_keras_training_that_diverges_is_an_error_without_a_score(
     tmp_path: Path, objective: str
 ) -> None:
     path = tmp_path / "big.csv"
@@ -90,7 +90,7 @@ def test_a_keras_training_that_diverges_is_an_error_and_no_score(
 
 
 @pytest.mark.slow
-def test_a_keras_model_tells_times_of_one_minute_apart(tmp_path: Path) -> None:
+def test_a_keras_model_distinguishes_times_within_one_minute(tmp_path: Path) -> None:
     path = tmp_path / "times.csv"
     rows = [f"{1_700_000_000 + i},{'early' if i < 20 else 'late'}\n" for i in range(40)]
     path.write_text("time,part\n" + "".join(rows))
@@ -106,7 +106,9 @@ def test_a_keras_model_tells_times_of_one_minute_apart(tmp_path: Path) -> None:
     assert checkpoint is not None
     resumed = run_trial(replace(task, resume_path=checkpoint.path))
 
-    assert (outcome.value or 0) > 0.85  # chance, and all of one time, is a half
+    assert (
+        outcome.value or 0
+    ) > 0.85  # chance is 0.5, and so is the result if all times are equal
     assert resumed.value == outcome.value
 
 
