@@ -17,7 +17,7 @@ from pathlib import Path
 
 from swarm.core.errors import ConfigurationError, DataError
 from swarm.learning.data_config import DataConfig
-from swarm.learning.datasets import cifar10, digits, npz, synthetic10
+from swarm.learning.datasets import cifar10, cifar_binary, digits, npz, synthetic10
 from swarm.learning.datasets.dataset import Dataset
 from swarm.learning.progress import OnProgress
 
@@ -87,7 +87,8 @@ def load_dataset(config: DataConfig, progress: OnProgress) -> Dataset:
         return npz.load(Path(config.data_path))
     _check_name(config.dataset)
     if config.dataset == "cifar10":
-        return cifar10.load(cifar10.find_or_download(config.data_dir, config.cache_dir, progress))
+        folder = cifar10.find_or_download(config.data_dir, config.cache_dir, progress)
+        return cifar_binary.read(folder, "cifar10", stand_in=False)
     if config.dataset == "synthetic10":
         return synthetic10.load(config.cache_dir, progress)
     return digits.load()

@@ -17,13 +17,10 @@ from swarm.core.errors import DataError
 from swarm.learning.datasets.cifar_binary import (
     FILE_BYTES,
     FOLDER,
-    NUM_CLASSES,
     TEST_FILES,
     TRAIN_FILES,
     map_rows,
-    read_split,
 )
-from swarm.learning.datasets.dataset import Dataset
 from swarm.learning.progress import OnProgress, Progress
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
@@ -54,22 +51,6 @@ def find_or_download(data_dir: str | None, cache_dir: str, progress: OnProgress)
                     map_rows(folder / name)
                 return folder
     return _download(Path(cache_dir), progress)
-
-
-def load(folder: Path) -> Dataset:
-    """Open the batches in `folder`.
-
-    Raises:
-        DataError: A file is missing or damaged.
-    """
-    return Dataset(
-        label="cifar10",
-        stand_in=False,
-        input_shape=(32, 32, 3),
-        num_classes=NUM_CLASSES,
-        train=read_split(folder, TRAIN_FILES),
-        test=read_split(folder, TEST_FILES),
-    )
 
 
 def _download(cache_dir: Path, progress: OnProgress) -> Path:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.errors import DataError
-from swarm.learning.datasets.dataset import Split
+from swarm.learning.datasets.dataset import Dataset, Split
 
 FOLDER = "cifar-10-batches-bin"
 TRAIN_FILES = tuple(f"data_batch_{k}.bin" for k in range(1, 6))
@@ -38,15 +38,20 @@ class BinaryExamples:
         return images
 
 
-def read_split(folder: Path, files: tuple[str, ...]) -> Split:
-    """Read the labels of a split; its images stay in the files.
+def read(folder: Path, label: str, *, stand_in: bool) -> Dataset:
+    """Read the labels in a folder; the images stay in the files.
 
     Raises:
         DataError: A file is missing or has another layout; the message names it.
     """
-    paths = tuple(folder / name for name in files)
-    labels = np.concatenate([_labels(path) for path in paths])
-    return Split(BinaryExamples(paths), labels)
+    return Dataset(
+        label=label,
+        stand_in=stand_in,
+        input_shape=(32, 32, 3),
+        num_classes=NUM_CLASSES,
+        train=read_split(folder, TRAIN_FILES),
+        test=read_split(folder, TEST_FILES),
+    )
 
 
 def map_rows(path: Path) -> NDArray[np.uint8]:
@@ -64,6 +69,13 @@ def map_rows(path: Path) -> NDArray[np.uint8]:
         return np.memmap(path, np.uint8, mode="r", shape=(ROWS_PER_FILE, ROW_BYTES))
     except OSError as error:
         raise DataError(f"cannot read {path}: {error}") from error
+
+
+def read_split(folder: Path, files: tuple[str, ...]) -> Split:
+    """Read the labels of one split. See `read`."""
+    paths = tuple(folder / name for name in files)
+    labels = np.concatenate([_labels(path) for path in paths])
+    return Split(BinaryExamples(paths), labels)
 
 
 def _labels(path: Path) -> NDArray[np.int64]:

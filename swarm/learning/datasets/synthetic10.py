@@ -22,7 +22,7 @@ from swarm.learning.datasets.cifar_binary import (
     TEST_FILES,
     TRAIN_FILES,
     map_rows,
-    read_split,
+    read,
 )
 from swarm.learning.datasets.dataset import Dataset
 from swarm.learning.progress import OnProgress, Progress
@@ -70,14 +70,7 @@ def load(cache_dir: str, progress: OnProgress) -> Dataset:
     folder = find_or_generate(cache_dir, progress)
     for name in TRAIN_FILES + TEST_FILES:
         map_rows(folder / name)
-    return Dataset(
-        label=LABEL,
-        stand_in=True,
-        input_shape=(SIDE, SIDE, 3),
-        num_classes=NUM_CLASSES,
-        train=read_split(folder, TRAIN_FILES),
-        test=read_split(folder, TEST_FILES),
-    )
+    return read(folder, LABEL, stand_in=True)
 
 
 def generate_file(number: int) -> NDArray[np.uint8]:

@@ -19,35 +19,6 @@ families that measure distances or descend gradients."""
 BOTH_KINDS: tuple[Kind, ...] = ("classification", "regression")
 
 
-class ScikitFamily(ABC):
-    """A family whose estimators are fitted at once."""
-
-    name: str
-    hyperparameters: tuple[Hyperparameter, ...]
-    kinds: tuple[Kind, ...] = BOTH_KINDS
-    has_epochs = False
-    standardises = False
-    """Whether features are standardised by default."""
-    is_single = False
-    """Whether it converts features to float32 and uses only their order, as trees do."""
-
-    @abstractmethod
-    def estimator(self, params: Params, problem: Problem, seed: int) -> Any:
-        """Create scikit-learn's estimator; `standardise` is not in `params`."""
-
-    def create(self, params: Params, problem: Problem, seed: int) -> Estimator:
-        """See `Family.create`."""
-        _configure()
-        own = dict(params)
-        standardise = bool(own.pop("standardise", self.standardises))
-        return ScikitModel(
-            self.estimator(own, problem, seed),
-            problem,
-            standardise=standardise,
-            is_single=self.is_single,
-        )
-
-
 class ScikitModel:
     """One of scikit-learn's estimators, with the scaling of its features."""
 
@@ -95,6 +66,37 @@ class ScikitModel:
 
     def _scaled(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         return x if self._scaler is None else np.asarray(self._scaler.transform(x))
+
+
+class ScikitFamily(ABC):
+    """A family whose estimators are fitted at once."""
+
+    name: str
+    hyperparameters: tuple[Hyperparameter, ...]
+    kinds: tuple[Kind, ...] = BOTH_KINDS
+    has_epochs = False
+    model: type[ScikitModel] = ScikitModel
+    """The class that wraps its estimators."""
+    standardises = False
+    """Whether features are standardised by default."""
+    is_single = False
+    """Whether it converts features to float32 and uses only their order, as trees do."""
+
+    @abstractmethod
+    def estimator(self, params: Params, problem: Problem, seed: int) -> Any:
+        """Create scikit-learn's estimator; `standardise` is not in `params`."""
+
+    def create(self, params: Params, problem: Problem, seed: int) -> Estimator:
+        """See `Family.create`."""
+        _configure()
+        own = dict(params)
+        standardise = bool(own.pop("standardise", self.standardises))
+        return self.model(
+            self.estimator(own, problem, seed),
+            problem,
+            standardise=standardise,
+            is_single=self.is_single,
+        )
 
 
 def pick(problem: Problem, classifier: str, regressor: str) -> Any:

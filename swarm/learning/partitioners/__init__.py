@@ -7,7 +7,6 @@ dirichlet    each class in proportions drawn from a Dirichlet distribution
 
 from collections.abc import Callable
 
-from swarm.core.errors import ConfigurationError
 from swarm.core.session import SessionSpec
 from swarm.learning.partitioners.dirichlet import DirichletPartitioner
 from swarm.learning.partitioners.iid import IidPartitioner
@@ -22,13 +21,5 @@ PARTITIONERS: dict[str, Callable[[SessionSpec], Partitioner]] = {
 
 
 def create_partitioner(spec: SessionSpec) -> Partitioner:
-    """Make the session's partitioner.
-
-    Raises:
-        ConfigurationError: The session names an unknown partitioner.
-    """
-    if spec.partitioner not in PARTITIONERS:
-        raise ConfigurationError(
-            f"partitioner must be one of {', '.join(PARTITIONERS)}, got {spec.partitioner!r}"
-        )
+    """Create the session's partitioner."""
     return PARTITIONERS[spec.partitioner](spec)

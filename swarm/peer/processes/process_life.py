@@ -16,9 +16,10 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import trio
+from trio_typing import TaskStatus
 
 from swarm.peer.processes.framing import Framing
 from swarm.peer.processes.pipe_writer import PipeWriter
@@ -73,20 +74,18 @@ class ProcessLife(ABC, Generic[M]):
 
     def exit_reason(self) -> str:
         """Why the process ended, as far as is known."""
-        code = self.process.returncode
+        code = "unknown" if self.process.returncode is None else self.process.returncode
         lines = "; ".join(self._last_lines) or "nothing"
-        return (
-            f"{self.name} ended with code {'unknown' if code is None else code}; it said: {lines}"
-        )
+        return f"{self.name} ended with code {code}; it said: {lines}"
 
-    async def run(self, task_status: "_Starting") -> None:
+    async def run(self, task_status: TaskStatus[None]) -> None:
         """Run the process from start to end."""
         try:
             with self.scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self.process.run)
                     nursery.start_soon(self._write)
-                    task_status.started(None)
+                    task_status.started()
                     async with trio.open_nursery() as reading:
                         reading.start_soon(self._drain_stderr)
                         await self._read()
@@ -167,12 +166,6 @@ class RestartedProcess(Generic[L]):
         self._num_starts += 1
         await self._nursery.start(life.run)
         return life
-
-
-class _Starting(Protocol):
-    """What `ProcessLife.run` needs of trio's task status."""
-
-    def started(self, value: None, /) -> None: ...
 
 
 async def _receive(pipe: int) -> bytes:
