@@ -28,7 +28,7 @@ from swarm.peer.processes.fork_server import (
 
 COMMAND = (sys.executable, "-m", "swarm.peer.processes.learner_process")
 STOP_GRACE_S = 2.0
-"""Time that a process has to end after SIGTERM, before SIGKILL."""
+"""Time that a process has to end after it closed stdout, and after SIGTERM before SIGKILL."""
 FORKED_WITHIN_S = 90.0
 """Six peers that started at once on two busy cores were seen to load for 40 s."""
 
