@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from swarm.launch import run_progress as progress
-from swarm.learning.federation.jobs import Progress as DatasetProgress
+from swarm.learning.progress import Progress as DatasetProgress
 
 PLAIN_WIDTH_MIN = 120
 """A table in a file need not fit a terminal."""

@@ -1,4 +1,4 @@
-"""Partitioner: the protocol every way of splitting a data set follows."""
+"""Partitioner: the protocol of every way to split a data set."""
 
 from typing import Protocol
 
@@ -9,7 +9,7 @@ from swarm.core.errors import DataError
 
 
 class Partitioner(Protocol):
-    """Splits a data set: every example into exactly one part, and no part is empty."""
+    """Splits a data set: every example goes into exactly one part, and no part is empty."""
 
     def partition(
         self, labels: NDArray[np.int64], num_parts: int, rng: np.random.Generator
@@ -31,7 +31,7 @@ class Partitioner(Protocol):
 
 
 def check_enough(num_examples: int, num_parts: int) -> None:
-    """Require an example for every part.
+    """Check that there is at least one example for each part.
 
     Raises:
         DataError: There are fewer.

@@ -23,6 +23,7 @@ from swarm.federation.federation import Federation
 from swarm.federation.messages import STATUS_TEXT_MAX, Contribution, Status
 from swarm.federation.records import GlobalModel
 from swarm.federation.topics import status_topic
+from swarm.learning.data_config import DataConfig
 from swarm.learning.federation import jobs
 from swarm.network.store import FileBlobStore
 from swarm.network.wire import signing_bytes
@@ -179,7 +180,7 @@ class SessionRun:
     async def _prepare(self, model_path: str | None) -> None:
         settings = self._settings
         index, count = settings.partition or (1, 1)
-        data = jobs.DataConfig(
+        data = DataConfig(
             data_path=str(settings.data) if settings.data is not None else None,
             data_dir=str(settings.data_dir) if settings.data_dir is not None else None,
             cache_dir=str(settings.cache_dir),

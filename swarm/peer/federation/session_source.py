@@ -10,7 +10,7 @@ import trio
 from swarm.core.errors import ConfigurationError, NetworkError
 from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec, dataset_label, is_stand_in
-from swarm.learning.federation.jobs import Progress
+from swarm.learning.progress import Progress
 from swarm.peer.federation.peer_settings import PeerSettings, disagreement, make_spec
 from swarm.peer.host.host import Host
 

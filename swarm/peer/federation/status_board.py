@@ -11,7 +11,7 @@ from swarm.core.ids import Digest, RoundNumber
 from swarm.federation.federation import Federation
 from swarm.federation.messages import ADDRESSES_MAX, STATUS_TEXT_MAX, Status
 from swarm.federation.records import Metrics
-from swarm.learning.federation.jobs import Progress
+from swarm.learning.progress import Progress
 from swarm.network.statistics import NetworkSnapshot
 
 LINKS_MAX = 64

@@ -51,7 +51,7 @@ class TestContract:
         for key, array in _weights(1).items():
             np.testing.assert_array_equal(contribution.weights[key], array)
 
-    def test_nothing_to_combine_is_an_error(self, strategy: Strategy) -> None:
+    def test_combining_no_contributions_is_an_error(self, strategy: Strategy) -> None:
         with pytest.raises(NoContributionsError):
             strategy.combine(_weights(0), [])
 

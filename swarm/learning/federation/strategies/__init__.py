@@ -1,4 +1,8 @@
-"""How contributions become an aggregate: one protocol, one short file per strategy."""
+"""How contributions become an aggregate: one protocol, one short file per strategy.
+
+strategy  Strategy: the protocol
+fedavg    federated averaging
+"""
 
 from swarm.core.errors import ConfigurationError
 from swarm.learning.federation.strategies.fedavg import FedAvg
@@ -10,10 +14,10 @@ STRATEGIES: dict[str, type[Strategy]] = {"fedavg": FedAvg}
 
 
 def create_strategy(name: str) -> Strategy:
-    """Make the strategy of this name.
+    """Create the strategy of this name.
 
     Raises:
-        ConfigurationError: There is none.
+        ConfigurationError: The name is unknown.
     """
     if name not in STRATEGIES:
         raise ConfigurationError(f"strategy must be one of {', '.join(STRATEGIES)}, got {name!r}")

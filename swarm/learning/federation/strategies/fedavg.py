@@ -1,4 +1,4 @@
-"""fedavg: the mean, each contribution in proportion to its examples (arXiv:1602.05629)."""
+"""fedavg: the mean, weighted by numbers of examples (arXiv:1602.05629)."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ from swarm.learning.federation.weights_files import Weights
 
 
 class FedAvg:
-    """Federated averaging. A mean of weighted means is the weighted mean, so it composes."""
+    """Federated averaging. The mean of weighted means is the weighted mean, so it composes."""
 
     composes = True
 
     def combine(self, base: Weights, contributions: Sequence[Contribution]) -> Weights:
-        """Average; see `Strategy.combine`."""
+        """Average the contributions. See `Strategy.combine`."""
         layers = federated_average(
             [[c.weights[key] for key in base] for c in contributions],
             [c.num_examples for c in contributions],

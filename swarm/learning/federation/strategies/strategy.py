@@ -1,4 +1,4 @@
-"""Strategy: the protocol every way of combining contributions follows."""
+"""Strategy: the protocol of every way to combine contributions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from swarm.learning.federation.weights_files import Weights
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """Weights that passed the gates, and how many examples are behind them."""
+    """Weights that passed the gates, and the number of examples behind them."""
 
     weights: Weights
     num_examples: float
-    """No whole number where stale contributions are discounted."""
+    """Not a whole number if a stale contribution is discounted."""
 
 
 class Strategy(Protocol):
@@ -27,10 +27,10 @@ class Strategy(Protocol):
         """Combine contributions into an aggregate with the base's keys and shapes.
 
         Args:
-            base: Weights that the contributions were trained from.
+            base: The weights that the contributions were trained from.
             contributions: In the order that decides rounding; at least one.
 
         Raises:
-            NoContributionsError: There is none.
+            NoContributionsError: There are no contributions.
         """
         ...
