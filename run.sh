@@ -175,7 +175,7 @@ take_engine() {
 build_image() {
     take_engine
     if ! may_use_docker; then return; fi
-    exec nice .venv/bin/python -m swarm.launch.image
+    exec nice .venv/bin/python -m swarm.launch.docker_image
 }
 
 everything() {

@@ -9,7 +9,7 @@ import trio
 import typer
 
 from swarm.launch.backend import Backend
-from swarm.launch.choice import choose_backend
+from swarm.launch.backend_choice import choose_backend
 from swarm.launch.display import open_display
 from swarm.launch.launch_settings import LaunchSettings
 from swarm.launch.launcher import EXIT_INTERRUPTED, Launcher

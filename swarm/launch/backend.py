@@ -13,17 +13,17 @@ from typing import Any, Protocol
 
 import trio
 
-from swarm.launch.dataset import have_dataset
+from swarm.launch.dataset import prepare_dataset
 from swarm.launch.free_ports import free_ports
 from swarm.launch.launch_settings import LaunchSettings
-from swarm.launch.output import OnLine, follow
+from swarm.launch.process_output import OnLine, follow
 from swarm.launch.programs import (
     Program,
     dashboard_program,
     fork_server_program,
     peer_programs,
 )
-from swarm.launch.summary import usage
+from swarm.launch.run_summary import usage
 from swarm.learning.datasets import ResolvedDataset
 from swarm.learning.federation.jobs import Progress
 from swarm.peer.processes.fork_server import is_supported, new_socket_path
@@ -79,7 +79,7 @@ class Backend(Protocol):
         """Find out whether the run is possible, and get ready for it."""
         ...
 
-    async def have_dataset(
+    async def prepare_dataset(
         self, settings: LaunchSettings, name: str, progress: OnProgress
     ) -> ResolvedDataset:
         """Have a built-in data set where the peers will look for it."""
@@ -141,11 +141,11 @@ class LocalProcesses:
         avoid = frozenset({settings.port})
         self._ports = free_ports(settings.base_port, settings.peers, avoid)
 
-    async def have_dataset(
+    async def prepare_dataset(
         self, settings: LaunchSettings, name: str, progress: OnProgress
     ) -> ResolvedDataset:
-        """See `dataset.have_dataset`."""
-        return await have_dataset(settings.data_dir, settings.cache_dir, name, progress)
+        """See `dataset.prepare_dataset`."""
+        return await prepare_dataset(settings.data_dir, settings.cache_dir, name, progress)
 
     async def lay_out(
         self, settings: LaunchSettings, session: Mapping[str, Any], run: Path
@@ -165,7 +165,7 @@ class LocalProcesses:
     ) -> Running:
         """Start a process in a session of its own, so that Ctrl-C reaches the launcher alone."""
         program.folder.mkdir(parents=True, exist_ok=True)
-        attached = () if program.watches_stdin else ("swarm.launch.attached",)
+        attached = () if program.watches_stdin else ("swarm.launch.lifeline",)
         process = await trio.lowlevel.open_process(
             [sys.executable, "-m", *attached, program.module, *program.arguments],
             stdin=PIPE,

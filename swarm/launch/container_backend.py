@@ -12,11 +12,11 @@ import trio
 
 from swarm.core.errors import ConfigurationError
 from swarm.launch.backend import Layout, OnProgress, Running, Say
-from swarm.launch.container_lives import Lives
-from swarm.launch.engine import Engine, run_command
-from swarm.launch.image import SOURCES, build_image, image_name
+from swarm.launch.container_events import ContainerEvents
+from swarm.launch.docker_engine import Engine, run_command
+from swarm.launch.docker_image import SOURCES, build_image, image_name
 from swarm.launch.launch_settings import LaunchSettings
-from swarm.launch.output import OnLine, follow
+from swarm.launch.process_output import OnLine, follow
 from swarm.launch.programs import Program
 from swarm.learning.datasets import ResolvedDataset
 from swarm.learning.federation.jobs import Progress
@@ -46,7 +46,7 @@ class Containers:
         self._files = ["-f", str(COMPOSE_FILE)]
         self._env: dict[str, str] = {}
         self._model: Path | None = None
-        self._lives: Lives | None = None
+        self._lives: ContainerEvents | None = None
 
     async def prepare(self, settings: LaunchSettings, say: Say) -> None:
         """Build the image, after making sure that no other run is in the way.
@@ -66,7 +66,7 @@ class Containers:
         self._env = self._environment(settings)
         await self.close()  # what a run that was killed has left
 
-    async def have_dataset(
+    async def prepare_dataset(
         self, settings: LaunchSettings, name: str, progress: OnProgress
     ) -> ResolvedDataset:
         """Find, download or generate a built-in data set in a container, where peers find it.
@@ -134,7 +134,7 @@ class Containers:
     ) -> Running:
         """Start a container and follow its log, and again whenever somebody starts it anew."""
         if self._lives is None:
-            self._lives = Lives(self._engine, self.project)
+            self._lives = ContainerEvents(self._engine, self.project)
             nursery.start_soon(self._lives.run)
         program.folder.mkdir(parents=True, exist_ok=True)
         container = self._container(program.name)
@@ -215,7 +215,9 @@ def more_peers(names: Sequence[str], project: str) -> dict[str, Any]:
 
 
 class _Container:
-    def __init__(self, engine: Engine, name: str, lives: Lives, nursery: trio.Nursery) -> None:
+    def __init__(
+        self, engine: Engine, name: str, lives: ContainerEvents, nursery: trio.Nursery
+    ) -> None:
         self._engine = engine
         self._name = name
         self._lives = lives

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from swarm.core.errors import ConfigurationError
 from swarm.launch.container_backend import Containers, project_name
-from swarm.launch.engine import Engine, find_engine
+from swarm.launch.docker_engine import Engine, find_engine
 from swarm.launch.launch_settings import LaunchSettings
 from swarm.launch.run_record import RunRecord, find_run
 from swarm.peer.host.command_line import run_command

@@ -1,4 +1,4 @@
-"""have_dataset(): the data set on disk before peers start, so that they all find the same.
+"""prepare_dataset(): the data set on disk before peers start, so that they all find the same.
 
 `python -m swarm.launch.dataset NAME DATA_DIR` does that in a container, and says in JSON
 lines how far it is and, in the last, what it has.
@@ -26,7 +26,7 @@ class _InterruptedError(Exception):
     """Ends a download whose result nobody waits for."""
 
 
-async def have_dataset(
+async def prepare_dataset(
     data_dir: Path | None, cache_dir: Path, name: str, progress: Callable[[Progress], None]
 ) -> ResolvedDataset:
     """Find, download or generate a built-in data set, in a thread.

@@ -19,7 +19,7 @@ from swarm.launch.log_lines import parse_log_line
 from swarm.launch.programs import Program
 from swarm.launch.run_progress import Detail, Progress, session_title
 from swarm.launch.run_record import RunRecord
-from swarm.launch.summary import (
+from swarm.launch.run_summary import (
     Outcome,
     headline,
     make_summary,
@@ -100,7 +100,7 @@ class Launcher:
     async def _prepare(self, name: str) -> ResolvedDataset:
         await self._backend.prepare(self._settings, lambda text: self._display.say(Detail(text)))
         self._display.say(f"looking for the data set {dataset_label(name)}")
-        dataset = await self._backend.have_dataset(
+        dataset = await self._backend.prepare_dataset(
             self._settings, name, self._display.dataset_progress
         )
         if dataset.reason:

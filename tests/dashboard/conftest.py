@@ -45,7 +45,7 @@ class ServedRun:
 
 
 @pytest.fixture(scope="session")
-def still() -> Iterator["Serve"]:
+def serve_shared() -> Iterator["Serve"]:
     """Dashboards of one moment, shared by all tests that only look."""
     served: dict[tuple[str, ...], ServedRun] = {}
 

@@ -75,11 +75,11 @@ def test_a_token_is_not_in_what_is_printed_of_the_settings():
     ("wrong", "rule"),
     [
         ({"token": "short"}, "at least 16 characters, got 5"),
-        ({"tls_cert": "x"}, "belong together"),
+        ({"tls_cert": "x"}, "must be given together"),
         ({"tls_cert": "/nowhere", "tls_key": "/nowhere"}, "is not a file"),
     ],
 )
-def test_wrong_doors_are_refused_plainly(wrong, rule):
+def test_invalid_settings_of_access_are_refused(wrong, rule):
     paths = {k: Path(v) if k.startswith("tls") else v for k, v in wrong.items()}
 
     with pytest.raises(ConfigurationError, match=rule):

@@ -72,7 +72,7 @@ def test_a_person_pauses_and_stops_a_run_and_a_restarted_dashboard_shows_all_of_
 
     with SwarmProcesses(3, session, ["--operator", operator]) as swarm:
         with dashboard(swarm.ports[0], "--operator-key", str(key)) as first:
-            assert first.line() == f"Operator: peers obey with --operator {operator}"
+            assert first.line() == f"Operator: start peers with --operator {operator}"
             token = first.line().removeprefix("Token: ")
             first.wait(lambda seen: seen["round"] >= 2, START_S)
             csrf = first.ask("/api/v1/operator/session", {"token": token})["csrf"]

@@ -11,13 +11,13 @@ import psutil
 import pytest
 
 from swarm.core.errors import ConfigurationError
-from swarm.launch import choice
+from swarm.launch import backend_choice
 from swarm.launch.__main__ import main
 from swarm.launch.backend import LocalProcesses
-from swarm.launch.choice import choose_backend
+from swarm.launch.backend_choice import choose_backend
 from swarm.launch.container_backend import COMPOSE_FILE, PEERS_IN_FILE, Containers, more_peers
-from swarm.launch.engine import Engine, find_engine
-from swarm.launch.image import SOURCES, put_extra
+from swarm.launch.docker_engine import Engine, find_engine
+from swarm.launch.docker_image import SOURCES, put_extra
 from swarm.launch.run_record import RunRecord, find_run
 
 ENGINE = Engine("/usr/bin/docker", ("docker-compose",), "20.10", has_buildkit=True)
@@ -25,12 +25,12 @@ ENGINE = Engine("/usr/bin/docker", ("docker-compose",), "20.10", has_buildkit=Tr
 
 @pytest.fixture
 def answering(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choice, "find_engine", lambda: ENGINE)
+    monkeypatch.setattr(backend_choice, "find_engine", lambda: ENGINE)
 
 
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choice, "find_engine", lambda: "there is no Docker here")
+    monkeypatch.setattr(backend_choice, "find_engine", lambda: "there is no Docker here")
 
 
 @pytest.mark.usefixtures("answering")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from swarm.launch.programs import Program
-from swarm.launch.summary import (
+from swarm.launch.run_summary import (
     Outcome,
     global_accuracy,
     make_summary,

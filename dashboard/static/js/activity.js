@@ -2,7 +2,7 @@
 // @ts-check
 
 import { plural, whole } from "./format.js";
-import { isPresent } from "./peer.js";
+import { isPresent } from "./peer-states.js";
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */
 

@@ -7,7 +7,7 @@ import { Past } from "./api.js";
 import { Curves } from "./curves.js";
 import { Ensemble, Sessions } from "./empty-tab.js";
 import { percent } from "./format.js";
-import { Figures } from "./glance.js";
+import { Figures } from "./figures.js";
 import { html, render } from "./html.js";
 import { Legend } from "./legend.js";
 import { Log } from "./log.js";
@@ -21,7 +21,7 @@ import { Search } from "./search.js";
 import { connect } from "./socket.js";
 import { Store } from "./store.js";
 import { Theme } from "./theme.js";
-import { Notices, Tabs, Title } from "./title.js";
+import { Notices, Tabs, Title } from "./header.js";
 import { movingText, topologySummary } from "./topology-words.js";
 import { Topology } from "./topology.js";
 

@@ -1,7 +1,7 @@
 // Which peers a filter lets through, for the table and the topology alike.
 // @ts-check
 
-import { stateWord } from "./peer.js";
+import { stateWord } from "./peer-states.js";
 
 /** @typedef {import("./types.js").Peer} Peer */
 

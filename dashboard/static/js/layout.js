@@ -5,7 +5,7 @@
 // aggregates changes each round, and moves nothing.
 // @ts-check
 
-import { byName } from "./peer.js";
+import { byName } from "./peer-states.js";
 
 /** @typedef {import("./types.js").Peer} Peer */
 /** @typedef {import("./types.js").Cluster} Cluster */

@@ -4,7 +4,7 @@
 import { request } from "./api.js";
 import { clock, percent, plural } from "./format.js";
 import { html, render } from "./html.js";
-import { isGone } from "./peer.js";
+import { isGone } from "./peer-states.js";
 
 /** @typedef {import("./types.js").Command} Command */
 /** @typedef {import("./types.js").Peer} Peer */

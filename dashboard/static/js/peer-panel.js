@@ -4,7 +4,7 @@
 import { AlertLine } from "./alerts.js";
 import { UNKNOWN, bytes, decimals, duration, percent, plural, whole } from "./format.js";
 import { html, render } from "./html.js";
-import { isGone, stateSign, stateWord } from "./peer.js";
+import { isGone, stateSign, stateWord } from "./peer-states.js";
 import { goneBefore } from "./replay.js";
 import { Mark } from "./shapes.js";
 

@@ -6,7 +6,7 @@ import { Component } from "preact";
 import { matches } from "./filter.js";
 import { bytes, decimals, percent, plural, shortId, whole } from "./format.js";
 import { html } from "./html.js";
-import { isGone, stateSign, stateWord } from "./peer.js";
+import { isGone, stateSign, stateWord } from "./peer-states.js";
 
 /** @typedef {import("./types.js").Peer} Peer */
 /** @typedef {import("./store.js").Store} Store */

@@ -1,7 +1,7 @@
 // What the curves show: which series, in which colours, over which axis. No drawing.
 // @ts-check
 
-import { byName } from "./peer.js";
+import { byName } from "./peer-states.js";
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */
 /** @typedef {import("./types.js").Point} Point */

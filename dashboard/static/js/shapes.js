@@ -2,7 +2,7 @@
 // @ts-check
 
 import { html } from "./html.js";
-import { isGone, stateWord } from "./peer.js";
+import { isGone, stateWord } from "./peer-states.js";
 
 /** @typedef {import("./types.js").Peer} Peer */
 

@@ -1,7 +1,7 @@
 // The one store: the snapshot as merged so far, and what the user chose. Views render from it.
 // @ts-check
 
-import { changedList } from "./lists.js";
+import { changedList } from "./list-diff.js";
 import { snapshotAt } from "./replay.js";
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */

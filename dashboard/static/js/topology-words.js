@@ -2,7 +2,7 @@
 // @ts-check
 
 import { bytes, plural } from "./format.js";
-import { FLOW_SEEN_S, LINKS_MAX } from "./picture.js";
+import { FLOW_SEEN_S, LINKS_MAX } from "./topology-drawing.js";
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */
 /** @typedef {import("./store.js").Store} Store */

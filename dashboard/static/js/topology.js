@@ -4,8 +4,8 @@
 import { html, render } from "./html.js";
 import { arrange } from "./layout.js";
 import { Motion } from "./motion.js";
-import { isGone } from "./peer.js";
-import { Picture } from "./picture.js";
+import { isGone } from "./peer-states.js";
+import { Picture } from "./topology-drawing.js";
 import { peerRadius } from "./shapes.js";
 import { topologySummary } from "./topology-words.js";
 

@@ -1,4 +1,4 @@
-// The snapshot's schema for the type checker; `dashboard/watching/snapshot.py` says what the fields mean.
+// The snapshot's schema for the type checker; `dashboard/watching/snapshot_types.py` says what the fields mean.
 // @ts-check
 
 /**

@@ -1,4 +1,4 @@
-"""Connections: who is connected with whom, kept up as peers tell, for pictures."""
+"""ConnectionRows: who is connected with whom, kept up as peers tell, for pictures."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -11,7 +11,7 @@ Pair = tuple[PeerId, PeerId]
 Link = dict[str, PeerId]
 
 
-class Connections:
+class ConnectionRows:
     """What the peers that are here tell of their connections.
 
     A swarm of 500 has ten thousand of them, and they hardly change: looking costs what changed.
@@ -31,7 +31,7 @@ class Connections:
         """How many peers tell that they are connected with this one."""
         self._pairs: list[Pair] = []
 
-    def look(self, registry: Mapping[PeerId, SeenPeer]) -> None:
+    def update(self, registry: Mapping[PeerId, SeenPeer]) -> None:
         """See what changed since the last look."""
         here = {peer for peer, seen_peer in registry.items() if not seen_peer.gone}
         anew = here != self._told.keys()

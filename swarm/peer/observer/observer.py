@@ -28,7 +28,7 @@ from swarm.network.store import FileBlobStore
 from swarm.network.wire import signing_bytes
 from swarm.peer.host.outbox import Outbox
 from swarm.peer.host.trio_thread import TrioThread
-from swarm.peer.observer.history_pages import HistoryView, history_facts
+from swarm.peer.observer.run_history import RunHistory, history_extent
 from swarm.peer.observer.snapshot import command_json, empty_snapshot
 from swarm.peer.observer.watching import Watching, message_in
 from swarm.watching.federation.command_tracking import CommandGiven, Given
@@ -111,7 +111,7 @@ class Observer:
         """Rounds of the past from `first` on, at most `count` and `ROUNDS_AT_ONCE_MAX`."""
         view = self._past()
         if view is None:
-            return {"rounds": [], "next": None, "history": history_facts(())}
+            return {"rounds": [], "next": None, "history": history_extent(())}
         return view.page(first, min(count, ROUNDS_AT_ONCE_MAX))
 
     def alerts(self) -> list[dict[str, Any]]:
@@ -166,10 +166,10 @@ class Observer:
             raise NetworkError("the observer is too busy now: try again") from error
         return command_json(Given(command, unix_s), unix_s)
 
-    def _past(self) -> HistoryView | None:
-        def take() -> HistoryView | None:
+    def _past(self) -> RunHistory | None:
+        def take() -> RunHistory | None:
             seen = self._watching.observation if self._watching is not None else None
-            return HistoryView.of(seen) if seen is not None else None
+            return RunHistory.of(seen) if seen is not None else None
 
         try:
             return self._ask(take)

@@ -7,8 +7,8 @@ from swarm.commanding.registers import DROP_THRESHOLD
 from swarm.core.ids import PeerId
 from swarm.core.session import dataset_label, is_stand_in
 from swarm.federation.tree import Cluster
-from swarm.peer.observer.history_pages import history_facts
-from swarm.peer.observer.snapshot_changes import SnapshotCache
+from swarm.peer.observer.run_history import history_extent
+from swarm.peer.observer.snapshot_cache import SnapshotCache
 from swarm.watching.federation.command_tracking import Given
 from swarm.watching.federation.observation import Observation
 
@@ -120,7 +120,7 @@ def make_snapshot(
         "events": cache.events(seen, now_s - elapsed_s),
         "observers": cache.observers(seen, connected),
         "alerts": cache.alerts(seen),
-        "history": history_facts(seen.past.chain),
+        "history": history_extent(seen.past.chain),
         "operator": ordered,
     }
 

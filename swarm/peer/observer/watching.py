@@ -26,7 +26,7 @@ from swarm.network.network import Network
 from swarm.network.wire import decode, encode
 from swarm.peer.host.outbox import Outbox
 from swarm.peer.observer.snapshot import empty_snapshot, make_snapshot
-from swarm.peer.observer.snapshot_changes import SnapshotCache
+from swarm.peer.observer.snapshot_cache import SnapshotCache
 from swarm.peer.observer.study_rows import StudyRows
 from swarm.watching.federation.observation import Observation
 from swarm.watching.search.observation import StudyObservation, is_about_studies

@@ -13,9 +13,9 @@ from dashboard.access.sign_ins import (
     LOCKED_S,
     LOCKED_S_MAX,
     ROTATED_EVERY_S,
-    SESSIONS_MAX,
+    SIGN_INS_MAX,
     LockOut,
-    Sessions,
+    SignIns,
 )
 from dashboard.app import create_app
 from dashboard.config import DashboardConfig
@@ -250,7 +250,7 @@ def test_a_bearer_of_the_token_may_only_look(source):
 
 
 def test_an_old_id_is_replaced_and_counts_a_little_longer(clock):
-    sessions = Sessions(TOKEN, clock)
+    sessions = SignIns(TOKEN, clock)
     old, session = sessions.begin()
     assert sessions.rotated(old) is None
     clock.now_s += ROTATED_EVERY_S
@@ -269,7 +269,7 @@ def test_an_old_id_is_replaced_and_counts_a_little_longer(clock):
 
 
 def test_sessions_end_when_idle_and_after_their_time_however_busy(clock):
-    sessions = Sessions(TOKEN, clock)
+    sessions = SignIns(TOKEN, clock)
     idle, _ = sessions.begin()
     busy, _ = sessions.begin()
     began_s = clock.now_s
@@ -284,7 +284,7 @@ def test_sessions_end_when_idle_and_after_their_time_however_busy(clock):
 
 
 def test_signing_out_ends_the_replaced_id_as_well(clock):
-    sessions = Sessions(TOKEN, clock)
+    sessions = SignIns(TOKEN, clock)
     old, _ = sessions.begin()
     clock.now_s += ROTATED_EVERY_S
     new = sessions.rotated(old)
@@ -295,31 +295,31 @@ def test_signing_out_ends_the_replaced_id_as_well(clock):
 
 
 def test_sessions_are_bounded(clock):
-    sessions = Sessions(TOKEN, clock)
+    sessions = SignIns(TOKEN, clock)
     ids = []
-    for _ in range(2 * SESSIONS_MAX):
+    for _ in range(2 * SIGN_INS_MAX):
         clock.now_s += 1
         ids.append(sessions.begin()[0])
 
-    assert [sessions.find(i) is not None for i in ids].count(True) == SESSIONS_MAX
+    assert [sessions.find(i) is not None for i in ids].count(True) == SIGN_INS_MAX
     assert sessions.find(ids[-1]) is not None
 
 
 def test_each_failure_beyond_the_fifth_doubles_the_wait(clock):
     locks = LockOut(clock)
     for _ in range(FAILURES_MAX - 1):
-        locks.failed("a")
+        locks.add_failure("a")
     assert locks.wait_s("a") == 0
 
     waits = []
     for _ in range(8):
-        locks.failed("a")
+        locks.add_failure("a")
         waits.append(locks.wait_s("a"))
 
     assert waits[:3] == [LOCKED_S, 2 * LOCKED_S, 4 * LOCKED_S]
     assert waits[-1] == LOCKED_S_MAX
     assert locks.wait_s("b") == 0
-    locks.succeeded("a")
+    locks.clear("a")
     assert locks.wait_s("a") == 0
 
 
@@ -327,7 +327,7 @@ def test_many_addresses_together_guess_no_faster(clock):
     locks = LockOut(clock)
 
     for k in range(FAILURES_OF_ALL_MAX):
-        locks.failed(f"address {k}")
+        locks.add_failure(f"address {k}")
 
     assert locks.wait_s("another") == LOCKED_S_MAX
     clock.now_s += LOCKED_S_MAX

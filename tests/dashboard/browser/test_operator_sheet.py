@@ -51,8 +51,8 @@ def sign_in(page: Page) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-def test_a_dashboard_without_operator_says_how_to_get_one(still, open_page):
-    page = open_page(still("--at", "46.8").url)
+def test_a_dashboard_without_operator_says_how_to_get_one(serve_shared, open_page):
+    page = open_page(serve_shared("--at", "46.8").url)
 
     page.get_by_role("button", name="Operator", exact=True).click()
 

@@ -5,8 +5,8 @@ from on_page import SIX, figure, live, root_name, rows
 from playwright.sync_api import expect
 
 
-def test_alerts_lead_to_their_peer_and_round(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_alerts_lead_to_their_peer_and_round(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
     newest = page.locator("#alerts li").first
     expect(newest).to_contain_text("update norm 41.2 is over 10 times the median")
 
@@ -22,8 +22,8 @@ def test_alerts_lead_to_their_peer_and_round(still, open_page):
     assert page.url.endswith("?round=3")
 
 
-def test_the_panel_tells_all_about_a_peer(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_the_panel_tells_all_about_a_peer(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
 
     page.locator("#graph .peer").filter(has_text="peer-4").click()
 
@@ -41,18 +41,18 @@ def test_the_panel_tells_all_about_a_peer(still, open_page):
     expect(panel.locator(".peer-log")).to_contain_text("peer-4 joined")
 
 
-def test_an_address_opens_the_peer_and_the_round_it_names(still, open_page):
+def test_an_address_opens_the_peer_and_the_round_it_names(serve_shared, open_page):
     lost = FakeRun(6).lost
 
-    page = live(open_page(f"{still(*SIX).url}/training?peer={lost}&round=2"))
+    page = live(open_page(f"{serve_shared(*SIX).url}/training?peer={lost}&round=2"))
 
     expect(page.locator("#peer-panel h2")).to_have_text("peer-5")
     expect(page.locator("#replay")).to_contain_text("Round 2")
     expect(page.locator("#peer-panel")).to_contain_text("live")  # it was lost in round 3
 
 
-def test_the_slider_brings_everything_back_to_a_round(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_the_slider_brings_everything_back_to_a_round(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
     slider = page.get_by_role("slider", name="Replay round")
 
     slider.focus()

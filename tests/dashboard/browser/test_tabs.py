@@ -8,8 +8,8 @@ from on_page import SIX, TAB_WORDS, live
 from playwright.sync_api import expect
 
 
-def test_tabs_have_addresses_of_their_own(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_tabs_have_addresses_of_their_own(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
 
     for tab, words in reversed(TAB_WORDS.items()):
         page.get_by_role("link", name=tab).click()
@@ -22,9 +22,9 @@ def test_tabs_have_addresses_of_their_own(still, open_page):
     expect(page.locator("main")).to_contain_text(TAB_WORDS["Search"])
 
 
-def test_a_tab_that_does_not_exist_is_not_found(still, chromium):
+def test_a_tab_that_does_not_exist_is_not_found(serve_shared, chromium):
     page = chromium.new_page()
-    answer = page.goto(still(*SIX).url + "/nothing")
+    answer = page.goto(serve_shared(*SIX).url + "/nothing")
 
     assert answer.status == 404
     page.close()
@@ -47,8 +47,8 @@ def test_the_search_tab_shows_studies_as_they_go(serve, open_page):
     expect(card).to_contain_text("No peer works on it now")
 
 
-def test_events_are_listed_with_their_reason_newest_first(still, open_page):
-    page = live(open_page(still(*SIX).url + "/log"))
+def test_events_are_listed_with_their_reason_newest_first(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url + "/log"))
 
     newest = page.locator(".log li").first
     expect(newest).to_contain_text("0:41")

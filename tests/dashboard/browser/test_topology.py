@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 from waiting import wait_for
 
 
-def test_the_graph_names_root_aggregator_and_lost_peer(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_the_graph_names_root_aggregator_and_lost_peer(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
 
     graph = page.locator("#graph")
     expect(graph.locator(".peer.role-root")).to_have_text("peer-6rootUtrecht")
@@ -20,8 +20,8 @@ def test_the_graph_names_root_aggregator_and_lost_peer(still, open_page):
     expect(page.locator("#topology-summary")).to_contain_text("2 clusters · 2 tiers · root peer-6")
 
 
-def test_roles_and_states_differ_in_shape_not_only_in_colour(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_roles_and_states_differ_in_shape_not_only_in_colour(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
 
     def sides(role):
         points = page.locator(f"#graph .peer.role-{role} polygon").get_attribute("points")
@@ -35,9 +35,9 @@ def test_roles_and_states_differ_in_shape_not_only_in_colour(still, open_page):
 @pytest.mark.parametrize("arguments", [SIX, HUNDRED, TIERS], ids=["6", "100", "100 in 4 tiers"])
 @pytest.mark.parametrize("width", [1440, 360])
 def test_duties_stand_above_members_and_everything_is_in_its_box(
-    still, open_page, arguments, width
+    serve_shared, open_page, arguments, width
 ):
-    page = live(open_page(still(*arguments).url, width=width))
+    page = live(open_page(serve_shared(*arguments).url, width=width))
     expect(page.locator("#graph .seat.root")).to_be_attached()
 
     snapshot = page.evaluate("swarm.store.snapshot")
@@ -84,8 +84,8 @@ def test_nothing_jumps_when_duties_rotate_or_a_peer_is_lost(serve, open_page):
     assert drawn(page)["peers"] == before["peers"]
 
 
-def test_a_hundred_peers_are_summed_up_by_cluster(still, open_page):
-    page = live(open_page(still(*HUNDRED).url))
+def test_a_hundred_peers_are_summed_up_by_cluster(serve_shared, open_page):
+    page = live(open_page(serve_shared(*HUNDRED).url))
 
     expect(rows(page)).to_have_count(100)
     expect(figure(page, "Who is here")).to_contain_text("99 of 100")
@@ -96,8 +96,8 @@ def test_a_hundred_peers_are_summed_up_by_cluster(still, open_page):
     assert drawn(page)["links"] == 0
 
 
-def test_a_chosen_peer_shows_its_links_and_stands_out(still, open_page):
-    page = live(open_page(still(*HUNDRED).url))
+def test_a_chosen_peer_shows_its_links_and_stands_out(serve_shared, open_page):
+    page = live(open_page(serve_shared(*HUNDRED).url))
 
     button = page.get_by_role("button", name="peer-7", exact=True)
     button.click()
@@ -110,8 +110,8 @@ def test_a_chosen_peer_shows_its_links_and_stands_out(still, open_page):
     expect(button).to_be_focused()
 
 
-def test_connections_and_the_tree_are_layers_of_their_own(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_connections_and_the_tree_are_layers_of_their_own(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
     links, branches = page.locator("#graph .link"), page.locator("#graph .branch")
     expect(links).to_have_count(10)
     expect(branches).to_have_count(8)
@@ -122,8 +122,8 @@ def test_connections_and_the_tree_are_layers_of_their_own(still, open_page):
     expect(branches).to_have_count(0)
 
 
-def test_what_moves_is_drawn_with_its_direction_size_and_kind(still, open_page):
-    page = live(open_page(still("--at", "48.9").url))
+def test_what_moves_is_drawn_with_its_direction_size_and_kind(serve_shared, open_page):
+    page = live(open_page(serve_shared("--at", "48.9").url))
 
     expect(page.locator("#graph .flow.contribution")).to_have_count(3)
     expect(page.locator("#graph .flow.aggregate")).to_have_count(1)

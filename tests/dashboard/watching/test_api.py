@@ -11,8 +11,8 @@ from fake_source import FakeSource, nothing_yet
 from dashboard.app import create_app
 from dashboard.config import DashboardConfig
 from dashboard.watching.api import ROUNDS_AT_ONCE_MAX
-from dashboard.watching.schemas import schema_of
-from dashboard.watching.snapshot import RoundRecord, Snapshot
+from dashboard.watching.api_schemas import schema_of
+from dashboard.watching.snapshot_types import RoundRecord, Snapshot
 
 RUN = FakeRun(6)
 AT_S = 45.0

@@ -1,11 +1,11 @@
-"""Connections are kept up by what changed, and are what peers tell."""
+"""ConnectionRows are kept up by what changed, and are what peers tell."""
 
 import random
 from itertools import combinations
 
 from swarm.core.ids import PeerId, RoundNumber, SessionId
 from swarm.federation.messages import Status
-from swarm.peer.observer.connection_rows import Connections
+from swarm.peer.observer.connection_rows import ConnectionRows
 from swarm.watching.federation.live_state import SeenPeer
 
 PEERS = [PeerId(f"peer-{k}") for k in range(7)]
@@ -33,7 +33,7 @@ def expected(registry: dict[PeerId, SeenPeer]) -> list[dict[str, PeerId]]:
 def test_after_any_changes_the_links_are_those_that_are_told() -> None:
     for seed in range(50):
         chance = random.Random(seed)  # noqa: S311 -- reproducible
-        connections, registry = Connections(), {}
+        connections, registry = ConnectionRows(), {}
         for _ in range(30):
             peer = chance.choice(PEERS)
             what = chance.random()
@@ -45,21 +45,21 @@ def test_after_any_changes_the_links_are_those_that_are_told() -> None:
             elif peer in registry:
                 registry[peer] = SeenPeer(0.0, registry[peer].status, gone="lost")
 
-            connections.look(registry)
+            connections.update(registry)
 
             assert connections.links == expected(registry), f"seed {seed}"
 
 
 def test_links_that_did_not_change_are_the_same_objects() -> None:
     a, b, c = PEERS[:3]
-    connections = Connections()
+    connections = ConnectionRows()
     registry = {a: told(a, [b]), b: told(b, [a]), c: told(c, [])}
-    connections.look(registry)
+    connections.update(registry)
     before = connections.links
 
-    connections.look({**registry, a: told(a, [b])})
+    connections.update({**registry, a: told(a, [b])})
     assert connections.links is before
-    connections.look({**registry, c: told(c, [a])})
+    connections.update({**registry, c: told(c, [a])})
 
     assert connections.links == [{"source": a, "target": b}, {"source": a, "target": c}]
     assert connections.links[0] is before[0]
@@ -68,10 +68,10 @@ def test_links_that_did_not_change_are_the_same_objects() -> None:
 
 def test_ids_that_are_no_peers_are_counted_by_who_is_connected_with_them() -> None:
     a, b = PEERS[:2]
-    connections = Connections()
+    connections = ConnectionRows()
 
-    connections.look({a: told(a, [b, WATCHER]), b: told(b, [WATCHER])})
+    connections.update({a: told(a, [b, WATCHER]), b: told(b, [WATCHER])})
     assert dict(connections.others({a, b})) == {WATCHER: 2}
-    connections.look({a: told(a, [b]), b: SeenPeer(0.0, told(b, [WATCHER]).status, gone="left")})
+    connections.update({a: told(a, [b]), b: SeenPeer(0.0, told(b, [WATCHER]).status, gone="left")})
 
     assert dict(connections.others({a, b})) == {}

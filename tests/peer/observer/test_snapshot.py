@@ -6,7 +6,7 @@ import pytest
 
 from swarm.core.session import SessionSpec
 from swarm.peer.observer.snapshot import make_snapshot
-from swarm.peer.observer.snapshot_changes import SnapshotCache
+from swarm.peer.observer.snapshot_cache import SnapshotCache
 from swarm.simulation.faults import Crash, FaultPlan
 from swarm.simulation.federation.simulator import Simulator
 from tests.harness.simulated_swarm import WatchedSimulation, Watcher

@@ -1,4 +1,4 @@
-// How a long list becomes a newer one; the server's side is dashboard/watching/list_diff.py.
+// How a long list becomes a newer one; the server's side is dashboard/page/list_diff.py.
 // @ts-check
 
 /**

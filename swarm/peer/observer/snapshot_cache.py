@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from swarm.core.ids import PeerId
 from swarm.federation.records import Metrics
-from swarm.peer.observer.connection_rows import Connections
-from swarm.peer.observer.history_pages import alerts_json
+from swarm.peer.observer.connection_rows import ConnectionRows
 from swarm.peer.observer.peer_rows import PEERS_SHOWN_MAX, PeerRows
+from swarm.peer.observer.run_history import alerts_json
 from swarm.watching.federation.alerts import Alert
 from swarm.watching.federation.head_history import Point
 from swarm.watching.federation.live_state import FLOW_SHOWN_S, Flow, Line
@@ -41,7 +41,7 @@ class SnapshotCache:
 
     def __init__(self) -> None:
         self.rows = PeerRows()
-        self._connections = Connections()
+        self._connections = ConnectionRows()
         self._curves: dict[PeerId | None, _Painted] = {}
         self._past_peers: list[dict[str, str]] = []
         self._flows: dict[int, dict[str, Any]] = {}
@@ -124,7 +124,7 @@ class SnapshotCache:
 
     def links(self, seen: Observation) -> list[dict[str, PeerId]]:
         """Who is connected with whom."""
-        self._connections.look(seen.registry)
+        self._connections.update(seen.registry)
         return self._connections.links
 
     def observers(self, seen: Observation, connected: int) -> list[dict[str, Any]]:

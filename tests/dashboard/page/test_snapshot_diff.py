@@ -3,7 +3,8 @@ import copy
 import pytest
 from fake_run import FakeRun
 
-from dashboard.watching.snapshot_diff import json_safe, update_between
+from dashboard.page.snapshot_diff import update_between
+from dashboard.watching.json_answers import json_safe
 
 
 @pytest.fixture

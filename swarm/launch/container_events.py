@@ -1,4 +1,4 @@
-"""Lives: when the containers of a composition start and end, as their engine tells.
+"""ContainerEvents: when the containers of a composition start and end, as their engine tells.
 
 Whoever starts a container again by hand, as with `docker start`, begins another life of it.
 """
@@ -11,8 +11,8 @@ from subprocess import PIPE
 
 import trio
 
-from swarm.launch.engine import Engine
-from swarm.launch.output import follow
+from swarm.launch.docker_engine import Engine
+from swarm.launch.process_output import follow
 
 KEPT_MAX = 64
 """Starts and ends of a container that nobody has asked about; people make few of them."""
@@ -22,7 +22,7 @@ _KILLED = -9
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class ContainerEvent:
     """A container was started, or has ended."""
 
     at_ns: int
@@ -31,13 +31,13 @@ class Happening:
     """None if it was started; negative for the number of the signal that ended it."""
 
 
-class Lives:
+class ContainerEvents:
     """Listens to the engine; what it tells of a container waits for whoever asks about it."""
 
     def __init__(self, engine: Engine, project: str) -> None:
         self._engine = engine
         self._project = project
-        self._told: defaultdict[str, deque[Happening]] = defaultdict(
+        self._told: defaultdict[str, deque[ContainerEvent]] = defaultdict(
             lambda: deque(maxlen=KEPT_MAX)
         )
         self._someone_waits = trio.lowlevel.ParkingLot()
@@ -61,15 +61,15 @@ class Lives:
         self._engine_is_gone = True
         self._someone_waits.unpark_all()
 
-    async def wait_ended(self, container: str) -> Happening:
+    async def wait_ended(self, container: str) -> ContainerEvent:
         """Wait for a container's next end; what happened before it is forgotten."""
         return await self._wait(container, ended=True)
 
-    async def wait_started(self, container: str) -> Happening:
+    async def wait_started(self, container: str) -> ContainerEvent:
         """Wait for a container's next start; what happened before it is forgotten."""
         return await self._wait(container, ended=False)
 
-    async def _wait(self, container: str, *, ended: bool) -> Happening:
+    async def _wait(self, container: str, *, ended: bool) -> ContainerEvent:
         told = self._told[container]
         while True:
             while told:
@@ -77,7 +77,7 @@ class Lives:
                 if (happening.exit_code is not None) is ended:
                     return happening
             if self._engine_is_gone and ended:
-                return Happening(0, _KILLED)
+                return ContainerEvent(0, _KILLED)
             await self._someone_waits.park()
 
     def _take(self, line: str) -> None:
@@ -87,5 +87,5 @@ class Lives:
         if event["Action"] == "die":
             code = int(attributes["exitCode"])
             code = _SIGNAL_BASE - code if code > _SIGNAL_BASE else code
-        self._told[attributes["name"]].append(Happening(event["timeNano"], code))
+        self._told[attributes["name"]].append(ContainerEvent(event["timeNano"], code))
         self._someone_waits.unpark_all()

@@ -6,7 +6,7 @@ from fake_run import FakeRun
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.watching.list_diff import ListChange, list_change
+from dashboard.page.list_diff import ListChange, list_change
 
 Item = dict[str, Any]
 
@@ -16,7 +16,7 @@ def by_id(item: Any) -> Any:
 
 
 def applied(old: list[Item], change: ListChange) -> list[Item]:
-    """What the page does, in dashboard/static/js/lists.js."""
+    """What the page does, in dashboard/static/js/list-diff.js."""
     items = [item for place, item in enumerate(old) if place not in change["gone"]]
     for place, item in change["new"]:
         assert place <= len(items)

@@ -1,6 +1,6 @@
 """build_image(): the image that peers and dashboard run from, built from this working copy.
 
-`python -m swarm.launch.image` builds it and does no more.
+`python -m swarm.launch.docker_image` builds it and does no more.
 """
 
 import configparser
@@ -19,7 +19,7 @@ from subprocess import PIPE, STDOUT
 import trio
 
 from swarm.core.errors import ConfigurationError
-from swarm.launch.engine import Engine, find_engine
+from swarm.launch.docker_engine import Engine, find_engine
 
 SOURCES = Path(__file__).parents[2]
 """The working copy, with docker/ in it."""

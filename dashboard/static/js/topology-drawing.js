@@ -7,7 +7,7 @@ import { html, Memo } from "./html.js";
 import { ROOMY_CELL_PX } from "./layout.js";
 import { flowWidth } from "./motion.js";
 import { arrowHead, linkPath, sidestep, treePath } from "./paths.js";
-import { byName, isGone } from "./peer.js";
+import { byName, isGone } from "./peer-states.js";
 import { RoomySeat, SEAT_HALF_PX, SmallSeat, number, shortened } from "./seats.js";
 import { Mark, peerRadius, showsProgress, wordFor } from "./shapes.js";
 

@@ -4,7 +4,7 @@
 import { activity, isStoppedEarly } from "./activity.js";
 import { UNKNOWN, decimals, duration, percent, plural } from "./format.js";
 import { html } from "./html.js";
-import { STATES, isPresent } from "./peer.js";
+import { STATES, isPresent } from "./peer-states.js";
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */
 /** @typedef {import("./types.js").Point} Point */

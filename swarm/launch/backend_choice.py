@@ -3,8 +3,8 @@
 from swarm.core.errors import ConfigurationError
 from swarm.launch.backend import Backend, LocalProcesses
 from swarm.launch.container_backend import Containers
-from swarm.launch.engine import find_engine
-from swarm.launch.image import DOCKERFILE
+from swarm.launch.docker_engine import find_engine
+from swarm.launch.docker_image import DOCKERFILE
 
 
 def choose_backend(model: str, *, docker: bool, no_docker: bool) -> tuple[Backend, str]:

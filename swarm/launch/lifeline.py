@@ -1,4 +1,4 @@
-"""`python -m swarm.launch.attached MODULE [ARGUMENT...]`: `python -m MODULE`, on a lifeline.
+"""`python -m swarm.launch.lifeline MODULE [ARGUMENT...]`: `python -m MODULE`, on a lifeline.
 
 The lifeline is stdin: a pipe whose other end only the launcher holds. It closes when the launcher
 ends, even by SIGKILL, and then this process is asked to leave, and ended if it does not. Unlike

@@ -25,7 +25,7 @@ _SENTENCES: dict[str, Callable[[str, str], str]] = {
 
 
 @dataclass(frozen=True)
-class HistoryView:
+class RunHistory:
     """What an observer knows of the past at one moment; nobody changes it afterwards."""
 
     spec: SessionSpec
@@ -38,7 +38,7 @@ class HistoryView:
     names: Mapping[PeerId, str]
 
     @classmethod
-    def of(cls, seen: Observation) -> "HistoryView":
+    def of(cls, seen: Observation) -> "RunHistory":
         """Take the view; quick, for it is done between two events."""
         past = seen.past
         return cls(
@@ -59,7 +59,7 @@ class HistoryView:
         return {
             "rounds": [self.record(number) for number in numbers],
             "next": end + 1 if end < last else None,
-            "history": history_facts(self.chain),
+            "history": history_extent(self.chain),
         }
 
     def record(self, number: int) -> dict[str, Any]:
@@ -147,7 +147,7 @@ class HistoryView:
         ]
 
 
-def history_facts(chain: Sequence[GlobalModel]) -> dict[str, Any]:
+def history_extent(chain: Sequence[GlobalModel]) -> dict[str, Any]:
     """How far back the past is known."""
     return {
         "first_round": chain[-1].round if chain else None,

@@ -9,8 +9,8 @@ from on_page import SIX, figure, live
 from playwright.sync_api import expect
 
 
-def test_the_run_is_seen_at_a_glance(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_the_run_is_seen_at_a_glance(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
 
     expect(page.locator("#title")).to_contain_text("cnn")
     expect(page.locator("#title")).to_contain_text("synthetic10")
@@ -43,15 +43,15 @@ def test_a_run_that_was_stopped_is_not_called_finished(serve, open_page):
     expect(figure(page, "Time left")).to_contain_text("stopped")
 
 
-def test_a_stand_in_is_announced_loudly(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_a_stand_in_is_announced_loudly(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
 
     banner = page.get_by_text("Numbers are for synthetic10, a generated stand-in, not CIFAR-10.")
     expect(banner).to_be_visible()
 
 
-def test_real_data_need_no_banner(still, open_page):
-    page = live(open_page(still(*SIX, "--real").url))
+def test_real_data_need_no_banner(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX, "--real").url))
 
     expect(page.locator("#title")).to_contain_text("CIFAR-10")
     expect(page.locator("#notices")).to_have_text("")
