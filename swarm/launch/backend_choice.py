@@ -1,4 +1,4 @@
-"""choose_backend(): containers where an engine answers, else processes of this machine."""
+"""choose_backend(): containers if a Docker engine answers, else processes of this machine."""
 
 from swarm.core.errors import ConfigurationError
 from swarm.launch.backend import Backend, LocalProcesses
@@ -8,32 +8,35 @@ from swarm.launch.docker_image import DOCKERFILE
 
 
 def choose_backend(model: str, *, docker: bool, no_docker: bool) -> tuple[Backend, str]:
-    """The backend for this machine, and why.
+    """Choose the backend for this machine.
 
     Args:
-        model: What is trained; code of this machine is not in the image.
-        docker: Whether the user insists on containers.
-        no_docker: Whether the user insists on processes.
+        model: The model to train. The image does not contain code of this machine.
+        docker: Whether the user requires containers.
+        no_docker: Whether the user requires processes.
+
+    Returns:
+        The backend, and the reason for the choice.
 
     Raises:
-        ConfigurationError: What the user insists on is impossible.
+        ConfigurationError: What the user requires is impossible.
     """
     if docker and no_docker:
-        raise ConfigurationError("--docker and --no-docker exclude each other: give one")
+        raise ConfigurationError("--docker and --no-docker exclude each other: give only one")
     if no_docker:
         return LocalProcesses(), "--no-docker"
     if not DOCKERFILE.is_file():
-        return _without("the code is installed apart from its docker/ folder", docker=docker)
+        return _processes("this installation has no docker/ folder", docker=docker)
     if ":" in model:
-        return _without(f"the model {model} is code of this machine", docker=docker)
+        return _processes(f"the model {model} is code of this machine", docker=docker)
     engine = find_engine()
     if isinstance(engine, str):
-        return _without(engine, docker=docker)
-    why = "--docker" if docker else f"Docker {engine.version} answers; --no-docker does without"
-    return Containers(engine), why
+        return _processes(engine, docker=docker)
+    why = f"Docker {engine.version} is running; --no-docker starts processes instead"
+    return Containers(engine), "--docker" if docker else why
 
 
-def _without(reason: str, *, docker: bool) -> tuple[Backend, str]:
+def _processes(reason: str, *, docker: bool) -> tuple[Backend, str]:
     if docker:
         raise ConfigurationError(f"--docker is impossible: {reason}")
     return LocalProcesses(), reason

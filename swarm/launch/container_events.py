@@ -1,6 +1,6 @@
-"""ContainerEvents: when the containers of a composition start and end, as their engine tells.
+"""ContainerEvents: starts and ends of the containers of a project, as the engine reports them.
 
-Whoever starts a container again by hand, as with `docker start`, begins another life of it.
+A user may start a container again by hand, for example with `docker start`.
 """
 
 import json
@@ -15,36 +15,36 @@ from swarm.launch.docker_engine import Engine
 from swarm.launch.process_output import follow
 
 KEPT_MAX = 64
-"""Starts and ends of a container that nobody has asked about; people make few of them."""
+"""Events kept per container until they are read; users cause only a few."""
 _SIGNAL_BASE = 128
-"""A container's exit code for the signal that ended it is that much more than its number."""
+"""The exit code of a container that a signal ended is this plus the number of the signal."""
 _KILLED = -9
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerEvent:
-    """A container was started, or has ended."""
+    """The start or the end of a container."""
 
     at_ns: int
-    """By the engine's clock."""
+    """Time by the engine's clock."""
     exit_code: int | None = None
-    """None if it was started; negative for the number of the signal that ended it."""
+    """None for a start. If a signal ended the container, its negative number."""
 
 
 class ContainerEvents:
-    """Listens to the engine; what it tells of a container waits for whoever asks about it."""
+    """Listens to the engine, and keeps the events of each container until they are read."""
 
     def __init__(self, engine: Engine, project: str) -> None:
         self._engine = engine
         self._project = project
-        self._told: defaultdict[str, deque[ContainerEvent]] = defaultdict(
+        self._events: defaultdict[str, deque[ContainerEvent]] = defaultdict(
             lambda: deque(maxlen=KEPT_MAX)
         )
-        self._someone_waits = trio.lowlevel.ParkingLot()
+        self._waiting = trio.lowlevel.ParkingLot()
         self._engine_is_gone = False
 
     async def run(self) -> None:
-        """Listen from this moment on; where the engine goes, its containers go with it."""
+        """Listen from now on. If the engine ends, its containers have ended as well."""
         now = datetime.now(UTC).timestamp()
         filters = [f"label=com.docker.compose.project={self._project}", "event=start", "event=die"]
         process = await trio.lowlevel.open_process(
@@ -59,26 +59,26 @@ class ContainerEvents:
         )
         await follow(process, lambda _line: None, self._take)
         self._engine_is_gone = True
-        self._someone_waits.unpark_all()
+        self._waiting.unpark_all()
 
     async def wait_ended(self, container: str) -> ContainerEvent:
-        """Wait for a container's next end; what happened before it is forgotten."""
+        """Wait for the next end of a container; earlier events are dropped."""
         return await self._wait(container, ended=True)
 
     async def wait_started(self, container: str) -> ContainerEvent:
-        """Wait for a container's next start; what happened before it is forgotten."""
+        """Wait for the next start of a container; earlier events are dropped."""
         return await self._wait(container, ended=False)
 
     async def _wait(self, container: str, *, ended: bool) -> ContainerEvent:
-        told = self._told[container]
+        events = self._events[container]
         while True:
-            while told:
-                happening = told.popleft()
-                if (happening.exit_code is not None) is ended:
-                    return happening
+            while events:
+                event = events.popleft()
+                if (event.exit_code is not None) is ended:
+                    return event
             if self._engine_is_gone and ended:
                 return ContainerEvent(0, _KILLED)
-            await self._someone_waits.park()
+            await self._waiting.park()
 
     def _take(self, line: str) -> None:
         event = json.loads(line)
@@ -87,5 +87,5 @@ class ContainerEvents:
         if event["Action"] == "die":
             code = int(attributes["exitCode"])
             code = _SIGNAL_BASE - code if code > _SIGNAL_BASE else code
-        self._told[attributes["name"]].append(ContainerEvent(event["timeNano"], code))
-        self._someone_waits.unpark_all()
+        self._events[attributes["name"]].append(ContainerEvent(event["timeNano"], code))
+        self._waiting.unpark_all()

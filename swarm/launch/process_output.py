@@ -1,4 +1,4 @@
-"""What programs write, line by line, as they write it."""
+"""Reads the output of processes line by line, as they write it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 import trio
 
 LINE_BYTES_MAX = 65_536
-"""A program that never ends its line must not fill our memory."""
+"""Longest line; a program that never ends its line must not fill the memory."""
 
 OnLine = Callable[[str], None]
 
 
 async def read_lines(stream: trio.abc.ReceiveStream, on_line: OnLine) -> None:
-    """Hand on a stream line by line, until it ends."""
+    """Call `on_line` with each line of a stream, until the stream ends."""
     rest = b""
     async for data in stream:
         *lines, rest = (rest + data).split(b"\n")
@@ -31,15 +31,15 @@ async def follow(
     log: Path | None = None,
     when_ended: Callable[[], None] = lambda: None,
 ) -> None:
-    """Hand on all that a process writes, until it has ended; kill it if this is cancelled.
+    """Read all output of a process until it has ended. If cancelled, kill the process.
 
     Args:
-        process: Opened with pipes for stdout and stderr.
+        process: Process with pipes for stdout and stderr.
         on_line: Called with each line of stderr.
         on_output: Called with each line of stdout.
-        log: File that lines of stderr are added to.
-        when_ended: Called when the process has ended, before its pipes are read to their end:
-            for ending others who hold them open.
+        log: File to which the lines of stderr are added.
+        when_ended: Called when the process has ended, before its pipes are read to the end. It
+            can end other processes that hold the pipes open.
     """
     assert process.stdout is not None  # noqa: S101 - opened with pipes
     assert process.stderr is not None  # noqa: S101
