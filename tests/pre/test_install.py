@@ -1,7 +1,7 @@
-"""pre/install.sh on Debian, Ubuntu, Fedora and macOS, as far as it can tell where it runs.
+"""pre/install.sh on simulated Debian, Ubuntu, Fedora and macOS.
 
-It sees commands of ours only: what they find, and what the package manager was asked for, is in a
-folder. What is installed that way is found from then on.
+The script only sees the commands of this test. A folder holds what they find, and the requests
+to the package manager. They find whatever was installed before.
 """
 
 import os
@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).parents[2] / "pre" / "install.sh"
 TOOLS = ("bash", "basename", "cat", "cut", "dirname", "sed", "tr", "touch", "awk", "cp")
 NOBODY = 65534
 PYTHON = """#!/bin/bash
-# Python as install.sh asks it; {has} holds what is there.
+# Python as install.sh uses it; {has} holds what is installed.
 case $2 in
 *version_info*) [[ -e {has}/python ]] ;;
 *ensurepip*) [[ -e {has}/venv ]] ;;
@@ -30,7 +30,7 @@ header=$(sed -n 's/.*<\\(.*\\)>.*/\\1/p')
 [[ -e {has}/$header ]]
 """
 MANAGER = """#!/bin/bash
-# Notes what it was asked for, and has it from now on.
+# Records each request, and provides the package from then on.
 if [[ $1 == --prefix ]]; then echo /opt/homebrew; exit; fi
 echo "{name} $*" >>{asked}
 for package; do
@@ -47,7 +47,7 @@ EVERYTHING = ("python", "venv", "Python.h", "gmp.h", "compiler")
 
 
 class Machine:
-    """A project folder, and the commands that install.sh sees there."""
+    """A project folder, with the commands that install.sh sees."""
 
     def __init__(self, folder: Path, system: str, manager: str | None) -> None:
         self.folder = folder
@@ -74,7 +74,7 @@ class Machine:
         path.chmod(0o755)
 
     def give(self, *things: str) -> "Machine":
-        """Have something from the beginning."""
+        """Install something before the script runs."""
         for thing in things:
             if thing == "compiler":
                 shutil.copy(self.spare / "cc", self.bin / "cc")
@@ -83,7 +83,7 @@ class Machine:
         return self
 
     def install(self, *arguments: str, as_nobody: bool = False) -> tuple[int, list[str]]:
-        """Exit code of install.sh, and the lines it printed."""
+        """Return the exit code of install.sh and the lines that it printed."""
         done = subprocess.run(
             [self.folder / "pre" / "install.sh", *arguments],
             env={"PATH": str(self.bin)},
@@ -97,13 +97,13 @@ class Machine:
 
     @property
     def orders(self) -> list[str]:
-        """What the package manager was asked for."""
+        """The requests to the package manager."""
         return self.asked.read_text().splitlines() if self.asked.exists() else []
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Unlike pytest's own, one that other users can read."""
+    """A folder that other users can read, unlike pytest's own."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -118,7 +118,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="installs as root only
     ("system", "manager"),
     [("Linux", "apt-get"), ("Linux", "dnf"), ("Darwin", "brew"), ("FreeBSD", None)],
 )
-def test_where_everything_is_there_nothing_is_installed_and_no_root_needed(
+def test_nothing_is_installed_and_no_root_is_needed_if_nothing_is_missing(
     folder: Path, system: str, manager: str | None
 ) -> None:
     machine = Machine(folder, system, manager).give(*EVERYTHING)
@@ -126,7 +126,7 @@ def test_where_everything_is_there_nothing_is_installed_and_no_root_needed(
     code, said = machine.install(as_nobody=True)
 
     assert code == 0
-    assert said[:2] == ["Everything is there that peers need from this machine.", "run.sh setup"]
+    assert said[:2] == ["This machine has everything that peers need.", "run.sh setup"]
     assert machine.orders == []
 
 
@@ -137,7 +137,7 @@ def test_where_everything_is_there_nothing_is_installed_and_no_root_needed(
         ("dnf", f"dnf install -y {FEDORA_PACKAGES}"),
     ],
 )
-def test_a_bare_linux_is_told_what_is_missing_and_only_root_installs_it(
+def test_on_a_bare_linux_missing_packages_are_listed_and_only_root_installs_them(
     folder: Path, manager: str, order: str
 ) -> None:
     machine = Machine(folder, "Linux", manager)
@@ -147,7 +147,7 @@ def test_a_bare_linux_is_told_what_is_missing_and_only_root_installs_it(
 
     assert checked == refused == 1
     assert check_said[:2] == ["Missing:", "  Python 3.11 or newer"]
-    assert check_said[-1] == f"To install: {order}"
+    assert check_said[-1] == f"To install it, run: {order}"
     assert said[-1] == f"  sudo {order}"
     assert machine.orders == []
 
@@ -166,7 +166,7 @@ def test_a_bare_linux_is_told_what_is_missing_and_only_root_installs_it(
         ("dnf", [f"dnf install -y {FEDORA_PACKAGES}"]),
     ],
 )
-def test_root_on_a_bare_linux_gets_it_installed(
+def test_root_on_a_bare_linux_installs_everything(
     folder: Path, manager: str, orders: list[str]
 ) -> None:
     machine = Machine(folder, "Linux", manager)
@@ -178,12 +178,12 @@ def test_root_on_a_bare_linux_gets_it_installed(
     assert "run.sh setup" in said
 
 
-def test_only_what_is_missing_is_asked_for(folder: Path) -> None:
+def test_only_missing_packages_are_requested(folder: Path) -> None:
     machine = Machine(folder, "Linux", "dnf").give("python", "venv", "Python.h", "compiler")
 
     _, said = machine.install("--check")
 
-    assert said == ["Missing:", "  GMP's headers", "To install: dnf install -y gmp-devel"]
+    assert said == ["Missing:", "  GMP's headers", "To install it, run: dnf install -y gmp-devel"]
 
 
 def test_a_mac_installs_with_homebrew_and_without_root(folder: Path) -> None:
@@ -195,18 +195,18 @@ def test_a_mac_installs_with_homebrew_and_without_root(folder: Path) -> None:
     assert machine.orders == ["brew install python@3.12 gmp"]
 
 
-def test_a_mac_without_compiler_or_homebrew_is_told_how_to_get_them(folder: Path) -> None:
+def test_a_mac_without_compiler_or_homebrew_prints_how_to_get_them(folder: Path) -> None:
     machine = Machine(folder, "Darwin", None)
 
     no_compiler, first = machine.install()
     no_homebrew, second = machine.give("compiler").install()
 
     assert no_compiler == no_homebrew == 1
-    assert first[-1] == "Run this first, it needs no root: xcode-select --install"
+    assert first[-1] == "Run this command first. It needs no root: xcode-select --install"
     assert second[-1].split("(")[0].strip() == "brew install python@3.12 gmp"
 
 
-def test_an_unknown_system_is_told_what_to_look_for(folder: Path) -> None:
+def test_an_unknown_system_prints_what_is_missing(folder: Path) -> None:
     code, said = Machine(folder, "FreeBSD", None).install()
 
     assert code == 1
@@ -214,12 +214,12 @@ def test_an_unknown_system_is_told_what_to_look_for(folder: Path) -> None:
 
 
 @needs_root
-def test_an_installation_that_does_not_help_is_not_called_one(folder: Path) -> None:
+def test_an_installation_that_does_not_help_is_reported_as_failed(folder: Path) -> None:
     machine = Machine(folder, "Linux", "dnf")
     (machine.bin / "dnf").write_text("#!/bin/bash\n")
 
     code, said = machine.install()
 
     assert code == 1
-    assert "Installed, and still missing:" in said
+    assert "Still missing after the installation:" in said
     assert "run.sh setup" not in said
