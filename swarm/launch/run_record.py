@@ -1,4 +1,4 @@
-"""RunRecord: run.json, which tells other commands about a run in progress."""
+"""RunRecord: run.json, with which other commands find a run in progress."""
 
 import json
 import os

@@ -1,6 +1,6 @@
-"""Serves the page with a run that never happened.
+"""Serves the page with an invented run.
 
-`python tests/dashboard/serve_fake.py --peers 100 --speed 2`, or `--at 27.5` for one still moment,
+`python tests/dashboard/serve_fake.py --peers 100 --speed 2`, or `--at 27.5` for one fixed moment,
 or `--piped` to show each snapshot that is written to its standard input as a line of JSON.
 """
 
@@ -22,7 +22,7 @@ from swarm.core.errors import NetworkError
 
 
 class PlayedSource(FakeSource):
-    """Plays a run by the clock; each snapshot says when it was made, for benchmarks."""
+    """Plays a run by the clock. Each snapshot contains its time, for benchmarks."""
 
     def __init__(self, run: FakeRun, speed: float, begin_s: float, updates_per_s: float) -> None:
         super().__init__(run.at(begin_s), run.past(begin_s))
@@ -54,7 +54,7 @@ class PlayedSource(FakeSource):
 
 
 class StillSource(FakeSource):
-    """Shows one moment, and that it is alive: as an observer does, it tells so each second."""
+    """Shows one moment, and sends a new version each second, as an observer does."""
 
     def __init__(self, run: FakeRun, moment_s: float) -> None:
         super().__init__(run.at(moment_s), run.past(moment_s))
@@ -77,7 +77,7 @@ class StillSource(FakeSource):
 
 
 class PipedSource(FakeSource):
-    """Shows what another process writes."""
+    """Shows the snapshots that another process writes."""
 
     def start(self) -> None:
         super().start()
@@ -89,7 +89,7 @@ class PipedSource(FakeSource):
 
 
 class BrokenSource(FakeSource):
-    """Cannot start."""
+    """A source that cannot start."""
 
     def start(self) -> None:
         raise NetworkError("no network today")

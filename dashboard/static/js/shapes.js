@@ -1,4 +1,4 @@
-// How peers and duties look: shapes and icons say role and state, colours repeat it, words confirm.
+// The marks of peers and duties: shapes and icons show role and state, colours and words repeat it.
 // @ts-check
 
 import { html } from "./html.js";
@@ -123,7 +123,7 @@ function Badge(text, radius) {
 }
 
 /**
- * What stands below a peer's name: its state if that is not well, else its role, else its phase.
+ * The word below a peer's name: its state unless it is alive, else its role, else its phase.
  * @param {Peer} peer
  */
 export function wordFor(peer) {

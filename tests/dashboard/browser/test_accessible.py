@@ -1,4 +1,4 @@
-"""For everybody: axe, the keyboard, narrow screens, light and dark."""
+"""Accessibility: axe, the keyboard, narrow screens, light and dark."""
 
 import pytest
 from fake_run import FakeRun, operated
@@ -46,7 +46,7 @@ def test_light_and_dark_follow_the_system_until_the_user_chooses(serve_shared, o
 
 @pytest.mark.parametrize("arguments", [SIX, HUNDRED], ids=["6", "100"])
 @pytest.mark.parametrize("width", [360, 800, 1440, 2000])
-def test_nothing_sticks_out_of_the_page(serve_shared, open_page, arguments, width):
+def test_nothing_overflows_the_page(serve_shared, open_page, arguments, width):
     page = live(open_page(serve_shared(*arguments).url, width=width))
 
     assert page.evaluate("document.documentElement.scrollWidth") == width
@@ -55,7 +55,7 @@ def test_nothing_sticks_out_of_the_page(serve_shared, open_page, arguments, widt
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("arguments", [SIX, HUNDRED], ids=["6", "100"])
 @pytest.mark.parametrize("width", [1440, 360])
-def test_axe_finds_nothing_to_complain_about(serve_shared, open_page, arguments, scheme, width):
+def test_axe_finds_no_violations(serve_shared, open_page, arguments, scheme, width):
     page = live(open_page(serve_shared(*arguments).url, width=width, scheme=scheme))
     expect(page.locator("#graph .seat.root")).to_be_attached()
 
@@ -63,7 +63,7 @@ def test_axe_finds_nothing_to_complain_about(serve_shared, open_page, arguments,
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_tab_or_panel(serve, open_page, scheme):
+def test_axe_finds_no_violations_on_any_tab_or_panel(serve, open_page, scheme):
     served = serve("--piped")
     snapshot = FakeRun(6).at(46.8)
     operator = operated(snapshot, "pending") | {"operator_id": "12D3"}
@@ -101,7 +101,7 @@ def axe(page: Page) -> list[str]:
     ]
 
 
-def test_axe_finds_a_planted_fault(serve_shared, open_page):
+def test_axe_finds_a_planted_violation(serve_shared, open_page):
     page = live(open_page(serve_shared(*SIX).url))
 
     page.evaluate("document.body.append(Object.assign(document.createElement('img'), {src: '/'}))")

@@ -59,7 +59,7 @@ def shown_series(page):
     )
 
 
-def test_curves_go_by_time_as_well(serve_shared, open_page):
+def test_curves_can_be_drawn_by_time(serve_shared, open_page):
     page = live(open_page(serve_shared(*SIX).url))
 
     page.get_by_role("button", name="Time", exact=True).click()

@@ -1,4 +1,4 @@
-"""The operator's sheet: what is given is pending until the swarm reports it back."""
+"""The operator's sheet: a command is pending until the peers report it."""
 
 import json
 
@@ -9,7 +9,7 @@ TOKEN = "correct horse battery staple"  # noqa: S105 -- of a server that never w
 
 
 class FakeOperator:
-    """Stands in for the server's side of signing in and of commands."""
+    """Replaces the server for signing in and for commands."""
 
     def __init__(self, page: Page) -> None:
         self.signed_in = False
@@ -36,7 +36,7 @@ class FakeOperator:
 
 
 def reported(snapshot, version, state, **changes):
-    """The snapshot in which the swarm says what it did with the one command."""
+    """The snapshot in which the peers report the state of the one command."""
     operator = operated(snapshot, state, **changes.pop("command", {})) | changes
     return snapshot | {"version": version, "operator": operator}
 
@@ -51,7 +51,7 @@ def sign_in(page: Page) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-def test_a_dashboard_without_operator_says_how_to_get_one(serve_shared, open_page):
+def test_a_dashboard_without_an_operator_key_says_how_to_use_one(serve_shared, open_page):
     page = open_page(serve_shared("--at", "46.8").url)
 
     page.get_by_role("button", name="Operator", exact=True).click()
@@ -104,7 +104,7 @@ def test_a_peer_is_removed_only_after_a_second_click(serve, open_page):
     panel = page.get_by_role("complementary", name="peer-2")
     panel.get_by_role("button", name="Remove this peer").click()
     assert operator.commands == []
-    panel.get_by_role("button", name="Really: remove this peer?").click()
+    panel.get_by_role("button", name="Confirm: remove this peer").click()
     expect(panel.get_by_role("button", name="Remove this peer")).to_be_enabled()
     assert operator.commands == [{"action": "remove", "peer": peer}]
 
@@ -125,7 +125,7 @@ def test_the_alert_threshold_is_given_as_a_share(serve, open_page):
     sign_in(page)
     sheet = page.get_by_role("dialog", name="Operator")
 
-    sheet.get_by_label("Alert when the accuracy falls by over").fill("12.5")
+    sheet.get_by_label("Alert when the accuracy falls by more than").fill("12.5")
     sheet.get_by_role("button", name="Set").click()
 
     expect(sheet.get_by_role("button", name="Set")).to_be_enabled()

@@ -1,10 +1,10 @@
-"""The peers table: the accessible twin of the graph."""
+"""The table of peers, the accessible counterpart of the graph."""
 
 from on_page import HUNDRED, SIX, live, rows
 from playwright.sync_api import expect
 
 
-def test_the_table_says_who_does_what(serve_shared, open_page):
+def test_the_table_shows_what_each_peer_does(serve_shared, open_page):
     page = live(open_page(serve_shared(*SIX).url))
 
     expect(rows(page)).to_have_count(6)
@@ -54,7 +54,7 @@ def test_the_filter_finds_peers_by_state_and_cluster(serve_shared, open_page):
     expect(rows(page)).to_have_count(1)
 
 
-def test_five_hundred_peers_are_listed_as_far_as_they_are_in_sight(serve_shared, open_page):
+def test_of_five_hundred_peers_only_the_rows_near_the_visible_part_exist(serve_shared, open_page):
     page = live(
         open_page(serve_shared("--at", "46.8", "--peers", "500", "--cluster-size", "10").url)
     )

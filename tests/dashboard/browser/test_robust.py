@@ -1,4 +1,4 @@
-"""The page when things are not as they should be: no scripts, no news, hostile names."""
+"""The page in bad conditions: without scripts, without news, with hostile names."""
 
 from fake_run import FakeRun
 from fake_source import nothing_yet

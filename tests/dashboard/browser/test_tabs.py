@@ -1,4 +1,4 @@
-"""Tabs, their addresses, and what is on those beside Training."""
+"""The tabs, their addresses, and the content of all tabs except Training."""
 
 import re
 
@@ -30,7 +30,7 @@ def test_a_tab_that_does_not_exist_is_not_found(serve_shared, chromium):
     page.close()
 
 
-def test_the_search_tab_shows_studies_as_they_go(serve, open_page):
+def test_the_search_tab_shows_the_progress_of_studies(serve, open_page):
     served = serve("--piped")
     snapshot = FakeRun(6).at(20.0)
     served.show(snapshot | {"studies": [study(12)]})
@@ -44,7 +44,7 @@ def test_the_search_tab_shows_studies_as_they_go(serve, open_page):
     served.show(snapshot | {"studies": [study(40)], "version": 20_002})
     expect(card).to_contain_text("38 of 40")
     expect(card).to_contain_text("finished")
-    expect(card).to_contain_text("No peer works on it now")
+    expect(card).to_contain_text("No peer is working on it now")
 
 
 def test_events_are_listed_with_their_reason_newest_first(serve_shared, open_page):

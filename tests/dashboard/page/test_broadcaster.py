@@ -9,7 +9,7 @@ from dashboard.page.broadcaster import Broadcaster
 
 
 class Sent:
-    """Remembers what was broadcast, and lets a test wait for it."""
+    """Records what was broadcast, and lets a test wait for it."""
 
     def __init__(self):
         self.messages = []
@@ -67,7 +67,7 @@ def test_changes_between_two_turns_become_one_update(run):
     assert (update["base"], update["version"]) == (3001, run.at(3.3)["version"])
 
 
-def test_a_newcomer_gets_what_the_next_update_builds_on(run):
+def test_a_new_browser_receives_the_snapshot_that_the_next_update_builds_on(run):
     source, sent, newcomer = FakeSource(run.at(3.0)), Sent(), Sent()
     broadcaster = make_broadcaster(source, sent)
     broadcaster.broadcast_once()
@@ -80,7 +80,7 @@ def test_a_newcomer_gets_what_the_next_update_builds_on(run):
     assert snapshot["version"] == update["base"] == run.at(3.0)["version"]
 
 
-def test_the_first_newcomer_of_all_is_greeted_too(run):
+def test_the_first_browser_receives_a_snapshot_before_any_broadcast(run):
     newcomer = Sent()
 
     make_broadcaster(FakeSource(run.at(3.0)), Sent()).send_snapshot(newcomer)
@@ -88,7 +88,7 @@ def test_the_first_newcomer_of_all_is_greeted_too(run):
     assert newcomer.messages == [("snapshot", run.at(3.0))]
 
 
-def test_newcomers_between_two_updates_are_given_one_and_the_same(run):
+def test_new_browsers_between_two_updates_receive_the_same_object(run):
     source, first, second, third = FakeSource(run.at(3.0)), Sent(), Sent(), Sent()
     broadcaster = make_broadcaster(source, Sent())
 
@@ -116,7 +116,7 @@ def test_another_session_is_broadcast_whole(run):
 
 
 class RestlessSource(FakeSource):
-    """Has changed again whenever somebody looks."""
+    """A source that has a new version at every call."""
 
     def snapshot(self):
         self._snapshot = {**self._snapshot, "version": self._snapshot["version"] + 1}
@@ -126,7 +126,7 @@ class RestlessSource(FakeSource):
         return seen_version + 1
 
 
-def test_a_restless_source_is_sent_at_the_limit_and_no_faster(run):
+def test_a_source_that_always_changes_is_broadcast_at_the_limit_only(run):
     sent = Sent()
     broadcaster = make_broadcaster(RestlessSource(run.at(3.0)), sent, updates_per_s_max=50)
     started_s = time.monotonic()

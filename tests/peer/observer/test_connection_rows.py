@@ -26,7 +26,9 @@ def expected(registry: dict[PeerId, SeenPeer]) -> list[dict[str, PeerId]]:
         return status is not None and other in status.links
 
     return [
-        {"source": a, "target": b} for a, b in combinations(here, 2) if reports(a, b) or reports(b, a)
+        {"source": a, "target": b}
+        for a, b in combinations(here, 2)
+        if reports(a, b) or reports(b, a)
     ]
 
 
@@ -72,6 +74,8 @@ def test_ids_of_other_peers_are_listed_with_the_number_of_their_links() -> None:
 
     connections.update({a: reporting(a, [b, WATCHER]), b: reporting(b, [WATCHER])})
     assert dict(connections.others({a, b})) == {WATCHER: 2}
-    connections.update({a: reporting(a, [b]), b: SeenPeer(0.0, reporting(b, [WATCHER]).status, gone="left")})
+    connections.update(
+        {a: reporting(a, [b]), b: SeenPeer(0.0, reporting(b, [WATCHER]).status, gone="left")}
+    )
 
     assert dict(connections.others({a, b})) == {}
