@@ -5,7 +5,6 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from subprocess import PIPE
 from typing import Any
 
 import trio
@@ -16,7 +15,7 @@ from swarm.launch.container_events import ContainerEvents
 from swarm.launch.docker_engine import Engine, run_command
 from swarm.launch.docker_image import SOURCES, build_image, image_name
 from swarm.launch.launch_settings import LaunchSettings
-from swarm.launch.process_output import OnLine, follow
+from swarm.launch.process_output import OnLine, follow_command
 from swarm.launch.programs import Program
 from swarm.learning.datasets import ResolvedDataset
 from swarm.learning.federation.jobs import Progress
@@ -89,14 +88,9 @@ class Containers:
         errors: list[str] = []
         command = ["run", "--rm", "-T", "--no-deps", "peer-1"]
         module = ["python", "-m", "swarm.launch.dataset", name, "/data"]
-        process = await trio.lowlevel.open_process(
-            self._compose(*command, *module),
-            stdout=PIPE,
-            stderr=PIPE,
-            env=os.environ | self._env,
-            start_new_session=True,
+        await follow_command(
+            self._compose(*command, *module), errors.append, take, env=os.environ | self._env
         )
-        await follow(process, errors.append, take)
         if not result:
             reason = errors[-1].removeprefix("error: ") if errors else "no data set"
             raise ConfigurationError(reason)
@@ -265,13 +259,8 @@ class _Container:
     async def _follow(
         self, since: list[str], program: Program, on_line: OnLine, on_output: OnLine
     ) -> None:
-        process = await trio.lowlevel.open_process(
-            [self._engine.docker, "logs", "--follow", *since, self._name],
-            stdout=PIPE,
-            stderr=PIPE,
-            start_new_session=True,
-        )
-        await follow(process, on_line, on_output, log=program.log)
+        command = [self._engine.docker, "logs", "--follow", *since, self._name]
+        await follow_command(command, on_line, on_output, log=program.log)
 
     def _signal(self, name: str) -> None:
         if not self._ended.is_set():

@@ -7,12 +7,11 @@ import json
 from collections import defaultdict, deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from subprocess import PIPE
 
 import trio
 
 from swarm.launch.docker_engine import Engine
-from swarm.launch.process_output import follow
+from swarm.launch.process_output import follow_command
 
 KEPT_MAX = 64
 """Events kept per container until they are read; users cause only a few."""
@@ -47,17 +46,12 @@ class ContainerEvents:
         """Listen from now on. If the engine ends, its containers have ended as well."""
         now = datetime.now(UTC).timestamp()
         filters = [f"label=com.docker.compose.project={self._project}", "event=start", "event=die"]
-        process = await trio.lowlevel.open_process(
-            [
-                *(self._engine.docker, "events", "--since", f"{now:.6f}"),
-                *(word for text in filters for word in ("--filter", text)),
-                *("--format", "{{json .}}"),
-            ],
-            stdout=PIPE,
-            stderr=PIPE,
-            start_new_session=True,
-        )
-        await follow(process, lambda _line: None, self._take)
+        command = [
+            *(self._engine.docker, "events", "--since", f"{now:.6f}"),
+            *(word for text in filters for word in ("--filter", text)),
+            *("--format", "{{json .}}"),
+        ]
+        await follow_command(command, lambda _line: None, self._take)
         self._engine_is_gone = True
         self._waiting.unpark_all()
 

@@ -1,7 +1,8 @@
 """Reads the output of processes line by line, as they write it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from subprocess import PIPE
 
 import trio
 
@@ -21,6 +22,21 @@ async def read_lines(stream: trio.abc.ReceiveStream, on_line: OnLine) -> None:
             on_line(line.decode(errors="replace"))
     if rest:
         on_line(rest.decode(errors="replace"))
+
+
+async def follow_command(
+    command: Sequence[str],
+    on_line: OnLine,
+    on_output: OnLine,
+    *,
+    env: Mapping[str, str] | None = None,
+    log: Path | None = None,
+) -> None:
+    """Run a command in its own session, so that Ctrl-C does not reach it; see `follow`."""
+    process = await trio.lowlevel.open_process(
+        command, stdout=PIPE, stderr=PIPE, env=env, start_new_session=True
+    )
+    await follow(process, on_line, on_output, log=log)
 
 
 async def follow(

@@ -51,6 +51,16 @@ def sign_in(page: Page) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
+def open_signed_in(served, open_page, snapshot):
+    """Open the page of a dashboard that can give commands, and sign in."""
+    served.show(enabled(snapshot, 20_000))
+    page = open_page(served.url)
+    operator = FakeOperator(page)
+    expect(page.locator("#title")).to_contain_text("Live")
+    sign_in(page)
+    return page, operator
+
+
 def test_a_dashboard_without_an_operator_key_says_how_to_use_one(serve_shared, open_page):
     page = open_page(serve_shared("--at", "46.8").url)
 
@@ -64,11 +74,7 @@ def test_a_dashboard_without_an_operator_key_says_how_to_use_one(serve_shared, o
 def test_a_command_is_pending_until_the_swarm_reports_it(serve, open_page):
     served = serve("--piped")
     snapshot = FakeRun(6).at(16.0)
-    served.show(enabled(snapshot, 20_000))
-    page = open_page(served.url)
-    operator = FakeOperator(page)
-    expect(page.locator("#title")).to_contain_text("Live")
-    sign_in(page)
+    page, operator = open_signed_in(served, open_page, snapshot)
     sheet = page.get_by_role("dialog", name="Operator")
     expect(sheet).to_contain_text("The peers report running")
     expect(sheet.get_by_role("button", name="Resume")).to_be_disabled()
@@ -92,11 +98,7 @@ def test_a_command_is_pending_until_the_swarm_reports_it(serve, open_page):
 def test_a_peer_is_removed_only_after_a_second_click(serve, open_page):
     served = serve("--piped")
     snapshot = FakeRun(6).at(16.0)
-    served.show(enabled(snapshot, 20_000))
-    page = open_page(served.url)
-    operator = FakeOperator(page)
-    expect(page.locator("#title")).to_contain_text("Live")
-    sign_in(page)
+    page, operator = open_signed_in(served, open_page, snapshot)
     page.get_by_role("button", name="Close").click()
     peer = snapshot["peers"][1]["id"]
 
@@ -118,11 +120,7 @@ def test_a_peer_is_removed_only_after_a_second_click(serve, open_page):
 def test_the_alert_threshold_is_given_as_a_share(serve, open_page):
     served = serve("--piped")
     snapshot = FakeRun(6).at(16.0)
-    served.show(enabled(snapshot, 20_000))
-    page = open_page(served.url)
-    operator = FakeOperator(page)
-    expect(page.locator("#title")).to_contain_text("Live")
-    sign_in(page)
+    page, operator = open_signed_in(served, open_page, snapshot)
     sheet = page.get_by_role("dialog", name="Operator")
 
     sheet.get_by_label("Alert when the accuracy falls by more than").fill("12.5")
@@ -134,12 +132,7 @@ def test_the_alert_threshold_is_given_as_a_share(serve, open_page):
 
 
 def test_signing_out_leaves_no_commands(serve, open_page):
-    served = serve("--piped")
-    served.show(enabled(FakeRun(6).at(16.0), 20_000))
-    page = open_page(served.url)
-    FakeOperator(page)
-    expect(page.locator("#title")).to_contain_text("Live")
-    sign_in(page)
+    page, _ = open_signed_in(serve("--piped"), open_page, FakeRun(6).at(16.0))
     sheet = page.get_by_role("dialog", name="Operator")
 
     sheet.get_by_role("button", name="Sign out").click()

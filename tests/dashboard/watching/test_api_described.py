@@ -16,10 +16,7 @@ from dashboard.config import DashboardConfig
 RUN = FakeRun(6)
 APP = create_app(FakeSource(RUN.at(45.0), RUN.past(45.0)), DashboardConfig(token="t" * 16))
 schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", APP)
-
-
-@schema.exclude(path_regex="operator").parametrize()
-@settings(
+REQUESTS = settings(
     max_examples=15,
     deadline=None,
     derandomize=True,
@@ -27,6 +24,10 @@ schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", APP)
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
+
+
+@schema.exclude(path_regex="operator").parametrize()
+@REQUESTS
 def test_answers_follow_the_description(case):
     case.headers["Host"] = "localhost"
 
@@ -36,14 +37,7 @@ def test_answers_follow_the_description(case):
 
 
 @schema.include(path_regex="operator").parametrize()
-@settings(
-    max_examples=15,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+@REQUESTS
 def test_no_request_without_a_sign_in_gives_a_command(case):
     case.headers["Host"] = "localhost"
 
