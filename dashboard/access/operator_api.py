@@ -4,7 +4,7 @@ The answer to a command is 202: the command was sent. Whether peers obey it is i
 as the peers report it.
 """
 
-from typing import Any
+from typing import Any, get_args
 
 from apiflask import APIBlueprint, Schema
 from apiflask.fields import Float, String
@@ -15,10 +15,8 @@ from dashboard.access.credentials import Credentials
 from dashboard.watching.api_schemas import schema_of
 from dashboard.watching.json_answers import json_answer
 from dashboard.watching.snapshot_source import SnapshotSource
-from dashboard.watching.snapshot_types import CommandInfo
+from dashboard.watching.snapshot_types import CommandInfo, OperatorAction
 from swarm.core.errors import ConfigurationError, EndedError, NetworkError
-
-ACTIONS = ("start", "pause", "resume", "stop", "remove", "readmit", "threshold")
 
 
 class TokenInput(Schema):
@@ -30,7 +28,7 @@ class TokenInput(Schema):
 class CommandInput(Schema):
     """A command. `remove` and `readmit` need `peer`, `threshold` needs `value`."""
 
-    action = String(required=True, validate=OneOf(ACTIONS))
+    action = String(required=True, validate=OneOf(get_args(OperatorAction)))
     peer = String(load_default=None, allow_none=True, validate=Length(1, 128))
     value = Float(
         load_default=None,

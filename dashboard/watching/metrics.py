@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -10,11 +11,10 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYP
 from prometheus_client.registry import Collector
 
 from dashboard.watching.snapshot_source import SnapshotSource
-from dashboard.watching.snapshot_types import PeerInfo, Snapshot
+from dashboard.watching.snapshot_types import PeerInfo, PeerState, RunState, Snapshot
 
 __all__ = ["CONTENT_TYPE", "exposition"]
 
-PEER_STATES = ("alive", "suspect", "lost", "left", "quarantined", "removed")
 _PEER_LABELS = ("peer", "name")
 
 
@@ -52,11 +52,11 @@ def _run_metrics(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge("swarm_observer_connections", "Peers connected to the dashboard.", connected)
     states = GaugeMetricFamily("swarm_peers", "Peers by state.", labels=["state"])
     counts: Counter[str] = Counter(peer["state"] for peer in snapshot["peers"])
-    for state in PEER_STATES:
+    for state in get_args(PeerState):
         states.add_metric([state], counts[state])
     yield states
     run = GaugeMetricFamily("swarm_run_state", "1 for the state of the run.", labels=["state"])
-    for state in ("held", "running", "paused", "stopped"):
+    for state in get_args(RunState):
         run.add_metric([state], int(snapshot["operator"]["run_state"] == state))
     yield run
     alerts = GaugeMetricFamily(

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -12,40 +11,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from swarm.launch import run_progress as progress
+from swarm.launch.run_progress import Detail, RunProgress
 from swarm.learning.federation.jobs import Progress as DatasetProgress
 
 PLAIN_WIDTH_MIN = 120
 """Least width of a table in a file, which need not fit a terminal."""
 REFRESH_PER_S = 4
 BAR_WIDTH = 20
-
-
-class Display(Protocol):
-    """Shows the launcher's messages and the progress of the run."""
-
-    def say(self, text: str, *, loud: bool = False) -> None:
-        """Show a message that stays readable."""
-        ...
-
-    def print(self, renderable: RenderableType) -> None:
-        """Show a table, or a line that must be neither wrapped nor decorated."""
-        ...
-
-    def dataset_progress(self, done: DatasetProgress) -> None:
-        """Show the progress of a data set; called from another thread."""
-        ...
-
-    @contextmanager
-    def watching(self, run: progress.RunProgress, title: str) -> Iterator[None]:
-        """Keep a view of the run up to date while the block runs."""
-        ...
-
-
-def open_display() -> Display:
-    """Return the display for this process's standard output."""
-    console = Console(markup=False, highlight=False, emoji=False)
-    return TerminalDisplay(console) if console.is_terminal else PlainDisplay(console)
 
 
 class PlainDisplay:
@@ -74,7 +46,7 @@ class PlainDisplay:
             self.say(f"{done.text or done.phase}: {done.fraction:.0%}")
 
     @contextmanager
-    def watching(self, run: progress.RunProgress, title: str) -> Iterator[None]:
+    def watching(self, run: RunProgress, title: str) -> Iterator[None]:
         """Show no view: the lines contain everything."""
         yield
 
@@ -90,7 +62,7 @@ class TerminalDisplay:
     def say(self, text: str, *, loud: bool = False) -> None:
         """Print a message above the live view, unless the view shows the same."""
         self._end_bar()
-        if isinstance(text, progress.Detail):
+        if isinstance(text, Detail):
             return
         elapsed = f"{time.monotonic() - self._started_s:6.1f} s  "
         style = "bold yellow" if loud else ""
@@ -113,7 +85,7 @@ class TerminalDisplay:
         self._bar.update(task, description=text, completed=done.fraction)
 
     @contextmanager
-    def watching(self, run: progress.RunProgress, title: str) -> Iterator[None]:
+    def watching(self, run: RunProgress, title: str) -> Iterator[None]:
         """Redraw the view a few times a second."""
         view = _View(run, title, self._started_s)
         with Live(
@@ -131,10 +103,20 @@ class TerminalDisplay:
             self._bar = None
 
 
+Display = PlainDisplay | TerminalDisplay
+"""Shows messages and the progress of the run; another thread calls `dataset_progress`."""
+
+
+def open_display() -> Display:
+    """Return the display for this process's standard output."""
+    console = Console(markup=False, highlight=False, emoji=False)
+    return TerminalDisplay(console) if console.is_terminal else PlainDisplay(console)
+
+
 class _View:
     """The state of a run, drawn again at each refresh."""
 
-    def __init__(self, run: progress.RunProgress, title: str, started_s: float) -> None:
+    def __init__(self, run: RunProgress, title: str, started_s: float) -> None:
         self._run = run
         self._title = title
         self._started_s = started_s
