@@ -24,7 +24,7 @@ def choose_backend(model: str, *, docker: bool, no_docker: bool) -> tuple[Backen
     if docker and no_docker:
         raise ConfigurationError("--docker and --no-docker exclude each other: give only one")
     if no_docker:
-        return LocalProcesses(), "--no-docker"
+        return LocalProcesses(), "you gave --no-docker"
     if not DOCKERFILE.is_file():
         return _processes("this installation has no docker/ folder", docker=docker)
     if ":" in model:
@@ -33,7 +33,7 @@ def choose_backend(model: str, *, docker: bool, no_docker: bool) -> tuple[Backen
     if isinstance(engine, str):
         return _processes(engine, docker=docker)
     why = f"Docker {engine.version} is running; --no-docker starts processes instead"
-    return Containers(engine), "--docker" if docker else why
+    return Containers(engine), "you gave --docker" if docker else why
 
 
 def _processes(reason: str, *, docker: bool) -> tuple[Backend, str]:
