@@ -98,7 +98,7 @@ def test_a_held_session_begins_when_an_operator_starts_it(
 ) -> None:
     page = open_page(run.address)
     expect(page.locator("#peers tbody tr")).to_have_count(6, timeout=1000 * START_S)
-    waits = "All set: waits for an operator to start it"
+    waits = "Ready: waiting for an operator to start the session"
     expect(page.locator(".figure.round")).to_contain_text(waits, timeout=1000 * START_S)
     assert page.evaluate("swarm.store.snapshot.head") is None
     sheet = sign_in(page, run)
