@@ -1,23 +1,24 @@
 #!/usr/bin/env bash
-# Sets the project up in its own folder, then starts a swarm, or runs its tests. See --help.
+# Sets up the project in its own folder, then starts a swarm or runs the tests. See --help.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
     cat <<'TEXT'
-./run.sh [option...]          set up what is missing, then start six peers and a page to watch them: in containers
-                              where a Docker engine answers, else as processes (--docker, --no-docker insist)
-./run.sh status               the peers of the run that is going on
-./run.sh logs [peer]          their log lines, as they come
-./run.sh shell <peer>         a shell where that peer lives
-./run.sh stop                 end the run; it keeps what it has
-./run.sh test                 set up what tests need, then run all that CI runs
-./run.sh test pytest-arg...   ... or just pytest with these arguments
-./run.sh check                the quick part: linters, types, import contracts, fast tests
-./run.sh setup                only set up
+./run.sh [option...]          Install what is missing, then start six peers and a page to watch them. They run in
+                              containers if a Docker engine answers, else as processes. --docker and --no-docker
+                              choose one of the two.
+./run.sh status               Show the peers of the current run.
+./run.sh logs [peer]          Show the log lines of all peers or of one peer, and follow them.
+./run.sh shell <peer>         Open a shell in the container or in the folder of a peer.
+./run.sh stop                 End the run. It keeps its results so far.
+./run.sh test                 Install what the tests need, then run everything that CI runs.
+./run.sh test pytest-arg...   Install what the tests need, then run pytest with these arguments.
+./run.sh check                Run the quick part: linters, types, import contracts, fast tests.
+./run.sh setup                Only install what is missing.
 
-Everything is installed into .venv/ and dashboard/node_modules/; pre/ looks after system packages. Where Docker runs
-the peers, this machine itself gets only a small environment, in .cache/launcher/.
+Everything is installed into .venv/ and dashboard/node_modules/. The scripts in pre/ install system packages. If the
+peers run in Docker, this machine only gets a small environment in .cache/launcher/.
 
 TEXT
 }
@@ -32,12 +33,12 @@ find_python() {
             return
         fi
     done
-    echo "error: Python 3.11 or newer is needed, and not in PATH" \
-        "(Debian, Ubuntu: apt-get install python3 python3-venv)" >&2
+    echo "error: Python 3.11 or newer is needed, but it is not in PATH." \
+        "On Debian or Ubuntu, install it with: apt-get install python3 python3-venv" >&2
     return 2
 }
 
-# What an installation was made of; a stamp that differs, or is missing, is not trusted.
+# The inputs of an installation. If its stamp differs or is missing, it is installed again.
 python_recipe() { pwd; cat pyproject.toml constraints.txt; }
 node_recipe() { cat dashboard/package-lock.json; }
 
@@ -50,20 +51,20 @@ has_python() { # run|test
         { [[ $1 == run ]] && is_installed python_recipe .venv/.made-for-run; }
 }
 
-# What it takes to start containers and to watch them; TensorFlow, libp2p and the page are in the image.
+# Packages to start and watch containers. TensorFlow, libp2p and the page are in the image.
 launcher_needs=(base58 numpy platformdirs psutil rich trio typer)
 launcher_recipe() { pwd; printf '%s\n' "${launcher_needs[@]}"; cat constraints.txt; }
 
 set_up_launcher() {
     local venv=.cache/launcher
     if is_installed launcher_recipe $venv/.made; then return; fi
-    say "Making $venv/: what it takes to start containers"
+    say "Creating $venv/ with the packages that are needed to start containers"
     "$(find_python)" -m venv --clear $venv
     $venv/bin/python -m pip install --disable-pip-version-check -q -c constraints.txt "${launcher_needs[@]}"
     launcher_recipe >$venv/.made
 }
 
-# Whether containers may be meant; the launcher decides, and says why.
+# Whether the run may use containers. The launcher decides, and prints the reason.
 may_use_docker() { # argument...
     local argument
     for argument; do
@@ -73,7 +74,7 @@ may_use_docker() { # argument...
     command -v docker >/dev/null && timeout 10 docker version >/dev/null 2>&1
 }
 
-# Starts a module of the launcher in whichever environment is there.
+# Starts a module of the launcher with the given environment.
 launch() { # python module argument...
     export PYTHONPATH=$PWD
     exec "$1" -m "${@:2}"
@@ -86,17 +87,17 @@ has_node() { # run|test
 }
 
 install_python() { # run|test python
-    local what='.' why='what the peers and the dashboard need'
+    local what='.' users='the peers and the dashboard'
     if [[ $1 == test ]]; then
-        what='.[dev]' why='what the peers, the dashboard and the tests need'
+        what='.[dev]' users='the peers, the dashboard and the tests'
     fi
     rm -f .venv/.made-for-*
     if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
         ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
-        say "Making .venv/ with $2: an environment of its own touches nothing else here"
+        say "Creating .venv/ with $2, so that nothing else on this machine changes"
         "$2" -m venv --clear .venv
     fi
-    say "Installing $why into .venv/ (TensorFlow is large: a few minutes, once)"
+    say "Installing the packages of $users into .venv/. This takes a few minutes, but only once: TensorFlow is large."
     .venv/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e "$what"
     python_recipe >".venv/.made-for-$1"
 }
@@ -105,11 +106,11 @@ install_node() { # run|test
     local -a omit=()
     if [[ $1 == run ]]; then omit=(--omit=dev); fi
     if ! command -v npm >/dev/null; then
-        say "npm is not installed: the page will lack its libraries and say so." \
-            "Install Node.js 18 or newer (Debian, Ubuntu: apt-get install nodejs npm), start again."
+        say "npm is not installed, so the page will lack its libraries. Install Node.js 18 or newer" \
+            "(on Debian or Ubuntu: apt-get install nodejs npm), then run this again."
         return
     fi
-    say "Installing the page's JavaScript libraries into dashboard/node_modules/"
+    say "Installing the JavaScript libraries of the page into dashboard/node_modules/"
     (cd dashboard && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier ${omit[@]+"${omit[@]}"})
     node_recipe >"dashboard/node_modules/.made-for-$1"
 }
@@ -121,7 +122,7 @@ set_up() { # run|test
     mkdir -p .cache
     exec 9>.cache/setup.lock
     if command -v flock >/dev/null && ! flock -n 9; then
-        say "Waiting for another ./run.sh here that is installing"
+        say "Waiting until another ./run.sh in this folder has finished its installation"
         flock 9
     fi
     if ! has_python "$1"; then
@@ -145,7 +146,7 @@ finish() {
         say "FAILED: $(printf '%s; ' "${failed[@]}")"
         exit 1
     fi
-    say "All is well"
+    say "All steps passed"
 }
 
 check() {
@@ -158,7 +159,7 @@ check() {
     step "fast tests" $bin/python -m pytest -q -m 'not slow and not network and not browser'
 }
 
-# Where CI has begun to start an engine (pre/engine.sh begin): take it, or say that there is none.
+# If CI is starting an engine in the background (pre/engine.sh begin), wait for it and use it.
 take_engine() {
     if [[ -z ${SWARM_ENGINE-} ]]; then return; fi
     if pre/engine.sh await "$SWARM_ENGINE"; then
@@ -166,16 +167,16 @@ take_engine() {
         source "$SWARM_ENGINE/environment"
         export SWARM_CONTAINERS=required
     else
-        echo "CONTAINERS ARE IMPOSSIBLE HERE, for the reason above: peers meet bad networks in namespaces only"
+        echo "CONTAINERS ARE IMPOSSIBLE HERE, for the reason above: tests use network namespaces only"
         export SWARM_CONTAINERS=impossible
     fi
 }
 
-# The image takes minutes to build and is used last: it is built while linters and fast tests leave a core free.
+# The image takes minutes to build and is needed last. So it is built while linters and fast tests leave a core free.
 build_image() {
     take_engine
     if ! may_use_docker; then return; fi
-    exec nice .venv/bin/python -m swarm.launch.image
+    exec nice .venv/bin/python -m swarm.launch.docker_image
 }
 
 everything() {
@@ -200,7 +201,7 @@ case "${1-}" in
     if has_python run; then
         exec .venv/bin/python -m swarm.launch --help
     fi
-    echo "The options of a run are shown here once it is set up (./run.sh setup)."
+    echo "Run ./run.sh setup first, and this help will also list the options of a run."
     ;;
 setup)
     set_up run

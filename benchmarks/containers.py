@@ -19,8 +19,8 @@ from pathlib import Path
 
 import trio
 
-from swarm.launch.engine import Engine, find_engine
-from swarm.launch.image import SOURCES, build_image
+from swarm.launch.docker_engine import Engine, find_engine
+from swarm.launch.docker_image import SOURCES, build_image
 from tests.harness.container_swarm import ContainerSwarm
 from tests.harness.faulty_swarm import READY_WITHIN_S
 from tests.harness.swarm_processes import now_s

@@ -25,8 +25,9 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-from dashboard.watching.snapshot import Snapshot
-from dashboard.watching.snapshot_diff import json_safe, update_between
+from dashboard.page.snapshot_diff import update_between
+from dashboard.watching.json_answers import json_safe
+from dashboard.watching.snapshot_types import Snapshot
 from swarm.core.session import SessionSpec
 from swarm.simulation.federation.faults import SessionFaults
 from swarm.simulation.federation.simulator import SessionSimulator

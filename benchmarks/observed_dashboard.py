@@ -13,7 +13,7 @@ import trio
 
 from dashboard.config import DashboardConfig
 from dashboard.server import serve
-from dashboard.watching.source import SnapshotSource
+from dashboard.watching.snapshot_source import SnapshotSource
 from swarm.peer.host.loop_lag import LagMeter
 from swarm.peer.observer.observer import Observer
 

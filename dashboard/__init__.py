@@ -1,21 +1,15 @@
-"""The dashboard: one more peer that watches, and the page it shows to browsers.
+"""The dashboard: a peer that only watches, and the page that it shows in browsers.
 
-Snapshots flow one way: source -> pump -> sockets -> page. All that a browser can send to the swarm
-are commands, over HTTP, once it signed in.
+Snapshots flow one way: source -> broadcaster -> sockets -> page. Browsers can only send operator
+commands: over HTTP, after signing in.
 
-    snapshot    what a snapshot holds; source: where it comes from
-    changes     what differs between two snapshots: the only thing sent to a browser
-    pump        the one thread that sends them, ten times a second at most
-    api         the present, the past and everything as JSON; schemas: derived from the snapshot's
-    metrics     for Prometheus
-    tensorboard logs for TensorBoard
-    operator_api  signing in, and commands
-    credentials    the token, the cookie, the CSRF header; sessions: who is signed in, and lock-out
-    request guard     who may speak to the server: Host, Origin, and how many sockets
-    tabs        the page's tabs and their addresses
-    assets      which files of the installed front-end libraries are served
-    app         the Flask application: page, assets, JSON, socket
-    server      binds the port and runs the application under gunicorn
-    config      where to listen and how many browsers to serve
-    static/js   the page itself: plain ES modules, no build
+    __main__   `python -m dashboard`: the command line
+    config     settings of the server: where to listen, whom to answer, how many browsers to serve
+    server     binds the port and runs the application under gunicorn
+    app        the Flask application: page, assets, JSON, socket
+    page       what the server sends to browsers: files, and snapshots as they change
+    watching   the types of a snapshot, its source, and other ways to read it than the page
+    access     which requests the dashboard answers, and for whom
+    static     the page itself: plain ES modules, no build step
+    templates  HTML pages: the frame of the page, the sign-in form, the note on missing libraries
 """

@@ -1,4 +1,4 @@
-"""`python -m dashboard --bootstrap <ip:port>`: watch a swarm in the browser."""
+"""`python -m dashboard --bootstrap <ip:port>`: watch a swarm in a browser."""
 
 import importlib
 import os
@@ -11,7 +11,7 @@ import typer
 
 from dashboard.config import DashboardConfig
 from dashboard.server import serve
-from dashboard.watching.source import SnapshotSource
+from dashboard.watching.snapshot_source import SnapshotSource
 from swarm.core.errors import ConfigurationError
 from swarm.peer.host.command_line import run_command
 from swarm.peer.host.logs import configure_logs
@@ -25,66 +25,66 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
     bootstrap: Annotated[
         list[str],
         typer.Option(
-            help="A peer of the swarm: ip:port, host:port or a multiaddr; repeatable.",
+            help="A peer of the swarm: ip:port, host:port or a multiaddr. Repeatable.",
             envvar="SWARM_BOOTSTRAP",
         ),
     ],
     host: Annotated[
-        str, typer.Option(help="Address the page is served on.", envvar="SWARM_DASHBOARD_HOST")
+        str, typer.Option(help="Address to serve the page on.", envvar="SWARM_DASHBOARD_HOST")
     ] = _DEFAULTS.host,
     port: Annotated[
         int,
         typer.Option(
-            help="Port the page is served on; 0 takes a free one.", envvar="SWARM_DASHBOARD_PORT"
+            help="Port to serve the page on; 0 takes a free port.", envvar="SWARM_DASHBOARD_PORT"
         ),
     ] = _DEFAULTS.port,
     allow_remote: Annotated[
         bool,
         typer.Option(
             "--allow-remote",
-            help="Let anybody look who reaches --host, without the token.",
+            help="Show the page without the token to everyone who can reach --host.",
         ),
     ] = _DEFAULTS.allow_remote,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(help="Further name under which browsers may ask for the page; repeatable."),
+        typer.Option(help="Another host name under which browsers may open the page. Repeatable."),
     ] = None,
     clients_max: Annotated[
-        int, typer.Option(help="Browsers served at once.")
+        int, typer.Option(help="Highest number of browsers to serve at the same time.")
     ] = _DEFAULTS.clients_max,
     listen_ip: Annotated[
-        str, typer.Option(help="Address on which the dashboard's own peer listens.")
+        str, typer.Option(help="Address on which the peer of the dashboard listens.")
     ] = "127.0.0.1",
     token_file: Annotated[
         Path | None,
         typer.Option(
-            help="File with the token that operators sign in with, and on a --host that other"
-            " machines can reach everybody. Or SWARM_DASHBOARD_TOKEN, the token itself.",
+            help="File with the token. Operators sign in with it; if other machines can reach"
+            " --host, all users do. Or set SWARM_DASHBOARD_TOKEN to the token itself.",
             envvar="SWARM_DASHBOARD_TOKEN_FILE",
         ),
     ] = None,
     operator_key: Annotated[
         Path | None,
         typer.Option(
-            help="Give commands, signed with the key in this folder; made if there is none.",
+            help="Allow commands, signed with the key in this folder. A missing key is created.",
             envvar="SWARM_OPERATOR_KEY",
         ),
     ] = None,
     tls_cert: Annotated[
-        Path | None, typer.Option(help="Serve TLS with this certificate (PEM).")
+        Path | None, typer.Option(help="Serve over TLS with this certificate (PEM).")
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Key of the certificate (PEM).")] = None,
     behind_tls_proxy: Annotated[
         bool,
         typer.Option(
             "--behind-tls-proxy",
-            help="A proxy in front speaks TLS and sets X-Forwarded-For: believe it.",
+            help="A proxy in front speaks TLS; trust its X-Forwarded-For.",
         ),
     ] = False,
     tensorboard: Annotated[
         Path | None,
         typer.Option(
-            help="Write accuracy and loss of every round there, for TensorBoard.",
+            help="Write accuracy and loss of each round to this folder, for TensorBoard.",
             envvar="SWARM_TENSORBOARD",
         ),
     ] = None,
@@ -92,9 +92,9 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         str, typer.Option(help="debug, info, warning or error.", envvar="SWARM_LOG_LEVEL")
     ] = "error",
 ) -> int:
-    """Show a swarm in the browser, and give commands to it if --operator-key is set."""
+    """Show a swarm in the browser. With --operator-key, also give commands to it."""
     configure_logs(log_level, "text")
-    given_token = _token(token_file)
+    given_token = _read_token(token_file)
     new_token = secrets.token_urlsafe(24) if operator_key and not given_token else ""
     config = DashboardConfig(
         host=host,
@@ -110,18 +110,18 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
     )
 
     def make_source() -> SnapshotSource:
-        # Imported here: only the process that watches loads libp2p, and only what it needs of it.
+        # Imported here: only the process that watches loads libp2p.
         observer = importlib.import_module("swarm.peer.observer.observer").Observer(
             bootstrap, listen_ip, operator_key
         )
-        # The picture an observer paints is the snapshot's schema; it is not declared there.
+        # The snapshots of an observer follow the types in `snapshot_types` without declaring it.
         return cast(SnapshotSource, observer)
 
     return serve(make_source, config, (f"Token: {new_token}",) if new_token else ())
 
 
-def _token(file: Path | None) -> str:
-    """The token from the file or the environment; nothing if there is none."""
+def _read_token(file: Path | None) -> str:
+    """Return the token from the file or the environment; empty if there is none."""
     if file is None:
         return os.environ.get("SWARM_DASHBOARD_TOKEN", "").strip()
     try:
@@ -129,7 +129,7 @@ def _token(file: Path | None) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"cannot read the token in {file}: {error}") from error
     if not token:
-        raise ConfigurationError(f"{file} is empty: put a token there, 16 characters or more")
+        raise ConfigurationError(f"{file} is empty: it must hold a token of 16 characters or more")
     return token
 
 

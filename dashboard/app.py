@@ -1,4 +1,4 @@
-"""The Flask application: the page, its assets, the API, metrics, and the socket."""
+"""The Flask application: the page, its assets, the API, the metrics and the socket."""
 
 from pathlib import Path
 from typing import Any
@@ -20,83 +20,82 @@ from dashboard.page.assets import (
     content_security_policy,
     missing_assets,
 )
-from dashboard.page.pump import Pump
+from dashboard.page.broadcaster import Broadcaster
 from dashboard.page.tabs import TABS
 from dashboard.watching.api import api_blueprint
+from dashboard.watching.json_answers import json_answer
 from dashboard.watching.metrics import CONTENT_TYPE, exposition
-from dashboard.watching.snapshot_diff import json_safe
-from dashboard.watching.source import SnapshotSource
+from dashboard.watching.snapshot_source import SnapshotSource
 
 _WATCHERS = "watchers"
-"""The room of sockets that hold a snapshot, and so can use updates."""
+"""The room of the sockets that received a snapshot, so that updates can be applied to it."""
 
 _MESSAGE_BYTES_MAX = 4096
-"""Browsers send nothing but the protocol's own small packets."""
+"""Browsers send only the small packets of the socket protocol itself."""
 _REQUEST_BYTES_MAX = 16 * 1024
-"""A command is far smaller."""
+"""A command is much smaller."""
 
 
 def create_app(
     source: SnapshotSource, config: DashboardConfig, *, node_modules: Path = NODE_MODULES
 ) -> Flask:
-    """Build the application; neither the source nor the pump is started yet (see `pump_of`)."""
+    """Build the application. It starts neither the source nor the broadcaster."""
     app = APIFlask(
         "dashboard",
         title="Swarm dashboard",
         version="1",
         spec_path="/api/v1/openapi.json",
-        docs_path=None,  # its page would load scripts from elsewhere
+        docs_path=None,  # that page would load scripts from another server
         json_errors=False,
     )
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = None  # revalidate: pages never mix two versions
     app.config["MAX_CONTENT_LENGTH"] = _REQUEST_BYTES_MAX
     app.config["SYNC_LOCAL_SPEC"] = False
-    keys = Credentials(config)
-    _add_page(app, source, node_modules, keys)
+    credentials = Credentials(config)
+    _add_page(app, source, node_modules, credentials)
     _add_json(app, source)
     app.register_blueprint(api_blueprint(source))
-    app.register_blueprint(operator_blueprint(source, keys))
+    app.register_blueprint(operator_blueprint(source, credentials))
     app.register_error_handler(HTTPException, _error)
-    app.after_request(keys.rotate)
+    app.after_request(credentials.rotate)
     _add_socket(app, source, config)
     app.wsgi_app = RequestGuard(  # type: ignore[method-assign]
-        app.wsgi_app, config, policy=content_security_policy(), may_look=keys.may_look
+        app.wsgi_app, config, policy=content_security_policy(), may_view=credentials.may_view
     )
     return app
 
 
 def _error(error: HTTPException) -> Response | HTTPException:
-    """Programs are told in JSON what went wrong."""
+    """Answer errors of the API in JSON."""
     if error.response is not None or not request.path.startswith("/api/"):
         return error
-    answer = jsonify(message=error.description)
+    answer = json_answer({"message": error.description})
     answer.status_code = error.code or 500
-    answer.headers["Cache-Control"] = "no-store"
     return answer
 
 
-def pump_of(app: Flask) -> Pump:
-    """Return the application's pump, for whoever starts and stops it."""
-    pump = app.extensions["dashboard_pump"]
-    assert isinstance(pump, Pump)  # noqa: S101 -- for the type checker
-    return pump
+def broadcaster_of(app: Flask) -> Broadcaster:
+    """Return the broadcaster of the application; the caller starts and stops it."""
+    broadcaster = app.extensions["dashboard_broadcaster"]
+    assert isinstance(broadcaster, Broadcaster)  # noqa: S101 -- for the type checker
+    return broadcaster
 
 
 def _add_page(
-    app: APIFlask, source: SnapshotSource, node_modules: Path, keys: Credentials
+    app: APIFlask, source: SnapshotSource, node_modules: Path, credentials: Credentials
 ) -> None:
     @app.get("/")
     @app.get(f"/<any({', '.join(TABS)}):tab>")
     @app.doc(hide=True)
     def page(tab: str = TABS[0]) -> tuple[str, int]:
-        if keys.needs_token():
+        if credentials.needs_token():
             return render_template("signin.html"), 401
         missing = missing_assets(node_modules)
         if missing:
             folder = node_modules.parent
             return render_template("setup.html", folder=folder, missing=missing), 503
-        seen = source.snapshot()  # for browsers that run no scripts
-        texts = {"import_map": IMPORT_MAP, "modules": MODULES, "tab": tab, "seen": seen}
+        snapshot = source.snapshot()  # for browsers that run no scripts
+        texts = {"import_map": IMPORT_MAP, "modules": MODULES, "tab": tab, "snapshot": snapshot}
         return render_template("index.html", **texts), 200
 
     @app.get("/vendor/<name>")
@@ -114,9 +113,7 @@ def _add_json(app: APIFlask, source: SnapshotSource) -> None:
     @app.get("/api/snapshot")
     @app.doc(hide=True)
     def snapshot() -> Response:
-        answer = jsonify(json_safe(source.snapshot()))
-        answer.headers["Cache-Control"] = "no-store"
-        return answer
+        return json_answer(source.snapshot())
 
     @app.get("/metrics")
     @app.doc(hide=True)
@@ -136,7 +133,7 @@ def _add_socket(app: Flask, source: SnapshotSource, config: DashboardConfig) -> 
         transports=["websocket"],
         max_http_buffer_size=_MESSAGE_BYTES_MAX,
         ping_interval=5,
-        ping_timeout=10,  # a browser that stopped reading is dropped before much is queued for it
+        ping_timeout=10,  # drop a browser that stopped reading before its queue grows long
         manage_session=False,
         serve_client=False,
     )
@@ -144,8 +141,8 @@ def _add_socket(app: Flask, source: SnapshotSource, config: DashboardConfig) -> 
     def broadcast(name: str, payload: Any) -> None:
         sockets.emit(name, payload, to=_WATCHERS)
 
-    pump = Pump(source, broadcast, updates_per_s_max=config.updates_per_s_max)
-    app.extensions["dashboard_pump"] = pump
+    broadcaster = Broadcaster(source, broadcast, updates_per_s_max=config.updates_per_s_max)
+    app.extensions["dashboard_broadcaster"] = broadcaster
 
     def connect() -> None:
         socket_id = request.sid  # type: ignore[attr-defined]
@@ -154,7 +151,7 @@ def _add_socket(app: Flask, source: SnapshotSource, config: DashboardConfig) -> 
             join_room(_WATCHERS)
             sockets.emit(name, payload, to=socket_id)
 
-        pump.greet(send)
+        broadcaster.send_snapshot(send)
 
-    # The only handler there is: whatever else a browser sends is ignored.
+    # The only handler: everything else that a browser sends is ignored.
     sockets.on_event("connect", connect)

@@ -1,4 +1,4 @@
-"""Where the dashboard listens, whom it answers, and how many browsers it serves."""
+"""Settings of the dashboard: where it listens, whom it answers, how many browsers it serves."""
 
 import ipaddress
 from dataclasses import dataclass, field
@@ -12,24 +12,24 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class DashboardConfig:
-    """Settings of one dashboard server; wrong ones raise `ConfigurationError`."""
+    """Settings of one dashboard server. Invalid settings raise `ConfigurationError`."""
 
     host: str = "127.0.0.1"
     port: int = 5000
-    """0 takes any free port; the address line names it."""
+    """0 takes any free port; the printed address has its number."""
     allow_remote: bool = False
-    """Anybody who reaches the address may look, without the token."""
+    """Show the page without the token to everyone who can reach the address."""
     allowed_hosts: tuple[str, ...] = ()
-    """Further names under which browsers may ask for the page."""
+    """More host names under which browsers may open the page."""
     clients_max: int = 64
-    """Sockets served at once; each costs about four threads."""
+    """Sockets served at the same time; each costs about four threads."""
     updates_per_s_max: float = 10.0
     token: str = field(default="", repr=False)
-    """What operators sign in with, and on a public address everybody."""
+    """Operators sign in with it; on a public address all users do."""
     tls_cert: Path | None = None
     tls_key: Path | None = None
     behind_tls_proxy: bool = False
-    """A proxy in front speaks TLS, and says in X-Forwarded-For who asks."""
+    """A proxy in front speaks TLS and names the client in X-Forwarded-For."""
     tensorboard: Path | None = None
     """Folder for TensorBoard's logs."""
 
@@ -47,42 +47,45 @@ class DashboardConfig:
                 f"a token must have at least {TOKEN_LENGTH_MIN} characters, got {len(self.token)}"
             )
         if (self.tls_cert is None) != (self.tls_key is None):
-            raise ConfigurationError("--tls-cert and --tls-key belong together: give both")
+            raise ConfigurationError("--tls-cert and --tls-key must be given together")
         for file in (self.tls_cert, self.tls_key):
             if file is not None and not file.is_file():
-                raise ConfigurationError(f"{file} is not a file: TLS needs a certificate and key")
+                raise ConfigurationError(
+                    f"{file} is not a file: TLS needs a certificate and a key"
+                )
         if not is_loopback(self.host) and not self.token and not self.allow_remote:
             raise ConfigurationError(
                 f"{self.host} can be reached from other machines: set a token with --token-file"
-                " or SWARM_DASHBOARD_TOKEN, or let anybody look with --allow-remote"
+                " or SWARM_DASHBOARD_TOKEN, or show the page to everyone with --allow-remote"
             )
 
     @property
     def view_needs_token(self) -> bool:
-        """Whether even looking needs the token."""
+        """Whether the token is needed even to see the page."""
         return bool(self.token) and not is_loopback(self.host) and not self.allow_remote
 
     @property
     def secure(self) -> bool:
-        """Whether browsers speak TLS with us, so that cookies may insist on it."""
+        """Whether browsers use TLS, so that cookies can require it."""
         return self.tls_cert is not None or self.behind_tls_proxy
 
     @property
     def warning(self) -> str:
-        """What its owner should know, or nothing."""
+        """A warning for the owner of the dashboard; empty if there is none."""
         if self.token and not is_loopback(self.host) and not self.secure:
             return (
-                "the token travels unencrypted: give --tls-cert and --tls-key, or put a proxy"
-                " that speaks TLS in front and say --behind-tls-proxy"
+                "the token is sent unencrypted: give --tls-cert and --tls-key, or put a proxy"
+                " that speaks TLS in front and give --behind-tls-proxy"
             )
         return ""
 
     def answers_to(self, hostname: str) -> bool:
-        """Say whether a request for this host name (without port) is meant for us.
+        """Return whether this server answers requests for a host name (without port).
 
-        A page that points its own name at 127.0.0.1 (DNS rebinding) asks under that name, so
-        names must be known. An address is never such a name: once remote use is allowed, any
-        address will do, because behind 0.0.0.0 or a container's port we cannot know our own.
+        A page can point its own name at 127.0.0.1 (DNS rebinding). Its requests then carry that
+        name, so only known names are answered. An address cannot be such a name: if other
+        machines may connect, every address is accepted, because a server behind 0.0.0.0 or
+        behind a container's port cannot know its own address.
         """
         name = hostname.lower().rstrip(".")
         if name in LOOPBACK_NAMES or name == self.host.lower():
@@ -93,14 +96,14 @@ class DashboardConfig:
 
     @property
     def display_host(self) -> str:
-        """The host as it should stand in the address that is printed."""
+        """The host as it is printed in the address of the page."""
         if is_loopback(self.host) or self.host in {"0.0.0.0", "::"}:  # noqa: S104
             return "localhost"
         return f"[{self.host}]" if ":" in self.host else self.host
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether only this machine can reach `host`.
+    """Return whether only this machine can reach `host`.
 
     >>> is_loopback("127.0.0.2"), is_loopback("localhost"), is_loopback("0.0.0.0")
     (True, True, False)

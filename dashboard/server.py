@@ -1,8 +1,8 @@
 """Binds the port and runs the application under gunicorn: one worker process, many threads.
 
-Of the ways to serve sockets beside a trio thread this is the one that works: gevent's monkey
-patching breaks trio, python-socketio's asynchronous server needs asyncio, and Werkzeug's own
-server is not meant for use.
+This is the only way to serve sockets beside a trio thread that works. The monkey patching of
+gevent breaks trio, the asynchronous server of python-socketio needs asyncio, and the server of
+Werkzeug is only meant for development.
 """
 
 import errno
@@ -18,16 +18,16 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
-from dashboard.app import create_app, pump_of
+from dashboard.app import broadcaster_of, create_app
 from dashboard.config import DashboardConfig
-from dashboard.watching.source import SnapshotSource
+from dashboard.watching.snapshot_source import SnapshotSource
 from dashboard.watching.tensorboard import TensorBoardLog
 from swarm.core.errors import ConfigurationError, SwarmError
 
 _STOP_S = 4
-"""Time a stopping worker has to leave the swarm before it is killed."""
+"""A stopping worker has this long to leave the swarm before it is killed."""
 _SPARE_THREADS = 8
-"""Beyond one for each socket: for pages, assets and JSON."""
+"""Threads for pages, assets and JSON, in addition to one for each socket."""
 
 
 def serve(
@@ -35,11 +35,16 @@ def serve(
     config: DashboardConfig,
     notices: Sequence[str] = (),
 ) -> int:
-    """Serve the dashboard until SIGINT or SIGTERM; return the exit status.
+    """Serve the dashboard until SIGINT or SIGTERM, and return the exit status.
 
-    `make_source` is called in the worker process, after the fork, so it may open sockets and
-    start threads. Prints the page's address once it is live, then the notices, and else only what
-    went wrong.
+    Prints the address of the page once it is live, then the notices. Afterwards it prints errors
+    only.
+
+    Args:
+        make_source: Called in the worker process, after the fork, so it may open sockets and
+            start threads.
+        config: Settings of the server.
+        notices: Lines to print after the address.
     """
     if config.warning:
         print(f"warning: {config.warning}", file=sys.stderr)
@@ -48,7 +53,7 @@ def serve(
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    # One byte shared with the worker: gunicorn's exit status cannot tell a source that failed.
+    # One byte shared with the worker: the exit status of gunicorn does not show a failed source.
     failed = mmap.mmap(-1, 1)
     try:
         _Application(make_source, config, listener, failed, notices).run()
@@ -59,7 +64,11 @@ def serve(
 
 
 def bind(config: DashboardConfig) -> socket.socket:
-    """Take the port, or say plainly why that is not possible."""
+    """Bind the port.
+
+    Raises:
+        ConfigurationError: The port cannot be bound; the message says why.
+    """
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -84,14 +93,14 @@ def _why_not_bound(config: DashboardConfig, error: OSError) -> str:
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]
-    """gunicorn's master process, with one way to stop instead of two.
+    """The master process of gunicorn, with one way to stop instead of two.
 
-    The gentle one (SIGTERM) waits for open connections, which sockets never stop being; it
-    would be killed before it had left the swarm. So both signals stop the worker at once.
+    On SIGTERM gunicorn waits until all connections are closed. Sockets stay open, so the worker
+    would be killed before it had left the swarm. Here both signals stop the worker at once.
     """
 
     def handle_term(self) -> None:
-        """Do for SIGTERM what SIGINT does."""
+        """Handle SIGTERM like SIGINT."""
         self.handle_int()
 
 
@@ -115,14 +124,14 @@ class _Application(BaseApplication):  # type: ignore[misc]
         super().__init__()
 
     def load_config(self) -> None:
-        """Set gunicorn up; called by the base class."""
+        """Configure gunicorn; called by the base class."""
         self._port = self._listener.getsockname()[1]
         settings = {
             "bind": f"fd://{self._listener.detach()}",
             "worker_class": "gthread",
             "workers": 1,
             "threads": self._config.clients_max + _SPARE_THREADS,
-            "timeout": 120,  # a machine whose cores all train may starve the worker for a while
+            "timeout": 120,  # while all cores train, the worker may get no time for a while
             "graceful_timeout": _STOP_S,
             "keepalive": 5,
             "loglevel": "error",
@@ -133,11 +142,11 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "worker_exit": self._stop,
         }
         for name, value in settings.items():
-            if name in self.cfg.settings:  # older gunicorns have no control socket
+            if name in self.cfg.settings:  # older versions of gunicorn have no control socket
                 self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        """Build the application; gunicorn calls this in the worker."""
+        """Build the application; called by gunicorn in the worker."""
         try:
             self._source = self._make_source()
             if self._config.tensorboard is not None:
@@ -156,23 +165,23 @@ class _Application(BaseApplication):  # type: ignore[misc]
         except SwarmError as error:
             self._give_up(error)
         self._started = True
-        pump_of(self.callable).start()
+        broadcaster_of(self.callable).start()
         if self._log is not None:
             self._log.start()
-        if worker.age == 1:  # a worker that replaces a dead one has nothing new to say
-            self._say_where()
+        if worker.age == 1:  # a worker that replaces a dead one has the same address
+            self._print_address()
 
-    def _say_where(self) -> None:
+    def _print_address(self) -> None:
         scheme = "https" if self._config.tls_cert is not None else "http"
         print(f"Dashboard: {scheme}://{self._config.display_host}:{self._port}", flush=True)
         operator = self._source.snapshot()["operator"]["operator_id"]
         if operator is not None:
-            print(f"Operator: peers obey with --operator {operator}", flush=True)
+            print(f"Operator: start peers with --operator {operator}", flush=True)
         for notice in self._notices:
             print(notice, flush=True)
 
     def _give_up(self, error: SwarmError) -> NoReturn:
-        """Say why there is nothing to show, and end the server instead of starting over."""
+        """Print why nothing can be shown, and end the server instead of restarting the worker."""
         print(f"error: {error}", file=sys.stderr, flush=True)
         self._failed[0] = 1
         os.kill(os.getppid(), signal.SIGTERM)
@@ -180,7 +189,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
 
     def _stop(self, _arbiter: Any, _worker: Any) -> None:
         if self._started:
-            pump_of(self.callable).stop()
+            broadcaster_of(self.callable).stop()
             if self._log is not None:
                 self._log.stop()
             self._source.stop()
@@ -188,6 +197,6 @@ class _Application(BaseApplication):  # type: ignore[misc]
         sys.stderr.flush()
         ended = sys.exception()
         status = ended.code if isinstance(ended, SystemExit) else 0
-        # Threads that still serve a socket or wait for a browser's next request would hold the
-        # interpreter back until they time out. Nothing they do matters any more.
+        # Threads that still serve a socket, or wait for the next request of a browser, would
+        # delay the end of the interpreter until they time out. Their work is no longer needed.
         os._exit(status if isinstance(status, int) else 0)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Whether the program in this container works. The dashboard: it serves its page. A peer: its event loop has
-# written its report within the last 30 s, as it does every five seconds at least once it is in a session.
+# Whether the program in this container works. A dashboard works if it serves its page. A peer works if its event
+# loop wrote the report within the last 30 s; in a session it does so at least every five seconds.
 case ${SWARM_NAME:-peer} in
 dashboard)
     exec python -S -c "import urllib.request as r; r.urlopen('http://127.0.0.1:$SWARM_DASHBOARD_PORT/', timeout=4)"

@@ -1,6 +1,6 @@
-"""Prints what pyproject.toml requires, a line each.
+"""Prints the dependencies in pyproject.toml, one per line.
 
-Installed from that list, libraries stay in their layer when only our own code has changed.
+The image installs them from this list, so that their layer stays when only our own code changes.
 """
 
 import tomllib

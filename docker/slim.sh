@@ -1,5 +1,5 @@
 #!/bin/sh
-# slim.sh VENV: takes out of an environment what only those need who compile against it, or test it.
+# slim.sh VENV: removes the files of an environment that are only needed to compile against it or to test it.
 set -eu
 packages=$(echo "$1"/lib/python3.*/site-packages)
 rm -rf "$packages/tensorflow/include"

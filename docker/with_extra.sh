@@ -1,5 +1,5 @@
 #!/bin/sh
-# with_extra.sh COMMAND...: runs it with what docker/extra/ holds for reaching the package indexes.
+# with_extra.sh COMMAND...: runs a command with the settings in docker/extra/ for the package indexes.
 set -eu
 if [ -f /extra/ca.crt ]; then
     export PIP_CERT=/extra/ca.crt NODE_EXTRA_CA_CERTS=/extra/ca.crt

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Usage: pre/debian.sh run|test PYTHON
 #
-# Installs the system packages that are missing, where it can; says which, where it cannot.
-# Needed: a C compiler, and the headers of GMP and Python, to build one dependency from source
-# (fastecdsa, which libp2p uses); for the tests also Chromium, RabbitMQ, and what network namespaces need.
+# Installs missing system packages. If it cannot install them, it prints their names.
+# A C compiler and the headers of GMP and Python are needed to build one dependency from source (fastecdsa,
+# which libp2p uses). The tests also need Chromium, RabbitMQ, and the packages for network namespaces.
 set -euo pipefail
 
 purpose=${1:-run}
@@ -45,15 +45,17 @@ if ((${#missing[@]} == 0)); then
 fi
 
 if ! command -v apt-get >/dev/null; then
-    echo "Not found on this system, going on without:"
-    echo "  ${missing[*]}   (names of Debian's packages)"
+    echo "These packages are missing, and this system has no apt-get to install them (names as in Debian):"
+    echo "  ${missing[*]}"
+    echo "The setup continues without them."
 elif ((EUID != 0)); then
-    echo "Not found, and only root can install it; going on without. If that fails, run this first:"
+    echo "System packages are missing, and only root can install them. The setup continues without them."
+    echo "If it fails, run this command, then try again:"
     echo "  sudo apt-get install --no-install-recommends ${missing[*]}"
 else
     printf '\n==> Installing system packages: %s\n' "${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
-    # Not while engine.sh installs: apt-get update does not wait for another one.
+    # The lock keeps engine.sh from installing at the same time: apt-get update does not wait for another one.
     flock /run/lock/swarm-apt apt-get update -qq
     flock /run/lock/swarm-apt apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Usage: pre/engine.sh start FOLDER   installs a Docker engine from Debian's packages, if there is none, and starts it
-#        pre/engine.sh begin FOLDER   ... does so in the background; FOLDER/start.log tells how it goes
-#        pre/engine.sh await FOLDER   waits for that, shows what it said, and fails if it failed
-#        pre/engine.sh stop FOLDER    stops it, and removes what it kept
+# Usage: pre/engine.sh start FOLDER   installs a Docker engine from Debian's packages if none is installed; starts it
+#        pre/engine.sh begin FOLDER   does the same in the background, and writes its output to FOLDER/start.log
+#        pre/engine.sh await FOLDER   waits until `begin` has finished, prints its output, and fails if it failed
+#        pre/engine.sh stop FOLDER    stops the engine and removes its files
 #
-# The engine keeps everything in FOLDER. What others need to reach it is in FOLDER/environment, to be sourced.
-# Where no registry answers, a stand-in for the base image is made with SWARM_MAKE_BASE_IMAGE ROOT TAG, if that
-# names a script. Needs root and apt-get; says what is missing otherwise, and fails.
+# The engine keeps all its files in FOLDER. Source FOLDER/environment to reach it. If no registry answers and
+# SWARM_MAKE_BASE_IMAGE names a script, that script makes a stand-in for the base image (arguments: ROOT TAG).
+# It needs root and apt-get. Without them, it says what is missing and fails.
 set -euo pipefail
 
 base=python:3.11-slim-bookworm
 packages=(docker.io docker-compose iptables iproute2)
 
-# Whether a process is one that was started for a folder: its number may have gone to somebody else since.
+# Whether a process was started for a folder: the system may have given its number to another process since.
 is_of() { # pid folder
     [[ $1 =~ ^[0-9]+$ ]] && (($1 > 1)) && tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline" | grep -qF "$2"
 }
@@ -33,14 +33,14 @@ install_engine() {
     if ((${#missing[@]} == 0)); then return; fi
     say "Installing ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
-    # The package would start an engine as a service, which nobody here would stop again.
+    # The package would start an engine as a service, which this script could not stop again.
     local policy=/usr/sbin/policy-rc.d
     if [[ ! -e $policy ]]; then
         printf '#!/bin/sh\nexit 101\n' >$policy
         chmod +x $policy
         trap 'rm -f /usr/sbin/policy-rc.d' EXIT
     fi
-    # The lock is ours: run.sh may be installing something else at this moment, and apt-get update does not wait.
+    # Our own lock: run.sh may be installing packages at the same time, and apt-get update does not wait.
     flock /run/lock/swarm-apt sh -c 'apt-get update -qq &&
         apt-get install -y -qq --no-install-recommends "$@" >/dev/null' sh "${missing[@]}" ||
         fail "apt-get could not install ${missing[*]}"
@@ -48,7 +48,7 @@ install_engine() {
 
 start_engine() { # folder
     say "Starting a Docker engine in $1"
-    # An MTU that fits through tunnels as well; the client of the same package has BuildKit built in.
+    # This MTU also fits through tunnels. The client of the same package includes BuildKit.
     setsid dockerd --data-root "$1/data" --exec-root "$1/run" --pidfile "$1/dockerd.pid" \
         --host "unix://$1/docker.sock" --mtu 1400 >"$1/dockerd.log" 2>&1 </dev/null &
     local _
@@ -57,14 +57,14 @@ start_engine() { # folder
         sleep 0.2
     done
     tail -n 5 "$1/dockerd.log" >&2
-    fail "dockerd does not answer; its last words are above"
+    fail "dockerd does not answer; its last log lines are above"
 }
 
-# The base image from a registry, or its stand-in under another name.
+# Pulls the base image from a registry, or makes its stand-in under another name.
 have_base() { # folder
     if timeout 120 /usr/bin/docker pull -q "$base" >/dev/null 2>"$1/pull.log"; then return; fi
     [[ -f ${SWARM_MAKE_BASE_IMAGE-} ]] || fail "no registry answers ($(tail -n 1 "$1/pull.log"))"
-    say "No registry answers: making a stand-in for $base with debootstrap"
+    say "No registry answers, so a stand-in for $base is made with debootstrap"
     install_engine debootstrap
     bash "$SWARM_MAKE_BASE_IMAGE" "$1/root" "local/$base" >"$1/base.log" 2>&1 || {
         tail -n 5 "$1/base.log" >&2
@@ -76,8 +76,8 @@ have_base() { # folder
 case "${1-}" in
 start)
     folder=$(realpath "${2:?folder}")
-    ((EUID == 0)) || fail "installing and starting one needs root"
-    command -v apt-get >/dev/null || fail "this is not Debian or Ubuntu: there is no apt-get"
+    ((EUID == 0)) || fail "only root can install and start one"
+    command -v apt-get >/dev/null || fail "this system has no apt-get, so it is not Debian or Ubuntu"
     install_engine
     printf 'export DOCKER_HOST=unix://%s/docker.sock\n' "$folder" >"$folder/environment"
     export DOCKER_HOST=unix://$folder/docker.sock
@@ -114,7 +114,7 @@ stop)
             sleep 0.2
         done
     fi
-    echo "The engine has stopped; removing what it kept in $folder"
+    echo "The engine has stopped. Removing its files in $folder"
     rm -rf "$folder"
     ;;
 *)

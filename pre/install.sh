@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Usage: pre/install.sh [--check]
 #
-# Makes this machine ready for `python -m swarm.peer`: looks for what is missing, installs it where it can (with
-# the system's package manager as root, or with Homebrew), says what to run where it cannot, and then makes
-# .venv/ in the project's folder. Needs no root where Python 3.11, its headers, a C compiler and GMP are there.
-# Debian, Ubuntu, Fedora, macOS. --check only looks, and exits 1 if something is missing.
+# Makes this machine ready for `python -m swarm.peer`, on Debian, Ubuntu, Fedora or macOS. It installs what is
+# missing, with the system's package manager as root or with Homebrew. If it cannot, it prints the command to run.
+# Then it creates .venv/ in the project's folder. It needs no root if Python 3.11, its headers, a C compiler and
+# GMP are installed. With --check it installs nothing, and exits with 1 if something is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -48,7 +48,7 @@ has_header() { # name
         "${CC:-cc}" -E -I "$include" ${prefix:+-I "$prefix"} -xc - -o /dev/null 2>/dev/null
 }
 
-# Prints the system's packages for what is missing, a line each, after what that is.
+# Prints one line for each thing that is missing: its name, a colon, and the system's packages for it.
 find_missing() {
     local python
     python=$(find_python)
@@ -56,7 +56,7 @@ find_missing() {
         echo "Python 3.11 or newer:$(package python)"
         python=python3
     elif ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-        echo "Python's module venv:$(package venv)"
+        echo "Python's venv module:$(package venv)"
     fi
     if ! command -v "${CC:-cc}" >/dev/null; then
         echo "a C compiler (one dependency, fastecdsa, is built from source):$(package compiler)"
@@ -82,7 +82,7 @@ package() { # what
     fedora-headers) echo python3-devel ;;
     macos-python | macos-venv | macos-headers) echo python@3.12 ;;
     macos-gmp) echo gmp ;;
-    # Xcode's compiler is no package, and the names of other systems' packages are not known here.
+    # The compiler of Xcode is not a package, and the package names of other systems are not known here.
     *) ;;
     esac
 }
@@ -92,7 +92,7 @@ missing=$(find_missing)
 if [[ -n $missing ]]; then
     echo "Missing:"
     sed 's/:.*//; s/^/  /' <<<"$missing"
-    # Each once, in order.
+    # Each package once, in this order.
     read -ra packages <<<"$(cut -d: -f2 <<<"$missing" | tr ' ' '\n' | awk 'NF && !seen[$0]++' | tr '\n' ' ')"
     case $system in
     debian) install=(apt-get install -y --no-install-recommends "${packages[@]}") ;;
@@ -101,13 +101,13 @@ if [[ -n $missing ]]; then
     other) install=() ;;
     esac
     if [[ $system == macos ]] && ! command -v cc >/dev/null; then
-        echo "Run this first, it needs no root: xcode-select --install"
+        echo "Run this command first. It needs no root: xcode-select --install"
         exit 1
     elif ((${#install[@]} == 0)); then
-        echo "This is neither Debian, Ubuntu, Fedora nor macOS: install these with your system's means, start again."
+        echo "This is neither Debian, Ubuntu, Fedora nor macOS. Install the above yourself, then run this again."
         exit 1
     elif $only_check; then
-        echo "To install: ${install[*]}"
+        echo "To install it, run: ${install[*]}"
         exit 1
     elif [[ $system == macos ]] && command -v brew >/dev/null; then
         "${install[@]}"
@@ -118,28 +118,31 @@ if [[ -n $missing ]]; then
         fi
         "${install[@]}"
     else
-        echo "Only root can install these here. Run this, then start again:"
         if [[ $system == macos ]]; then
+            echo "Homebrew is not installed. Install it, run this command, then run this script again:"
             echo "  brew install ${packages[*]}      (https://brew.sh)"
         else
+            echo "Only root can install this. Run this command, then run this script again:"
             echo "  sudo ${install[*]}"
         fi
         exit 1
     fi
     still=$(find_missing)
     if [[ -n $still ]]; then
-        echo "Installed, and still missing:"
+        echo "Still missing after the installation:"
         sed 's/:.*//; s/^/  /' <<<"$still"
         exit 1
     fi
 fi
-echo "Everything is there that peers need from this machine."
+echo "This machine has everything that peers need."
 if ! $only_check; then
     ./run.sh setup
     cat <<'TEXT'
 
-Ready. The first machine:   .venv/bin/python -m swarm.peer 0.0.0.0 7001 --data mine.npz
-Every other one:            .venv/bin/python -m swarm.peer 0.0.0.0 7001 <first machine's address>:7001 --data mine.npz
-TCP port 7001 must be open between them.
+This machine is ready. Start the first peer on one machine:
+  .venv/bin/python -m swarm.peer 0.0.0.0 7001 --data mine.npz
+Start a peer on every other machine:
+  .venv/bin/python -m swarm.peer 0.0.0.0 7001 <first machine's address>:7001 --data mine.npz
+TCP port 7001 must be open between all machines.
 TEXT
 fi

@@ -1,23 +1,22 @@
-"""Operator actions: signing in with the token, and commands to the swarm.
+"""The API for operators: signing in with the token, and commands to the swarm.
 
-A command is answered with 202: it was given. Whether it is followed is what the peers report,
-in the snapshots.
+The answer to a command is 202: the command was sent. Whether peers obey it is in the snapshots,
+as the peers report it.
 """
 
-from typing import Any
+from typing import Any, get_args
 
 from apiflask import APIBlueprint, Schema
 from apiflask.fields import Float, String
 from apiflask.validators import Length, OneOf, Range
-from flask import Response, abort, jsonify, request
+from flask import Response, abort, request
 
 from dashboard.access.credentials import Credentials
-from dashboard.watching.schemas import schema_of
-from dashboard.watching.snapshot import CommandFacts
-from dashboard.watching.source import SnapshotSource
+from dashboard.watching.api_schemas import schema_of
+from dashboard.watching.json_answers import json_answer
+from dashboard.watching.snapshot_source import SnapshotSource
+from dashboard.watching.snapshot_types import CommandInfo, OperatorAction
 from swarm.core.errors import ConfigurationError, EndedError, NetworkError
-
-ACTIONS = ("start", "pause", "resume", "stop", "remove", "readmit", "threshold")
 
 
 class TokenInput(Schema):
@@ -27,9 +26,9 @@ class TokenInput(Schema):
 
 
 class CommandInput(Schema):
-    """A command; `peer` for remove and readmit, `value` for threshold."""
+    """A command. `remove` and `readmit` need `peer`, `threshold` needs `value`."""
 
-    action = String(required=True, validate=OneOf(ACTIONS))
+    action = String(required=True, validate=OneOf(get_args(OperatorAction)))
     peer = String(load_default=None, allow_none=True, validate=Length(1, 128))
     value = Float(
         load_default=None,
@@ -38,31 +37,31 @@ class CommandInput(Schema):
     )
 
 
-_OF_COMMANDS: dict[Any, Any] = {
+_COMMAND_ANSWERS: dict[Any, Any] = {
     202: {
-        "description": "Given; what the peers report of it is in the snapshot.",
-        "content": {"application/json": {"schema": schema_of(CommandFacts)}},
+        "description": "The command was sent. The snapshot has what the peers report about it.",
+        "content": {"application/json": {"schema": schema_of(CommandInfo)}},
     },
     400: {"description": "The command breaks a rule."},
-    401: {"description": "Nobody is signed in."},
-    403: {"description": "The header X-CSRF-Token is not the session's."},
+    401: {"description": "The browser is not signed in."},
+    403: {"description": "The header X-CSRF-Token does not belong to the session."},
     503: {"description": "The swarm cannot be reached."},
 }
 
 
-def operator_blueprint(source: SnapshotSource, keys: Credentials) -> APIBlueprint:
-    """Everything under `/api/v1/operator`."""
+def operator_blueprint(source: SnapshotSource, credentials: Credentials) -> APIBlueprint:
+    """Make all routes under `/api/v1/operator`."""
     api = APIBlueprint("operator", __name__, url_prefix="/api/v1/operator", tag="Operator")
 
     @api.get("")
-    @api.doc(summary="Whether commands can be given, and whether one is signed in")
+    @api.doc(summary="Whether commands can be given, and whether this browser is signed in")
     def status() -> Response:
-        session = keys.session()
-        return _json(
+        sign_in = credentials.signed_in()
+        return json_answer(
             {
-                "enabled": keys.has_token and source.snapshot()["operator"]["enabled"],
-                "signed_in": session is not None,
-                "csrf": session.csrf if session is not None else None,
+                "enabled": credentials.has_token and source.snapshot()["operator"]["enabled"],
+                "signed_in": sign_in is not None,
+                "csrf": sign_in.csrf if sign_in is not None else None,
             }
         )
 
@@ -70,35 +69,29 @@ def operator_blueprint(source: SnapshotSource, keys: Credentials) -> APIBlueprin
     @api.input(TokenInput)
     @api.doc(summary="Sign in", responses=[401, 429])
     def sign_in(json_data: dict[str, str]) -> Response:
-        csrf, cookie = keys.sign_in(json_data["token"])
-        return keys.with_cookie(_json({"csrf": csrf}), cookie)
+        csrf, cookie = credentials.sign_in(json_data["token"])
+        return credentials.with_cookie(json_answer({"csrf": csrf}), cookie)
 
     @api.delete("/session")
     @api.doc(summary="Sign out", responses=[401, 403])
     def sign_out() -> Response:
-        keys.require(request)
-        return keys.sign_out(_json({"signed_in": False}))
+        credentials.require(request)
+        return credentials.sign_out(json_answer({"signed_in": False}))
 
     @api.post("/commands")
     @api.input(CommandInput)
     @api.doc(
         summary="Give a command",
-        responses=_OF_COMMANDS,
+        responses=_COMMAND_ANSWERS,
     )
     def command(json_data: dict[str, Any]) -> tuple[Response, int]:
-        keys.require(request)
+        credentials.require(request)
         try:
             given = source.command(json_data["action"], json_data["peer"], json_data["value"])
         except ConfigurationError as error:
             abort(400, str(error))
         except (NetworkError, EndedError) as error:
             abort(503, str(error))
-        return _json(given), 202
+        return json_answer(given), 202
 
     return api
-
-
-def _json(value: Any) -> Response:
-    answer = jsonify(value)
-    answer.headers["Cache-Control"] = "no-store"
-    return answer

@@ -1,17 +1,16 @@
-"""The request guard: decides, before anything else runs, who may speak to the server.
+"""The request guard: checks every request before any other code runs.
 
-It stands in front of Flask and of the socket server alike, so no route can be forgotten. What it
-refuses, and why:
+It stands in front of Flask and of the socket server, so no route can be forgotten. It refuses:
 
-- a `Host` we do not answer to: a foreign page may have pointed its own name at this machine
-  (DNS rebinding) and would be same-origin with us in the browser's eyes;
+- an unknown `Host`: a foreign page may have pointed its own name at this machine (DNS
+  rebinding), and the browser would treat that page as same-origin with the dashboard;
 - a socket opened by a page of another origin: browsers do not apply the same-origin policy to
   WebSockets, so the server must;
-- a socket above the limit: each takes a thread for as long as its page is open;
-- any method but GET and HEAD, except where operators sign in and give commands;
-- who has not signed in, where even looking needs the token.
+- a socket above the limit: each socket takes a thread as long as its page is open;
+- all methods except GET and HEAD, apart from the API where operators sign in and give commands;
+- a request of a browser that is not signed in, if the page needs the token.
 
-It also puts the security headers on every answer.
+It also adds the security headers to every answer.
 """
 
 import threading
@@ -38,7 +37,10 @@ _HEADERS = [
 
 
 class RequestGuard:
-    """WSGI middleware around the whole application."""
+    """WSGI middleware around the whole application.
+
+    It holds one count: the sockets that are open, at most `clients_max`.
+    """
 
     def __init__(
         self,
@@ -46,27 +48,28 @@ class RequestGuard:
         config: DashboardConfig,
         *,
         policy: str,
-        may_look: Callable[["WSGIEnvironment"], bool] = lambda _: True,
+        may_view: Callable[["WSGIEnvironment"], bool] = lambda _: True,
     ) -> None:
         self._application = application
         self._config = config
         self._headers = [*_HEADERS, ("Content-Security-Policy", policy)]
         if config.tls_cert is not None:
             self._headers.append(("Strict-Transport-Security", "max-age=31536000"))
-        self._may_look = may_look
+        self._may_view = may_view
         self._sockets = threading.BoundedSemaphore(config.clients_max)
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Answer, or hand on to the application."""
+        """Refuse the request, or pass it to the application."""
         refusal = self._refusal(environ)
         if refusal is not None:
             return self._refuse(start_response, *refusal)
         if not environ.get("PATH_INFO", "").startswith(SOCKET_PATH):
             return self._application(environ, self._with_headers(start_response))
         if not self._sockets.acquire(blocking=False):
-            reason = f"this dashboard serves at most {self._config.clients_max} browsers at once"
+            limit = self._config.clients_max
+            reason = f"this dashboard serves at most {limit} browsers at the same time"
             return self._refuse(start_response, "503 Service Unavailable", reason)
         try:  # the call lasts as long as the socket is open
             return self._application(environ, self._with_headers(start_response))
@@ -87,15 +90,12 @@ class RequestGuard:
         method = environ["REQUEST_METHOD"]
         commands = environ.get("PATH_INFO", "").startswith(OPERATOR_PATH)
         if method not in {"GET", "HEAD"} and not (commands and method in {"POST", "DELETE"}):
-            return "405 Method Not Allowed", f"commands are taken under {OPERATOR_PATH} only"
+            return "405 Method Not Allowed", f"commands are only accepted under {OPERATOR_PATH}"
         origin = environ.get("HTTP_ORIGIN")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
             return "403 Forbidden", "pages of another origin may not read this dashboard"
-        if not self._may_look(environ):
-            return (
-                "401 Unauthorized",
-                "sign in first: who has the token may look",
-            )
+        if not self._may_view(environ):
+            return "401 Unauthorized", "sign in first: this dashboard needs its token"
         return None
 
     def _refuse(self, start_response: "StartResponse", status: str, why: str) -> list[bytes]:
@@ -117,7 +117,7 @@ class RequestGuard:
 
 
 def hostname_of(host: str) -> str | None:
-    """Return the name in a Host header without its port, or None if there is none.
+    """Return the name in a Host header without its port, or None if the header has no name.
 
     >>> [hostname_of(host) for host in ("localhost:5000", "[::1]:5000", "a b", "")]
     ['localhost', '::1', None, None]

@@ -1,4 +1,4 @@
-"""Who is signed in: sessions in memory, and a lock-out for those who guess."""
+"""Browsers that are signed in, kept in memory, and the lock-out after wrong tokens."""
 
 import hashlib
 import hmac
@@ -7,35 +7,35 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-SESSIONS_MAX = 64
-"""Signed in at once; the one that did nothing for longest goes first."""
+SIGN_INS_MAX = 64
+"""Browsers signed in at the same time. Beyond that, the one idle for longest is signed out."""
 LASTS_S = 12 * 3600.0
 IDLE_S = 2 * 3600.0
 ROTATED_EVERY_S = 15 * 60.0
 GRACE_S = 30.0
-"""An old id still counts for so long: requests may be on their way when it is replaced."""
+"""An old id stays valid for this time: requests may be on their way when it is replaced."""
 FAILURES_MAX = 5
 LOCKED_S = 30.0
 LOCKED_S_MAX = 15 * 60.0
 ADDRESSES_MAX = 1024
 FAILURES_OF_ALL_MAX = 100
-"""Failures of all addresses together in one `LOCKED_S_MAX`: many addresses guess no faster."""
+"""Wrong tokens of all addresses within `LOCKED_S_MAX`: many addresses must not guess faster."""
 
 
 @dataclass(slots=True)
-class Session:
-    """One browser that gave the token."""
+class SignIn:
+    """One browser that signed in with the token."""
 
     csrf: str
     signed_in_s: float
     seen_s: float
     rotated_s: float
     ends_s: float = float("inf")
-    """When its id was replaced, and some grace."""
+    """End of the grace period, once the id was replaced."""
 
 
-class Sessions:
-    """Sessions by the hash of their id, so that a memory dump signs nobody in.
+class SignIns:
+    """Sign-ins by the hash of their id. With hashes only, a memory dump cannot be used to sign in.
 
     Safe from any thread. Ids change at every sign-in and every `ROTATED_EVERY_S`.
     """
@@ -44,66 +44,66 @@ class Sessions:
         self._token = hashlib.sha256(token.encode()).digest()
         self._clock = clock
         self._lock = threading.Lock()
-        self._sessions: dict[bytes, Session] = {}
+        self._sign_ins: dict[bytes, SignIn] = {}
 
     def is_token(self, given: str) -> bool:
-        """Compare in a time that tells nothing about the token."""
+        """Compare in constant time, so that the time reveals nothing about the token."""
         return hmac.compare_digest(_hash(given), self._token)
 
-    def begin(self) -> tuple[str, Session]:
-        """A new session and its id; the caller has checked the token."""
+    def begin(self) -> tuple[str, SignIn]:
+        """Make a sign-in; return its id and itself. The caller has checked the token."""
         now_s = self._clock()
         with self._lock:
             self._forget_ended(now_s)
-            if len(self._sessions) >= SESSIONS_MAX:
-                del self._sessions[min(self._sessions, key=lambda k: self._sessions[k].seen_s)]
-            session = Session(secrets.token_urlsafe(32), now_s, now_s, now_s)
-            return self._enter(session), session
+            if len(self._sign_ins) >= SIGN_INS_MAX:
+                del self._sign_ins[min(self._sign_ins, key=lambda k: self._sign_ins[k].seen_s)]
+            sign_in = SignIn(secrets.token_urlsafe(32), now_s, now_s, now_s)
+            return self._add(sign_in), sign_in
 
-    def find(self, session_id: str | None) -> Session | None:
-        """The session of this id, if it has not ended."""
+    def find(self, session_id: str | None) -> SignIn | None:
+        """Return the sign-in with this id, if it has not ended."""
         if not session_id:
             return None
         now_s = self._clock()
         with self._lock:
             self._forget_ended(now_s)
-            session = self._sessions.get(_hash(session_id))
-            if session is not None:
-                session.seen_s = now_s
-            return session
+            sign_in = self._sign_ins.get(_hash(session_id))
+            if sign_in is not None:
+                sign_in.seen_s = now_s
+            return sign_in
 
     def rotated(self, session_id: str) -> str | None:
-        """A new id for a session whose id is old, or None."""
+        """Return a new id if this id is old enough to be replaced; else None."""
         now_s = self._clock()
         with self._lock:
-            session = self._sessions.get(_hash(session_id))
-            if session is None or session.ends_s < float("inf"):
+            sign_in = self._sign_ins.get(_hash(session_id))
+            if sign_in is None or sign_in.ends_s < float("inf"):
                 return None
-            if now_s - session.rotated_s < ROTATED_EVERY_S:
+            if now_s - sign_in.rotated_s < ROTATED_EVERY_S:
                 return None
-            session.ends_s = now_s + GRACE_S
-            return self._enter(Session(session.csrf, session.signed_in_s, now_s, now_s))
+            sign_in.ends_s = now_s + GRACE_S
+            return self._add(SignIn(sign_in.csrf, sign_in.signed_in_s, now_s, now_s))
 
     def end(self, session_id: str) -> None:
-        """Sign out, under all ids this session had."""
+        """Sign out, under all ids that this sign-in had."""
         with self._lock:
-            ended = self._sessions.pop(_hash(session_id), None)
+            ended = self._sign_ins.pop(_hash(session_id), None)
             if ended is not None:
-                kept = {k: s for k, s in self._sessions.items() if s.csrf != ended.csrf}
-                self._sessions = kept
+                kept = {k: s for k, s in self._sign_ins.items() if s.csrf != ended.csrf}
+                self._sign_ins = kept
 
-    def _enter(self, session: Session) -> str:
+    def _add(self, sign_in: SignIn) -> str:
         session_id = secrets.token_urlsafe(32)
-        self._sessions[_hash(session_id)] = session
+        self._sign_ins[_hash(session_id)] = sign_in
         return session_id
 
     def _forget_ended(self, now_s: float) -> None:
-        self._sessions = {
-            key: session
-            for key, session in self._sessions.items()
-            if now_s - session.signed_in_s < LASTS_S
-            and now_s - session.seen_s < IDLE_S
-            and now_s < session.ends_s
+        self._sign_ins = {
+            key: sign_in
+            for key, sign_in in self._sign_ins.items()
+            if now_s - sign_in.signed_in_s < LASTS_S
+            and now_s - sign_in.seen_s < IDLE_S
+            and now_s < sign_in.ends_s
         }
 
 
@@ -114,9 +114,10 @@ class _Failures:
 
 
 class LockOut:
-    """Makes guessing slow: after five failures an address waits, twice as long after each more.
+    """Makes guessing slow: after five wrong tokens an address must wait.
 
-    Safe from any thread. Remembers at most `ADDRESSES_MAX` addresses.
+    Each further wrong token doubles the wait. Safe from any thread. Remembers at most
+    `ADDRESSES_MAX` addresses.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -127,19 +128,19 @@ class LockOut:
         self._num_of_all = 0
 
     def wait_s(self, address: str) -> float:
-        """How long this address must wait before its next try; 0 if it may try now."""
+        """Return how long this address must wait before its next try; 0 if it may try now."""
         now_s = self._clock()
         with self._lock:
             failures = self._failures.get(address)
             own_s = failures.locked_until_s - now_s if failures is not None else 0.0
             if now_s - self._window_s >= LOCKED_S_MAX:
                 self._window_s, self._num_of_all = now_s, 0
-            crowd = self._num_of_all >= FAILURES_OF_ALL_MAX
-            all_s = self._window_s + LOCKED_S_MAX - now_s if crowd else 0.0
+            too_many = self._num_of_all >= FAILURES_OF_ALL_MAX
+            all_s = self._window_s + LOCKED_S_MAX - now_s if too_many else 0.0
             return max(0.0, own_s, all_s)
 
-    def failed(self, address: str) -> None:
-        """Take note of a wrong token."""
+    def add_failure(self, address: str) -> None:
+        """Record a wrong token."""
         with self._lock:
             failures = self._failures.pop(address, None) or _Failures()
             self._failures[address] = failures
@@ -152,8 +153,8 @@ class LockOut:
                 wait_s = min(LOCKED_S_MAX, LOCKED_S * 2 ** min(beyond, 16))
                 failures.locked_until_s = self._clock() + wait_s
 
-    def succeeded(self, address: str) -> None:
-        """Forget the failures of an address."""
+    def clear(self, address: str) -> None:
+        """Forget the wrong tokens of an address that signed in."""
         with self._lock:
             self._failures.pop(address, None)
 

@@ -1,4 +1,4 @@
-"""Which files of the installed front-end libraries the page may ask for, and under which names."""
+"""The files of the installed front-end libraries that are served, and their names in addresses."""
 
 import base64
 import hashlib
@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 _HERE = Path(__file__).parents[1]
-# A wheel brings the libraries along (see setup.py); in a checkout npm installs them.
+# A wheel contains the libraries (see setup.py); in a checkout npm installs them.
 NODE_MODULES = _HERE / ("vendor" if (_HERE / "vendor").is_dir() else "node_modules")
 
-# name in the address -> (file below node_modules, media type)
+# name in the address -> (file in node_modules, media type)
 ASSETS = {
     "htm.js": ("htm/dist/htm.mjs", "text/javascript"),
     "inter.woff2": (
@@ -32,7 +32,7 @@ IMPORT_MAP = json.dumps(
         }
     }
 )
-"""Browsers accept an import map only inline, so the policy below allows this very text."""
+"""Browsers accept an import map only inline, so the policy below allows exactly this text."""
 
 
 MODULES = sorted(
@@ -40,7 +40,7 @@ MODULES = sorted(
     for file in (Path(__file__).parents[1] / "static" / "js").glob("*.js")
     if file.name not in {"app.js", "signin.js", "retry-early.js", "theme-early.js", "types.js"}
 )
-"""The page's own modules, so that a browser asks for all at once instead of one after another."""
+"""The page's own modules: a browser requests all of them at once, not one after another."""
 
 
 def missing_assets(node_modules: Path) -> list[str]:
@@ -49,7 +49,7 @@ def missing_assets(node_modules: Path) -> list[str]:
 
 
 def content_security_policy() -> str:
-    """Allow what is served from here and the inline import map, by its hash; nothing else."""
+    """Return the policy: only files of this server and, by its hash, the inline import map."""
     digest = base64.b64encode(hashlib.sha256(IMPORT_MAP.encode()).digest()).decode()
     return "; ".join(
         [

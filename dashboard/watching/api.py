@@ -1,4 +1,4 @@
-"""The API: the present, the past, and everything as JSON lines."""
+"""The API: the present, the past, and all rounds and alerts as JSON lines."""
 
 import json
 from collections.abc import Iterator
@@ -7,29 +7,29 @@ from typing import Any, TypedDict
 from apiflask import APIBlueprint, Schema
 from apiflask.fields import Integer
 from apiflask.validators import Range
-from flask import Response, abort, jsonify
+from flask import Response, abort
 
-from dashboard.watching.schemas import schema_of
-from dashboard.watching.snapshot import (
+from dashboard.watching.api_schemas import schema_of
+from dashboard.watching.json_answers import json_answer, json_safe
+from dashboard.watching.snapshot_source import SnapshotSource
+from dashboard.watching.snapshot_types import (
     Alert,
     ContributorRecord,
     CurvePoint,
-    PeerFacts,
+    PeerInfo,
     RoundPage,
     RoundRecord,
     Snapshot,
 )
-from dashboard.watching.snapshot_diff import json_safe
-from dashboard.watching.source import SnapshotSource
 
 ROUNDS_AT_ONCE_MAX = 200
 JSON_LINES = "application/x-ndjson"
 
 
 class PeerList(TypedDict):
-    """The rows of the peers table."""
+    """The peers, as the table of the page lists them."""
 
-    peers: list[PeerFacts]
+    peers: list[PeerInfo]
 
 
 class AlertList(TypedDict):
@@ -39,23 +39,23 @@ class AlertList(TypedDict):
 
 
 class PeerContribution(ContributorRecord):
-    """A contribution of one peer, with the round that named it."""
+    """A contribution of one peer, with the round whose head names it."""
 
     round: int
 
 
 class PeerDetails(TypedDict):
-    """One peer, its curve, contributions and alerts, each in the order of the rounds."""
+    """One peer with its curve, contributions and alerts, each in the order of the rounds."""
 
-    peer: PeerFacts | None
-    """None if it is not among those seen lately."""
+    peer: PeerInfo | None
+    """None if the snapshot does not list the peer any more."""
     curve: list[CurvePoint]
     contributions: list[PeerContribution]
     alerts: list[Alert]
 
 
 class RoundsQuery(Schema):
-    """Which rounds to answer with."""
+    """The rounds to return."""
 
     first = Integer(load_default=0, validate=Range(min=0, max=2**31))
     count = Integer(load_default=50, validate=Range(min=1, max=ROUNDS_AT_ONCE_MAX))
@@ -65,49 +65,49 @@ _LINES: dict[Any, Any] = {200: {"description": "JSON lines", "content": {JSON_LI
 
 
 def api_blueprint(source: SnapshotSource) -> APIBlueprint:
-    """Everything under `/api/v1` that only reads."""
+    """Make all routes under `/api/v1` that only read."""
     api = APIBlueprint("api", __name__, url_prefix="/api/v1", tag="Watching")
 
     @api.get("/snapshot")
-    @api.doc(summary="The present, and the curves", responses=_answers(Snapshot))
+    @api.doc(summary="The present and the curves", responses=_answers(Snapshot))
     def snapshot() -> Response:
-        return _json(source.snapshot())
+        return json_answer(source.snapshot())
 
     @api.get("/rounds")
     @api.input(RoundsQuery, location="query")
     @api.doc(summary="Rounds of the past, oldest first", responses=_answers(RoundPage))
     def rounds(query_data: dict[str, int]) -> Response:
-        return _json(source.rounds(query_data["first"], query_data["count"]))
+        return json_answer(source.rounds(query_data["first"], query_data["count"]))
 
     @api.get("/rounds/<int:number>")
     @api.doc(summary="One round of the past", responses=_answers(RoundRecord, not_found=True))
     def one_round(number: int) -> Response:
         found = source.rounds(min(number, 2**31), 1)["rounds"]
         if not found or found[0]["round"] != number:
-            abort(404, f"round {number} is not known here")
-        return _json(found[0])
+            abort(404, f"this dashboard does not know round {number}")
+        return json_answer(found[0])
 
     @api.get("/peers")
     @api.doc(summary="The peers", responses=_answers(PeerList))
     def peers() -> Response:
-        return _json({"peers": source.snapshot()["peers"]})
+        return json_answer({"peers": source.snapshot()["peers"]})
 
     @api.get("/peers/<peer_id>")
     @api.doc(summary="One peer and its past", responses=_answers(PeerDetails, not_found=True))
     def one_peer(peer_id: str) -> Response:
         details = peer_details(source, peer_id)
         if details is None:
-            abort(404, "no peer of this run has that id")
-        return _json(details)
+            abort(404, "no peer of this run has this id")
+        return json_answer(details)
 
     @api.get("/alerts")
     @api.doc(summary="All alerts, oldest first", responses=_answers(AlertList))
     def alerts() -> Response:
-        return _json({"alerts": source.alerts()})
+        return json_answer({"alerts": source.alerts()})
 
     @api.get("/events.jsonl")
     @api.doc(
-        summary="Rounds and alerts, one JSON object a line",
+        summary="Rounds and alerts, one JSON object per line",
         responses=_LINES,
     )
     def events() -> Response:
@@ -119,9 +119,9 @@ def api_blueprint(source: SnapshotSource) -> APIBlueprint:
 
 
 def peer_details(source: SnapshotSource, peer_id: str) -> PeerDetails | None:
-    """All that is known of one peer, or None if the run knows no such peer."""
+    """Return everything known about one peer, or None if no peer of the run has this id."""
     snapshot = source.snapshot()
-    facts = next((peer for peer in snapshot["peers"] if peer["id"] == peer_id), None)
+    row = next((peer for peer in snapshot["peers"] if peer["id"] == peer_id), None)
     contributions = [
         PeerContribution(**contributor, round=record["round"])
         for record in all_rounds(source)
@@ -130,13 +130,13 @@ def peer_details(source: SnapshotSource, peer_id: str) -> PeerDetails | None:
     ]
     curve = snapshot["curves"]["peers"].get(peer_id, [])
     alerts = [alert for alert in source.alerts() if alert["peer"] == peer_id]
-    if facts is None and not (contributions or curve or alerts):
+    if row is None and not (contributions or curve or alerts):
         return None
-    return PeerDetails(peer=facts, curve=curve, contributions=contributions, alerts=alerts)
+    return PeerDetails(peer=row, curve=curve, contributions=contributions, alerts=alerts)
 
 
 def all_rounds(source: SnapshotSource) -> Iterator[RoundRecord]:
-    """Every round that is known, oldest first."""
+    """Yield every known round, oldest first."""
     following: int | None = 0
     while following is not None:
         page = source.rounds(following, ROUNDS_AT_ONCE_MAX)
@@ -145,24 +145,18 @@ def all_rounds(source: SnapshotSource) -> Iterator[RoundRecord]:
 
 
 def all_events(source: SnapshotSource) -> Iterator[dict[str, Any]]:
-    """Every round, each followed by its alerts; then the alerts of the round under way."""
-    told: set[str] = set()
+    """Yield every round, each followed by its alerts; then the alerts of the current round."""
+    yielded: set[str] = set()
     for record in all_rounds(source):
-        told |= {alert["id"] for alert in record["alerts"]}
+        yielded |= {alert["id"] for alert in record["alerts"]}
         yield {"type": "round", **{k: v for k, v in record.items() if k != "alerts"}}
         yield from ({"type": "alert", **alert} for alert in record["alerts"])
-    yield from ({"type": "alert", **a} for a in source.alerts() if a["id"] not in told)
+    yield from ({"type": "alert", **a} for a in source.alerts() if a["id"] not in yielded)
 
 
 def _answers(kind: type, *, not_found: bool = False) -> dict[Any, Any]:
     content = {"application/json": {"schema": schema_of(kind)}}
     answers: dict[Any, Any] = {200: {"description": kind.__doc__ or "", "content": content}}
     if not_found:
-        answers[404] = {"description": "Nothing of that name is known."}
+        answers[404] = {"description": "Not known to this dashboard."}
     return answers
-
-
-def _json(value: Any) -> Response:
-    answer = jsonify(json_safe(value))
-    answer.headers["Cache-Control"] = "no-store"
-    return answer

@@ -1,15 +1,15 @@
 """TensorBoard logs: accuracy and loss of every round, as they become known.
 
-Written with tensorboardX, which needs numpy and protobuf only; TensorFlow's own writer would
-bring TensorFlow into the dashboard, PyTorch's PyTorch.
+tensorboardX writes them, because it only needs numpy and protobuf. The writers of TensorFlow and
+of PyTorch would load these libraries into the dashboard.
 """
 
 import threading
 from pathlib import Path
 from typing import Any
 
-from dashboard.watching.snapshot import RoundRecord
-from dashboard.watching.source import SnapshotSource
+from dashboard.watching.snapshot_source import SnapshotSource
+from dashboard.watching.snapshot_types import RoundRecord
 from swarm.core.errors import ConfigurationError
 
 _WAIT_S = 1.0
@@ -17,10 +17,11 @@ _ROUNDS_AT_ONCE = 100
 
 
 class TensorBoardLog:
-    """A thread that follows a source and writes what is new to `folder`/<session>.
+    """A thread that follows a source and writes new rounds to `folder`/<session>.
 
-    Invariant: rounds are written in order, each once in a life of this object; a later life
-    begins anew, and TensorBoard drops what the earlier one wrote.
+    A restarted dashboard writes all rounds again, and TensorBoard drops the earlier ones.
+
+    Invariant: rounds are written in order, each at most once by one object.
     """
 
     def __init__(self, source: SnapshotSource, folder: Path) -> None:
@@ -34,11 +35,11 @@ class TensorBoardLog:
         self._thread = threading.Thread(target=self._run, name="tensorboard-log", daemon=True)
 
     def start(self) -> None:
-        """Begin to follow; the source must have been started."""
+        """Begin to follow. The source must have been started."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Write what is left and close the files."""
+        """Write the remaining rounds and close the files."""
         self._ending.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -47,11 +48,11 @@ class TensorBoardLog:
             self._writer.close()
 
     def write_new(self) -> int:
-        """Write the rounds that were measured since the last time; return how many."""
+        """Write the rounds that were evaluated since the last call; return their number."""
         snapshot = self._source.snapshot()
         session = snapshot["session"]
         if session is None or not snapshot["history"]["complete"]:
-            return 0  # rounds are written in order: the first ones must be there
+            return 0  # rounds are written in order, so the first ones must be known
         self._begin(session["id"])
         named = [*snapshot["past_peers"], *snapshot["peers"]]
         names = {peer["id"]: peer["name"] for peer in named}
@@ -100,6 +101,7 @@ def _writer_class() -> Any:
         from tensorboardX import SummaryWriter  # noqa: PLC0415 (an extra)
     except ImportError as error:
         raise ConfigurationError(
-            "--tensorboard needs a library that is not installed: pip install 'swarm[tensorboard]'"
+            "--tensorboard needs tensorboardX, which is not installed:"
+            " pip install 'swarm[tensorboard]'"
         ) from error
     return SummaryWriter

@@ -1,22 +1,23 @@
-"""Starts a whole swarm on one machine, shows how it does, and keeps what came of it.
+"""Starts a whole swarm on one machine, shows its progress, and keeps its results.
 
-settings      what a user can set for a run
-addresses     free ports for the peers, and whether the dashboard's port is free
-dataset       has the data on disk before anything starts
-programs      the command lines of the peers and of the dashboard
-backend       Backend: where programs run; LocalProcesses is one
-containers    Containers is the other: docker/compose.yaml
-lives         when containers start and end, by whosever hand
-output        follows what a program writes, line by line
-engine        the Docker on this machine
-image         builds the image that containers run from
-choice        which of the two, and why
-record        what other commands know of a run that is going on
-control       those commands: stop, status, logs, shell
-attached      runs in each process: ends it when the launcher is gone, however that happened
-log_lines     what the peers say, parsed
-progress      Progress: what has happened so far, from the peers' log lines
-display       shows it: a live view on a terminal, plain lines elsewhere
-summary       summary.json, model.keras and the closing table
-launcher      Launcher: one run from the first process to the last
+__main__            `python -m swarm.launch`, which `./run.sh` calls: the options of a run
+launch_settings     the settings of one run
+launcher            Launcher: one run, from the first process to the last
+dataset             makes the data set available on disk before any peer starts
+free_ports          free ports for the peers, and a check of the dashboard's port
+programs            the command lines of the peers, the dashboard and the fork server
+backend             Backend: where programs run; LocalProcesses runs them as processes
+container_backend   Containers: runs the programs in containers, by docker/compose.yaml
+container_events    starts and ends of containers, as the Docker engine reports them
+docker_engine       finds the Docker engine of this machine, and runs its commands
+docker_image        builds the image for the containers
+backend_choice      chooses between containers and processes, and says why
+lifeline            ends a process when the launcher is gone
+process_output      reads the output of a process line by line
+log_lines           parses the peers' log lines
+run_progress        RunProgress: the state of a run, from the peers' log lines
+display             shows the progress: a live view on a terminal, else plain lines
+run_summary         summary.json, model.keras and the table at the end of a run
+run_record          run.json: what other commands need to know about a running run
+control             those commands: `./run.sh stop`, `status`, `logs` and `shell`
 """

@@ -1,4 +1,4 @@
-"""`python -m swarm.launch`: a whole swarm on this machine, with one command."""
+"""`python -m swarm.launch`: start a whole swarm on this machine with one command."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ import trio
 import typer
 
 from swarm.launch.backend import Backend
-from swarm.launch.choice import choose_backend
+from swarm.launch.backend_choice import choose_backend
 from swarm.launch.display import open_display
 from swarm.launch.launch_settings import LaunchSettings
 from swarm.launch.launcher import EXIT_INTERRUPTED, Launcher
@@ -21,66 +21,66 @@ _DEFAULTS = LaunchSettings()
 
 @app.command(context_settings={"help_option_names": ["-h", "--help"]})
 def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declares a command line
-    peers: Annotated[int, typer.Option(help="How many peers.")] = _DEFAULTS.peers,
-    rounds: Annotated[int, typer.Option(help="How many rounds they train.")] = 12,
+    peers: Annotated[int, typer.Option(help="Number of peers.")] = _DEFAULTS.peers,
+    rounds: Annotated[int, typer.Option(help="Number of rounds to train.")] = 12,
     model: Annotated[
         str, typer.Option(help="lenet, cnn, mlp, a .keras file, or module:function.")
     ] = "cnn",
     dataset: Annotated[str, typer.Option(help="cifar10, digits or synthetic10.")] = "cifar10",
-    port: Annotated[int, typer.Option(help="The dashboard's port.")] = _DEFAULTS.port,
+    port: Annotated[int, typer.Option(help="Port of the dashboard.")] = _DEFAULTS.port,
     base_port: Annotated[
-        int, typer.Option(help="Peers listen on the first free ports from here on.")
+        int, typer.Option(help="Peers listen on the first free ports from this one on.")
     ] = _DEFAULTS.base_port,
     once: Annotated[
-        bool, typer.Option("--once", help="End when the rounds are done.")
+        bool, typer.Option("--once", help="Exit when all rounds are done.")
     ] = _DEFAULTS.once,
     docker: Annotated[
-        bool, typer.Option("--docker", help="Use containers, or say why that is impossible.")
+        bool, typer.Option("--docker", help="Run in containers; fail if that is impossible.")
     ] = False,
     no_docker: Annotated[
-        bool, typer.Option("--no-docker", help="Use local processes even where Docker runs.")
+        bool, typer.Option("--no-docker", help="Run as local processes, even if Docker runs.")
     ] = False,
     no_dashboard: Annotated[
-        bool, typer.Option("--no-dashboard", help="Start only the peers.")
+        bool, typer.Option("--no-dashboard", help="Start the peers without a dashboard.")
     ] = False,
     data_dir: Annotated[
         Path | None,
-        typer.Option(help="Folder that may hold cifar-10-batches-bin/.", envvar="SWARM_DATA_DIR"),
+        typer.Option(help="Folder that contains cifar-10-batches-bin/.", envvar="SWARM_DATA_DIR"),
     ] = None,
     partitioner: Annotated[
         str, typer.Option(help="How the data is split among the peers: iid or dirichlet.")
     ] = "iid",
     dirichlet_alpha: Annotated[
         float | None,
-        typer.Option(help="Of the Dirichlet partitioner: the smaller, the more uneven."),
+        typer.Option(help="Alpha of the Dirichlet partitioner; smaller is more uneven."),
     ] = None,
     examples_per_peer: Annotated[
         int | None,
-        typer.Option(help="Cap on each peer's training examples; 0 for all of its part."),
+        typer.Option(help="Training examples per peer, at most; 0 means its whole part."),
     ] = None,
     cluster_size: Annotated[
-        int | None, typer.Option(help="Most members of a cluster of the aggregation tree.")
+        int | None, typer.Option(help="Members per cluster of the aggregation tree, at most.")
     ] = None,
     local_epochs: Annotated[
-        int | None, typer.Option(help="Passes over its data that a peer trains each round.")
+        int | None, typer.Option(help="Passes of a peer over its data in each round.")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Examples a step.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of round 1.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples per training step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Learning rate of round 1.")] = None,
     learning_rate_decay: Annotated[
-        float | None, typer.Option(help="Factor on the learning rate each round.")
+        float | None, typer.Option(help="Factor by which the learning rate changes each round.")
     ] = 0.97,
-    seed: Annotated[int | None, typer.Option(help="Of all randomness.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all randomness.")] = None,
     runs_dir: Annotated[
-        Path, typer.Option(help="Where each run gets a folder for what it leaves.")
+        Path, typer.Option(help="Folder in which each run creates its own folder.")
     ] = _DEFAULTS.runs_dir,
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="Show every line the peers log.")
+        bool, typer.Option("--verbose", help="Show every log line of the peers.")
     ] = _DEFAULTS.verbose,
 ) -> int:
     """Start peers on this machine that train one model together, and a page to watch them.
 
-    What comes of it is kept in a folder of its own under runs/: summary.json, model.keras and
-    the peers' logs. Ctrl-C ends everything; what was reached until then is kept as well.
+    Each run keeps its results in its own folder under runs/: summary.json, model.keras and the
+    peers' logs. Ctrl-C ends the run and keeps the results so far.
     """
     fields = {
         "model": model,
@@ -119,5 +119,5 @@ async def _launch(settings: LaunchSettings, backend: Backend, why: str) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(run_command(app, "./run.sh"))
-    except KeyboardInterrupt:  # before the launcher listened to signals
+    except KeyboardInterrupt:  # before the launcher handled signals
         sys.exit(EXIT_INTERRUPTED)

@@ -1,4 +1,7 @@
-"""Backend: where the programs of a run run; LocalProcesses, and `containers.Containers`."""
+"""Backend: where the programs of a run are executed.
+
+`LocalProcesses` runs them as processes, `container_backend.Containers` in containers.
+"""
 
 import os
 import shutil
@@ -13,17 +16,17 @@ from typing import Any, Protocol
 
 import trio
 
-from swarm.launch.dataset import have_dataset
+from swarm.launch.dataset import prepare_dataset
 from swarm.launch.free_ports import free_ports
 from swarm.launch.launch_settings import LaunchSettings
-from swarm.launch.output import OnLine, follow
+from swarm.launch.process_output import OnLine, follow
 from swarm.launch.programs import (
     Program,
     dashboard_program,
     fork_server_program,
     peer_programs,
 )
-from swarm.launch.summary import usage
+from swarm.launch.run_summary import usage
 from swarm.learning.datasets import ResolvedDataset
 from swarm.learning.progress import Progress
 from swarm.peer.processes.fork_server import is_supported, new_socket_path
@@ -36,22 +39,22 @@ class Running(Protocol):
     """A program that was started."""
 
     async def wait(self) -> int:
-        """Wait until it has ended and all its output was handed on; the exit code.
+        """Wait until it has ended and all its output was read; return the exit code.
 
-        Negative for the number of the signal that ended it.
+        If a signal ended it, the exit code is the negative number of that signal.
         """
         ...
 
     async def wait_restarted(self) -> None:
-        """Once it has ended, wait until somebody else has started it again; maybe for ever."""
+        """After its end, wait until a user has started it again; this may never happen."""
         ...
 
     def stop(self) -> None:
-        """Ask it to leave."""
+        """Ask it to end."""
         ...
 
     def kill(self) -> None:
-        """End it, and whatever it has started, now."""
+        """Kill it and all processes that it has started."""
         ...
 
 
@@ -60,71 +63,71 @@ class Layout:
     """The programs of one run."""
 
     peers: list[Program]
-    """The first starts the session."""
+    """The first peer starts the session."""
     dashboard: Program | None
     fork_server: Program | None = None
-    """To be started before the peers, and stopped after them."""
+    """Started before the peers and stopped after them."""
 
 
 class Backend(Protocol):
-    """Starts programs; each is stopped or killed through what `start` returns.
+    """Starts programs. `start` returns a handle that stops or kills one of them.
 
-    Its methods are called in the order in which they stand here.
+    The methods are called in the order in which they are listed here.
     """
 
     name: str
-    """For people, as in "local processes"."""
+    """Name for users, such as "local processes"."""
 
     async def prepare(self, settings: LaunchSettings, say: Say) -> None:
-        """Find out whether the run is possible, and get ready for it."""
+        """Check that the run is possible, and get ready for it."""
         ...
 
-    async def have_dataset(
+    async def prepare_dataset(
         self, settings: LaunchSettings, name: str, progress: OnProgress
     ) -> ResolvedDataset:
-        """Have a built-in data set where the peers will look for it."""
+        """Make a built-in data set available where the peers will look for it."""
         ...
 
     async def lay_out(
         self, settings: LaunchSettings, session: Mapping[str, Any], run: Path
     ) -> Layout:
-        """The programs to start.
+        """Return the programs to start.
 
         Args:
-            settings: What the user wants.
+            settings: The settings of the run.
             session: Fields of the session.
-            run: Folder for what the run leaves.
+            run: Folder of the run, for its results.
         """
         ...
 
     async def start(
         self, nursery: trio.Nursery, program: Program, on_line: OnLine, on_output: OnLine
     ) -> Running:
-        """Start a program; whatever happens, it does not outlive the nursery.
+        """Start a program. It never outlives the nursery.
 
         Args:
-            nursery: Where its output is read.
-            program: What to run; its stderr is kept in `program.log`.
+            nursery: Nursery of the tasks that read its output.
+            program: Program to run; its stderr is written to `program.log`.
             on_line: Called with each line of stderr.
             on_output: Called with each line of stdout.
         """
         ...
 
     async def collect(self, programs: Sequence[Program]) -> None:
-        """Have the peers' reports and models where the programs say they are."""
+        """Copy the peers' reports and models to the paths that their programs name."""
         ...
 
     async def close(self) -> None:
-        """Remove what the run no longer needs; all programs have ended."""
+        """Remove what the run no longer needs. All programs have ended."""
         ...
 
     def usage(self, settings: LaunchSettings, run: Path, dataset: str) -> list[str]:
-        """Shell lines that load and evaluate the model; they work when pasted."""
+        """Return shell lines that load and evaluate the model, ready to paste."""
         ...
 
 
 class LocalProcesses:
-    """Each program is a process of this machine, on a lifeline; see `attached`."""
+    """Runs each program as a process of this machine, on a lifeline (see `lifeline`)."""
 
     name = "local processes"
 
@@ -136,21 +139,21 @@ class LocalProcesses:
         """Find free ports.
 
         Raises:
-            ConfigurationError: There are too few.
+            ConfigurationError: There are not enough free ports.
         """
         avoid = frozenset({settings.port})
         self._ports = free_ports(settings.base_port, settings.peers, avoid)
 
-    async def have_dataset(
+    async def prepare_dataset(
         self, settings: LaunchSettings, name: str, progress: OnProgress
     ) -> ResolvedDataset:
-        """See `dataset.have_dataset`."""
-        return await have_dataset(settings.data_dir, settings.cache_dir, name, progress)
+        """See `dataset.prepare_dataset`."""
+        return await prepare_dataset(settings.data_dir, settings.cache_dir, name, progress)
 
     async def lay_out(
         self, settings: LaunchSettings, session: Mapping[str, Any], run: Path
     ) -> Layout:
-        """Peers, dashboard, and a server that forks the peers' workers where that works."""
+        """Return the peers, the dashboard, and a fork server where the system supports one."""
         self._socket = new_socket_path() if is_supported() else None
         return Layout(
             peers=peer_programs(settings, session, run, self._ports, self._socket),
@@ -165,9 +168,9 @@ class LocalProcesses:
     ) -> Running:
         """Start a process in a session of its own, so that Ctrl-C reaches the launcher alone."""
         program.folder.mkdir(parents=True, exist_ok=True)
-        attached = () if program.watches_stdin else ("swarm.launch.attached",)
+        lifeline = () if program.watches_stdin else ("swarm.launch.lifeline",)
         process = await trio.lowlevel.open_process(
-            [sys.executable, "-m", *attached, program.module, *program.arguments],
+            [sys.executable, "-m", *lifeline, program.module, *program.arguments],
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
@@ -175,19 +178,19 @@ class LocalProcesses:
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
         )
         running = _LocalProcess(process)
-        nursery.start_soon(running.live, program, on_line, on_output)
+        nursery.start_soon(running.follow_output, program, on_line, on_output)
         return running
 
     async def collect(self, programs: Sequence[Program]) -> None:
-        """Nothing to do: the peers write there themselves."""
+        """Do nothing: the peers write to these paths themselves."""
 
     async def close(self) -> None:
-        """Remove the fork server's socket, if it was killed while it loaded."""
+        """Remove the socket of a fork server that was killed while it loaded."""
         if self._socket is not None:
             shutil.rmtree(self._socket.parent, ignore_errors=True)
 
     def usage(self, settings: LaunchSettings, run: Path, dataset: str) -> list[str]:
-        """See `summary.usage`."""
+        """See `run_summary.usage`."""
         return usage(run, dataset, settings.data_dir)
 
 
@@ -201,7 +204,7 @@ class _LocalProcess:
         return self._process.returncode or 0
 
     async def wait_restarted(self) -> None:
-        await trio.sleep_forever()  # a process has one life
+        await trio.sleep_forever()  # a process cannot start again
 
     def stop(self) -> None:
         if self._process.poll() is None:
@@ -211,9 +214,9 @@ class _LocalProcess:
         if self._process.poll() is None:
             self._kill_group()
 
-    async def live(self, program: Program, on_line: OnLine, on_output: OnLine) -> None:
-        """Hand on its output until it ends."""
-        kill_children = self._kill_group  # who would hold the pipes open
+    async def follow_output(self, program: Program, on_line: OnLine, on_output: OnLine) -> None:
+        """Read its output until it ends."""
+        kill_children = self._kill_group  # they would hold the pipes open
         try:
             await follow(
                 self._process, on_line, on_output, log=program.log, when_ended=kill_children

@@ -1,41 +1,43 @@
-"""Containers: a backend that runs the programs as docker/compose.yaml says."""
+"""Containers: a backend that runs the programs in containers, by docker/compose.yaml."""
 
 import json
 import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from subprocess import PIPE
 from typing import Any
 
 import trio
 
 from swarm.core.errors import ConfigurationError
 from swarm.launch.backend import Layout, OnProgress, Running, Say
-from swarm.launch.container_lives import Lives
-from swarm.launch.engine import Engine, run_command
-from swarm.launch.image import SOURCES, build_image, image_name
+from swarm.launch.container_events import ContainerEvents
+from swarm.launch.docker_engine import Engine, run_command
+from swarm.launch.docker_image import SOURCES, build_image, image_name
 from swarm.launch.launch_settings import LaunchSettings
-from swarm.launch.output import OnLine, follow
+from swarm.launch.process_output import OnLine, follow_command
 from swarm.launch.programs import Program
 from swarm.learning.datasets import ResolvedDataset
 from swarm.learning.progress import Progress
 
 COMPOSE_FILE = SOURCES / "docker" / "compose.yaml"
 PEERS_IN_FILE = 6
-"""So many peers docker/compose.yaml itself has."""
+"""Number of peers in docker/compose.yaml."""
 TIDY_WITHIN_S = 30.0
 """Removing seven stopped containers takes two seconds."""
 GIVEN_MODEL = "/state/given-model.keras"
 
 
 def project_name() -> str:
-    """What the composition is called; a second one on this machine needs a name of its own."""
+    """Return the name of the compose project. A second one on this machine needs another name."""
     return os.environ.get("SWARM_PROJECT", "swarm")
 
 
 class Containers:
-    """Each program is a container; all are one composition, gone with its volumes at the end."""
+    """Runs each program in a container.
+
+    All containers belong to one compose project, which is removed with its volumes at the end.
+    """
 
     name = "containers"
 
@@ -46,33 +48,33 @@ class Containers:
         self._files = ["-f", str(COMPOSE_FILE)]
         self._env: dict[str, str] = {}
         self._model: Path | None = None
-        self._lives: Lives | None = None
+        self._events: ContainerEvents | None = None
 
     async def prepare(self, settings: LaunchSettings, say: Say) -> None:
-        """Build the image, after making sure that no other run is in the way.
+        """Check that no other run uses the project's name, then build the image.
 
         Raises:
-            ConfigurationError: A composition of that name runs, or the image cannot be built.
+            ConfigurationError: A project of this name is running, or the build failed.
         """
         label = f"label=com.docker.compose.project={self.project}"
         running = await self._engine.run("ps", "--quiet", "--filter", label)
         if running.strip():
             raise ConfigurationError(
-                f"a swarm named {self.project} is running in containers already: "
-                "./run.sh stop ends it; SWARM_PROJECT=NAME starts another beside it"
+                f"a swarm named {self.project} is already running in containers: "
+                "end it with ./run.sh stop, or start another one with SWARM_PROJECT=NAME"
             )
-        say(f"building the image {self._image} (minutes the first time, seconds afterwards)")
+        say(f"building the image {self._image}, which takes minutes only the first time")
         await build_image(self._engine, self._image, say)
         self._env = self._environment(settings)
-        await self.close()  # what a run that was killed has left
+        await self.close()  # removes what a killed run has left behind
 
-    async def have_dataset(
+    async def prepare_dataset(
         self, settings: LaunchSettings, name: str, progress: OnProgress
     ) -> ResolvedDataset:
-        """Find, download or generate a built-in data set in a container, where peers find it.
+        """Find, download or generate a built-in data set in a container that shares the volumes.
 
         Raises:
-            ConfigurationError: There is no such data set, or it cannot be had.
+            ConfigurationError: There is no such data set, or it is not available.
         """
         result: list[ResolvedDataset] = []
 
@@ -83,25 +85,21 @@ class Containers:
             else:
                 result.append(ResolvedDataset(**fields))
 
-        words: list[str] = []
+        errors: list[str] = []
         command = ["run", "--rm", "-T", "--no-deps", "peer-1"]
         module = ["python", "-m", "swarm.launch.dataset", name, "/data"]
-        process = await trio.lowlevel.open_process(
-            self._compose(*command, *module),
-            stdout=PIPE,
-            stderr=PIPE,
-            env=os.environ | self._env,
-            start_new_session=True,
+        await follow_command(
+            self._compose(*command, *module), errors.append, take, env=os.environ | self._env
         )
-        await follow(process, words.append, take)
         if not result:
-            raise ConfigurationError(words[-1].removeprefix("error: ") if words else "no data set")
+            reason = errors[-1].removeprefix("error: ") if errors else "no data set"
+            raise ConfigurationError(reason)
         return result[0]
 
     async def lay_out(
         self, settings: LaunchSettings, session: Mapping[str, Any], run: Path
     ) -> Layout:
-        """Create the containers; none runs yet.
+        """Create the containers without starting them.
 
         Raises:
             ConfigurationError: The engine refused.
@@ -120,8 +118,8 @@ class Containers:
         dashboard = ["dashboard"] if settings.dashboard else []
         await self._run_compose("up", "--no-start", *names, *dashboard)
         if self._model is not None:
-            place = f"{self._container('peer-1')}:{GIVEN_MODEL}"
-            await self._engine.run("cp", str(self._model), place)
+            target = f"{self._container('peer-1')}:{GIVEN_MODEL}"
+            await self._engine.run("cp", str(self._model), target)
         return Layout(
             peers=[Program(name, "swarm.peer", (), run / "peers" / name) for name in names],
             dashboard=Program("dashboard", "dashboard", (), run / "dashboard")
@@ -132,19 +130,19 @@ class Containers:
     async def start(
         self, nursery: trio.Nursery, program: Program, on_line: OnLine, on_output: OnLine
     ) -> Running:
-        """Start a container and follow its log, and again whenever somebody starts it anew."""
-        if self._lives is None:
-            self._lives = Lives(self._engine, self.project)
-            nursery.start_soon(self._lives.run)
+        """Start a container and follow its log. Do so again each time a user restarts it."""
+        if self._events is None:
+            self._events = ContainerEvents(self._engine, self.project)
+            nursery.start_soon(self._events.run)
         program.folder.mkdir(parents=True, exist_ok=True)
         container = self._container(program.name)
         await self._engine.run("start", container)
-        running = _Container(self._engine, container, self._lives, nursery)
-        nursery.start_soon(running.live, program, on_line, on_output)
+        running = _Container(self._engine, container, self._events, nursery)
+        nursery.start_soon(running.follow_output, program, on_line, on_output)
         return running
 
     async def collect(self, programs: Sequence[Program]) -> None:
-        """Copy what the peers have written of themselves out of their volumes."""
+        """Copy the peers' reports and models out of their volumes."""
         async with trio.open_nursery() as nursery:
             for program in programs:
                 nursery.start_soon(self._collect, program)
@@ -155,7 +153,7 @@ class Containers:
             await self._run_compose("down", "--volumes", "--remove-orphans", "--timeout", "3")
 
     def usage(self, settings: LaunchSettings, run: Path, dataset: str) -> list[str]:
-        """Shell lines that load and evaluate the model without anything installed here."""
+        """Return shell lines that load and evaluate the model in a container."""
         mounts = ["--volume", f"{run.absolute()}:/run:ro"]
         where = []
         if settings.data_dir is not None:
@@ -170,7 +168,7 @@ class Containers:
         container = self._container(program.name)
         for path in (program.report, program.model):
             source = f"{container}:/state/{path.name}"
-            await self._engine.run("cp", source, str(path), check=False)  # it may have none yet
+            await self._engine.run("cp", source, str(path), check=False)  # may not exist yet
 
     def _environment(self, settings: LaunchSettings) -> dict[str, str]:
         env = {
@@ -196,7 +194,7 @@ class Containers:
 
 
 def more_peers(names: Sequence[str], project: str) -> dict[str, Any]:
-    """A compose file that adds the peers docker/compose.yaml does not have.
+    """Make a compose file with the peers that docker/compose.yaml lacks.
 
     Args:
         names: All peers, in order.
@@ -215,10 +213,12 @@ def more_peers(names: Sequence[str], project: str) -> dict[str, Any]:
 
 
 class _Container:
-    def __init__(self, engine: Engine, name: str, lives: Lives, nursery: trio.Nursery) -> None:
+    def __init__(
+        self, engine: Engine, name: str, events: ContainerEvents, nursery: trio.Nursery
+    ) -> None:
         self._engine = engine
         self._name = name
-        self._lives = lives
+        self._events = events
         self._nursery = nursery
         self._ended, self._restarted = trio.Event(), trio.Event()
         self._code = 0
@@ -236,17 +236,17 @@ class _Container:
     def kill(self) -> None:
         self._signal("KILL")
 
-    async def live(self, program: Program, on_line: OnLine, on_output: OnLine) -> None:
-        """Hand on its output until it ends; then wait for its next life, and so on."""
+    async def follow_output(self, program: Program, on_line: OnLine, on_output: OnLine) -> None:
+        """Read its output until it ends; then wait until it is started again, and repeat."""
         since: list[str] = []
         try:
             while True:
                 await self._follow(since, program, on_line, on_output)
-                end = await self._lives.wait_ended(self._name)
+                end = await self._events.wait_ended(self._name)
                 self._code = end.exit_code or 0
                 self._restarted = trio.Event()
                 self._ended.set()
-                await self._lives.wait_started(self._name)
+                await self._events.wait_started(self._name)
                 since = ["--since", f"{end.at_ns // 10**9}.{end.at_ns % 10**9:09}"]
                 self._ended = trio.Event()
                 self._restarted.set()
@@ -259,13 +259,8 @@ class _Container:
     async def _follow(
         self, since: list[str], program: Program, on_line: OnLine, on_output: OnLine
     ) -> None:
-        process = await trio.lowlevel.open_process(
-            [self._engine.docker, "logs", "--follow", *since, self._name],
-            stdout=PIPE,
-            stderr=PIPE,
-            start_new_session=True,
-        )
-        await follow(process, on_line, on_output, log=program.log)
+        command = [self._engine.docker, "logs", "--follow", *since, self._name]
+        await follow_command(command, on_line, on_output, log=program.log)
 
     def _signal(self, name: str) -> None:
         if not self._ended.is_set():

@@ -1,4 +1,4 @@
-"""`./run.sh stop|status|logs|shell`: asks about, and ends, the run that is going on here."""
+"""`./run.sh stop|status|logs|shell`: commands about the run in progress on this machine."""
 
 import json
 import os
@@ -17,52 +17,57 @@ from rich.table import Table
 
 from swarm.core.errors import ConfigurationError
 from swarm.launch.container_backend import Containers, project_name
-from swarm.launch.engine import Engine, find_engine
+from swarm.launch.docker_engine import Engine, find_engine
 from swarm.launch.launch_settings import LaunchSettings
 from swarm.launch.run_record import RunRecord, find_run
 from swarm.peer.host.command_line import run_command
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-_RunsDir = Annotated[Path, typer.Option(help="Where the runs' folders are.")]
+_RunsDir = Annotated[Path, typer.Option(help="Folder that contains the runs' folders.")]
 _RUNS_DIR = LaunchSettings().runs_dir
 _LINES = 40
-"""So much of a log is shown before it is followed."""
+"""Lines of a log that are shown before it is followed."""
 STOPS_WITHIN_S = 60.0
+NOTHING_RUNS = "No run is in progress. ./run.sh starts one."
 
 
 @app.command()
 def stop(runs_dir: _RunsDir = _RUNS_DIR) -> int:
-    """End the run: it keeps what it has, as on Ctrl-C."""
+    """End the run. It keeps its results so far, as with Ctrl-C."""
     found = find_run(runs_dir)
     if found is not None:
         run, record = found
-        print(f"stopping {len(record.peers)} peers ({record.backend})", flush=True)
+        print(f"Stopping {len(record.peers)} peers ({record.backend})", flush=True)
         launcher = psutil.Process(record.pid)
         launcher.send_signal(signal.SIGINT)
         try:
             launcher.wait(STOPS_WITHIN_S)
         except psutil.TimeoutExpired:
-            print(f"error: process {record.pid} does not end", file=sys.stderr)
+            print(
+                f"error: the launcher, process {record.pid}, did not end within"
+                f" {STOPS_WITHIN_S:.0f} s",
+                file=sys.stderr,
+            )
             return 1
-        print(f"stopped; what is left of it: {run}/")
+        print(f"The run has ended. Its results are in {run}/")
         return 0
     engine = find_engine()
     if isinstance(engine, Engine) and _containers(engine):
         _compose_down(engine)
-        print(f"removed the containers of {project_name()}, which no ./run.sh was watching")
+        print(f"Removed the containers of {project_name()}. Their ./run.sh had already ended.")
         return 0
-    print("nothing is running")
+    print(NOTHING_RUNS)
     return 0
 
 
 @app.command()
 def status(runs_dir: _RunsDir = _RUNS_DIR) -> int:
-    """Show each peer: whether it runs, its round, its accuracy."""
+    """Show the state, round and accuracy of each peer."""
     found = find_run(runs_dir)
     engine = find_engine() if found is None or found[1].backend == Containers.name else ""
     states = _containers(engine) if isinstance(engine, Engine) else {}
     if found is None and not states:
-        print("nothing is running")
+        print(NOTHING_RUNS)
         return 0
     names = found[1].peers if found is not None else sorted(states)
     table = Table()
@@ -73,17 +78,19 @@ def status(runs_dir: _RunsDir = _RUNS_DIR) -> int:
     Console().print(table)
     if found is not None:
         run, record = found
-        page = f"; page: {record.page}" if record.page else ""
-        print(f"{run}/ as {record.backend}{page}")
+        page = f" Its page is {record.page}" if record.page else ""
+        print(f"The run in {run}/ uses {record.backend}.{page}")
     return 0
 
 
 @app.command()
 def logs(
-    peer: Annotated[str | None, typer.Argument(help="As in peer-2; all without it.")] = None,
+    peer: Annotated[
+        str | None, typer.Argument(help="Name of a peer, such as peer-2. Default: all peers.")
+    ] = None,
     runs_dir: _RunsDir = _RUNS_DIR,
 ) -> int:
-    """Show the newest log lines, and follow; Ctrl-C ends that, not the run."""
+    """Show the newest log lines, then new ones as they come. Ctrl-C does not end the run."""
     found = find_run(runs_dir)
     if found is not None:
         run, record = found
@@ -94,27 +101,27 @@ def logs(
     if isinstance(engine, Engine) and _containers(engine):
         name = f"{project_name()}-{peer or 'peer-1'}"
         _become(engine.docker, "logs", "--tail", str(_LINES), "--follow", name)
-    print("nothing is running")
+    print(NOTHING_RUNS)
     return 1
 
 
 @app.command()
 def shell(
-    peer: Annotated[str, typer.Argument(help="As in peer-2.")],
+    peer: Annotated[str, typer.Argument(help="Name of a peer, such as peer-2.")],
     runs_dir: _RunsDir = _RUNS_DIR,
 ) -> int:
-    """Open a shell where a peer lives: in its container, or in its folder."""
+    """Open a shell in a peer's container or, without containers, in its folder."""
     found = find_run(runs_dir)
     if found is not None and found[1].backend != Containers.name:
         os.chdir(found[0] / "peers" / _chosen(peer, found[1]))
-        print(f"{peer} is a process of this machine; these are its files", flush=True)
+        print(f"{peer} is a process on this machine. This shell is in its folder.", flush=True)
         _become(os.environ.get("SHELL", "sh"))
     engine = find_engine()
     if isinstance(engine, Engine) and peer in _containers(engine):
         terminal = ["--tty"] if sys.stdin.isatty() else []
         container = f"{project_name()}-{peer}"
         _become(engine.docker, "exec", "--interactive", *terminal, container, "sh")
-    print(f"error: no {peer} is running", file=sys.stderr)
+    print(f"error: {peer} is not running", file=sys.stderr)
     return 1
 
 
@@ -138,7 +145,7 @@ def _row(
     elif found is not None:
         path = found[0] / "peers" / name / "report.json"
         report = _parsed(lambda: path.read_text(encoding="utf-8"))
-        state = "runs" if report else "starts"
+        state = "running" if report else "starting"
     accuracy = report.get("accuracy")
     return (
         name,
@@ -158,7 +165,7 @@ def _parsed(read: Callable[[], str]) -> Mapping[str, Any]:
 
 
 def _containers(engine: Engine) -> dict[str, str]:
-    """State of each running container of our composition, by its service's name."""
+    """Return the state of each running container of our project, by the name of its service."""
     label = f"label=com.docker.compose.project={project_name()}"
     form = '{{.Label "com.docker.compose.service"}}\t{{.Status}}'
     lines = _output(engine, "ps", "--filter", label, "--format", form).splitlines()
@@ -166,7 +173,7 @@ def _containers(engine: Engine) -> dict[str, str]:
 
 
 def _compose_down(engine: Engine) -> None:
-    """Without the file that started it: its labels say what belongs to it."""
+    """Remove our project without its compose files: the labels show what belongs to it."""
     label = f"label=com.docker.compose.project={project_name()}"
     for kind, remove in (
         ("container", ("rm", "--force", "--volumes")),
@@ -190,7 +197,7 @@ def _become(program: str, *arguments: str) -> NoReturn:
     path = shutil.which(program)
     if path is None:
         raise ConfigurationError(f"{program} is not in PATH")
-    os.execv(path, [program, *arguments])  # noqa: S606 - no shell in between is the point
+    os.execv(path, [program, *arguments])  # noqa: S606 - on purpose without a shell
 
 
 if __name__ == "__main__":

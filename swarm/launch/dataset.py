@@ -1,7 +1,7 @@
-"""have_dataset(): the data set on disk before peers start, so that they all find the same.
+"""prepare_dataset(): makes the data set available on disk, so that all peers find the same data.
 
-`python -m swarm.launch.dataset NAME DATA_DIR` does that in a container, and says in JSON
-lines how far it is and, in the last, what it has.
+`python -m swarm.launch.dataset NAME DATA_DIR` does this in a container. It reports its progress
+in JSON lines; the last line describes the data set.
 """
 
 import dataclasses
@@ -19,21 +19,21 @@ from swarm.learning.datasets import ResolvedDataset, resolve_dataset
 from swarm.learning.progress import Progress
 
 TIDY_WITHIN_S = 2.0
-"""So long an interrupted download may take to remove what it has."""
+"""Time for an interrupted download to remove its files."""
 
 
 class _InterruptedError(Exception):
-    """Ends a download whose result nobody waits for."""
+    """Ends a download after the run was interrupted."""
 
 
-async def have_dataset(
+async def prepare_dataset(
     data_dir: Path | None, cache_dir: Path, name: str, progress: Callable[[Progress], None]
 ) -> ResolvedDataset:
     """Find, download or generate a built-in data set, in a thread.
 
     Raises:
         ConfigurationError: There is no data set of that name.
-        DataError: Files that were found are damaged.
+        DataError: A file was found, but it is damaged.
     """
     interrupted, ended = threading.Event(), trio.Event()
     token = trio.lowlevel.current_trio_token()
@@ -70,18 +70,18 @@ def _report_end(token: trio.lowlevel.TrioToken, ended: trio.Event) -> None:
 
 
 def main(name: str, data_dir: str) -> int:
-    """Have the data set in this machine's cache folder."""
+    """Make the data set available in this machine's cache folder; return the exit code."""
     cache_dir = platformdirs.PlatformDirs("swarm", appauthor=False).user_cache_dir
     try:
-        resolved = resolve_dataset(name, data_dir, cache_dir, _tell)
+        resolved = resolve_dataset(name, data_dir, cache_dir, _print_json)
     except SwarmError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigurationError) else 1
-    _tell(resolved)
+    _print_json(resolved)
     return 0
 
 
-def _tell(value: Progress | ResolvedDataset) -> None:
+def _print_json(value: Progress | ResolvedDataset) -> None:
     print(json.dumps(dataclasses.asdict(value)), flush=True)
 
 

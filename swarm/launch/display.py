@@ -1,9 +1,8 @@
-"""Display: shows a run to people; live on a terminal, one plain line per event elsewhere."""
+"""Display: shows a run: a live view on a terminal, else one plain line per event."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -12,44 +11,17 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from swarm.launch import run_progress as progress
+from swarm.launch.run_progress import Detail, RunProgress
 from swarm.learning.progress import Progress as DatasetProgress
 
 PLAIN_WIDTH_MIN = 120
-"""A table in a file need not fit a terminal."""
+"""Least width of a table in a file, which need not fit a terminal."""
 REFRESH_PER_S = 4
 BAR_WIDTH = 20
 
 
-class Display(Protocol):
-    """What the launcher tells."""
-
-    def say(self, text: str, *, loud: bool = False) -> None:
-        """Tell something that stays readable."""
-        ...
-
-    def print(self, renderable: RenderableType) -> None:
-        """Show a table, or a line that must not be broken or decorated."""
-        ...
-
-    def dataset_progress(self, done: DatasetProgress) -> None:
-        """Tell how far the data set is; called from another thread."""
-        ...
-
-    @contextmanager
-    def watching(self, run: progress.Progress, title: str) -> Iterator[None]:
-        """Keep a view of the run up to date inside the block."""
-        ...
-
-
-def open_display() -> Display:
-    """The display for this process's standard output."""
-    console = Console(markup=False, highlight=False, emoji=False)
-    return TerminalDisplay(console) if console.is_terminal else PlainDisplay(console)
-
-
 class PlainDisplay:
-    """For files and pipes: no control codes, every line is whole and at once."""
+    """For files and pipes: without control codes; each line is written at once and in full."""
 
     def __init__(self, console: Console) -> None:
         console.width = max(console.width, PLAIN_WIDTH_MIN)
@@ -63,24 +35,24 @@ class PlainDisplay:
         self.print(f"[{time.monotonic() - self._started_s:6.1f} s] {mark}{text}")
 
     def print(self, renderable: RenderableType) -> None:
-        """Write it, and flush: a pipe's reader waits."""
+        """Write it and flush, so that the reader of a pipe sees it at once."""
         self._console.print(renderable, soft_wrap=isinstance(renderable, str))
         self._console.file.flush()
 
     def dataset_progress(self, done: DatasetProgress) -> None:
-        """Write a line for each tenth."""
+        """Write a line for each tenth of the work."""
         if int(done.fraction * 10) != self._tenth:
             self._tenth = int(done.fraction * 10)
             self.say(f"{done.text or done.phase}: {done.fraction:.0%}")
 
     @contextmanager
-    def watching(self, run: progress.Progress, title: str) -> Iterator[None]:
-        """Show nothing: the lines tell it all."""
+    def watching(self, run: RunProgress, title: str) -> Iterator[None]:
+        """Show no view: the lines contain everything."""
         yield
 
 
 class TerminalDisplay:
-    """For people at a terminal: what happened scrolls by above, the state now stays below."""
+    """For terminals: messages scroll by above, the current state stays below."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -88,21 +60,21 @@ class TerminalDisplay:
         self._bar: Progress | None = None
 
     def say(self, text: str, *, loud: bool = False) -> None:
-        """Print above the live view what the view does not show."""
+        """Print a message above the live view, unless the view shows the same."""
         self._end_bar()
-        if isinstance(text, progress.Detail):
+        if isinstance(text, Detail):
             return
         elapsed = f"{time.monotonic() - self._started_s:6.1f} s  "
         style = "bold yellow" if loud else ""
         self._console.print(Text.assemble((elapsed, "dim"), (text, style)))
 
     def print(self, renderable: RenderableType) -> None:
-        """Print above the live view; text is not wrapped, so that it can be copied."""
+        """Print above the live view. Text is not wrapped, so that it can be copied."""
         self._end_bar()
         self._console.print(renderable, soft_wrap=isinstance(renderable, str))
 
     def dataset_progress(self, done: DatasetProgress) -> None:
-        """Show a bar for as long as nothing else is told."""
+        """Show a progress bar until the next message."""
         if self._bar is None:
             columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn())
             self._bar = Progress(*columns, TaskProgressColumn(), console=self._console)
@@ -113,8 +85,8 @@ class TerminalDisplay:
         self._bar.update(task, description=text, completed=done.fraction)
 
     @contextmanager
-    def watching(self, run: progress.Progress, title: str) -> Iterator[None]:
-        """Redraw a few times a second."""
+    def watching(self, run: RunProgress, title: str) -> Iterator[None]:
+        """Redraw the view a few times a second."""
         view = _View(run, title, self._started_s)
         with Live(
             view,
@@ -131,10 +103,20 @@ class TerminalDisplay:
             self._bar = None
 
 
-class _View:
-    """The state of a run; drawn anew each time rich asks."""
+Display = PlainDisplay | TerminalDisplay
+"""Shows messages and the progress of the run; another thread calls `dataset_progress`."""
 
-    def __init__(self, run: progress.Progress, title: str, started_s: float) -> None:
+
+def open_display() -> Display:
+    """Return the display for this process's standard output."""
+    console = Console(markup=False, highlight=False, emoji=False)
+    return TerminalDisplay(console) if console.is_terminal else PlainDisplay(console)
+
+
+class _View:
+    """The state of a run, drawn again at each refresh."""
+
+    def __init__(self, run: RunProgress, title: str, started_s: float) -> None:
         self._run = run
         self._title = title
         self._started_s = started_s
@@ -164,7 +146,7 @@ class _View:
 
     def _peers(self) -> Table:
         table = Table(box=None, pad_edge=False, header_style="dim")
-        for column in ("peer", "is", "", "training accuracy", "own test accuracy"):
+        for column in ("peer", "phase", "", "training accuracy", "accuracy on its test shard"):
             table.add_column(column, justify="right" if "accuracy" in column else "left")
         for peer in self._run.peers.values():
             style = "red" if peer.phase == "died" else ""

@@ -1,4 +1,4 @@
-"""Ports on this machine: free ones for the peers, and the one the dashboard wants."""
+"""Ports of this machine: free ports for the peers, and a check of the dashboard's port."""
 
 import errno
 import socket
@@ -13,7 +13,7 @@ def free_ports(first: int, count: int, avoid: frozenset[int] = frozenset()) -> t
     """Find the first `count` free ports from `first` on.
 
     Raises:
-        ConfigurationError: There are too few.
+        ConfigurationError: There are not enough free ports.
     """
     ports: list[int] = []
     for port in range(first, PORT_MAX + 1):
@@ -22,16 +22,16 @@ def free_ports(first: int, count: int, avoid: frozenset[int] = frozenset()) -> t
         if len(ports) == count:
             return tuple(ports)
     raise ConfigurationError(
-        f"{count} free ports are needed from {first} on, there are {len(ports)}: "
+        f"{count} free ports are needed from {first} on, but only {len(ports)} are free: "
         "choose a lower --base-port"
     )
 
 
 def check_dashboard_port(port: int) -> None:
-    """Find out before anything starts whether the dashboard can have its port.
+    """Check that the dashboard's port is free, before anything starts.
 
     Raises:
-        ConfigurationError: It cannot.
+        ConfigurationError: The port cannot be used.
     """
     error = _fault(port)
     if error is None:
@@ -41,12 +41,12 @@ def check_dashboard_port(port: int) -> None:
     else:
         reason = f"cannot be used ({error.strerror})"
     raise ConfigurationError(
-        f"port {port} for the dashboard {reason}: choose another, as in --port {port + 1}"
+        f"port {port} for the dashboard {reason}: choose another one, such as --port {port + 1}"
     )
 
 
 def _fault(port: int) -> OSError | None:
-    """Why the port cannot be used, or None."""
+    """Return the error that makes the port unusable, or None."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

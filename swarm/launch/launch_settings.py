@@ -1,4 +1,4 @@
-"""Settings of one launch: how many peers, what they train, and where what comes of it is kept."""
+"""Settings of one run: the number of peers, what they train, and where results are kept."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,23 +8,23 @@ from typing import Any
 from swarm.core.errors import ConfigurationError
 
 PEERS_MAX = 64
-"""Processes that a person may plausibly want on one machine."""
+"""Highest number of peers that is plausible on one machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchSettings:
-    """What a user can set."""
+    """The settings that a user can change."""
 
     session: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `SessionSpec` the user gave, apart from `min_peers`."""
+    """Fields of `SessionSpec` that the user set, without `min_peers`."""
     peers: int = 6
     port: int = 5000
-    """The dashboard's; peers listen elsewhere."""
+    """Port of the dashboard."""
     dashboard: bool = True
     base_port: int = 7001
-    """Peers take the first free ports from here on."""
+    """Peers listen on the first free ports from this one on."""
     once: bool = False
-    """End when the rounds are done."""
+    """Exit when all rounds are done."""
     data_dir: Path | None = None
     cache_dir: Path = Path()
     runs_dir: Path = Path("runs")

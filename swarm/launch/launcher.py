@@ -17,9 +17,9 @@ from swarm.launch.free_ports import check_dashboard_port
 from swarm.launch.launch_settings import LaunchSettings
 from swarm.launch.log_lines import parse_log_line
 from swarm.launch.programs import Program
-from swarm.launch.run_progress import Detail, Progress, session_title
+from swarm.launch.run_progress import Detail, RunProgress, session_title
 from swarm.launch.run_record import RunRecord
-from swarm.launch.summary import (
+from swarm.launch.run_summary import (
     Outcome,
     headline,
     make_summary,
@@ -33,20 +33,20 @@ from swarm.peer.federation.peer_settings import make_spec
 T = TypeVar("T")
 
 FIRST_PEER_WITHIN_S = 3.0
-"""The first peer starts alone, to be up soon; the others wait no longer than this for it."""
+"""The first peer starts alone, to be up soon; the other peers wait at most this long for it."""
 STOP_WITHIN_S = 4.5
-"""Who has not left by then is killed: a person who presses Ctrl-C waits five seconds at most."""
+"""Then the remaining processes are killed, so that Ctrl-C takes at most five seconds."""
 FORK_SERVER_STOP_WITHIN_S = 0.4
-"""Its turn comes when the peers, whose workers it holds, have left; it takes milliseconds."""
+"""It stops after the peers, because it holds their workers; this takes milliseconds."""
 STRAGGLERS_WITHIN_S = 45.0
-"""So long after the first peer ended by itself may the others still be at work."""
+"""Time for the remaining peers to finish after the first one has ended by itself."""
 EXPORTED_WITHIN_S = 10.0
-"""So long after the last round may the peers take to write their reports and models."""
+"""Time for the peers to write their reports and models after the last round."""
 EXIT_FAILED, EXIT_MISTAKE, EXIT_INTERRUPTED = 1, 2, 130
 
 
 class Launcher:
-    """Starts the programs, listens to them, and ends with their results on disk."""
+    """Starts the programs, reads their output, and writes their results to disk."""
 
     def __init__(
         self, settings: LaunchSettings, display: Display, backend: Backend, why: str
@@ -62,22 +62,22 @@ class Launcher:
         self._rounds_done = trio.Event()
         self._exported: set[str] = set()
         self._all_exported = trio.Event()
-        self._someone_left = trio.Event()
+        self._peer_ended = trio.Event()
         self._interrupted = trio.Event()
         self._started_s = trio.current_time()
         self._done_s: float | None = None
         self._stopping = False
-        self._told_summary = False
-        self._told_usage = False
+        self._summary_shown = False
+        self._usage_shown = False
 
     async def run(self) -> int:
-        """Run until the rounds are done, all peers are gone, or the user interrupts.
+        """Run until the rounds are done, all peers have ended, or the user interrupts the run.
 
         Returns:
             The exit code.
 
         Raises:
-            SwarmError: The run could not be started, or the disk refused its results.
+            SwarmError: The run could not be started, or its results could not be written.
         """
         settings = self._settings
         spec = make_spec(_checkable(settings.session), min_peers=settings.peers)
@@ -100,7 +100,7 @@ class Launcher:
     async def _prepare(self, name: str) -> ResolvedDataset:
         await self._backend.prepare(self._settings, lambda text: self._display.say(Detail(text)))
         self._display.say(f"looking for the data set {dataset_label(name)}")
-        dataset = await self._backend.have_dataset(
+        dataset = await self._backend.prepare_dataset(
             self._settings, name, self._display.dataset_progress
         )
         if dataset.reason:
@@ -113,7 +113,7 @@ class Launcher:
         return dataset
 
     def _make_run_folder(self) -> Path:
-        """A folder named by the time; with a suffix if that is taken."""
+        """Make a folder named by the time, with a suffix if that name is taken."""
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         names = (stamp, *(f"{stamp}-{number}" for number in range(2, 100)))
         for name in names:
@@ -123,9 +123,9 @@ class Launcher:
             except FileExistsError:
                 continue
             except OSError as error:
-                raise StorageError(f"cannot make {folder}: {error.strerror}") from error
+                raise StorageError(f"cannot create {folder}: {error.strerror}") from error
             return folder
-        raise StorageError(f"{self._settings.runs_dir} has too many runs named {stamp}")
+        raise StorageError(f"{self._settings.runs_dir} contains too many runs named {stamp}")
 
     # -- the run
 
@@ -142,10 +142,10 @@ class Launcher:
         layout = await self._backend.lay_out(settings, session, run)
         self._programs = layout.peers
         RunRecord.of(self._backend, settings, layout).write(run)
-        self._progress = Progress([program.name for program in self._programs], spec.rounds)
+        self._progress = RunProgress([program.name for program in self._programs], spec.rounds)
         self._outcome = partial(Outcome, dataset=dataset, model=spec.model)
         self._display.say(
-            f"starting {settings.peers} peers as {self._backend.name} ({self._why}); "
+            f"starting {settings.peers} peers as {self._backend.name} (reason: {self._why}); "
             f"their logs are in {run}/peers/"
         )
         title = session_title(spec.model, dataset.name)
@@ -156,7 +156,7 @@ class Launcher:
             await self._over.wait()
             await self._stop_all()
         await self._write(run)
-        self._display.print(f"All processes have ended. What is left of this run: {run}/")
+        self._display.print(f"All processes have ended. The results of this run are in {run}/")
         return self._exit_code()
 
     async def _start_all(self, nursery: trio.Nursery, layout: Layout) -> None:
@@ -172,7 +172,7 @@ class Launcher:
             await self._start_dashboard(nursery, layout.dashboard)
 
     async def _start_fork_server(self, nursery: trio.Nursery, program: Program) -> None:
-        """Return once it listens: it loads while the peers start; without it they do as well."""
+        """Return once it listens. It loads while the peers start; they can do without it."""
         listening = trio.Event()
         self._fork_server = await self._backend.start(
             nursery, program, _ignore, lambda _line: listening.set()
@@ -185,17 +185,17 @@ class Launcher:
             nursery, program, partial(self._take_line, program.name), _ignore
         )
         self._running[program.name] = running
-        nursery.start_soon(self._await_peer, program.name, running)
+        nursery.start_soon(self._watch_peer, program.name, running)
 
     async def _start_dashboard(self, nursery: trio.Nursery, program: Program) -> None:
-        words: list[str] = []
+        last_words: list[str] = []
 
         def take(line: str) -> None:
-            words[:] = [line] if line.strip() else words
+            last_words[:] = [line] if line.strip() else last_words
 
         running = await self._backend.start(nursery, program, take, self._take_dashboard_line)
         self._running[program.name] = running
-        nursery.start_soon(self._await_dashboard, running, words)
+        nursery.start_soon(self._watch_dashboard, running, last_words)
 
     def _take_line(self, name: str, text: str) -> None:
         if self._settings.verbose:
@@ -210,9 +210,9 @@ class Launcher:
             self._exported.add(name)
             if self._exported >= {peer.name for peer in self._progress.alive}:
                 self._all_exported.set()
-        told = self._progress.take(name, line)
+        messages = self._progress.take_line(name, line)
         if not self._stopping:
-            self._say(told)
+            self._say(messages)
         if self._progress.finished and self._done_s is None:
             self._done_s = trio.current_time()
             self._rounds_done.set()
@@ -222,27 +222,29 @@ class Launcher:
             self._progress.page = text[text.index("http://") :]
             self._display.say(text)
 
-    async def _await_peer(self, name: str, running: Running) -> None:
+    async def _watch_peer(self, name: str, running: Running) -> None:
         while True:
             code = await running.wait()
-            self._first_listens.set()  # or never: nobody should wait for it
-            self._someone_left.set()
-            told = self._progress.end(name, code)
+            self._first_listens.set()  # the other peers must not wait for a peer that has ended
+            self._peer_ended.set()
+            messages = self._progress.end_peer(name, code)
             if not self._stopping:
-                self._say(told)
+                self._say(messages)
             is_mistake = code == EXIT_MISTAKE and self._progress.head_round is None
             if is_mistake or not self._progress.alive:
-                self._over.set()  # the others were started with the same mistake
+                self._over.set()  # the other peers were started with the same mistake
             await running.wait_restarted()
-            self._say(self._progress.restart(name))
+            self._say(self._progress.restart_peer(name))
 
-    async def _await_dashboard(self, running: Running, words: list[str]) -> None:
+    async def _watch_dashboard(self, running: Running, last_words: list[str]) -> None:
         while True:
             code = await running.wait()
             if not self._stopping:
-                reason = words[0].removeprefix("dashboard: ") if words else f"exit code {code}"
+                reason = f"exit code {code}"
+                if last_words:
+                    reason = last_words[0].removeprefix("dashboard: ")
                 self._display.say(
-                    f"the dashboard has ended ({reason}); the run goes on without it", loud=True
+                    f"the dashboard has ended ({reason}); the run continues without it", loud=True
                 )
             await running.wait_restarted()
             self._display.say("the dashboard was started again")
@@ -250,23 +252,23 @@ class Launcher:
     # -- the end
 
     async def _write_when_done(self, run: Path) -> None:
-        """Without --once the page stays live after the last round; the results need not wait."""
+        """Write the results after the last round; without --once the page stays live after it."""
         if self._settings.once:
             return
         await self._rounds_done.wait()
         with trio.move_on_after(EXPORTED_WITHIN_S):
             await self._all_exported.wait()
         await self._write(run)
-        page = "the page stays live; " if self._settings.dashboard else ""
-        self._display.say(f"the rounds are done: {page}press Ctrl-C to end")
+        page = "the page stays live, " if self._settings.dashboard else ""
+        self._display.say(f"all rounds are done; {page}press Ctrl-C to end the run")
 
     async def _end_stragglers(self) -> None:
-        await self._someone_left.wait()
+        await self._peer_ended.wait()
         if not self._settings.once:
             return
         while not any(peer.exit_code == 0 for peer in self._progress.peers.values()):
-            self._someone_left = trio.Event()
-            await self._someone_left.wait()
+            self._peer_ended = trio.Event()
+            await self._peer_ended.wait()
         await trio.sleep(STRAGGLERS_WITHIN_S)
         names = ", ".join(peer.name for peer in self._progress.alive)
         self._display.say(f"{names} did not finish in time and will be stopped", loud=True)
@@ -275,7 +277,7 @@ class Launcher:
     async def _stop_all(self) -> None:
         self._stopping = True
         if self._progress.alive and self._interrupted.is_set():
-            self._display.say("stopping; press Ctrl-C again to stop at once")
+            self._display.say("stopping the run; press Ctrl-C again to kill all processes at once")
         with trio.move_on_after(STOP_WITHIN_S):
             async with trio.open_nursery() as nursery:
                 for running in self._running.values():
@@ -305,15 +307,17 @@ class Launcher:
         summary = make_summary(outcome, read_reports(self._programs))
         has_model = write_results(run, summary, self._programs)
         if summary["rounds"] == 0:
-            self._display.print(f"No round was done. Logs are in {run}/peers/")
-        elif not self._told_summary:
-            self._told_summary = True
+            self._display.print(f"No round was finished. The peers' logs are in {run}/peers/")
+        elif not self._summary_shown:
+            self._summary_shown = True
             self._display.print(headline(summary))
             self._display.print(summary_table(summary))
-            self._display.print(f"Summary: {run}/summary.json")
-        if has_model and not self._told_usage:
-            self._told_usage = True
-            self._display.print("Load the model, and evaluate it on the whole test set:")
+            self._display.print(f"The summary is in {run}/summary.json")
+        if has_model and not self._usage_shown:
+            self._usage_shown = True
+            self._display.print(
+                "To load the model, and to evaluate it on the whole test set, run:"
+            )
             for line in self._backend.usage(self._settings, run, outcome.dataset.name):
                 self._display.print(f"  {line}")
 
@@ -324,10 +328,10 @@ class Launcher:
         if any(peer.finished for peer in progress.peers.values()):
             return 0
         died = [p for p in progress.peers.values() if p.exit_code not in (None, 0)]
-        guilty = next((p for p in died if p.exit_code == EXIT_MISTAKE), died[0])
-        reason = guilty.last_words or f"{guilty.name} ended with exit code {guilty.exit_code}"
+        cause = next((p for p in died if p.exit_code == EXIT_MISTAKE), died[0])
+        reason = cause.last_words or f"{cause.name} ended with exit code {cause.exit_code}"
         self._display.say(f"the run has failed: {reason}", loud=True)
-        return EXIT_MISTAKE if guilty.exit_code == EXIT_MISTAKE else EXIT_FAILED
+        return EXIT_MISTAKE if cause.exit_code == EXIT_MISTAKE else EXIT_FAILED
 
     # -- the user
 
@@ -348,13 +352,13 @@ class Launcher:
             nursery.cancel_scope.cancel()
         return result
 
-    def _say(self, told: list[str]) -> None:
-        for text in told:
+    def _say(self, messages: list[str]) -> None:
+        for text in messages:
             self._display.say(text)
 
 
 def _checkable(session: Any) -> dict[str, Any]:
-    """The fields that can be checked before a peer reads the model."""
+    """Return the fields that can be checked before a peer reads the model."""
     fields = dict(session)
     if str(fields.get("model", "")).endswith(".keras"):
         path = Path(fields.pop("model"))
@@ -369,4 +373,4 @@ async def _cancel_after(event: trio.Event, scope: trio.CancelScope) -> None:
 
 
 def _ignore(line: str) -> None:
-    """What a peer prints is for people who start one by hand."""
+    """Drop a line: the stdout of a peer is meant for users that start one by hand."""

@@ -1,34 +1,34 @@
-"""LogLine: one line a peer wrote with `--log-format json`."""
+"""LogLine: one log line of a peer that runs with `--log-format json`."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-_OF_THE_FRAME = ("event", "level", "timestamp")
+_COMMON_FIELDS = ("event", "level", "timestamp")
 
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """What was said; fields depend on the event."""
+    """A parsed log line. Its fields depend on the event."""
 
     event: str
     level: str = "info"
     fields: Mapping[str, Any] = field(default_factory=dict)
 
     def number(self, name: str) -> float | None:
-        """A field that must be a number to be of use."""
+        """Return a field if it is a number, else None."""
         value = self.fields.get(name)
         return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
     def text(self, name: str) -> str:
-        """A field as text; empty if it is not there."""
+        """Return a field as text; empty if it is missing."""
         value = self.fields.get(name)
         return "" if value is None else str(value)
 
 
 def parse_log_line(line: str) -> LogLine | None:
-    """Parse a line; None if it is none of ours, such as a traceback's.
+    """Parse a line; return None if it is not a log line, such as a line of a traceback.
 
     Example:
         >>> parse_log_line('{"event": "ready", "level": "info", "num_train": 5}')
@@ -42,5 +42,5 @@ def parse_log_line(line: str) -> LogLine | None:
         return None
     if not isinstance(values, dict) or not isinstance(values.get("event"), str):
         return None
-    fields = {name: value for name, value in values.items() if name not in _OF_THE_FRAME}
+    fields = {name: value for name, value in values.items() if name not in _COMMON_FIELDS}
     return LogLine(values["event"], str(values.get("level", "info")), fields)

@@ -1,4 +1,4 @@
-"""Program: one process of a run, as a command line and the files it leaves."""
+"""Program: one process of a run: its command line and its files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from swarm.launch.free_ports import HOST
 from swarm.launch.launch_settings import LaunchSettings
 
 BOOTSTRAPS_MAX = 2
-"""A joiner asks the first two peers, so that it can join without the very first as well."""
+"""A joining peer knows the first two peers, so that it can also join when the first is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,28 +20,28 @@ class Program:
     module: str
     arguments: tuple[str, ...]
     folder: Path
-    """Where it keeps its files, its log among them."""
+    """Folder for its files, including its log."""
     watches_stdin: bool = False
-    """Whether it ends by itself when its stdin closes, without help from `attached`."""
+    """Whether it ends by itself when its stdin closes, without `lifeline`."""
 
     @property
     def log(self) -> Path:
-        """What it writes to stderr."""
+        """File with its stderr."""
         return self.folder / "log.jsonl"
 
     @property
     def report(self) -> Path:
-        """What a peer achieved."""
+        """File with the report of a peer."""
         return self.folder / "report.json"
 
     @property
     def model(self) -> Path:
-        """The model a peer ends with."""
+        """File with the final model of a peer."""
         return self.folder / "model-out.keras"
 
 
 def fork_server_program(run: Path, socket: Path) -> Program:
-    """The command line of the server that forks the peers' workers."""
+    """Return the program of the server that forks the peers' workers."""
     arguments = (str(socket),)
     return Program(
         "fork-server",
@@ -59,7 +59,7 @@ def peer_programs(
     ports: tuple[int, ...],
     fork_server: Path | None = None,
 ) -> list[Program]:
-    """The peers' command lines: the first starts the session, the others join it."""
+    """Return the programs of the peers: the first starts the session, the others join it."""
     programs = (_peer(settings, session, run, ports, index) for index in range(len(ports)))
     if fork_server is None:
         return list(programs)
@@ -94,14 +94,14 @@ def _peer(
         if value is not None:
             arguments += [f"--{flag}", str(value)]
     if ":" in str(session.get("model", "")):
-        arguments.append("--allow-model")  # whoever named the code at our prompt trusts it
+        arguments.append("--allow-model")  # the user named this code, and so trusts it
     if settings.once:
         arguments.append("--exit-when-done")
     return Program(name, "swarm.peer", tuple(arguments), program.folder)
 
 
 def dashboard_program(settings: LaunchSettings, run: Path, ports: tuple[int, ...]) -> Program:
-    """The dashboard's command line; it watches by way of the first two peers."""
+    """Return the program of the dashboard, which knows the first two peers."""
     arguments = ["--port", str(settings.port)]
     for port in ports[:BOOTSTRAPS_MAX]:
         arguments += ["--bootstrap", f"{HOST}:{port}"]

@@ -1,7 +1,7 @@
-"""Progress: what has happened in a run so far, from the peers' log lines alone.
+"""RunProgress: the state of a run, derived from the peers' log lines alone.
 
-Deciding what is worth a sentence is its job too, so that a terminal and a plain pipe tell the
-same story. It does no input or output and reads no clock.
+It also decides which events become messages for users, so that a terminal and a plain pipe show
+the same. It does no input or output and reads no clock.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ LAST_WORDS_MAX = 500
 
 
 class Detail(str):
-    """A sentence that a live view need not tell: it shows the same."""
+    """A message that a live view leaves out, because the view shows the same."""
 
     __slots__ = ()
 
@@ -26,26 +26,26 @@ class PeerProgress:
     phase: str = "starting"
     peer_id: str = ""
     fraction: float = 0.0
-    """How far the training of this round is."""
+    """Finished share of this round's training, 0 to 1."""
     train_accuracy: float | None = None
     accuracy: float | None = None
-    """Of the newest head that it evaluated, on its own test examples."""
+    """Accuracy of the newest head that it evaluated, on its own test examples."""
     num_train: int = 0
     finished: bool = False
-    """It has evaluated the last head."""
+    """Whether it has evaluated the last head."""
     exit_code: int | None = None
     last_words: str = ""
-    """The newest line that tells of a fault."""
+    """The newest line about an error."""
 
     @property
     def alive(self) -> bool:
-        """Whether its process runs."""
+        """Whether its process is running."""
         return self.exit_code is None
 
 
 @dataclass(frozen=True, slots=True)
 class GlobalAccuracy:
-    """How a round's head does on the peers' test examples, each example counted once."""
+    """Accuracy of a round's head on the peers' test examples; each example counts once."""
 
     round: int
     accuracy: float
@@ -55,10 +55,10 @@ class GlobalAccuracy:
 
 @dataclass(slots=True)
 class _Evaluations:
-    """Who evaluated one head: accuracy and number of examples, by peer."""
+    """The evaluations of one head: accuracy and number of examples, by peer."""
 
     by_peer: dict[str, tuple[float, int]] = field(default_factory=dict)
-    told: bool = False
+    announced: bool = False
 
     def mean(self, round_number: int) -> GlobalAccuracy:
         num_examples = sum(n for _, n in self.by_peer.values())
@@ -68,20 +68,20 @@ class _Evaluations:
         )
 
 
-class Progress:
-    """Takes log lines in; gives sentences for people, and the state for a live view, out."""
+class RunProgress:
+    """Turns log lines into messages for users and into the state of a live view."""
 
     def __init__(self, names: list[str], rounds: int) -> None:
         self.peers = {name: PeerProgress(name) for name in names}
         self.rounds = rounds
         self.session: str | None = None
         self.head_round: int | None = None
-        """Of the newest head; None while there is none."""
+        """Round of the newest head; None before the first head."""
         self.page = ""
         """The dashboard's address, once it is live."""
         self._evaluations: dict[int, _Evaluations] = {}
         self._names: dict[str, str] = {}
-        self._told: set[str] = set()
+        self._seen: set[str] = set()
         self._handlers = {
             "listening": self._listening,
             "session": self._session,
@@ -98,29 +98,29 @@ class Progress:
 
     @property
     def alive(self) -> list[PeerProgress]:
-        """The peers whose processes run."""
+        """The peers whose processes are running."""
         return [peer for peer in self.peers.values() if peer.alive]
 
     @property
     def finished(self) -> bool:
-        """Whether every peer that runs has evaluated the last head."""
+        """Whether all running peers have evaluated the last head."""
         return bool(self.alive) and all(peer.finished for peer in self.alive)
 
     @property
     def newest_accuracy(self) -> GlobalAccuracy | None:
-        """The newest one that has been told."""
-        told = [r for r, evaluations in self._evaluations.items() if evaluations.told]
-        return self._evaluations[max(told)].mean(max(told)) if told else None
+        """The newest accuracy that was announced."""
+        rounds = [r for r, evaluations in self._evaluations.items() if evaluations.announced]
+        return self._evaluations[max(rounds)].mean(max(rounds)) if rounds else None
 
     @property
     def train_accuracy(self) -> float | None:
-        """Mean over the peers of the newest running accuracy on training examples."""
+        """Mean of the peers' newest running accuracy on training examples."""
         known = [p.train_accuracy for p in self.peers.values() if p.train_accuracy is not None]
         return sum(known) / len(known) if known else None
 
     @property
     def stage(self) -> str:
-        """What is going on, in a few words."""
+        """The current stage of the run, in a few words."""
         if self.head_round is not None:
             if self.head_round >= self.rounds:
                 busy = any(not peer.finished for peer in self.alive)
@@ -129,16 +129,16 @@ class Progress:
         phases = [peer.phase for peer in self.alive]
         num_ready = sum(phase == "ready" for phase in phases)
         if num_ready or "loading" in phases:
-            return f"workers load TensorFlow and data: {num_ready} of {len(self.peers)} ready"
+            return f"workers load TensorFlow and the data: {num_ready} of {len(self.peers)} ready"
         return "peers are starting"
 
     # -- what goes in
 
-    def take(self, name: str, line: LogLine) -> list[str]:
-        """Take one log line of a peer.
+    def take_line(self, name: str, line: LogLine) -> list[str]:
+        """Process one log line of a peer.
 
         Returns:
-            What is worth telling.
+            Messages for the user.
         """
         peer = self.peers[name]
         if line.level in ("error", "critical") or line.event in ("job failed", "worker died"):
@@ -147,12 +147,12 @@ class Progress:
         return handle(peer, line)
 
     def take_words(self, name: str, words: str) -> None:
-        """Take a line that is no log line: the last one of a traceback says what was wrong."""
+        """Process another line than a log line: the last line of a traceback names the error."""
         if words.strip():
             self.peers[name].last_words = words.strip().removeprefix("error: ")[:LAST_WORDS_MAX]
 
-    def end(self, name: str, exit_code: int) -> list[str]:
-        """Take the end of a peer's process."""
+    def end_peer(self, name: str, exit_code: int) -> list[str]:
+        """Process the end of a peer's process; return messages for the user."""
         peer = self.peers[name]
         peer.exit_code = exit_code
         if exit_code == 0:
@@ -162,12 +162,13 @@ class Progress:
         how = f"killed by signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
         reason = f": {peer.last_words}" if peer.last_words else ""
         rest = len(self.alive)
-        others = f"the other {rest} go on" if rest > 1 else "one peer is left" if rest else ""
-        told = [f"{name} has died ({how}){reason}" + (f"; {others}" if others else "")]
-        return told + self._accuracies_complete()
+        others = (
+            f"; the other {rest} continue" if rest > 1 else "; one peer is left" if rest else ""
+        )
+        return [f"{name} has died ({how}){reason}{others}", *self._accuracies_complete()]
 
-    def restart(self, name: str) -> list[str]:
-        """Take a further life of a peer that had ended."""
+    def restart_peer(self, name: str) -> list[str]:
+        """Process the restart of a peer that had ended; return messages for the user."""
         peer = self.peers[name]
         peer.exit_code, peer.phase, peer.last_words = None, "starting", ""
         return [f"{name} was started again"]
@@ -184,19 +185,19 @@ class Progress:
     def _session(self, peer: PeerProgress, line: LogLine) -> list[str]:
         peer.phase = "loading"
         self.session = self.session or line.text("id")
-        told = []
+        messages = []
         if self._first("session"):
             what = (
                 f"{line.text('model')} on {line.text('dataset')}, {counted(self.rounds, 'round')}"
             )
-            told.append(f"session {line.text('id')[:12]} is open: {what}")
+            messages.append(f"session {line.text('id')[:12]} is open: {what}")
         outside = ("starting", "listening")
         if all(other.phase not in outside for other in self.alive) and self._first("all in"):
-            told.append(
-                f"all {len(self.alive)} peers are in the session; "
-                "their workers load TensorFlow and data, which takes a while"
+            messages.append(
+                f"all {len(self.alive)} peers have joined the session; "
+                "their workers now load TensorFlow and the data, which takes a while"
             )
-        return told
+        return messages
 
     def _preparing(self, peer: PeerProgress, line: LogLine) -> list[str]:
         return [f"{peer.name}: {line.text('detail')} ({line.text('percent')} %)"]
@@ -205,10 +206,11 @@ class Progress:
         peer.phase, peer.num_train = "ready", int(line.number("num_train") or 0)
         num_ready = sum(other.phase == "ready" for other in self.peers.values())
         text = f"{peer.name} is ready with {peer.num_train:,} training examples"
-        told: list[str] = [Detail(f"{text} ({num_ready} of {len(self.peers)})")]
+        messages: list[str] = [Detail(f"{text} ({num_ready} of {len(self.peers)})")]
         if line.number("num_parameters") and self._first("parameters"):
-            told.append(f"the model has {int(line.number('num_parameters') or 0):,} parameters")
-        return told
+            number = int(line.number("num_parameters") or 0)
+            messages.append(f"the model has {number:,} parameters")
+        return messages
 
     def _training(self, peer: PeerProgress, line: LogLine) -> list[str]:
         peer.phase, peer.fraction = "training", (line.number("percent") or 0.0) / 100
@@ -223,11 +225,11 @@ class Progress:
     def _trained(self, peer: PeerProgress, line: LogLine) -> list[str]:
         peer.phase, peer.fraction = "waiting", 1.0
         peer.train_accuracy = line.number("train_accuracy")
-        told: list[str] = self._take_evaluation(peer, line)
+        messages: list[str] = self._take_evaluation(peer, line)
         seconds, share = line.number("seconds") or 0.0, _percent(peer.train_accuracy)
         text = f"{peer.name} has trained for round {line.text('round')} in {seconds:.1f} s"
-        told.append(Detail(f"{text}: training accuracy {share}"))
-        return told
+        messages.append(Detail(f"{text}: training accuracy {share}"))
+        return messages
 
     def _evaluated(self, peer: PeerProgress, line: LogLine) -> list[str]:
         peer.phase = "finished"
@@ -242,16 +244,16 @@ class Progress:
         if self.head_round is not None and number <= self.head_round:
             return []
         self.head_round = number
-        told: list[str] = []
+        messages: list[str] = []
         if number > 0:
-            told.append(
+            messages.append(
                 f"round {number} is done: {line.text('contributors')} of {line.text('cohort')} "
                 f"contributions, combined by {self._name(author)}"
             )
-        told += self._accuracies_before(number - 1)
+        messages += self._accuracies_before(number - 1)
         if number < self.rounds:
-            told.append(Detail(f"round {number + 1} of {self.rounds} begins"))
-        return told
+            messages.append(Detail(f"round {number + 1} of {self.rounds} begins"))
+        return messages
 
     def _other(self, peer: PeerProgress, line: LogLine) -> list[str]:
         detail = line.text("detail") or line.text("reason")
@@ -259,7 +261,7 @@ class Progress:
             case "lost" if self.finished:
                 return []
             case "lost" if self._first(f"lost {detail}"):
-                return [f"{peer.name} has lost {self._name(detail)}"]
+                return [f"{peer.name} no longer hears {self._name(detail)}, which counts as lost"]
             case "takeover" | "rejected" | "job failed" | "worker died" | "not exported":
                 return [f"{peer.name}: {line.event}: {detail}"]
             case "resumed":
@@ -279,43 +281,43 @@ class Progress:
         return self._accuracies_complete()
 
     def _accuracies_complete(self) -> list[str]:
-        """Tell the accuracy of each head that everyone who runs has evaluated."""
+        """Announce the accuracy of each head that all running peers have evaluated."""
         alive = {peer.name for peer in self.alive}
         return [
-            self._tell_accuracy(number)
+            self._announce_accuracy(number)
             for number, evaluations in sorted(self._evaluations.items())
-            if not evaluations.told and alive <= evaluations.by_peer.keys()
+            if not evaluations.announced and alive <= evaluations.by_peer.keys()
         ]
 
     def _accuracies_before(self, round_number: int) -> list[str]:
-        """Tell what is known of older heads: who has not evaluated them will not do so."""
+        """Announce what is known about older heads: no further peer will evaluate them."""
         return [
-            self._tell_accuracy(number)
+            self._announce_accuracy(number)
             for number, evaluations in sorted(self._evaluations.items())
-            if not evaluations.told and number < round_number
+            if not evaluations.announced and number < round_number
         ]
 
-    def _tell_accuracy(self, number: int) -> str:
+    def _announce_accuracy(self, number: int) -> str:
         evaluations = self._evaluations[number]
-        evaluations.told = True
+        evaluations.announced = True
         mean = evaluations.mean(number)
         what = "the untrained model" if number == 0 else f"the model of round {number}"
         peers = counted(mean.num_peers, "peer")
-        whose = f"on {mean.num_examples:,} test examples of {peers}"
-        return f"test accuracy of {what}: {mean.accuracy:.1%} ({whose})"
+        examples = f"on {mean.num_examples:,} test examples of {peers}"
+        return f"test accuracy of {what}: {mean.accuracy:.1%} ({examples})"
 
     def _name(self, peer_id: str) -> str:
         return self._names.get(peer_id, peer_id[-8:])
 
     def _first(self, what: str) -> bool:
-        """Whether this is asked for the first time."""
-        is_first = what not in self._told
-        self._told.add(what)
+        """Return whether this is the first call with `what`."""
+        is_first = what not in self._seen
+        self._seen.add(what)
         return is_first
 
 
 def session_title(model: str, dataset: str) -> str:
-    """What is trained on what.
+    """Describe which model is trained on which data set.
 
     Example:
         >>> session_title("cnn", "cifar10")
@@ -325,7 +327,7 @@ def session_title(model: str, dataset: str) -> str:
 
 
 def counted(number: int, what: str) -> str:
-    """A number of things.
+    """Write a number with its noun.
 
     Example:
         >>> counted(1, "round"), counted(2, "round")

@@ -1,4 +1,4 @@
-"""RunRecord: what other commands must know of a run that is going on; run.json in its folder."""
+"""RunRecord: run.json, with which other commands find a run in progress."""
 
 import json
 import os
@@ -16,18 +16,18 @@ NAME = "run.json"
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """Who launched it, and what runs where."""
+    """The launcher's process, and what it started where."""
 
     pid: int
     started_s: float
-    """When the launcher's process began: a pid may be another's by now."""
+    """Start time of the launcher's process; the system may have given its pid to another one."""
     backend: str
     peers: list[str]
     page: str | None
 
     @classmethod
     def of(cls, backend: Backend, settings: LaunchSettings, layout: Layout) -> "RunRecord":
-        """The record of a run of this process."""
+        """Make the record of a run of this process."""
         return cls(
             pid=os.getpid(),
             started_s=psutil.Process().create_time(),
@@ -37,16 +37,16 @@ class RunRecord:
         )
 
     def write(self, run: Path) -> None:
-        """Keep it in the run's folder.
+        """Write it to the run's folder.
 
         Raises:
-            StorageError: The disk refused.
+            StorageError: The file cannot be written.
         """
         write_json(run / NAME, asdict(self))
 
     @property
     def is_going_on(self) -> bool:
-        """Whether the launcher still runs."""
+        """Whether the launcher is still running."""
         try:
             return bool(abs(psutil.Process(self.pid).create_time() - self.started_s) < 1)
         except psutil.Error:
@@ -54,7 +54,7 @@ class RunRecord:
 
 
 def find_run(runs_dir: Path) -> tuple[Path, RunRecord] | None:
-    """The newest run that is going on, with its folder; None if there is none."""
+    """Return the newest run in progress, with its folder; None if there is none."""
     for path in sorted(runs_dir.glob(f"*/{NAME}"), reverse=True):
         try:
             record = RunRecord(**json.loads(path.read_text(encoding="utf-8")))

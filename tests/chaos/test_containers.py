@@ -13,8 +13,8 @@ import pytest
 import trio
 
 from swarm.launch.container_backend import Containers
-from swarm.launch.engine import Engine, find_engine
-from swarm.launch.image import build_image
+from swarm.launch.docker_engine import Engine, find_engine
+from swarm.launch.docker_image import build_image
 from swarm.launch.programs import Program
 from tests.chaos.merging import go_on, wait_merged_or_explained
 from tests.harness.container_links import NoDelayError

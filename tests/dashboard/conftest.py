@@ -1,4 +1,4 @@
-"""What the dashboard's tests share: a run that never happened, and a server that shows it."""
+"""Shared by the tests of the dashboard: an invented run, and a server that shows it."""
 
 import json
 import os
@@ -15,7 +15,7 @@ sys.path.insert(0, str(FOLDER))  # for fake_run, which tests and servers share
 
 
 class ServedRun:
-    """A dashboard in a process of its own, whose source shows what `show` writes to it."""
+    """A dashboard in its own process; its source shows what `show` writes to it."""
 
     def __init__(self, *arguments: str) -> None:
         self.process = subprocess.Popen(
@@ -45,8 +45,8 @@ class ServedRun:
 
 
 @pytest.fixture(scope="session")
-def still() -> Iterator["Serve"]:
-    """Dashboards of one moment, shared by all tests that only look."""
+def serve_shared() -> Iterator["Serve"]:
+    """Start dashboards that show one moment, shared by all tests that only view them."""
     served: dict[tuple[str, ...], ServedRun] = {}
 
     def start(*arguments: str) -> ServedRun:

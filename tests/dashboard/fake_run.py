@@ -1,4 +1,4 @@
-"""A run that never happened, for tests and for looking at the page; a function of its moment.
+"""An invented run for tests and for viewing the page: a function of the time.
 
 `FakeRun(6).at(moment_s)` gives the same snapshot for the same arguments, always. By hand:
 `python tests/dashboard/serve_fake.py --peers 100`.
@@ -93,7 +93,7 @@ class FakeRun:
         }
 
     def alerts(self, moment_s: float) -> list[dict[str, Any]]:
-        """What somebody may have to look at, oldest first."""
+        """The alerts, oldest first."""
         told: list[tuple[float, str, str, str, str]] = [
             (LOST_AT_S, "lost", "error", self.lost, f"{self.names[self.lost]} is lost"),
             (LOST_AT_S + 1, "takeover", "warning", self.ids[1], "peer-2 took over cluster 1"),
@@ -198,7 +198,7 @@ class FakeRun:
             tier, groups = tier + 1, _cut(cut, self.cluster_size)
 
     def _links(self) -> list[dict[str, str]]:
-        """Everybody with everybody when few, else six each."""
+        """Connect all peers with each other if they are few; else six connections per peer."""
         seeded = random.Random(7)  # noqa: S311 -- the same links every time
         links = set()
         for index, peer in enumerate(self.ids):
@@ -362,7 +362,7 @@ def _peer_phase(within_s: float, progress: float, tier: int, finished: bool) -> 
 
 
 def operated(snapshot: dict[str, Any], state: str, **command: Any) -> dict[str, Any]:
-    """The snapshot's part about operators when one command was given, and what became of it."""
+    """The operator's part of a snapshot with one command and its state."""
     ids = [peer["id"] for peer in snapshot["peers"]]
     given = {
         "id": "a",

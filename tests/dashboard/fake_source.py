@@ -1,4 +1,4 @@
-"""Sources of snapshots that never were, and snapshots of runs that have hardly begun."""
+"""Invented sources of snapshots, and snapshots of runs that have hardly begun."""
 
 import threading
 from typing import Any
@@ -7,7 +7,7 @@ from fake_run import BEGAN_UNIX_S, FakeRun
 
 
 def gathering(joined: int, min_peers: int = 6) -> dict[str, Any]:
-    """A swarm in which `joined` peers wait for the others."""
+    """A swarm in which `joined` peers wait for further ones."""
     snapshot = FakeRun(min_peers).at(0.0)
     snapshot["peers"] = snapshot["peers"][:joined]
     for peer in snapshot["peers"]:
@@ -18,7 +18,7 @@ def gathering(joined: int, min_peers: int = 6) -> dict[str, Any]:
 
 
 def nothing_yet() -> dict[str, Any]:
-    """What an observer knows that has found nobody."""
+    """The snapshot of an observer that has found no peer."""
     snapshot = gathering(0)
     snapshot.update(session=None, phase="connecting", version=0)
     snapshot["observer"]["connected"] = 0
@@ -26,7 +26,7 @@ def nothing_yet() -> dict[str, Any]:
 
 
 class FakeSource:
-    """A snapshot source that shows what it is told to, or plays a run by the clock."""
+    """A snapshot source that shows given snapshots, or plays a run by the clock."""
 
     def __init__(self, snapshot: dict[str, Any], past: list[dict[str, Any]] | None = None) -> None:
         self._snapshot = snapshot

@@ -1,4 +1,4 @@
-"""Hyperparameter studies that never happened, for the Search tab."""
+"""Invented hyperparameter studies for the Search tab."""
 
 import math
 import random

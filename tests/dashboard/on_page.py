@@ -1,4 +1,4 @@
-"""Words that the tests of the page share: what is looked for where, on which run."""
+"""Shared by the tests of the page: arguments of runs, texts of tabs, and locators."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ TIERS = ["--at", "46.8", "--peers", "100", "--cluster-size", "4", "--real"]
 TAB_WORDS = {
     "Training": "Topology",
     "Search": "No hyperparameter study is running",
-    "Ensemble": "No ensemble answers predictions",
+    "Ensemble": "No ensemble serves predictions",
     "Sessions": "Managed sessions are not part",
     "Log": "Events",
 }

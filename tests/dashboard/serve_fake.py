@@ -1,6 +1,6 @@
-"""Serves the page with a run that never happened.
+"""Serves the page with an invented run.
 
-`python tests/dashboard/serve_fake.py --peers 100 --speed 2`, or `--at 27.5` for one still moment,
+`python tests/dashboard/serve_fake.py --peers 100 --speed 2`, or `--at 27.5` for one fixed moment,
 or `--piped` to show each snapshot that is written to its standard input as a line of JSON.
 """
 
@@ -21,13 +21,11 @@ from dashboard.server import serve
 from swarm.core.errors import NetworkError
 
 
-class PlayedSource(FakeSource):
-    """Plays a run by the clock; each snapshot says when it was made, for benchmarks."""
+class ActiveSource(FakeSource):
+    """A source that shows new snapshots in a thread."""
 
-    def __init__(self, run: FakeRun, speed: float, begin_s: float, updates_per_s: float) -> None:
-        super().__init__(run.at(begin_s), run.past(begin_s))
-        self._run, self._speed, self._begin_s = run, speed, begin_s
-        self._pause_s = 1 / updates_per_s
+    def __init__(self, run: FakeRun, moment_s: float) -> None:
+        super().__init__(run.at(moment_s), run.past(moment_s))
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._play, daemon=True)
 
@@ -39,6 +37,18 @@ class PlayedSource(FakeSource):
         self._ending.set()
         self._thread.join()
         super().stop()
+
+    def _play(self) -> None:
+        raise NotImplementedError
+
+
+class PlayedSource(ActiveSource):
+    """Plays a run by the clock. Each snapshot contains its time, for benchmarks."""
+
+    def __init__(self, run: FakeRun, speed: float, begin_s: float, updates_per_s: float) -> None:
+        super().__init__(run, begin_s)
+        self._run, self._speed, self._begin_s = run, speed, begin_s
+        self._pause_s = 1 / updates_per_s
 
     def _play(self) -> None:
         started_s = time.monotonic()
@@ -53,31 +63,17 @@ class PlayedSource(FakeSource):
             self.show(shown)
 
 
-class StillSource(FakeSource):
-    """Shows one moment, and that it is alive: as an observer does, it tells so each second."""
+class FixedSource(ActiveSource):
+    """Shows one moment, and sends a new version each second, as an observer does."""
 
-    def __init__(self, run: FakeRun, moment_s: float) -> None:
-        super().__init__(run.at(moment_s), run.past(moment_s))
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._beat, daemon=True)
-
-    def start(self) -> None:
-        super().start()
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._ending.set()
-        self._thread.join()
-        super().stop()
-
-    def _beat(self) -> None:
+    def _play(self) -> None:
         while not self._ending.wait(1.0):
             shown = self.snapshot()
             self.show({**shown, "version": shown["version"] + 1})
 
 
 class PipedSource(FakeSource):
-    """Shows what another process writes."""
+    """Shows the snapshots that another process writes."""
 
     def start(self) -> None:
         super().start()
@@ -89,7 +85,7 @@ class PipedSource(FakeSource):
 
 
 class BrokenSource(FakeSource):
-    """Cannot start."""
+    """A source that cannot start."""
 
     def start(self) -> None:
         raise NetworkError("no network today")
@@ -130,7 +126,7 @@ def _source(options: argparse.Namespace) -> FakeSource:
     if options.piped:
         return PipedSource(nothing_yet())
     if options.at is not None:
-        return StillSource(run, options.at)
+        return FixedSource(run, options.at)
     return PlayedSource(run, options.speed, options.begin, options.updates_per_s)
 
 

@@ -15,7 +15,7 @@ SNAPSHOT = FakeRun(6).at(29.0)
 
 @pytest.fixture
 def libraries(tmp_path):
-    """A folder with every library file the page needs, as npm would leave it."""
+    """A folder with every library file that the page needs, as npm would install it."""
     for path, _ in ASSETS.values():
         file = tmp_path / "node_modules" / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def test_healthz_says_ok(browser):
     "host", ["evil.example", "evil.example:5000", "10.0.0.1", "localhost.evil.example"]
 )
 @pytest.mark.parametrize("path", ["/", "/api/snapshot", "/socket.io/?EIO=4&transport=websocket"])
-def test_a_host_we_do_not_answer_to_is_refused(browser, host, path):
+def test_an_unknown_host_is_refused(browser, host, path):
     answer = browser.get(path, headers={"Host": host})
 
     assert answer.status_code == 403
@@ -112,7 +112,7 @@ def test_pages_of_another_origin_are_refused(browser, origin):
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
-def test_nothing_but_reading_is_possible(browser, method):
+def test_only_reading_is_possible(browser, method):
     assert browser.open("/", method=method).status_code == 405
 
 

@@ -9,7 +9,7 @@ ANY = "0.0.0.0"  # noqa: S104 -- what is being refused
 
 
 @pytest.mark.parametrize("host", [ANY, "::", "192.168.1.5", "swarm.example"])
-def test_an_address_others_can_reach_is_refused_unless_allowed(host):
+def test_an_address_that_other_machines_can_reach_must_be_allowed(host):
     with pytest.raises(ConfigurationError, match="--allow-remote"):
         DashboardConfig(host=host)
 
@@ -38,17 +38,17 @@ def test_only_known_names_are_answered():
     assert not config.answers_to("10.0.0.7")
 
 
-def test_behind_an_allowed_remote_address_any_address_but_no_unknown_name_is_answered():
+def test_behind_a_remote_address_any_address_is_answered_but_no_unknown_name():
     config = DashboardConfig(host=ANY, allow_remote=True)
 
     assert config.answers_to("10.0.0.7")
     assert not config.answers_to("evil.example")
 
 
-TOKEN = "a token long enough"  # noqa: S105 (of nothing)
+TOKEN = "a token long enough"  # noqa: S105 (protects nothing)
 
 
-def test_with_a_token_a_public_address_may_be_used_and_looking_needs_it():
+def test_with_a_token_a_public_address_is_allowed_and_viewing_needs_it():
     config = DashboardConfig(host=ANY, token=TOKEN)
 
     assert config.view_needs_token
@@ -57,7 +57,7 @@ def test_with_a_token_a_public_address_may_be_used_and_looking_needs_it():
     assert not DashboardConfig(token=TOKEN).view_needs_token
 
 
-def test_who_sends_the_token_unencrypted_is_warned(tmp_path):
+def test_a_token_that_is_sent_unencrypted_causes_a_warning(tmp_path):
     file = tmp_path / "file.pem"
     file.write_text("pem")
 
@@ -67,7 +67,7 @@ def test_who_sends_the_token_unencrypted_is_warned(tmp_path):
     assert DashboardConfig(host=ANY, token=TOKEN, tls_cert=file, tls_key=file).warning == ""
 
 
-def test_a_token_is_not_in_what_is_printed_of_the_settings():
+def test_the_printed_settings_do_not_contain_the_token():
     assert TOKEN not in repr(DashboardConfig(token=TOKEN))
 
 
@@ -75,11 +75,11 @@ def test_a_token_is_not_in_what_is_printed_of_the_settings():
     ("wrong", "rule"),
     [
         ({"token": "short"}, "at least 16 characters, got 5"),
-        ({"tls_cert": "x"}, "belong together"),
+        ({"tls_cert": "x"}, "must be given together"),
         ({"tls_cert": "/nowhere", "tls_key": "/nowhere"}, "is not a file"),
     ],
 )
-def test_wrong_doors_are_refused_plainly(wrong, rule):
+def test_invalid_settings_of_access_are_refused(wrong, rule):
     paths = {k: Path(v) if k.startswith("tls") else v for k, v in wrong.items()}
 
     with pytest.raises(ConfigurationError, match=rule):

@@ -1,4 +1,4 @@
-"""A real dashboard over a real swarm, spoken to over HTTP: commands, and a restart mid-run."""
+"""A real dashboard of a real swarm, used over HTTP: commands, and a restart during the run."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ SOON_S = 60.0
 
 
 class Dashboard:
-    """A dashboard in a process of its own, and one browser's cookies."""
+    """A dashboard in its own process, with the cookies of one browser."""
 
     def __init__(self, port, *arguments):
         command = [sys.executable, "-m", "dashboard", "--port", "0", *arguments]
@@ -61,18 +61,18 @@ def dashboard(*arguments):
 
 
 def is_confirmed(seen, action):
-    commands = seen["operator"]["commands"]  # a command is shown a moment after it was taken
+    commands = seen["operator"]["commands"]  # a command is shown shortly after it was accepted
     return any(c["action"] == action and c["state"] == "confirmed" for c in commands)
 
 
-def test_a_person_pauses_and_stops_a_run_and_a_restarted_dashboard_shows_all_of_it(tmp_path):
+def test_an_operator_pauses_and_stops_a_run_that_a_restarted_dashboard_shows_in_full(tmp_path):
     key = tmp_path / "operator"
     operator = load_or_create_identity(key).peer_id
     session = ["--dataset", "digits", "--model", "mlp", "--rounds", "60", "--min-peers", "3"]
 
     with SwarmProcesses(3, session, ["--operator", operator]) as swarm:
         with dashboard(swarm.ports[0], "--operator-key", str(key)) as first:
-            assert first.line() == f"Operator: peers obey with --operator {operator}"
+            assert first.line() == f"Operator: start peers with --operator {operator}"
             token = first.line().removeprefix("Token: ")
             first.wait(lambda seen: seen["round"] >= 2, START_S)
             csrf = first.ask("/api/v1/operator/session", {"token": token})["csrf"]

@@ -1,4 +1,4 @@
-"""The server as people start it: a process of its own, spoken to over real sockets."""
+"""The server as users start it: in its own process, over real sockets."""
 
 import contextlib
 import datetime
@@ -57,7 +57,7 @@ def upgrade(
             yield answers.readline().decode(), answers
 
 
-def test_it_prints_the_address_and_nothing_else_and_stops_cleanly(serve):
+def test_the_server_only_prints_its_address_and_stops_cleanly(serve):
     served = serve("--at", "29")
     snapshot = get_json(f"{served.url}/api/snapshot")
 
@@ -71,7 +71,7 @@ def test_it_prints_the_address_and_nothing_else_and_stops_cleanly(serve):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_open_socket_does_not_delay_the_end(serve, number):
+def test_an_open_socket_does_not_delay_the_stop(serve, number):
     served = serve("--at", "29")
     with upgrade(served.port, served.url) as (status, _):
         started_s = time.monotonic()
@@ -111,7 +111,7 @@ def test_a_rebound_name_may_not_open_a_socket(serve):
         assert status.startswith("HTTP/1.1 403")
 
 
-def test_sockets_above_the_limit_are_refused_and_a_freed_place_is_given_again(serve):
+def test_sockets_above_the_limit_are_refused_until_another_one_closes(serve):
     served = serve("--at", "29", "--clients-max", "1")
 
     with upgrade(served.port, served.url) as (first, _):
@@ -121,14 +121,14 @@ def test_sockets_above_the_limit_are_refused_and_a_freed_place_is_given_again(se
         assert get_json(f"{served.url}/healthz")["status"] == "ok"
 
     deadline_s = time.monotonic() + 10
-    while True:  # the server notices the end of the first socket in its own time
+    while True:  # the server notices the end of the first socket after a while
         with upgrade(served.port, served.url) as (third, _):
             if "101" in third:
                 return
         assert time.monotonic() < deadline_s
 
 
-def test_a_taken_port_is_said_in_one_line_that_offers_another(serve):
+def test_a_taken_port_is_reported_in_one_line_that_suggests_another(serve):
     served = serve("--at", "29")
 
     ended = subprocess.run(
@@ -170,7 +170,7 @@ def test_a_remote_address_is_refused_on_the_command_line():
     assert "--allow-remote" in ended.stderr
 
 
-def test_an_address_that_is_not_ours_is_refused_plainly():
+def test_an_address_of_another_machine_is_a_clear_error():
     config = DashboardConfig(host="203.0.113.1", port=0, allow_remote=True)
 
     with pytest.raises(ConfigurationError, match=r"cannot listen on 203\.0\.113\.1"):
@@ -179,7 +179,7 @@ def test_an_address_that_is_not_ours_is_refused_plainly():
 
 @pytest.fixture
 def certificate(tmp_path):
-    """A key and a certificate for localhost that nobody signed."""
+    """A key and a self-signed certificate for localhost."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
@@ -205,7 +205,7 @@ def certificate(tmp_path):
     return tmp_path
 
 
-def test_with_its_own_certificate_it_speaks_tls(serve, certificate):
+def test_with_a_certificate_the_server_speaks_tls(serve, certificate):
     cert, key = str(certificate / "cert.pem"), str(certificate / "key.pem")
 
     served = serve("--at", "29", "--tls-cert", cert, "--tls-key", key)
@@ -237,7 +237,7 @@ def run_dashboard(*arguments, **environment):
         (["--host", "192.168.1.5"], "--token-file"),
     ],
 )
-def test_a_missing_token_is_said_in_one_line(arguments, said):
+def test_a_missing_token_is_reported_in_one_line(arguments, said):
     ended = run_dashboard(*arguments)
 
     assert ended.returncode == 2
@@ -246,7 +246,7 @@ def test_a_missing_token_is_said_in_one_line(arguments, said):
 
 
 def test_a_token_that_is_too_short_is_refused():
-    ended = run_dashboard(SWARM_DASHBOARD_TOKEN="short")  # noqa: S106 (of nothing)
+    ended = run_dashboard(SWARM_DASHBOARD_TOKEN="short")  # noqa: S106 (protects nothing)
 
     assert ended.returncode == 2
     assert "at least 16 characters" in ended.stderr

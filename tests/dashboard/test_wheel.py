@@ -1,4 +1,4 @@
-"""The wheel serves the page by itself: no checkout, no npm."""
+"""The wheel serves the page without a checkout and without npm."""
 
 import re
 import shutil
@@ -31,7 +31,7 @@ sys.exit(serve(lambda: FakeSource(FakeRun(6).at(29.0)), DashboardConfig(port=0))
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy: building leaves folders behind."""
+    """Build from a copy, because a build leaves folders behind."""
     source = tmp_path_factory.mktemp("source")
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
@@ -51,7 +51,7 @@ def pip(python: str | Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_wheel_holds_the_libraries_and_their_licences_and_nothing_else_of_npm(
+def test_the_wheel_contains_the_libraries_and_their_licences_and_nothing_else_of_npm(
     wheel: Path,
 ) -> None:
     names = [n for n in zipfile.ZipFile(wheel).namelist() if n.startswith("dashboard/")]

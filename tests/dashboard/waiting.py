@@ -1,4 +1,4 @@
-"""Waiting for what a page's own scripts know."""
+"""Waits for the state of a page's own scripts."""
 
 import time
 
@@ -6,7 +6,7 @@ from playwright.sync_api import Page
 
 
 def wait_for(page: Page, expression: str, timeout_s: float = 15.0) -> None:
-    """Poll from here: the page's policy forbids Playwright's own way, which evaluates a string."""
+    """Poll: the policy of the page forbids Playwright's own wait, which evaluates a string."""
     deadline_s = time.monotonic() + timeout_s
     while not page.evaluate(expression):
         assert time.monotonic() < deadline_s, f"{expression} not within {timeout_s} s"

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from swarm.launch.container_backend import COMPOSE_FILE
-from swarm.launch.engine import Engine
+from swarm.launch.docker_engine import Engine
 from tests.harness.container_links import Link
 from tests.harness.faulty_swarm import FaultySwarm
 from tests.harness.swarm_processes import PeerProcess, now_s

@@ -13,7 +13,7 @@ from swarm.core.machine import Event, SetTimer, TimerFired
 from swarm.federation.effects import EvaluationFinished, Started, Train, TrainingFinished
 from swarm.federation.messages import Status
 from swarm.peer.observer.snapshot import make_snapshot
-from swarm.peer.observer.snapshot_changes import SnapshotCache
+from swarm.peer.observer.snapshot_cache import SnapshotCache
 from swarm.simulation.federation.peers import SessionPeer
 from swarm.simulation.federation.simulated_learning import TRAINING_S
 from swarm.simulation.federation.simulator import SessionSimulator

@@ -1,4 +1,4 @@
-"""Choosing between containers and processes, and what the engine is given; no engine is needed."""
+"""The choice between containers and processes, and the arguments of the engine, without one."""
 
 import json
 import os
@@ -11,13 +11,13 @@ import psutil
 import pytest
 
 from swarm.core.errors import ConfigurationError
-from swarm.launch import choice
+from swarm.launch import backend_choice
 from swarm.launch.__main__ import main
 from swarm.launch.backend import LocalProcesses
-from swarm.launch.choice import choose_backend
+from swarm.launch.backend_choice import choose_backend
 from swarm.launch.container_backend import COMPOSE_FILE, PEERS_IN_FILE, Containers, more_peers
-from swarm.launch.engine import Engine, find_engine
-from swarm.launch.image import SOURCES, put_extra
+from swarm.launch.docker_engine import Engine, find_engine
+from swarm.launch.docker_image import SOURCES, put_extra
 from swarm.launch.run_record import RunRecord, find_run
 
 ENGINE = Engine("/usr/bin/docker", ("docker-compose",), "20.10", has_buildkit=True)
@@ -25,12 +25,12 @@ ENGINE = Engine("/usr/bin/docker", ("docker-compose",), "20.10", has_buildkit=Tr
 
 @pytest.fixture
 def answering(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choice, "find_engine", lambda: ENGINE)
+    monkeypatch.setattr(backend_choice, "find_engine", lambda: ENGINE)
 
 
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choice, "find_engine", lambda: "there is no Docker here")
+    monkeypatch.setattr(backend_choice, "find_engine", lambda: "Docker is not installed")
 
 
 @pytest.mark.usefixtures("answering")
@@ -38,15 +38,15 @@ def test_containers_are_chosen_where_an_engine_answers() -> None:
     backend, why = choose_backend("cnn", docker=False, no_docker=False)
 
     assert isinstance(backend, Containers)
-    assert why == "Docker 20.10 answers; --no-docker does without"
+    assert why == "Docker 20.10 is running; --no-docker starts processes instead"
 
 
 @pytest.mark.usefixtures("answering")
 def test_processes_are_chosen_on_request_and_for_code_that_is_not_in_the_image() -> None:
-    by_wish, _ = choose_backend("cnn", docker=False, no_docker=True)
+    by_request, _ = choose_backend("cnn", docker=False, no_docker=True)
     by_need, why = choose_backend("my.models:build", docker=False, no_docker=False)
 
-    assert isinstance(by_wish, LocalProcesses)
+    assert isinstance(by_request, LocalProcesses)
     assert isinstance(by_need, LocalProcesses)
     assert "my.models:build is code" in why
 
@@ -56,17 +56,17 @@ def test_without_an_engine_processes_are_chosen_unless_the_user_insists() -> Non
     backend, why = choose_backend("cnn", docker=False, no_docker=False)
 
     assert isinstance(backend, LocalProcesses)
-    assert why == "there is no Docker here"
-    with pytest.raises(ConfigurationError, match="--docker is impossible: there is no Docker"):
+    assert why == "Docker is not installed"
+    with pytest.raises(ConfigurationError, match="--docker is impossible: Docker is not"):
         choose_backend("cnn", docker=True, no_docker=False)
 
 
-def test_one_cannot_insist_on_both() -> None:
+def test_docker_and_no_docker_exclude_each_other() -> None:
     with pytest.raises(ConfigurationError, match="exclude each other"):
         choose_backend("cnn", docker=True, no_docker=True)
 
 
-def test_an_engine_that_does_not_answer_is_none(
+def test_an_engine_that_does_not_answer_is_not_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     client = tmp_path / "docker"
@@ -81,7 +81,7 @@ def test_an_engine_that_does_not_answer_is_none(
     assert "no Docker engine answers" in found
 
 
-def test_every_field_a_run_can_set_reaches_the_first_peer() -> None:
+def test_every_field_that_a_run_can_set_reaches_the_first_peer() -> None:
     text = COMPOSE_FILE.read_text()
     passed_on = set(re.findall(r"^      SWARM_(\w+):", text, re.MULTILINE))
     source = Path(main.__code__.co_filename).read_text()
@@ -91,7 +91,7 @@ def test_every_field_a_run_can_set_reaches_the_first_peer() -> None:
     assert {name.upper() for name in settable} | {"MIN_PEERS"} <= passed_on
 
 
-def test_more_peers_than_the_file_has_extend_its_last() -> None:
+def test_additional_peers_extend_the_last_peer_of_the_compose_file() -> None:
     names = [f"peer-{k}" for k in range(1, 9)]
 
     added = more_peers(names, "mine")
@@ -124,8 +124,8 @@ def test_the_build_is_given_a_private_certificate_and_registry_and_loses_them_ag
     assert {path.name for path in extra.iterdir()} <= {"pip.conf"}
 
 
-def test_what_starts_containers_needs_neither_keras_nor_libp2p() -> None:
-    """run.sh installs only these for it."""
+def test_starting_containers_needs_neither_keras_nor_libp2p() -> None:
+    """run.sh installs only the packages in `launcher_needs` for it."""
     script = (SOURCES / "run.sh").read_text()
     needs = re.search(r"^launcher_needs=\((.*)\)$", script, re.MULTILINE)
     assert needs is not None

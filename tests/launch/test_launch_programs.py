@@ -33,7 +33,7 @@ def test_the_first_peer_starts_the_session_and_the_others_join_the_first_two() -
     assert "--model" not in third.arguments
 
 
-def test_each_peer_has_its_own_part_and_files() -> None:
+def test_each_peer_has_its_own_partition_and_files() -> None:
     third = peer_programs(SETTINGS, {}, RUN, PORTS)[2]
 
     assert flag(third.arguments, "--partition") == "3/3"
@@ -44,7 +44,7 @@ def test_each_peer_has_its_own_part_and_files() -> None:
     assert "--exit-when-done" in third.arguments
 
 
-def test_peers_stay_without_once_and_run_code_only_if_the_user_named_it() -> None:
+def test_peers_stay_without_once_and_only_run_code_that_the_user_named() -> None:
     settings = LaunchSettings(peers=2)
 
     plain = peer_programs(settings, {"model": "cnn"}, RUN, PORTS[:2])
@@ -55,7 +55,7 @@ def test_peers_stay_without_once_and_run_code_only_if_the_user_named_it() -> Non
     assert all("--allow-model" in program.arguments for program in named)
 
 
-def test_all_peers_are_told_of_the_fork_server_where_there_is_one() -> None:
+def test_all_peers_know_the_fork_server_if_there_is_one() -> None:
     socket = RUN / "fork-server"
 
     server = fork_server_program(RUN, socket)
@@ -71,7 +71,7 @@ def test_all_peers_are_told_of_the_fork_server_where_there_is_one() -> None:
     assert not any("--fork-server" in p.arguments or p.watches_stdin for p in without)
 
 
-def test_the_dashboard_watches_by_way_of_the_first_two_peers() -> None:
+def test_the_dashboard_knows_the_first_two_peers() -> None:
     program = dashboard_program(SETTINGS, RUN, PORTS)
 
     assert program.arguments == (
@@ -81,7 +81,7 @@ def test_the_dashboard_watches_by_way_of_the_first_two_peers() -> None:
     )
 
 
-def test_ports_that_are_taken_or_to_be_avoided_are_passed_over() -> None:
+def test_taken_and_excluded_ports_are_skipped() -> None:
     with socket.socket() as taken:
         taken.bind((HOST, 0))
         taken.listen()
@@ -96,7 +96,7 @@ def test_ports_that_are_taken_or_to_be_avoided_are_passed_over() -> None:
     assert not {port, port + 1} & set(ports)
 
 
-def test_too_few_free_ports_are_a_mistake_of_the_user() -> None:
+def test_too_few_free_ports_are_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="3 free ports are needed from 65534 on"):
         free_ports(65534, 3)
 

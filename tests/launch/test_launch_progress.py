@@ -1,7 +1,7 @@
 from typing import Any
 
 from swarm.launch.log_lines import LogLine, parse_log_line
-from swarm.launch.run_progress import Detail, Progress
+from swarm.launch.run_progress import Detail, RunProgress
 
 NAMES = ["peer-1", "peer-2"]
 
@@ -26,7 +26,7 @@ def adopted(round_number: int, author: str = "id-1") -> LogLine:
     return line("adopted", round=round_number, author=author, contributors=2, cohort=2)
 
 
-def told(sentences: list[str]) -> list[str]:
+def without_details(sentences: list[str]) -> list[str]:
     return [text for text in sentences if not isinstance(text, Detail)]
 
 
@@ -40,10 +40,10 @@ def test_only_json_objects_with_an_event_are_log_lines() -> None:
 
 
 def test_global_accuracy_counts_each_test_example_once() -> None:
-    progress = Progress(NAMES, rounds=2)
+    progress = RunProgress(NAMES, rounds=2)
 
-    first = told(progress.take("peer-1", trained(1, 0.1, 300)))
-    second = told(progress.take("peer-2", trained(1, 0.5, 100)))
+    first = without_details(progress.take_line("peer-1", trained(1, 0.1, 300)))
+    second = without_details(progress.take_line("peer-2", trained(1, 0.5, 100)))
 
     assert first == []
     assert second == [
@@ -53,25 +53,27 @@ def test_global_accuracy_counts_each_test_example_once() -> None:
     assert progress.newest_accuracy.accuracy == 0.2
 
 
-def test_a_round_is_told_once_whoever_adopts_its_head() -> None:
-    progress = Progress(NAMES, rounds=2)
-    progress.take("peer-1", line("listening", peer_id="id-1", address="/ip4/127.0.0.1/tcp/7001"))
+def test_a_round_is_announced_once_even_if_several_peers_adopt_its_head() -> None:
+    progress = RunProgress(NAMES, rounds=2)
+    progress.take_line(
+        "peer-1", line("listening", peer_id="id-1", address="/ip4/127.0.0.1/tcp/7001")
+    )
 
-    first = told(progress.take("peer-2", adopted(1)))
-    second = progress.take("peer-1", adopted(1))
+    first = without_details(progress.take_line("peer-2", adopted(1)))
+    second = progress.take_line("peer-1", adopted(1))
 
     assert first == ["round 1 is done: 2 of 2 contributions, combined by peer-1"]
     assert second == []
     assert progress.stage == "round 2 of 2"
 
 
-def test_a_dead_peer_is_told_with_its_last_words_and_no_longer_waited_for() -> None:
-    progress = Progress(NAMES, rounds=2)
-    progress.take("peer-1", trained(1, 0.3, 100))
+def test_a_death_is_announced_with_the_last_words_and_the_peer_is_no_longer_awaited() -> None:
+    progress = RunProgress(NAMES, rounds=2)
+    progress.take_line("peer-1", trained(1, 0.3, 100))
     progress.take_words("peer-2", "MemoryError: no memory")
     progress.take_words("peer-2", "  ")
 
-    sentences = progress.end("peer-2", -9)
+    sentences = progress.end_peer("peer-2", -9)
 
     assert sentences == [
         "peer-2 has died (killed by signal 9): MemoryError: no memory; one peer is left",
@@ -79,12 +81,12 @@ def test_a_dead_peer_is_told_with_its_last_words_and_no_longer_waited_for() -> N
     ]
 
 
-def test_an_older_head_that_not_everyone_evaluated_is_told_when_the_swarm_has_moved_on() -> None:
-    progress = Progress(NAMES, rounds=5)
-    progress.take("peer-1", trained(1, 0.3, 100))
+def test_an_older_head_that_some_peers_did_not_evaluate_is_announced_two_rounds_later() -> None:
+    progress = RunProgress(NAMES, rounds=5)
+    progress.take_line("peer-1", trained(1, 0.3, 100))
 
-    after_one = told(progress.take("peer-1", adopted(1)))
-    after_two = told(progress.take("peer-1", adopted(2)))
+    after_one = without_details(progress.take_line("peer-1", adopted(1)))
+    after_two = without_details(progress.take_line("peer-1", adopted(2)))
 
     assert not any("test accuracy" in text for text in after_one)
     assert "test accuracy of the untrained model: 30.0% (on 100 test examples of 1 peer)" in (
@@ -92,26 +94,26 @@ def test_an_older_head_that_not_everyone_evaluated_is_told_when_the_swarm_has_mo
     )
 
 
-def test_finished_means_that_all_who_run_have_evaluated_the_last_head() -> None:
-    progress = Progress(NAMES, rounds=1)
+def test_a_run_is_finished_when_all_running_peers_have_evaluated_the_last_head() -> None:
+    progress = RunProgress(NAMES, rounds=1)
     final = line("evaluated", evaluated_round=1, accuracy=0.9, num_test_examples=10)
 
-    progress.take("peer-1", final)
+    progress.take_line("peer-1", final)
     before = progress.finished
-    progress.end("peer-2", 1)
+    progress.end_peer("peer-2", 1)
 
     assert not before
     assert progress.finished
 
 
-def test_progress_of_a_training_is_told_in_quarters_of_the_round() -> None:
-    progress = Progress(["peer-1"], rounds=3)
-    progress.take("peer-1", adopted(0))
+def test_training_progress_is_announced_in_quarters_of_the_round() -> None:
+    progress = RunProgress(["peer-1"], rounds=3)
+    progress.take_line("peer-1", adopted(0))
 
     sentences = [
         text
         for percent in (10, 30, 40, 60)
-        for text in progress.take(
+        for text in progress.take_line(
             "peer-1", line("training", "debug", round=1, percent=percent, train_accuracy=0.2)
         )
     ]
@@ -122,25 +124,25 @@ def test_progress_of_a_training_is_told_in_quarters_of_the_round() -> None:
     ]
 
 
-def test_lines_with_missing_or_foreign_fields_do_no_harm() -> None:
-    progress = Progress(NAMES, rounds=3)
+def test_lines_with_missing_or_unexpected_fields_are_harmless() -> None:
+    progress = RunProgress(NAMES, rounds=3)
 
     for event in ("listening", "session", "ready", "training", "trained", "evaluated", "adopted"):
-        progress.take("peer-1", line(event))
-        progress.take("peer-1", line(event, round="x", accuracy="y", percent=None, peer_id=3))
+        progress.take_line("peer-1", line(event))
+        progress.take_line("peer-1", line(event, round="x", accuracy="y", percent=None, peer_id=3))
 
     assert progress.peers["peer-1"].accuracy is None
 
 
-def test_a_peer_that_somebody_starts_again_is_alive_again() -> None:
-    progress = Progress(NAMES, rounds=2)
+def test_a_restarted_peer_is_alive_again() -> None:
+    progress = RunProgress(NAMES, rounds=2)
     progress.take_words("peer-1", "error: no space left")
 
-    progress.end("peer-1", -9)
-    without = [peer.name for peer in progress.alive]
-    said = progress.restart("peer-1")
+    progress.end_peer("peer-1", -9)
+    alive_before = [peer.name for peer in progress.alive]
+    messages = progress.restart_peer("peer-1")
 
-    assert without == ["peer-2"]
-    assert said == ["peer-1 was started again"]
+    assert alive_before == ["peer-2"]
+    assert messages == ["peer-1 was started again"]
     assert [peer.name for peer in progress.alive] == NAMES
     assert progress.peers["peer-1"].last_words == ""

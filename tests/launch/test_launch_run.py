@@ -27,7 +27,7 @@ GONE_WITHIN_S = 15
 def launched(
     *arguments: str, environment: dict[str, str] | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """A launcher in a process of its own; no process of its run outlives the block."""
+    """A launcher in its own process; no process of its run outlives the block."""
     command = [sys.executable, "-m", "swarm.launch", *arguments]
     launcher = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
@@ -87,7 +87,7 @@ def results(runs: Path) -> tuple[dict[str, Any], Path]:
     return json.loads((run / "summary.json").read_text()), run / "model.keras"
 
 
-def test_a_run_ends_by_itself_with_a_summary_and_a_model_that_can_be_used(tmp_path: Path) -> None:
+def test_a_run_ends_by_itself_with_a_summary_and_a_usable_model(tmp_path: Path) -> None:
     with launched("--once", "--rounds", "2", *SMALL, "--runs-dir", str(tmp_path)) as launcher:
         output = lines_until(launcher, "-m swarm.learning evaluate")
         code = launcher.wait(timeout=30)
@@ -130,7 +130,7 @@ def test_the_readmes_command_learns_on_a_machine_without_cifar10(tmp_path: Path)
     assert summary["global_accuracy"] > 0.5
 
 
-def test_an_interrupted_run_keeps_what_it_has_and_leaves_no_process(tmp_path: Path) -> None:
+def test_an_interrupted_run_keeps_its_results_and_leaves_no_process(tmp_path: Path) -> None:
     with launched("--rounds", "5000", *SMALL, "--runs-dir", str(tmp_path)) as launcher:
         lines_until(launcher, "test accuracy of the model of round 1")
         processes = descendants(launcher)
@@ -161,7 +161,7 @@ def test_peers_end_by_themselves_when_the_launcher_is_killed(tmp_path: Path) -> 
     assert not folder.exists()
 
 
-def test_the_run_goes_on_without_a_peer_that_was_killed(tmp_path: Path) -> None:
+def test_the_run_continues_without_a_killed_peer(tmp_path: Path) -> None:
     with launched("--rounds", "5000", *SMALL, "--runs-dir", str(tmp_path)) as launcher:
         lines_until(launcher, "round 1 is done")
         (second,) = (
@@ -193,7 +193,7 @@ def test_a_mistake_that_only_peers_can_find_ends_the_run_with_one_reason(tmp_pat
     assert "model must be lenet, cnn, mlp" in output[-1]
 
 
-def test_a_taken_dashboard_port_is_told_before_anything_starts(tmp_path: Path) -> None:
+def test_a_taken_dashboard_port_is_reported_before_anything_starts(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

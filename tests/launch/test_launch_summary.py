@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from swarm.launch.programs import Program
-from swarm.launch.summary import (
+from swarm.launch.run_summary import (
     Outcome,
     global_accuracy,
     make_summary,
@@ -44,7 +44,7 @@ def leave(program: Program, model: bytes | None = None, **fields: Any) -> None:
         program.model.write_bytes(model)
 
 
-def test_summary_has_exactly_what_is_promised(programs: list[Program]) -> None:
+def test_summary_has_exactly_the_documented_fields(programs: list[Program]) -> None:
     leave(programs[0])
     leave(programs[1], accuracy=0.8, num_test_examples=50)
 
@@ -74,7 +74,9 @@ def test_summary_has_exactly_what_is_promised(programs: list[Program]) -> None:
     }
 
 
-def test_accuracy_of_an_older_head_is_not_that_of_the_final_one(programs: list[Program]) -> None:
+def test_accuracy_of_an_older_head_does_not_count_for_the_final_one(
+    programs: list[Program],
+) -> None:
     leave(programs[0], evaluated_round=2)
     leave(programs[1], evaluated_round=3, accuracy=0.75)
 
@@ -84,7 +86,7 @@ def test_accuracy_of_an_older_head_is_not_that_of_the_final_one(programs: list[P
     assert global_accuracy(reports, 4) is None
 
 
-def test_a_peer_that_left_no_report_is_in_the_summary_by_name(programs: list[Program]) -> None:
+def test_a_peer_without_a_report_is_listed_by_name(programs: list[Program]) -> None:
     leave(programs[0])
 
     summary = make_summary(OUTCOME, read_reports(programs))
@@ -94,14 +96,14 @@ def test_a_peer_that_left_no_report_is_in_the_summary_by_name(programs: list[Pro
     assert summary["peers"][1]["round"] is None
 
 
-def test_a_run_without_any_report_has_done_no_rounds(programs: list[Program]) -> None:
+def test_a_run_without_reports_has_no_rounds(programs: list[Program]) -> None:
     summary = make_summary(OUTCOME, read_reports(programs))
 
     assert summary["rounds"] == 0
     assert summary["global_accuracy"] is None
 
 
-def test_the_model_is_that_of_a_peer_with_the_newest_head(
+def test_the_model_comes_from_a_peer_with_the_newest_head(
     programs: list[Program], tmp_path: Path
 ) -> None:
     leave(programs[0], model=b"round 3")

@@ -1,7 +1,7 @@
-"""pre/install.sh on Debian, Ubuntu, Fedora and macOS, simulated by stand-ins for their commands.
+"""pre/install.sh on simulated Debian, Ubuntu, Fedora and macOS.
 
-The script sees only our commands. A folder holds what they find and what the package manager was
-asked for. What is installed that way is found from then on.
+The script only sees the commands of this test. A folder holds what they find, and the requests
+to the package manager. They find whatever was installed before.
 """
 
 import os
@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).parents[2] / "pre" / "install.sh"
 TOOLS = ("bash", "basename", "cat", "cut", "dirname", "sed", "tr", "touch", "awk", "cp")
 NOBODY = 65534
 PYTHON = """#!/bin/bash
-# Python as install.sh asks it; {has} holds what is there.
+# Python as install.sh uses it; {has} holds what is installed.
 case $2 in
 *version_info*) [[ -e {has}/python ]] ;;
 *ensurepip*) [[ -e {has}/venv ]] ;;
@@ -30,7 +30,7 @@ header=$(sed -n 's/.*<\\(.*\\)>.*/\\1/p')
 [[ -e {has}/$header ]]
 """
 MANAGER = """#!/bin/bash
-# Notes what it was asked for, and has it from now on.
+# Records each request, and provides the package from then on.
 if [[ $1 == --prefix ]]; then echo /opt/homebrew; exit; fi
 echo "{name} $*" >>{asked}
 for package; do
@@ -47,7 +47,7 @@ EVERYTHING = ("python", "venv", "Python.h", "gmp.h", "compiler")
 
 
 class Machine:
-    """A project folder, and the commands that install.sh sees in it."""
+    """A project folder, with the commands that install.sh sees."""
 
     def __init__(self, folder: Path, system: str, manager: str | None) -> None:
         self.folder = folder
@@ -83,7 +83,7 @@ class Machine:
         return self
 
     def install(self, *arguments: str, as_nobody: bool = False) -> tuple[int, list[str]]:
-        """Run install.sh; return its exit code and the lines it printed."""
+        """Return the exit code of install.sh and the lines that it printed."""
         done = subprocess.run(
             [self.folder / "pre" / "install.sh", *arguments],
             env={"PATH": str(self.bin)},
@@ -96,14 +96,14 @@ class Machine:
         return done.returncode, done.stdout.splitlines()
 
     @property
-    def packaging(self) -> list[str]:
-        """Commands that the package manager received."""
+    def orders(self) -> list[str]:
+        """The requests to the package manager."""
         return self.asked.read_text().splitlines() if self.asked.exists() else []
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A temporary folder that, unlike pytest's own, other users can read."""
+    """A folder that other users can read, unlike pytest's own."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -118,7 +118,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="installs as root only
     ("system", "manager"),
     [("Linux", "apt-get"), ("Linux", "dnf"), ("Darwin", "brew"), ("FreeBSD", None)],
 )
-def test_on_a_complete_machine_nothing_is_installed_and_no_root_is_needed(
+def test_nothing_is_installed_and_no_root_is_needed_if_nothing_is_missing(
     folder: Path, system: str, manager: str | None
 ) -> None:
     machine = Machine(folder, system, manager).give(*EVERYTHING)
@@ -126,19 +126,19 @@ def test_on_a_complete_machine_nothing_is_installed_and_no_root_is_needed(
     code, said = machine.install(as_nobody=True)
 
     assert code == 0
-    assert said[:2] == ["Everything is there that peers need from this machine.", "run.sh setup"]
-    assert machine.packaging == []
+    assert said[:2] == ["This machine has everything that peers need.", "run.sh setup"]
+    assert machine.orders == []
 
 
 @pytest.mark.parametrize(
-    ("manager", "install"),
+    ("manager", "order"),
     [
         ("apt-get", f"apt-get install -y --no-install-recommends {DEBIAN_PACKAGES}"),
         ("dnf", f"dnf install -y {FEDORA_PACKAGES}"),
     ],
 )
-def test_on_a_bare_linux_missing_packages_are_named_and_only_root_installs_them(
-    folder: Path, manager: str, install: str
+def test_on_a_bare_linux_missing_packages_are_listed_and_only_root_installs_them(
+    folder: Path, manager: str, order: str
 ) -> None:
     machine = Machine(folder, "Linux", manager)
 
@@ -147,14 +147,14 @@ def test_on_a_bare_linux_missing_packages_are_named_and_only_root_installs_them(
 
     assert checked == refused == 1
     assert check_said[:2] == ["Missing:", "  Python 3.11 or newer"]
-    assert check_said[-1] == f"To install: {install}"
-    assert said[-1] == f"  sudo {install}"
-    assert machine.packaging == []
+    assert check_said[-1] == f"To install it, run: {order}"
+    assert said[-1] == f"  sudo {order}"
+    assert machine.orders == []
 
 
 @needs_root
 @pytest.mark.parametrize(
-    ("manager", "packaging"),
+    ("manager", "orders"),
     [
         (
             "apt-get",
@@ -166,15 +166,15 @@ def test_on_a_bare_linux_missing_packages_are_named_and_only_root_installs_them(
         ("dnf", [f"dnf install -y {FEDORA_PACKAGES}"]),
     ],
 )
-def test_root_on_a_bare_linux_installs_the_packages(
-    folder: Path, manager: str, packaging: list[str]
+def test_root_on_a_bare_linux_installs_everything(
+    folder: Path, manager: str, orders: list[str]
 ) -> None:
     machine = Machine(folder, "Linux", manager)
 
     code, said = machine.install()
 
     assert code == 0, said
-    assert machine.packaging == packaging
+    assert machine.orders == orders
     assert "run.sh setup" in said
 
 
@@ -183,7 +183,7 @@ def test_only_missing_packages_are_requested(folder: Path) -> None:
 
     _, said = machine.install("--check")
 
-    assert said == ["Missing:", "  GMP's headers", "To install: dnf install -y gmp-devel"]
+    assert said == ["Missing:", "  GMP's headers", "To install it, run: dnf install -y gmp-devel"]
 
 
 def test_a_mac_installs_with_homebrew_and_without_root(folder: Path) -> None:
@@ -192,21 +192,21 @@ def test_a_mac_installs_with_homebrew_and_without_root(folder: Path) -> None:
     code, said = machine.install()
 
     assert code == 0, said
-    assert machine.packaging == ["brew install python@3.12 gmp"]
+    assert machine.orders == ["brew install python@3.12 gmp"]
 
 
-def test_without_compiler_or_homebrew_a_mac_user_reads_how_to_get_them(folder: Path) -> None:
+def test_a_mac_without_compiler_or_homebrew_prints_how_to_get_them(folder: Path) -> None:
     machine = Machine(folder, "Darwin", None)
 
     no_compiler, first = machine.install()
     no_homebrew, second = machine.give("compiler").install()
 
     assert no_compiler == no_homebrew == 1
-    assert first[-1] == "Run this first, it needs no root: xcode-select --install"
+    assert first[-1] == "Run this command first. It needs no root: xcode-select --install"
     assert second[-1].split("(")[0].strip() == "brew install python@3.12 gmp"
 
 
-def test_on_an_unknown_system_the_script_says_that_it_does_not_know_it(folder: Path) -> None:
+def test_an_unknown_system_prints_what_is_missing(folder: Path) -> None:
     code, said = Machine(folder, "FreeBSD", None).install()
 
     assert code == 1
@@ -214,12 +214,12 @@ def test_on_an_unknown_system_the_script_says_that_it_does_not_know_it(folder: P
 
 
 @needs_root
-def test_an_installation_without_effect_is_reported_as_a_failure(folder: Path) -> None:
+def test_an_installation_that_does_not_help_is_reported_as_failed(folder: Path) -> None:
     machine = Machine(folder, "Linux", "dnf")
     (machine.bin / "dnf").write_text("#!/bin/bash\n")
 
     code, said = machine.install()
 
     assert code == 1
-    assert "Installed, and still missing:" in said
+    assert "Still missing after the installation:" in said
     assert "run.sh setup" not in said

@@ -1,8 +1,8 @@
-// One sentence on what the swarm does now, or what it waits for.
+// One sentence about what the swarm does now, or what it waits for.
 // @ts-check
 
 import { plural, whole } from "./format.js";
-import { isPresent } from "./peer.js";
+import { isPresent } from "./peer-states.js";
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */
 
@@ -12,7 +12,7 @@ export function presentPeers(snapshot) {
 }
 
 /**
- * Whether the run is over, though not all of its rounds were made.
+ * Whether the run has ended before all of its rounds were done.
  * @param {Snapshot} snapshot
  */
 export function isStoppedEarly({ finished, session, head }) {
@@ -29,15 +29,15 @@ export function activity(snapshot) {
   if (isStoppedEarly(snapshot)) return `Stopped by an operator after ${plural(snapshot.head?.round ?? 0, "round")}`;
   if (snapshot.finished && session) return `Finished after ${plural(session.rounds, "round")}`;
   if (session === null && snapshot.studies.length > 0) {
-    return "No training session here: see the Search tab";
+    return "No training session; see the Search tab";
   }
   if (session === null) {
     return observer.connected === 0
       ? "Looking for the swarm: no peer has answered yet"
-      : `Connected to ${plural(observer.connected, "peer")}, waiting for their session`;
+      : `Connected to ${plural(observer.connected, "peer")}, waiting for a session`;
   }
   const { run_state } = snapshot.operator;
-  if (run_state === "held") return "All set: waits for an operator to start it";
+  if (run_state === "held") return "Ready: waiting for an operator to start the session";
   if (run_state === "paused") return "Paused by an operator";
   if (run_state === "stopped") return "Stopped by an operator";
   const present = presentPeers(snapshot);
@@ -67,6 +67,6 @@ function roundActivity(snapshot, present) {
   }
   if (count("evaluating") > 0) return `${plural(count("evaluating"), "peer")} evaluating`;
   if (count("starting") > 0) return `Starting workers: ${count("starting")} still loading`;
-  if (snapshot.phase === "gathering") return "All peers are here, waiting for round 1";
+  if (snapshot.phase === "gathering") return "All peers have joined, waiting for round 1";
   return "Waiting for contributions";
 }

@@ -1,4 +1,4 @@
-// What went wrong, newest first, each line linked to its peer and its round.
+// The alerts, newest first, each with links to its peer and its round.
 // @ts-check
 
 import { clock, plural } from "./format.js";
@@ -22,7 +22,7 @@ export function Alerts({ store }) {
       ${alerts.length === 0
         ? html`<div class="calm">
             <span class="calm-sign" aria-hidden="true">✓</span>
-            <p><strong>Nothing, so far.</strong></p>
+            <p><strong>Nothing has gone wrong so far.</strong></p>
             <p class="hint">Lost peers, takeovers, rejected contributions, partitions and merges appear here.</p>
           </div>`
         : html`<ol class="alert-list">
@@ -44,7 +44,7 @@ export function AlertLine({ alert, store }) {
         ${peer !== null &&
         html`<button class="link-button" onClick=${() => store.select(peer)}>${store.nameOf(peer)}</button>`}
         <span class="when">${unix_s === null ? "" : clock(unix_s)}${
-          reporters.length > 1 ? ` · told by ${reporters.length} peers` : ""
+          reporters.length > 1 ? ` · reported by ${reporters.length} peers` : ""
         }</span>
       </p>
     </div>
@@ -52,7 +52,7 @@ export function AlertLine({ alert, store }) {
 }
 
 /**
- * The newest alert or event that a screen reader should say.
+ * The newest event that a screen reader should announce.
  * @param {Store} store
  */
 export function spokenNews(store) {

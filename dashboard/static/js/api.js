@@ -1,17 +1,17 @@
-// Requests to the dashboard's server, and the rounds of the past that were asked for.
+// Requests to the dashboard's server, and the loading of past rounds.
 // @ts-check
 
 /** @typedef {import("./store.js").Store} Store */
 /** @typedef {import("./types.js").RoundRecord} RoundRecord */
 
 const PAGE_ROUNDS = 50;
-// A round's metrics come with the next head: the newest ones are asked for again.
+// The metrics of a round come with the next head, so the newest rounds are requested again.
 const UNSETTLED_ROUNDS = 2;
 
 /**
  * @param {string} path
  * @param {RequestInit} [options]
- * @returns {Promise<any>} what the server answered
+ * @returns {Promise<any>} the answer of the server
  */
 export async function request(path, options = {}) {
   const answer = await fetch(path, {
@@ -28,23 +28,23 @@ export async function request(path, options = {}) {
   return body;
 }
 
-/** Fetches what the store lacks of the past; asked as often as one likes, it asks once. */
+/** Loads the past rounds that the store lacks, with one request at a time. */
 export class Past {
   /** @type {Promise<void> | null} */
-  #asking = null;
+  #loading = null;
 
   /** @param {Store} store */
   constructor(store) {
     this.store = store;
   }
 
-  /** Have every round of the run in the store, as far as the swarm remembers it. */
-  wanted() {
-    if (this.#asking !== null || !this.#lacks()) return;
-    this.#asking = this.#ask()
-      .catch((error) => console.info("the past is not available now:", error.message))
+  /** Load every round that the swarm remembers into the store. */
+  load() {
+    if (this.#loading !== null || !this.#lacks()) return;
+    this.#loading = this.#fetch()
+      .catch((error) => console.info("the past rounds could not be loaded:", error.message))
       .finally(() => {
-        this.#asking = null;
+        this.#loading = null;
       });
   }
 
@@ -58,7 +58,7 @@ export class Past {
     return false;
   }
 
-  async #ask() {
+  async #fetch() {
     const session = this.store.snapshot?.session?.id;
     const held = [...this.store.past.keys()];
     /** @type {number | null} */

@@ -1,4 +1,4 @@
-// Puts the page together: one store, one connection, and the views that render from the store.
+// Assembles the page: one store, one connection, and the views that render from the store.
 // @ts-check
 
 import { activity } from "./activity.js";
@@ -7,7 +7,7 @@ import { Past } from "./api.js";
 import { Curves } from "./curves.js";
 import { Ensemble, Sessions } from "./empty-tab.js";
 import { percent } from "./format.js";
-import { Figures } from "./glance.js";
+import { Figures } from "./figures.js";
 import { html, render } from "./html.js";
 import { Legend } from "./legend.js";
 import { Log } from "./log.js";
@@ -21,7 +21,7 @@ import { Search } from "./search.js";
 import { connect } from "./socket.js";
 import { Store } from "./store.js";
 import { Theme } from "./theme.js";
-import { Notices, Tabs, Title } from "./title.js";
+import { Notices, Tabs, Title } from "./header.js";
 import { movingText, topologySummary } from "./topology-words.js";
 import { Topology } from "./topology.js";
 
@@ -29,7 +29,7 @@ const store = new Store();
 const router = new Router(store);
 const theme = new Theme();
 const past = new Past(store);
-const wantPast = () => past.wanted();
+const loadPast = () => past.load();
 
 /** @param {string} id */
 function place(id) {
@@ -53,17 +53,17 @@ const curves = new Curves(
   },
   store,
   theme,
-  wantPast,
+  loadPast,
 );
 const operator = new OperatorSheet(
   /** @type {HTMLDialogElement} */ (place("operator")),
   store,
   () => schedule.mark(["selected"]),
 );
-const panel = new PeerPanel(place("peer-panel"), store, wantPast, operator);
+const panel = new PeerPanel(place("peer-panel"), store, loadPast, operator);
 const onTraining = () => router.tab === "training";
 
-// Each view, the parts of the store it shows, and how often it is drawn for a large swarm.
+// Each view with the parts of the store that it shows, and its least pause in a large swarm.
 const schedule = new Schedule(store, [
   { show: showTitle, parts: ["session", "connection", "theme", "observer", "studies", "second"], pauseMs: 0 },
   { show: showTabs, parts: ["tab", "alerts", "studies", "selected", "replay"], pauseMs: 0 },
@@ -118,8 +118,8 @@ function showFigures() {
 }
 
 function showReplay() {
-  if (store.replaying) wantPast();
-  render(html`<${ReplayBar} store=${store} want=${wantPast} />`, place("replay"));
+  if (store.replaying) loadPast();
+  render(html`<${ReplayBar} store=${store} loadPast=${loadPast} />`, place("replay"));
   place("view-training").classList.toggle("replaying", store.replaying);
 }
 
@@ -196,11 +196,11 @@ place("plain").remove();
 try {
   sessionStorage.removeItem("swarm-retries"); // of retry-early.js: the page is complete
 } catch {
-  // Storage may be forbidden; nothing was counted then.
+  // Storage may be forbidden; then no retries were counted.
 }
 render(html`<${Legend} />`, place("legend"));
 render(
-  html`<a href="/api/v1/snapshot">All numbers as JSON</a><span>Everybody may watch; commands need the operator's token.</span>`,
+  html`<a href="/api/v1/snapshot">All numbers as JSON</a><span>Commands need the operator's token.</span>`,
   place("foot"),
 );
 theme.addEventListener("change", () => schedule.mark(["theme"]));
@@ -213,5 +213,5 @@ schedule.markAll();
 connect(store);
 void operator.refresh();
 
-// For the console, and for tests that ask where a peer is drawn.
+// For the console, and for tests that check where a peer is drawn.
 Object.assign(globalThis, { swarm: { store, topology, curves } });

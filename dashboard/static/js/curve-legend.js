@@ -1,4 +1,4 @@
-// The curves' legend: values at the pointer, and buttons that compare and hide.
+// The legend of the curves: values at the pointer, and buttons to compare and hide curves.
 // @ts-check
 
 import { decimals, percent } from "./format.js";

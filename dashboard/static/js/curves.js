@@ -1,4 +1,4 @@
-// Test accuracy and loss, by round or by time: the global model, and how it does on each peer.
+// Test accuracy and loss by round or by time: the mean of all peers, and each peer's own.
 // @ts-check
 
 import uPlot from "uplot";
@@ -6,7 +6,7 @@ import uPlot from "uplot";
 import { duration } from "./format.js";
 import { html, render } from "./html.js";
 import { CurveLegend } from "./curve-legend.js";
-import { download, picture } from "./export.js";
+import { download, plotImage } from "./export.js";
 import { GLOBAL, csvOf, places, roundsOf, seriesOf } from "./series.js";
 
 /** @typedef {import("./series.js").Series} Series */
@@ -30,7 +30,7 @@ export class Curves {
   rounds = [];
   /** The round under the pointer, as an index; null for the newest. @type {number | null} */
   cursor = null;
-  /** Ids of the series that stand out; the others fade. @type {Set<string>} */
+  /** Ids of the highlighted series; the other ones fade. @type {Set<string>} */
   compared = new Set();
   /** @type {Set<string>} */
   hidden = new Set();
@@ -41,13 +41,13 @@ export class Curves {
    * @param {Record<Metric | "head" | "legend" | "empty", HTMLElement>} places
    * @param {Store} store
    * @param {Theme} theme
-   * @param {() => void} wantPast
+   * @param {() => void} loadPast
    */
-  constructor(places, store, theme, wantPast) {
+  constructor(places, store, theme, loadPast) {
     this.places = places;
     this.store = store;
     this.theme = theme;
-    this.wantPast = wantPast;
+    this.loadPast = loadPast;
     this.#charts = METRICS.map((metric) => ({ plot: null, metric, place: places[metric] }));
     theme.addEventListener("change", () => {
       this.#shape = "";
@@ -58,7 +58,7 @@ export class Curves {
     }
   }
 
-  /** What is drawn, for a test that wants to know. */
+  /** The plots, for tests. */
   get plots() {
     return this.#charts.map(({ plot }) => plot);
   }
@@ -69,7 +69,7 @@ export class Curves {
       this.#renderHead();
       return;
     }
-    if (this.axis === "time") this.wantPast();
+    if (this.axis === "time") this.loadPast();
     this.series = seriesOf(snapshot);
     this.rounds = roundsOf(this.series);
     const x = places(this.rounds, this.axis, this.store.past);
@@ -90,14 +90,14 @@ export class Curves {
     this.renderLegend();
   }
 
-  /** @param {string} id of the series that stands out or no longer does */
+  /** @param {string} id of the series to highlight, or to highlight no longer */
   compare(id) {
     if (!this.compared.delete(id)) this.compared.add(id);
     this.hidden.delete(id);
     this.render();
   }
 
-  /** @param {string} id of the series that is hidden or shown again */
+  /** @param {string} id of the series to hide, or to show again */
   hide(id) {
     if (!this.hidden.delete(id)) this.hidden.add(id);
     this.compared.delete(id);
@@ -161,8 +161,8 @@ export class Curves {
     this.places.empty.hidden = this.#x.length > 0;
     this.places.empty.textContent =
       noTimes && this.rounds.length > 0
-        ? "The times of the rounds are not known yet: no peer's ledger has told two of them."
-        : "Nothing to draw yet. The first points come when peers have evaluated a global model.";
+        ? "The times of the rounds are not known yet: the peers' ledgers must report at least two."
+        : "Nothing to draw yet. The first points appear when peers have evaluated a global model.";
   }
 
   #rebuild() {
@@ -249,7 +249,7 @@ export class Curves {
   }
 
   /**
-   * Among many grey ones, those that are compared get colours.
+   * Where most series are grey, the compared ones get colours.
    * @param {Series} series
    */
   colourOf(series) {
@@ -288,7 +288,7 @@ export class Curves {
       .map((series) => ({ name: series.name, colour: this.theme.colour(this.colourOf(series)) }));
     const session = this.store.shown?.session;
     const title = `${session?.model} on ${session?.dataset_label}: accuracy and loss by ${this.axis}`;
-    const image = await picture(plots, keys, title, (token) => this.theme.colour(token));
+    const image = await plotImage(plots, keys, title, (token) => this.theme.colour(token));
     download(image, `${this.#fileName}-curves.png`);
   }
 }

@@ -1,4 +1,4 @@
-// A tab with nothing in it yet: what will be there, and how to start it.
+// An empty tab: what it will show, and how to start it.
 // @ts-check
 
 import { html } from "./html.js";
@@ -9,7 +9,7 @@ export function EmptyTab({ title, lead, icon, will, startText, start }) {
     <svg viewBox="0 0 24 24" aria-hidden="true"><path d=${icon} /></svg>
     <h1 id="empty-heading">${title}</h1>
     <p class="lead">${lead}</p>
-    <h2>What will be here</h2>
+    <h2>What this tab will show</h2>
     <ul>${will.map((line) => html`<li key=${line}>${line}</li>`)}</ul>
     <p>${startText}</p>
     ${start && html`<pre tabindex="0">${start}</pre>`}
@@ -19,28 +19,28 @@ export function EmptyTab({ title, lead, icon, will, startText, start }) {
 export function Ensemble() {
   return html`<${EmptyTab}
     title="Ensemble"
-    lead="No ensemble answers predictions in this swarm."
+    lead="No ensemble serves predictions in this swarm."
     icon="M12 3l8 4.500-8 4.500-8-4.500zM4 12l8 4.500 8-4.500M4 16.500L12 21l8-4.500"
     will=${[
-      "the models of the swarm, each with its version and how it did on the others' rows",
-      "requests for predictions: who answered, how they voted, how long it took",
-      "peers whose data drift, and the models that replace theirs",
+      "the models of the swarm, with their versions and their scores on the other peers' rows",
+      "requests for predictions: the peers that answered, their votes, and the time they took",
+      "peers with drifting data, and the models that replace theirs",
     ]}
-    startText="This version of Swarm trains one global model together; predictions by vote are not part of it yet. The model of a run is in the file that each peer writes at its end."
+    startText="This version of Swarm trains one global model together. Predictions by vote are not part of it yet. At the end of a run, each peer writes the model to a file."
   />`;
 }
 
 export function Sessions() {
   return html`<${EmptyTab}
     title="Sessions"
-    lead="This dashboard follows one session, the one its swarm trains now."
+    lead="This dashboard follows one session: the one that its swarm trains now."
     icon="M4 5h16v5H4zM4 14h16v5H4zM8 7.500h.010M8 16.500h.010"
     will=${[
       "the sessions that users started, with their models, data and results",
-      "free peers, and those that a session has locked",
-      "uploads, and the models that came out",
+      "free peers, and peers that a session has reserved",
+      "uploads, and the resulting models",
     ]}
-    startText="Managed sessions are not part of this version. A session is started by the first peer of a swarm:"
+    startText="Managed sessions are not part of this version. The first peer of a swarm starts a session:"
     start="python -m swarm.peer 0.0.0.0 7001 --model cnn --dataset cifar10 --rounds 20"
   />`;
 }

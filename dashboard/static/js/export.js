@@ -1,4 +1,4 @@
-// Files the page makes itself: curves as a picture or as text.
+// Files that the page makes itself: curves as an image or as text.
 // @ts-check
 
 const FONT = "Inter, system-ui, sans-serif";
@@ -17,14 +17,14 @@ export function download(blob, name) {
 }
 
 /**
- * Plots below one another, with a title and a legend, on the page's own background.
+ * Draw plots below one another, with a title and a legend, on the background of the page.
  * @param {HTMLCanvasElement[]} plots
  * @param {{name: string, colour: string}[]} keys
  * @param {string} title
  * @param {(token: string) => string} colour
  * @returns {Promise<Blob>}
  */
-export async function picture(plots, keys, title, colour) {
+export async function plotImage(plots, keys, title, colour) {
   const ratio = devicePixelRatio;
   const head = 40 * ratio;
   const foot = 22 * ratio * Math.ceil(Math.min(keys.length, KEYS_MAX) / 4) + 16 * ratio;
@@ -32,7 +32,7 @@ export async function picture(plots, keys, title, colour) {
   canvas.width = Math.max(...plots.map((plot) => plot.width));
   canvas.height = head + foot + plots.reduce((sum, plot) => sum + plot.height, 0);
   const context = canvas.getContext("2d");
-  if (context === null) throw new Error("this browser gives no canvas to draw on");
+  if (context === null) throw new Error("this browser provides no canvas to draw on");
   context.fillStyle = colour("--surface");
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.fillStyle = colour("--text");
@@ -55,6 +55,6 @@ export async function picture(plots, keys, title, colour) {
   const blob = await new Promise((/** @type {(blob: Blob | null) => void} */ done) =>
     canvas.toBlob(done, "image/png"),
   );
-  if (blob === null) throw new Error("this browser could not write the picture");
+  if (blob === null) throw new Error("this browser could not create the image");
   return blob;
 }

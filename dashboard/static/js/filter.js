@@ -1,12 +1,12 @@
-// Which peers a filter lets through, for the table and the topology alike.
+// The filter for peers, used by the table and by the topology.
 // @ts-check
 
-import { stateWord } from "./peer.js";
+import { stateWord } from "./peer-states.js";
 
 /** @typedef {import("./types.js").Peer} Peer */
 
 /**
- * Every word must be found. A number means that very number: `cluster 1` is not cluster 10.
+ * Every word must match. A number only matches the same number: `cluster 1` is not cluster 10.
  * @param {string} filter
  * @returns {(peer: Peer) => boolean}
  */

@@ -1,4 +1,4 @@
-// Numbers as people read them. Unknown values are shown as an en dash.
+// Numbers as text for users. An unknown value is shown as an en dash.
 // @ts-check
 
 export const UNKNOWN = "–";

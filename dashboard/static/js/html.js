@@ -1,4 +1,4 @@
-// The escaping `html` tag, `render`, and a component that is drawn again only when told.
+// The escaping `html` tag, `render`, and a component that is drawn again only when its key changes.
 // @ts-check
 
 import htm from "htm";
@@ -8,7 +8,7 @@ export const html = htm.bind(h);
 export { render };
 
 /**
- * Draws once for each value of `sign`: what it shows must follow from that alone.
+ * Draws once for each value of `sign`. Its content must depend on `sign` alone.
  * @extends {Component<{sign: string, draw: () => any}>}
  */
 export class Memo extends Component {

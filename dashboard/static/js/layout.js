@@ -1,39 +1,39 @@
-// Where everything in the topology stands: a pure function of who belongs where, and the space.
+// The layout of the topology: a pure function of the clusters, their members and the space.
 //
-// Every cluster is a block: on top the seat of its duty (whoever aggregates now), below it the
-// members in the order of their names; in a cluster of a higher tier its member clusters. Who
-// aggregates changes each round, and moves nothing.
+// Every cluster is a block. At the top is the seat of its duty, which shows the current aggregator.
+// Below are the members in the order of their names or, in higher tiers, the member clusters. The
+// aggregator changes each round, but nothing moves.
 // @ts-check
 
-import { byName } from "./peer.js";
+import { byName } from "./peer-states.js";
 
 /** @typedef {import("./types.js").Peer} Peer */
 /** @typedef {import("./types.js").Cluster} Cluster */
 /** @typedef {{x: number, y: number}} Place */
 /** @typedef {{id: string, x: number, y: number, width: number, height: number, tier: number,
- *   members: string[], title: string}} Box x and y are the left upper corner */
+ *   members: string[], title: string}} Box x and y are the upper left corner */
 /** @typedef {{places: Map<string, Place>, duties: Map<string, Place>, boxes: Box[],
- *   cell: number, across: number}} Arrangement in pixels; `cell` is what a peer has for itself,
+ *   cell: number, across: number}} Arrangement in pixels; `cell` is the size of a peer's cell,
  *   `across` its width */
 
-// Units: one cell is what a peer with its label needs.
+// Unit: one cell is the space for a peer with its label.
 const CELL_HEIGHT = 1.06;
 const BOX_PADDING = 0.16;
 const DUTY_HEIGHT = 0.95;
 const DUTY_HEIGHT_MANY = 1.05;
-const FOOT = 0.5; // room for links below the members, and for the title
+const FOOT = 0.5; // space below the members for links and the title
 const FOOT_MANY = 0.62;
 const MANY_PEERS = 24;
 const GAP = 0.22;
 const CELL_MAX_PX = 106;
-const STRETCH_MAX = 1.55; // of cells to fill the width
-const TALLER_MAX = 1.3; // and less to fill the height
-const ONE_ROW_WORTH = 3; // what stands side by side is easier to follow than what is larger in two rows
-const ROWS_COST = 0.6; // and rather few rows of smaller ones than many rows
-export const ROOMY_CELL_PX = 62; // from here on there is room for words beside every peer
+const STRETCH_MAX = 1.55; // factor by which cells may be widened to fill the width
+const TALLER_MAX = 1.3; // smaller factor for the height
+const ONE_ROW_WORTH = 3; // smaller peers in one row are easier to follow than larger ones in two rows
+const ROWS_COST = 0.6; // a few rows of smaller peers are better than many rows
+export const ROOMY_CELL_PX = 62; // from this size on, each peer has space for words
 
 /**
- * A block is a box, its size, and how to put it somewhere.
+ * A block is a box with its size and a function that places it.
  * @typedef {{width: number, height: number,
  *   put: (x: number, y: number, into: Arrangement) => void}} Block
  */
@@ -69,7 +69,7 @@ export function arrange(peers, clusters, widthPx, heightPx) {
   return scaled(units, best.whole, best.scale, widthPx, heightPx);
 }
 
-/** How peers and clusters become blocks when boxes are so many members wide. */
+/** Turns peers and clusters into blocks that are `columns` members wide. */
 class Sketch {
   /**
    * @param {Pick<Peer, "id" | "name">[]} peers
@@ -84,7 +84,7 @@ class Sketch {
     this.byId = new Map(clusters.map((cluster) => [cluster.id, cluster]));
   }
 
-  /** Clusters that belong to no other: the root, as a rule. */
+  /** Clusters that belong to no other cluster: usually the root. */
   get tops() {
     const inner = new Set(this.clusters.filter((c) => c.tier > 1).flatMap((c) => c.members));
     return inOrder(this.clusters.filter((cluster) => !inner.has(cluster.id)));
@@ -163,7 +163,7 @@ class Sketch {
   }
 
   /**
-   * The topmost cluster: a seat above everything, and no box, which would say nothing.
+   * The topmost cluster: a seat above everything, without a box, which would add nothing.
    * @param {Block} content
    * @param {string} id
    * @returns {Block}
@@ -186,7 +186,7 @@ class Sketch {
 }
 
 /**
- * All ways to put the whole swarm into rows.
+ * All ways to arrange the whole swarm in rows.
  * @param {Sketch} sketch
  * @returns {{whole: Block, sideBySide: boolean}[]}
  */
@@ -253,7 +253,7 @@ function packed(blocks, across) {
 }
 
 /**
- * Pixels per unit from left to right: cells may be wider than high where there is room.
+ * Horizontal pixels per unit: cells may be wider than high if there is space.
  * @param {Block} whole
  * @param {number} scale
  * @param {number} widthPx

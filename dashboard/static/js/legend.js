@@ -1,4 +1,4 @@
-// The topology's legend: the same marks as in the picture.
+// The legend of the topology, with the same marks.
 // @ts-check
 
 import { html } from "./html.js";
@@ -22,7 +22,7 @@ function Phase({ word }) {
 export function Legend() {
   return html`<${Key} role="root" /><${Key} role="aggregator" /><${Key} role="standby" /><${Key} />
     <${Key} state="suspect" word="suspect" /><${Key} state="lost" word="lost" /><${Key} state="quarantined" word="quarantined" />
-    <span class="key"><svg viewBox="-10 -10 20 20" aria-hidden="true"><g class="seat"><rect x="-9" y="-6" width="18" height="12" rx="6" /><path d=${SIGMA} transform="scale(.6)" /></g></svg>who has the duty</span>
+    <span class="key"><svg viewBox="-10 -10 20 20" aria-hidden="true"><g class="seat"><rect x="-9" y="-6" width="18" height="12" rx="6" /><path d=${SIGMA} transform="scale(.6)" /></g></svg>holder of the duty</span>
     <span class="divider"></span>
     <${Phase} word="training" /><${Phase} word="evaluating" /><${Phase} word="aggregating" /><${Phase} word="waiting" /><${Phase} word="finished" />
     <span class="divider"></span>

@@ -1,4 +1,4 @@
-// The Log tab: all alerts, and every event this dashboard saw, newest first.
+// The Log tab: all alerts, and all events that this dashboard saw, newest first.
 // @ts-check
 
 import { AlertLine } from "./alerts.js";
@@ -21,18 +21,18 @@ export function Log({ store }) {
         </div>
         <div class="scroll tall" tabindex="0" role="region" aria-label="Events, newest first">
           ${events.length === 0
-            ? html`<p class="nothing">Nothing has happened yet. Joins, new models and losses appear here.</p>`
+            ? html`<p class="nothing">Nothing has happened yet. Joining peers, new models and lost peers appear here.</p>`
             : html`<ol>${events.toReversed().map((event) => html`<${Line} key=${event.seq} event=${event} store=${store} />`)}</ol>`}
         </div>
       </section>
       <section class="card alerts" aria-labelledby="log-alerts-heading">
         <div class="card-head">
           <h2 id="log-alerts-heading">Alerts</h2>
-          <p class="hint">from the whole run, as the peers' ledgers tell it</p>
+          <p class="hint">of the whole run, from the peers' ledgers</p>
         </div>
         <div class="scroll tall" tabindex="0" role="region" aria-label="Alerts of the whole run">
           ${alerts.length === 0
-            ? html`<p class="nothing">No peer has reported anything.</p>`
+            ? html`<p class="nothing">No peer has reported an alert.</p>`
             : html`<ol class="alert-list">${alerts.toReversed().map((alert) => html`<${AlertLine} key=${alert.id} alert=${alert} store=${store} />`)}</ol>`}
         </div>
       </section>

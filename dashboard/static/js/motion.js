@@ -1,5 +1,5 @@
-// Dots that travel along the tree while something moves: a canvas of its own above the graph, so
-// that no frame of the animation redraws the graph.
+// Dots that travel along the tree while something moves. They have their own canvas above the
+// graph, so that frames of the animation do not redraw the graph.
 // @ts-check
 
 /** @typedef {import("./types.js").Flow} Flow */
@@ -14,7 +14,7 @@ export const FLOW_COLOURS = /** @type {const} */ ({
 const TRAVEL_S = 1.2;
 const TRAIL = [0, 0.06];
 const FLOWS_MAX = 60;
-// Dots need no more: half the frames cost half the time.
+// This is often enough for dots: half the frames cost half the time.
 const FRAME_MS = 40;
 
 export class Motion {
@@ -22,7 +22,7 @@ export class Motion {
   #travelling = [];
   #frame = 0;
   #drawnMs = 0;
-  #still = matchMedia("(prefers-reduced-motion: reduce)");
+  #reduced = matchMedia("(prefers-reduced-motion: reduce)");
 
   /**
    * @param {HTMLCanvasElement} canvas
@@ -39,7 +39,7 @@ export class Motion {
    * @param {(flow: Flow) => Path | null} pathOf
    */
   show(flows, beganMs, pathOf) {
-    if (this.#still.matches) return;
+    if (this.#reduced.matches) return;
     const now = performance.now();
     const moving = flows.filter((flow) => now - beganMs(flow) < 1000 * TRAVEL_S).slice(-FLOWS_MAX);
     this.#travelling = moving.flatMap((flow) => {
@@ -94,7 +94,7 @@ export class Motion {
 }
 
 /**
- * Ten times the bytes are a pixel more.
+ * Ten times the bytes add one pixel.
  * @param {number} sizeBytes
  */
 function dotRadius(sizeBytes) {

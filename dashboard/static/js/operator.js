@@ -1,10 +1,10 @@
-// What an operator may do: signing in, commands, and what the swarm reports of them.
+// The operator's sheet: signing in, commands, and what the peers report about them.
 // @ts-check
 
 import { request } from "./api.js";
 import { clock, percent, plural } from "./format.js";
 import { html, render } from "./html.js";
-import { isGone } from "./peer.js";
+import { isGone } from "./peer-states.js";
 
 /** @typedef {import("./types.js").Command} Command */
 /** @typedef {import("./types.js").Peer} Peer */
@@ -13,12 +13,12 @@ import { isGone } from "./peer.js";
 const STATE_WORDS = { pending: "pending", confirmed: "confirmed", partial: "partly confirmed", expired: "expired" };
 
 export class OperatorSheet {
-  /** Whether the server says that this browser is signed in. */
+  /** Whether this browser is signed in, as the server says. */
   #signedIn = false;
   #csrf = "";
   #error = "";
   #busy = false;
-  /** The action that waits for a second click, with its peer. */
+  /** The action that waits for a confirming click, with its peer. */
   #asked = "";
 
   /**
@@ -72,7 +72,7 @@ export class OperatorSheet {
   }
 
   /**
-   * What can be done with one peer, for its panel.
+   * The commands for one peer, for its panel.
    * @param {Peer} peer
    */
   peerActions(peer) {
@@ -103,7 +103,7 @@ export class OperatorSheet {
       void this.#signInWith(token);
     };
     return html`<form class="sign-in" onSubmit=${submit}>
-      <p>Everybody may watch. To give commands, sign in with the token that the dashboard was started with.</p>
+      <p>To give commands, sign in with the token that the dashboard was started with.</p>
       <label>Token <input name="token" type="password" autocomplete="off" required maxlength="512" /></label>
       <button class="tool primary" disabled=${this.#busy}>Sign in</button>
     </form>`;
@@ -152,7 +152,7 @@ export class OperatorSheet {
       ${this.#threshold(drop_threshold)}
       <section>
         <h3>Peers</h3>
-        <p class="hint">Open a peer to remove it or to take it in again.${
+        <p class="hint">Open a peer to remove it or to readmit it.${
           operator.removed.length > 0
             ? ` Removed: ${operator.removed.map((id) => this.store.nameOf(id)).join(", ")}.`
             : ""
@@ -173,7 +173,7 @@ export class OperatorSheet {
     return html`<section>
       <h3>Alert threshold</h3>
       <form class="threshold" onSubmit=${submit}>
-        <label>Alert when the accuracy falls by over <input name="points" type="number" min="0.1" max="100" step="0.1" required placeholder=${(100 * value).toFixed(1)} />
+        <label>Alert when the accuracy falls by more than <input name="points" type="number" min="0.1" max="100" step="0.1" required placeholder=${(100 * value).toFixed(1)} />
           points</label>
         <button class="tool" disabled=${this.#busy}>Set</button>
       </form>
@@ -186,7 +186,7 @@ export class OperatorSheet {
    * @param {string} action
    * @param {string | null} peer
    * @param {number | null} value
-   * @param {boolean} twice whether it is asked again before it is done
+   * @param {boolean} twice whether a second click must confirm it
    * @param {boolean} [disabled]
    */
   #button(text, action, peer, value, twice, disabled = false) {
@@ -202,7 +202,7 @@ export class OperatorSheet {
       this.#asked = "";
       void this.#give(action, peer, value);
     };
-    const words = pending ? `${text}: pending` : asked ? `Really: ${text.toLowerCase()}?` : text;
+    const words = pending ? `${text}: pending` : asked ? `Confirm: ${text.toLowerCase()}` : text;
     return html`<button
       class=${`tool ${twice ? "danger" : ""} ${asked ? "asked" : ""}`}
       disabled=${disabled || this.#busy || pending !== undefined}
@@ -223,7 +223,7 @@ export class OperatorSheet {
   }
 
   /**
-   * Give a command. What came of it is shown when the swarm reports it, not here.
+   * Give a command. Its effect is shown when the peers report it.
    * @param {string} action
    * @param {string | null} peer
    * @param {number | null} value
@@ -259,9 +259,9 @@ export class OperatorSheet {
 }
 
 function Disabled() {
-  return html`<p>This dashboard only watches. To give commands to a swarm, start it with an operator's key, and name the id that it prints to the peers:</p>
+  return html`<p>This dashboard only watches. To give commands to a swarm, start the dashboard with an operator's key, and start the peers with the id that it prints:</p>
     <pre tabindex="0">${"python -m dashboard --bootstrap <ip:port> --operator-key key/\npython -m swarm.peer … --operator <id>"}</pre>
-    <p class="hint">A peer obeys only the operators it was configured to trust. <code>--help</code> lists the options.</p>`;
+    <p class="hint">A peer only obeys the operators that it was configured to trust. <code>--help</code> lists the options.</p>`;
 }
 
 /** @param {{store: Store}} props */
@@ -270,7 +270,7 @@ function Commands({ store }) {
   return html`<section>
     <h3>Commands</h3>
     ${commands.length === 0
-      ? html`<p class="hint">None was given yet. They appear here as pending until the swarm reports them back.</p>`
+      ? html`<p class="hint">No command was given yet. A command is pending until the peers report it.</p>`
       : html`<ol class="commands">${commands.toReversed().map((command) => html`<${Line} key=${command.id} command=${command} store=${store} />`)}</ol>`}
   </section>`;
 }

@@ -1,4 +1,4 @@
-// The lines of the topology: where they run, as SVG and as points along the way.
+// The lines of the topology, as SVG paths and as points along the way.
 // @ts-check
 
 /** @typedef {import("./layout.js").Place} Place */
@@ -8,10 +8,10 @@ const SIDESTEP_PX = 5;
 const BOW_MIN_PX = 12;
 
 /**
- * From one tier to the next: leaves and arrives upright, as in a family tree.
+ * A line from one tier to the next; it starts and ends vertically, as in a family tree.
  * @param {Place} from
  * @param {Place} to
- * @param {number} aside pixels to the right, so that what goes up and what comes down do not meet
+ * @param {number} aside pixels to the right, so that lines up and lines down do not overlap
  * @returns {Path}
  */
 export function treePath(from, to, aside = 0) {
@@ -22,7 +22,7 @@ export function treePath(from, to, aside = 0) {
 }
 
 /**
- * A connection between two peers: hangs below them, the deeper the longer it is.
+ * A connection between two peers. It hangs below them; a longer one hangs deeper.
  * @param {Place} from
  * @param {Place} to
  * @param {number} deepest in pixels

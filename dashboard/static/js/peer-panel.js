@@ -1,10 +1,10 @@
-// Everything about one peer: its state, curves, contributions, bytes, data, addresses and log.
+// The panel of one peer: its state, curves, contributions, bytes, data, addresses and log.
 // @ts-check
 
 import { AlertLine } from "./alerts.js";
 import { UNKNOWN, bytes, decimals, duration, percent, plural, whole } from "./format.js";
 import { html, render } from "./html.js";
-import { isGone, stateSign, stateWord } from "./peer.js";
+import { isGone, stateSign, stateWord } from "./peer-states.js";
 import { goneBefore } from "./replay.js";
 import { Mark } from "./shapes.js";
 
@@ -23,13 +23,13 @@ export class PeerPanel {
   /**
    * @param {HTMLElement} place
    * @param {Store} store
-   * @param {() => void} wantPast
+   * @param {() => void} loadPast
    * @param {import("./operator.js").OperatorSheet} operator
    */
-  constructor(place, store, wantPast, operator) {
+  constructor(place, store, loadPast, operator) {
     this.place = place;
     this.store = store;
-    this.wantPast = wantPast;
+    this.loadPast = loadPast;
     this.operator = operator;
     addEventListener("keydown", (event) => {
       const elsewhere = document.querySelector("dialog[open]") !== null;
@@ -47,7 +47,7 @@ export class PeerPanel {
       this.#closed();
       return;
     }
-    this.wantPast();
+    this.loadPast();
     render(
       html`<${Panel} id=${selected} peer=${peer} store=${this.store} operator=${this.operator} />`,
       this.place,
@@ -63,7 +63,7 @@ export class PeerPanel {
     if (this.#open === "") return;
     this.#open = "";
     render(null, this.place);
-    // Back to where the keyboard was, if that is still there.
+    // Return the focus to the element that had it, if it still exists.
     if (this.#before instanceof HTMLElement && this.#before.isConnected) {
       this.#before.focus({ preventScroll: true });
     }
@@ -82,8 +82,8 @@ function Panel({ id, peer, store, operator }) {
         store.shown === null
           ? "Waiting for the dashboard's first report."
           : store.replaying
-            ? `It was not asked into round ${store.round}.`
-            : "The dashboard has not heard of a peer with this id."
+            ? `It was not in the cohort of round ${store.round}.`
+            : "The dashboard does not know a peer with this id."
       }</p>`;
   }
   const alerts = (store.shown?.alerts ?? []).filter((alert) => alert.peer === id);
@@ -97,7 +97,7 @@ function Panel({ id, peer, store, operator }) {
       <button class="close" aria-label="Close" onClick=${close}>✕</button>
     </header>
     <div class="panel-body">
-      ${!heardOf && html`<p class="hint">It was gone before this dashboard started: here is what the other peers remember of it.</p>`}
+      ${!heardOf && html`<p class="hint">It was gone before this dashboard started. The other peers remember this about it.</p>`}
       ${heardOf && html`<dl class="pairs">
         <${Pair} name="Test accuracy" value=${percent(peer.accuracy)} />
         <${Pair} name="Test loss" value=${decimals(peer.loss)} />
@@ -105,8 +105,8 @@ function Panel({ id, peer, store, operator }) {
         <${Pair} name="Training loss" value=${decimals(peer.train_loss)} />
         <${Pair} name="Sent" value=${bytes(peer.bytes_sent)} note=${`weights ${bytes(peer.blob_bytes_sent)}`} />
         <${Pair} name="Received" value=${bytes(peer.bytes_received)} />
-        <${Pair} name="Turned down" value=${whole(peer.rejections)} note="messages and records" />
-        <${Pair} name="Heard of" value=${peer.seen_s_ago > 0 ? `${duration(peer.seen_s_ago)} ago` : "just now"} />
+        <${Pair} name="Rejected" value=${whole(peer.rejections)} note="messages and records" />
+        <${Pair} name="Last heard" value=${peer.seen_s_ago > 0 ? `${duration(peer.seen_s_ago)} ago` : "just now"} />
       </dl>`}
       <${Curve} title="Test accuracy" id=${id} metric="accuracy" store=${store} />
       <${Curve} title="Test loss" id=${id} metric="loss" store=${store} />
@@ -114,19 +114,19 @@ function Panel({ id, peer, store, operator }) {
       ${heardOf && html`<section>
         <h3>Data</h3>
         <p>${dataText(peer)}</p>
-        <p class="hint">A peer tells counts, and nothing else of its data.</p>
+        <p class="hint">A peer reports only counts about its data.</p>
       </section>`}
       <section>
         <h3>Addresses</h3>
         ${peer.addresses.length === 0
-          ? html`<p class="hint">It has told none.</p>`
+          ? html`<p class="hint">It has reported no addresses.</p>`
           : html`<ul class="addresses">${peer.addresses.map((one) => html`<li key=${one}><code>${one}</code></li>`)}</ul>`}
         <p class="hint">Peer id <code class="peer-id">${peer.id}</code></p>
       </section>
       <section>
         <h3>Alerts</h3>
         ${alerts.length === 0
-          ? html`<p class="hint">None about this peer.</p>`
+          ? html`<p class="hint">There are no alerts about this peer.</p>`
           : html`<ol class="alert-list">${alerts.toReversed().map((alert) => html`<${AlertLine} key=${alert.id} alert=${alert} store=${store} />`)}</ol>`}
       </section>
       <section>
@@ -155,9 +155,9 @@ function headline(peer) {
 
 /** @param {Peer} peer */
 function dataText(peer) {
-  if (peer.data === null) return `${whole(peer.num_examples)} examples to train on`;
+  if (peer.data === null) return `${whole(peer.num_examples)} training examples`;
   const { label, num_train, num_test } = peer.data;
-  return `${label}: ${whole(num_train)} examples to train on, ${whole(num_test)} to test on`;
+  return `${label}: ${whole(num_train)} training examples, ${whole(num_test)} test examples`;
 }
 
 /**
@@ -204,7 +204,7 @@ function Curve({ title, id, metric, store }) {
 }
 
 /**
- * What it gave to each round: examples, duration, staleness.
+ * Its contribution to each round: examples, duration, staleness.
  * @param {{id: string, store: Store}} props
  */
 function Contributions({ id, store }) {
@@ -223,7 +223,7 @@ function Contributions({ id, store }) {
   return html`<section>
     <h3>Contributions</h3>
     ${lines.length === 0
-      ? html`<p class="hint">None is known yet.</p>`
+      ? html`<p class="hint">No contribution is known yet.</p>`
       : html`<div class="panel-scroll" tabindex="0" role="region" aria-label="Contributions by round">
           <table>
             <thead><tr><th scope="col">Round</th><th scope="col" class="numeric">Examples</th><th scope="col" class="numeric">Took</th><th scope="col">Note</th></tr></thead>
@@ -249,7 +249,7 @@ function Contributions({ id, store }) {
  */
 function noteOf(given, record, id) {
   if (given === null) return "missing";
-  if (given.staleness > 0) return `folded in, ${plural(given.staleness, "round")} late`;
+  if (given.staleness > 0) return `applied ${plural(given.staleness, "round")} late`;
   return record.author === id ? "made the global model" : "";
 }
 
@@ -259,7 +259,7 @@ function PeerLog({ id, store }) {
   const events = (store.shown?.events ?? []).filter(
     (event) => event.peer === id || event.text.split(/[^\w-]+/).includes(name),
   );
-  if (events.length === 0) return html`<p class="hint">Nothing about it since this dashboard started.</p>`;
+  if (events.length === 0) return html`<p class="hint">No events about it since this dashboard started.</p>`;
   return html`<ol class="peer-log">
     ${events
       .slice(-30)

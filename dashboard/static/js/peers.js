@@ -1,4 +1,4 @@
-// The peers table: sortable, filterable, and the accessible twin of the topology.
+// The table of peers: sortable, filterable, and the accessible counterpart of the topology.
 // @ts-check
 
 import { Component } from "preact";
@@ -6,7 +6,7 @@ import { Component } from "preact";
 import { matches } from "./filter.js";
 import { bytes, decimals, percent, plural, shortId, whole } from "./format.js";
 import { html } from "./html.js";
-import { isGone, stateSign, stateWord } from "./peer.js";
+import { isGone, stateSign, stateWord } from "./peer-states.js";
 
 /** @typedef {import("./types.js").Peer} Peer */
 /** @typedef {import("./store.js").Store} Store */
@@ -125,8 +125,8 @@ export function Peers({ store }) {
 }
 
 /**
- * Of a long table only the rows around those in sight are made, in blocks, so that scrolling and
- * tabbing find the next ones there.
+ * In a long table, only the rows near the visible part exist. They are made in blocks, so that
+ * scrolling and tabbing reach rows that already exist.
  * @param {number} count
  * @param {number} top how far the table is scrolled, in pixels
  * @returns {[number, number]} the first row, and the one after the last
@@ -150,7 +150,7 @@ function Heading({ column, store }) {
   </th>`;
 }
 
-/** One peer. Rendered again only when something that it shows has changed. */
+/** One peer. It is rendered again only when something that it shows has changed. */
 class Row extends Component {
   /** @param {any} next */
   shouldComponentUpdate(next) {
@@ -223,7 +223,7 @@ function sorted(peers, sort) {
   return [...peers].sort((a, b) => {
     const x = column.value(a);
     const y = column.value(b);
-    // Unknown values stand last in both directions.
+    // Unknown values are last in both directions.
     if (x === null || y === null) return Number(x === null) - Number(y === null);
     const order = typeof x === "number" ? x - Number(y) : byName.compare(x, String(y));
     return sign * order || byName.compare(a.name, b.name);
@@ -241,5 +241,5 @@ function countText(shown, all) {
 /** @param {Store} store */
 function emptyText(store) {
   if (store.filter) return `No peer matches “${store.filter}”.`;
-  return "No peer has been heard of yet. They appear here as they join.";
+  return "No peer is known yet. Peers appear here as they join.";
 }

@@ -1,4 +1,4 @@
-// The slider over the rounds: back to any of them, and to the present again.
+// The slider over the rounds: it goes back to any round, and to the present again.
 // @ts-check
 
 import { clock } from "./format.js";
@@ -6,8 +6,8 @@ import { html } from "./html.js";
 
 /** @typedef {import("./store.js").Store} Store */
 
-/** @param {{store: Store, want: () => void}} props */
-export function ReplayBar({ store, want }) {
+/** @param {{store: Store, loadPast: () => void}} props */
+export function ReplayBar({ store, loadPast }) {
   const { snapshot, round } = store;
   const first = snapshot?.history.first_round ?? 0;
   const last = snapshot?.history.last_round ?? 0;
@@ -15,7 +15,7 @@ export function ReplayBar({ store, want }) {
   const shown = round ?? last;
   /** @param {number} to */
   const go = (to) => {
-    want();
+    loadPast();
     store.replay(Math.max(first, Math.min(last, to)));
   };
   return html`<button
@@ -26,7 +26,7 @@ export function ReplayBar({ store, want }) {
     >
       <i></i>${round === null ? "Present" : "Back to the present"}
     </button>
-    <button class="step" aria-label="A round back" disabled=${none || shown <= first} onClick=${() => go(shown - 1)}>‹</button>
+    <button class="step" aria-label="Previous round" disabled=${none || shown <= first} onClick=${() => go(shown - 1)}>‹</button>
     <div class="track-wrap">
       <input
         type="range"
@@ -40,12 +40,12 @@ export function ReplayBar({ store, want }) {
       />
       <${Ticks} store=${store} first=${first} last=${last} />
     </div>
-    <button class="step" aria-label="A round on" disabled=${none || round === null || shown >= last} onClick=${() => go(shown + 1)}>›</button>
+    <button class="step" aria-label="Next round" disabled=${none || round === null || shown >= last} onClick=${() => go(shown + 1)}>›</button>
     <p class="replay-text">${text(store, none)}</p>`;
 }
 
 /**
- * Where on the slider something went wrong.
+ * Marks on the slider for the rounds with warnings and errors.
  * @param {{store: Store, first: number, last: number}} props
  */
 function Ticks({ store, first, last }) {
@@ -76,6 +76,6 @@ function text(store, none) {
     return complete ? "Drag to replay the run" : `History from round ${first_round}`;
   }
   const record = store.past.get(round);
-  if (record === undefined) return `Round ${round}: asking the swarm…`;
+  if (record === undefined) return `Round ${round}: loading…`;
   return `Round ${round}${record.unix_s === null ? "" : `, made at ${clock(record.unix_s)}`}`;
 }

@@ -1,4 +1,4 @@
-// The past as a snapshot: what the page would have shown when a round's head was made.
+// The past as a snapshot: the state of the page when the head of a round was made.
 // @ts-check
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */
@@ -11,7 +11,7 @@
  * @param {Snapshot} live
  * @param {Map<number, RoundRecord>} past
  * @param {number} round
- * @returns {Snapshot} what is known of that round: all of it once its record has been fetched
+ * @returns {Snapshot} what is known about that round; complete once its record has been loaded
  */
 export function snapshotAt(live, past, round) {
   const record = past.get(round);
@@ -95,7 +95,7 @@ function peersAt(live, record) {
 }
 
 /**
- * Role, tier and home cluster of everybody who was asked.
+ * Role, tier and tier-1 cluster of each peer in the cohort.
  * @param {RoundRecord} record
  */
 function rolesIn(record) {
@@ -115,7 +115,7 @@ function rolesIn(record) {
 }
 
 /**
- * Who sent what to whom, from the round's contributors and its tree.
+ * The flows of a round, derived from its contributors and its tree.
  * @param {RoundRecord} record
  * @param {number} madeS when its head was made
  * @returns {import("./types.js").Flow[]}
@@ -138,16 +138,16 @@ function flowsOf(record, madeS) {
 }
 
 /**
- * A peer that the dashboard has never heard itself: what heads and ledgers tell of it.
+ * A peer that was gone before the dashboard started, from heads and ledgers.
  * @param {Snapshot} live
  * @param {string} id
  * @returns {Peer}
  */
 export function goneBefore(live, id) {
-  const told = live.past_peers.find((peer) => peer.id === id);
+  const past = live.past_peers.find((peer) => peer.id === id);
   return {
     id,
-    name: told?.name ?? `…${id.slice(-6)}`,
+    name: past?.name ?? `…${id.slice(-6)}`,
     role: "trainer",
     tier: 0,
     cluster: null,
@@ -164,7 +164,7 @@ export function goneBefore(live, id) {
     bytes_received: 0,
     seen_s_ago: 0,
     rejections: 0,
-    site: told?.site ?? "",
+    site: past?.site ?? "",
     addresses: [],
     blob_bytes_sent: 0,
     data: null,

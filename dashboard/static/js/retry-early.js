@@ -1,13 +1,13 @@
-// Classic script in the head: a page whose modules could not be fetched (the network changed just
-// then, or the dashboard was starting anew) is loaded again, a few times. If that does not help,
-// the numbers are shown that need no scripts.
+// Classic script in the head. If the modules of the page could not be loaded (the network changed,
+// or the dashboard was restarting), it reloads the page a few times. If that does not help, it
+// shows the part of the page that needs no scripts.
 // @ts-check
 {
   const KEY = "swarm-retries";
   const TRIES_MAX = 3;
   const PAUSE_MS = 1000;
 
-  /** Count this try; without storage there is none. */
+  /** Count this try. Without storage, there are no retries. */
   const triesBefore = () => {
     try {
       const tries = Number(sessionStorage.getItem(KEY));

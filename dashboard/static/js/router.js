@@ -1,5 +1,5 @@
-// Addresses: a tab is a path, the peer and the round that are shown are in the query, so that what
-// one person looks at can be sent to another.
+// Addresses: the path names the tab, the query names the selected peer and the replayed round. So
+// the address of a view can be sent to other people.
 // @ts-check
 
 /** @typedef {import("./store.js").Store} Store */
@@ -35,7 +35,7 @@ export class Router extends EventTarget {
   }
 
   /**
-   * Where a tab is, with the peer and the round that are shown now.
+   * The address of a tab, with the peer and the round that are shown now.
    * @param {string} tab
    */
   address(tab) {
@@ -44,7 +44,7 @@ export class Router extends EventTarget {
   }
 
   /**
-   * Follow a link inside the page, unless the user wants a window of its own for it.
+   * Follow a link inside the page, unless the user wants to open it in another tab or window.
    * @param {MouseEvent} event
    * @param {string} tab
    */

@@ -1,19 +1,19 @@
-// Draws views when what they show has changed: once a frame at most, large swarms less often.
+// Draws views when their content has changed: at most once a frame, less often for large swarms.
 // @ts-check
 
 /** @typedef {import("./store.js").Store} Store */
 /**
  * @typedef {{show: () => void, parts: string[], pauseMs: number, when?: () => boolean,
- *   shownMs?: number}} View `when` says whether the view is to be seen at all
+ *   shownMs?: number}} View `when` returns whether the view is visible at all
  */
 
 const LARGE_SWARM = 24;
-const HUGE_SWARM = 200; // drawn half as often again
-// What the user just did is shown at once, however large the swarm is.
+const HUGE_SWARM = 200; // drawn half as often as a large one
+// The effect of a user's action is shown at once, in swarms of any size.
 const AT_ONCE = new Set(["selected", "table", "theme", "tab", "replay"]);
 
 export class Schedule {
-  /** Views to draw, and whether at once. @type {Map<View, boolean>} */
+  /** Views to draw, each with whether to draw it at once. @type {Map<View, boolean>} */
   #pending = new Map();
   #scheduled = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */

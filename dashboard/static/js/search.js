@@ -1,4 +1,4 @@
-// The Search tab: the studies of the swarm, their trials, and who works on them.
+// The Search tab: the studies of the swarm, their trials and their workers.
 // @ts-check
 
 import { UNKNOWN, plural } from "./format.js";
@@ -9,7 +9,7 @@ import { EmptyTab } from "./empty-tab.js";
 /** @typedef {import("./store.js").Store} Store */
 
 const WIDE = { width: 640, height: 190, left: 52, bottom: 26, top: 10, right: 10 };
-const NARROW = { ...WIDE, width: 330, height: 170 }; // its letters are not shrunk on a small screen
+const NARROW = { ...WIDE, width: 330, height: 170 }; // keeps letters readable on a small screen
 const small = matchMedia("(max-width: 640px)");
 
 /** @param {{store: Store}} props */
@@ -22,11 +22,11 @@ export function Search({ store }) {
       icon="M10.500 4a6.500 6.500 0 1 0 0 13 6.500 6.500 0 0 0 0-13zm5 11.500L21 21"
       will=${[
         "each study with its strategy, its trials by state, and the best value so far",
-        "the history of the objective, and the parameters that did best",
-        "which peer works on which trial",
+        "the history of the objective, and the best parameters",
+        "the trial that each peer works on",
       ]}
       start="python -m swarm.search --help"
-      startText="A study is started from any peer of the swarm:"
+      startText="Any machine that reaches a peer of the swarm can start a study:"
     />`;
   }
   return html`<h1 class="spoken">Search</h1>
@@ -39,17 +39,17 @@ function StudyCard({ study }) {
   return html`<section class="card study" aria-label=${`Study ${name}`}>
     <div class="card-head">
       <h2>${name}</h2>
-      <p class="hint">${strategy} · ${direction} ${metric}${study.complete ? "" : " · only a part of it has been read"}</p>
+      <p class="hint">${strategy} · ${direction} ${metric}${study.complete ? "" : " · only a part of it is known"}</p>
       <div class="tools"><span class=${`phase ${finished ? "finished" : "training"}`}>${finished ? "finished" : "running"}</span></div>
     </div>
     <div class="study-body">
       <dl class="pairs">
         <div><dt>Best ${metric}</dt><dd class="big">${best ? number(best.value) : UNKNOWN}${best && html` <small>trial ${best.number}</small>`}</dd></div>
         <div><dt>Done</dt><dd>${study.num_done} <small>of ${study.num_trials}</small></dd></div>
-        <div><dt title="Asked for and without a result: they run, or wait at their worker">Under way</dt><dd>${study.num_running}</dd></div>
+        <div><dt title="Trials without a result: they run, or wait at their worker">In progress</dt><dd>${study.num_running}</dd></div>
         <div><dt>Failed</dt><dd>${study.num_failed}</dd></div>
       </dl>
-      <progress max=${Math.max(1, study.num_trials)} value=${study.num_done + study.num_failed} aria-label=${`Trials of ${name} that are over`}></progress>
+      <progress max=${Math.max(1, study.num_trials)} value=${study.num_done + study.num_failed} aria-label=${`Finished trials of ${name}`}></progress>
       <div class="two">
         <${Trials} study=${study} />
         <div class="side"><${BestParams} study=${study} /><${Workers} study=${study} /></div>
@@ -72,7 +72,7 @@ function BestParams({ study: { best } }) {
             )}
           </tbody>
         </table>`
-      : html`<p class="hint">No trial is done yet.</p>`}
+      : html`<p class="hint">No trial is finished yet.</p>`}
   </section>`;
 }
 
@@ -81,7 +81,7 @@ function Workers({ study: { workers } }) {
   return html`<section>
     <h3>Workers</h3>
     ${workers.length === 0
-      ? html`<p class="hint">No peer works on it now.</p>`
+      ? html`<p class="hint">No peer is working on it now.</p>`
       : html`<table>
           <thead><tr><th scope="col">Peer</th><th scope="col" class="numeric">Trial</th><th scope="col" class="numeric">Done</th></tr></thead>
           <tbody>
@@ -102,7 +102,7 @@ function Trials({ study }) {
   const done = study.history.flatMap(({ number: at, value, state }) =>
     state === "done" && value !== null ? [{ at, value }] : [],
   );
-  if (done.length === 0) return html`<p class="nothing">The first trial that is done appears here.</p>`;
+  if (done.length === 0) return html`<p class="nothing">The first finished trial will appear here.</p>`;
   const low = Math.min(...done.map(({ value }) => value));
   const high = Math.max(...done.map(({ value }) => value));
   const last = Math.max(1, ...study.history.map((trial) => trial.number));

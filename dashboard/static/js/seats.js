@@ -1,4 +1,4 @@
-// The seats of duties, and names as short as the room for them.
+// The seats of duties, and names shortened to the space for them.
 // @ts-check
 
 import { html } from "./html.js";
@@ -9,7 +9,7 @@ const NUMBERED_SEAT_PX = 6.5;
 
 /** @param {any} props */
 export function RoomySeat({ seat, isRoot, name, word, gone, id }) {
-  const label = shortened(name || "nobody yet", 14);
+  const label = shortened(name || "not known yet", 14);
   const width = 58 + 7 * label.length + 5.6 * word.length;
   const left = seat.x - width / 2;
   const classes = `seat ${isRoot ? "root" : ""} ${gone ? "gone" : ""}`;
@@ -40,7 +40,7 @@ export function shortened(text, length) {
 }
 
 /**
- * What tells a peer apart in very little room: its number, if it has one.
+ * A very short name of a peer: its number, if it has one.
  * @param {string} name
  */
 export function number(name) {

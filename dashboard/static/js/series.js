@@ -1,7 +1,7 @@
-// What the curves show: which series, in which colours, over which axis. No drawing.
+// The data of the curves: series, colours and axis. It draws nothing.
 // @ts-check
 
-import { byName } from "./peer.js";
+import { byName } from "./peer-states.js";
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */
 /** @typedef {import("./types.js").Point} Point */
@@ -9,7 +9,7 @@ import { byName } from "./peer.js";
 /** @typedef {"round" | "time"} Axis */
 /** @typedef {{id: string, name: string, colour: string, points: Point[]}} Series */
 
-// More peers than this share one colour and one entry in the legend.
+// If there are more peers than this, they share one colour and one entry in the legend.
 export const COLOURED_PEERS_MAX = 8;
 export const GLOBAL = "global";
 
@@ -46,8 +46,8 @@ export function roundsOf(series) {
 }
 
 /**
- * Where rounds stand on the axis: their numbers, or seconds since the first head. A round whose
- * time no peer told is placed between its neighbours.
+ * Positions of rounds on the axis: their numbers, or seconds since the first head. A round without
+ * a reported time is placed between its neighbours.
  * @param {number[]} rounds
  * @param {Axis} axis
  * @param {Map<number, RoundRecord>} past
@@ -69,7 +69,7 @@ export function places(rounds, axis, past) {
 }
 
 /**
- * The two known times that a place beyond them all is reckoned from.
+ * The two known times from which a position outside all known times is computed.
  * @param {{time: number, index: number}[]} known
  * @param {number} index
  */
@@ -82,7 +82,7 @@ function ends(known, index) {
 /**
  * @param {Series[]} series
  * @param {Map<number, RoundRecord>} past
- * @returns {string} a line for every point; losses that are no numbers stay empty
+ * @returns {string} one line per point; the cell of a loss that is not a number is empty
  */
 export function csvOf(series, past) {
   const lines = [["series", "peer_id", "round", "unix_s", "accuracy", "loss"]];
@@ -96,7 +96,7 @@ export function csvOf(series, past) {
 }
 
 /**
- * Quoted where CSV needs it. A text that a spreadsheet would take for a formula is made harmless.
+ * A cell, quoted where CSV needs it. A text that a spreadsheet would treat as a formula is escaped.
  * @param {string | number | null | undefined} value
  */
 function cellOf(value) {

@@ -1,8 +1,8 @@
-// How peers and duties look: shapes and icons say role and state, colours repeat it, words confirm.
+// The marks of peers and duties: shapes and icons show role and state, colours and words repeat it.
 // @ts-check
 
 import { html } from "./html.js";
-import { isGone, stateWord } from "./peer.js";
+import { isGone, stateWord } from "./peer-states.js";
 
 /** @typedef {import("./types.js").Peer} Peer */
 
@@ -123,7 +123,7 @@ function Badge(text, radius) {
 }
 
 /**
- * What stands below a peer's name: its state if that is not well, else its role, else its phase.
+ * The word below a peer's name: its state unless it is alive, else its role, else its phase.
  * @param {Peer} peer
  */
 export function wordFor(peer) {

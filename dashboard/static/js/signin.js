@@ -1,4 +1,4 @@
-// Signs in with the token where even looking needs it; the server then shows the page.
+// Signs in with the token where the page needs it. Afterwards the server shows the page.
 
 const form = /** @type {HTMLFormElement} */ (document.querySelector("#signin"));
 const token = /** @type {HTMLInputElement} */ (document.querySelector("#token"));
@@ -18,7 +18,7 @@ form.addEventListener("submit", async (event) => {
       return;
     }
     const text = await answer.text();
-    problem.textContent = answer.status === 401 ? "That is not the token." : text.slice(0, 200);
+    problem.textContent = answer.status === 401 ? "The token is wrong." : text.slice(0, 200);
   } catch {
     problem.textContent = "The dashboard cannot be reached.";
   }

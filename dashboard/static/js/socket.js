@@ -1,11 +1,12 @@
-// Brings snapshots and updates from the server into the store, and says when they stop. Sends nothing.
+// Puts snapshots and updates from the server into the store, and notices when they stop. It sends
+// nothing.
 // @ts-check
 
 import { io } from "socket.io-client";
 
 /** @typedef {import("./store.js").Store} Store */
 
-// The observer tells something at least once a second; a busy machine may take longer.
+// The observer sends something at least once a second; a busy machine may take longer.
 const STALE_AFTER_S = 6;
 
 /** @param {Store} store */
@@ -20,7 +21,7 @@ export function connect(store) {
     store.setConnection("live");
   });
   socket.on("update", (update) => {
-    // Connecting again is how a page that missed an update asks for everything.
+    // A page that missed an update connects again to receive a whole snapshot.
     if (store.apply(update)) store.setConnection("live");
     else socket.disconnect().connect();
   });

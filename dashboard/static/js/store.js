@@ -1,7 +1,7 @@
-// The one store: the snapshot as merged so far, and what the user chose. Views render from it.
+// The store: the merged snapshot, and the choices of the user. All views render from it.
 // @ts-check
 
-import { changedList } from "./lists.js";
+import { changedList } from "./list-diff.js";
 import { snapshotAt } from "./replay.js";
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */
@@ -11,12 +11,12 @@ import { snapshotAt } from "./replay.js";
 /** @typedef {"connecting" | "live" | "stale" | "lost"} Connection */
 
 const EVENTS_MAX = 200;
-const TABLE_STEP_PX = 140; // a few rows: no need to look at the table again before
+const TABLE_STEP_PX = 140; // a few rows; the table is drawn again after this distance
 
 export class Store extends EventTarget {
-  /** The newest. @type {Snapshot | null} */
+  /** The newest snapshot. @type {Snapshot | null} */
   snapshot = null;
-  /** What is shown: the newest, or the moment that is replayed. @type {Snapshot | null} */
+  /** The snapshot that is shown: the newest one, or the replayed one. @type {Snapshot | null} */
   shown = null;
   /** When the snapshot or its newest update arrived, on performance.now()'s clock. */
   receivedMs = 0;
@@ -26,7 +26,7 @@ export class Store extends EventTarget {
   selected = "";
   /** The round that is replayed; null for the present. @type {number | null} */
   round = null;
-  /** Rounds of the past that have been fetched. @type {Map<number, RoundRecord>} */
+  /** Past rounds that have been loaded. @type {Map<number, RoundRecord>} */
   past = new Map();
   filter = "";
   tableTop = 0;
@@ -45,7 +45,7 @@ export class Store extends EventTarget {
   /**
    * Merge an update.
    * @param {Update} update
-   * @returns {boolean} false if it builds on another snapshot than ours: all must be asked for
+   * @returns {boolean} false if it was made for another snapshot, so that a whole one is needed
    */
   apply(update) {
     const held = this.snapshot;
@@ -74,7 +74,7 @@ export class Store extends EventTarget {
     this.#notify(["connection"]);
   }
 
-  /** @param {string} peerId of the peer to show, or the empty text */
+  /** @param {string} peerId of the peer to show; empty to show none */
   select(peerId) {
     if (peerId === this.selected) return;
     this.selected = peerId;
@@ -121,25 +121,25 @@ export class Store extends EventTarget {
     return this.round !== null;
   }
 
-  /** Seconds the run has taken, carried on between updates. */
+  /** Seconds since the dashboard started to watch; it also grows between updates. */
   elapsedS() {
     const held = this.snapshot;
     if (held === null) return 0;
-    const still = held.finished || this.connection !== "live" || held.session === null;
-    return held.elapsed_s + (still ? 0 : this.silentS());
+    const ended = held.finished || this.connection !== "live" || held.session === null;
+    return held.elapsed_s + (ended ? 0 : this.silentS());
   }
 
-  /** Seconds since something arrived. */
+  /** Seconds since the last snapshot or update arrived. */
   silentS() {
     return (performance.now() - this.receivedMs) / 1000;
   }
 
   /**
-   * What people call a peer.
+   * The name of a peer, or the end of its id.
    * @param {string | null} id
    */
   nameOf(id) {
-    if (id === null) return "nobody";
+    if (id === null) return "no peer";
     const { peers = [], past_peers: past = [] } = this.snapshot ?? {};
     const known = peers.find((peer) => peer.id === id) ?? past.find((peer) => peer.id === id);
     return known?.name ?? `…${id.slice(-6)}`;
@@ -167,7 +167,7 @@ export class Store extends EventTarget {
 /**
  * @param {Snapshot} held
  * @param {Update["lists"]} changes
- * @returns {Partial<Snapshot> | null} the lists that changed; null if one does not fit
+ * @returns {Partial<Snapshot> | null} the changed lists; null if one change does not fit its list
  */
 function mergeLists(held, changes) {
   /** @type {Record<string, unknown[]>} */

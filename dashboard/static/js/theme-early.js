@@ -1,5 +1,5 @@
-// Classic script in the head: before anything is painted, the chosen theme is set, and the page is
-// marked as one whose scripts run.
+// Classic script in the head: before anything is drawn, it sets the chosen theme and marks the
+// page as one that runs scripts.
 // @ts-check
 document.documentElement.classList.add("scripted");
 try {

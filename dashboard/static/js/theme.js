@@ -1,4 +1,4 @@
-// Which colours to use: the system's, or the user's choice. Canvases ask here for resolved colours.
+// The colour theme: that of the system, or the user's choice. It resolves colours for canvases.
 // @ts-check
 
 const CHOICES = /** @type {const} */ (["auto", "light", "dark"]);

@@ -1,14 +1,14 @@
-// What the topology shows, in words.
+// The topology in words.
 // @ts-check
 
 import { bytes, plural } from "./format.js";
-import { FLOW_SEEN_S, LINKS_MAX } from "./picture.js";
+import { FLOW_SEEN_S, LINKS_MAX } from "./topology-drawing.js";
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */
 /** @typedef {import("./store.js").Store} Store */
 
 /**
- * One line that says what the picture shows.
+ * One line that describes the topology.
  * @param {Snapshot} snapshot
  */
 export function topologySummary(snapshot) {
@@ -19,13 +19,13 @@ export function topologySummary(snapshot) {
   const root = snapshot.peers.find((peer) => peer.role === "root");
   if (root) parts.push(`root ${root.name}`);
   if (snapshot.links.length > LINKS_MAX) {
-    parts.push(`${snapshot.links.length} links, a chosen peer's are shown`);
+    parts.push(`${snapshot.links.length} links; select a peer to see its links`);
   } else if (snapshot.links.length > 0) parts.push(plural(snapshot.links.length, "link"));
   return parts.join(" · ");
 }
 
 /**
- * What moves now, in words: from whom to whom, what, and how much.
+ * What moves now: its source and target, its kind and its size.
  * @param {Snapshot} snapshot
  * @param {Store} store
  */

@@ -1,11 +1,11 @@
-// The topology: peers in their clusters, who has which duty, links, and what moves.
+// The topology: peers in their clusters, duties, links and flows.
 // @ts-check
 
 import { html, render } from "./html.js";
 import { arrange } from "./layout.js";
 import { Motion } from "./motion.js";
-import { isGone } from "./peer.js";
-import { Picture } from "./picture.js";
+import { isGone } from "./peer-states.js";
+import { TopologyDrawing } from "./topology-drawing.js";
 import { peerRadius } from "./shapes.js";
 import { topologySummary } from "./topology-words.js";
 
@@ -18,7 +18,7 @@ export class Topology {
   #motion;
   #arrangement = arrange([], [], 1, 1);
   #arrangedFor = "";
-  /** The cluster in which a peer was seen last. @type {Map<string, number>} */
+  /** The cluster in which a peer was last. @type {Map<string, number>} */
   #homes = new Map();
   /** Which layers are shown. */
   layers = { links: true, tree: true };
@@ -52,7 +52,7 @@ export class Topology {
     this.container.addEventListener("pointerleave", () => callback(null, { x: 0, y: 0 }));
   }
 
-  /** Where everything stands, for a test that wants to know. */
+  /** The positions of everything, for tests. */
   describe() {
     const { places, duties, boxes, cell } = this.#arrangement;
     return {
@@ -70,10 +70,10 @@ export class Topology {
     const { clientWidth: width, clientHeight: height } = this.container;
     if (snapshot === null || width === 0) return;
     this.#arrange(snapshot, width, height);
-    const picture = new Picture(snapshot, this.#arrangement, this.store, this.layers);
+    const drawing = new TopologyDrawing(snapshot, this.#arrangement, this.store, this.layers);
     render(
       html`<svg width=${width} height=${height} role="img" aria-label=${topologySummary(snapshot)}>
-        ${picture.draw()}
+        ${drawing.draw()}
       </svg>`,
       this.container,
     );
@@ -82,7 +82,7 @@ export class Topology {
     this.#motion.show(
       moving,
       (flow) => receivedMs - 1000 * (snapshot.elapsed_s - flow.elapsed_s),
-      (flow) => picture.flowPath(flow),
+      (flow) => drawing.flowPath(flow),
     );
   }
 
@@ -105,7 +105,7 @@ export class Topology {
   }
 
   /**
-   * Peers that are gone, and so in no cluster any more, stay where they were seen last.
+   * Peers that are gone belong to no cluster any more. They stay where they were last.
    * @param {Snapshot} snapshot
    */
   #withGhosts({ peers, clusters }) {

@@ -1,4 +1,4 @@
-// The snapshot's schema for the type checker; `dashboard/watching/snapshot.py` says what the fields mean.
+// The types of a snapshot for the type checker; `dashboard/watching/snapshot_types.py` explains the fields.
 // @ts-check
 
 /**

@@ -1,4 +1,4 @@
-"""Connections: who is connected with whom, kept up as peers tell, for pictures."""
+"""ConnectionRows: the connections between peers, as the peers report them, for snapshots."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -11,55 +11,56 @@ Pair = tuple[PeerId, PeerId]
 Link = dict[str, PeerId]
 
 
-class Connections:
-    """What the peers that are here tell of their connections.
+class ConnectionRows:
+    """The connections that the present peers report.
 
-    A swarm of 500 has ten thousand of them, and they hardly change: looking costs what changed.
+    A swarm of 500 peers has ten thousand connections, and few of them change at a time. So the
+    cost of an update depends on the number of changes only.
 
     Invariants:
-        `links` is replaced, never changed, and so are those in it; each pair is in it once.
-        `links` are sorted, and both ends of each are here.
+        `links` and its items are replaced, never changed. Each pair occurs once.
+        `links` is sorted, and both ends of each link are present peers.
     """
 
     def __init__(self) -> None:
         self.links: list[Link] = []
-        """As `source` and `target`, of which the source is the lesser id."""
-        self._told: dict[PeerId, tuple[PeerId, ...]] = {}
-        self._tellers: Counter[Pair] = Counter()
-        """Of each pair, how many of its ends tell of it."""
-        self._named: Counter[PeerId] = Counter()
-        """How many peers tell that they are connected with this one."""
+        """Pairs of `source` and `target`; the source is the lesser id."""
+        self._reported: dict[PeerId, tuple[PeerId, ...]] = {}
+        self._num_reports: Counter[Pair] = Counter()
+        """For each pair, the number of its ends that report it."""
+        self._num_links: Counter[PeerId] = Counter()
+        """For each peer, the number of peers that report a connection to it."""
         self._pairs: list[Pair] = []
 
-    def look(self, registry: Mapping[PeerId, SeenPeer]) -> None:
-        """See what changed since the last look."""
-        here = {peer for peer, seen_peer in registry.items() if not seen_peer.gone}
-        anew = here != self._told.keys()
+    def update(self, registry: Mapping[PeerId, SeenPeer]) -> None:
+        """Apply the changes since the last update."""
+        present = {peer for peer, seen_peer in registry.items() if not seen_peer.gone}
+        others_present = present != self._reported.keys()
         changed: list[Pair] = []
-        for peer in self._told.keys() - here:
-            changed += self._retell(peer, ())
-            del self._told[peer]
-        for peer in here:
+        for peer in self._reported.keys() - present:
+            changed += self._replace_report(peer, ())
+            del self._reported[peer]
+        for peer in present:
             status = registry[peer].status
-            told = status.links if status is not None else ()
-            before = self._told.get(peer)
-            if before is None or (told is not before and told != before):
-                changed += self._retell(peer, told)
-            self._told[peer] = told
-        if anew:
-            self._begin_anew()
+            reported = status.links if status is not None else ()
+            before = self._reported.get(peer)
+            if before is None or (reported is not before and reported != before):
+                changed += self._replace_report(peer, reported)
+            self._reported[peer] = reported
+        if others_present:
+            self._rebuild()
         elif changed:
             links = list(self.links)
             for pair in changed:
-                self._place(pair, links)
+                self._insert_or_remove(pair, links)
             self.links = links
 
     def others(self, known: Collection[PeerId]) -> Iterator[tuple[PeerId, int]]:
-        """Those that peers are connected with and that are not known, and with how many."""
-        return ((peer, n) for peer, n in self._named.items() if peer not in known)
+        """Yield the peers outside `known` that have connections, with their number."""
+        return ((peer, n) for peer, n in self._num_links.items() if peer not in known)
 
-    def _retell(self, peer: PeerId, told: tuple[PeerId, ...]) -> list[Pair]:
-        before, now = set(self._told.get(peer, ())), set(told)
+    def _replace_report(self, peer: PeerId, reported: tuple[PeerId, ...]) -> list[Pair]:
+        before, now = set(self._reported.get(peer, ())), set(reported)
         for other in before - now:
             self._count(peer, other, -1)
         for other in now - before:
@@ -68,32 +69,31 @@ class Connections:
 
     def _count(self, peer: PeerId, other: PeerId, change: int) -> None:
         pair = _pair(peer, other)
-        self._tellers[pair] += change
-        if not self._tellers[pair]:
-            del self._tellers[pair]
-        self._named[other] += change
-        if not self._named[other]:
-            del self._named[other]
+        self._num_reports[pair] += change
+        if not self._num_reports[pair]:
+            del self._num_reports[pair]
+        self._num_links[other] += change
+        if not self._num_links[other]:
+            del self._num_links[other]
 
-    def _is_seen(self, pair: Pair) -> bool:
-        return pair[0] in self._told and pair[1] in self._told
+    def _is_present(self, pair: Pair) -> bool:
+        return pair[0] in self._reported and pair[1] in self._reported
 
-    def _begin_anew(self) -> None:
+    def _rebuild(self) -> None:
         known = dict(zip(self._pairs, self.links, strict=True))
-        self._pairs = sorted(pair for pair in self._tellers if self._is_seen(pair))
+        self._pairs = sorted(pair for pair in self._num_reports if self._is_present(pair))
         links = [known.get(pair) or _link(pair) for pair in self._pairs]
         if links != self.links:
             self.links = links
 
-    def _place(self, pair: Pair, links: list[Link]) -> None:
-        """Put a pair in its place, or take it out."""
+    def _insert_or_remove(self, pair: Pair, links: list[Link]) -> None:
         at = bisect_left(self._pairs, pair)
-        placed = at < len(self._pairs) and self._pairs[at] == pair
-        wanted = pair in self._tellers and self._is_seen(pair)
-        if wanted and not placed:
+        listed = at < len(self._pairs) and self._pairs[at] == pair
+        wanted = pair in self._num_reports and self._is_present(pair)
+        if wanted and not listed:
             self._pairs.insert(at, pair)
             links.insert(at, _link(pair))
-        elif placed and not wanted:
+        elif listed and not wanted:
             del self._pairs[at]
             del links[at]
 

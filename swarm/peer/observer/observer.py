@@ -35,7 +35,7 @@ from swarm.network.wire import signing_bytes
 from swarm.peer.host.commands import open_commands
 from swarm.peer.host.host import Host, open_host
 from swarm.peer.host.trio_thread import TrioThread
-from swarm.peer.observer.history_pages import HistoryView, history_facts
+from swarm.peer.observer.run_history import RunHistory, history_extent
 from swarm.peer.observer.snapshot import command_json, empty_snapshot
 from swarm.peer.observer.watching import Watching
 from swarm.watching.federation.command_tracking import CommandGiven, Given
@@ -126,7 +126,7 @@ class Observer:
         """Rounds of the past from `first` on, at most `count` and `ROUNDS_AT_ONCE_MAX`."""
         view = self._past()
         if view is None:
-            return {"rounds": [], "next": None, "history": history_facts(())}
+            return {"rounds": [], "next": None, "history": history_extent(())}
         return view.page(first, min(count, ROUNDS_AT_ONCE_MAX))
 
     def alerts(self) -> list[dict[str, Any]]:
@@ -193,10 +193,10 @@ class Observer:
         self._host.hand_out(RelayedCommands(scope, operator.peer_id, (command,)))
         return command_json(Given(command, unix_s), unix_s)
 
-    def _past(self) -> HistoryView | None:
-        def take() -> HistoryView | None:
+    def _past(self) -> RunHistory | None:
+        def take() -> RunHistory | None:
             seen = self._watching.observation if self._watching is not None else None
-            return HistoryView.of(seen) if seen is not None else None
+            return RunHistory.of(seen) if seen is not None else None
 
         try:
             return self._ask(take)

@@ -1,4 +1,4 @@
-"""PeerRows: the peers as a picture lists them; who did not change is the same object as before."""
+"""PeerRows: the peers in a snapshot. The row of an unchanged peer is the same object as before."""
 
 from typing import Any
 
@@ -9,23 +9,23 @@ from swarm.watching.federation.peer_registry import SUSPECT_AFTER_S
 
 PEERS_SHOWN_MAX = 512
 Role = tuple[str, int, int | None]
-"""Role, highest tier with a duty, and index of the home cluster."""
+"""Role, highest tier in which the peer has a duty, and index of its tier-1 cluster."""
 _Sources = tuple[Status | None, str, Role, str, str, int]
 
 
 class PeerRows:
-    """Paints a row for each peer.
+    """Makes a row for each peer.
 
-    Invariant: rows, and the list of them, are replaced, never changed.
+    Invariant: rows and the list of rows are replaced, never changed.
     """
 
     def __init__(self) -> None:
         self.shown: list[dict[str, Any]] = []
-        """The rows of the newest picture."""
+        """The rows of the newest snapshot."""
         self._rows: dict[PeerId, tuple[_Sources, dict[str, Any]]] = {}
 
     def snapshot(self, seen: Observation, now_s: float) -> list[dict[str, Any]]:
-        """All rows, by name."""
+        """Return all rows, sorted by name."""
         roles = roles_of(seen, now_s)
         outside: Role = ("joining" if seen.head is not None else "waiting", 0, None)
         cohort = seen.head.cohort if seen.head is not None else ()
@@ -47,17 +47,17 @@ class PeerRows:
             role,
             seen.name_of(peer),
             seen.site_of(peer),
-            # Who is well is heard of each second: that alone is no news of it.
+            # A healthy peer is heard every second; that alone must not change its row.
             round(silent_s) if silent_s > SUSPECT_AFTER_S else 0,
         )
         before = self._rows.get(peer)
         if before is not None and before[0] == sources:
             return before
-        return sources, _painted(peer, sources)
+        return sources, _row_json(peer, sources)
 
 
 def roles_of(seen: Observation, now_s: float) -> dict[PeerId, Role]:
-    """Roles of the peers of the cohort."""
+    """Return the roles of the peers in the cohort."""
     tree = seen.tree
     if tree is None:
         return {}
@@ -73,7 +73,7 @@ def roles_of(seen: Observation, now_s: float) -> dict[PeerId, Role]:
     return roles
 
 
-def _painted(peer: PeerId, sources: _Sources) -> dict[str, Any]:
+def _row_json(peer: PeerId, sources: _Sources) -> dict[str, Any]:
     status, state, (role, tier, cluster), name, site, silent_s = sources
     shard = status.evaluation if status is not None else None
     return {

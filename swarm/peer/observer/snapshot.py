@@ -1,4 +1,4 @@
-"""picture(): an observation as plain JSON, for pages and programs."""
+"""make_snapshot(): an observation as plain JSON, for pages and programs."""
 
 from collections import Counter
 from typing import Any
@@ -7,8 +7,8 @@ from swarm.commanding.registers import DROP_THRESHOLD
 from swarm.core.ids import PeerId
 from swarm.core.session import dataset_label, is_stand_in
 from swarm.federation.tree import Cluster
-from swarm.peer.observer.history_pages import history_facts
-from swarm.peer.observer.snapshot_changes import SnapshotCache
+from swarm.peer.observer.run_history import history_extent
+from swarm.peer.observer.snapshot_cache import SnapshotCache
 from swarm.watching.federation.command_tracking import Given
 from swarm.watching.federation.observation import Observation
 
@@ -16,7 +16,7 @@ from swarm.watching.federation.observation import Observation
 def empty_snapshot(
     peer_id: str, connected: int, elapsed_s: float, operator: PeerId | None = None
 ) -> dict[str, Any]:
-    """What is known before a session was found."""
+    """Return the snapshot before a session is found."""
     return {
         "version": 0,
         "session": None,
@@ -59,21 +59,21 @@ def make_snapshot(
     operator: PeerId | None = None,
     cache: SnapshotCache | None = None,
 ) -> dict[str, Any]:
-    """Everything a page shows, at one moment.
+    """Return everything that the page shows, at one moment.
 
     Args:
         seen: The observation.
-        connected: Peers the observer is connected with.
-        now_s: The observation's clock.
+        connected: Number of peers that the observer is connected to.
+        now_s: Time on the clock of the observation.
         elapsed_s: Seconds since the observer started.
-        operator: Whose commands this observer can give.
-        cache: Who painted the picture before.
+        operator: Operator whose commands this observer can give.
+        cache: Cache that made the previous snapshot.
     """
     cache = cache or SnapshotCache()
     spec, head = seen.spec, seen.head
-    ordered = _operator(seen, operator, now_s)
+    operator_json = _operator(seen, operator, now_s)
     finished = head is not None and (
-        head.round >= spec.rounds or ordered["run_state"] == "stopped"
+        head.round >= spec.rounds or operator_json["run_state"] == "stopped"
     )
     measured = seen.newest_metrics()
     curve = seen.past.curve(measured)
@@ -120,13 +120,13 @@ def make_snapshot(
         "events": cache.events(seen, now_s - elapsed_s),
         "observers": cache.observers(seen, connected),
         "alerts": cache.alerts(seen),
-        "history": history_facts(seen.past.chain),
-        "operator": ordered,
+        "history": history_extent(seen.past.chain),
+        "operator": operator_json,
     }
 
 
 def command_json(given: Given, unix_s: float) -> dict[str, Any]:
-    """A command that was given, and what became of it."""
+    """Return a command that was given, with its state."""
     command = given.command
     return {
         "id": command.digest,
@@ -145,7 +145,7 @@ def command_json(given: Given, unix_s: float) -> dict[str, Any]:
 def _operator(seen: Observation, operator: PeerId | None, now_s: float) -> dict[str, Any]:
     states = Counter(status.run_state for status in seen.live(now_s).values())
     if seen.head is None and states["held"]:
-        state = "held"  # only the first peer knows
+        state = "held"  # only the first peer knows and reports it
     else:
         state = states.most_common(1)[0][0] if states else "running"
     return {

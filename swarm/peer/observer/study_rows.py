@@ -1,4 +1,4 @@
-"""StudyRows: the studies of a swarm as plain JSON, for pages and programs."""
+"""StudyRows: the studies in a snapshot, as plain JSON."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,39 +13,39 @@ _STATES = {COMPLETE: "done"}
 
 
 class StudyRows:
-    """Paints studies, and keeps what did not change since the time before.
+    """Makes the rows of studies, and keeps those that did not change.
 
-    Invariant: what was painted is never changed.
+    Invariant: a returned row is never changed.
     """
 
     def __init__(self) -> None:
-        self._painted: dict[StudyId, tuple[StudyView, int, dict[str, Any]]] = {}
+        self._rows: dict[StudyId, tuple[StudyView, int, dict[str, Any]]] = {}
         self._all: list[dict[str, Any]] = []
 
     def snapshot(
         self, views: tuple[StudyView, ...], name_of: NameOf, num_names: int
     ) -> list[dict[str, Any]]:
-        """All studies; those that did not change are the same objects as before.
+        """Return all studies. Unchanged studies are the same objects as before.
 
         Args:
-            views: What there is to see.
-            name_of: What people call a peer.
-            num_names: How many peers have a name; with another number everything is painted anew.
+            views: The studies as observed.
+            name_of: Returns the name of a peer.
+            num_names: Number of peers with a name. If it changes, all rows are made again.
         """
         shown = {}
         for view in views:
-            before = self._painted.get(view.spec.id)
+            before = self._rows.get(view.spec.id)
             if before is None or before[0] is not view or before[1] != num_names:
                 before = view, num_names, study_json(view, name_of)
             shown[view.spec.id] = before
-        if shown != self._painted:
-            self._painted = shown
+        if shown != self._rows:
+            self._rows = shown
             self._all = [study for _, _, study in shown.values()]
         return self._all
 
 
 def study_json(view: StudyView, name_of: NameOf) -> dict[str, Any]:
-    """One study."""
+    """Return one study as JSON."""
     spec = view.spec
     best: dict[str, Any] | None = None
     if view.best is not None:

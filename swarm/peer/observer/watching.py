@@ -12,7 +12,7 @@ from swarm.federation.session_choice import SessionBegun, SessionChoice, Session
 from swarm.peer.host.host import Host
 from swarm.peer.host.machine_driver import MachineDriver
 from swarm.peer.observer.snapshot import empty_snapshot, make_snapshot
-from swarm.peer.observer.snapshot_changes import SnapshotCache
+from swarm.peer.observer.snapshot_cache import SnapshotCache
 from swarm.peer.observer.study_rows import StudyRows
 from swarm.watching.federation.observation import Observation
 from swarm.watching.search.observation import StudyObservation, is_about_studies

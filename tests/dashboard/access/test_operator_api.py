@@ -1,4 +1,4 @@
-"""Signing in, commands, and who is kept out."""
+"""Signing in, commands, and refused requests."""
 
 import pytest
 from fake_run import FakeRun
@@ -13,15 +13,15 @@ from dashboard.access.sign_ins import (
     LOCKED_S,
     LOCKED_S_MAX,
     ROTATED_EVERY_S,
-    SESSIONS_MAX,
+    SIGN_INS_MAX,
     LockOut,
-    Sessions,
+    SignIns,
 )
 from dashboard.app import create_app
 from dashboard.config import DashboardConfig
 from swarm.core.errors import ConfigurationError, NetworkError
 
-TOKEN = "a token long enough"  # noqa: S105 (of nothing)
+TOKEN = "a token long enough"  # noqa: S105 (protects nothing)
 ANY = "0.0.0.0"  # noqa: S104 (what is being guarded)
 SESSION, COMMANDS = "/api/v1/operator/session", "/api/v1/operator/commands"
 
@@ -58,13 +58,13 @@ def sign_in(browser):
     return {"X-CSRF-Token": browser.post(SESSION, json={"token": TOKEN}).json["csrf"]}
 
 
-def test_who_has_the_token_signs_in_and_commands(browser, source):
+def test_with_the_token_a_browser_signs_in_and_gives_commands(browser, source):
     csrf = sign_in(browser)
 
     answer = browser.post(COMMANDS, json={"action": "pause"}, headers=csrf)
 
     assert answer.status_code == 202
-    assert answer.json["state"] == "pending"  # the swarm confirms it, not the click
+    assert answer.json["state"] == "pending"  # peers confirm it later
     assert source.commands == [("pause", None, None)]
     assert browser.get("/api/v1/operator").json["signed_in"]
 
@@ -78,14 +78,14 @@ def test_a_command_with_a_peer_and_one_with_a_value_reach_the_source(browser, so
     assert source.commands == [("remove", "12D3KooWx", None), ("threshold", None, 0.2)]
 
 
-def test_nobody_commands_without_signing_in(browser, source):
+def test_commands_are_refused_without_signing_in(browser, source):
     answer = browser.post(COMMANDS, json={"action": "stop"}, headers={"X-CSRF-Token": "x"})
 
     assert (answer.status_code, source.commands) == (401, [])
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-CSRF-Token": ""}, {"X-CSRF-Token": "wrong"}])
-def test_the_cookie_alone_commands_nothing(browser, source, headers):
+def test_the_cookie_alone_is_not_enough_for_a_command(browser, source, headers):
     sign_in(browser)
 
     answer = browser.post(COMMANDS, json={"action": "stop"}, headers=headers)
@@ -93,7 +93,7 @@ def test_the_cookie_alone_commands_nothing(browser, source, headers):
     assert (answer.status_code, source.commands) == (403, [])
 
 
-def test_a_page_of_another_origin_commands_nothing(browser, source):
+def test_a_page_of_another_origin_cannot_give_commands(browser, source):
     headers = {**sign_in(browser), "Origin": "http://evil.example"}
 
     answer = browser.post(COMMANDS, json={"action": "stop"}, headers=headers)
@@ -104,7 +104,7 @@ def test_a_page_of_another_origin_commands_nothing(browser, source):
 @pytest.mark.parametrize(
     "body", [{}, {"action": "explode"}, {"action": "threshold", "value": 2}, {"action": 3}, []]
 )
-def test_what_is_no_command_is_refused(browser, source, body):
+def test_an_invalid_command_is_refused(browser, source, body):
     answer = browser.post(COMMANDS, json=body, headers=sign_in(browser))
 
     assert (answer.status_code, source.commands) == (422, [])
@@ -122,7 +122,7 @@ def test_a_body_that_is_too_large_is_refused(browser, source):
     ("error", "status"),
     [(ConfigurationError("no session was found"), 400), (NetworkError("it ended"), 503)],
 )
-def test_what_the_swarm_refuses_is_said(browser, source, monkeypatch, error, status):
+def test_an_error_of_the_swarm_is_in_the_answer(browser, source, monkeypatch, error, status):
     def refuse(*_):
         raise error
 
@@ -133,7 +133,7 @@ def test_what_the_swarm_refuses_is_said(browser, source, monkeypatch, error, sta
     assert (answer.status_code, answer.json["message"]) == (status, str(error))
 
 
-def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(browser):
+def test_scripts_and_other_sites_cannot_use_the_cookie(browser):
     cookie = browser.post(SESSION, json={"token": TOKEN}).headers["Set-Cookie"]
 
     assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
@@ -141,7 +141,7 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(browser):
 
 
 @pytest.mark.parametrize("how", ["certificate", "proxy"])
-def test_behind_tls_the_cookie_travels_by_tls_only(source, tmp_path, how):
+def test_behind_tls_the_cookie_is_only_sent_over_tls(source, tmp_path, how):
     file = tmp_path / "file.pem"
     file.write_text("pem")
     tls = {"tls_cert": file, "tls_key": file} if how == "certificate" else {}
@@ -176,7 +176,7 @@ def test_signing_out_ends_the_session(browser):
     assert browser.post(COMMANDS, json={"action": "stop"}, headers=csrf).status_code == 401
 
 
-def test_guessing_is_locked_out_even_with_the_right_token(browser):
+def test_after_wrong_tokens_even_the_right_one_is_locked_out(browser):
     tries = [browser.post(SESSION, json={"token": "wrong"}) for _ in range(FAILURES_MAX)]
 
     locked = browser.post(SESSION, json={"token": TOKEN})
@@ -187,7 +187,7 @@ def test_guessing_is_locked_out_even_with_the_right_token(browser):
     assert "Set-Cookie" not in locked.headers
 
 
-def test_without_a_token_nobody_can_sign_in(source):
+def test_without_a_token_signing_in_is_impossible(source):
     browser = browser_of(source, token="")
 
     assert browser.post(SESSION, json={"token": ""}).status_code == 422
@@ -196,18 +196,18 @@ def test_without_a_token_nobody_can_sign_in(source):
 
 @pytest.mark.parametrize("path", ["/", "/api/snapshot", "/api/v1/alerts", "/metrics"])
 @pytest.mark.parametrize("method", ["post", "put", "delete", "patch", "options"])
-def test_nothing_else_takes_a_command(browser, path, method):
+def test_no_other_address_accepts_a_command(browser, path, method):
     assert getattr(browser, method)(path).status_code == 405
 
 
-# -- looking
+# -- viewing
 
 
 PRIVATE = ["/api/snapshot", "/api/v1/snapshot", "/api/v1/rounds", "/metrics", "/vendor/preact.js"]
 
 
 @pytest.mark.parametrize("path", [*PRIVATE, "/socket.io/?EIO=4&transport=websocket"])
-def test_on_a_public_address_looking_needs_the_token(source, path):
+def test_on_a_public_address_viewing_needs_the_token(source, path):
     browser = browser_of(source, host=ANY)
 
     assert browser.get(path).status_code == 401
@@ -221,7 +221,7 @@ def test_on_a_public_address_looking_needs_the_token(source, path):
         assert shown.status_code != 401
 
 
-def test_on_a_public_address_the_page_asks_for_the_token(source):
+def test_on_a_public_address_the_page_is_the_sign_in_form(source):
     browser = browser_of(source, host=ANY)
 
     asking = browser.get("/")
@@ -235,22 +235,22 @@ def test_on_a_public_address_the_page_asks_for_the_token(source):
 
 @pytest.mark.parametrize("settings", [{}, {"host": ANY, "allow_remote": True}])
 @pytest.mark.parametrize("path", ["/api/snapshot", "/metrics"])
-def test_elsewhere_anybody_may_look(source, settings, path):
+def test_on_other_addresses_viewing_needs_no_token(source, settings, path):
     assert browser_of(source, **settings).get(path).status_code == 200
 
 
-def test_a_bearer_of_the_token_may_only_look(source):
+def test_a_bearer_token_only_allows_viewing(source):
     browser = browser_of(source, host=ANY)
     bearer = {"Authorization": f"Bearer {TOKEN}", "X-CSRF-Token": TOKEN}
 
     assert browser.post(COMMANDS, json={"action": "stop"}, headers=bearer).status_code == 401
 
 
-# -- sessions
+# -- sign-ins
 
 
-def test_an_old_id_is_replaced_and_counts_a_little_longer(clock):
-    sessions = Sessions(TOKEN, clock)
+def test_an_old_id_is_replaced_and_stays_valid_for_a_grace_period(clock):
+    sessions = SignIns(TOKEN, clock)
     old, session = sessions.begin()
     assert sessions.rotated(old) is None
     clock.now_s += ROTATED_EVERY_S
@@ -268,8 +268,8 @@ def test_an_old_id_is_replaced_and_counts_a_little_longer(clock):
     assert sessions.find(new) is not None
 
 
-def test_sessions_end_when_idle_and_after_their_time_however_busy(clock):
-    sessions = Sessions(TOKEN, clock)
+def test_sign_ins_end_when_idle_and_also_after_a_fixed_time(clock):
+    sessions = SignIns(TOKEN, clock)
     idle, _ = sessions.begin()
     busy, _ = sessions.begin()
     began_s = clock.now_s
@@ -284,7 +284,7 @@ def test_sessions_end_when_idle_and_after_their_time_however_busy(clock):
 
 
 def test_signing_out_ends_the_replaced_id_as_well(clock):
-    sessions = Sessions(TOKEN, clock)
+    sessions = SignIns(TOKEN, clock)
     old, _ = sessions.begin()
     clock.now_s += ROTATED_EVERY_S
     new = sessions.rotated(old)
@@ -294,40 +294,40 @@ def test_signing_out_ends_the_replaced_id_as_well(clock):
     assert sessions.find(old) is None
 
 
-def test_sessions_are_bounded(clock):
-    sessions = Sessions(TOKEN, clock)
+def test_the_number_of_sign_ins_is_bounded(clock):
+    sessions = SignIns(TOKEN, clock)
     ids = []
-    for _ in range(2 * SESSIONS_MAX):
+    for _ in range(2 * SIGN_INS_MAX):
         clock.now_s += 1
         ids.append(sessions.begin()[0])
 
-    assert [sessions.find(i) is not None for i in ids].count(True) == SESSIONS_MAX
+    assert [sessions.find(i) is not None for i in ids].count(True) == SIGN_INS_MAX
     assert sessions.find(ids[-1]) is not None
 
 
 def test_each_failure_beyond_the_fifth_doubles_the_wait(clock):
     locks = LockOut(clock)
     for _ in range(FAILURES_MAX - 1):
-        locks.failed("a")
+        locks.add_failure("a")
     assert locks.wait_s("a") == 0
 
     waits = []
     for _ in range(8):
-        locks.failed("a")
+        locks.add_failure("a")
         waits.append(locks.wait_s("a"))
 
     assert waits[:3] == [LOCKED_S, 2 * LOCKED_S, 4 * LOCKED_S]
     assert waits[-1] == LOCKED_S_MAX
     assert locks.wait_s("b") == 0
-    locks.succeeded("a")
+    locks.clear("a")
     assert locks.wait_s("a") == 0
 
 
-def test_many_addresses_together_guess_no_faster(clock):
+def test_many_addresses_together_do_not_guess_faster(clock):
     locks = LockOut(clock)
 
     for k in range(FAILURES_OF_ALL_MAX):
-        locks.failed(f"address {k}")
+        locks.add_failure(f"address {k}")
 
     assert locks.wait_s("another") == LOCKED_S_MAX
     clock.now_s += LOCKED_S_MAX

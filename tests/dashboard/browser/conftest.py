@@ -24,7 +24,7 @@ EXPECTED = (
 
 Open = Callable[..., Page]
 
-expect.set_options(timeout=20_000)  # a crowded machine may take its time
+expect.set_options(timeout=20_000)  # a busy machine may take long
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,4 +1,4 @@
-"""For everybody: axe, the keyboard, narrow screens, light and dark."""
+"""Accessibility: axe, the keyboard, narrow screens, light and dark."""
 
 import pytest
 from fake_run import FakeRun, operated
@@ -11,8 +11,8 @@ from dashboard.page.assets import NODE_MODULES
 AXE = NODE_MODULES / "axe-core" / "axe.min.js"
 
 
-def test_everything_can_be_reached_with_the_tab_key(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_everything_can_be_reached_with_the_tab_key(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
     reached = set()
 
     for _ in range(75):
@@ -26,8 +26,8 @@ def test_everything_can_be_reached_with_the_tab_key(still, open_page):
     assert {"search", "Role", "Test loss", "peer-3", "All numbers as JSON"} <= texts
 
 
-def test_light_and_dark_follow_the_system_until_the_user_chooses(still, open_page):
-    page = live(open_page(still(*SIX).url, scheme="dark"))
+def test_light_and_dark_follow_the_system_until_the_user_chooses(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url, scheme="dark"))
     background = "getComputedStyle(document.body).backgroundColor"
     dark = page.evaluate(background)
 
@@ -46,8 +46,8 @@ def test_light_and_dark_follow_the_system_until_the_user_chooses(still, open_pag
 
 @pytest.mark.parametrize("arguments", [SIX, HUNDRED], ids=["6", "100"])
 @pytest.mark.parametrize("width", [360, 800, 1440, 2000])
-def test_nothing_sticks_out_of_the_page(still, open_page, arguments, width):
-    page = live(open_page(still(*arguments).url, width=width))
+def test_nothing_overflows_the_page(serve_shared, open_page, arguments, width):
+    page = live(open_page(serve_shared(*arguments).url, width=width))
 
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
@@ -55,15 +55,15 @@ def test_nothing_sticks_out_of_the_page(still, open_page, arguments, width):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("arguments", [SIX, HUNDRED], ids=["6", "100"])
 @pytest.mark.parametrize("width", [1440, 360])
-def test_axe_finds_nothing_to_complain_about(still, open_page, arguments, scheme, width):
-    page = live(open_page(still(*arguments).url, width=width, scheme=scheme))
+def test_axe_finds_no_violations(serve_shared, open_page, arguments, scheme, width):
+    page = live(open_page(serve_shared(*arguments).url, width=width, scheme=scheme))
     expect(page.locator("#graph .seat.root")).to_be_attached()
 
     assert axe(page) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_tab_or_panel(serve, open_page, scheme):
+def test_axe_finds_no_violations_on_any_tab_or_panel(serve, open_page, scheme):
     served = serve("--piped")
     snapshot = FakeRun(6).at(46.8)
     operator = operated(snapshot, "pending") | {"operator_id": "12D3"}
@@ -101,8 +101,8 @@ def axe(page: Page) -> list[str]:
     ]
 
 
-def test_axe_finds_a_planted_fault(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_axe_finds_a_planted_violation(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
 
     page.evaluate("document.body.append(Object.assign(document.createElement('img'), {src: '/'}))")
 

@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 from waiting import wait_for
 
 
-def test_curves_of_the_global_model_and_of_each_peer_are_drawn(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_curves_of_the_global_model_and_of_each_peer_are_drawn(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
 
     expect(page.locator("#accuracy-plot canvas")).to_be_visible()
     expect(page.locator("#loss-plot canvas")).to_be_visible()
@@ -24,8 +24,8 @@ def test_curves_of_the_global_model_and_of_each_peer_are_drawn(still, open_page)
     expect(legend).to_contain_text("Round 1")
 
 
-def test_the_legend_compares_and_hides(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_the_legend_compares_and_hides(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
     legend = page.locator("#curves-legend")
     key = legend.get_by_role("button", name="peer-2 50.7 %")
 
@@ -40,8 +40,8 @@ def test_the_legend_compares_and_hides(still, open_page):
     assert "peer-4" not in shown_series(page)
 
 
-def test_among_many_peers_some_can_be_compared(still, open_page):
-    page = live(open_page(still(*HUNDRED).url))
+def test_among_many_peers_some_can_be_compared(serve_shared, open_page):
+    page = live(open_page(serve_shared(*HUNDRED).url))
     legend = page.locator("#curves-legend")
 
     legend.get_by_label("Compare a peer").fill("peer-42")
@@ -59,8 +59,8 @@ def shown_series(page):
     )
 
 
-def test_curves_go_by_time_as_well(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_curves_can_be_drawn_by_time(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
 
     page.get_by_role("button", name="Time", exact=True).click()
 
@@ -68,8 +68,8 @@ def test_curves_go_by_time_as_well(still, open_page):
     assert page.evaluate("swarm.curves.plots[1].data[0]") == [0, 10, 20, 30]
 
 
-def test_curves_are_exported_as_csv_and_png(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_curves_are_exported_as_csv_and_png(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
 
     with page.expect_download() as saved:
         page.get_by_role("button", name="CSV").click()
@@ -91,8 +91,8 @@ def test_curves_are_exported_as_csv_and_png(still, open_page):
     assert height > 300
 
 
-def test_canvases_follow_the_theme(still, open_page):
-    page = live(open_page(still(*SIX).url, scheme="light"))
+def test_canvases_follow_the_theme(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url, scheme="light"))
     pixels = "document.querySelector('#accuracy-plot canvas').toDataURL()"
     page.locator("#accuracy-plot canvas").wait_for()
     before = page.evaluate(pixels)

@@ -43,7 +43,7 @@ def test_another_session_replaces_everything(serve, open_page):
     assert page.evaluate("swarm.store.snapshot") == other
 
 
-def test_a_lost_connection_is_said_and_mended(serve, open_page):
+def test_a_lost_connection_is_shown_and_restored(serve, open_page):
     served = serve(*SIX)
     page = live(open_page(served.url))
 
@@ -57,7 +57,7 @@ def test_a_lost_connection_is_said_and_mended(serve, open_page):
     expect(figure(page, "Round")).to_contain_text("6 of 12")
 
 
-def test_after_every_step_the_page_holds_what_the_server_holds(serve, open_page):
+def test_after_every_step_the_page_and_the_server_hold_the_same_snapshot(serve, open_page):
     served = serve("--piped")
     run, chance = FakeRun(12, 4), random.Random(5)  # noqa: S311 -- the same run every time
     served.show(run.at(0.5))
@@ -66,7 +66,7 @@ def test_after_every_step_the_page_holds_what_the_server_holds(serve, open_page)
 
     for moment_s in sorted(chance.uniform(1, 119) for _ in range(25)):
         shown = run.at(moment_s)
-        outside = chance.sample(range(12), 2)  # some leave, and come back
+        outside = chance.sample(range(12), 2)  # some peers leave and come back
         shown["peers"] = [p for index, p in enumerate(shown["peers"]) if index not in outside]
         shown["links"] = chance.sample(shown["links"], 30)
         shown["links"].sort(key=lambda link: (link["source"], link["target"]))
@@ -90,7 +90,7 @@ COUNT_SNAPSHOTS = """() => { globalThis.wholeSnapshots = 0;
     ],
     ids=["an update that was missed", "a list that does not fit"],
 )
-def test_after_a_gap_the_page_asks_for_everything(serve, open_page, harm):
+def test_after_a_gap_the_page_requests_a_whole_snapshot(serve, open_page, harm):
     served = serve("--piped")
     run = FakeRun(6)
     served.show(run.at(8.0))
@@ -104,7 +104,7 @@ def test_after_a_gap_the_page_asks_for_everything(serve, open_page, harm):
     wait_for(page, "swarm.store.snapshot.version === 8501")
     assert page.evaluate("swarm.store.snapshot") == run.at(8.5)
     assert page.evaluate("wholeSnapshots") == 1
-    served.show(run.at(9.5))  # and goes on from there
+    served.show(run.at(9.5))  # and it continues from there
     wait_for(page, "swarm.store.snapshot.version === 9501")
     assert page.evaluate("wholeSnapshots") == 1
     expect(page.locator("#title")).to_contain_text("Live")

@@ -1,4 +1,4 @@
-"""The operator's sheet: what is given is pending until the swarm reports it back."""
+"""The operator's sheet: a command is pending until the peers report it."""
 
 import json
 
@@ -9,7 +9,7 @@ TOKEN = "correct horse battery staple"  # noqa: S105 -- of a server that never w
 
 
 class FakeOperator:
-    """Stands in for the server's side of signing in and of commands."""
+    """Replaces the server for signing in and for commands."""
 
     def __init__(self, page: Page) -> None:
         self.signed_in = False
@@ -36,7 +36,7 @@ class FakeOperator:
 
 
 def reported(snapshot, version, state, **changes):
-    """The snapshot in which the swarm says what it did with the one command."""
+    """The snapshot in which the peers report the state of the one command."""
     operator = operated(snapshot, state, **changes.pop("command", {})) | changes
     return snapshot | {"version": version, "operator": operator}
 
@@ -51,8 +51,18 @@ def sign_in(page: Page) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-def test_a_dashboard_without_operator_says_how_to_get_one(still, open_page):
-    page = open_page(still("--at", "46.8").url)
+def open_signed_in(served, open_page, snapshot):
+    """Open the page of a dashboard that can give commands, and sign in."""
+    served.show(enabled(snapshot, 20_000))
+    page = open_page(served.url)
+    operator = FakeOperator(page)
+    expect(page.locator("#title")).to_contain_text("Live")
+    sign_in(page)
+    return page, operator
+
+
+def test_a_dashboard_without_an_operator_key_says_how_to_use_one(serve_shared, open_page):
+    page = open_page(serve_shared("--at", "46.8").url)
 
     page.get_by_role("button", name="Operator", exact=True).click()
 
@@ -64,11 +74,7 @@ def test_a_dashboard_without_operator_says_how_to_get_one(still, open_page):
 def test_a_command_is_pending_until_the_swarm_reports_it(serve, open_page):
     served = serve("--piped")
     snapshot = FakeRun(6).at(16.0)
-    served.show(enabled(snapshot, 20_000))
-    page = open_page(served.url)
-    operator = FakeOperator(page)
-    expect(page.locator("#title")).to_contain_text("Live")
-    sign_in(page)
+    page, operator = open_signed_in(served, open_page, snapshot)
     sheet = page.get_by_role("dialog", name="Operator")
     expect(sheet).to_contain_text("The peers report running")
     expect(sheet.get_by_role("button", name="Resume")).to_be_disabled()
@@ -92,11 +98,7 @@ def test_a_command_is_pending_until_the_swarm_reports_it(serve, open_page):
 def test_a_peer_is_removed_only_after_a_second_click(serve, open_page):
     served = serve("--piped")
     snapshot = FakeRun(6).at(16.0)
-    served.show(enabled(snapshot, 20_000))
-    page = open_page(served.url)
-    operator = FakeOperator(page)
-    expect(page.locator("#title")).to_contain_text("Live")
-    sign_in(page)
+    page, operator = open_signed_in(served, open_page, snapshot)
     page.get_by_role("button", name="Close").click()
     peer = snapshot["peers"][1]["id"]
 
@@ -104,7 +106,7 @@ def test_a_peer_is_removed_only_after_a_second_click(serve, open_page):
     panel = page.get_by_role("complementary", name="peer-2")
     panel.get_by_role("button", name="Remove this peer").click()
     assert operator.commands == []
-    panel.get_by_role("button", name="Really: remove this peer?").click()
+    panel.get_by_role("button", name="Confirm: remove this peer").click()
     expect(panel.get_by_role("button", name="Remove this peer")).to_be_enabled()
     assert operator.commands == [{"action": "remove", "peer": peer}]
 
@@ -118,14 +120,10 @@ def test_a_peer_is_removed_only_after_a_second_click(serve, open_page):
 def test_the_alert_threshold_is_given_as_a_share(serve, open_page):
     served = serve("--piped")
     snapshot = FakeRun(6).at(16.0)
-    served.show(enabled(snapshot, 20_000))
-    page = open_page(served.url)
-    operator = FakeOperator(page)
-    expect(page.locator("#title")).to_contain_text("Live")
-    sign_in(page)
+    page, operator = open_signed_in(served, open_page, snapshot)
     sheet = page.get_by_role("dialog", name="Operator")
 
-    sheet.get_by_label("Alert when the accuracy falls by over").fill("12.5")
+    sheet.get_by_label("Alert when the accuracy falls by more than").fill("12.5")
     sheet.get_by_role("button", name="Set").click()
 
     expect(sheet.get_by_role("button", name="Set")).to_be_enabled()
@@ -134,12 +132,7 @@ def test_the_alert_threshold_is_given_as_a_share(serve, open_page):
 
 
 def test_signing_out_leaves_no_commands(serve, open_page):
-    served = serve("--piped")
-    served.show(enabled(FakeRun(6).at(16.0), 20_000))
-    page = open_page(served.url)
-    FakeOperator(page)
-    expect(page.locator("#title")).to_contain_text("Live")
-    sign_in(page)
+    page, _ = open_signed_in(serve("--piped"), open_page, FakeRun(6).at(16.0))
     sheet = page.get_by_role("dialog", name="Operator")
 
     sheet.get_by_role("button", name="Sign out").click()

@@ -1,12 +1,12 @@
-"""One peer and one round: alerts lead there, addresses name them, the slider goes back."""
+"""The panel of a peer, and past rounds: links of alerts, addresses, and the slider."""
 
 from fake_run import FakeRun
 from on_page import SIX, figure, live, root_name, rows
 from playwright.sync_api import expect
 
 
-def test_alerts_lead_to_their_peer_and_round(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_alerts_link_to_their_peer_and_round(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
     newest = page.locator("#alerts li").first
     expect(newest).to_contain_text("update norm 41.2 is over 10 times the median")
 
@@ -22,8 +22,8 @@ def test_alerts_lead_to_their_peer_and_round(still, open_page):
     assert page.url.endswith("?round=3")
 
 
-def test_the_panel_tells_all_about_a_peer(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_the_panel_shows_everything_about_a_peer(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
 
     page.locator("#graph .peer").filter(has_text="peer-4").click()
 
@@ -35,24 +35,24 @@ def test_the_panel_tells_all_about_a_peer(still, open_page):
     given = panel.get_by_role("region", name="Contributions by round").locator("tbody tr")
     expect(given).to_have_count(4)
     expect(given.first).to_contain_text("8,333")
-    expect(panel).to_contain_text("CIFAR-10: 8,333 examples to train on, 1,000 to test on")
+    expect(panel).to_contain_text("CIFAR-10: 8,333 training examples, 1,000 test examples")
     expect(panel).to_contain_text("/ip4/10.0.0.4/tcp/7001")
     expect(panel.locator(".alert-list")).to_contain_text("update norm")
     expect(panel.locator(".peer-log")).to_contain_text("peer-4 joined")
 
 
-def test_an_address_opens_the_peer_and_the_round_it_names(still, open_page):
+def test_an_address_opens_the_peer_and_the_round_it_names(serve_shared, open_page):
     lost = FakeRun(6).lost
 
-    page = live(open_page(f"{still(*SIX).url}/training?peer={lost}&round=2"))
+    page = live(open_page(f"{serve_shared(*SIX).url}/training?peer={lost}&round=2"))
 
     expect(page.locator("#peer-panel h2")).to_have_text("peer-5")
     expect(page.locator("#replay")).to_contain_text("Round 2")
     expect(page.locator("#peer-panel")).to_contain_text("live")  # it was lost in round 3
 
 
-def test_the_slider_brings_everything_back_to_a_round(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_the_slider_shows_everything_as_it_was_in_a_round(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
     slider = page.get_by_role("slider", name="Replay round")
 
     slider.focus()
@@ -61,7 +61,7 @@ def test_the_slider_brings_everything_back_to_a_round(still, open_page):
     expect(page.locator("#replay")).to_contain_text("Round 2, made at")
     expect(figure(page, "Global test accuracy")).to_contain_text("36.6 %")
     expect(figure(page, "Round")).to_contain_text("2 of 12")
-    expect(page.locator("#alerts")).to_contain_text("Nothing, so far.")
+    expect(page.locator("#alerts")).to_contain_text("Nothing has gone wrong so far.")
     expect(page.locator("#graph .seat.root .holder")).to_have_text(root_name(FakeRun(6), 18))
     expect(page.locator("#graph .flow.contribution")).to_have_count(4)
     assert page.evaluate("swarm.curves.plots[0].data[0]") == [1, 2]

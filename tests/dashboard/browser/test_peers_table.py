@@ -1,11 +1,11 @@
-"""The peers table: the accessible twin of the graph."""
+"""The table of peers, the accessible counterpart of the graph."""
 
 from on_page import HUNDRED, SIX, live, rows
 from playwright.sync_api import expect
 
 
-def test_the_table_says_who_does_what(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_the_table_shows_what_each_peer_does(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
 
     expect(rows(page)).to_have_count(6)
     root = rows(page).filter(has_text="peer-6")
@@ -18,8 +18,8 @@ def test_the_table_says_who_does_what(still, open_page):
     expect(lost).to_contain_text("Utrecht")
 
 
-def test_sorting_works_from_the_keyboard(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_sorting_works_from_the_keyboard(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
     header = page.get_by_role("columnheader", name="Test acc.")
     button = header.get_by_role("button")
 
@@ -33,8 +33,8 @@ def test_sorting_works_from_the_keyboard(still, open_page):
     expect(button).to_be_focused()
 
 
-def test_the_filter_finds_peers_by_state_and_cluster(still, open_page):
-    page = live(open_page(still(*HUNDRED).url))
+def test_the_filter_finds_peers_by_state_and_cluster(serve_shared, open_page):
+    page = live(open_page(serve_shared(*HUNDRED).url))
     box = page.get_by_role("searchbox", name="Filter")
 
     box.fill("lost")
@@ -54,8 +54,10 @@ def test_the_filter_finds_peers_by_state_and_cluster(still, open_page):
     expect(rows(page)).to_have_count(1)
 
 
-def test_five_hundred_peers_are_listed_as_far_as_they_are_in_sight(still, open_page):
-    page = live(open_page(still("--at", "46.8", "--peers", "500", "--cluster-size", "10").url))
+def test_of_five_hundred_peers_only_the_rows_near_the_visible_part_exist(serve_shared, open_page):
+    page = live(
+        open_page(serve_shared("--at", "46.8", "--peers", "500", "--cluster-size", "10").url)
+    )
     table = page.get_by_role("region", name="Peers table")
 
     expect(page.locator("#graph .peer")).to_have_count(500)

@@ -93,12 +93,12 @@ def sign_in(page: Page, run: WatchedRun) -> Locator:
     return sheet
 
 
-def test_a_session_that_is_held_begins_when_an_operator_starts_it(
+def test_a_held_session_begins_when_an_operator_starts_it(
     run: WatchedRun, open_page: Open
 ) -> None:
     page = open_page(run.address)
     expect(page.locator("#peers tbody tr")).to_have_count(6, timeout=1000 * START_S)
-    waits = "All set: waits for an operator to start it"
+    waits = "Ready: waiting for an operator to start the session"
     expect(page.locator(".figure.round")).to_contain_text(waits, timeout=1000 * START_S)
     assert page.evaluate("swarm.store.snapshot.head") is None
     sheet = sign_in(page, run)
@@ -111,7 +111,9 @@ def test_a_session_that_is_held_begins_when_an_operator_starts_it(
     wait_for(page, "swarm.store.snapshot.head !== null", START_S)
 
 
-def test_one_look_answers_how_it_goes_and_who_is_here(run: WatchedRun, open_page: Open) -> None:
+def test_the_figures_show_the_quality_of_the_model_and_the_peers(
+    run: WatchedRun, open_page: Open
+) -> None:
     page = open_page(run.address)
 
     expect(page.locator("#peers tbody tr")).to_have_count(6, timeout=1000 * START_S)
@@ -146,7 +148,7 @@ def test_the_topology_shows_duties_links_and_what_moves(run: WatchedRun, open_pa
     assert page.evaluate("swarm.topology.describe().peers") == before
 
 
-def test_a_peer_tells_of_itself(run: WatchedRun, open_page: Open) -> None:
+def test_the_panel_shows_what_a_peer_reports(run: WatchedRun, open_page: Open) -> None:
     page = open_page(run.address)
 
     page.locator("#graph .peer").filter(has_text="peer-3").click()
@@ -156,13 +158,11 @@ def test_a_peer_tells_of_itself(run: WatchedRun, open_page: Open) -> None:
     given = panel.get_by_role("region", name="Contributions by round").locator("tbody tr")
     expect(given.first).to_contain_text(re.compile(r"\d\.\d s"), timeout=1000 * RUN_S)
     expect(panel).to_contain_text(f"/tcp/{run.swarm.ports[2]}", timeout=1000 * RUN_S)
-    expect(panel).to_contain_text(re.compile(r"[1-9]\d* examples to train on"))
+    expect(panel).to_contain_text(re.compile(r"[1-9]\d* training examples"))
     expect(panel.locator("dd").nth(4)).to_have_text(re.compile(r"[kM]B weights"))
 
 
-def test_curves_are_those_of_the_run_by_round_and_by_time(
-    run: WatchedRun, open_page: Open
-) -> None:
+def test_curves_show_the_run_by_round_and_by_time(run: WatchedRun, open_page: Open) -> None:
     page = open_page(run.address)
     expect(page.locator("#curves-legend li")).to_have_count(7)
 
@@ -178,9 +178,7 @@ def test_curves_are_those_of_the_run_by_round_and_by_time(
     assert {line["series"] for line in lines} == {*(f"peer-{k}" for k in range(1, 7)), "Global"}
 
 
-def test_an_operator_pauses_and_the_swarm_says_when_it_has(
-    run: WatchedRun, open_page: Open
-) -> None:
+def test_an_operator_pauses_and_the_swarm_reports_it(run: WatchedRun, open_page: Open) -> None:
     page = open_page(run.address)
     sheet = sign_in(page, run)
 
@@ -218,7 +216,7 @@ def test_a_peer_killed_while_watching_is_shown_lost_with_an_alert(
     expect(page.locator("#peer-panel h2")).to_have_text("peer-6")
 
 
-def test_a_dashboard_started_anew_shows_the_whole_run(run: WatchedRun, open_page: Open) -> None:
+def test_a_restarted_dashboard_shows_the_whole_run(run: WatchedRun, open_page: Open) -> None:
     page = open_page(run.address)
     wait_for(page, "swarm.store.snapshot?.history.last_round >= 5", RUN_S)
     before = page.evaluate("swarm.store.snapshot.curves.global")[:5]
@@ -226,7 +224,7 @@ def test_a_dashboard_started_anew_shows_the_whole_run(run: WatchedRun, open_page
     run.dashboards[-1].wait()
     expect(page.get_by_role("alert")).to_contain_text("The connection to the dashboard is lost")
 
-    run.swarm.kill(0)  # whom it had bootstrapped from
+    run.swarm.kill(0)  # its bootstrap peer
     run.watch(1)
     page = open_page(run.address)
 
@@ -265,12 +263,12 @@ def test_the_slider_goes_back_to_the_round_before_the_death(
     )
 
 
-def test_a_fall_of_the_accuracy_is_an_alert_from_the_threshold_on_that_an_operator_sets(
+def test_a_fall_of_the_accuracy_is_an_alert_if_it_exceeds_the_threshold_of_an_operator(
     run: WatchedRun, open_page: Open
 ) -> None:
     page = open_page(run.address)
     sheet = sign_in(page, run)
-    threshold = sheet.get_by_label("Alert when the accuracy falls by over")
+    threshold = sheet.get_by_label("Alert when the accuracy falls by more than")
     falls = page.locator("#alerts li").filter(has_text="accuracy fell from")
 
     threshold.fill("100")
@@ -291,7 +289,7 @@ def test_a_fall_of_the_accuracy_is_an_alert_from_the_threshold_on_that_an_operat
 FALLS = "swarm.store.snapshot.alerts.filter((alert) => alert.kind === 'drop')"
 
 
-def test_a_peer_that_an_operator_removes_leaves_and_the_others_go_on(
+def test_a_peer_that_an_operator_removes_leaves_and_the_others_continue(
     run: WatchedRun, open_page: Open
 ) -> None:
     page = open_page(run.address)
@@ -301,7 +299,7 @@ def test_a_peer_that_an_operator_removes_leaves_and_the_others_go_on(
     panel = page.get_by_role("complementary", name=name)
 
     panel.get_by_role("button", name="Remove this peer").click()
-    panel.get_by_role("button", name="Really: remove this peer?").click()
+    panel.get_by_role("button", name="Confirm: remove this peer").click()
 
     assert run.swarm.peers[REMOVED].process.wait(RUN_S) == 0
     expect(panel.get_by_role("button", name="Readmit this peer")).to_be_visible(
@@ -326,7 +324,7 @@ def test_an_operator_stops_the_run_and_all_peers_keep_one_last_model(
     sheet = sign_in(page, run)
 
     sheet.get_by_role("button", name="Stop", exact=True).click()
-    sheet.get_by_role("button", name="Really: stop?").click()
+    sheet.get_by_role("button", name="Confirm: stop").click()
 
     expect(sheet).to_contain_text("The peers report stopped", timeout=1000 * RUN_S)
     stopped = sheet.locator(".command.confirmed").filter(has_text="stop")
@@ -341,5 +339,5 @@ def test_an_operator_stops_the_run_and_all_peers_keep_one_last_model(
 
 
 def kept_heads(run: WatchedRun) -> set[str]:
-    """What the peers that are left report in their own files."""
+    """The reports of the remaining peers in their files."""
     return {report["head_digest"] for report in run.swarm.reports()[1:REMOVED]}

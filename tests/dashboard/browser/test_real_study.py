@@ -22,7 +22,7 @@ STUDY = {
 }
 
 
-def test_the_page_shows_the_study_and_waits_for_no_session(
+def test_the_page_shows_the_study_without_waiting_for_a_session(
     tmp_path: Path, open_page: Callable[..., Page]
 ) -> None:
     command = [sys.executable, "-m", "dashboard", "--port", "0"]
@@ -55,7 +55,7 @@ def test_the_page_shows_the_study_and_waits_for_no_session(
             page.get_by_role("link", name="Training").click()
             expect(page.locator(".figure.round")).to_contain_text("see the Search tab")
             assert page.evaluate("policyViolations") == []
-            page.goto("about:blank")  # or it complains that its server ended before it did
+            page.goto("about:blank")  # else it reports an error when its server ends first
         finally:
             dashboard.terminate()
             dashboard.communicate(timeout=20)

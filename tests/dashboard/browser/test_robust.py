@@ -1,4 +1,4 @@
-"""The page when things are not as they should be: no scripts, no news, hostile names."""
+"""The page in bad conditions: without scripts, without news, with hostile names."""
 
 from fake_run import FakeRun
 from fake_source import nothing_yet
@@ -105,10 +105,10 @@ def test_nothing_moves_while_a_run_is_watched(serve, open_page):
     assert page.evaluate("shift") < 0.02
 
 
-def test_the_policy_stops_a_planted_inline_style_and_script(still, chromium):
+def test_the_policy_stops_a_planted_inline_style_and_script(serve_shared, chromium):
     page = chromium.new_page()
     page.add_init_script(WATCH_POLICY)
-    page.goto(still(*SIX).url)
+    page.goto(serve_shared(*SIX).url)
     live(page)
 
     page.evaluate(
@@ -141,7 +141,7 @@ def test_names_from_other_peers_cannot_become_markup(serve, open_page):
     expect(page.locator("#planted")).to_have_count(0)
 
 
-def test_a_page_whose_scripts_did_not_arrive_is_loaded_again(still, chromium):
+def test_a_page_whose_scripts_did_not_arrive_is_loaded_again(serve_shared, chromium):
     page = chromium.new_page()
     refused = []
 
@@ -153,7 +153,7 @@ def test_a_page_whose_scripts_did_not_arrive_is_loaded_again(still, chromium):
             route.abort("connectionreset")
 
     page.route("**/static/js/peers.js", once)
-    page.goto(still(*SIX).url)
+    page.goto(serve_shared(*SIX).url)
 
     live(page)
     assert len(refused) == 1
@@ -161,11 +161,11 @@ def test_a_page_whose_scripts_did_not_arrive_is_loaded_again(still, chromium):
     page.close()
 
 
-def test_if_scripts_never_arrive_the_numbers_are_shown_without_them(still, chromium):
+def test_if_scripts_never_arrive_the_numbers_are_shown_without_them(serve_shared, chromium):
     page = chromium.new_page()
     page.route("**/static/js/peers.js", lambda route: route.abort("connectionreset"))
 
-    page.goto(still(*SIX).url)
+    page.goto(serve_shared(*SIX).url)
 
     expect(page.locator("#plain")).to_be_visible()
     expect(page.locator("#plain")).to_contain_text("51.4 % after round 4")

@@ -1,4 +1,4 @@
-"""Tabs, their addresses, and what is on those beside Training."""
+"""The tabs, their addresses, and the content of all tabs except Training."""
 
 import re
 
@@ -8,8 +8,8 @@ from on_page import SIX, TAB_WORDS, live
 from playwright.sync_api import expect
 
 
-def test_tabs_have_addresses_of_their_own(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_tabs_have_addresses_of_their_own(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
 
     for tab, words in reversed(TAB_WORDS.items()):
         page.get_by_role("link", name=tab).click()
@@ -22,15 +22,15 @@ def test_tabs_have_addresses_of_their_own(still, open_page):
     expect(page.locator("main")).to_contain_text(TAB_WORDS["Search"])
 
 
-def test_a_tab_that_does_not_exist_is_not_found(still, chromium):
+def test_a_tab_that_does_not_exist_is_not_found(serve_shared, chromium):
     page = chromium.new_page()
-    answer = page.goto(still(*SIX).url + "/nothing")
+    answer = page.goto(serve_shared(*SIX).url + "/nothing")
 
     assert answer.status == 404
     page.close()
 
 
-def test_the_search_tab_shows_studies_as_they_go(serve, open_page):
+def test_the_search_tab_shows_the_progress_of_studies(serve, open_page):
     served = serve("--piped")
     snapshot = FakeRun(6).at(20.0)
     served.show(snapshot | {"studies": [study(12)]})
@@ -44,11 +44,11 @@ def test_the_search_tab_shows_studies_as_they_go(serve, open_page):
     served.show(snapshot | {"studies": [study(40)], "version": 20_002})
     expect(card).to_contain_text("38 of 40")
     expect(card).to_contain_text("finished")
-    expect(card).to_contain_text("No peer works on it now")
+    expect(card).to_contain_text("No peer is working on it now")
 
 
-def test_events_are_listed_with_their_reason_newest_first(still, open_page):
-    page = live(open_page(still(*SIX).url + "/log"))
+def test_events_are_listed_with_their_reason_newest_first(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url + "/log"))
 
     newest = page.locator(".log li").first
     expect(newest).to_contain_text("0:41")

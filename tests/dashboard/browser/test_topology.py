@@ -1,4 +1,4 @@
-"""The graph: who has which duty, who is connected with whom, what moves."""
+"""The graph: duties, connections and flows."""
 
 import pytest
 from fake_run import FakeRun
@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 from waiting import wait_for
 
 
-def test_the_graph_names_root_aggregator_and_lost_peer(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_the_graph_names_root_aggregator_and_lost_peer(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
 
     graph = page.locator("#graph")
     expect(graph.locator(".peer.role-root")).to_have_text("peer-6rootUtrecht")
@@ -20,8 +20,8 @@ def test_the_graph_names_root_aggregator_and_lost_peer(still, open_page):
     expect(page.locator("#topology-summary")).to_contain_text("2 clusters · 2 tiers · root peer-6")
 
 
-def test_roles_and_states_differ_in_shape_not_only_in_colour(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_roles_and_states_differ_in_shape_not_only_in_colour(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
 
     def sides(role):
         points = page.locator(f"#graph .peer.role-{role} polygon").get_attribute("points")
@@ -34,10 +34,10 @@ def test_roles_and_states_differ_in_shape_not_only_in_colour(still, open_page):
 
 @pytest.mark.parametrize("arguments", [SIX, HUNDRED, TIERS], ids=["6", "100", "100 in 4 tiers"])
 @pytest.mark.parametrize("width", [1440, 360])
-def test_duties_stand_above_members_and_everything_is_in_its_box(
-    still, open_page, arguments, width
+def test_duties_are_above_members_and_everything_is_in_its_box(
+    serve_shared, open_page, arguments, width
 ):
-    page = live(open_page(still(*arguments).url, width=width))
+    page = live(open_page(serve_shared(*arguments).url, width=width))
     expect(page.locator("#graph .seat.root")).to_be_attached()
 
     snapshot = page.evaluate("swarm.store.snapshot")
@@ -84,20 +84,20 @@ def test_nothing_jumps_when_duties_rotate_or_a_peer_is_lost(serve, open_page):
     assert drawn(page)["peers"] == before["peers"]
 
 
-def test_a_hundred_peers_are_summed_up_by_cluster(still, open_page):
-    page = live(open_page(still(*HUNDRED).url))
+def test_a_hundred_peers_are_summarised_by_cluster(serve_shared, open_page):
+    page = live(open_page(serve_shared(*HUNDRED).url))
 
     expect(rows(page)).to_have_count(100)
-    expect(figure(page, "Who is here")).to_contain_text("99 of 100")
+    expect(figure(page, "Present peers")).to_contain_text("99 of 100")
     expect(page.locator("#graph .box")).to_have_count(10)
     expect(page.locator("#graph .titles")).to_contain_text("C10 · 10✕1")
-    expect(page.locator("#topology-summary")).to_contain_text("a chosen peer's are shown")
+    expect(page.locator("#topology-summary")).to_contain_text("select a peer to see its links")
     expect(page.locator("#curves-legend")).to_contain_text("100 peers: ")
     assert drawn(page)["links"] == 0
 
 
-def test_a_chosen_peer_shows_its_links_and_stands_out(still, open_page):
-    page = live(open_page(still(*HUNDRED).url))
+def test_a_selected_peer_shows_its_links_and_is_highlighted(serve_shared, open_page):
+    page = live(open_page(serve_shared(*HUNDRED).url))
 
     button = page.get_by_role("button", name="peer-7", exact=True)
     button.click()
@@ -110,8 +110,8 @@ def test_a_chosen_peer_shows_its_links_and_stands_out(still, open_page):
     expect(button).to_be_focused()
 
 
-def test_connections_and_the_tree_are_layers_of_their_own(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_connections_and_the_tree_can_be_hidden_separately(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
     links, branches = page.locator("#graph .link"), page.locator("#graph .branch")
     expect(links).to_have_count(10)
     expect(branches).to_have_count(8)
@@ -122,8 +122,8 @@ def test_connections_and_the_tree_are_layers_of_their_own(still, open_page):
     expect(branches).to_have_count(0)
 
 
-def test_what_moves_is_drawn_with_its_direction_size_and_kind(still, open_page):
-    page = live(open_page(still("--at", "48.9").url))
+def test_flows_are_drawn_with_their_direction_size_and_kind(serve_shared, open_page):
+    page = live(open_page(serve_shared("--at", "48.9").url))
 
     expect(page.locator("#graph .flow.contribution")).to_have_count(3)
     expect(page.locator("#graph .flow.aggregate")).to_have_count(1)
@@ -156,4 +156,4 @@ def test_traffic_is_animated_unless_the_user_wants_none(serve, open_page, motion
     expect(page.locator("#graph .flow").first).to_be_attached()
     if moves:
         wait_for(page, shown)
-    wait_for(page, f"!{shown}")  # what has arrived leaves nothing behind
+    wait_for(page, f"!{shown}")  # nothing is left after the arrival

@@ -1,4 +1,4 @@
-"""The API: what it answers, that it keeps to its own description, and the ways out."""
+"""The API: its answers, its OpenAPI description, and metrics."""
 
 import json
 import re
@@ -11,8 +11,8 @@ from fake_source import FakeSource, nothing_yet
 from dashboard.app import create_app
 from dashboard.config import DashboardConfig
 from dashboard.watching.api import ROUNDS_AT_ONCE_MAX
-from dashboard.watching.schemas import schema_of
-from dashboard.watching.snapshot import RoundRecord, Snapshot
+from dashboard.watching.api_schemas import schema_of
+from dashboard.watching.snapshot_types import RoundRecord, Snapshot
 
 RUN = FakeRun(6)
 AT_S = 45.0
@@ -28,17 +28,17 @@ def browser(source):
     return create_app(source, DashboardConfig()).test_client()
 
 
-def test_what_the_fake_run_shows_has_the_declared_form():
+def test_the_fake_run_has_the_declared_types():
     assert schema_of(Snapshot)().validate(RUN.at(AT_S)) == {}
     for record in RUN.past(AT_S):
         assert schema_of(RoundRecord)().validate(record) == {}
 
 
-def test_the_snapshot_has_a_numbered_address(browser):
+def test_the_snapshot_has_an_address_with_a_version(browser):
     assert browser.get("/api/v1/snapshot").json == browser.get("/api/snapshot").json
 
 
-def test_pages_of_rounds_lead_through_the_whole_run(browser):
+def test_pages_of_rounds_cover_the_whole_run(browser):
     read, following = [], 0
     while following is not None:
         page = browser.get(f"/api/v1/rounds?first={following}&count=2").json
@@ -50,7 +50,7 @@ def test_pages_of_rounds_lead_through_the_whole_run(browser):
     assert page["history"] == {"first_round": 0, "last_round": 4, "complete": True}
 
 
-def test_one_round_is_asked_for_by_its_number(browser):
+def test_a_round_is_requested_by_its_number(browser):
     answer = browser.get("/api/v1/rounds/3")
 
     assert answer.json == RUN.past(AT_S)[3]
@@ -59,7 +59,7 @@ def test_one_round_is_asked_for_by_its_number(browser):
 
 
 @pytest.mark.parametrize("path", ["rounds/99", "peers/nobody", "nothing"])
-def test_what_is_not_there_is_said_in_json(browser, path):
+def test_a_missing_thing_is_reported_in_json(browser, path):
     answer = browser.get(f"/api/v1/{path}")
 
     assert answer.status_code == 404
@@ -83,7 +83,7 @@ def test_a_peer_is_shown_with_its_curve_contributions_and_alerts(browser):
     assert [alert["kind"] for alert in answer["alerts"]] == ["lost"]
 
 
-def test_all_events_come_as_json_lines_each_once(browser):
+def test_each_event_is_one_json_line(browser):
     answer = browser.get("/api/v1/events.jsonl")
 
     events = [json.loads(line) for line in answer.text.splitlines()]
@@ -93,7 +93,7 @@ def test_all_events_come_as_json_lines_each_once(browser):
     assert sorted(alerts) == sorted(alert["id"] for alert in RUN.alerts(AT_S))
 
 
-def test_the_description_names_every_address_and_its_answer(browser):
+def test_the_openapi_description_has_every_address_and_its_answer(browser):
     spec = browser.get("/api/v1/openapi.json").json
 
     assert spec["openapi"].startswith("3.")
@@ -123,7 +123,7 @@ def samples(text):
     return found
 
 
-def test_metrics_tell_the_run_and_every_peer(browser):
+def test_metrics_contain_the_run_and_every_peer(browser):
     answer = browser.get("/metrics")
 
     seen = samples(answer.text)
@@ -150,7 +150,7 @@ def test_a_hostile_name_stays_inside_its_label(browser, source):
     assert 'name="x\\"} 1\\nswarm_round 99\\n# HELP \\\\"' in seen
 
 
-def test_before_anything_is_known_metrics_are_there():
+def test_metrics_exist_before_anything_is_known():
     text = create_app(FakeSource(nothing_yet()), DashboardConfig()).test_client().get("/metrics")
 
     assert "swarm_global_accuracy NaN" in text.text

@@ -63,7 +63,7 @@ def test_nothing_is_written_until_the_past_is_complete(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_name_with_slashes_makes_no_folders(tmp_path):
+def test_a_name_with_slashes_creates_no_folders(tmp_path):
     shown = RUN.at(25.0)
     shown["peers"][0]["name"] = "../../etc/x"
     log = TensorBoardLog(FakeSource(shown, RUN.past(25.0)), tmp_path / "logs")

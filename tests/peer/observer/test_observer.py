@@ -1,4 +1,4 @@
-"""An observer sees a whole run, also when it comes late, and what it shows is plain JSON."""
+"""An observer sees a whole run, even if it comes late, and its snapshots are plain JSON."""
 
 import json
 import subprocess
@@ -30,7 +30,7 @@ def wait_until(observer: Observer, condition: str, timeout_s: float) -> dict[str
 
 
 def start_study(folder: Path, port: int) -> subprocess.Popen[bytes]:
-    """A searching peer that joins the swarm of peers that train."""
+    """A peer that searches joins a swarm of peers that train."""
     study = {"name": "beside", "dataset": "iris", "models": {"knn": {"n_neighbors": [1, 3, 5]}}}
     path = folder / "study.json"
     path.write_text(json.dumps({**study, "strategy": "grid"}))
@@ -39,7 +39,9 @@ def start_study(folder: Path, port: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
 
-def test_an_observer_sees_who_trains_and_a_late_one_sees_all_rounds(tmp_path: Path) -> None:
+def test_an_observer_sees_all_training_peers_and_a_late_one_sees_all_rounds(
+    tmp_path: Path,
+) -> None:
     session = ["--dataset", "digits", "--model", "mlp", "--rounds", "5", "--min-peers", "4"]
 
     with SwarmProcesses(4, session) as swarm:

@@ -1,4 +1,4 @@
-"""A picture of what an observer saw: right, and the same objects where nothing changed."""
+"""A snapshot shows what an observer saw; unchanged parts are the same objects as before."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from swarm.core.session import SessionSpec
 from swarm.peer.observer.snapshot import make_snapshot
-from swarm.peer.observer.snapshot_changes import SnapshotCache
+from swarm.peer.observer.snapshot_cache import SnapshotCache
 from swarm.simulation.faults import Crash
 from swarm.simulation.federation.faults import SessionFaults
 from swarm.simulation.federation.simulator import SessionSimulator
@@ -25,19 +25,19 @@ def early(swarm: WatchedSimulation) -> Watcher:
     return swarm.watch()
 
 
-def painted_anew(swarm: WatchedSimulation, watcher: Watcher) -> dict[str, Any]:
+def without_cache(swarm: WatchedSimulation, watcher: Watcher) -> dict[str, Any]:
     now_s = swarm.simulator.now_s
     return make_snapshot(
         watcher.seen, len(swarm.simulator.live), now_s, now_s, cache=SnapshotCache()
     )
 
 
-def test_painting_on_is_the_same_as_painting_anew(
+def test_a_snapshot_with_a_cache_equals_one_without(
     swarm: WatchedSimulation, early: Watcher
 ) -> None:
     for tenth in range(60, 450, 3):
         swarm.run(tenth / 10)
-        assert early.snapshot() == painted_anew(swarm, early), f"at {tenth / 10} s"
+        assert early.snapshot() == without_cache(swarm, early), f"at {tenth / 10} s"
 
     seen = early.snapshot()
     assert seen["round"] > 4
@@ -48,7 +48,7 @@ def test_painting_on_is_the_same_as_painting_anew(
     assert any(alert["kind"] == "lost" for alert in seen["alerts"])
 
 
-def test_what_did_not_change_is_the_same_object(early: Watcher) -> None:
+def test_unchanged_parts_are_the_same_objects(early: Watcher) -> None:
     before, after = early.snapshot(), early.snapshot()
 
     for part in ("peers", "past_peers", "links", "alerts"):
@@ -56,7 +56,7 @@ def test_what_did_not_change_is_the_same_object(early: Watcher) -> None:
     assert after["curves"]["global"] is before["curves"]["global"]
 
 
-def test_who_watches_late_knows_the_dead_by_name_and_site(
+def test_a_late_observer_knows_dead_peers_by_name_and_site(
     swarm: WatchedSimulation, early: Watcher
 ) -> None:
     (lost,) = (p for p in early.snapshot()["peers"] if p["state"] == "lost")

@@ -1,4 +1,4 @@
-"""Schemas of the API, derived from the snapshot's types, so that they cannot differ from them."""
+"""OpenAPI schemas, derived from the types of the snapshot, so that both always agree."""
 
 import functools
 import types
@@ -17,7 +17,7 @@ _PLAIN: dict[Any, type[fields.Field[Any]]] = {
 
 @functools.cache
 def schema_of(kind: type) -> type[Schema]:
-    """The schema of a TypedDict, whose fields are all required.
+    """Make the schema of a TypedDict; all its fields are required.
 
     >>> class Point(typing.TypedDict):
     ...     round: int
@@ -30,7 +30,7 @@ def schema_of(kind: type) -> type[Schema]:
     return Schema.from_dict(made, name=kind.__name__)
 
 
-def _field(hint: Any, **options: Any) -> fields.Field[Any]:  # noqa: PLR0911 (a hint each)
+def _field(hint: Any, **options: Any) -> fields.Field[Any]:  # noqa: PLR0911 (one per kind of hint)
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         choices = [one for one in inner if one is not type(None)]

@@ -1,13 +1,13 @@
-"""SnapshotCache: what stays of one picture for the next."""
+"""SnapshotCache: the parts of a snapshot that are reused in the next one."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from swarm.core.ids import PeerId
 from swarm.federation.records import Metrics
-from swarm.peer.observer.connection_rows import Connections
-from swarm.peer.observer.history_pages import alerts_json
+from swarm.peer.observer.connection_rows import ConnectionRows
 from swarm.peer.observer.peer_rows import PEERS_SHOWN_MAX, PeerRows
+from swarm.peer.observer.run_history import alerts_json
 from swarm.watching.federation.alerts import Alert
 from swarm.watching.federation.head_history import Point
 from swarm.watching.federation.live_state import FLOW_SHOWN_S, Flow, Line
@@ -20,8 +20,8 @@ _SEVERITIES |= {"takeover": "warning", "rejected": "warning"}
 _Curve = list[dict[str, float]]
 
 
-class _Painted(NamedTuple):
-    """A curve, and what it was painted from."""
+class _CachedCurve(NamedTuple):
+    """A curve, and the points that it was made from."""
 
     known: list[Point]
     newest: tuple[Metrics, ...]
@@ -29,31 +29,31 @@ class _Painted(NamedTuple):
     curve: _Curve
 
 
-_NOTHING = _Painted([], (), [], [])
+_EMPTY = _CachedCurve([], (), [], [])
 
 
 class SnapshotCache:
-    """Paints the parts of a picture that grow with the swarm, as far as they changed.
+    """Makes the parts of a snapshot that grow with the swarm, and keeps what did not change.
 
-    Invariant: what was painted is never changed; what is the same as before is the same object,
-    so that telling two pictures apart costs what differs.
+    Invariant: a returned value is never changed, and an unchanged value is the same object as
+    before. So the cost to compare two snapshots depends on their differences only.
     """
 
     def __init__(self) -> None:
         self.rows = PeerRows()
-        self._connections = Connections()
-        self._curves: dict[PeerId | None, _Painted] = {}
+        self._connections = ConnectionRows()
+        self._curves: dict[PeerId | None, _CachedCurve] = {}
         self._past_peers: list[dict[str, str]] = []
         self._flows: dict[int, dict[str, Any]] = {}
         self._lines: dict[int, dict[str, Any]] = {}
         self._alerts: tuple[list[Alert], Mapping[PeerId, str], list[dict[str, Any]]] | None = None
 
     def curves(self, seen: Observation, measured: tuple[Metrics, ...]) -> dict[PeerId, _Curve]:
-        """The curve of each peer that is or was here.
+        """Return the curve of each present or past peer.
 
         Args:
             seen: The observation.
-            measured: How the newest head does, once every shard was measured.
+            measured: Metrics of the newest head, once it was evaluated on all test shards.
         """
         newest = {metrics.peer: (metrics,) for metrics in measured}
         shown = list(dict.fromkeys([*seen.registry, *seen.past.peers]))[:PEERS_SHOWN_MAX]
@@ -64,15 +64,15 @@ class SnapshotCache:
     def curve(
         self, seen: Observation, newest: tuple[Metrics, ...], peer: PeerId | None = None
     ) -> _Curve:
-        """Points of a curve as JSON; those painted before are the same objects.
+        """Return the points of a curve as JSON. Earlier points are the same objects as before.
 
         Args:
             seen: The observation.
-            newest: How the newest head does on the shards that count for this curve.
-            peer: Whose curve it is, or None for that of all.
+            newest: Metrics of the newest head on the test shards that count for this curve.
+            peer: Peer of the curve, or None for the global curve.
         """
         known = seen.past.curve((), peer)
-        before = self._curves.get(peer, _NOTHING)
+        before = self._curves.get(peer, _EMPTY)
         if known is before.known and newest == before.newest:
             return before.curve
         points = seen.past.curve(newest, peer)
@@ -80,11 +80,11 @@ class SnapshotCache:
         curve = [*before.curve[:kept], *(_point(p) for p in points[kept:])]
         if curve == before.curve:
             curve = before.curve
-        self._curves[peer] = _Painted(known, newest, points, curve)
+        self._curves[peer] = _CachedCurve(known, newest, points, curve)
         return curve
 
     def past_peers(self, seen: Observation) -> list[dict[str, str]]:
-        """Peers that are gone and of which only heads and ledgers tell."""
+        """Return peers that are gone and known only from heads and ledgers."""
         rows = {row["id"] for row in self.rows.shown}
         gone = [p for p in {**dict.fromkeys(seen.past.peers), **seen.names()} if p not in rows]
         past = [
@@ -96,7 +96,7 @@ class SnapshotCache:
         return self._past_peers
 
     def alerts(self, seen: Observation) -> list[dict[str, Any]]:
-        """The newest alerts."""
+        """Return the newest alerts."""
         alerts, names = seen.alerts(), seen.names()
         if self._alerts is None or self._alerts[0] is not alerts or self._alerts[1] != names:
             shown = alerts_json(alerts, seen.name_of)[-ALERTS_SHOWN_MAX:]
@@ -104,12 +104,12 @@ class SnapshotCache:
         return self._alerts[2]
 
     def flows(self, seen: Observation, now_s: float, started_s: float) -> list[dict[str, Any]]:
-        """What moves, or moved a moment ago.
+        """Return what moves now or moved a moment ago.
 
         Args:
             seen: The observation.
-            now_s: Its clock.
-            started_s: What its clock showed when the observer started.
+            now_s: Time on its clock.
+            started_s: Time on its clock when the observer started.
         """
         recent = [flow for flow in seen.flows.recent if now_s - flow.at_s <= FLOW_SHOWN_S]
         known = self._flows
@@ -117,18 +117,18 @@ class SnapshotCache:
         return list(self._flows.values())
 
     def events(self, seen: Observation, started_s: float) -> list[dict[str, Any]]:
-        """The newest lines of the log."""
+        """Return the newest lines of the log."""
         known = self._lines
         self._lines = {x.seq: known.get(x.seq) or _line(x, started_s) for x in seen.log.lines}
         return list(self._lines.values())
 
     def links(self, seen: Observation) -> list[dict[str, PeerId]]:
-        """Who is connected with whom."""
-        self._connections.look(seen.registry)
+        """Return the connections between peers."""
+        self._connections.update(seen.registry)
         return self._connections.links
 
     def observers(self, seen: Observation, connected: int) -> list[dict[str, Any]]:
-        """Ids that peers are connected with and that take no part, this observer among them."""
+        """Return the peers that take no part but have connections, including this observer."""
         members: Collection[PeerId] = seen.head.members if seen.head is not None else ()
         links = {
             peer: count

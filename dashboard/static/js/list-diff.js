@@ -1,12 +1,12 @@
-// How a long list becomes a newer one; the server's side is dashboard/watching/list_diff.py.
+// Applies the changes of a long list; the server computes them in dashboard/page/list_diff.py.
 // @ts-check
 
 /**
- * Take out, put in, and change fields. Items that stay as they are remain the same objects.
+ * Remove items, insert items, and change fields. Unchanged items remain the same objects.
  * @template T
  * @param {T[]} held
  * @param {import("./types.js").ListChange<T>} change
- * @returns {T[] | null} null if the change does not fit the list: it was made for another one
+ * @returns {T[] | null} null if the change was made for another list
  */
 export function changedList(held, { gone, new: added, changed }) {
   const out = new Set(gone);

@@ -1,4 +1,4 @@
-"""Lists become newer ones by what differs only."""
+"""Lists are updated with their differences only."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from fake_run import FakeRun
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.watching.list_diff import ListChange, list_change
+from dashboard.page.list_diff import ListChange, list_change
 
 Item = dict[str, Any]
 
@@ -16,7 +16,7 @@ def by_id(item: Any) -> Any:
 
 
 def applied(old: list[Item], change: ListChange) -> list[Item]:
-    """What the page does, in dashboard/static/js/lists.js."""
+    """Apply a change as the page does in dashboard/static/js/list-diff.js."""
     items = [item for place, item in enumerate(old) if place not in change["gone"]]
     for place, item in change["new"]:
         assert place <= len(items)
@@ -40,7 +40,7 @@ def test_a_change_leads_from_the_old_list_to_the_new_one(old: list[Item], new: l
 
 
 @given(keyed, st.permutations(range(10)))
-def test_of_lists_in_any_order_a_change_is_right_or_there_is_none(
+def test_for_lists_in_any_order_a_change_is_correct_or_none(
     old: list[Item], order: list[int]
 ) -> None:
     new = [old[place] for place in order if place < len(old)]
@@ -50,7 +50,7 @@ def test_of_lists_in_any_order_a_change_is_right_or_there_is_none(
     assert applied(old, change) == new if change is not None else new != old
 
 
-def test_a_row_that_did_not_change_is_not_sent() -> None:
+def test_an_unchanged_row_is_not_sent() -> None:
     old = [{"id": 1, "state": "alive"}, {"id": 2, "state": "alive"}]
     new = [old[0], {"id": 2, "state": "lost"}]
 
@@ -59,14 +59,14 @@ def test_a_row_that_did_not_change_is_not_sent() -> None:
     )
 
 
-def test_a_key_that_is_there_twice_or_a_field_that_went_needs_the_whole_list() -> None:
+def test_a_duplicate_key_or_a_missing_field_needs_the_whole_list() -> None:
     one, less = {"id": 1, "state": "alive"}, {"id": 1}
 
     assert list_change([one], [one, one], by_id) is None
     assert list_change([one], [less], by_id) is None
 
 
-def test_of_five_hundred_peers_an_update_sends_the_fields_that_differ() -> None:
+def test_an_update_of_five_hundred_peers_only_has_the_fields_that_differ() -> None:
     run = FakeRun(500, 10)
     old, new = run.at(43.0)["peers"], run.at(43.1)["peers"]
 

@@ -3,7 +3,8 @@ import copy
 import pytest
 from fake_run import FakeRun
 
-from dashboard.watching.snapshot_diff import json_safe, update_between
+from dashboard.page.snapshot_diff import update_between
+from dashboard.watching.json_answers import json_safe
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def test_only_parts_that_differ_are_sent(run):
     }
 
 
-def test_of_curves_and_events_only_what_is_new_is_sent(run):
+def test_only_new_points_and_events_are_sent(run):
     old, new = run.at(29.0), run.at(31.0)
 
     update = update_between(old, new)
@@ -42,7 +43,7 @@ def test_of_curves_and_events_only_what_is_new_is_sent(run):
     assert "events" not in update["parts"]
 
 
-def test_of_a_peer_only_the_fields_that_differ_are_sent(run):
+def test_only_the_fields_of_a_peer_that_differ_are_sent(run):
     old = run.at(3.0)
     new = copy.deepcopy(old)
     new["peers"][2]["state"] = "suspect"
@@ -66,7 +67,7 @@ def test_peers_in_another_order_are_sent_whole(run):
     assert update["parts"] == {"peers": new["peers"]}
 
 
-def test_a_point_that_was_refined_is_sent_again(run):
+def test_a_changed_point_is_sent_again(run):
     old = run.at(29.0)
     new = copy.deepcopy(old)
     new["curves"]["global"][0]["accuracy"] = 0.5
@@ -85,11 +86,11 @@ def test_another_session_needs_a_whole_snapshot(run):
 
 
 @pytest.mark.parametrize("moment_s", [9.0, 0.0])
-def test_history_that_was_taken_back_needs_a_whole_snapshot(run, moment_s):
+def test_a_shorter_history_needs_a_whole_snapshot(run, moment_s):
     assert update_between(run.at(29.0), run.at(moment_s)) is None
 
 
-def test_the_first_session_is_an_ordinary_change(run):
+def test_the_first_session_needs_no_whole_snapshot(run):
     old = run.at(0.0)
     old["session"] = None
 

@@ -1,4 +1,4 @@
-"""The past of a run as plain JSON: rounds and alerts, for pages and programs."""
+"""RunHistory: the past of a run as plain JSON: rounds and alerts."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -25,21 +25,21 @@ _SENTENCES: dict[str, Callable[[str, str], str]] = {
 
 
 @dataclass(frozen=True)
-class HistoryView:
-    """What an observer knows of the past at one moment; nobody changes it afterwards."""
+class RunHistory:
+    """What an observer knows about the past at one moment. It never changes afterwards."""
 
     spec: SessionSpec
     chain: tuple[GlobalModel, ...]
-    """Newest first."""
+    """Known heads of the lineage, newest first."""
     unix_s: Mapping[Digest, float]
     alerts: Sequence[Alert]
     newest: tuple[Metrics, ...]
-    """Of the newest head, once all shards were measured."""
+    """Metrics of the newest head, once it was evaluated on all test shards."""
     names: Mapping[PeerId, str]
 
     @classmethod
-    def of(cls, seen: Observation) -> "HistoryView":
-        """Take the view; quick, for it is done between two events."""
+    def of(cls, seen: Observation) -> "RunHistory":
+        """Copy the past of an observation. This must be quick: it happens between two events."""
         past = seen.past
         return cls(
             seen.spec,
@@ -51,7 +51,7 @@ class HistoryView:
         )
 
     def page(self, first: int, count: int) -> dict[str, Any]:
-        """Rounds from `first` on, oldest first, at most `count`."""
+        """Return rounds from `first` on, oldest first, at most `count`."""
         last = self.chain[0].round if self.chain else -1
         begin = max(first, self.chain[-1].round if self.chain else 0)
         end = min(last, begin + count - 1)
@@ -59,17 +59,17 @@ class HistoryView:
         return {
             "rounds": [self.record(number) for number in numbers],
             "next": end + 1 if end < last else None,
-            "history": history_facts(self.chain),
+            "history": history_extent(self.chain),
         }
 
     def record(self, number: int) -> dict[str, Any]:
-        """One round, which must be known."""
+        """Return one round, which must be known."""
         place = self.chain[0].round - number
         head = self.chain[place]
         parent = self.chain[place + 1] if place + 1 < len(self.chain) else None
         metrics = self.chain[place - 1].metrics if place > 0 else self.newest
         mean = weighted(head.round, metrics) if metrics else None
-        asked = parent.cohort if parent is not None else head.cohort
+        cohort = parent.cohort if parent is not None else head.cohort
         named = {c.peer for c in head.contributors}
         known = parent is not None
         return {
@@ -78,7 +78,7 @@ class HistoryView:
             "author": head.author,
             "term": head.term,
             "unix_s": self.unix_s.get(head.digest),
-            "cohort": list(asked),
+            "cohort": list(cohort),
             "contributors": [
                 {
                     "peer": c.peer,
@@ -88,7 +88,7 @@ class HistoryView:
                 }
                 for c in head.contributors
             ],
-            "absent": [p for p in asked if p not in named] if known else [],
+            "absent": [p for p in cohort if p not in named] if known else [],
             "merged_examples": sum(m.num_examples for m in head.merged),
             "accuracy": round(mean.accuracy, 5) if mean is not None else None,
             "loss": round(mean.loss, 5) if mean is not None else None,
@@ -106,7 +106,7 @@ class HistoryView:
         }
 
     def alert_list(self) -> list[dict[str, Any]]:
-        """All alerts, oldest first."""
+        """Return all alerts, oldest first."""
         return self._alerts
 
     @cached_property
@@ -114,7 +114,7 @@ class HistoryView:
         return alerts_json(self.alerts, self.name_of)
 
     def name_of(self, peer: PeerId) -> str:
-        """What people call a peer."""
+        """Return the name of a peer, or the end of its id."""
         return self.names.get(peer, peer[-6:])
 
     def _staleness(self, base: Digest, parent_place: int) -> int:
@@ -147,8 +147,8 @@ class HistoryView:
         ]
 
 
-def history_facts(chain: Sequence[GlobalModel]) -> dict[str, Any]:
-    """How far back the past is known."""
+def history_extent(chain: Sequence[GlobalModel]) -> dict[str, Any]:
+    """Return how far back the past is known."""
     return {
         "first_round": chain[-1].round if chain else None,
         "last_round": chain[0].round if chain else None,
@@ -157,7 +157,7 @@ def history_facts(chain: Sequence[GlobalModel]) -> dict[str, Any]:
 
 
 def alerts_json(alerts: Sequence[Alert], name_of: Callable[[PeerId], str]) -> list[dict[str, Any]]:
-    """Alerts as plain JSON, peers called by their names."""
+    """Return alerts as plain JSON, with the names of the peers."""
     made: list[dict[str, Any]] = []
     seen: dict[str, int] = {}
     for alert in alerts:
@@ -179,7 +179,7 @@ def alerts_json(alerts: Sequence[Alert], name_of: Callable[[PeerId], str]) -> li
 
 
 def sentence(alert: Alert, name_of: Callable[[PeerId], str]) -> str:
-    """What a person reads."""
+    """Return an alert as a sentence for users."""
     text = _PEER_ID.sub(lambda match: name_of(PeerId(match[0])), alert.text)
     name = name_of(alert.subject) if alert.subject is not None else ""
     say = _SENTENCES.get(alert.kind)

@@ -1,4 +1,4 @@
-"""Engine: the Docker on this machine, asked by way of its own command line."""
+"""Engine: the Docker engine of this machine, used through its command line."""
 
 import os
 import shutil
@@ -11,30 +11,30 @@ import trio
 from swarm.core.errors import ConfigurationError
 
 ANSWERS_WITHIN_S = 10.0
-"""An engine that runs answers in a tenth of a second; one behind a dead socket never does."""
+"""A running engine answers in a tenth of a second; one behind a dead socket never answers."""
 _BUILDKIT_IS_APART_SINCE = 23
-"""Older clients have BuildKit built in; newer ones need the plugin buildx for it."""
-_ALSO_LOOKED_FOR = "/usr/bin/docker"
-"""A second client may lie behind one in /usr/local/bin that cannot build as fast."""
+"""Clients before this version include BuildKit; later ones need the plugin buildx for it."""
+_SECOND_CLIENT = "/usr/bin/docker"
+"""This client may be hidden by one in /usr/local/bin that lacks BuildKit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A client that reaches an engine, and the compose that goes with it."""
+    """A client that reaches an engine, with its compose command."""
 
     docker: str
     """Path of the client."""
     compose: tuple[str, ...]
-    """`docker compose`, or `docker-compose` of old."""
+    """`docker compose`, or the older `docker-compose`."""
     version: str
-    """Of the engine."""
+    """Version of the engine."""
     has_buildkit: bool
 
     async def run(self, *arguments: str, check: bool = True) -> str:
-        """Run a docker command to its end.
+        """Run a docker command to its end; return its stdout.
 
         Raises:
-            ConfigurationError: It failed; the message is the engine's.
+            ConfigurationError: It failed; the message is that of the engine.
         """
         return await run_command([self.docker, *arguments], check=check)
 
@@ -42,10 +42,10 @@ class Engine:
 async def run_command(
     command: list[str], *, env: Mapping[str, str] | None = None, check: bool = True
 ) -> str:
-    """Run a command to its end; what it wrote to stdout.
+    """Run a command to its end; return its stdout.
 
     Raises:
-        ConfigurationError: It failed and `check` is set; the message is its own.
+        ConfigurationError: It failed and `check` is set; the message is that of the command.
     """
     done = await trio.run_process(
         command,
@@ -53,23 +53,23 @@ async def run_command(
         capture_stderr=True,
         check=False,
         env=os.environ | (env or {}),
-        start_new_session=True,  # Ctrl-C is the launcher's to handle
+        start_new_session=True,  # only the launcher handles Ctrl-C
     )
     if check and done.returncode != 0:
-        words = done.stderr.decode(errors="replace").strip()
-        raise ConfigurationError(f"{' '.join(command[:3])} failed: {words[-500:]}")
+        message = done.stderr.decode(errors="replace").strip()
+        raise ConfigurationError(f"{' '.join(command[:3])} failed: {message[-500:]}")
     return done.stdout.decode(errors="replace")
 
 
 def find_engine() -> Engine | str:
-    """An engine that answers, or why there is none."""
-    clients = [c for c in (shutil.which("docker"), _ALSO_LOOKED_FOR) if c and os.path.exists(c)]
+    """Return an engine that answers, or the reason why there is none."""
+    clients = [c for c in (shutil.which("docker"), _SECOND_CLIENT) if c and os.path.exists(c)]
     if not clients:
-        return "there is no Docker here"
+        return "Docker is not installed"
     reason = ""
     found: list[Engine] = []
     for client in dict.fromkeys(clients):
-        engine = _ask(client)
+        engine = _engine_of(client)
         if isinstance(engine, str):
             reason = reason or engine
         elif engine.has_buildkit:
@@ -79,15 +79,15 @@ def find_engine() -> Engine | str:
     return found[0] if found else reason
 
 
-def _ask(client: str) -> Engine | str:
-    status, words = _run(client, "version", "--format", "{{.Client.Version}} {{.Server.Version}}")
+def _engine_of(client: str) -> Engine | str:
+    status, answer = _run(client, "version", "--format", "{{.Client.Version}} {{.Server.Version}}")
     if status != 0:
-        last = words.strip().splitlines()[-1:] or ["it does not say why"]
+        last = answer.strip().splitlines()[-1:] or ["without an error message"]
         return f"no Docker engine answers ({last[0][:200]})"
-    ours, theirs = words.split()[:2]
+    ours, theirs = answer.split()[:2]
     compose = _find_compose(client)
     if compose is None:
-        return "Docker has no compose: install docker-compose-plugin or docker-compose"
+        return "Docker lacks compose; install docker-compose-plugin or docker-compose"
     is_old = int(ours.split(".")[0]) < _BUILDKIT_IS_APART_SINCE
     return Engine(client, compose, theirs, is_old or _run(client, "buildx", "version")[0] == 0)
 

@@ -1,4 +1,4 @@
-// One drawing of one snapshot: boxes, links, tree, what moves, duties and peers.
+// The drawing of one snapshot: boxes, links, tree, flows, duties and peers.
 // @ts-check
 
 import { matches } from "./filter.js";
@@ -7,7 +7,7 @@ import { html, Memo } from "./html.js";
 import { ROOMY_CELL_PX } from "./layout.js";
 import { flowWidth } from "./motion.js";
 import { arrowHead, linkPath, sidestep, treePath } from "./paths.js";
-import { byName, isGone } from "./peer.js";
+import { byName, isGone } from "./peer-states.js";
 import { RoomySeat, SEAT_HALF_PX, SmallSeat, number, shortened } from "./seats.js";
 import { Mark, peerRadius, showsProgress, wordFor } from "./shapes.js";
 
@@ -18,14 +18,14 @@ import { Mark, peerRadius, showsProgress, wordFor } from "./shapes.js";
 /** @typedef {import("./store.js").Store} Store */
 /** @typedef {import("./layout.js").Place} Place */
 
-// Above this, links would be a grey carpet (and slow): only the selected peer's are drawn.
+// More links would be unreadable and slow; then only those of the selected peer are drawn.
 export const LINKS_MAX = 120;
 export const FLOW_SEEN_S = 3;
 const NUMBERED_CELL_PX = 17;
-const LETTER_PX = 9; // of a title, with room beside it
+const LETTER_PX = 9; // width of a letter in a title, with some space
 const OUTSIDE = /Not in .*/;
 
-export class Picture {
+export class TopologyDrawing {
   /**
    * @param {Snapshot} snapshot
    * @param {import("./layout.js").Arrangement} arrangement
@@ -61,7 +61,7 @@ export class Picture {
   }
 
   /**
-   * Where in the tree a flow runs: from seat to seat. Null if its ends are not in the tree.
+   * The path of a flow in the tree, from seat to seat. Null if its ends are not in the tree.
    * @param {Flow} flow
    */
   flowPath({ source, target, kind }) {
@@ -130,7 +130,7 @@ export class Picture {
   }
 
   /**
-   * Above the lines of the tree, which would strike it out; short where the seat comes close.
+   * The title is above the lines of the tree, which would cross it out. It is short near a seat.
    * @param {import("./layout.js").Box} box
    */
   #title({ id, x, y, width, title, members }) {
@@ -179,7 +179,7 @@ export class Picture {
     });
   }
 
-  /** Who reports to whom, seat by seat; the line of a duty's holder is heavier. */
+  /** Lines from members to the seats that they report to; the line of a duty's holder is heavier. */
   #tree() {
     return this.snapshot.clusters.flatMap((cluster) =>
       cluster.members.flatMap((member) => {
@@ -200,7 +200,7 @@ export class Picture {
     );
   }
 
-  /** What moves, newest of each way only. */
+  /** Recent flows; only the newest between two peers and of one kind. */
   #flows() {
     /** @type {Map<string, Flow>} */
     const ways = new Map();
@@ -218,7 +218,7 @@ export class Picture {
 
   /**
    * @param {Flow} flow
-   * @param {boolean} sized whether its size is written beside it; of all kinds at once, they collide
+   * @param {boolean} sized whether to write its size; sizes of all kinds at once would collide
    */
   #flow(flow, sized) {
     const path = this.flowPath(flow);

@@ -1,18 +1,18 @@
-"""What differs between two lists of objects that are told apart by a key."""
+"""The differences between two lists of objects that have a key."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypedDict
 
 
 class ListChange(TypedDict):
-    """A step from a list to a later one: first take out, then put in, then change fields."""
+    """A step from a list to a later one: remove items, then insert items, then change fields."""
 
     gone: list[int]
-    """Places in the older list, ascending."""
+    """Indexes in the older list, ascending."""
     new: list[tuple[int, Any]]
-    """Places in the later list, ascending, and what stands there."""
+    """Indexes in the later list, ascending, with the new items."""
     changed: list[tuple[int, dict[str, Any]]]
-    """Places in the later list, ascending, and the fields that differ."""
+    """Indexes in the later list, ascending, with the fields that differ."""
 
 
 Item = Mapping[str, Any]
@@ -23,13 +23,13 @@ def list_change(
 ) -> ListChange | None:
     """Return the step from `old` to `new`, or None if only the whole list can express it.
 
-    That is so when those that stay stand in another order, an item lost a field, or a key is
-    there twice.
+    Only the whole list can express that the remaining items changed their order, that an item
+    lost a field, or that a key occurs twice.
 
     >>> list_change([{"id": 1}, {"id": 2, "x": 3}], [{"id": 2, "x": 4}], lambda item: item["id"])
     {'gone': [0], 'new': [], 'changed': [(0, {'x': 4})]}
     """
-    # What is the same object in both lists needs no key: of ten thousand links a few change.
+    # Objects that both lists share need no key: of ten thousand links only a few change.
     held, kept = set(map(id, old)), set(map(id, new))
     come = {key(item) for item in new if id(item) not in held}
     went = {key(item) for item in old if id(item) not in kept}

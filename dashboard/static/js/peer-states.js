@@ -1,11 +1,11 @@
-// What follows from a peer's facts, wherever it is shown.
+// The states of peers: their words and signs, and what follows from them.
 // @ts-check
 
 /** @typedef {import("./types.js").Peer} Peer */
 
 const GONE = new Set(["lost", "left", "removed"]);
 
-// States in the order in which they are told, and the sign each has besides its colour.
+// States in the order in which they are shown, each with a sign in addition to its colour.
 export const STATES = /** @type {const} */ ([
   { id: "alive", word: "live", sign: "●" },
   { id: "suspect", word: "suspect", sign: "?" },

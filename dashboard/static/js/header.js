@@ -77,25 +77,25 @@ export function Notices({ store }) {
   const session = snapshot?.session;
   return html`${session?.stand_in &&
     html`<p class="banner warn">
-      <strong>Numbers are for ${session.dataset}, a generated stand-in, not CIFAR-10.</strong>
+      <strong>All numbers are for ${session.dataset}, a generated stand-in, not CIFAR-10.</strong>
     </p>`}
     ${connection === "lost" &&
     html`<p class="banner bad" role="alert">
       <strong>The connection to the dashboard is lost.</strong> ${snapshot
-        ? `What you see is ${duration(store.silentS())} old.`
-        : "It may be stopped, or serving as many browsers as it may."} Trying again…
+        ? `The page shows the state of ${duration(store.silentS())} ago.`
+        : "It may have stopped, or it already serves its highest number of browsers."} Trying again…
     </p>`}
     ${connection === "stale" &&
     html`<p class="banner bad" role="alert">
-      <strong>Nothing has arrived for ${duration(store.silentS())}.</strong> The dashboard answers but
-      does not hear from its observer; what you see is the last that it told.
+      <strong>Nothing has arrived for ${duration(store.silentS())}.</strong> The dashboard answers, but
+      its observer sends nothing. The page shows the last known state.
     </p>`}
     ${connection === "live" &&
     session &&
     snapshot.observer.connected === 0 &&
     !snapshot.finished &&
     html`<p class="banner bad" role="alert">
-      <strong>The dashboard cannot reach the swarm.</strong> No peer is connected with it; what you
-      see is the last that was heard. It goes on looking for them.
+      <strong>The dashboard cannot reach the swarm.</strong> No peer is connected to it. The page
+      shows the last known state, and the dashboard keeps trying to connect.
     </p>`}`;
 }

@@ -1,11 +1,11 @@
-"""What the page knows of a swarm: the snapshot's schema.
+"""The types of a snapshot: everything that the page knows about a swarm.
 
-A snapshot is plain JSON. Every field below is always present; what is not known yet is None.
+A snapshot is plain JSON. Every field is always present; a value that is not known yet is None.
 """
 
 from typing import Literal, TypedDict
 
-from dashboard.watching.study_facts import StudyFacts
+from dashboard.watching.study_types import StudyInfo
 
 Phase = Literal["connecting", "gathering", "training", "aggregating", "finished"]
 PeerPhase = Literal["starting", "waiting", "training", "evaluating", "aggregating", "finished"]
@@ -20,13 +20,13 @@ AlertKind = Literal[
 Severity = Literal["info", "warning", "error"]
 EventKind = AlertKind | Literal["head"]
 RunState = Literal["held", "running", "paused", "stopped"]
-"""`held`: waits for an operator to start it."""
+"""`held`: the session waits until an operator starts it."""
 OperatorAction = Literal["start", "pause", "resume", "stop", "remove", "readmit", "threshold"]
 CommandState = Literal["pending", "confirmed", "partial", "expired"]
 
 
-class SessionFacts(TypedDict):
-    """What is trained and by which rules."""
+class SessionInfo(TypedDict):
+    """What is trained, and by which rules."""
 
     id: str
     model: str
@@ -34,7 +34,7 @@ class SessionFacts(TypedDict):
     dataset_label: str
     """The data set's name as people write it, such as `CIFAR-10`."""
     stand_in: bool
-    """The data are generated, because the real ones could not be had."""
+    """The data are generated, because the real data set was not available."""
     rounds: int
     strategy: str
     cluster_size: int
@@ -42,7 +42,7 @@ class SessionFacts(TypedDict):
 
 
 class Head(TypedDict):
-    """The newest global model the observer holds."""
+    """The newest global model that the observer knows."""
 
     digest: str
     round: int
@@ -51,7 +51,7 @@ class Head(TypedDict):
 
 
 class GlobalMetrics(TypedDict):
-    """Test accuracy and loss of the newest head that all test shards have evaluated."""
+    """Test accuracy and loss of the newest head that was evaluated on all test shards."""
 
     accuracy: float | None
     loss: float | None
@@ -59,13 +59,13 @@ class GlobalMetrics(TypedDict):
 
 
 class TrainingMetrics(TypedDict):
-    """Running accuracy on training batches, mean over the peers now training."""
+    """Running accuracy on training batches, mean of the peers that train now."""
 
     accuracy: float | None
 
 
-class PeerFacts(TypedDict):
-    """One peer, as the observer last heard of it."""
+class PeerInfo(TypedDict):
+    """One peer, by its newest status."""
 
     id: str
     name: str
@@ -76,7 +76,7 @@ class PeerFacts(TypedDict):
     state: PeerState
     phase: PeerPhase
     progress: float
-    """Share of the current phase that is done, 0 to 1."""
+    """Finished share of the current phase, 0 to 1."""
     round: int
     train_accuracy: float | None
     train_loss: float | None
@@ -87,32 +87,32 @@ class PeerFacts(TypedDict):
     bytes_sent: int
     bytes_received: int
     seen_s_ago: float
-    """Whole seconds; 0 as long as it is heard of every 3 s."""
+    """Whole seconds; 0 while at most 3 s have passed since its last message."""
     rejections: int
     site: str
-    """Where its owner says it is; empty if it says nothing."""
+    """Site that its owner set; empty if there is none."""
     addresses: list[str]
-    """Addresses it listens at, multiaddrs."""
+    """Multiaddrs on which it listens."""
     blob_bytes_sent: int
-    """Of `bytes_sent`, weights."""
-    data: "DataFacts | None"
+    """Part of `bytes_sent` that was weights."""
+    data: "DataCounts | None"
     run_state: RunState
-    """What it says it does by operators' orders."""
+    """State that operators' commands put it in, as it reports."""
     refused_commands: int
-    """Operators' commands it did not take: untrusted, expired, or badly signed."""
+    """Operators' commands that it refused: not trusted, expired, or with an invalid signature."""
 
 
 class PastPeer(TypedDict):
-    """A peer that is gone, and of which only heads and the others' ledgers tell."""
+    """A peer that is gone; known only from heads and from the ledgers of other peers."""
 
     id: str
     name: str
-    """The end of its id if no ledger tells its name."""
+    """The end of its id if no ledger has its name."""
     site: str
 
 
-class DataFacts(TypedDict):
-    """What a peer tells of its data. Never more than counts."""
+class DataCounts(TypedDict):
+    """What a peer reports about its data: a label and counts, never more."""
 
     label: str
     num_train: int
@@ -120,21 +120,21 @@ class DataFacts(TypedDict):
 
 
 class ObserverPeer(TypedDict):
-    """A peer that others are connected with and that takes no part: another dashboard, say."""
+    """A peer that takes no part but has connections, for example another dashboard."""
 
     id: str
     num_links: int
     me: bool
 
 
-class ClusterFacts(TypedDict):
+class ClusterInfo(TypedDict):
     """One cluster of the aggregation tree."""
 
     id: str
     tier: int
     index: int
     members: list[str]
-    """Peer ids in tier 1, cluster ids above."""
+    """Peer ids in tier 1, cluster ids in higher tiers."""
     aggregator: str
 
 
@@ -146,7 +146,7 @@ class Link(TypedDict):
 
 
 class Flow(TypedDict):
-    """Something that moved from one peer to another in the last seconds."""
+    """A message that went from one peer to another in the last seconds."""
 
     seq: int
     source: str
@@ -154,7 +154,7 @@ class Flow(TypedDict):
     kind: FlowKind
     size_bytes: int
     elapsed_s: float
-    """When, on the clock of the snapshot's `elapsed_s`."""
+    """Time, on the clock of the snapshot's `elapsed_s`."""
 
 
 class CurvePoint(TypedDict):
@@ -165,7 +165,7 @@ class CurvePoint(TypedDict):
     loss: float | None
 
 
-# `global` is a keyword of Python, hence the functional form of the next one and the last one.
+# `global` is a keyword of Python, so this type and `Snapshot` use the functional form.
 Curves = TypedDict(
     "Curves",
     {
@@ -185,33 +185,33 @@ class Event(TypedDict):
     text: str
     severity: Severity
     peer: str | None
-    """Peer id, where the line is about one."""
+    """Id of the peer that the line is about, or None."""
     round: int | None
 
 
 class Alert(TypedDict):
-    """Something a person may have to look at, from heads and from the peers' ledgers.
+    """Something that may need a person's attention, found in heads and in the peers' ledgers.
 
-    Told once, however many peers noticed it.
+    It is listed once, even if many peers noticed it.
     """
 
     id: str
-    """Stays the same across dashboards and restarts."""
+    """The same on every dashboard and after restarts."""
     kind: AlertKind
     severity: Severity
     peer: str | None
     """The peer it is about, or None."""
     round: int | None
-    """The round that was being made."""
+    """The round during which it happened."""
     unix_s: float | None
-    """When, by the clock of the peer that noticed it; None for what only heads tell."""
+    """Time, by the clock of a peer that noticed it; None for an alert found in heads only."""
     text: str
     reporters: list[str]
-    """Peer ids of those who noticed it."""
+    """Ids of the peers that noticed it."""
 
 
-class HistoryFacts(TypedDict):
-    """How much of the run's past is here; the rounds themselves are asked for, page by page."""
+class HistoryExtent(TypedDict):
+    """How much of the run's past is known. The rounds themselves are read page by page."""
 
     first_round: int | None
     last_round: int | None
@@ -219,8 +219,8 @@ class HistoryFacts(TypedDict):
     """Whether it reaches back to head 0."""
 
 
-class CommandFacts(TypedDict):
-    """A command this dashboard gave, and what the swarm reports of it."""
+class CommandInfo(TypedDict):
+    """A command that this dashboard gave, and what the peers report about it."""
 
     id: str
     action: OperatorAction
@@ -230,27 +230,27 @@ class CommandFacts(TypedDict):
     unix_s: float
     expires_unix_s: float
     state: CommandState
-    """`confirmed` once every live peer that obeys this operator reports it."""
+    """`confirmed` once all live peers that obey this operator report it."""
     confirmed_by: list[str]
     waiting_for: list[str]
     """Live peers that have not reported it."""
 
 
-class OperatorFacts(TypedDict):
-    """What operators asked of the swarm, as the peers report it."""
+class OperatorInfo(TypedDict):
+    """The effect of operators' commands, as the peers report it."""
 
     enabled: bool
-    """Whether this dashboard can give commands at all."""
+    """Whether this dashboard can give commands."""
     operator_id: str | None
-    """Whom peers must trust (`--operator`) to obey this dashboard."""
+    """Id that peers must trust (`--operator`) to obey this dashboard."""
     run_state: RunState
-    """What most live peers report."""
+    """State that most live peers report."""
     agreed: bool
-    """Whether all live peers report the same."""
+    """Whether all live peers report the same state."""
     drop_threshold: float
-    """A fall of the global accuracy by more than this is an alert."""
+    """A drop of the global accuracy by more than this raises an alert."""
     removed: list[str]
-    commands: list[CommandFacts]
+    commands: list[CommandInfo]
     """Newest last, at most 32."""
 
 
@@ -262,7 +262,7 @@ class ClusterRecord(TypedDict):
     index: int
     members: list[str]
     aggregator: str | None
-    """Who combined it, as far as is known; None if nobody did."""
+    """Peer that combined it, as far as is known; None if it was not combined."""
 
 
 class ContributorRecord(TypedDict):
@@ -272,11 +272,11 @@ class ContributorRecord(TypedDict):
     num_examples: int
     duration_s: float
     staleness: int
-    """Heads between its base and the parent; more than 0 for work that was folded in."""
+    """Number of heads between its base and the parent; 0 unless it came late."""
 
 
 class MetricRecord(TypedDict):
-    """How a round's head did on one peer's test shard."""
+    """Result of a round's head on one peer's test shard."""
 
     peer: str
     accuracy: float
@@ -285,26 +285,26 @@ class MetricRecord(TypedDict):
 
 
 class RoundRecord(TypedDict):
-    """One round of the past: how its head came to be, and how good it is."""
+    """One round of the past: how its head was made, and how good it is."""
 
     round: int
     digest: str
     author: str
     term: int
-    """0: by the root's aggregator; 1 and more: by a standby that took over."""
+    """0: made by the root's aggregator; 1 or more: by a standby that took over."""
     unix_s: float | None
-    """When the head was adopted, by a peer's clock, if one told."""
+    """When the head was adopted, by a peer's clock; None if no peer reported it."""
     cohort: list[str]
-    """Who was asked: the parent's cohort. For round 0 the founding cohort."""
+    """Peers of this round: the parent's cohort, or for round 0 the founding cohort."""
     contributors: list[ContributorRecord]
     absent: list[str]
-    """Of the cohort, those whose work it does not name."""
+    """Peers of the cohort that the head does not name as contributors."""
     merged_examples: int
-    """Examples of the other side of a partition that it takes in; 0 for none."""
+    """Examples of the other side of a partition that the head merges; 0 for none."""
     accuracy: float | None
     loss: float | None
     metrics: list[MetricRecord]
-    """Of this head; empty until the next head tells."""
+    """Results of this head; empty until the next head reports them."""
     clusters: list[ClusterRecord]
     alerts: list[Alert]
 
@@ -314,43 +314,43 @@ class RoundPage(TypedDict):
 
     rounds: list[RoundRecord]
     next: int | None
-    """Ask on from this round; None at the end."""
-    history: HistoryFacts
+    """First round of the next page; None at the end."""
+    history: HistoryExtent
 
 
-class ObserverFacts(TypedDict):
+class ObserverInfo(TypedDict):
     """The dashboard's own peer."""
 
     peer_id: str
     connected: int
-    """Peers it has a connection to."""
+    """Number of peers it is connected to."""
 
 
 Snapshot = TypedDict(
     "Snapshot",
     {
         "version": int,  # grows with every change
-        "session": SessionFacts | None,
-        "round": int,  # the round now being trained
+        "session": SessionInfo | None,
+        "round": int,  # the round that is trained now
         "phase": Phase,
         "finished": bool,
         "elapsed_s": float,
         "head": Head | None,
         "global": GlobalMetrics,
         "training": TrainingMetrics,
-        "peers": list[PeerFacts],
+        "peers": list[PeerInfo],
         "past_peers": list[PastPeer],
-        "clusters": list[ClusterFacts],
+        "clusters": list[ClusterInfo],
         "links": list[Link],
-        "flows": list[Flow],  # of the last five seconds or so
+        "flows": list[Flow],  # of about the last five seconds
         "curves": Curves,
         "events": list[Event],  # newest last, at most 200
-        "observer": ObserverFacts,
+        "observer": ObserverInfo,
         "observers": list[ObserverPeer],  # this dashboard's own peer included
-        "alerts": list[Alert],  # newest last, at most 200; all of them: GET /api/v1/alerts
-        "history": HistoryFacts,
-        "operator": OperatorFacts,
-        "studies": list[StudyFacts],
+        "alerts": list[Alert],  # newest last, at most 200; GET /api/v1/alerts has all
+        "history": HistoryExtent,
+        "operator": OperatorInfo,
+        "studies": list[StudyInfo],
     },
 )
-"""Everything the page shows, at one moment."""
+"""Everything that the page shows, at one moment."""

@@ -1,18 +1,19 @@
-"""What programs write, line by line, as they write it."""
+"""Reads the output of processes line by line, as they write it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from subprocess import PIPE
 
 import trio
 
 LINE_BYTES_MAX = 65_536
-"""A program that never ends its line must not fill our memory."""
+"""Longest line; a program that never ends its line must not fill the memory."""
 
 OnLine = Callable[[str], None]
 
 
 async def read_lines(stream: trio.abc.ReceiveStream, on_line: OnLine) -> None:
-    """Hand on a stream line by line, until it ends."""
+    """Call `on_line` with each line of a stream, until the stream ends."""
     rest = b""
     async for data in stream:
         *lines, rest = (rest + data).split(b"\n")
@@ -23,6 +24,21 @@ async def read_lines(stream: trio.abc.ReceiveStream, on_line: OnLine) -> None:
         on_line(rest.decode(errors="replace"))
 
 
+async def follow_command(
+    command: Sequence[str],
+    on_line: OnLine,
+    on_output: OnLine,
+    *,
+    env: Mapping[str, str] | None = None,
+    log: Path | None = None,
+) -> None:
+    """Run a command in its own session, so that Ctrl-C does not reach it; see `follow`."""
+    process = await trio.lowlevel.open_process(
+        command, stdout=PIPE, stderr=PIPE, env=env, start_new_session=True
+    )
+    await follow(process, on_line, on_output, log=log)
+
+
 async def follow(
     process: trio.Process,
     on_line: OnLine,
@@ -31,15 +47,15 @@ async def follow(
     log: Path | None = None,
     when_ended: Callable[[], None] = lambda: None,
 ) -> None:
-    """Hand on all that a process writes, until it has ended; kill it if this is cancelled.
+    """Read all output of a process until it has ended. If cancelled, kill the process.
 
     Args:
-        process: Opened with pipes for stdout and stderr.
+        process: Process with pipes for stdout and stderr.
         on_line: Called with each line of stderr.
         on_output: Called with each line of stdout.
-        log: File that lines of stderr are added to.
-        when_ended: Called when the process has ended, before its pipes are read to their end:
-            for ending others who hold them open.
+        log: File to which the lines of stderr are added.
+        when_ended: Called when the process has ended, before its pipes are read to the end. It
+            can end other processes that hold the pipes open.
     """
     assert process.stdout is not None  # noqa: S101 - opened with pipes
     assert process.stderr is not None  # noqa: S101

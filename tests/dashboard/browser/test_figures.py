@@ -1,4 +1,4 @@
-"""What one look at the page answers, and what it says while there is little to show."""
+"""The figures at the top of the page, and its texts while there is little to show."""
 
 import copy
 
@@ -9,8 +9,8 @@ from on_page import SIX, figure, live
 from playwright.sync_api import expect
 
 
-def test_the_run_is_seen_at_a_glance(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_the_figures_show_the_state_of_the_run(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
 
     expect(page.locator("#title")).to_contain_text("cnn")
     expect(page.locator("#title")).to_contain_text("synthetic10")
@@ -21,7 +21,7 @@ def test_the_run_is_seen_at_a_glance(still, open_page):
     expect(figure(page, "Global test loss")).to_contain_text("1.135")
     expect(figure(page, "Time left")).to_contain_text("≈ 1:1")
     expect(figure(page, "Time left")).to_contain_text("watched for 0:4")
-    who = figure(page, "Who is here")
+    who = figure(page, "Present peers")
     expect(who).to_contain_text("5 of 6 peers")
     for words in ("5 live", "0 suspect", "1 lost", "0 quarantined", "1 observer"):
         expect(who).to_contain_text(words)
@@ -43,15 +43,17 @@ def test_a_run_that_was_stopped_is_not_called_finished(serve, open_page):
     expect(figure(page, "Time left")).to_contain_text("stopped")
 
 
-def test_a_stand_in_is_announced_loudly(still, open_page):
-    page = live(open_page(still(*SIX).url))
+def test_a_stand_in_data_set_is_announced_in_a_banner(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
 
-    banner = page.get_by_text("Numbers are for synthetic10, a generated stand-in, not CIFAR-10.")
+    banner = page.get_by_text(
+        "All numbers are for synthetic10, a generated stand-in, not CIFAR-10."
+    )
     expect(banner).to_be_visible()
 
 
-def test_real_data_need_no_banner(still, open_page):
-    page = live(open_page(still(*SIX, "--real").url))
+def test_real_data_need_no_banner(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX, "--real").url))
 
     expect(page.locator("#title")).to_contain_text("CIFAR-10")
     expect(page.locator("#notices")).to_have_text("")
@@ -65,7 +67,7 @@ def test_real_data_need_no_banner(still, open_page):
         (gathering(6), "Starting workers: importing Keras and its backend…"),
     ],
 )
-def test_what_is_being_waited_for_is_said(serve, open_page, snapshot, text):
+def test_the_page_says_what_it_is_waiting_for(serve, open_page, snapshot, text):
     served = serve("--piped")
     shown = copy.deepcopy(snapshot) | {"version": 50}
 

@@ -1,8 +1,9 @@
-"""`python -m swarm.launch.attached MODULE [ARGUMENT...]`: `python -m MODULE`, on a lifeline.
+"""`python -m swarm.launch.lifeline MODULE [ARGUMENT...]`: `python -m MODULE`, on a lifeline.
 
 The lifeline is stdin: a pipe whose other end only the launcher holds. It closes when the launcher
-ends, even by SIGKILL, and then this process is asked to leave, and ended if it does not. Unlike
-a parent-death signal that is the same on every system, and no pid can be mistaken.
+ends, even by SIGKILL. This process is then asked to leave, and killed if it does not leave in
+time. A lifeline works the same on every system, unlike a parent-death signal, and it cannot
+mistake one pid for another.
 """
 
 import contextlib
@@ -22,15 +23,15 @@ def _end_with_lifeline(lifeline: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     threading.Event().wait(LEAVE_WITHIN_S)
     if os.getpgrp() == os.getpid():
-        os.killpg(os.getpgrp(), signal.SIGKILL)  # with whatever it has started
+        os.killpg(os.getpgrp(), signal.SIGKILL)  # with all processes that it has started
     os._exit(1)
 
 
 def main() -> None:
-    """Watch the lifeline, be the module."""
+    """Watch the lifeline in a thread, and run the module."""
     lifeline = os.dup(0)
     with open(os.devnull, "rb") as nothing:
-        os.dup2(nothing.fileno(), 0)  # nobody else reads, or inherits, the lifeline
+        os.dup2(nothing.fileno(), 0)  # no other code reads or inherits the lifeline
     threading.Thread(target=_end_with_lifeline, args=(lifeline,), daemon=True).start()
     sys.argv = sys.argv[1:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

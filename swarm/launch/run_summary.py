@@ -1,4 +1,4 @@
-"""What a run leaves: summary.json, model.keras, the closing table, and how to use the model."""
+"""The results of a run: summary.json, model.keras, the final table, and how to use the model."""
 
 import json
 import os
@@ -35,7 +35,7 @@ Report = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the launcher knows of a run beyond the peers' reports."""
+    """What the launcher knows about a run in addition to the peers' reports."""
 
     session: str | None
     dataset: ResolvedDataset
@@ -44,12 +44,12 @@ class Outcome:
 
 
 def read_reports(programs: Iterable[Program]) -> list[Report]:
-    """What each peer wrote of itself; a peer that wrote nothing is known by name only."""
+    """Read the peers' reports. A peer without a report is listed with its name only."""
     return [_read_report(program) for program in programs]
 
 
 def make_summary(outcome: Outcome, reports: list[Report]) -> dict[str, Any]:
-    """Compose `summary.json`."""
+    """Make the content of `summary.json`."""
     rounds = max((report["round"] for report in reports if report["round"] is not None), default=0)
     return {
         "session": outcome.session or next((r["session"] for r in reports if r["session"]), None),
@@ -65,9 +65,9 @@ def make_summary(outcome: Outcome, reports: list[Report]) -> dict[str, Any]:
 
 
 def global_accuracy(reports: Iterable[Report], round_number: int) -> float | None:
-    """Accuracy of a round's head on the test examples of the peers that evaluated it.
+    """Return the accuracy of a round's head on the test examples of the peers that evaluated it.
 
-    Each example counts once; None if nobody evaluated that head.
+    Each example counts once. The result is None if no peer evaluated that head.
     """
     evaluated = [
         (report["accuracy"], report["num_test_examples"])
@@ -87,7 +87,7 @@ def write_results(run: Path, summary: Mapping[str, Any], programs: Iterable[Prog
         Whether there is a model.
 
     Raises:
-        StorageError: The disk refused.
+        StorageError: A file cannot be written.
     """
     write_json(run / "summary.json", summary)
     rounds = {peer["name"]: peer["round"] for peer in summary["peers"]}
@@ -105,7 +105,7 @@ def write_results(run: Path, summary: Mapping[str, Any], programs: Iterable[Prog
 
 
 def headline(summary: Mapping[str, Any]) -> str:
-    """A run in one line."""
+    """Describe a run in one line."""
     accuracy = summary["global_accuracy"]
     return (
         f"{summary['model']} on {summary['dataset_label']}: "
@@ -115,7 +115,7 @@ def headline(summary: Mapping[str, Any]) -> str:
 
 
 def summary_table(summary: Mapping[str, Any]) -> Table:
-    """The peers' row each, for the end of a run."""
+    """Make the table at the end of a run, with one row for each peer."""
     table = Table()
     for column in ("peer", "head", "round", "accuracy", "loss", "sent", "received", "examples"):
         table.add_column(column, justify="left" if column in ("peer", "head") else "right")
@@ -123,20 +123,20 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
         table.add_row(
             peer["name"],
             (peer["head_digest"] or "none")[:12],
-            _told(peer["round"], "d"),
-            _told(peer["accuracy"], ".1%"),
-            _told(peer["loss"], ".3f"),
+            _formatted(peer["round"], "d"),
+            _formatted(peer["accuracy"], ".1%"),
+            _formatted(peer["loss"], ".3f"),
             _size(peer["bytes_sent"]),
             _size(peer["bytes_received"]),
-            _told(peer["num_examples"], ",d"),
+            _formatted(peer["num_examples"], ",d"),
         )
     return table
 
 
 def usage(run: Path, dataset: str, data_dir: Path | None) -> list[str]:
-    """Two shell lines that load and evaluate the model; they work when pasted."""
-    python = shlex.quote(_nearby(Path(sys.executable).with_name("python")))
-    model = _nearby(run / "model.keras")
+    """Return two shell lines that load and evaluate the model, ready to paste."""
+    python = shlex.quote(_short_path(Path(sys.executable).with_name("python")))
+    model = _short_path(run / "model.keras")
     load = f"import keras; keras.models.load_model({model!r}).summary()"
     evaluate = f"{python} -m swarm.learning evaluate {shlex.quote(model)} --dataset {dataset}"
     if data_dir is not None:
@@ -145,24 +145,24 @@ def usage(run: Path, dataset: str, data_dir: Path | None) -> list[str]:
 
 
 def _read_report(program: Program) -> Report:
-    nothing: dict[str, Any] = dict.fromkeys((*_PEER_KEYS, "evaluated_round", "session"))
-    nothing |= {"name": program.name, "num_test_examples": 0}
-    nothing |= {"bytes_sent": 0, "bytes_received": 0, "num_examples": 0}
+    empty: dict[str, Any] = dict.fromkeys((*_PEER_KEYS, "evaluated_round", "session"))
+    empty |= {"name": program.name, "num_test_examples": 0}
+    empty |= {"bytes_sent": 0, "bytes_received": 0, "num_examples": 0}
     try:
         report = json.loads(program.report.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return nothing
-    return {**nothing, **report}
+        return empty
+    return {**empty, **report}
 
 
-def _nearby(path: Path) -> str:
-    """The path as short as it can be from the working directory; links are not followed."""
+def _short_path(path: Path) -> str:
+    """Return a path relative to the working directory if it is inside; links are not followed."""
     absolute = os.path.abspath(path)
     relative = os.path.relpath(absolute)
     return absolute if relative.startswith("..") else relative
 
 
-def _told(value: float | None, form: str) -> str:
+def _formatted(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 

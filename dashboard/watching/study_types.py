@@ -1,18 +1,18 @@
-"""What the page knows of a hyperparameter study: a part of the snapshot's schema."""
+"""The types of a hyperparameter study in a snapshot."""
 
 from typing import Literal, TypedDict
 
 
 class TrialPoint(TypedDict):
-    """One trial of a study, as its history shows it."""
+    """One trial in the history of a study."""
 
     number: int
     state: Literal["running", "done", "pruned", "failed"]
-    """`running`: asked for, and without a result; it may still wait at its worker."""
+    """`running`: proposed and without a result; it may still wait at its worker."""
     value: float | None
     """The objective; None until the trial is over, and if it failed."""
     peer: str | None
-    """Who ran it, or was last heard to; a trial without epochs is not heard of before its end."""
+    """Peer that runs or ran it; unknown until the end of a trial without epochs."""
 
 
 class BestTrial(TypedDict):
@@ -25,16 +25,16 @@ class BestTrial(TypedDict):
 
 
 class StudyWorker(TypedDict):
-    """A peer that runs trials of a study, or has run some."""
+    """A peer that runs or ran trials of a study."""
 
     peer: str
     name: str
     trial: int | None
-    """Of the trials it runs, the newest it told of; None if it told of none."""
+    """The newest trial that it reported to run; None if it reported none."""
     num_done: int
 
 
-class StudyFacts(TypedDict):
+class StudyInfo(TypedDict):
     """One hyperparameter study of the swarm, for the Search tab."""
 
     id: str
@@ -44,18 +44,18 @@ class StudyFacts(TypedDict):
     metric: str
     """What the objective measures, such as `accuracy`."""
     finished: bool
-    """Also if it was cancelled."""
+    """True also for a cancelled study."""
     complete: bool
-    """Whether the dashboard has read all that is known of it; if not, it reads on, or it is one of
-    those that are too long for it."""
+    """Whether the dashboard has read everything known about it. If not, it is still reading, or
+    the study is too long for it."""
     num_trials: int
-    """To be tried in all, as far as that is known."""
+    """Trials to run in total, as far as that is known."""
     num_running: int
-    """Asked for and without a result: running, or waiting at a worker."""
+    """Trials that were proposed and have no result: running, or waiting at a worker."""
     num_done: int
-    """With a value, those that were pruned included."""
+    """Trials with a value, including pruned ones."""
     num_failed: int
     best: BestTrial | None
     history: list[TrialPoint]
-    """By number; at most the newest 1,000."""
+    """The newest trials in the order of their numbers, at most 1,000."""
     workers: list[StudyWorker]

@@ -1,28 +1,27 @@
-"""What differs between two snapshots. Only that is sent; the page merges it into what it holds."""
+"""The differences between two snapshots: the server sends only these, and the page merges them."""
 
-import math
 from collections.abc import Callable, Hashable
 from operator import itemgetter
 from typing import Any, TypedDict, cast
 
-from dashboard.watching.list_diff import Item, ListChange, list_change
-from dashboard.watching.snapshot import CurvePoint, Event, Snapshot
+from dashboard.page.list_diff import Item, ListChange, list_change
+from dashboard.watching.snapshot_types import CurvePoint, Event, Snapshot
 
 
 class Update(TypedDict):
     """A step from one version to a later one."""
 
     base: int
-    """The version it must be applied to; a page that holds another asks for everything."""
+    """Version it must be applied to. A page that holds another one asks for a whole snapshot."""
     version: int
     parts: dict[str, Any]
-    """Top-level parts that differ, whole; never `curves` or `events`."""
+    """Top-level parts that differ, each in whole; never `curves` or `events`."""
     lists: dict[str, ListChange]
-    """Top-level parts that are long lists and differ, by what differs in them."""
+    """Changes of the top-level parts that are long lists."""
     curves: dict[str, Any]
-    """`global` and `peers`, each with new or changed points only; absent if none."""
+    """`global` and `peers`, with new or changed points only; absent without such points."""
     events: list[Event]
-    """Events with a higher `seq` than any before."""
+    """Events with a higher `seq` than all earlier ones."""
 
 
 _IN_PIECES = frozenset({"version", "curves", "events"})
@@ -35,14 +34,14 @@ _LISTS: dict[str, Callable[[Item], Hashable]] = {
     "alerts": itemgetter("id"),
     "studies": itemgetter("id"),
 }
-"""Parts that grow with the swarm or the run, and what tells their items apart."""
+"""Parts that grow with the swarm or the run, each with the key of its items."""
 
 
 def update_between(old: Snapshot, new: Snapshot) -> Update | None:
-    """Return the step from `old` to `new`, or None when only a whole snapshot can express it.
+    """Return the step from `old` to `new`, or None if only a whole snapshot can express it.
 
-    That is so when the session is another one, or history was taken back: a curve or an event
-    that the page holds is gone.
+    Only a whole snapshot can express another session, or a history that lost a point of a curve
+    or an event.
     """
     if _is_another_history(old, new):
         return None
@@ -67,21 +66,6 @@ def update_between(old: Snapshot, new: Snapshot) -> Update | None:
         curves=_curve_changes(old, new),
         events=_new_events(old, new),
     )
-
-
-def json_safe(value: Any) -> Any:
-    """Replace what JSON cannot say (a diverged loss is NaN) by None, in every nested value.
-
-    >>> json_safe({"loss": float("nan"), "peers": [1.5, float("inf")]})
-    {'loss': None, 'peers': [1.5, None]}
-    """
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: json_safe(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [json_safe(item) for item in value]
-    return value
 
 
 def _is_another_history(old: Snapshot, new: Snapshot) -> bool:

@@ -1,10 +1,10 @@
-// The figures on top: is it going well, and who is here.
+// The figures at the top: accuracy, loss, round, time left and peers.
 // @ts-check
 
 import { activity, isStoppedEarly } from "./activity.js";
 import { UNKNOWN, decimals, duration, percent, plural } from "./format.js";
 import { html } from "./html.js";
-import { STATES, isPresent } from "./peer.js";
+import { STATES, isPresent } from "./peer-states.js";
 
 /** @typedef {import("./types.js").Snapshot} Snapshot */
 /** @typedef {import("./types.js").Point} Point */
@@ -20,7 +20,7 @@ export function Figures({ store }) {
       <h2>Global test accuracy</h2>
       <p class="value">${percent(snapshot?.global.accuracy)}</p>
       <p class="note">${change(points, "accuracy", snapshot)}</p>
-      <p class="note" title="On training batches, running: mean of the peers that train">
+      <p class="note" title="Running accuracy on training batches, mean of the peers that train now">
         Training accuracy ${percent(snapshot?.training.accuracy)}
       </p>
       <${Spark} values=${points.map((/** @type {Point} */ point) => point.accuracy)} />
@@ -36,7 +36,7 @@ export function Figures({ store }) {
       <p class="value">${timeLeft(store)}</p>
       <p class="note">${elapsedNote(store)}</p>
     </div>
-    <${WhoIsHere} store=${store} />`;
+    <${PeerFigure} store=${store} />`;
 }
 
 /** @param {{store: Store}} props */
@@ -60,13 +60,13 @@ function RoundFigure({ store }) {
 }
 
 /** @param {{store: Store}} props */
-function WhoIsHere({ store }) {
+function PeerFigure({ store }) {
   const snapshot = store.shown;
   const peers = snapshot?.peers ?? [];
   const observers = snapshot?.observers.length ?? 0;
   const here = peers.filter(isPresent).length;
   return html`<div class="figure who">
-    <h2>Who is here</h2>
+    <h2>Present peers</h2>
     <p class="value">${snapshot ? html`${here}<small> of ${plural(peers.length, "peer")}</small>` : UNKNOWN}</p>
     <ul class="states">
       ${STATES.map(({ id, word, sign }) => {
@@ -78,7 +78,7 @@ function WhoIsHere({ store }) {
           <button
             class=${`chip ${id} ${count === 0 ? "none" : ""}`}
             aria-pressed=${String(chosen)}
-            title=${`Show ${word} peers only`}
+            title=${`Only show ${word} peers`}
             onClick=${() => store.setFilter(chosen ? "" : word)}
           >
             <span aria-hidden="true">${sign}</span> ${count} ${word}
@@ -107,7 +107,7 @@ function Spark({ values }) {
 }
 
 /**
- * What the newest round changed.
+ * The change that the newest round brought.
  * @param {Point[]} points
  * @param {"accuracy" | "loss"} metric
  * @param {Snapshot | null} snapshot
@@ -146,7 +146,7 @@ function shareOfRound(snapshot) {
 }
 
 /**
- * How long the rounds that are left take, if they take as long as those that were seen.
+ * Time for the remaining rounds, if they take as long as the rounds before.
  * @param {Store} store
  */
 function timeLeft(store) {
@@ -183,7 +183,7 @@ function secondsPerRound(store, snapshot) {
 function elapsedNote(store) {
   if (store.replaying) {
     const elapsed = store.shown?.elapsed_s ?? 0;
-    return elapsed > 0 ? `${duration(elapsed)} after round 0` : "time not known";
+    return elapsed > 0 ? `${duration(elapsed)} after round 0` : "time unknown";
   }
   return `watched for ${duration(store.elapsedS())}`;
 }

@@ -1,6 +1,6 @@
-"""build_image(): the image that peers and dashboard run from, built from this working copy.
+"""build_image(): builds the image of the peers and the dashboard from this working copy.
 
-`python -m swarm.launch.image` builds it and does no more.
+`python -m swarm.launch.docker_image` only builds the image.
 """
 
 import configparser
@@ -19,31 +19,32 @@ from subprocess import PIPE, STDOUT
 import trio
 
 from swarm.core.errors import ConfigurationError
-from swarm.launch.engine import Engine, find_engine
+from swarm.launch.docker_engine import Engine, find_engine
+from swarm.launch.process_output import read_lines
 
 SOURCES = Path(__file__).parents[2]
-"""The working copy, with docker/ in it."""
+"""The working copy, which contains docker/."""
 DOCKERFILE = SOURCES / "docker" / "Dockerfile"
 _STEP = re.compile(r"(?:Step \d+/\d+ : |#\d+ \[(?!internal))")
 _STEP_CHARACTERS_MAX = 100
-_WORDS_KEPT = 15
+_LINES_KEPT = 15
 
 
 def image_name() -> str:
-    """What the image is called."""
+    """Return the name of the image."""
     return os.environ.get("SWARM_IMAGE", "swarm")
 
 
-async def build_image(engine: Engine, tag: str, tell: Callable[[str], None]) -> None:
-    """Build the image; what has not changed since the last time costs no time.
+async def build_image(engine: Engine, tag: str, on_step: Callable[[str], None]) -> None:
+    """Build the image. Unchanged layers come from the cache.
 
     Args:
-        engine: Builds it.
-        tag: Its name.
-        tell: Called with each step.
+        engine: Engine that builds it.
+        tag: Name of the image.
+        on_step: Called with each build step.
 
     Raises:
-        ConfigurationError: It could not be built; the message has the builder's last words.
+        ConfigurationError: The build failed; the message has the last lines of the builder.
     """
     put_extra(SOURCES / "docker" / "extra", os.environ)
     command = [engine.docker, "build", "--file", str(DOCKERFILE), "--tag", tag]
@@ -53,7 +54,13 @@ async def build_image(engine: Engine, tag: str, tell: Callable[[str], None]) -> 
     if engine.has_buildkit:
         command += ["--progress", "plain"]
     env = os.environ | {"DOCKER_BUILDKIT": "1" if engine.has_buildkit else "0"}
-    words: deque[str] = deque(maxlen=_WORDS_KEPT)
+    kept: deque[str] = deque(maxlen=_LINES_KEPT)
+
+    def take(line: str) -> None:
+        kept.append(line.strip())
+        if _STEP.match(kept[-1]):
+            on_step(kept[-1][:_STEP_CHARACTERS_MAX])
+
     async with trio.open_nursery() as nursery:
         start = partial(
             trio.run_process,
@@ -66,24 +73,19 @@ async def build_image(engine: Engine, tag: str, tell: Callable[[str], None]) -> 
         )
         process: trio.Process = await nursery.start(start)
         assert process.stdout is not None  # noqa: S101 - opened with a pipe
-        rest = b""
-        async for data in process.stdout:
-            *lines, rest = (rest + data).split(b"\n")
-            for line in (raw.decode(errors="replace").strip() for raw in lines):
-                words.append(line)
-                if _STEP.match(line):
-                    tell(line[:_STEP_CHARACTERS_MAX])
+        await read_lines(process.stdout, take)
     if process.returncode != 0:
-        said = "\n  ".join([*words, rest.decode(errors="replace").strip()])
+        output = "\n  ".join(kept)
         raise ConfigurationError(
-            f"the image could not be built; --no-docker does without. The builder said:\n  {said}"
+            "the image could not be built; --no-docker starts processes instead. The last lines of"
+            f" the builder:\n  {output}"
         )
 
 
 def put_extra(folder: Path, env: Mapping[str, str]) -> None:
-    """Put into docker/extra/ what this machine's pip and npm need to reach their indexes.
+    """Put the files that pip and npm need to reach their package indexes into docker/extra/.
 
-    On the open internet that is nothing. The image keeps none of it: only build stages see it.
+    On the open internet no file is needed. Only the build stages see these files, not the image.
     """
     certificates = env.get("PIP_CERT") or _pip_setting("cert")
     wanted = {
@@ -100,7 +102,7 @@ def put_extra(folder: Path, env: Mapping[str, str]) -> None:
 
 
 def _pip_conf(setting: Callable[[str], str | None]) -> bytes | None:
-    """The indexes that can be reached from a container, too; folders of this machine cannot."""
+    """Return the indexes that a container can reach as well; local folders are left out."""
     config = configparser.RawConfigParser()
     config.add_section("global")
     for name in ("index-url", "extra-index-url"):
@@ -114,7 +116,7 @@ def _pip_conf(setting: Callable[[str], str | None]) -> bytes | None:
 
 
 def _pip_setting(name: str) -> str | None:
-    """What pip on this machine is configured to, by a file; None without pip or setting."""
+    """Return a setting from pip's configuration files; None without pip or without the setting."""
     pip = shutil.which("pip3") or shutil.which("pip")
     if pip is None:
         return None
@@ -143,8 +145,8 @@ def _read(path: str | None) -> bytes | None:
 
 
 def main() -> int:
-    """Build the image; the exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # and the builder ends as well
+    """Build the image; return the exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # this also ends the builder
     found = find_engine()
     try:
         if isinstance(found, str):
