@@ -72,7 +72,7 @@ class PeerCommands:
     def _on_resumed(self, event: Resumed, now_s: float) -> list[Effect]:
         self._offset_s = event.unix_s - now_s
         self._mine.resume(event.commands)
-        return [Subscribe(PEERS_TOPIC)]
+        return [Subscribe(PEERS_TOPIC), *map(Obey, self._mine.commands)]
 
     def _on_commands(self, event: RelayedCommands, now_s: float) -> list[Effect]:
         registers = self._registers_of(event.scope)

@@ -32,7 +32,8 @@ def relayed(one: Command, sender: PeerId = OTHER) -> RelayedCommands:
 
 def started(me: PeerId = ME, *commands: Command) -> PeerCommands:
     machine = PeerCommands(me, [OLGA])
-    assert machine.handle(Resumed(commands, UNIX_S), 0.0) == [Subscribe(PEERS_TOPIC)]
+    resumed = machine.handle(Resumed(commands, UNIX_S), 0.0)
+    assert resumed == [Subscribe(PEERS_TOPIC), *map(Obey, commands)]
     return machine
 
 
@@ -116,7 +117,10 @@ def test_an_expired_command_is_not_obeyed() -> None:
     assert started().handle(relayed(command(1)), 1e6) == []
 
 
-def test_after_a_restart_a_command_is_not_obeyed_again() -> None:
-    join = command(1)
+def test_after_a_restart_the_commands_in_force_are_obeyed_once_more() -> None:
+    join, leave = command(1), command(2, action="leave")
+    machine = PeerCommands(ME, [OLGA])
 
-    assert started(ME, join).handle(relayed(join), 1.0) == []
+    assert machine.handle(Resumed((leave,), UNIX_S), 0.0) == [Subscribe(PEERS_TOPIC), Obey(leave)]
+    assert machine.handle(relayed(leave), 1.0) == []
+    assert machine.handle(relayed(join), 2.0) == []

@@ -100,6 +100,16 @@ class SessionFolder:
         """Whether an earlier life of this peer adopted a head."""
         return any(self._heads.glob("*.head"))
 
+    def is_finished(self) -> bool:
+        """Whether an earlier life of this peer adopted the head of the last round.
+
+        Raises:
+            ConfigurationError: The session's file is damaged.
+        """
+        newest = max(self._heads.glob("*.head"), default=None)
+        spec = self.load_spec() if newest is not None else None
+        return newest is not None and spec is not None and int(newest.name[:6]) >= spec.rounds
+
     def save_head(self, head: GlobalModel) -> None:
         """Add an adopted head to the record of the run."""
         path = self._head_path(head)

@@ -60,6 +60,8 @@ class SessionRun:
         self.spec = spec
         self.board = StatusBoard(settings.name or host.me[-6:], site=settings.site)
         self.folder = SessionFolder.of(settings.state_dir, spec.id, host.me)
+        self.leaving = trio.Event()
+        """Set when this peer is to leave the session: by command, or to make room."""
         self._host = host
         self._settings = settings
         self._worker = worker

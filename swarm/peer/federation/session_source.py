@@ -40,7 +40,7 @@ class SessionSource:
                 await trio.sleep(MODEL_FILE_RETRY_S)
         path = folder / "model.keras"
         source = self._host.store.path(spec.model_file)
-        await trio.to_thread.run_sync(shutil.copyfile, source, path)
+        await trio.to_thread.run_sync(_copy, source, path)
         return str(path)
 
     def create(self) -> SessionSpec:
@@ -131,6 +131,11 @@ def _log_progress() -> Any:
             log.info(progress.phase, detail=progress.text, percent=told * 10)
 
     return tell
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
 
 
 def _read(path: Path) -> bytes:

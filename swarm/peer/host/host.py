@@ -93,11 +93,6 @@ class Host:
         """The bootstrap addresses, in words; empty if there are none."""
         return ", ".join(str(address) for address in self._settings.bootstraps)
 
-    @property
-    def num_workloads(self) -> int:
-        """Workloads on this host."""
-        return len(self._workloads)
-
     def add(self, workload: Workload) -> None:
         """Give a workload all events from now on, and the connections that are open."""
         self._workloads.append(workload)
@@ -197,11 +192,14 @@ class Host:
             log.debug("rejected", peer=sender, reason=str(error))
             return
         if received.attached is not None:
+            key = getattr(received.message, "session", "")
             try:
-                self.hand_out(BlobArrived(self.outbox.put_attached(received.attached)))
+                blob = self.outbox.put_attached(key, received.attached)
             except StorageError as error:
                 self.fail(error)
                 return
+            if blob is not None:
+                self.hand_out(BlobArrived(blob))
         self.hand_out(received.message)
 
     def hand_out(self, event: Event) -> None:

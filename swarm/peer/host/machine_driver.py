@@ -158,6 +158,8 @@ class MachineDriver(Generic[M]):
                 await trio.sleep_until(effect.due_s)
             else:  # this task begins after what was ready before it: that is turn enough
                 await trio.lowlevel.checkpoint_if_cancelled()
+            if self._timers.get(effect.name) is scope:
+                del self._timers[effect.name]
             self.handle(TimerFired(effect.name))
 
     async def _run_job(self, job: Job) -> None:

@@ -108,15 +108,16 @@ class Outbox:
         self._store.admit(path, blob)
         self._came.setdefault(key, set()).add(blob)
 
-    def put_attached(self, data: bytes) -> BlobRef:
-        """Store bytes that came with a message; each machine may want them.
+    def put_attached(self, key: str, data: bytes) -> BlobRef | None:
+        """Store bytes that came with a message for a machine; None if no such machine keeps blobs.
 
         Raises:
-            StorageError: The disk refused.
+            StorageError: The disk refused the write.
         """
+        if key not in self._kept_blobs:
+            return None
         blob = self._store.put(data)
-        for key in self._kept_blobs:
-            self._came.setdefault(key, set()).add(blob)
+        self._came.setdefault(key, set()).add(blob)
         return blob
 
     def keep_connected(self, key: str, peers: Iterable[PeerId]) -> None:
@@ -146,7 +147,8 @@ class Outbox:
         """A machine has ended and wants nothing any more."""
         for topic in [topic for topic, wanted_by in self._topics.items() if key in wanted_by]:
             self.unsubscribe(key, topic)
-        self._kept_peers.pop(key, None)
+        self.keep_connected(key, ())
+        del self._kept_peers[key]
         self._kept_blobs.pop(key, None)
         self._came.pop(key, None)
 
