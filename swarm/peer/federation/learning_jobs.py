@@ -16,7 +16,7 @@ from swarm.federation import effects
 from swarm.federation.records import Metrics
 from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import jobs
-from swarm.peer.federation.status_board import StatusBoard
+from swarm.peer.federation.peer_status import PeerStatus
 from swarm.peer.host.host import Host
 from swarm.peer.host.machine_driver import Job
 from swarm.peer.processes.learner_worker import LearnerWorker
@@ -31,21 +31,21 @@ FAILURES = (LearningError, WorkerDiedError, NetworkError)
 log = structlog.get_logger()
 
 
-class Learning:
+class LearningJobs:
     """Turns effects into the worker's jobs, and their results into events.
 
     Invariant: at most one training is under way; a new one ends the one before.
     """
 
     def __init__(
-        self, session: SessionId, worker: LearnerWorker, host: Host, board: StatusBoard
+        self, session: SessionId, worker: LearnerWorker, host: Host, status: PeerStatus
     ) -> None:
         self._session = session
         self._me = host.me
         self._outbox = host.outbox
         self._worker = worker
         self._store = host.store
-        self._board = board
+        self._status = status
         self._training: Digest | None = None
         self._scope = trio.CancelScope()
 
@@ -103,9 +103,9 @@ class Learning:
                 return effects.TrainingFailed(effect.base, str(error))
             self._admit(result.path, result.blob)
             metrics = self._metrics(result.evaluation)
-            self._board.evaluate(effect.base, effect.round - 1, metrics)
-            self._board.train_accuracy = result.train_accuracy
-            self._board.rest("waiting")
+            self._status.evaluate(effect.base, effect.round - 1, metrics)
+            self._status.train_accuracy = result.train_accuracy
+            self._status.rest("waiting")
             log.info(
                 "trained",
                 round=effect.round,
@@ -125,7 +125,7 @@ class Learning:
 
         def take(progress: jobs.Progress) -> None:
             nonlocal told_s
-            self._board.take_progress(progress)
+            self._status.take_progress(progress)
             now_s = trio.current_time()
             if progress.phase == "training" and now_s - told_s >= PROGRESS_EVERY_S:
                 told_s = now_s
@@ -139,7 +139,7 @@ class Learning:
         return take
 
     async def _evaluate(self, effect: effects.Evaluate) -> Event:
-        self._board.rest("evaluating")
+        self._status.rest("evaluating")
         metrics = self._metrics(
             await self._persist(
                 lambda: self._worker.evaluate(
@@ -147,8 +147,8 @@ class Learning:
                 )
             )
         )
-        self._board.evaluate(effect.head, effect.round, metrics)
-        self._board.rest("finished")
+        self._status.evaluate(effect.head, effect.round, metrics)
+        self._status.rest("finished")
         log.info(
             "evaluated",
             evaluated_round=effect.round,
@@ -167,16 +167,16 @@ class Learning:
                 await trio.sleep(RETRY_AFTER_S)
 
     async def _combine(self, effect: effects.Combine) -> Event:
-        phase = self._board.phase
+        phase = self._status.phase
         if phase == "waiting":
-            self._board.rest("aggregating")
+            self._status.rest("aggregating")
         try:
             result = await self._worker.combine(self._combination(effect))
         except FAILURES as error:
             return self._failed(effect, error)
         finally:
-            if self._board.phase == "aggregating":
-                self._board.rest("waiting")
+            if self._status.phase == "aggregating":
+                self._status.rest("waiting")
         self._admit(result.path, result.blob)
         rejected = tuple(effects.Rejection(item.name, item.reason) for item in result.rejected)
         return effects.Combined(effect.base, effect.cluster, result.blob, rejected)

@@ -10,9 +10,9 @@ from trio_typing import TaskStatus
 
 from swarm.core.errors import LearningError
 from swarm.peer.federation.peer_settings import PeerSettings
+from swarm.peer.federation.peer_status import PeerStatus
 from swarm.peer.federation.session_driver import SessionDriver
 from swarm.peer.federation.sessions import Sessions, open_sessions
-from swarm.peer.federation.status_board import StatusBoard
 from swarm.peer.host.commands import open_commands
 from swarm.peer.host.host import Host, open_host
 
@@ -45,7 +45,7 @@ class Peer:
         self._others = others
         self._say = say
         self._leaving = trio.Event()
-        self._empty_board = StatusBoard(settings.name, site=settings.site)
+        self._no_status = PeerStatus(settings.name, site=settings.site)
 
     @property
     def address(self) -> str:
@@ -59,10 +59,10 @@ class Peer:
         return run.driver if run is not None else None
 
     @property
-    def board(self) -> StatusBoard:
+    def status(self) -> PeerStatus:
         """What the newest session shows."""
         run = self._sessions.newest if self._sessions is not None else None
-        return run.board if run is not None else self._empty_board
+        return run.status if run is not None else self._no_status
 
     def leave(self) -> None:
         """Ask the peer to end; it says goodbye and leaves resumable state."""

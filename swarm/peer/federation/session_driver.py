@@ -17,7 +17,7 @@ from swarm.federation.effects import (
 from swarm.federation.federation import Federation
 from swarm.federation.messages import Contribution
 from swarm.federation.records import GlobalModel
-from swarm.peer.federation.learning_jobs import Learning
+from swarm.peer.federation.learning_jobs import LearningJobs
 from swarm.peer.federation.session_folder import SessionFolder
 from swarm.peer.host.host import Host
 from swarm.peer.host.machine_driver import MachineDriver
@@ -34,7 +34,7 @@ class SessionDriver(MachineDriver[Federation]):
         host: Host,
         nursery: trio.Nursery,
         folder: SessionFolder,
-        learning: Learning,
+        learning: LearningJobs,
     ) -> None:
         super().__init__(machine.spec.id, machine, host, nursery)
         self.dismissed = ""

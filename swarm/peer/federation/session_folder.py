@@ -1,7 +1,6 @@
 """SessionFolder: what a peer remembers of a session across restarts."""
 
 import hashlib
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from swarm.federation.messages import Contribution
 from swarm.federation.records import GlobalModel
 from swarm.network.identity import verify
 from swarm.network.wire import decode, encode
-from swarm.peer.host.message_files import load_messages, save_messages, write_whole
+from swarm.peer.host.message_files import load_messages, save_messages
+from swarm.peer.host.whole_files import write_json, write_whole
 
 HEADS_RESUMED_MAX = 1024
 """Heads read back on a restart."""
@@ -80,8 +80,7 @@ class SessionFolder:
 
     def save_spec(self, spec: SessionSpec) -> None:
         """Remember the session."""
-        text = json.dumps(json.loads(_JSON.dumps(spec)), indent=2) + "\n"
-        write_whole(self.root / "session.json", text.encode())
+        write_json(self.root / "session.json", _JSON.unstructure(spec))
 
     def load_heads(self) -> tuple[GlobalModel, ...]:
         """The newest adopted heads, in head order; damaged files are named and left out."""

@@ -26,13 +26,14 @@ from swarm.federation.topics import status_topic
 from swarm.learning.federation import jobs
 from swarm.network.store import FileBlobStore
 from swarm.network.wire import encode, signing_bytes
-from swarm.peer.federation.learning_jobs import Learning
+from swarm.peer.federation.learning_jobs import LearningJobs
 from swarm.peer.federation.peer_settings import PeerSettings
+from swarm.peer.federation.peer_status import PeerStatus
 from swarm.peer.federation.session_driver import SessionDriver
 from swarm.peer.federation.session_folder import SessionFolder
-from swarm.peer.federation.status_board import StatusBoard, write_json
 from swarm.peer.host.host import GOODBYE_WITHIN_S, Host
 from swarm.peer.host.loop_lag import LagMeter
+from swarm.peer.host.whole_files import write_json
 from swarm.peer.processes.learner_worker import LearnerWorker
 
 STATUS_EVERY_S = 1.0
@@ -58,7 +59,7 @@ class SessionRun:
         nursery: trio.Nursery,
     ) -> None:
         self.spec = spec
-        self.board = StatusBoard(settings.name or host.me[-6:], site=settings.site)
+        self.status = PeerStatus(settings.name or host.me[-6:], site=settings.site)
         self.folder = SessionFolder.of(settings.state_dir, spec.id, host.me)
         self.leaving = trio.Event()
         """Set when this peer is to leave the session: by command, or to make room."""
@@ -76,7 +77,7 @@ class SessionRun:
             held=settings.hold and spec.starter == host.me,
             introduction=settings.introduction,
         )
-        learning = Learning(spec.id, worker, host, self.board)
+        learning = LearningJobs(spec.id, worker, host, self.status)
         self.driver = SessionDriver(machine, host, nursery, self.folder, learning)
 
     @property
@@ -190,12 +191,12 @@ class SessionRun:
         )
         job = jobs.Initialise(self.spec, data, settings.allow_model, model_path)
         try:
-            ready = await self._worker.initialise(job, self.board.take_progress)
+            ready = await self._worker.initialise(job, self.status.take_progress)
         except LearningError as error:
             raise ConfigurationError(f"this peer cannot learn: {error}") from error
-        self.board.num_examples, self.board.num_test = ready.num_train, ready.num_test
-        self.board.data_label = ready.dataset_label[:STATUS_TEXT_MAX]
-        self.board.rest("waiting")
+        self.status.num_examples, self.status.num_test = ready.num_train, ready.num_test
+        self.status.data_label = ready.dataset_label[:STATUS_TEXT_MAX]
+        self.status.rest("waiting")
         log.info(
             "ready",
             num_train=ready.num_train,
@@ -209,22 +210,22 @@ class SessionRun:
     async def _publish_status_forever(self) -> None:
         published, published_s = None, float("-inf")
         while True:
-            status, now_s = self._status(), trio.current_time()
+            status, now_s = self._message(), trio.current_time()
             if status != published or now_s - published_s >= STATUS_KEPT_ALIVE_EVERY_S:
                 await self._publish_status()
                 self._write_report()
                 published, published_s = status, now_s
             await trio.sleep(STATUS_EVERY_S)
 
-    def _status(self) -> Status:
+    def _message(self) -> Status:
         network = self._host.network
-        return self.board.status(self.machine, network.snapshot(), network.listen_addresses)
+        return self.status.message(self.machine, network.snapshot(), network.listen_addresses)
 
     async def _publish_status(self) -> None:
-        await self._host.network.publish(status_topic(self.spec.id), encode(self._status()))
+        await self._host.network.publish(status_topic(self.spec.id), encode(self._message()))
 
     def _write_report(self) -> None:
-        report = self.board.report(self.machine, self._host.network.snapshot())
+        report = self.status.report(self.machine, self._host.network.snapshot())
         if self._settings.measure_lag:
             report |= self._lag.report()
         paths = [self.folder.root / SUMMARY, self._settings.report]

@@ -53,7 +53,7 @@ class SessionSource:
         from swarm.learning.datasets import describe  # noqa: PLC0415
 
         settings = self._settings
-        fields = dict(settings.session)
+        fields = settings.spec_fields
         if settings.data is not None:
             fields.setdefault("dataset", "own")
             shape, num_classes = describe(str(settings.data))
@@ -96,7 +96,7 @@ class SessionSource:
         Raises:
             ConfigurationError: It cannot; the message says what differs or is not allowed.
         """
-        problem = disagreement(self._settings.session, spec) if is_first else None
+        problem = disagreement(self._settings.spec_fields, spec) if is_first else None
         if problem is not None:
             raise ConfigurationError(f"this peer cannot take part: {problem}")
         if ":" in spec.model and not self._settings.allow_model:

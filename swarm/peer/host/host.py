@@ -8,8 +8,6 @@ study. The outbox keeps the union of what all machines want kept.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Protocol
 
 import structlog
 import trio
@@ -20,42 +18,19 @@ from swarm.core.ids import PeerId
 from swarm.core.machine import Event
 from swarm.core.workload import Workload
 from swarm.network import events as network_events
-from swarm.network.addresses import BootstrapAddress, reachable_ip
+from swarm.network.addresses import reachable_ip
 from swarm.network.identity import Identity, load_or_create_identity, verify
 from swarm.network.lock import hold_state_folder
 from swarm.network.network import Network, NetworkConfig
 from swarm.network.store import FREE_BYTES_MIN, FileBlobStore
 from swarm.network.wire import decode
+from swarm.peer.host.host_settings import HostSettings
 from swarm.peer.host.outbox import Outbox
 
 GOODBYE_WITHIN_S = 0.5
 REFUSALS_EVERY_S = 60.0
 
 log = structlog.get_logger()
-
-
-class HostSettings(Protocol):
-    """What a host needs to know; settings of workloads have these fields among others."""
-
-    @property
-    def ip(self) -> str:
-        """Address to listen on."""
-        ...
-
-    @property
-    def port(self) -> int:
-        """TCP port; 0 lets the system choose."""
-        ...
-
-    @property
-    def state_dir(self) -> Path:
-        """Folder of identity, blobs and resumable state."""
-        ...
-
-    @property
-    def bootstraps(self) -> tuple[BootstrapAddress, ...]:
-        """Peers to join."""
-        ...
 
 
 class Host:

@@ -3,7 +3,6 @@
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -29,11 +28,11 @@ from swarm.core.errors import (
     only_error,
 )
 from swarm.core.ids import PeerId
-from swarm.network.addresses import BootstrapAddress, parse_bootstrap
 from swarm.network.identity import Identity, load_or_create_identity
 from swarm.network.wire import signing_bytes
 from swarm.peer.host.commands import open_commands
 from swarm.peer.host.host import Host, open_host
+from swarm.peer.host.host_settings import HostSettings, parse_bootstraps
 from swarm.peer.host.trio_thread import TrioThread
 from swarm.peer.observer.history_pages import HistoryView, history_facts
 from swarm.peer.observer.snapshot import command_json, empty_snapshot
@@ -47,16 +46,6 @@ ROUNDS_AT_ONCE_MAX = 200
 R = TypeVar("R")
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class _Settings:
-    """What the host needs."""
-
-    ip: str
-    port: int
-    state_dir: Path
-    bootstraps: tuple[BootstrapAddress, ...]
 
 
 class Observer:
@@ -83,7 +72,7 @@ class Observer:
             ConfigurationError: An address or the key is not valid.
         """
         self._operator = load_or_create_identity(operator_key) if operator_key else None
-        self._bootstraps = tuple(parse_bootstrap(text) for text in bootstraps)
+        self._bootstraps = parse_bootstraps(bootstraps)
         self._listen_ip = listen_ip
         self._changed = threading.Condition()
         self._snapshot: dict[str, Any] = empty_snapshot("", 0, 0.0, self.operator_id)
@@ -223,7 +212,7 @@ class Observer:
             raise
 
     async def _watch(self, folder: Path, ready: Callable[[], None]) -> None:
-        settings = _Settings(self._listen_ip, 0, folder, self._bootstraps)
+        settings = HostSettings(self._listen_ip, 0, folder, self._bootstraps)
         operators = (self.operator_id,) if self.operator_id is not None else ()
         async with (
             open_host(settings) as host,

@@ -11,6 +11,7 @@ from cattrs.errors import BaseValidationError, StructureHandlerNotFoundError
 from cattrs.strategies import configure_tagged_union, configure_union_passthrough
 
 from swarm.core.errors import ConfigurationError, StorageError
+from swarm.peer.host.whole_files import write_whole
 from swarm.search.study import StudySpec
 from swarm.search.study_ledger import Entry, StudyLedger
 from swarm.search.values import Value
@@ -44,10 +45,8 @@ class LedgerFile:
                 _cut_torn_line(folder / ENTRIES)
             else:
                 self.ledger = StudyLedger(spec)
-                scratch = folder / f".{STUDY}.tmp"
-                scratch.write_text(_dump(spec, StudySpec))
                 (folder / ENTRIES).touch()
-                scratch.replace(folder / STUDY)
+                write_whole(folder / STUDY, _dump(spec, StudySpec).encode())
         except OSError as error:
             raise StorageError(f"cannot keep a study in {folder}: {error}") from error
 
@@ -99,12 +98,7 @@ class LedgerFile:
         Raises:
             StorageError: The disk refused.
         """
-        try:
-            scratch = self._folder / f".{TERM}.tmp"
-            scratch.write_text(f"{term}\n")
-            scratch.replace(self._folder / TERM)
-        except OSError as error:
-            raise self._refusal(error) from error
+        write_whole(self._folder / TERM, f"{term}\n".encode())
 
     def _refusal(self, error: OSError) -> StorageError:
         return StorageError(f"cannot write to {self._folder}: {error}")
