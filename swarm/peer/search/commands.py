@@ -20,33 +20,33 @@ from swarm.peer.host.host import Host
 from swarm.peer.host.logs import FORMATS, LEVELS, configure_logs
 from swarm.peer.search.broker_commands import run_with_broker, work_with_broker
 from swarm.peer.search.brokers.collector import IN_FLIGHT
-from swarm.peer.search.closing_report import (
-    EXIT_INTERRUPTED,
-    first_error,
-    resume_command,
-    tell_end,
-    tell_left,
-    tell_was_over,
-)
-from swarm.peer.search.idle_messages import (
-    tell_what_a_study_waits_for,
-    tell_what_a_worker_waits_for,
-    warn_if_nobody_answers,
-)
 from swarm.peer.search.ledger_file import read_ledger
 from swarm.peer.search.overview import ID_LENGTH, show_studies, study_row
 from swarm.peer.search.results_commands import app
 from swarm.peer.search.search_peer import SearchPeer
 from swarm.peer.search.search_settings import STUDIES_FOLDER, SearchSettings
 from swarm.peer.search.studies import Studies
-from swarm.peer.search.study_driver import StudyDriver
-from swarm.peer.search.study_progress import work_in_words
-from swarm.peer.search.study_runs import (
+from swarm.peer.search.study_actions import (
     cancel_study,
     read_study,
     run_study,
     wait_studies,
     wait_study,
+)
+from swarm.peer.search.study_driver import StudyDriver
+from swarm.peer.search.study_progress import work_in_words
+from swarm.peer.search.study_text import (
+    EXIT_INTERRUPTED,
+    first_error,
+    print_left,
+    print_outcome,
+    print_was_over,
+    resume_command,
+)
+from swarm.peer.search.waiting_hints import (
+    print_study_hints,
+    print_worker_hints,
+    warn_if_no_peer_answers,
 )
 from swarm.search.study import StudySpec
 
@@ -181,8 +181,8 @@ def worker(  # noqa: PLR0913, PLR0917 (one for each flag)
     peer = SearchPeer(settings)
 
     async def use(host: Host, _studies: Studies) -> None:
-        tell_what_a_worker_waits_for(host, slots)
-        await warn_if_nobody_answers(host)
+        print_worker_hints(host, slots)
+        await warn_if_no_peer_answers(host)
         await trio.sleep_forever()
 
     _live(peer, use)
@@ -265,7 +265,7 @@ def _work_on(peer: SearchPeer, find: Callable[[Host], Awaitable[StudySpec]]) -> 
 
         spec = await find(host)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(warn_if_nobody_answers, host)
+            nursery.start_soon(warn_if_no_peer_answers, host)
             await run_study(studies, spec, announce)
             nursery.cancel_scope.cancel()
 
@@ -275,8 +275,8 @@ def _work_on(peer: SearchPeer, find: Callable[[Host], Awaitable[StudySpec]]) -> 
     machine = drivers[0].machine
     folder = peer.settings.folder_of(machine.spec.id)
     if machine.closed:
-        raise typer.Exit(tell_end(machine.ledger, folder, work_in_words(machine)))
-    raise typer.Exit(tell_left(machine.ledger, resume_command(folder, peer.settings)))
+        raise typer.Exit(print_outcome(machine.ledger, folder, work_in_words(machine)))
+    raise typer.Exit(print_left(machine.ledger, resume_command(folder, peer.settings)))
 
 
 def _look_on(
@@ -355,6 +355,6 @@ def _announce(host: Host, settings: SearchSettings, driver: StudyDriver) -> None
     folder = settings.folder_of(spec.id)
     print(f"Study {spec.name} ({spec.id[:16]}), kept in {folder}", file=sys.stderr, flush=True)
     if driver.machine.closed:
-        tell_was_over()
+        print_was_over()
         return
-    tell_what_a_study_waits_for(host, settings.slots)
+    print_study_hints(host, settings.slots)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from swarm.peer.search.closing_report import params_in_words
+from swarm.peer.search.study_text import params_in_words
 from swarm.search.search import Search
 
 ID_LENGTH = 16

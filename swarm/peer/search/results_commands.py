@@ -15,13 +15,13 @@ from rich.table import Table
 
 from swarm.core.errors import ConfigurationError, StorageError
 from swarm.learning.estimators import FAMILIES, find_family
-from swarm.peer.search.closing_report import params_in_words
 from swarm.peer.search.ledger_file import read_ledger
 from swarm.peer.search.results.comparison import BestOfModel, compare, plot_comparison
 from swarm.peer.search.results.optuna_study import export as export_study
 from swarm.peer.search.results.pages import write_pages
 from swarm.peer.search.results.plots import plot_all
 from swarm.peer.search.results.tables import results_csv, results_json_lines
+from swarm.peer.search.study_text import params_in_words
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -54,7 +54,7 @@ def results(
         raise ConfigurationError("name one format: --csv or --json")
     ledger = read_ledger(folder)
     write = results_csv if csv else results_json_lines
-    text = write(ledger.spec, ledger.trials, ledger.results.values())
+    text = write(ledger)
     if output is None:
         typer.echo(text, nl=False)
         return
@@ -76,10 +76,8 @@ def plot(
     ] = False,
 ) -> None:
     """Plots of a study: history, curves, importance and parallel coordinates of each model."""
-    ledger = read_ledger(folder)
-    found = list(ledger.results.values())
     write = write_pages if html else plot_all
-    for path in write(ledger.spec, ledger.trials, found, output or folder / "plots"):
+    for path in write(read_ledger(folder), output or folder / "plots"):
         typer.echo(path)
 
 
@@ -96,7 +94,7 @@ def export(
     """Write a study to an Optuna storage, for optuna-dashboard and Optuna's own tools."""
     ledger = read_ledger(folder)
     name = study_name or ledger.spec.name
-    export_study(ledger.spec, ledger.trials, ledger.results.values(), storage, name)
+    export_study(ledger, storage, name)
     typer.echo(f"{len(ledger.results)} trials written as study {name!r}; look at them with")
     typer.echo(f"  optuna-dashboard {storage}")
 

@@ -13,8 +13,8 @@ from swarm.peer.host.trio_thread import STOP_WITHIN_S, InBackground, TrioThread
 from swarm.peer.search.search_peer import SearchPeer
 from swarm.peer.search.search_settings import SearchSettings
 from swarm.peer.search.studies import Studies
+from swarm.peer.search.study_actions import read_study, wait_settled
 from swarm.peer.search.study_driver import StudyDriver
-from swarm.peer.search.study_runs import read_study, wait_settled
 from swarm.search.effects import CancelRequested
 from swarm.search.study_ledger import StudyLedger
 from swarm.search.trial import Trial, TrialResult

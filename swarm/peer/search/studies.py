@@ -37,7 +37,7 @@ _FOR_ALL = (PeerConnected, PeerUnreachable, BlobArrived, BlobMissing, StudyQuery
 
 
 @dataclass(frozen=True, slots=True)
-class Interest:
+class OfferFilter:
     """Which offered studies to join."""
 
     closed: bool = False
@@ -81,7 +81,7 @@ class Studies:
         nursery: trio.Nursery,
     ) -> None:
         self.drivers: dict[StudyId, StudyDriver] = {}
-        self.interest = Interest()
+        self.offers_wanted = OfferFilter()
         self.changed = trio.Event()
         """Set, and replaced, when a study was added."""
         self._host = host
@@ -151,7 +151,7 @@ class Studies:
     def _consider(self, offer: StudyOffer) -> None:
         spec = offer.spec
         known = self.drivers.keys() | self._refused | self._left
-        if spec.id in known or not self.interest.covers(offer):
+        if spec.id in known or not self.offers_wanted.covers(offer):
             return
         if not self._make_room():
             return

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from swarm.core.errors import ConfigurationError
 from swarm.peer.search.overview import show_studies, studies_table, study_row
-from swarm.peer.search.study_runs import choose_study, wait_studies
+from swarm.peer.search.study_actions import choose_study, wait_studies
 from swarm.search.effects import Started
 from swarm.search.search import Search
 from swarm.search.study import StudyId

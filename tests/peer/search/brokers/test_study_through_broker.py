@@ -121,9 +121,9 @@ async def test_a_study_that_was_left_goes_on_and_poison_is_refused(
     for trial, result in cut_off.results.items():
         assert ledger.results[trial] == result
     assert worker.wait(timeout=30) == 0
-    (refused,) = [line for line in _log_of(tmp_path, 0) if line["event"] == "refused a message"]
+    (refused,) = [line for line in _log_of(tmp_path, 0) if line["event"] == "message refused"]
     assert refused["topic"] == "hyperparams_knn"
-    assert "not a message of ours" in refused["reason"]
+    assert "not a valid message" in refused["reason"]
 
 
 @pytest.mark.slow

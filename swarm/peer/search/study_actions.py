@@ -14,7 +14,7 @@ from swarm.core.ids import Digest, PeerId
 from swarm.learning.search.study_tasks import check_own_data, check_study
 from swarm.peer.host.host import Host
 from swarm.peer.search.overview import ID_LENGTH
-from swarm.peer.search.studies import Interest, Studies
+from swarm.peer.search.studies import OfferFilter, Studies
 from swarm.peer.search.study_driver import StudyDriver
 from swarm.peer.search.study_progress import StudyProgress
 from swarm.search.effects import CancelRequested
@@ -39,12 +39,13 @@ async def run_study(
     """
     driver = studies.submit(spec)
     show(driver)
-    with StudyProgress(driver.machine) as progress:
+    with StudyProgress(spec) as progress:
         while not driver.machine.closed:
-            progress.show()
+            progress.show_machine(driver.machine)
             with trio.move_on_after(SHOW_EVERY_S):
                 await driver.changed.wait()
             await trio.sleep(SHOW_EVERY_S / 4)
+        progress.show_machine(driver.machine)
     await wait_settled(driver)
 
 
@@ -77,7 +78,7 @@ async def wait_studies(studies: Studies, timeout_s: float, study: str = "") -> l
         timeout_s: Return what there is after so long.
         study: Only those of this name, or whose id begins so; all if empty.
     """
-    studies.interest = Interest(closed=True, study=study)
+    studies.offers_wanted = OfferFilter(closed=True, study=study)
     found: set[StudyId] = set()
     read: set[StudyId] = set()
     settled_s = math.inf

@@ -54,7 +54,7 @@ def first_error(results: Iterable[TrialResult]) -> str:
     return f"; the first error: {_cut(first)}" if first else ""
 
 
-def tell_end(ledger: StudyLedger, folder: Path, notes: str) -> int:
+def print_outcome(ledger: StudyLedger, folder: Path, notes: str) -> int:
     """Say what came of a study that is over.
 
     Args:
@@ -85,7 +85,7 @@ def tell_end(ledger: StudyLedger, folder: Path, notes: str) -> int:
     return EXIT_FAILED if ledger.best is None or has_error else 0
 
 
-def tell_was_over() -> None:
+def print_was_over() -> None:
     """Say why results come at once: who ran a study again may have wanted new ones."""
     print(
         "The study was over already; change the file (seed, name, num_trials) to search anew",
@@ -94,7 +94,7 @@ def tell_was_over() -> None:
     )
 
 
-def tell_left(ledger: StudyLedger, how_to_go_on: str) -> int:
+def print_left(ledger: StudyLedger, how_to_go_on: str) -> int:
     """Say how far a study was when the user left it, and how to go on; return the exit code."""
     number, total = len(ledger.results), ledger.spec.num_trials
     count = f"{number} of {total} results" if total else f"{number} results"

@@ -13,7 +13,7 @@ ANSWER_WITHIN_S = 5.0
 log = structlog.get_logger()
 
 
-async def warn_if_nobody_answers(host: Host, within_s: float = ANSWER_WITHIN_S) -> None:
+async def warn_if_no_peer_answers(host: Host, within_s: float = ANSWER_WITHIN_S) -> None:
     """Say once that nobody answered, if that is so after some seconds; it goes on trying."""
     if not host.bootstraps:
         return
@@ -23,7 +23,7 @@ async def warn_if_nobody_answers(host: Host, within_s: float = ANSWER_WITHIN_S) 
     log.warning(f"nobody answers at {host.bootstraps} yet: is a peer running there?")
 
 
-def tell_what_a_worker_waits_for(host: Host, slots: int) -> None:
+def print_worker_hints(host: Host, slots: int) -> None:
     """Say what a worker lacks that it cannot find by itself."""
     if not host.bootstraps:
         _say(
@@ -34,7 +34,7 @@ def tell_what_a_worker_waits_for(host: Host, slots: int) -> None:
         _say("Waits for other workers: --slots 0 executes no trials here")
 
 
-def tell_what_a_study_waits_for(host: Host, slots: int) -> None:
+def print_study_hints(host: Host, slots: int) -> None:
     """Say how others join a study of this peer, and whether it needs them."""
     _say(f"Others work for it with: python -m swarm.search worker --bootstrap {host.address}")
     if not slots:
