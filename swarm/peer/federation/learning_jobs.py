@@ -1,4 +1,4 @@
-"""Learning: carries out a federation machine's learning effects in the worker process."""
+"""LearningJobs: runs a session's jobs in the learner process: train, evaluate, combine."""
 
 import math
 from collections.abc import Awaitable, Callable
@@ -32,9 +32,9 @@ log = structlog.get_logger()
 
 
 class LearningJobs:
-    """Turns effects into the worker's jobs, and their results into events.
+    """Turns effects into jobs of the learner process, and their results into events.
 
-    Invariant: at most one training is under way; a new one ends the one before.
+    Invariant: at most one training runs; a new one cancels it.
     """
 
     def __init__(
@@ -68,14 +68,14 @@ class LearningJobs:
         """Write the model with these weights as a `.keras` file, after the current training.
 
         Raises:
-            LearningError: The worker could not.
-            BlobNotFoundError: The weights are not here.
+            LearningError: The learner failed.
+            BlobNotFoundError: The weights are not in the store.
         """
         job = jobs.Export(str(self._store.path(blob)), str(path))
         await self._worker.export(job)
 
     def stop_training(self) -> None:
-        """End a training under way; nothing comes of it."""
+        """Cancel the running training; it has no result."""
         self._replace_training(None)
 
     def _replace_training(self, base: Digest | None) -> None:
@@ -121,14 +121,14 @@ class LearningJobs:
         return None
 
     def _watch(self, round_number: int) -> Callable[[jobs.Progress], None]:
-        told_s = trio.current_time()
+        logged_s = trio.current_time()
 
-        def take(progress: jobs.Progress) -> None:
-            nonlocal told_s
+        def note(progress: jobs.Progress) -> None:
+            nonlocal logged_s
             self._status.take_progress(progress)
             now_s = trio.current_time()
-            if progress.phase == "training" and now_s - told_s >= PROGRESS_EVERY_S:
-                told_s = now_s
+            if progress.phase == "training" and now_s - logged_s >= PROGRESS_EVERY_S:
+                logged_s = now_s
                 log.debug(
                     "training",
                     round=round_number,
@@ -136,7 +136,7 @@ class LearningJobs:
                     train_accuracy=progress.train_accuracy,
                 )
 
-        return take
+        return note
 
     async def _evaluate(self, effect: effects.Evaluate) -> Event:
         self._status.rest("evaluating")
@@ -158,7 +158,7 @@ class LearningJobs:
         return effects.EvaluationFinished(effect.head, metrics)
 
     async def _persist(self, job: Callable[[], Awaitable[R]]) -> R:
-        """Do a job the session cannot go on without; try again when the worker died."""
+        """Run a job that the session needs; after a failure, run it again."""
         while True:
             try:
                 return await job()
@@ -199,13 +199,13 @@ class LearningJobs:
         return jobs.Combine(path(effect.base_blob), inputs, self._output_dir, merge)
 
     def _failed(self, effect: effects.Combine, error: SwarmError) -> Event:
-        # A dead worker says nothing about the inputs; everything else was found in them.
-        guilty = () if isinstance(error, WorkerDiedError | NetworkError) else effect.inputs
-        rejected = tuple(effects.Rejection(item.name, str(error)) for item in guilty)
+        # A dead learner says nothing about the inputs; other errors come from the inputs.
+        blamed = () if isinstance(error, WorkerDiedError | NetworkError) else effect.inputs
+        rejected = tuple(effects.Rejection(item.name, str(error)) for item in blamed)
         return effects.CombineFailed(effect.base, effect.cluster, str(error), rejected)
 
     def _metrics(self, evaluation: jobs.Evaluation) -> Metrics:
-        loss = evaluation.loss if math.isfinite(evaluation.loss) else LOSS_MAX  # it diverged
+        loss = evaluation.loss if math.isfinite(evaluation.loss) else LOSS_MAX  # training diverged
         return Metrics(self._me, evaluation.accuracy, loss, evaluation.num_examples)
 
     def _admit(self, path: str, blob: BlobRef) -> None:

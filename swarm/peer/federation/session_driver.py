@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class SessionDriver(MachineDriver[Federation]):
-    """Saves records, and has weights trained, measured and combined."""
+    """Saves a session's records, and has weights trained, measured and combined."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class SessionDriver(MachineDriver[Federation]):
     ) -> None:
         super().__init__(machine.spec.id, machine, host, nursery)
         self.dismissed = ""
-        """Why this peer has to leave the session though nothing failed: a command removed it."""
+        """Why this peer must leave the session although nothing failed: a command removed it."""
         self.learning = learning
         self._folder = folder
 
@@ -46,7 +46,7 @@ class SessionDriver(MachineDriver[Federation]):
         """Carry out an effect of federated training."""
         match effect:
             case Note(kind, text):
-                # The driver logs an adopted head itself, with its fields.
+                # `_adopted` logs a new head with its fields.
                 log.log(logging.DEBUG if kind == "head" else logging.INFO, kind, detail=text)
             case SaveLedger(entries):
                 self._folder.save_entries(entries)

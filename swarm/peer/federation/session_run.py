@@ -1,4 +1,4 @@
-"""SessionRun: one peer's part in one session, from what is left of it on disk to its goodbye."""
+"""SessionRun: one peer's part in one session, from its folder on disk to its goodbye."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,9 +40,9 @@ STATUS_EVERY_S = 1.0
 STATUS_KEPT_ALIVE_EVERY_S = 5.0
 EXPORT_WITHIN_S = 3.0
 SETTLE_WITHIN_S = 20.0
-"""A finished peer goes on serving others that still fetch the last head, at most this long."""
+"""At most this long, a finished peer stays for peers that still fetch the last head."""
 SUMMARY = "summary.json"
-"""Each session's own report, in its folder."""
+"""The report of a session, in its folder."""
 
 log = structlog.get_logger()
 
@@ -82,7 +82,7 @@ class SessionRun:
 
     @property
     def machine(self) -> Federation:
-        """What decides."""
+        """The machine that decides."""
         return self.driver.machine
 
     @property
@@ -96,11 +96,11 @@ class SessionRun:
         heads: tuple[GlobalModel, ...],
         model_path: str | None,
     ) -> None:
-        """Begin, or resume what is on disk.
+        """Begin the session, or resume it from disk.
 
         Args:
             offered_by: Peers that offered the session.
-            heads: Heads of an earlier life.
+            heads: Heads of an earlier life, the newest last.
             model_path: The session's `.keras` file, if it has one.
         """
         folder, session = self.folder, self.spec.id
@@ -122,13 +122,13 @@ class SessionRun:
             self._nursery.start_soon(self._lag.run)
 
     async def wait_over(self) -> None:
-        """Return when the session is over here; the exported model is written by then."""
+        """Wait until the session is over here and the exported model is written."""
         while not self.over:
             await self.driver.changed.wait()
-        await self.export_held()  # the user may stay for hours
+        await self.export_held()  # now, for the peer may run on for hours
 
     async def wait_settled(self) -> None:
-        """Return when neighbours have the last head as well, or soon after."""
+        """Wait until other peers have the last head, too, for a limited time."""
         with trio.move_on_after(SETTLE_WITHIN_S):
             while not (self.driver.dismissed or self.machine.settled(trio.current_time())):
                 await self.driver.changed.wait()
@@ -138,7 +138,7 @@ class SessionRun:
         self.driver.say_goodbye(LeaveRequested(reason))
 
     async def close(self) -> None:
-        """Leave the last status, report and exported model behind."""
+        """Write the final model and report, and publish the last status."""
         self.driver.learning.stop_training()
         with trio.move_on_after(EXPORT_WITHIN_S):
             await self.export_held()
@@ -158,7 +158,7 @@ class SessionRun:
         """Write the held model as a `.keras` file.
 
         Raises:
-            LearningError: There is no model yet, or the worker could not.
+            LearningError: There is no model yet, or the learner failed.
         """
         held = self.machine.held
         if held is None:
@@ -166,7 +166,7 @@ class SessionRun:
         await self.driver.learning.export(held.blob, path)
 
     async def export_held(self) -> None:
-        """Write the file that the user asked for, unless it holds this model already."""
+        """Write the model file that the user asked for, unless it contains this model already."""
         path, held = self._settings.export, self.machine.held
         if path is None or held is None or held.digest == self._exported:
             return
@@ -238,7 +238,7 @@ class SessionRun:
 
 
 def resumable_heads(folder: SessionFolder, store: FileBlobStore) -> tuple[GlobalModel, ...]:
-    """The heads to resume from: up to the newest whose weights are here and undamaged."""
+    """The heads to resume from, up to the newest one whose weights are here and undamaged."""
     heads = folder.load_heads()
     while heads and not _is_intact(store, heads[-1].blob):
         heads = heads[:-1]
@@ -255,7 +255,7 @@ def _own_contribution(folder: SessionFolder, store: FileBlobStore) -> Contributi
 
 
 def _is_intact(store: FileBlobStore, blob: BlobRef) -> bool:
-    """Whether the blob is here; a damaged one is named, and deleted to be fetched again."""
+    """Whether the blob is here; a damaged one is logged and deleted, so it is fetched again."""
     try:
         store.read(blob)
     except BlobNotFoundError:

@@ -1,4 +1,4 @@
-"""HostCommands: the workload that every host has: operators' commands to peers."""
+"""HostCommands: operators' commands to peers, a workload of every host."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Commanded(Event):
-    """A trusted operator wants this of the peer; for the workload that it concerns."""
+    """A trusted operator commands this; for the workload that it concerns."""
 
     command: Command
 
@@ -44,7 +44,7 @@ async def open_commands(
 
 
 class HostCommands:
-    """Runs the machine that hears, obeys and passes on commands to peers."""
+    """Runs the machine that hears, obeys and relays commands to peers."""
 
     def __init__(
         self, host: Host, nursery: trio.Nursery, state_dir: Path, operators: Iterable[PeerId]
@@ -54,7 +54,7 @@ class HostCommands:
         )
 
     def start(self) -> None:
-        """Take back what an earlier life obeyed, and listen."""
+        """Obey the commands that are in force since an earlier life, and listen for others."""
         self._driver.resume()
 
     def handle(self, event: Event) -> None:
@@ -87,6 +87,6 @@ class _CommandDriver(MachineDriver[PeerCommands]):
                 log.info(
                     DONE[command.action],
                     session=command.session,
-                    detail=f"by command of operator {command.author}",
+                    detail=f"commanded by operator {command.author}",
                 )
                 self._host.hand_out(Commanded(command))

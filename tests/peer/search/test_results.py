@@ -243,7 +243,7 @@ class TestCommands:
         assert run("results", folder, "--json", "--output", tmp_path / "r.jsonl")[0] == 0
         assert (tmp_path / "r.jsonl").read_text().count("\n") == 12
         code, _, error = run("results", folder)
-        assert (code, error) == (2, "error: name one format: --csv or --json\n")
+        assert (code, error) == (2, "error: choose one format: --csv or --json\n")
 
     def test_evaluate_prints_a_table_or_json_and_draws(
         self, folder: Path, run: Run, tmp_path: Path

@@ -1,4 +1,4 @@
-"""What is said at the end of a study, and the exit code that goes with it."""
+"""What is printed at the end of a study, and its exit code."""
 
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def test_an_exhausted_space_is_named_as_the_reason_for_fewer_trials(
     assert "the space has only 2 settings" in capsys.readouterr().err
 
 
-def test_who_leaves_is_told_how_to_go_on(
+def test_a_user_who_leaves_a_study_sees_how_to_resume_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = SearchSettings(
@@ -104,7 +104,7 @@ def test_who_leaves_is_told_how_to_go_on(
     assert print_left(make_ledger("", ""), resume_command(tmp_path / "a b", settings)) == 130
 
     assert capsys.readouterr().err == (
-        "Left with 2 of 12 results, best accuracy 0.5000 (knn n_neighbors=1); go on with: "
+        "Left with 2 of 12 results, best accuracy 0.5000 (knn n_neighbors=1). Resume with: "
         f"python -m swarm.search resume '{tmp_path}/a b' --ip 10.0.0.5 --port 7001 --slots 3 "
         "--data-dir /d --bootstrap 127.0.0.1:7 --allow-code\n"
     )

@@ -166,11 +166,11 @@ def test_flags_of_brokers_without_one_are_refused() -> None:
         check=False,
     )
 
-    assert (done.returncode, done.stderr[:30]) == (2, "error: --model and --data go w")
+    assert (done.returncode, done.stderr[:30]) == (2, "error: --model and --data need")
 
 
 def test_what_a_broker_cannot_carry_is_refused_before_anything_starts() -> None:
-    with pytest.raises(ConfigurationError, match="halving stops trials while they run"):
+    with pytest.raises(ConfigurationError, match="halving stops running trials"):
         check_through_broker(make_study({"mlp": {}}, strategy="halving"))
     with pytest.raises(ConfigurationError, match="knn has no hyperparameter"):
         check_through_broker(make_study({"knn": {"k": [1]}}))
