@@ -161,12 +161,12 @@ def test_a_held_session_waits_until_it_is_started() -> None:
     assert mine.drop_threshold == DROP_THRESHOLD
 
 
-def test_no_more_things_are_ordered_than_fit_in_a_message() -> None:
+def test_no_more_commands_are_in_force_than_fit_in_a_message() -> None:
     mine = registers()
     for k in range(COMMANDS_MAX):
         mine.take(command("remove", k, subject=PeerId(f"peer-{k}")), NOW_S)
 
-    with pytest.raises(RefusedCommandError, match="ordered already"):
+    with pytest.raises(RefusedCommandError, match="in force already"):
         mine.take(command("remove", 99, subject=EVE), NOW_S)
 
     assert len(mine.commands) == COMMANDS_MAX

@@ -136,7 +136,7 @@ class Outbox:
 
     @contextmanager
     def keep_all(self) -> Iterator[None]:
-        """Delete no blob within the block: a machine that begins has not said yet what it wants."""
+        """Delete no blob within the block: a new machine has not said what it wants yet."""
         self._num_keeping_all += 1
         try:
             yield

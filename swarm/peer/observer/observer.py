@@ -1,4 +1,4 @@
-"""Observer: a peer that only watches, in a trio thread of its own, for pages and notebooks."""
+"""Observer: a peer that only watches, in a thread, for the dashboard and for notebooks."""
 
 import tempfile
 import threading
@@ -40,8 +40,8 @@ from swarm.peer.observer.watching import Watching
 from swarm.watching.federation.command_tracking import CommandGiven, Given
 
 STOP_WITHIN_S = 4.0
-PICTURES_AT_MOST_EVERY_S = 0.1
-PICTURES_AT_LEAST_EVERY_S = 1.0
+SNAPSHOTS_AT_MOST_EVERY_S = 0.1
+SNAPSHOTS_AT_LEAST_EVERY_S = 1.0
 ROUNDS_AT_ONCE_MAX = 200
 R = TypeVar("R")
 
@@ -49,9 +49,9 @@ log = structlog.get_logger()
 
 
 class Observer:
-    """Watches the swarm behind some bootstrap addresses; `snapshot` is what it sees.
+    """Watches the swarm behind some bootstrap addresses; `snapshot` returns what it sees.
 
-    Every method may be called from any thread.
+    Each method may be called from any thread.
     """
 
     def __init__(
@@ -60,13 +60,13 @@ class Observer:
         listen_ip: str = "127.0.0.1",
         operator_key: Path | None = None,
     ) -> None:
-        """Prepare to watch.
+        """Prepare an observer; `start` begins to watch.
 
         Args:
             bootstraps: Peers of the swarm.
             listen_ip: Address to listen on.
-            operator_key: Folder of the key that signs commands, made if there is none; without
-                it no commands can be given.
+            operator_key: Folder of the key that signs commands, created if missing. Without it,
+                no commands can be given.
 
         Raises:
             ConfigurationError: An address or the key is not valid.
@@ -95,12 +95,12 @@ class Observer:
             self._thread.stop(STOP_WITHIN_S)
 
     def snapshot(self) -> dict[str, Any]:
-        """The newest picture, plain JSON; nobody changes it afterwards."""
+        """The newest snapshot, as plain JSON; it does not change afterwards."""
         with self._changed:
             return self._snapshot
 
     def wait_change(self, seen_version: int, timeout_s: float) -> int:
-        """Block until there is a newer picture than `seen_version`, or for `timeout_s`."""
+        """Block until there is a newer snapshot than `seen_version`, or for `timeout_s`."""
         with self._changed:
             self._changed.wait_for(lambda: self._snapshot["version"] > seen_version, timeout_s)
             version: int = self._snapshot["version"]
@@ -108,11 +108,11 @@ class Observer:
 
     @property
     def operator_id(self) -> PeerId | None:
-        """Whom peers must trust to obey the commands given here."""
+        """The operator that peers must trust to obey commands from here; None without a key."""
         return self._operator.peer_id if self._operator is not None else None
 
     def rounds(self, first: int, count: int) -> dict[str, Any]:
-        """Rounds of the past from `first` on, at most `count` and `ROUNDS_AT_ONCE_MAX`."""
+        """Past rounds from `first` on, at most `count` and at most `ROUNDS_AT_ONCE_MAX`."""
         view = self._past()
         if view is None:
             return {"rounds": [], "next": None, "history": history_facts(())}
@@ -130,14 +130,14 @@ class Observer:
         value: float | None = None,
         session: str | None = None,
     ) -> dict[str, Any]:
-        """Sign a command and give it to the swarm; snapshots show what becomes of it.
+        """Sign a command and send it to the swarm; snapshots show how peers follow it.
 
         Args:
-            action: What to do, one of `ACTIONS`.
-            peer: For `remove` and `readmit`; for `join` and `leave` the only peer that is to
-                obey, all if None.
-            value: For `threshold`.
-            session: For `join` and `leave`.
+            action: One of `ACTIONS`.
+            peer: The peer to `remove` or `readmit`. For `join` and `leave`, the peer that must
+                obey; all peers if None.
+            value: The value of `threshold`.
+            session: The session to `join` or `leave`.
 
         Raises:
             ConfigurationError: There is no operator key, no session, or a value breaks a rule.
@@ -193,21 +193,21 @@ class Observer:
             return None
 
     def _ask(self, question: Callable[[], R]) -> R:
-        """Have the observer's thread answer between two events."""
+        """Have the observer's thread answer a question between two events."""
         if self._thread is None:
             raise NetworkError("the observer has not started")
         try:
             return self._thread.call_sync(question)
         except SwarmError:
             raise
-        except Exception as error:  # what ended the thread; told once already, when it did
+        except Exception as error:  # the error that ended the thread; it is logged already
             raise EndedError("the observer has ended") from error
 
     async def _main(self, ready: Callable[[], None]) -> None:
         try:
-            with _scratch() as folder, self._scope:
+            with _temporary_folder() as folder, self._scope:
                 await self._watch(Path(folder), ready)
-        except BaseException as error:  # told by start(), or to who asks next, who may be nobody
+        except BaseException as error:  # logged, for there may be no next caller
             log.error("observer ended", reason=repr(only_error(error)))
             raise
 
@@ -230,8 +230,8 @@ class Observer:
         while True:
             now_s = trio.current_time()
             self._publish(watching.snapshot(now_s, now_s - started_s))
-            await trio.sleep(PICTURES_AT_MOST_EVERY_S)
-            with trio.move_on_after(PICTURES_AT_LEAST_EVERY_S):
+            await trio.sleep(SNAPSHOTS_AT_MOST_EVERY_S)
+            with trio.move_on_after(SNAPSHOTS_AT_LEAST_EVERY_S):
                 await watching.changed.wait()
 
     def _publish(self, shown: dict[str, Any]) -> None:
@@ -240,21 +240,21 @@ class Observer:
             self._changed.notify_all()
 
 
-def _scratch() -> tempfile.TemporaryDirectory[str]:
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="swarm-observer-", ignore_cleanup_errors=True)
 
 
 def _signed(
     operator: Identity, action: str, sequence: int, unix_s: float, fields: dict[str, Any]
 ) -> Command:
-    """A command of the operator.
+    """A signed command.
 
     Args:
-        operator: Who signs it.
-        action: What to do.
-        sequence: Milliseconds since 1970, so greater than in earlier runs of this dashboard.
-        unix_s: Now.
-        fields: The rest of it.
+        operator: The operator that signs it.
+        action: One of `ACTIONS`.
+        sequence: Milliseconds since 1970, so it is greater than in earlier runs.
+        unix_s: The time now.
+        fields: The other fields of the command.
 
     Raises:
         ConfigurationError: A field breaks a rule.

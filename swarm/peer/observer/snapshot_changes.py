@@ -1,4 +1,4 @@
-"""SnapshotCache: what stays of one picture for the next."""
+"""SnapshotCache: the parts of a snapshot that the next one can reuse."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
@@ -20,8 +20,8 @@ _SEVERITIES |= {"takeover": "warning", "rejected": "warning"}
 _Curve = list[dict[str, float]]
 
 
-class _Painted(NamedTuple):
-    """A curve, and what it was painted from."""
+class _CachedCurve(NamedTuple):
+    """A curve as JSON, and the points that it was made from."""
 
     known: list[Point]
     newest: tuple[Metrics, ...]
@@ -29,31 +29,31 @@ class _Painted(NamedTuple):
     curve: _Curve
 
 
-_NOTHING = _Painted([], (), [], [])
+_NO_CURVE = _CachedCurve([], (), [], [])
 
 
 class SnapshotCache:
-    """Paints the parts of a picture that grow with the swarm, as far as they changed.
+    """Makes the parts of a snapshot that grow with the swarm, anew only where they changed.
 
-    Invariant: what was painted is never changed; what is the same as before is the same object,
-    so that telling two pictures apart costs what differs.
+    Invariant: these parts are never changed. An equal part is the same object as before, so
+    comparing two snapshots costs only what differs.
     """
 
     def __init__(self) -> None:
         self.rows = PeerRows()
         self._connections = Connections()
-        self._curves: dict[PeerId | None, _Painted] = {}
+        self._curves: dict[PeerId | None, _CachedCurve] = {}
         self._past_peers: list[dict[str, str]] = []
         self._flows: dict[int, dict[str, Any]] = {}
         self._lines: dict[int, dict[str, Any]] = {}
         self._alerts: tuple[list[Alert], Mapping[PeerId, str], list[dict[str, Any]]] | None = None
 
     def curves(self, seen: Observation, measured: tuple[Metrics, ...]) -> dict[PeerId, _Curve]:
-        """The curve of each peer that is or was here.
+        """The curve of each peer that is or was in the session.
 
         Args:
             seen: The observation.
-            measured: How the newest head does, once every shard was measured.
+            measured: Metrics of the newest head, once all peers have measured it.
         """
         newest = {metrics.peer: (metrics,) for metrics in measured}
         shown = list(dict.fromkeys([*seen.registry, *seen.past.peers]))[:PEERS_SHOWN_MAX]
@@ -64,15 +64,15 @@ class SnapshotCache:
     def curve(
         self, seen: Observation, newest: tuple[Metrics, ...], peer: PeerId | None = None
     ) -> _Curve:
-        """Points of a curve as JSON; those painted before are the same objects.
+        """Points of a curve as JSON; points of the last snapshot are the same objects.
 
         Args:
             seen: The observation.
-            newest: How the newest head does on the shards that count for this curve.
-            peer: Whose curve it is, or None for that of all.
+            newest: Metrics of the newest head that count for this curve.
+            peer: The peer of the curve; None for the curve of the whole swarm.
         """
         known = seen.past.curve((), peer)
-        before = self._curves.get(peer, _NOTHING)
+        before = self._curves.get(peer, _NO_CURVE)
         if known is before.known and newest == before.newest:
             return before.curve
         points = seen.past.curve(newest, peer)
@@ -80,11 +80,11 @@ class SnapshotCache:
         curve = [*before.curve[:kept], *(_point(p) for p in points[kept:])]
         if curve == before.curve:
             curve = before.curve
-        self._curves[peer] = _Painted(known, newest, points, curve)
+        self._curves[peer] = _CachedCurve(known, newest, points, curve)
         return curve
 
     def past_peers(self, seen: Observation) -> list[dict[str, str]]:
-        """Peers that are gone and of which only heads and ledgers tell."""
+        """Peers that are gone and appear only in heads and ledgers."""
         rows = {row["id"] for row in self.rows.shown}
         gone = [p for p in {**dict.fromkeys(seen.past.peers), **seen.names()} if p not in rows]
         past = [
@@ -104,12 +104,12 @@ class SnapshotCache:
         return self._alerts[2]
 
     def flows(self, seen: Observation, now_s: float, started_s: float) -> list[dict[str, Any]]:
-        """What moves, or moved a moment ago.
+        """Transfers of the last seconds.
 
         Args:
             seen: The observation.
-            now_s: Its clock.
-            started_s: What its clock showed when the observer started.
+            now_s: The observation's clock.
+            started_s: The same clock when the observer started.
         """
         recent = [flow for flow in seen.flows.recent if now_s - flow.at_s <= FLOW_SHOWN_S]
         known = self._flows
@@ -117,18 +117,18 @@ class SnapshotCache:
         return list(self._flows.values())
 
     def events(self, seen: Observation, started_s: float) -> list[dict[str, Any]]:
-        """The newest lines of the log."""
+        """The newest log lines."""
         known = self._lines
         self._lines = {x.seq: known.get(x.seq) or _line(x, started_s) for x in seen.log.lines}
         return list(self._lines.values())
 
     def links(self, seen: Observation) -> list[dict[str, PeerId]]:
-        """Who is connected with whom."""
+        """Which peers are connected with each other."""
         self._connections.look(seen.registry)
         return self._connections.links
 
     def observers(self, seen: Observation, connected: int) -> list[dict[str, Any]]:
-        """Ids that peers are connected with and that take no part, this observer among them."""
+        """Connected ids that take no part in the session, this observer among them."""
         members: Collection[PeerId] = seen.head.members if seen.head is not None else ()
         links = {
             peer: count

@@ -1,4 +1,4 @@
-"""Watching: the workload of an observer; it follows the newest session, and all studies."""
+"""Watching: the workload of an observer: it follows the newest session and all studies."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -19,22 +19,22 @@ from swarm.watching.search.observation import StudyObservation, is_about_studies
 
 
 class _Choice(MachineDriver[SessionChoice]):
-    """Finds the session to watch, and the next one when that is over."""
+    """Finds the session to watch, and the next one when it is over."""
 
     def __init__(self, host: Host, nursery: trio.Nursery, watching: "Watching") -> None:
         super().__init__("choice", SessionChoice(host.me), host, nursery)
         self._watching = watching
 
     def carry_out_own(self, effect: Effect) -> None:
-        """Watch the session that was chosen."""
+        """Watch the chosen session."""
         if isinstance(effect, TakeUp):
             self._watching.watch(effect)
 
 
 class Watching:
-    """Drives the machines that watch a session and the studies, over one host.
+    """Drives the machines that watch a session and the studies, on one host.
 
-    Neither waits for the other: a swarm may have either, or both.
+    A swarm may have a session, studies, or both.
     """
 
     def __init__(self, host: Host, nursery: trio.Nursery, operator: PeerId | None) -> None:
@@ -51,7 +51,7 @@ class Watching:
 
     @property
     def observation(self) -> Observation | None:
-        """The observing machine, once a session was found."""
+        """The machine that observes the session, once one is found."""
         return self._session.machine if self._session is not None else None
 
     def start(self) -> None:
@@ -90,7 +90,7 @@ class Watching:
         self._notify()
 
     def snapshot(self, now_s: float, elapsed_s: float) -> dict[str, Any]:
-        """All that is seen, as plain JSON, without its version."""
+        """All that is seen, as plain JSON, without a version."""
         connected = len(self._host.network.snapshot().connected)
         seen = self.observation
         if seen is None:
@@ -104,7 +104,7 @@ class Watching:
         return {**shown, "studies": studies}
 
     def _look_for_the_end(self, seen: Observation) -> None:
-        """Look for the next session once the last round of this one is known."""
+        """Look for the next session once the last head of this one is known."""
         if not self._is_over and seen.head is not None and seen.head.round >= seen.spec.rounds:
             self._is_over = True
             self._choice.handle(SessionOver(seen.spec.id))

@@ -66,8 +66,8 @@ DEFENDING = (
         "strangers-obeyed",
         "G9",
         "commanding/registers.py",
-        "if command.author not in self._trusted:",
-        "if False:",
+        "command.author not in self._trusted,",
+        "False,",
         ("paused", "stopped", "removed"),
     ),
     Mutant(
