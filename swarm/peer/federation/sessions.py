@@ -2,7 +2,7 @@
 
 Each session runs in a task of its own, with its own learner process, folder and machine:
 
-    begin, take_up -> _work -> _take_part -> SessionRun ... -> close -> _forget
+    begin, TakeUp -> _work -> _take_part -> SessionRun ... -> close -> _forget
 
 `begin` resumes what an earlier life of this peer left, or starts a new session. Later, the machine
 `SessionChoice` says what to take up. A task lives until the host ends, an operator orders the peer
@@ -58,21 +58,6 @@ class _Begin:
     """Heads of an earlier life, the newest last; the newest one's weights are in the store."""
 
 
-class ChoiceDriver(MachineDriver[SessionChoice]):
-    """Hands to `Sessions` what the choosing machine takes up."""
-
-    def __init__(
-        self, machine: SessionChoice, host: Host, nursery: trio.Nursery, sessions: "Sessions"
-    ) -> None:
-        super().__init__(WORKLOAD, machine, host, nursery)
-        self._sessions = sessions
-
-    def carry_out_own(self, effect: Effect) -> None:
-        """Take up a session."""
-        if isinstance(effect, TakeUp):
-            self._sessions.take_up(effect.spec, effect.offered_by)
-
-
 class Sessions:
     """Starts a run for each session, and gives each event to the runs that it concerns.
 
@@ -95,7 +80,7 @@ class Sessions:
         self._is_only_workload = is_only_workload
         self._source = SessionSource(settings, host)
         machine = SessionChoice(host.me, asks=not settings.idle)
-        self._choice = ChoiceDriver(machine, host, nursery, self)
+        self._choice = MachineDriver(WORKLOAD, machine, host, nursery, self._carry_out_choice)
         self._beginning: set[SessionId] = set()
         self._left: set[SessionId] = set()
         """Sessions that an operator ordered to leave."""
@@ -187,13 +172,16 @@ class Sessions:
             log.info("joining", detail="asking connected peers which session they run")
         self._choice.carry_out(self._choice.machine.start(trio.current_time()))
 
-    def take_up(self, spec: SessionSpec, offered_by: tuple[PeerId, ...] = ()) -> None:
-        """Take part in a session that was offered, unless this peer does already."""
-        if spec.id in self.runs or spec.id in self._beginning:
+    def _carry_out_choice(self, effect: Effect) -> None:
+        """Take up a session that was offered, unless it runs here already."""
+        if not isinstance(effect, TakeUp):
             return
-        folder = SessionFolder.of(self._settings.state_dir, spec.id, self._host.me)
-        earlier = self._resumable(folder)
-        self._take_up(_Begin(spec, offered_by, earlier.heads if earlier is not None else ()))
+        spec = effect.spec
+        if spec.id not in self.runs and spec.id not in self._beginning:
+            folder = SessionFolder.of(self._settings.state_dir, spec.id, self._host.me)
+            earlier = self._resumable(folder)
+            heads = earlier.heads if earlier is not None else ()
+            self._take_up(_Begin(spec, effect.offered_by, heads))
 
     def preload(self) -> None:
         """Start the learner of the first session early: Keras loads while peers are asked."""

@@ -48,6 +48,7 @@ class MachineDriver(Generic[M]):
         machine: M,
         host: Host,
         nursery: trio.Nursery,
+        carry_out_own: Callable[[Effect], None] | None = None,
     ) -> None:
         """Make a driver.
 
@@ -56,6 +57,7 @@ class MachineDriver(Generic[M]):
             machine: The machine that decides.
             host: Its network, store and outbox are used.
             nursery: Owns timers, fetches and jobs; they end with it.
+            carry_out_own: Carries out effects that are not core effects; or override the method.
         """
         self.machine = machine
         self.changed = trio.Event()
@@ -64,6 +66,7 @@ class MachineDriver(Generic[M]):
         self._host = host
         self._nursery = nursery
         self._timers: dict[str, trio.CancelScope] = {}
+        self._carry_out_own = carry_out_own
 
     def handle(self, event: Event) -> None:
         """Hand an event to the machine and carry out its effects."""
@@ -93,6 +96,8 @@ class MachineDriver(Generic[M]):
 
     def carry_out_own(self, effect: Effect) -> None:
         """Carry out an effect that is not a core effect; for subclasses."""
+        if self._carry_out_own is not None:
+            self._carry_out_own(effect)
 
     def notify(self) -> None:
         """Wake all tasks that wait for a change."""
