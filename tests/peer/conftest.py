@@ -11,7 +11,7 @@ import pytest
 from swarm.peer.processes import fork_server
 
 GONE_WITHIN_S = 120
-"""While it loads it hears nothing, and a busy machine loads slowly."""
+"""While it loads it does not listen, and a busy machine loads slowly."""
 StartForkServer = Callable[..., AbstractContextManager[tuple["subprocess.Popen[str]", Path]]]
 
 
@@ -36,7 +36,7 @@ def _running_fork_server(*command: str) -> Iterator[tuple["subprocess.Popen[str]
 
 @pytest.fixture
 def start_fork_server() -> StartForkServer:
-    """For tests that need a server of their own, to end it."""
+    """For tests that need a server of their own."""
     return _running_fork_server
 
 

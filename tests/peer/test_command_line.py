@@ -1,4 +1,4 @@
-"""`python -m swarm.peer` as a newcomer meets it: wrong values, help, session files."""
+"""`python -m swarm.peer` for newcomers: wrong values, help, session files."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The state folder: what an earlier life left, and that it stays small."""
+"""The folder of a session: what is read back after a restart; it stays small."""
 
 import os
 from pathlib import Path
@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> SessionFolder:
     return SessionFolder(tmp_path, IDENTITY.peer_id)
 
 
-def test_a_ledger_of_several_pages_comes_back_in_its_order(folder: SessionFolder) -> None:
+def test_a_ledger_of_several_pages_is_read_back_in_its_order(folder: SessionFolder) -> None:
     entries = tuple(entry(k) for k in range(2 * PAGE_MAX + 3))
 
     folder.save_entries(entries)
@@ -54,7 +54,7 @@ def test_a_ledger_of_several_pages_comes_back_in_its_order(folder: SessionFolder
     assert folder.load_entries(SESSION) == entries
 
 
-def test_orders_come_back(folder: SessionFolder) -> None:
+def test_commands_are_read_back(folder: SessionFolder) -> None:
     folder.save_commands((command(),))
 
     assert folder.load_commands(SESSION) == (command(),)

@@ -1,4 +1,4 @@
-"""Which studies are shown, how, and which one a command means."""
+"""How studies are shown, and which study a command chooses."""
 
 from io import StringIO
 
@@ -58,7 +58,7 @@ def text_of(rows: list[dict[str, object]]) -> list[str]:
     return console.file.getvalue().splitlines()  # type: ignore[attr-defined, no-any-return]
 
 
-def test_ids_are_whole_enough_to_use_in_80_columns() -> None:
+def test_ids_in_80_columns_are_long_enough_for_other_commands() -> None:
     machines = [make_machine("kill"), make_machine("name" * 16, is_over=True)]
 
     lines = text_of([study_row(machine) for machine in machines])

@@ -1,4 +1,4 @@
-"""What a study leaves: its folder, tables, plots, Optuna's view of it, comparisons."""
+"""Results of a study: its folder, tables, plots, Optuna study, comparisons."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""`python -m swarm.search`: what a user's mistake gets, and a whole study from a script."""
+"""`python -m swarm.search`: errors for wrong input, and a whole study from a script."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""The desk: which offered studies are joined, and which of them has the peer's slots."""
+"""Studies: which offered studies are joined, and which of them has the peer's slots."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -87,7 +87,7 @@ async def test_a_study_that_is_submitted_after_another_is_over_has_the_slots(
     assert second.machine.workers == {ME: 3}
 
 
-async def test_studies_that_are_over_are_joined_only_by_who_looks_on(studies: Studies) -> None:
+async def test_studies_that_are_over_are_joined_only_on_demand(studies: Studies) -> None:
     studies.handle(offer(study("over"), closed=True))
     assert not studies.drivers
 

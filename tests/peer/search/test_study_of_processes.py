@@ -1,4 +1,4 @@
-"""Studies on real processes over real sockets, and what becomes of them when some are killed."""
+"""Studies of real processes over real sockets, some of which are killed."""
 
 from pathlib import Path
 from typing import Any

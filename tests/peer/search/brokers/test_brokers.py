@@ -162,7 +162,7 @@ class TestEveryBroker:
 @pytest.mark.network
 @pytest.mark.trio
 @pytest.mark.parametrize("scheme", ["amqp", "kafka"])
-async def test_where_nobody_answers_it_says_so(
+async def test_connecting_to_no_broker_names_the_address(
     scheme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bridge, "CONNECT_WITHIN_S", 1.0)

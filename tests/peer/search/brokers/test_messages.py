@@ -1,4 +1,4 @@
-"""Only trials and results of ours are read; everything else is refused by name."""
+"""Only valid trials and results are read; everything else is refused with its reason."""
 
 import json
 from typing import Any

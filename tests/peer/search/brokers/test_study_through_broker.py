@@ -1,4 +1,4 @@
-"""Whole studies with real worker processes: shared, killed, poisoned, gone on with."""
+"""Whole studies with real worker processes: shared, killed, poisoned, resumed."""
 
 import json
 import signal
@@ -157,7 +157,7 @@ def test_the_command_line_runs_a_study_of_a_file(
 
 
 @pytest.mark.slow
-def test_flags_of_brokers_without_one_are_refused() -> None:
+def test_broker_flags_without_a_broker_are_refused() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "swarm.search", "worker", "--model", "knn"],
         capture_output=True,
@@ -169,7 +169,7 @@ def test_flags_of_brokers_without_one_are_refused() -> None:
     assert (done.returncode, done.stderr[:30]) == (2, "error: --model and --data need")
 
 
-def test_what_a_broker_cannot_carry_is_refused_before_anything_starts() -> None:
+def test_a_study_that_no_broker_can_run_is_refused_before_anything_starts() -> None:
     with pytest.raises(ConfigurationError, match="halving stops running trials"):
         check_through_broker(make_study({"mlp": {}}, strategy="halving"))
     with pytest.raises(ConfigurationError, match="knn has no hyperparameter"):
