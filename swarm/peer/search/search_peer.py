@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 import trio
-from trio_typing import TaskStatus
 
 from swarm.peer.host.host import Host, open_host
 from swarm.peer.search.search_settings import SearchSettings
@@ -29,17 +28,11 @@ class SearchPeer:
         """Ask the peer to end; it says goodbye, and its studies can be resumed."""
         self._leaving.set()
 
-    async def run(
-        self,
-        action: Callable[[Host, Studies], Awaitable[None]],
-        *,
-        task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-    ) -> None:
+    async def run(self, action: Callable[[Host, Studies], Awaitable[None]]) -> None:
         """Take part until `action` is done or the user leaves.
 
         Args:
             action: What to do with the studies; called once the peer listens.
-            task_status: Set once the peer listens.
 
         Raises:
             SwarmError: The peer cannot continue; the message says why.
@@ -49,7 +42,6 @@ class SearchPeer:
             open_studies(host, self.settings) as studies,
         ):
             self.host = host
-            task_status.started()
             await host.stay(self._leaving, partial(action, host, studies))
             await host.say_goodbye()
             host.raise_failure()
