@@ -1,4 +1,4 @@
-"""Swarm: people who hold data on several machines train one model together, with no server.
+"""Swarm: people with data on several machines train one model together, without a server.
 
     import swarm
 
@@ -13,11 +13,14 @@
 
 Layers, from the top; imports point down only (see ARCHITECTURE.md):
 
-    dashboard                                     watches
-    swarm.peer                                    wires everything together
-    swarm.simulation | .network | .learning       rehearses | moves bytes | does maths
+    dashboard                                     shows a swarm, and gives operators' commands
+    swarm.launch                                  starts many peers on one machine
+    swarm.peer                                    runs one peer
+    swarm.simulation | .network | .learning       rehearses | moves bytes | computes
+    swarm.watching                                observes, without input or output
     swarm.federation | .search                    decide, without input or output
-    swarm.core                                    the words everyone speaks
+    swarm.commanding                              operators' commands
+    swarm.core                                    words and rules that all packages share
 """
 
 import importlib
@@ -40,7 +43,7 @@ __all__ = [
     "start_search",
 ]
 
-_HOMES = {
+_MODULES = {
     "Observer": "swarm.peer.observer.observer",
     "RunningPeer": "swarm.peer.federation.running_peer",
     "RunningSearch": "swarm.peer.search.running_search",
@@ -52,7 +55,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import the facade on first use: the layers below must not load what is above them."""
-    if name not in _HOMES:
+    """Import a public name on first use: lower layers must not load the layers above them."""
+    if name not in _MODULES:
         raise AttributeError(f"module 'swarm' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)

@@ -1,4 +1,4 @@
-"""Commands: what an operator wants of a session, or of peers. Signed, numbered, and expiring."""
+"""Command: what an operator commands a session, or peers. Signed, numbered, and expiring."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,13 +16,13 @@ ACTIONS: tuple[str, ...] = get_args(Action)
 PEER_ACTIONS = ("join", "leave")
 """Commands to peers, about one of their sessions; all others are commands to a session."""
 ALL_PEERS = "*"
-"""Scope of a command to every peer that trusts its operator."""
+"""Scope of a command to all peers that trust its operator."""
 COMMANDS_MAX = 32
-"""Most commands in one message, and most that a peer keeps in one set of registers."""
+"""Most commands in one message, and in one set of registers."""
 VALID_FOR_S = 3600.0
-"""Seconds after which a command is not taken up any more."""
+"""Seconds after which a peer does not accept a command any more."""
 VALID_FOR_S_MAX = 24 * 3600.0
-"""No command may be valid for longer."""
+"""Longest time for which a command may be valid."""
 SEQUENCE_MAX = 2**53
 SCOPE_LENGTH_MAX = 128
 _ABOUT_A_PEER = ("remove", "readmit")
@@ -33,26 +33,28 @@ _UNSIGNED = frozenset({"signature"})
 class Command:
     """One command of an operator, `author`, to the peers that trust it.
 
-    To a session: `start` releases a held one, `pause`, `resume` and `stop` act on its rounds;
-    `remove` takes nothing from a peer until `readmit`; `threshold` sets by how much accuracy may
-    fall before that is an alert. To peers: `join` takes part in a session beside what runs
-    there, `leave` ends that part.
+    Commands to a session: `start` releases a session that is held. `pause`, `resume` and `stop`
+    act on its rounds. `remove` ignores a peer until `readmit`. `threshold` sets by how much
+    accuracy may fall before that is an alert.
+
+    Commands to peers: `join` makes a peer take part in a session, beside what runs there. `leave`
+    ends that part.
     """
 
     scope: str
     """A session's id, or a peer's id, or `ALL_PEERS`."""
     author: PeerId
     sequence: int
-    """Of two commands in conflict the greater one counts; greater than all the operator knew."""
+    """Of two conflicting commands the greater one counts; an operator numbers upwards."""
     action: Action
     expires_unix_s: float
-    """Not taken up after this time; a peer that holds it goes on obeying it."""
+    """No peer accepts the command after this time; peers that have it go on obeying it."""
     subject: PeerId | None = None
-    """For `remove` and `readmit`."""
+    """The peer, for `remove` and `readmit`."""
     value: float | None = None
-    """For `threshold`: a share of accuracy, 0 to 1."""
+    """For `threshold`: a fall of accuracy, in (0, 1]."""
     session: SessionId | None = None
-    """For `join` and `leave`."""
+    """The session, for `join` and `leave`."""
     signature: bytes = b""
 
     def __post_init__(self) -> None:
@@ -65,27 +67,27 @@ class Command:
         if not 0 <= self.expires_unix_s < float("inf"):
             raise ValueError(f"expires_unix_s must be finite, got {self.expires_unix_s}")
         if (self.subject is not None) != (self.action in _ABOUT_A_PEER):
-            raise ValueError(f"{' and '.join(_ABOUT_A_PEER)} must name a peer, others none")
+            raise ValueError(f"only {' and '.join(_ABOUT_A_PEER)} must name a peer")
         if (self.session is not None) != (self.action in PEER_ACTIONS):
-            raise ValueError(f"{' and '.join(PEER_ACTIONS)} must name a session, others none")
+            raise ValueError(f"only {' and '.join(PEER_ACTIONS)} must name a session")
         if (self.value is not None) != (self.action == "threshold"):
-            raise ValueError("threshold must have a value, other actions none")
+            raise ValueError("only threshold must have a value")
         if self.value is not None and not 0 < self.value <= 1:
             raise ValueError(f"threshold must be in (0, 1], got {self.value}")
 
     @cached_property
     def digest(self) -> Digest:
-        """Digest of the command without its signature: its name."""
+        """Digest of the command without its signature; it identifies the command."""
         return digest_of(self, without=_UNSIGNED)
 
     @property
     def key(self) -> tuple[int, PeerId]:
-        """Order of commands; in each register the greatest counts."""
+        """Order of commands: in each register the greatest counts."""
         return self.sequence, self.author
 
     @property
     def register(self) -> str:
-        """What it is about."""
+        """Name of the register that this command sets."""
         if self.session is not None:
             return f"session {self.session}"
         if self.subject is not None:
@@ -99,7 +101,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class RelayedCommands(Event):
-    """Commands of one scope, passed on by `sender`, which need not be their author."""
+    """Commands of one scope, relayed by `sender`, which need not be their author."""
 
     scope: str
     sender: PeerId
@@ -111,7 +113,7 @@ class RelayedCommands(Event):
 
     @property
     def session(self) -> str:
-        """The session that commands to a session are for; what machines of sessions look at."""
+        """The scope, under the name that machines of sessions look at."""
         return self.scope
 
 

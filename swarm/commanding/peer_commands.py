@@ -1,8 +1,8 @@
-"""PeerCommands: commands to peers, heard and obeyed whatever runs on a peer.
+"""PeerCommands: hears, obeys and relays operators' commands to peers.
 
-Commands to a session travel with that session. Commands to peers must also reach a peer that has
-none. So each peer listens on one topic, passes a new command on there a few times, and sends the
-commands in force to each peer that connects. An operator's own peer does the same.
+Commands to a session travel with that session. Commands to peers must also reach peers without a
+session. So each peer listens on one topic. It publishes a new command there a few times, and sends
+the commands in force to each peer that connects. The operator's own peer does the same.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,44 +16,45 @@ from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.core.protocol import PROTOCOL_VERSION
 
 PEERS_TOPIC = f"swarm/{PROTOCOL_VERSION}/peers"
-"""Commands to peers; every peer listens."""
+"""Topic of commands to peers; all peers listen to it."""
 REPEAT = "peer-commands.repeat"
 REPEAT_EVERY_S = 2.0
 REPEATS = 3
-"""Times that a new command is passed on again."""
+"""Number of times that a new command is published again."""
 PEERS_MAX = 64
-"""Most single peers whose commands are passed on; commands to all peers come on top."""
+"""Most single peers whose commands are relayed, besides commands to this peer and to all."""
 
 
 @dataclass(frozen=True, slots=True)
 class SaveCommands(Effect):
-    """Remember these commands before anything follows from them."""
+    """Save these commands, before they have any effect."""
 
     commands: tuple[Command, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Obey(Effect):
-    """Do what an operator wants of this peer."""
+    """Do what an operator commands this peer."""
 
     command: Command
 
 
 @dataclass(frozen=True, slots=True)
 class Resumed(Event):
-    """The peer is up; carries the commands that an earlier life obeyed."""
+    """The peer has started; carries the commands that were in force in an earlier life."""
 
     commands: tuple[Command, ...]
     unix_s: float
-    """Seconds since 1970 now; the machine counts on from here."""
+    """The time now, in seconds since 1970."""
 
 
 class PeerCommands:
-    """Obeys commands to this peer and to all peers, and passes on those to others.
+    """Obeys commands to this peer and to all peers, and relays commands to other peers.
 
     Invariants:
-        Obeys and passes on only commands of trusted operators, signed and not expired.
-        Each command is obeyed once; of two about one session the greater counts.
+        Obeys and relays only commands of trusted operators, signed and not expired.
+        Obeys each command once, and once more after a restart if it is still in force.
+        Of two commands about one session the greater counts.
     """
 
     def __init__(self, me: PeerId, operators: Iterable[PeerId] = ()) -> None:
@@ -72,7 +73,7 @@ class PeerCommands:
     def _on_resumed(self, event: Resumed, now_s: float) -> list[Effect]:
         self._offset_s = event.unix_s - now_s
         self._mine.resume(event.commands)
-        return [Subscribe(PEERS_TOPIC)]
+        return [Subscribe(PEERS_TOPIC), *map(Obey, self._mine.commands)]
 
     def _on_commands(self, event: RelayedCommands, now_s: float) -> list[Effect]:
         registers = self._registers_of(event.scope)
@@ -111,7 +112,7 @@ class PeerCommands:
     def _take(self, registers: CommandRegisters, command: Command, unix_s: float) -> bool:
         try:
             is_news = registers.take(command, unix_s)
-        except RefusedCommandError:  # counted by the registers; not passed on
+        except RefusedCommandError:  # counted by the registers; not relayed
             return False
         if is_news and registers is not self._mine:
             self._others[command.scope] = registers

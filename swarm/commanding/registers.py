@@ -1,4 +1,4 @@
-"""CommandRegisters: which operators' commands a peer obeys, and what it does by them."""
+"""CommandRegisters: which operators' commands a peer obeys, and what follows from them."""
 
 from collections.abc import Iterable
 
@@ -6,10 +6,10 @@ from swarm.commanding.commands import COMMANDS_MAX, PEER_ACTIONS, VALID_FOR_S_MA
 from swarm.core.ids import Digest, PeerId
 
 DROP_THRESHOLD = 0.1
-"""Until an operator says otherwise: a fall of accuracy by more than ten points is an alert."""
+"""Default of the threshold: a fall of accuracy by more than ten points is an alert."""
 REFUSED_MAX = 64
 CLOCK_ERROR_S_MAX = 60.0
-"""Clocks of operators and peers may differ by this."""
+"""Clocks of operators and peers may differ by this many seconds."""
 DONE = {
     "start": "started",
     "pause": "paused",
@@ -21,23 +21,23 @@ DONE = {
     "join": "joins",
     "leave": "leaves",
 }
-"""What is noted, by action."""
+"""The kind of note for each action."""
 _STATES = {"start": "running", "pause": "paused", "resume": "running", "stop": "stopped"}
 
 
 class RefusedCommandError(Exception):
-    """A command that is not obeyed; the message says why."""
+    """A command is not obeyed; the message says why."""
 
 
 class CommandRegisters:
-    """One register for the run, one for the threshold, one for each peer that was removed.
+    """One register for the run, one for the threshold, and one for each member or session.
 
-    Each holds the greatest command about it, so peers that have heard the same commands, in any
-    order and however often, do the same.
+    Each register contains the greatest command about its subject. So peers that heard the same
+    commands do the same, whatever the order and the repetitions.
 
     Invariants:
-        Holds only commands of trusted operators, at most `COMMANDS_MAX`.
-        A register only moves up the order of commands.
+        Contains only commands of trusted operators, at most `COMMANDS_MAX`.
+        A register only moves up in the order of commands.
     """
 
     def __init__(
@@ -50,8 +50,8 @@ class CommandRegisters:
         """Make empty registers.
 
         Args:
-            scopes: Obeys commands of these scopes.
-            trusted: Obeys these operators.
+            scopes: Scopes of the commands to obey.
+            trusted: Operators to obey.
             held: Whether a session waits for `start`.
             of_peers: Whether these are commands to peers, not to a session.
         """
@@ -78,7 +78,7 @@ class CommandRegisters:
 
     @property
     def waits(self) -> bool:
-        """Whether no round may go on."""
+        """Whether rounds must wait."""
         return self.run_state in ("held", "paused")
 
     @property
@@ -88,22 +88,22 @@ class CommandRegisters:
 
     @property
     def drop_threshold(self) -> float:
-        """A fall of accuracy by more than this is an alert."""
+        """A larger fall of accuracy than this is an alert."""
         command = self._held.get("threshold")
         return command.value if command is not None and command.value else DROP_THRESHOLD
 
     def resume(self, commands: Iterable[Command]) -> None:
-        """Take back what an earlier life obeyed, unless its operator is trusted no more."""
+        """Restore the commands of an earlier life whose operators are still trusted."""
         for command in commands:
             if command.author in self._trusted and command.scope in self._scopes:
                 self._held[command.register] = command
         self.removed = removed_by(self._held.values())
 
     def take(self, command: Command, unix_s: float) -> bool:
-        """Obey a command whose signature was checked; say whether it is news.
+        """Accept a command whose signature is checked; return whether it is new.
 
         Raises:
-            RefusedCommandError: It is not to be obeyed; raised once for each such command.
+            RefusedCommandError: The command must not be obeyed; raised once for each command.
         """
         held = self._held.get(command.register)
         if held is not None and command.key <= held.key:
@@ -117,19 +117,19 @@ class CommandRegisters:
         return True
 
     def is_newer(self, command: Command) -> bool:
-        """Whether a greater command about the same is held here."""
+        """Whether a greater command about the same subject is in force here."""
         held = self._held.get(command.register)
         return held is not None and held.key > command.key
 
     def _objection(self, command: Command, unix_s: float) -> str:
-        """Why a command is refused; empty if it is not."""
+        """Why a command is refused; empty if it is not refused."""
         is_full = command.register not in self._held and len(self._held) >= COMMANDS_MAX
         target = "peer" if self._of_peers else "session"
         rules = (
             (command.scope not in self._scopes, "it is for another session or peer"),
             (
                 (command.action in PEER_ACTIONS) != self._of_peers,
-                f"it is no command to a {target}",
+                f"it is not a command to a {target}",
             ),
             (
                 command.author not in self._trusted,
@@ -143,7 +143,7 @@ class CommandRegisters:
                 command.expires_unix_s > unix_s + VALID_FOR_S_MAX + CLOCK_ERROR_S_MAX,
                 f"it may be valid for {VALID_FOR_S_MAX:.0f} s, not longer",
             ),
-            (is_full, f"more than {COMMANDS_MAX} things are ordered already"),
+            (is_full, f"{COMMANDS_MAX} commands are in force already"),
         )
         return next((reason for broken, reason in rules if broken), "")
 
@@ -158,5 +158,5 @@ class CommandRegisters:
 
 
 def removed_by(commands: Iterable[Command]) -> frozenset[PeerId]:
-    """The peers that these commands, of which no two are about the same, put out."""
+    """The peers that these commands remove; each command is about another subject."""
     return frozenset(c.subject for c in commands if c.action == "remove" and c.subject)

@@ -1,9 +1,9 @@
 """SessionChoice: which sessions a peer takes part in.
 
-A peer works on one session at a time. While none runs here, it asks connected peers which session
-they run, and takes up the first that it has not had yet. While one runs, it remembers what others
-offer; when that one is over, it takes up the offer that it heard last. An operator's command
-overrides both: the named session is taken up beside the one that runs.
+A peer works on one session at a time. While it has none, it asks connected peers which session
+they run, and takes up the first one that is new to it. While it has one, it remembers what others
+offer. When its session is over, it takes up the newest offer. An operator's command overrides
+both: the named session is taken up beside the one that runs, or is left.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,14 +17,14 @@ from swarm.federation.messages import SessionOffer, SessionQuery
 
 ASK = "sessions.ask"
 ASK_EVERY_S = 1.0
-"""Seconds between two questions of a peer that has had no session yet, or misses one."""
+"""Seconds between two questions of a peer that had no session yet, or was ordered to join one."""
 IDLE_ASK_EVERY_S = 5.0
 """Seconds between two questions of a peer whose sessions are over."""
 ASKED_MAX = 8
-"""Most peers asked at a time by a peer that has had no session yet."""
+"""Most peers that a peer without any session so far asks at a time."""
 IDLE_ASKED_MAX = 2
 OFFERS_MAX = 16
-"""Most offers remembered; for one more the oldest is dropped."""
+"""Most offers remembered; a newer one replaces the oldest."""
 ORDERED_MAX = 16
 
 
@@ -38,14 +38,14 @@ class TakeUp(Effect):
 
 @dataclass(frozen=True, slots=True)
 class SessionBegun(Event):
-    """This peer takes part in a session now; a resumed one, or one that it started, too."""
+    """This peer takes part in a session now, whether it joined, resumed or started it."""
 
     spec: SessionSpec
 
 
 @dataclass(frozen=True, slots=True)
 class SessionOver(Event):
-    """Nothing is left to do in a session here: it is finished, or this peer had to leave it."""
+    """Nothing is left to do in a session here: it is finished, or this peer left it."""
 
     session: SessionId
 
@@ -57,11 +57,19 @@ class JoinOrdered(Event):
     session: SessionId
 
 
+@dataclass(frozen=True, slots=True)
+class LeaveOrdered(Event):
+    """A trusted operator wants this peer to stay out of a session."""
+
+    session: SessionId
+
+
 class SessionChoice:
-    """Decides what to take up, from offers, ends and operators' commands.
+    """Decides which session to take up, from offers, ends of sessions and operators' commands.
 
     Invariants:
-        No session is taken up twice.
+        Before `start` nothing is taken up: the peer may be about to resume or start a session.
+        No session is taken up twice, unless an operator orders it again.
         While a session runs here, only an operator's command makes the peer take up another.
     """
 
@@ -70,10 +78,12 @@ class SessionChoice:
 
         Args:
             me: This peer.
-            asks: Whether to look for a session at once; if not, from the first end of one on.
+            asks: Whether to look for a session from `start` on. If not, the peer begins to look
+                once it has had a session.
         """
         self._me = me
         self._asks = asks
+        self._has_started = False
         self._connected: dict[PeerId, None] = {}
         self._running: set[SessionId] = set()
         self._had: set[SessionId] = set()
@@ -81,8 +91,10 @@ class SessionChoice:
         self._ordered: dict[SessionId, None] = {}
 
     def start(self, now_s: float) -> list[Effect]:
-        """Begin to ask."""
-        return [SetTimer(ASK, now_s + ASK_EVERY_S)]
+        """Begin to ask, and take up what was offered before."""
+        self._has_started = True
+        asked = list(self._connected)[:ASKED_MAX]
+        return [*self._choose(), *self._questions(asked), SetTimer(ASK, now_s + ASK_EVERY_S)]
 
     def handle(self, event: Event, now_s: float) -> list[Effect]:
         """Apply one event; see `swarm.core.machine.Machine.handle`."""
@@ -91,7 +103,7 @@ class SessionChoice:
 
     @property
     def _is_free(self) -> bool:
-        return self._asks and not self._running
+        return self._asks and self._has_started and not self._running
 
     def _on_connected(self, event: PeerConnected, _now_s: float) -> list[Effect]:
         self._connected[event.peer] = None
@@ -103,7 +115,7 @@ class SessionChoice:
 
     def _on_offer(self, event: SessionOffer, _now_s: float) -> list[Effect]:
         session = event.spec.id
-        if session in self._had:
+        if session in self._had - self._ordered.keys():
             return []
         self._offers.pop(session, None)
         self._offers[session] = TakeUp(event.spec, (event.sender,))
@@ -121,9 +133,15 @@ class SessionChoice:
         return self._choose()
 
     def _on_ordered(self, event: JoinOrdered, _now_s: float) -> list[Effect]:
-        if event.session not in self._had and len(self._ordered) < ORDERED_MAX:
+        if event.session not in self._running and len(self._ordered) < ORDERED_MAX:
             self._ordered[event.session] = None
         return self._choose() + self._questions(self._connected)
+
+    def _on_leave(self, event: LeaveOrdered, _now_s: float) -> list[Effect]:
+        self._had.add(event.session)
+        self._offers.pop(event.session, None)
+        self._ordered.pop(event.session, None)
+        return []
 
     def _on_timer(self, event: TimerFired, now_s: float) -> list[Effect]:
         if event.name != ASK:
@@ -142,7 +160,8 @@ class SessionChoice:
 
     def _choose(self) -> list[Effect]:
         """Take up what was ordered and, if nothing runs here, the newest offer."""
-        chosen = [offer for session, offer in self._offers.items() if session in self._ordered]
+        ordered = self._ordered if self._has_started else {}
+        chosen = [offer for session, offer in self._offers.items() if session in ordered]
         if not chosen and self._is_free and self._offers:
             chosen = [next(reversed(self._offers.values()))]
         for offer in chosen:
@@ -163,5 +182,6 @@ _HANDLERS: dict[type[Event], Callable[..., list[Effect]]] = {
     SessionBegun: SessionChoice._on_begun,
     SessionOver: SessionChoice._on_over,
     JoinOrdered: SessionChoice._on_ordered,
+    LeaveOrdered: SessionChoice._on_leave,
     TimerFired: SessionChoice._on_timer,
 }

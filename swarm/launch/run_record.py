@@ -9,7 +9,7 @@ import psutil
 
 from swarm.launch.backend import Backend, Layout
 from swarm.launch.launch_settings import LaunchSettings
-from swarm.peer.federation.status_board import write_json
+from swarm.peer.host.whole_files import write_json
 
 NAME = "run.json"
 

@@ -17,7 +17,7 @@ from swarm.core.session import dataset_label
 from swarm.launch.programs import Program
 from swarm.launch.run_progress import counted
 from swarm.learning.datasets import ResolvedDataset
-from swarm.peer.federation.status_board import write_json
+from swarm.peer.host.whole_files import write_json
 
 _PEER_KEYS = (
     "name",

@@ -1,9 +1,9 @@
-"""Runs one peer.
+"""Runs one peer: a host with its workloads.
 
-__main__     python -m swarm.peer: the command line
-federation   runs federated sessions
-search       runs studies
+__main__     `python -m swarm.peer`: the command line
+federation   federated sessions
+search       hyperparameter studies
 observer     a peer that only watches
 processes    child processes, pipes, and the fork server
-host         what every peer has: identity, network, store, mailbox, outbox
+host         what every peer has: identity, network, store, outbox, commands
 """

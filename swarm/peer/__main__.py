@@ -1,16 +1,17 @@
 """`python -m swarm.peer <ip> <port> [<bootstrap>...]`: the command line of one peer."""
 
 import importlib
+import inspect
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
-import platformdirs
 import trio
 import typer
 
 from swarm.core.errors import ConfigurationError
-from swarm.network.addresses import parse_bootstrap
+from swarm.core.session import SessionSpec
 from swarm.peer.federation.peer_settings import (
     PeerSettings,
     parse_operator,
@@ -19,8 +20,28 @@ from swarm.peer.federation.peer_settings import (
     read_toml,
 )
 from swarm.peer.host.command_line import run_command, run_until_signal
+from swarm.peer.host.host_settings import DEFAULT_STATE, parse_bootstraps
 from swarm.peer.host.logs import FORMATS, LEVELS, configure_logs
 from swarm.peer.search.search_settings import SearchSettings
+
+SESSION_FLAGS = {
+    "model": "lenet, cnn, mlp, a .keras file, or module:function.",
+    "dataset": "cifar10, digits or synthetic10.",
+    "rounds": "number of rounds to train.",
+    "min_peers": "round 1 waits for this number of peers.",
+    "local_epochs": "passes over a peer's own data in each round.",
+    "batch_size": "examples in each training step.",
+    "learning_rate": "learning rate of round 1.",
+    "learning_rate_decay": "factor on the learning rate after each round.",
+    "momentum": "momentum of SGD.",
+    "partitioner": "how --partition splits the data set: iid or dirichlet.",
+    "dirichlet_alpha": "concentration of the dirichlet partitioner; small values are uneven.",
+    "examples_per_peer_max": "maximum number of training examples of each peer; 0 means no limit.",
+    "test_examples_per_peer_max": "maximum number of test examples of each peer; 0: no limit.",
+    "cluster_size": "maximum number of peers in a cluster of the aggregation tree.",
+    "seed": "seed of all randomness.",
+}
+"""Help of the flags that set a field of the session; `--session FILE` can set all fields."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -37,234 +58,164 @@ def _load_config(context: typer.Context, path: Path | None) -> Path | None:
     return path
 
 
-@app.command(context_settings={"help_option_names": ["-h", "--help"]})
+def _with_session_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace a command's `**session` by one flag for each of `SESSION_FLAGS`."""
+    types = get_type_hints(SessionSpec)
+    signature = inspect.signature(command)
+    *own, _ = signature.parameters.values()
+    flags = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[
+                types[name] | None,
+                typer.Option(help=f"Session: {text}  [default: {getattr(SessionSpec(), name)}]"),
+            ],
+        )
+        for name, text in SESSION_FLAGS.items()
+    ]
+    vars(command)["__signature__"] = signature.replace(parameters=[*own, *flags])
+    return command
+
+
+@app.command(
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "SWARM"}
+)
+@_with_session_flags
 def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declares a command line
     ip: Annotated[str, typer.Argument(help="Address to listen on, as in 0.0.0.0 or 127.0.0.1.")],
     port: Annotated[int, typer.Argument(help="TCP port to listen on; 0 takes a free one.")],
     bootstrap: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Peers to join: ip:port, host:port or a multiaddr. None starts a swarm.",
+            help="Peers to join: ip:port, host:port or a multiaddr. Without any, this peer starts "
+            "a swarm."
         ),
     ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
-            help="TOML file with any of these settings.",
-            envvar="SWARM_CONFIG",
-            callback=_load_config,
-            is_eager=True,
+            help="TOML file with any of these options.", callback=_load_config, is_eager=True
         ),
     ] = None,
-    name: Annotated[
-        str, typer.Option(help="What others see this peer as.", envvar="SWARM_NAME")
-    ] = "",
+    name: Annotated[str, typer.Option(help="Name of this peer, shown to other peers.")] = "",
     site: Annotated[
         str,
         typer.Option(
-            help="Where this peer is, as in berlin: peers of one site are clustered together, "
-            "so that fewer weights leave it.",
-            envvar="SWARM_SITE",
+            help="Where this peer is, as in berlin. Peers of one site form clusters, so fewer "
+            "weights travel between sites."
         ),
     ] = "",
     state: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for identity and resumable state.  [default: in the user's state folder]",
-            envvar="SWARM_STATE",
+            help="Folder for identity and resumable state.  [default: in the user's state folder]"
         ),
     ] = None,
     session: Annotated[
-        Path | None,
-        typer.Option(help="TOML file with the session's fields.", envvar="SWARM_SESSION"),
+        Path | None, typer.Option(help="TOML file with the session's fields.")
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Own data: .npz with x_train, y_train and optionally x_test, y_test.",
-            envvar="SWARM_DATA",
+            help="This peer's own data: an .npz file with x_train, y_train, and optionally x_test "
+            "and y_test."
         ),
     ] = None,
     data_dir: Annotated[
-        Path | None,
-        typer.Option(help="Folder that may hold cifar-10-batches-bin/.", envvar="SWARM_DATA_DIR"),
+        Path | None, typer.Option(help="Folder that may contain cifar-10-batches-bin/.")
     ] = None,
     partition: Annotated[
         str | None,
-        typer.Option(
-            help="k/n: take part k of n of the data set, for demos.", envvar="SWARM_PARTITION"
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="Session: lenet, cnn, mlp, a .keras file, or module:function.",
-            envvar="SWARM_MODEL",
-        ),
-    ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(help="Session: cifar10, digits or synthetic10.", envvar="SWARM_DATASET"),
-    ] = None,
-    rounds: Annotated[
-        int | None, typer.Option(help="Session: rounds to train.", envvar="SWARM_ROUNDS")
-    ] = None,
-    min_peers: Annotated[
-        int | None,
-        typer.Option(help="Session: round 1 waits for so many peers.", envvar="SWARM_MIN_PEERS"),
-    ] = None,
-    local_epochs: Annotated[
-        int | None,
-        typer.Option(help="Session: passes over the data a round.", envvar="SWARM_LOCAL_EPOCHS"),
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Session: examples a step.", envvar="SWARM_BATCH_SIZE")
-    ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="Session: of round 1.", envvar="SWARM_LEARNING_RATE")
-    ] = None,
-    learning_rate_decay: Annotated[
-        float | None,
-        typer.Option(
-            help="Session: factor on the learning rate a round.",
-            envvar="SWARM_LEARNING_RATE_DECAY",
-        ),
-    ] = None,
-    momentum: Annotated[
-        float | None, typer.Option(help="Session: of SGD.", envvar="SWARM_MOMENTUM")
-    ] = None,
-    partitioner: Annotated[
-        str | None, typer.Option(help="Session: iid or dirichlet.", envvar="SWARM_PARTITIONER")
-    ] = None,
-    dirichlet_alpha: Annotated[
-        float | None,
-        typer.Option(
-            help="Session: of the Dirichlet partitioner.", envvar="SWARM_DIRICHLET_ALPHA"
-        ),
-    ] = None,
-    examples_per_peer_max: Annotated[
-        int | None,
-        typer.Option(
-            help="Session: cap on each peer's training examples; 0 for none.",
-            envvar="SWARM_EXAMPLES_PER_PEER_MAX",
-        ),
-    ] = None,
-    test_examples_per_peer_max: Annotated[
-        int | None,
-        typer.Option(
-            help="Session: cap on each peer's test examples; 0 for none.",
-            envvar="SWARM_TEST_EXAMPLES_PER_PEER_MAX",
-        ),
-    ] = None,
-    cluster_size: Annotated[
-        int | None,
-        typer.Option(help="Session: most members of a cluster.", envvar="SWARM_CLUSTER_SIZE"),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Session: of all randomness.", envvar="SWARM_SEED")
+        typer.Option(help="k/n: train on part k of n parts of the data set, for demonstrations."),
     ] = None,
     allow_model: Annotated[
         bool,
-        typer.Option(
-            help="Let code that the session names (module:function, Lambda layers) run here.",
-            envvar="SWARM_ALLOW_MODEL",
-        ),
+        typer.Option(help="Let code of the session's model (module:function, Lambda) run here."),
     ] = False,
-    exit_when_done: Annotated[
-        bool,
-        typer.Option(help="End after the last round.", envvar="SWARM_EXIT_WHEN_DONE"),
-    ] = False,
+    exit_when_done: Annotated[bool, typer.Option(help="Exit after the last round.")] = False,
     report: Annotated[
         Path | None,
-        typer.Option(
-            help="Keep what this peer achieved in this JSON file.", envvar="SWARM_REPORT"
-        ),
+        typer.Option(help="Write this peer's results to this JSON file, and keep it up to date."),
     ] = None,
     export: Annotated[
-        Path | None,
-        typer.Option(help="Write the model here at the end (.keras).", envvar="SWARM_EXPORT"),
+        Path | None, typer.Option(help="Write the final model to this .keras file.")
     ] = None,
     measure_lag: Annotated[
         bool,
         typer.Option(
-            help="Add the event loop's lag to the report; wakes up 100 times a second.",
-            envvar="SWARM_MEASURE_LAG",
+            help="Add the event loop's lag to the report. This wakes the peer 100 times a second."
         ),
     ] = False,
     fork_server: Annotated[
         Path | None,
         typer.Option(
-            help="Socket of a `python -m swarm.peer.processes.fork_server`: workers start faster.",
-            envvar="SWARM_FORK_SERVER",
+            help="Socket of a running `python -m swarm.peer.processes.fork_server`. The learner "
+            "process then starts faster."
         ),
     ] = None,
     operator: Annotated[
         list[str] | None,
         typer.Option(
-            help="Obey this operator: the id its dashboard prints; repeatable.",
-            envvar="SWARM_OPERATOR",
+            help="Id of an operator whose commands this peer obeys, as the operator's dashboard "
+            "prints it. May be repeated."
         ),
     ] = None,
     hold: Annotated[
         bool,
-        typer.Option(
-            help="As the first peer: wait until an operator starts the session.",
-            envvar="SWARM_HOLD",
-        ),
+        typer.Option(help="As the first peer: wait until an operator starts the session."),
     ] = False,
     slots: Annotated[
         int,
         typer.Option(
-            help="Trials of hyperparameter studies run at once beside training; 0 runs none.",
-            envvar="SWARM_SLOTS",
+            help="Number of trials of hyperparameter studies to run at once, beside training; "
+            "0 runs none."
         ),
     ] = 0,
     new_session: Annotated[
         bool,
         typer.Option(
-            help="Start a new session in a swarm that runs; peers take it up when they are free.",
-            envvar="SWARM_NEW_SESSION",
+            help="Start a new session in a running swarm. Peers join it once theirs is over."
         ),
     ] = False,
     idle: Annotated[
         bool,
         typer.Option(
-            help="Wait for work: start no session, and join one only on an operator's command.",
-            envvar="SWARM_IDLE",
+            help="Wait for work: start no session, and join one only on an operator's command."
         ),
     ] = False,
-    log_level: Annotated[
-        str, typer.Option(help=f"One of {', '.join(LEVELS)}.", envvar="SWARM_LOG_LEVEL")
-    ] = "info",
-    log_format: Annotated[
-        str, typer.Option(help=f"One of {', '.join(FORMATS)}.", envvar="SWARM_LOG_FORMAT")
-    ] = "text",
+    log_level: Annotated[str, typer.Option(help=f"One of {', '.join(LEVELS)}.")] = "info",
+    log_format: Annotated[str, typer.Option(help=f"One of {', '.join(FORMATS)}.")] = "text",
+    **session_flags: Any,
 ) -> None:
-    """Train one model together with other peers, with no server.
+    """Train one model together with other peers, without a server.
 
-    Without BOOTSTRAP this peer starts a swarm and prints the line others need to join it.
-    Every option can also be set as SWARM_<NAME> in the environment or in a TOML file.
-    Only the peer that starts the swarm decides what is marked Session; what a joiner
-    gives must agree with the running session.
+    Without BOOTSTRAP this peer starts a swarm, and prints the command with which other peers join.
+    With BOOTSTRAP it joins the swarm of these peers.
+
+    The peer that starts a session chooses the options marked Session. A peer that joins needs
+    none of them. If it gives some, they must agree with the running session.
+
+    Each option can also be set in the environment as SWARM_<NAME>, or in a TOML file (--config).
     """
-    given = dict(locals())
-    _check_choice("log_level", log_level, LEVELS)
-    _check_choice("log_format", log_format, FORMATS)
     configure_logs(log_level, log_format)
-    dirs = platformdirs.PlatformDirs("swarm", appauthor=False)
+    fields = read_session_file(session) if session is not None else {}
+    given = {name: value for name, value in session_flags.items() if value is not None}
+    shared: dict[str, Any] = {
+        "ip": ip,
+        "port": port,
+        "state_dir": state or DEFAULT_STATE / f"{ip}-{port}",
+        "bootstraps": parse_bootstraps(bootstrap),
+        "data_dir": data_dir,
+    }
     settings = PeerSettings(
-        ip=ip,
-        port=port,
-        state_dir=state or Path(dirs.user_state_dir) / f"{ip}-{port}",
-        bootstraps=tuple(parse_bootstrap(text) for text in bootstrap or ()),
+        **shared,
         name=name,
         site=site,
-        session=_session_fields(session, given),
+        session=fields | given,
         data=data,
-        data_dir=data_dir,
-        cache_dir=Path(dirs.user_cache_dir),
         partition=parse_partition(partition) if partition else None,
-        model_path=Path(model) if model and model.endswith(".keras") else None,
         allow_model=allow_model,
         exit_when_done=exit_when_done,
         report=report,
@@ -276,51 +227,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         new_session=new_session,
         idle=idle,
     )
-    search = SearchSettings(
-        ip=ip,
-        port=port,
-        state_dir=settings.state_dir,
-        bootstraps=settings.bootstraps,
-        slots=slots,
-        data_dir=data_dir,
-        cache_dir=settings.cache_dir,
-        allow_code=allow_model,
-    )
-    _run(settings, search)
-
-
-def _session_fields(file: Path | None, given: dict[str, Any]) -> dict[str, Any]:
-    fields = read_session_file(file) if file is not None else {}
-    for name in _SESSION_FLAGS:
-        if given[name] is not None:
-            fields[name] = given[name]
-    if str(fields.get("model", "")).endswith(".keras"):
-        del fields["model"]  # travels as a blob; see PeerSettings.model_path
-    return fields
-
-
-_SESSION_FLAGS = (
-    "model",
-    "dataset",
-    "rounds",
-    "min_peers",
-    "local_epochs",
-    "batch_size",
-    "learning_rate",
-    "learning_rate_decay",
-    "momentum",
-    "partitioner",
-    "dirichlet_alpha",
-    "examples_per_peer_max",
-    "test_examples_per_peer_max",
-    "cluster_size",
-    "seed",
-)
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ConfigurationError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    _run(settings, SearchSettings(**shared, slots=slots, allow_code=allow_model))
 
 
 def _run(settings: PeerSettings, search: SearchSettings) -> None:

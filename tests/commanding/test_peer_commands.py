@@ -1,4 +1,4 @@
-"""Commands to peers: heard, obeyed and passed on, whatever runs on a peer."""
+"""Commands to peers: heard, obeyed and relayed, whatever runs on a peer."""
 
 from swarm.commanding.commands import ALL_PEERS, Action, Command, RelayedCommands
 from swarm.commanding.peer_commands import (
@@ -32,11 +32,12 @@ def relayed(one: Command, sender: PeerId = OTHER) -> RelayedCommands:
 
 def started(me: PeerId = ME, *commands: Command) -> PeerCommands:
     machine = PeerCommands(me, [OLGA])
-    assert machine.handle(Resumed(commands, UNIX_S), 0.0) == [Subscribe(PEERS_TOPIC)]
+    resumed = machine.handle(Resumed(commands, UNIX_S), 0.0)
+    assert resumed == [Subscribe(PEERS_TOPIC), *map(Obey, commands)]
     return machine
 
 
-def test_a_new_command_is_saved_obeyed_and_passed_on() -> None:
+def test_a_new_command_is_saved_obeyed_and_relayed() -> None:
     machine, join = started(), command(1)
 
     effects = machine.handle(relayed(join), 1.0)
@@ -56,7 +57,7 @@ def test_a_command_that_is_heard_again_is_obeyed_only_once() -> None:
     assert machine.handle(relayed(join), 2.0) == []
 
 
-def test_a_command_is_passed_on_a_few_times_and_then_rests() -> None:
+def test_a_command_is_published_a_few_times_and_then_no_more() -> None:
     machine, join = started(), command(1)
     machine.handle(relayed(join), 1.0)
     published = 0
@@ -74,7 +75,7 @@ def test_a_peer_that_connects_is_sent_the_commands_in_force() -> None:
     assert machine.handle(PeerConnected(EVE), 2.0) == [Send(EVE, relayed(join, ME))]
 
 
-def test_a_command_to_another_peer_is_passed_on_and_not_obeyed() -> None:
+def test_a_command_to_another_peer_is_relayed_and_not_obeyed() -> None:
     machine, join = started(), command(1, scope=OTHER)
 
     effects = machine.handle(relayed(join), 1.0)
@@ -99,14 +100,14 @@ def test_of_two_commands_about_one_session_the_greater_counts_in_any_order() -> 
     assert machine.handle(relayed(join), 2.0) == []
 
 
-def test_a_stranger_s_command_is_neither_obeyed_nor_passed_on() -> None:
+def test_a_command_of_an_unknown_operator_is_neither_obeyed_nor_relayed() -> None:
     machine = started()
 
     assert machine.handle(relayed(command(1, author=EVE)), 1.0) == []
     assert machine.handle(PeerConnected(OTHER), 2.0) == []
 
 
-def test_a_command_to_a_session_is_not_taken_for_one_to_peers() -> None:
+def test_a_command_to_a_session_is_no_command_to_peers() -> None:
     pause = Command(ALL_PEERS, OLGA, 1, "pause", UNIX_S + 100)
 
     assert started().handle(relayed(pause), 1.0) == []
@@ -116,7 +117,10 @@ def test_an_expired_command_is_not_obeyed() -> None:
     assert started().handle(relayed(command(1)), 1e6) == []
 
 
-def test_after_a_restart_a_command_is_not_obeyed_again() -> None:
-    join = command(1)
+def test_after_a_restart_the_commands_in_force_are_obeyed_once_more() -> None:
+    join, leave = command(1), command(2, action="leave")
+    machine = PeerCommands(ME, [OLGA])
 
-    assert started(ME, join).handle(relayed(join), 1.0) == []
+    assert machine.handle(Resumed((leave,), UNIX_S), 0.0) == [Subscribe(PEERS_TOPIC), Obey(leave)]
+    assert machine.handle(relayed(leave), 1.0) == []
+    assert machine.handle(relayed(join), 2.0) == []

@@ -16,6 +16,7 @@ from swarm.federation.session_choice import (
     IDLE_ASK_EVERY_S,
     IDLE_ASKED_MAX,
     JoinOrdered,
+    LeaveOrdered,
     SessionBegun,
     SessionChoice,
     SessionOver,
@@ -90,6 +91,7 @@ def test_a_session_that_this_peer_had_is_not_taken_up_again(choice: SessionChoic
 
 def test_an_idle_peer_takes_up_nothing_by_itself() -> None:
     idle = SessionChoice(ME, asks=False)
+    idle.start(0.0)
 
     assert queries(idle.handle(PeerConnected(ANNA), 0.0)) == []
     assert idle.handle(offer(FIRST), 1.0) == []
@@ -97,6 +99,7 @@ def test_an_idle_peer_takes_up_nothing_by_itself() -> None:
 
 def test_an_idle_peer_takes_up_the_session_that_an_operator_names() -> None:
     idle = SessionChoice(ME, asks=False)
+    idle.start(0.0)
     idle.handle(PeerConnected(ANNA), 0.0)
 
     asks = idle.handle(JoinOrdered(FIRST.id), 1.0)
@@ -127,3 +130,43 @@ def test_a_peer_that_is_gone_is_not_asked(choice: SessionChoice) -> None:
     choice.handle(PeerUnreachable(ANNA), 0.5)
 
     assert queries(choice.handle(TimerFired(ASK), 1.0)) == []
+
+
+def test_before_the_start_nothing_is_asked_for_or_taken_up() -> None:
+    machine = SessionChoice(ME)
+
+    assert machine.handle(PeerConnected(ANNA), 0.0) == []
+    assert machine.handle(offer(FIRST), 0.5) == []
+    assert TakeUp(FIRST, (ANNA,)) in machine.start(1.0)
+
+
+def test_a_peer_that_resumed_a_session_before_the_start_takes_up_no_other() -> None:
+    machine = SessionChoice(ME)
+    machine.handle(offer(SECOND), 0.0)
+    machine.handle(SessionBegun(FIRST), 0.5)
+
+    assert machine.start(1.0) == [SetTimer(ASK, 1.0 + ASK_EVERY_S)]
+
+
+def test_a_session_that_was_left_is_joined_again_only_when_an_operator_orders_it(
+    choice: SessionChoice,
+) -> None:
+    choice.handle(offer(FIRST), 1.0)
+    choice.handle(LeaveOrdered(FIRST.id), 2.0)
+    choice.handle(SessionOver(FIRST.id), 2.0)
+    assert choice.handle(offer(FIRST), 3.0) == []
+
+    choice.handle(JoinOrdered(FIRST.id), 4.0)
+
+    assert choice.handle(offer(FIRST), 5.0) == [TakeUp(FIRST, (ANNA,))]
+
+
+def test_an_order_to_leave_ends_the_search_for_a_session_that_was_ordered_before() -> None:
+    idle = SessionChoice(ME, asks=False)
+    idle.start(0.0)
+    idle.handle(JoinOrdered(FIRST.id), 1.0)
+
+    idle.handle(LeaveOrdered(FIRST.id), 2.0)
+
+    assert idle.handle(PeerConnected(ANNA), 3.0) == []
+    assert idle.handle(offer(FIRST), 4.0) == []

@@ -1,4 +1,4 @@
-"""`python -m swarm.peer` as a newcomer meets it: wrong values, help, session files."""
+"""`python -m swarm.peer` for newcomers: wrong values, help, session files."""
 
 import subprocess
 import sys
@@ -41,7 +41,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
             ["127.0.0.1", "0", "--log-level", "loud"], "log_level must be", id="log-level"
         ),
         pytest.param(["127.0.0.1", "0", "--operator", "olga"], "52 characters", id="operator"),
-        pytest.param(["127.0.0.1", "0", "--hold"], "name one with --operator", id="hold"),
+        pytest.param(["127.0.0.1", "0", "--hold"], "id with --operator", id="hold"),
         pytest.param(["127.0.0.1", "0", "--site", "x" * 20], "at most 16", id="site"),
         pytest.param(["127.0.0.1", "0", "--no-such-flag"], "--no-such-flag", id="unknown-flag"),
         pytest.param(

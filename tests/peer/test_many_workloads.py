@@ -65,7 +65,7 @@ def test_a_peer_trains_searches_is_killed_resumes_both_and_takes_up_the_next_ses
         assert len(ledger_of(peers.state_dir(VICTIM)).results) > 40
 
 
-def test_an_idle_peer_joins_the_session_that_an_operator_names(tmp_path: Path) -> None:
+def test_an_idle_peer_joins_and_leaves_the_session_that_an_operator_names(tmp_path: Path) -> None:
     operator = load_or_create_identity(tmp_path / "operator").peer_id
     session = ["--dataset", "digits", "--model", "mlp", "--rounds", "400", "--min-peers", "2"]
     with SwarmProcesses(3, session, ["--operator", operator], start=2) as peers:
@@ -85,5 +85,16 @@ def test_an_idle_peer_joins_the_session_that_an_operator_names(tmp_path: Path) -
                 "idle peer takes part",
             )
             peers.wait_event("contributed", START_S, 3)
+
+            me = load_or_create_identity(peers.state_dir(2)).peer_id
+            observer.command("leave", peer=me, session=started.fields["id"])
+            peers.wait_until(lambda: peers.peers[2].logged("left", {}), START_S, "it leaves")
+            assert peers.peers[2].report.exists()
+            peers.kill(2)
+            peers.restart(2)
+            peers.wait_until(
+                lambda: peers.peers[2].logged("joining", {}), START_S, "it resumes no session"
+            )
+            assert not peers.peers[2].logged("session", {})
         finally:
             observer.stop()

@@ -1,1 +1,13 @@
-"""Runs federated sessions."""
+"""Runs federated sessions.
+
+running_peer     start_peer() and RunningPeer, for scripts
+peer             Peer: the whole life of a process that trains
+peer_settings    what a user can set
+sessions         the sessions of a host: begins, resumes and ends them
+session_run      one session, from its folder on disk to the goodbye
+session_source   makes the spec of a new session, checks the spec of an offered one
+session_driver   carries out what the machine of a session asks for
+session_folder   what a peer remembers of a session across restarts
+learning_jobs    runs jobs in the learner process: train, evaluate, combine
+peer_status      what a peer is doing, for observers and its report
+"""

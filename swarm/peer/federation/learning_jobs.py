@@ -1,4 +1,4 @@
-"""Learning: carries out a federation machine's learning effects in the worker process."""
+"""LearningJobs: runs a session's jobs in the learner process: train, evaluate, combine."""
 
 import math
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ from swarm.federation.records import Metrics
 from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import jobs
 from swarm.learning.progress import Progress
-from swarm.peer.federation.status_board import StatusBoard
+from swarm.peer.federation.peer_status import PeerStatus
 from swarm.peer.host.host import Host
 from swarm.peer.host.machine_driver import Job
 from swarm.peer.processes.learner_worker import LearnerWorker
@@ -32,21 +32,21 @@ FAILURES = (LearningError, WorkerDiedError, NetworkError)
 log = structlog.get_logger()
 
 
-class Learning:
-    """Turns effects into the worker's jobs, and their results into events.
+class LearningJobs:
+    """Turns effects into jobs of the learner process, and their results into events.
 
-    Invariant: at most one training is under way; a new one ends the one before.
+    Invariant: at most one training runs; a new one cancels it.
     """
 
     def __init__(
-        self, session: SessionId, worker: LearnerWorker, host: Host, board: StatusBoard
+        self, session: SessionId, worker: LearnerWorker, host: Host, status: PeerStatus
     ) -> None:
         self._session = session
         self._me = host.me
         self._outbox = host.outbox
         self._worker = worker
         self._store = host.store
-        self._board = board
+        self._status = status
         self._training: Digest | None = None
         self._scope = trio.CancelScope()
 
@@ -69,14 +69,14 @@ class Learning:
         """Write the model with these weights as a `.keras` file, after the current training.
 
         Raises:
-            LearningError: The worker could not.
-            BlobNotFoundError: The weights are not here.
+            LearningError: The learner failed.
+            BlobNotFoundError: The weights are not in the store.
         """
         job = jobs.Export(str(self._store.path(blob)), str(path))
         await self._worker.export(job)
 
     def stop_training(self) -> None:
-        """End a training under way; nothing comes of it."""
+        """Cancel the running training; it has no result."""
         self._replace_training(None)
 
     def _replace_training(self, base: Digest | None) -> None:
@@ -104,9 +104,9 @@ class Learning:
                 return effects.TrainingFailed(effect.base, str(error))
             self._admit(result.path, result.blob)
             metrics = self._metrics(result.evaluation)
-            self._board.evaluate(effect.base, effect.round - 1, metrics)
-            self._board.train_accuracy = result.train_accuracy
-            self._board.rest("waiting")
+            self._status.evaluate(effect.base, effect.round - 1, metrics)
+            self._status.train_accuracy = result.train_accuracy
+            self._status.rest("waiting")
             log.info(
                 "trained",
                 round=effect.round,
@@ -122,14 +122,14 @@ class Learning:
         return None
 
     def _watch(self, round_number: int) -> Callable[[Progress], None]:
-        told_s = trio.current_time()
+        logged_s = trio.current_time()
 
-        def take(progress: Progress) -> None:
-            nonlocal told_s
-            self._board.take_progress(progress)
+        def note(progress: Progress) -> None:
+            nonlocal logged_s
+            self._status.take_progress(progress)
             now_s = trio.current_time()
-            if progress.phase == "training" and now_s - told_s >= PROGRESS_EVERY_S:
-                told_s = now_s
+            if progress.phase == "training" and now_s - logged_s >= PROGRESS_EVERY_S:
+                logged_s = now_s
                 log.debug(
                     "training",
                     round=round_number,
@@ -137,10 +137,10 @@ class Learning:
                     train_accuracy=progress.train_accuracy,
                 )
 
-        return take
+        return note
 
     async def _evaluate(self, effect: effects.Evaluate) -> Event:
-        self._board.rest("evaluating")
+        self._status.rest("evaluating")
         metrics = self._metrics(
             await self._persist(
                 lambda: self._worker.evaluate(
@@ -148,8 +148,8 @@ class Learning:
                 )
             )
         )
-        self._board.evaluate(effect.head, effect.round, metrics)
-        self._board.rest("finished")
+        self._status.evaluate(effect.head, effect.round, metrics)
+        self._status.rest("finished")
         log.info(
             "evaluated",
             evaluated_round=effect.round,
@@ -159,7 +159,7 @@ class Learning:
         return effects.EvaluationFinished(effect.head, metrics)
 
     async def _persist(self, job: Callable[[], Awaitable[R]]) -> R:
-        """Do a job the session cannot go on without; try again when the worker died."""
+        """Run a job that the session needs; after a failure, run it again."""
         while True:
             try:
                 return await job()
@@ -168,16 +168,16 @@ class Learning:
                 await trio.sleep(RETRY_AFTER_S)
 
     async def _combine(self, effect: effects.Combine) -> Event:
-        phase = self._board.phase
+        phase = self._status.phase
         if phase == "waiting":
-            self._board.rest("aggregating")
+            self._status.rest("aggregating")
         try:
             result = await self._worker.combine(self._combination(effect))
         except FAILURES as error:
             return self._failed(effect, error)
         finally:
-            if self._board.phase == "aggregating":
-                self._board.rest("waiting")
+            if self._status.phase == "aggregating":
+                self._status.rest("waiting")
         self._admit(result.path, result.blob)
         rejected = tuple(effects.Rejection(item.name, item.reason) for item in result.rejected)
         return effects.Combined(effect.base, effect.cluster, result.blob, rejected)
@@ -200,13 +200,13 @@ class Learning:
         return jobs.Combine(path(effect.base_blob), inputs, self._output_dir, merge)
 
     def _failed(self, effect: effects.Combine, error: SwarmError) -> Event:
-        # A dead worker says nothing about the inputs; everything else was found in them.
-        guilty = () if isinstance(error, WorkerDiedError | NetworkError) else effect.inputs
-        rejected = tuple(effects.Rejection(item.name, str(error)) for item in guilty)
+        # A dead learner says nothing about the inputs; other errors come from the inputs.
+        blamed = () if isinstance(error, WorkerDiedError | NetworkError) else effect.inputs
+        rejected = tuple(effects.Rejection(item.name, str(error)) for item in blamed)
         return effects.CombineFailed(effect.base, effect.cluster, str(error), rejected)
 
     def _metrics(self, evaluation: jobs.Evaluation) -> Metrics:
-        loss = evaluation.loss if math.isfinite(evaluation.loss) else LOSS_MAX  # it diverged
+        loss = evaluation.loss if math.isfinite(evaluation.loss) else LOSS_MAX  # training diverged
         return Metrics(self._me, evaluation.accuracy, loss, evaluation.num_examples)
 
     def _admit(self, path: str, blob: BlobRef) -> None:

@@ -1,4 +1,4 @@
-"""Peer: one process that trains, and does whatever other work it is given."""
+"""Peer: one process that trains, and may do other work beside."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -10,14 +10,14 @@ from trio_typing import TaskStatus
 
 from swarm.core.errors import LearningError
 from swarm.peer.federation.peer_settings import PeerSettings
+from swarm.peer.federation.peer_status import PeerStatus
 from swarm.peer.federation.session_driver import SessionDriver
 from swarm.peer.federation.sessions import Sessions, open_sessions
-from swarm.peer.federation.status_board import StatusBoard
 from swarm.peer.host.commands import open_commands
 from swarm.peer.host.host import Host, open_host
 
 OpenWorkload = Callable[[Host], AbstractAsyncContextManager[object]]
-"""Adds a workload to a host until its block ends."""
+"""Adds a workload to a host, until the block ends."""
 
 log = structlog.get_logger()
 
@@ -35,51 +35,51 @@ class Peer:
 
         Args:
             settings: What the user set.
-            say: Prints the line that others need to join.
+            say: Prints how other peers join.
             others: Workloads beside the sessions.
         """
         self.settings = settings
         self.host: Host | None = None
-        """What it runs on, once it listens."""
+        """The host that it runs on, once it listens."""
         self._sessions: Sessions | None = None
         self._others = others
         self._say = say
         self._leaving = trio.Event()
-        self._empty_board = StatusBoard(settings.name, site=settings.site)
+        self._no_status = PeerStatus(settings.name, site=settings.site)
 
     @property
     def address(self) -> str:
-        """`ip:port` others can join at; empty until the peer listens."""
+        """`ip:port` at which others join; empty until the peer listens."""
         return self.host.address if self.host is not None else ""
 
     @property
     def driver(self) -> SessionDriver | None:
-        """The newest session's, if there is one."""
+        """The driver of the newest session, if there is one."""
         run = self._sessions.newest if self._sessions is not None else None
         return run.driver if run is not None else None
 
     @property
-    def board(self) -> StatusBoard:
-        """What the newest session shows."""
+    def status(self) -> PeerStatus:
+        """What this peer is doing in the newest session."""
         run = self._sessions.newest if self._sessions is not None else None
-        return run.board if run is not None else self._empty_board
+        return run.status if run is not None else self._no_status
 
     def leave(self) -> None:
-        """Ask the peer to end; it says goodbye and leaves resumable state."""
+        """Ask the peer to end; it says goodbye, and its state can be resumed."""
         self._leaving.set()
 
     async def run(self, *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Take part until the user leaves, or until all is done if so configured.
+        """Take part until the user leaves, or, if so configured, until nothing is left to do.
 
         Raises:
-            SwarmError: The peer cannot go on; the message says why.
+            SwarmError: The peer cannot continue; the message says why.
         """
         async with AsyncExitStack() as stack:
             host = self.host = await stack.enter_async_context(open_host(self.settings))
             if not self.settings.bootstraps:
                 self._say(f"Others join with: python -m swarm.peer <ip> <port> {host.address}")
             sessions = await stack.enter_async_context(
-                open_sessions(host, self.settings, only_trains=not self._others)
+                open_sessions(host, self.settings, is_only_workload=not self._others)
             )
             for open_workload in self._others:
                 await stack.enter_async_context(open_workload(host))
@@ -99,7 +99,7 @@ class Peer:
         """Write the newest session's model as a `.keras` file.
 
         Raises:
-            LearningError: There is no model yet, or the worker could not.
+            LearningError: There is no model yet, or the learner failed.
         """
         run = self._sessions.newest if self._sessions is not None else None
         if run is None:
@@ -107,7 +107,7 @@ class Peer:
         await run.export(path)
 
     async def _work(self) -> None:
-        """Return when nothing is left to do here, if the user wants the peer to end then."""
+        """Return when nothing is left to do, if the user wants the peer to end then."""
         sessions = self._sessions
         assert sessions is not None  # noqa: S101 (set before)
         await sessions.begin()

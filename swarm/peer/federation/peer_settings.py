@@ -1,4 +1,4 @@
-"""Settings of one peer: an immutable value made from flags, environment and a TOML file."""
+"""PeerSettings: settings of one peer that trains, from flags, environment and TOML files."""
 
 import dataclasses
 import re
@@ -13,75 +13,77 @@ from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec
 from swarm.federation.ledger_entries import Introduction
 from swarm.federation.records import check_site
-from swarm.network.addresses import BootstrapAddress, check_ip
+from swarm.peer.host.host_settings import HostSettings
 
 _ED25519_PEER_ID = re.compile(r"12D3KooW[1-9A-HJ-NP-Za-km-z]{44}")
 SESSION_FIELDS = tuple(
     f.name for f in dataclasses.fields(SessionSpec) if f.name not in ("starter", "model_file")
 )
-"""What a user may say of a session; the rest follows."""
+"""Fields of a session that a user may set; the others are derived."""
 
 
 @dataclass(frozen=True, slots=True)
-class PeerSettings:
-    """What a user can set for one peer."""
+class PeerSettings(HostSettings):
+    """What a user can set for one peer that trains."""
 
-    ip: str
-    port: int
-    state_dir: Path
-    bootstraps: tuple[BootstrapAddress, ...] = ()
     name: str = ""
     site: str = ""
-    """Where this peer is; peers of one site are clustered together."""
+    """Where this peer is; peers of one site form clusters."""
     session: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `SessionSpec` the user gave; a joiner's must agree with the running session."""
+    """Fields of `SessionSpec` that the user set; `model` may also be the path of a `.keras` file.
+    A joiner's fields must agree with the running session."""
     data: Path | None = None
     """Own examples: an `.npz` file."""
-    data_dir: Path | None = None
-    cache_dir: Path = Path()
     partition: tuple[int, int] | None = None
-    """(k, n): this peer takes part k of n, from 1."""
-    model_path: Path | None = None
-    """The `.keras` file behind model `file`."""
+    """(k, n): this peer trains on part k of n parts; k counts from 1."""
     allow_model: bool = False
-    """Whether code that the session names may run here."""
+    """Whether code that the session's model names may run here."""
     exit_when_done: bool = False
     new_session: bool = False
-    """Whether to start a session even though others run one."""
+    """Whether to start a session although other peers run one."""
     idle: bool = False
-    """Whether to wait for work: to start no session and to join none at first."""
+    """Whether to start no session, and to join the first one only on an operator's command."""
     report: Path | None = None
-    """Where to write what this peer achieved, as JSON."""
+    """JSON file for this peer's results."""
     export: Path | None = None
-    """Where to write the model at the end, a `.keras` file."""
+    """`.keras` file for the final model."""
     measure_lag: bool = False
-    """Whether the report tells how late the event loop wakes up."""
+    """Whether the report says how late the event loop wakes up."""
     fork_server: Path | None = None
-    """Socket of the `swarm.peer.processes.fork_server` that forks this peer's worker."""
-
+    """Socket of the `swarm.peer.processes.fork_server` that forks this peer's learner."""
     operators: tuple[PeerId, ...] = ()
-    """Whose commands this peer obeys; nobody's by default."""
+    """Operators whose commands this peer obeys."""
     hold: bool = False
-    """As the starter: wait for an operator to start the session."""
+    """Whether a session that this peer starts waits for an operator's command."""
 
     @property
     def introduction(self) -> Introduction:
-        """What the peer tells of itself."""
+        """How the peer introduces itself to others."""
         return Introduction(self.name, self.site)
 
+    @property
+    def model_path(self) -> Path | None:
+        """The `.keras` file that the user named as the session's model."""
+        model = str(self.session.get("model", ""))
+        return Path(model) if model.endswith(".keras") else None
+
+    @property
+    def spec_fields(self) -> dict[str, Any]:
+        """The user's fields of the session, without a model file: that travels as a blob."""
+        left_out = () if self.model_path is None else ("model",)
+        return {name: value for name, value in self.session.items() if name not in left_out}
+
     def __post_init__(self) -> None:
+        HostSettings.__post_init__(self)
         if self.hold and not self.operators:
             raise ConfigurationError(
-                "--hold waits for an operator: name one with --operator, its id as the"
-                " operator's dashboard prints it"
+                "--hold waits for an operator: give the operator's id with --operator, as the "
+                "operator's dashboard prints it"
             )
         if self.idle and (self.session or self.new_session):
             raise ConfigurationError(
-                "--idle waits for work: leave out --new-session and what describes a session"
+                "--idle starts no session: leave out --new-session and the session's options"
             )
-        check_ip(self.ip)
-        if not 0 <= self.port <= 65535:
-            raise ConfigurationError(f"port must be in 0..65535, got {self.port}")
         if len(self.name) > 64:
             raise ConfigurationError(f"name must have at most 64 characters, got {self.name!r}")
         try:
@@ -91,10 +93,10 @@ class PeerSettings:
 
 
 def parse_partition(text: str) -> tuple[int, int]:
-    """Read `k/n`.
+    """Read a partition `k/n`.
 
     Raises:
-        ConfigurationError: It is not two whole numbers with 1 <= k <= n.
+        ConfigurationError: The text is not two whole numbers with 1 <= k <= n.
 
     Example:
         >>> parse_partition("2/6")
@@ -109,10 +111,10 @@ def parse_partition(text: str) -> tuple[int, int]:
 
 
 def parse_operator(text: str) -> PeerId:
-    """Read an operator's id: a peer id that inlines an Ed25519 key.
+    """Read an operator's id: a peer id that contains an Ed25519 key.
 
     Raises:
-        ConfigurationError: It is something else.
+        ConfigurationError: The text is no such id.
     """
     if not _ED25519_PEER_ID.fullmatch(text):
         raise ConfigurationError(
@@ -139,7 +141,7 @@ def read_session_file(path: Path) -> dict[str, Any]:
     """Read the fields of a session from a TOML file.
 
     Raises:
-        ConfigurationError: The file is no TOML, or a field is unknown or has the wrong type.
+        ConfigurationError: The file is not TOML, or a field is unknown or has the wrong type.
     """
     fields = read_toml(path)
     for name, value in fields.items():
@@ -152,7 +154,7 @@ def read_session_file(path: Path) -> dict[str, Any]:
 
 
 def make_spec(fields: Mapping[str, Any], **derived: Any) -> SessionSpec:
-    """Complete a session from what the user gave and what follows from it.
+    """Make a session from the user's fields and the derived ones.
 
     Raises:
         ConfigurationError: A value breaks a rule.
@@ -164,7 +166,7 @@ def make_spec(fields: Mapping[str, Any], **derived: Any) -> SessionSpec:
 
 
 def disagreement(fields: Mapping[str, Any], spec: SessionSpec) -> str | None:
-    """Name the first field in which the user's wish differs from a running session, or None."""
+    """Name the first of the user's fields that differs from a running session, or None."""
     for name, wanted in fields.items():
         actual = getattr(spec, name)
         if wanted != actual:

@@ -17,7 +17,7 @@ from swarm.federation.effects import (
 from swarm.federation.federation import Federation
 from swarm.federation.messages import Contribution
 from swarm.federation.records import GlobalModel
-from swarm.peer.federation.learning_jobs import Learning
+from swarm.peer.federation.learning_jobs import LearningJobs
 from swarm.peer.federation.session_folder import SessionFolder
 from swarm.peer.host.host import Host
 from swarm.peer.host.machine_driver import MachineDriver
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class SessionDriver(MachineDriver[Federation]):
-    """Saves records, and has weights trained, measured and combined."""
+    """Saves a session's records, and has weights trained, measured and combined."""
 
     def __init__(
         self,
@@ -34,11 +34,11 @@ class SessionDriver(MachineDriver[Federation]):
         host: Host,
         nursery: trio.Nursery,
         folder: SessionFolder,
-        learning: Learning,
+        learning: LearningJobs,
     ) -> None:
         super().__init__(machine.spec.id, machine, host, nursery)
         self.dismissed = ""
-        """Why this peer has to leave the session though nothing failed: a command removed it."""
+        """Why this peer must leave the session although nothing failed: a command removed it."""
         self.learning = learning
         self._folder = folder
 
@@ -46,7 +46,7 @@ class SessionDriver(MachineDriver[Federation]):
         """Carry out an effect of federated training."""
         match effect:
             case Note(kind, text):
-                # The driver logs an adopted head itself, with its fields.
+                # `_adopted` logs a new head with its fields.
                 log.log(logging.DEBUG if kind == "head" else logging.INFO, kind, detail=text)
             case SaveLedger(entries):
                 self._folder.save_entries(entries)

@@ -1,7 +1,6 @@
 """SessionFolder: what a peer remembers of a session across restarts."""
 
 import hashlib
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,13 +16,14 @@ from swarm.federation.ledger_entries import PAGE_MAX, LedgerEntry, LedgerPage
 from swarm.federation.messages import Contribution
 from swarm.federation.records import GlobalModel
 from swarm.network.identity import verify
-from swarm.peer.host.message_files import load_messages, save_messages, write_whole
+from swarm.peer.host.message_files import load_messages, save_messages
+from swarm.peer.host.whole_files import write_json, write_whole
 from swarm.peer.host.wire import decode, encode
 
 HEADS_RESUMED_MAX = 1024
-"""Heads read back on a restart."""
+"""Most heads that are read after a restart."""
 HEADS_KEPT_MAX = 2048
-"""Heads kept on disk as the run's record; the oldest are deleted."""
+"""Most heads that are kept on disk, as the record of the run; the oldest are deleted."""
 PRUNE_EVERY_ROUNDS = 64
 SESSIONS_FOLDER = "sessions"
 _NAME_LENGTH = 16
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 
 class SessionFolder:
-    """Files of one peer in one session. Each is written whole, then renamed into place."""
+    """Files of one peer in one session; each is written whole, then renamed into place."""
 
     def __init__(self, root: Path, me: PeerId) -> None:
         self.root = root
@@ -47,22 +47,22 @@ class SessionFolder:
 
     @classmethod
     def all_in(cls, state_dir: Path, me: PeerId) -> "list[SessionFolder]":
-        """The folders of all sessions that an earlier life took part in, the newest last.
+        """The folders of all sessions of an earlier life, the newest last.
 
         Raises:
-            ConfigurationError: The folder is of a version that is not read any more.
+            ConfigurationError: An older version wrote the folder, which this version cannot read.
         """
         if (state_dir / "session.json").exists():
             raise ConfigurationError(
                 f"{state_dir} holds the state of Swarm's protocol version 1, which this version "
-                "does not read: name another folder with --state, or delete it"
+                "does not read: choose another folder with --state, or delete this one"
             )
         specs = (state_dir / SESSIONS_FOLDER).glob("*/session.json")
         newest_last = sorted(specs, key=lambda path: (path.stat().st_mtime, path))
         return [cls(path.parent, me) for path in newest_last]
 
     def load_spec(self) -> SessionSpec | None:
-        """The session an earlier life of this peer took part in.
+        """The session of this folder, or None.
 
         Raises:
             ConfigurationError: The file is damaged.
@@ -75,16 +75,15 @@ class SessionFolder:
         except (OSError, ValueError, BaseValidationError) as error:
             raise ConfigurationError(
                 f"{path} is damaged ({type(error).__name__}): "
-                "delete it to join the swarm's session anew"
+                "delete it to join the swarm's session again"
             ) from error
 
     def save_spec(self, spec: SessionSpec) -> None:
-        """Remember the session."""
-        text = json.dumps(json.loads(_JSON.dumps(spec)), indent=2) + "\n"
-        write_whole(self.root / "session.json", text.encode())
+        """Save the session's spec."""
+        write_json(self.root / "session.json", _JSON.unstructure(spec))
 
     def load_heads(self) -> tuple[GlobalModel, ...]:
-        """The newest adopted heads, in head order; damaged files are named and left out."""
+        """The newest adopted heads, in head order; damaged files are logged and ignored."""
         heads = []
         for path in sorted(self._heads.glob("*.head"))[-HEADS_RESUMED_MAX:]:
             try:
@@ -100,6 +99,16 @@ class SessionFolder:
         """Whether an earlier life of this peer adopted a head."""
         return any(self._heads.glob("*.head"))
 
+    def is_finished(self) -> bool:
+        """Whether an earlier life of this peer adopted the head of the last round.
+
+        Raises:
+            ConfigurationError: The session's file is damaged.
+        """
+        newest = max(self._heads.glob("*.head"), default=None)
+        spec = self.load_spec() if newest is not None else None
+        return newest is not None and spec is not None and int(newest.name[:6]) >= spec.rounds
+
     def save_head(self, head: GlobalModel) -> None:
         """Add an adopted head to the record of the run."""
         path = self._head_path(head)
@@ -110,7 +119,7 @@ class SessionFolder:
                 old.unlink(missing_ok=True)
 
     def adoption_times(self, heads: Iterable[GlobalModel]) -> tuple[float, ...]:
-        """When each of these heads was saved here, in seconds since 1970; 0 if it is not known."""
+        """When each of these heads was saved here, in seconds since 1970; 0 if unknown."""
         return tuple(self._saved_unix_s(self._head_path(head)) for head in heads)
 
     def _saved_unix_s(self, path: Path) -> float:
@@ -123,13 +132,13 @@ class SessionFolder:
         return self._heads / f"{head.round:06}-{head.digest[:16]}.head"
 
     def load_contribution(self) -> Contribution | None:
-        """The newest own contribution, or None; a damaged file is named."""
+        """The newest own contribution, or None; a damaged file is logged."""
         path = self.root / "contribution.msgpack"
         try:
             data = path.read_bytes()
             envelope, digest = data[:-_DIGEST_SIZE], data[-_DIGEST_SIZE:]
             if hashlib.sha256(envelope).digest() != digest:
-                raise RemoteProtocolError("its digest is not that of its bytes")
+                raise RemoteProtocolError("the digest does not match the bytes")
             message = decode(envelope, self._me, verify).message
         except FileNotFoundError:
             return None
@@ -139,20 +148,20 @@ class SessionFolder:
         return message if isinstance(message, Contribution) else None
 
     def save_contribution(self, contribution: Contribution) -> None:
-        """Remember the newest own contribution before it is announced."""
+        """Save the newest own contribution, before it is announced."""
         envelope = encode(contribution)
-        # Nobody signs a contribution: a damaged number in it would pass for another number.
+        # Contributions are not signed, so only this digest reveals a damaged number.
         digest = hashlib.sha256(envelope).digest()
         write_whole(self.root / "contribution.msgpack", envelope + digest)
 
     def load_entries(self, session: SessionId) -> tuple[LedgerEntry, ...]:
-        """The ledger of an earlier life in this session; a damaged file is named."""
+        """The ledger of an earlier life in this session; a damaged file is logged."""
         pages = load_messages(self.root / "ledger.msgpack", self._me)
         entries = (e for page in pages if isinstance(page, LedgerPage) for e in page.entries)
         return tuple(entry for entry in entries if entry.session == session)
 
     def save_entries(self, entries: tuple[LedgerEntry, ...]) -> None:
-        """Remember the ledger, whole."""
+        """Save the whole ledger."""
         pages = (
             LedgerPage(entries[0].session, self._me, entries[k : k + PAGE_MAX], None)
             for k in range(0, len(entries), PAGE_MAX)
@@ -160,12 +169,12 @@ class SessionFolder:
         save_messages(self.root / "ledger.msgpack", pages)
 
     def load_commands(self, session: SessionId) -> tuple[Command, ...]:
-        """Operators' commands that an earlier life obeyed in this session."""
+        """Operators' commands that were in force in this session in an earlier life."""
         saved = load_messages(self.root / "commands.msgpack", self._me)
         commands = (c for one in saved if isinstance(one, RelayedCommands) for c in one.commands)
         return tuple(command for command in commands if command.scope == session)
 
     def save_commands(self, commands: tuple[Command, ...]) -> None:
-        """Remember the commands in force, before anything follows from them."""
+        """Save the commands in force, before they have any effect."""
         relayed = RelayedCommands(commands[0].scope, self._me, commands)
         save_messages(self.root / "commands.msgpack", [relayed])

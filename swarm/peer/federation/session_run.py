@@ -1,4 +1,4 @@
-"""SessionRun: one peer's part in one session, from what is left of it on disk to its goodbye."""
+"""SessionRun: one peer's part in one session, from its folder on disk to its goodbye."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,13 +27,14 @@ from swarm.learning.data_config import DataConfig
 from swarm.learning.federation import jobs
 from swarm.network.store import FileBlobStore
 from swarm.network.wire import signing_bytes
-from swarm.peer.federation.learning_jobs import Learning
+from swarm.peer.federation.learning_jobs import LearningJobs
 from swarm.peer.federation.peer_settings import PeerSettings
+from swarm.peer.federation.peer_status import PeerStatus
 from swarm.peer.federation.session_driver import SessionDriver
 from swarm.peer.federation.session_folder import SessionFolder
-from swarm.peer.federation.status_board import StatusBoard, write_json
 from swarm.peer.host.host import GOODBYE_WITHIN_S, Host
 from swarm.peer.host.loop_lag import LagMeter
+from swarm.peer.host.whole_files import write_json
 from swarm.peer.host.wire import encode
 from swarm.peer.processes.learner_worker import LearnerWorker
 
@@ -41,9 +42,9 @@ STATUS_EVERY_S = 1.0
 STATUS_KEPT_ALIVE_EVERY_S = 5.0
 EXPORT_WITHIN_S = 3.0
 SETTLE_WITHIN_S = 20.0
-"""A finished peer goes on serving others that still fetch the last head, at most this long."""
+"""At most this long, a finished peer stays for peers that still fetch the last head."""
 SUMMARY = "summary.json"
-"""Each session's own report, in its folder."""
+"""The report of a session, in its folder."""
 
 log = structlog.get_logger()
 
@@ -60,8 +61,10 @@ class SessionRun:
         nursery: trio.Nursery,
     ) -> None:
         self.spec = spec
-        self.board = StatusBoard(settings.name or host.me[-6:], site=settings.site)
+        self.status = PeerStatus(settings.name or host.me[-6:], site=settings.site)
         self.folder = SessionFolder.of(settings.state_dir, spec.id, host.me)
+        self.leaving = trio.Event()
+        """Set when this peer is to leave the session: by command, or to make room."""
         self._host = host
         self._settings = settings
         self._worker = worker
@@ -76,12 +79,12 @@ class SessionRun:
             held=settings.hold and spec.starter == host.me,
             introduction=settings.introduction,
         )
-        learning = Learning(spec.id, worker, host, self.board)
+        learning = LearningJobs(spec.id, worker, host, self.status)
         self.driver = SessionDriver(machine, host, nursery, self.folder, learning)
 
     @property
     def machine(self) -> Federation:
-        """What decides."""
+        """The machine that decides."""
         return self.driver.machine
 
     @property
@@ -95,11 +98,11 @@ class SessionRun:
         heads: tuple[GlobalModel, ...],
         model_path: str | None,
     ) -> None:
-        """Begin, or resume what is on disk.
+        """Begin the session, or resume it from disk.
 
         Args:
             offered_by: Peers that offered the session.
-            heads: Heads of an earlier life.
+            heads: Heads of an earlier life, the newest last.
             model_path: The session's `.keras` file, if it has one.
         """
         folder, session = self.folder, self.spec.id
@@ -121,13 +124,13 @@ class SessionRun:
             self._nursery.start_soon(self._lag.run)
 
     async def wait_over(self) -> None:
-        """Return when the session is over here; the exported model is written by then."""
+        """Wait until the session is over here and the exported model is written."""
         while not self.over:
             await self.driver.changed.wait()
-        await self.export_held()  # the user may stay for hours
+        await self.export_held()  # now, for the peer may run on for hours
 
     async def wait_settled(self) -> None:
-        """Return when neighbours have the last head as well, or soon after."""
+        """Wait until other peers have the last head, too, for a limited time."""
         with trio.move_on_after(SETTLE_WITHIN_S):
             while not (self.driver.dismissed or self.machine.settled(trio.current_time())):
                 await self.driver.changed.wait()
@@ -137,7 +140,7 @@ class SessionRun:
         self.driver.say_goodbye(LeaveRequested(reason))
 
     async def close(self) -> None:
-        """Leave the last status, report and exported model behind."""
+        """Write the final model and report, and publish the last status."""
         self.driver.learning.stop_training()
         with trio.move_on_after(EXPORT_WITHIN_S):
             await self.export_held()
@@ -157,7 +160,7 @@ class SessionRun:
         """Write the held model as a `.keras` file.
 
         Raises:
-            LearningError: There is no model yet, or the worker could not.
+            LearningError: There is no model yet, or the learner failed.
         """
         held = self.machine.held
         if held is None:
@@ -165,7 +168,7 @@ class SessionRun:
         await self.driver.learning.export(held.blob, path)
 
     async def export_held(self) -> None:
-        """Write the file that the user asked for, unless it holds this model already."""
+        """Write the model file that the user asked for, unless it contains this model already."""
         path, held = self._settings.export, self.machine.held
         if path is None or held is None or held.digest == self._exported:
             return
@@ -190,12 +193,12 @@ class SessionRun:
         )
         job = jobs.Initialise(self.spec, data, settings.allow_model, model_path)
         try:
-            ready = await self._worker.initialise(job, self.board.take_progress)
+            ready = await self._worker.initialise(job, self.status.take_progress)
         except LearningError as error:
             raise ConfigurationError(f"this peer cannot learn: {error}") from error
-        self.board.num_examples, self.board.num_test = ready.num_train, ready.num_test
-        self.board.data_label = ready.dataset_label[:STATUS_TEXT_MAX]
-        self.board.rest("waiting")
+        self.status.num_examples, self.status.num_test = ready.num_train, ready.num_test
+        self.status.data_label = ready.dataset_label[:STATUS_TEXT_MAX]
+        self.status.rest("waiting")
         log.info(
             "ready",
             num_train=ready.num_train,
@@ -209,22 +212,22 @@ class SessionRun:
     async def _publish_status_forever(self) -> None:
         published, published_s = None, float("-inf")
         while True:
-            status, now_s = self._status(), trio.current_time()
+            status, now_s = self._message(), trio.current_time()
             if status != published or now_s - published_s >= STATUS_KEPT_ALIVE_EVERY_S:
                 await self._publish_status()
                 self._write_report()
                 published, published_s = status, now_s
             await trio.sleep(STATUS_EVERY_S)
 
-    def _status(self) -> Status:
+    def _message(self) -> Status:
         network = self._host.network
-        return self.board.status(self.machine, network.snapshot(), network.listen_addresses)
+        return self.status.message(self.machine, network.snapshot(), network.listen_addresses)
 
     async def _publish_status(self) -> None:
-        await self._host.network.publish(status_topic(self.spec.id), encode(self._status()))
+        await self._host.network.publish(status_topic(self.spec.id), encode(self._message()))
 
     def _write_report(self) -> None:
-        report = self.board.report(self.machine, self._host.network.snapshot())
+        report = self.status.report(self.machine, self._host.network.snapshot())
         if self._settings.measure_lag:
             report |= self._lag.report()
         paths = [self.folder.root / SUMMARY, self._settings.report]
@@ -237,7 +240,7 @@ class SessionRun:
 
 
 def resumable_heads(folder: SessionFolder, store: FileBlobStore) -> tuple[GlobalModel, ...]:
-    """The heads to resume from: up to the newest whose weights are here and undamaged."""
+    """The heads to resume from, up to the newest one whose weights are here and undamaged."""
     heads = folder.load_heads()
     while heads and not _is_intact(store, heads[-1].blob):
         heads = heads[:-1]
@@ -254,7 +257,7 @@ def _own_contribution(folder: SessionFolder, store: FileBlobStore) -> Contributi
 
 
 def _is_intact(store: FileBlobStore, blob: BlobRef) -> bool:
-    """Whether the blob is here; a damaged one is named, and deleted to be fetched again."""
+    """Whether the blob is here; a damaged one is logged and deleted, so it is fetched again."""
     try:
         store.read(blob)
     except BlobNotFoundError:

@@ -1,4 +1,4 @@
-"""SessionSource: sessions to take part in: a new one, or a check of one that is offered."""
+"""SessionSource: makes the spec of a new session, and checks the spec of an offered one."""
 
 import shutil
 from pathlib import Path
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 class SessionSource:
-    """Makes and checks specs with the user's settings."""
+    """Makes and checks specs according to the user's settings."""
 
     def __init__(self, settings: PeerSettings, host: Host) -> None:
         self._settings = settings
@@ -29,7 +29,11 @@ class SessionSource:
     async def model_path(
         self, spec: SessionSpec, offered_by: tuple[PeerId, ...], folder: Path
     ) -> str | None:
-        """Have the session's `.keras` file in its folder, under a name that Keras accepts."""
+        """Copy the session's `.keras` file to its folder, under a name that Keras accepts.
+
+        Returns:
+            The path of the copy; None if the model is no file.
+        """
         if spec.model_file is None:
             return None
         while not self._host.store.has(spec.model_file):
@@ -39,20 +43,21 @@ class SessionSource:
                 log.warning("waiting", detail=f"the model file: {error}")
                 await trio.sleep(MODEL_FILE_RETRY_S)
         path = folder / "model.keras"
-        await trio.to_thread.run_sync(_copy, self._host.store.path(spec.model_file), path)
+        source = self._host.store.path(spec.model_file)
+        await trio.to_thread.run_sync(_copy, source, path)
         return str(path)
 
     def create(self) -> SessionSpec:
-        """Write the spec of a new session; this finds out which data there really is.
+        """Make the spec of a new session; this finds out which data is available.
 
         Raises:
             ConfigurationError: A value breaks a rule, or the data cannot be read.
         """
-        # Imported here: data sets need numpy, and only the starter looks at them.
+        # Imported here: data sets need numpy, and only the peer that starts a session needs them.
         from swarm.learning.datasets import describe  # noqa: PLC0415
 
         settings = self._settings
-        fields = dict(settings.session)
+        fields = settings.spec_fields
         if settings.data is not None:
             fields.setdefault("dataset", "own")
             shape, num_classes = describe(str(settings.data))
@@ -90,28 +95,23 @@ class SessionSource:
 
         Args:
             spec: The session.
-            is_first: Whether it must agree with what the user gave of a session.
+            is_first: Whether it must agree with the user's settings of a session.
 
         Raises:
-            ConfigurationError: It cannot; the message says what differs or is not allowed.
+            ConfigurationError: It cannot; the message says why.
         """
-        problem = disagreement(self._settings.session, spec) if is_first else None
+        problem = disagreement(self._settings.spec_fields, spec) if is_first else None
         if problem is not None:
             raise ConfigurationError(f"this peer cannot take part: {problem}")
         if ":" in spec.model and not self._settings.allow_model:
             raise ConfigurationError(
                 f"the session's model {spec.model!r} is code: "
-                "start with --allow-model to run it on this machine"
+                "start this peer with --allow-model to run it on this machine"
             )
 
 
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
-
-
 def announce(spec: SessionSpec) -> None:
-    """Log what is trained."""
+    """Log what this session trains."""
     log.info(
         "session",
         id=spec.id,
@@ -121,20 +121,25 @@ def announce(spec: SessionSpec) -> None:
         min_peers=spec.min_peers,
     )
     if is_stand_in(spec.dataset):
-        log.warning("stand-in", detail=f"all numbers are for {dataset_label(spec.dataset)}")
+        log.warning("stand-in", detail=f"all results are for {dataset_label(spec.dataset)}")
 
 
 def _log_progress() -> Any:
-    """A callback that logs each tenth of a download or a generation."""
-    told = -1
+    """A callback that logs each tenth of a download or of generating data."""
+    logged = -1
 
-    def tell(progress: Progress) -> None:
-        nonlocal told
-        if int(progress.fraction * 10) > told:
-            told = int(progress.fraction * 10)
-            log.info(progress.phase, detail=progress.text, percent=told * 10)
+    def note(progress: Progress) -> None:
+        nonlocal logged
+        if int(progress.fraction * 10) > logged:
+            logged = int(progress.fraction * 10)
+            log.info(progress.phase, detail=progress.text, percent=logged * 10)
 
-    return tell
+    return note
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
 
 
 def _read(path: Path) -> bytes:

@@ -1,4 +1,13 @@
-"""Sessions: the federated sessions of one host, begun and ended while it runs."""
+"""Sessions: the federated sessions of one host; they begin and end while the host runs.
+
+Each session runs in a task of its own, with its own learner process, folder and machine:
+
+    begin, TakeUp -> _work -> _take_part -> SessionRun ... -> close -> _forget
+
+`begin` resumes what an earlier life of this peer left, or starts a new session. Later, the machine
+`SessionChoice` says what to take up. A task lives until the host ends, an operator orders the peer
+to leave, a newer session needs the place, or the session fails.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,6 +17,7 @@ import structlog
 import trio
 
 from swarm.commanding.commands import Command
+from swarm.core.blobs import BlobRef
 from swarm.core.errors import only_error
 from swarm.core.ids import PeerId, SessionId
 from swarm.core.machine import Effect, Event
@@ -16,6 +26,7 @@ from swarm.federation.messages import SessionQuery
 from swarm.federation.records import GlobalModel
 from swarm.federation.session_choice import (
     JoinOrdered,
+    LeaveOrdered,
     SessionBegun,
     SessionChoice,
     SessionOver,
@@ -32,7 +43,7 @@ from swarm.peer.processes.learner_worker import LearnerWorker, open_worker
 
 WORKLOAD = "federation"
 SESSIONS_MAX = 4
-"""Sessions that run here at once; for one more, the oldest that is over is left."""
+"""Sessions that run here at once; a new one replaces the oldest one that is over."""
 
 log = structlog.get_logger()
 
@@ -44,34 +55,20 @@ class _Begin:
     spec: SessionSpec
     offered_by: tuple[PeerId, ...] = ()
     heads: tuple[GlobalModel, ...] = ()
-    """Heads of an earlier life, the newest last, its weights in the store."""
-
-
-class ChoiceDriver(MachineDriver[SessionChoice]):
-    """Hands to `Sessions` what the choosing machine takes up."""
-
-    def __init__(
-        self, machine: SessionChoice, host: Host, nursery: trio.Nursery, sessions: "Sessions"
-    ) -> None:
-        super().__init__(WORKLOAD, machine, host, nursery)
-        self._sessions = sessions
-
-    def carry_out_own(self, effect: Effect) -> None:
-        """Take up a session."""
-        if isinstance(effect, TakeUp):
-            self._sessions.take_up(effect.spec, effect.offered_by)
+    """Heads of an earlier life, the newest last; the newest one's weights are in the store."""
 
 
 class Sessions:
-    """Starts a run for each session, and gives each event to the runs it concerns.
+    """Starts a run for each session, and gives each event to the runs that it concerns.
 
     Invariants:
         A session has at most one run here, in a folder of its own.
         A session that fails ends with its reason; other work of this host goes on.
+        A session that an operator ordered to leave is not resumed, in this life or the next.
     """
 
     def __init__(
-        self, host: Host, settings: PeerSettings, nursery: trio.Nursery, *, only_trains: bool
+        self, host: Host, settings: PeerSettings, nursery: trio.Nursery, *, is_only_workload: bool
     ) -> None:
         self.runs: dict[SessionId, SessionRun] = {}
         """By session, the newest last."""
@@ -79,13 +76,15 @@ class Sessions:
         """Set, and replaced, when a session began, is over or failed."""
         self._host = host
         self._settings = settings
-        self._only_trains = only_trains and not settings.idle
         self._nursery = nursery
+        self._is_only_workload = is_only_workload
         self._source = SessionSource(settings, host)
         machine = SessionChoice(host.me, asks=not settings.idle)
-        self._choice = ChoiceDriver(machine, host, nursery, self)
-        self._scopes: dict[SessionId, trio.CancelScope] = {}
+        self._choice = MachineDriver(WORKLOAD, machine, host, nursery, self._carry_out_choice)
         self._beginning: set[SessionId] = set()
+        self._left: set[SessionId] = set()
+        """Sessions that an operator ordered to leave."""
+        self._has_had_one = False
         self._preloaded: trio.MemorySendChannel[_Begin] | None = None
 
     @property
@@ -96,10 +95,10 @@ class Sessions:
     @property
     def all_over(self) -> bool:
         """Whether a session has run here and none has anything left to do."""
-        return bool(self.runs) and all(run.over for run in self.runs.values())
+        return self._has_had_one and all(run.over for run in self.runs.values())
 
     def handle(self, event: Event) -> None:
-        """Hand an event to the sessions it concerns."""
+        """Hand an event to the sessions that it concerns."""
         if isinstance(event, SessionQuery):
             asked = self.newest if event.wanted is None else self.runs.get(event.wanted)
             if asked is not None:
@@ -116,11 +115,18 @@ class Sessions:
 
     def _obey(self, command: Command) -> None:
         session = command.session
-        if command.action == "join" and session is not None:
-            self._choice.handle(JoinOrdered(session))
-        elif command.action == "leave" and session in self.runs:
-            self.runs[session].leave()
-            self._scopes[session].cancel()
+        if session is None:
+            return
+        if command.action == "leave":
+            self._left.add(session)
+            self._choice.handle(LeaveOrdered(session))
+            if session in self.runs:
+                self.runs[session].leaving.set()
+        elif command.action == "join":
+            self._left.discard(session)
+            folder = SessionFolder.of(self._settings.state_dir, session, self._host.me)
+            if session not in self.runs and not folder.is_finished():
+                self._choice.handle(JoinOrdered(session))
 
     def leave(self, reason: str = "") -> None:
         """Say goodbye in every session."""
@@ -128,8 +134,8 @@ class Sessions:
             run.leave(reason)
 
     async def close(self) -> None:
-        """Leave reports and models behind, in every session."""
-        for run in self.runs.values():
+        """Write the last report and model of every session."""
+        for run in tuple(self.runs.values()):
             await run.close()
 
     async def begin(self) -> None:
@@ -142,30 +148,43 @@ class Sessions:
         with self._host.outbox.keep_all():
             earlier = SessionFolder.all_in(settings.state_dir, self._host.me)
             resumable = [one for folder in earlier if (one := self._resumable(folder))]
+            resumable = [one for one in resumable if one.spec.id not in self._left]
             running = [one for one in resumable if one.heads[-1].round < one.spec.rounds]
             for one in dict.fromkeys([*running[-SESSIONS_MAX + 1 :], *resumable[-1:]]):
                 self._take_up(one)
-            had_heads = any(folder.has_heads() for folder in earlier)
-            starts = not (had_heads or settings.bootstraps or settings.idle)
+            had = {folder.root.name for folder in earlier if folder.has_heads()}
+            starts = not (had or settings.bootstraps or settings.idle)
             if starts or settings.new_session:
                 spec = await trio.to_thread.run_sync(self._source.create)
-                if spec.id not in {one.spec.id for one in resumable}:
+                folder = SessionFolder.of(settings.state_dir, spec.id, self._host.me)
+                if folder.root.name not in had:
                     self._take_up(_Begin(spec))
+                elif folder.is_finished():
+                    log.warning(
+                        "finished",
+                        session=spec.id,
+                        detail="--new-session names a session that this peer has finished: "
+                        "change a setting to start another one, as in --seed 1",
+                    )
             while self._beginning:
                 await self.changed.wait()
         if not self.runs:
-            log.info("joining", detail="asking connected peers which session runs")
+            log.info("joining", detail="asking connected peers which session they run")
         self._choice.carry_out(self._choice.machine.start(trio.current_time()))
 
-    def take_up(self, spec: SessionSpec, offered_by: tuple[PeerId, ...] = ()) -> None:
-        """Take part in a session that was offered."""
-        earlier = self._resumable(
-            SessionFolder.of(self._settings.state_dir, spec.id, self._host.me)
-        )
-        self._take_up(_Begin(spec, offered_by, earlier.heads if earlier is not None else ()))
+    def _carry_out_choice(self, effect: Effect) -> None:
+        """Take up a session that was offered, unless it runs here already."""
+        if not isinstance(effect, TakeUp):
+            return
+        spec = effect.spec
+        if spec.id not in self.runs and spec.id not in self._beginning:
+            folder = SessionFolder.of(self._settings.state_dir, spec.id, self._host.me)
+            earlier = self._resumable(folder)
+            heads = earlier.heads if earlier is not None else ()
+            self._take_up(_Begin(spec, effect.offered_by, heads))
 
     def preload(self) -> None:
-        """Start the worker of the first session before that is known: Keras loads meanwhile."""
+        """Start the learner of the first session early: Keras loads while peers are asked."""
         self._preloaded, receive = trio.open_memory_channel[_Begin](1)
         self._nursery.start_soon(self._work, receive)
 
@@ -184,6 +203,11 @@ class Sessions:
 
     def _take_up(self, begin: "_Begin") -> None:
         self._beginning.add(begin.spec.id)
+        # Other sessions may say what they keep before this one's machine has begun.
+        model = [begin.spec.model_file] if begin.spec.model_file is not None else []
+        self._host.outbox.keep_blobs(
+            begin.spec.id, frozenset[BlobRef]([*model, *(head.blob for head in begin.heads)])
+        )
         if self._preloaded is not None:
             preloaded, self._preloaded = self._preloaded, None
             preloaded.send_nowait(begin)
@@ -193,7 +217,7 @@ class Sessions:
             self._nursery.start_soon(self._work, receive)
 
     async def _work(self, receive: "trio.MemoryReceiveChannel[_Begin]") -> None:
-        """Take part in one session, with a worker process of its own."""
+        """Take part in one session, with a learner process of its own."""
         async with open_worker(log, self._settings.fork_server) as worker:
             begin = await receive.receive()
             try:
@@ -202,45 +226,55 @@ class Sessions:
                 if self._is_only_work(begin.spec.id):
                     raise
                 log.error("session failed", session=begin.spec.id, reason=repr(only_error(error)))
-            self._end(begin.spec.id)
+            self._forget(begin.spec.id)
 
     async def _take_part(self, begin: "_Begin", worker: LearnerWorker) -> None:
         spec, host = begin.spec, self._host
         self._source.check(spec, is_first=not self.runs)
         folder = SessionFolder.of(self._settings.state_dir, spec.id, host.me)
         model_path = await self._source.model_path(spec, begin.offered_by, folder.root)
+        if spec.id in self._left:
+            return
         async with trio.open_nursery() as tasks:
             self._make_room()
             run = SessionRun(spec, host, self._settings, worker, tasks)
-            self.runs[spec.id] = run
-            self._scopes[spec.id] = tasks.cancel_scope
+            self.runs[spec.id], self._has_had_one = run, True
             announce(spec)
             run.start(begin.offered_by, begin.heads, model_path)
             self._beginning.discard(spec.id)
             self._choice.handle(SessionBegun(spec))
             self._notify()
-            await run.wait_over()
-            self._choice.handle(SessionOver(spec.id))
-            self._notify()
-            await trio.sleep_forever()  # others may still ask for what this peer has
+            tasks.start_soon(self._wait_over, run)
+            await run.leaving.wait()  # a finished session goes on answering other peers
+            await run.close()
+            run.leave()
+            tasks.cancel_scope.cancel()
+
+    async def _wait_over(self, run: SessionRun) -> None:
+        await run.wait_over()
+        self._choice.handle(SessionOver(run.spec.id))
+        self._notify()
 
     def _make_room(self) -> None:
         """Leave the oldest session that is over, if there are as many as may be."""
-        over = [session for session, run in self.runs.items() if run.over]
-        if len(self.runs) >= SESSIONS_MAX and over:
-            self.runs[over[0]].leave("")
-            self._scopes[over[0]].cancel()
+        staying = [run for run in self.runs.values() if not run.leaving.is_set()]
+        over = [run for run in staying if run.over]
+        if len(staying) >= SESSIONS_MAX and over:
+            over[0].leaving.set()
 
-    def _end(self, session: SessionId) -> None:
+    def _forget(self, session: SessionId) -> None:
         self._beginning.discard(session)
         run = self.runs.pop(session, None)
         if run is not None:
             run.driver.stop()
+        else:  # it never began
+            self._host.outbox.forget(session)
         self._choice.handle(SessionOver(session))
         self._notify()
 
     def _is_only_work(self, session: SessionId) -> bool:
-        return self._only_trains and self.runs.keys() <= {session}
+        is_alone = self.runs.keys() | self._beginning <= {session}
+        return is_alone and self._is_only_workload and not self._settings.idle
 
     def _notify(self) -> None:
         self.changed.set()
@@ -249,17 +283,17 @@ class Sessions:
 
 @asynccontextmanager
 async def open_sessions(
-    host: Host, settings: PeerSettings, *, only_trains: bool
+    host: Host, settings: PeerSettings, *, is_only_workload: bool = True
 ) -> AsyncIterator[Sessions]:
-    """Take part in federated sessions on a host; their worker processes end with the block.
+    """Take part in federated sessions on a host; their learner processes end with the block.
 
     Args:
-        host: The host.
+        host: What the sessions run on.
         settings: What the user set.
-        only_trains: Whether the host does nothing else, so that a failed session ends the peer.
+        is_only_workload: Whether a failure of the only session ends the peer.
     """
     async with trio.open_nursery() as nursery:
-        sessions = Sessions(host, settings, nursery, only_trains=only_trains)
+        sessions = Sessions(host, settings, nursery, is_only_workload=is_only_workload)
         if not settings.idle:
             sessions.preload()
         host.add(sessions)

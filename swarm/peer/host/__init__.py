@@ -1,1 +1,14 @@
-"""What every peer has, whatever it works on: identity, network, store, mailbox, outbox."""
+"""What every peer has, whatever it works on.
+
+host             Host: one process on the network, shared by all machines
+host_settings    address, state folder, bootstraps
+machine_driver   hands events to a machine, carries out core effects
+outbox           connections, topics and blobs that machines share
+commands         operators' commands to peers
+message_files    files of messages in wire form
+whole_files      files that are written whole, then renamed into place
+command_line     runs a typer command; exit codes, signals
+logs             log lines on stderr, as text or JSON
+loop_lag         measures how late the event loop wakes up
+trio_thread      a trio program in a thread, for scripts
+"""

@@ -1,4 +1,4 @@
-"""run_command(): runs a typer command line; a user's mistake becomes one line and exit 2."""
+"""run_command(): runs a typer command line; a user's mistake becomes one line and exit code 2."""
 
 import signal
 import sys
@@ -11,15 +11,14 @@ import typer
 from swarm.core.errors import ConfigurationError, SwarmError, only_error
 from swarm.network.lean import leave_out_unused
 
-# typer bundles its own click and exports of its errors only some.
+# typer contains its own copy of click, and does not export this error class.
 _ClickError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
 
 
 def run_command(command: typer.Typer, prog_name: str) -> int:
     """Run a typer command; a user's mistake is one line on stderr and exit code 2.
 
-    A process with a command line of ours is ours alone: if it comes to load libp2p, then without
-    the parts nobody uses.
+    No other program shares this process, so libp2p is loaded without the parts that are not used.
 
     Returns:
         The exit code: what the command returned, if that is a number.
@@ -38,7 +37,7 @@ def run_command(command: typer.Typer, prog_name: str) -> int:
 
 
 def _explain(error: BaseException) -> int:
-    """One line for our own errors; anything else in a group is a bug and keeps its traceback."""
+    """Print one line for errors of our own; any other error is a bug and keeps its traceback."""
     error = only_error(error)
     if isinstance(error, BaseExceptionGroup):
         ours, others = error.split(SwarmError)
@@ -53,7 +52,7 @@ def _explain(error: BaseException) -> int:
 
 
 async def run_until_signal(run: Callable[[], Awaitable[None]], stop: Callable[[], None]) -> None:
-    """Run until it ends by itself; SIGINT and SIGTERM ask it to stop, a second one insists."""
+    """Run a program. SIGINT or SIGTERM asks it to stop; a second signal cancels it."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_watch_signals, stop, nursery.cancel_scope)
         await run()

@@ -1,4 +1,4 @@
-"""HostCommands: the workload that every host has: operators' commands to peers."""
+"""HostCommands: operators' commands to peers, a workload of every host."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Commanded(Event):
-    """A trusted operator wants this of the peer; for the workload that it concerns."""
+    """A trusted operator commands this; for the workload that it concerns."""
 
     command: Command
 
@@ -44,18 +44,23 @@ async def open_commands(
 
 
 class HostCommands:
-    """Runs the machine that hears, obeys and passes on commands to peers."""
+    """Runs the machine that hears, obeys and relays commands to peers."""
 
     def __init__(
         self, host: Host, nursery: trio.Nursery, state_dir: Path, operators: Iterable[PeerId]
     ) -> None:
-        self._driver = _CommandDriver(
-            PeerCommands(host.me, operators), host, nursery, state_dir / COMMANDS_FILE
-        )
+        self._host = host
+        self._file = state_dir / COMMANDS_FILE
+        machine = PeerCommands(host.me, operators)
+        self._driver = MachineDriver("commands", machine, host, nursery, self._carry_out)
 
     def start(self) -> None:
-        """Take back what an earlier life obeyed, and listen."""
-        self._driver.resume()
+        """Obey the commands that are in force since an earlier life, and listen for others."""
+        saved = load_messages(self._file, self._host.me)
+        commands = tuple(
+            c for one in saved if isinstance(one, RelayedCommands) for c in one.commands
+        )
+        self._driver.handle(Resumed(commands, datetime.now(UTC).timestamp()))
 
     def handle(self, event: Event) -> None:
         """Hand an event to the machine."""
@@ -64,22 +69,7 @@ class HostCommands:
     def leave(self, reason: str = "") -> None:
         """Leave: commands need no goodbye."""
 
-
-class _CommandDriver(MachineDriver[PeerCommands]):
-    def __init__(
-        self, machine: PeerCommands, host: Host, nursery: trio.Nursery, file: Path
-    ) -> None:
-        super().__init__("commands", machine, host, nursery)
-        self._file = file
-
-    def resume(self) -> None:
-        saved = load_messages(self._file, self._host.me)
-        commands = tuple(
-            c for one in saved if isinstance(one, RelayedCommands) for c in one.commands
-        )
-        self.handle(Resumed(commands, datetime.now(UTC).timestamp()))
-
-    def carry_out_own(self, effect: Effect) -> None:
+    def _carry_out(self, effect: Effect) -> None:
         match effect:
             case SaveCommands(commands):
                 save_messages(self._file, [RelayedCommands(ALL_PEERS, self._host.me, commands)])
@@ -87,6 +77,6 @@ class _CommandDriver(MachineDriver[PeerCommands]):
                 log.info(
                     DONE[command.action],
                     session=command.session,
-                    detail=f"by command of operator {command.author}",
+                    detail=f"commanded by operator {command.author}",
                 )
                 self._host.hand_out(Commanded(command))

@@ -1,15 +1,13 @@
 """Host: one process on the network, and everything that its machines share.
 
 A host owns the state folder and its lock, the identity, network, blob store and outbox.
-Workloads (federated sessions, studies) run their machines on it, any number at once. The host
-decodes each message and offers it to every workload; a workload picks its machines by session or
-study. The outbox keeps the union of what all machines want kept.
+Workloads (federated sessions, studies, operators' commands) run any number of machines on it.
+The host decodes each message once, and gives it to each workload. The workload picks its machines
+by session or study. The outbox keeps the union of what all machines want kept.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Protocol
 
 import structlog
 import trio
@@ -20,11 +18,12 @@ from swarm.core.ids import PeerId
 from swarm.core.machine import Event
 from swarm.core.workload import Workload
 from swarm.network import events as network_events
-from swarm.network.addresses import BootstrapAddress, reachable_ip
+from swarm.network.addresses import reachable_ip
 from swarm.network.identity import Identity, load_or_create_identity, verify
 from swarm.network.lock import hold_state_folder
 from swarm.network.network import Network, NetworkConfig
 from swarm.network.store import FREE_BYTES_MIN, FileBlobStore
+from swarm.peer.host.host_settings import HostSettings
 from swarm.peer.host.outbox import Outbox
 from swarm.peer.host.wire import decode
 
@@ -34,32 +33,8 @@ REFUSALS_EVERY_S = 60.0
 log = structlog.get_logger()
 
 
-class HostSettings(Protocol):
-    """What a host needs to know; settings of workloads have these fields among others."""
-
-    @property
-    def ip(self) -> str:
-        """Address to listen on."""
-        ...
-
-    @property
-    def port(self) -> int:
-        """TCP port; 0 lets the system choose."""
-        ...
-
-    @property
-    def state_dir(self) -> Path:
-        """Folder of identity, blobs and resumable state."""
-        ...
-
-    @property
-    def bootstraps(self) -> tuple[BootstrapAddress, ...]:
-        """Peers to join."""
-        ...
-
-
 class Host:
-    """What all machines of this process share; made by `open_host`.
+    """What all machines of this process share; `open_host` makes it.
 
     Invariant: once `failure` is set, machines only say goodbye.
     """
@@ -71,13 +46,13 @@ class Host:
         self.network = Network(config, identity, self.store)
         self.outbox = Outbox(self.network, self.store, nursery)
         self.address = ""
-        """`ip:port` that others give as their bootstrap; known once the host listens."""
+        """`ip:port` that other peers give as their bootstrap; known once the host listens."""
         self.met = trio.Event()
-        """Set once another peer was connected."""
+        """Set once another peer has connected."""
         self.failed = trio.Event()
-        """Set once `failure` is."""
+        """Set once `failure` is set."""
         self.failure: StorageError | None = None
-        """Why this peer must leave: the disk did not do what was asked."""
+        """Why this peer must leave: the disk failed."""
         self._settings = settings
         self._workloads: list[Workload] = []
         self._connected: set[PeerId] = set()
@@ -90,30 +65,30 @@ class Host:
 
     @property
     def bootstraps(self) -> str:
-        """The bootstrap addresses, in words; empty if there are none."""
+        """The bootstrap addresses as text; empty if there are none."""
         return ", ".join(str(address) for address in self._settings.bootstraps)
 
     def add(self, workload: Workload) -> None:
-        """Give a workload all events from now on, and the connections that are open."""
+        """Add a workload; it gets all events from now on, and the open connections."""
         self._workloads.append(workload)
         for peer in tuple(self._connected):
             workload.handle(PeerConnected(peer))
 
     def fail(self, error: StorageError) -> None:
-        """Let every machine do nothing more than say goodbye; the first reason counts."""
+        """Stop all machines, except that they say goodbye; the first reason counts."""
         if self.failure is None:
             self.failure = error
             log.error("disk failed", reason=str(error))
             self.failed.set()
 
     def check_disk(self, error: Exception) -> None:
-        """Fail if a blob could not be had because the disk is full."""
+        """Fail if a blob could not be fetched because the disk is full."""
         if self.store.is_full:
             rule = f"{FREE_BYTES_MIN // 1024**2} MiB must stay free"
             self.fail(StorageError(f"{error}: the disk is full, {rule}"))
 
-    async def stay(self, leaving: trio.Event, use: Callable[[], Awaitable[None]]) -> None:
-        """Return when `use` is over, the user leaves, or the disk has failed."""
+    async def stay(self, leaving: trio.Event, action: Callable[[], Awaitable[None]]) -> None:
+        """Run an action until it is done, the user leaves, or the disk has failed."""
 
         async def cancel_after(event: trio.Event) -> None:
             await event.wait()
@@ -122,29 +97,29 @@ class Host:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(cancel_after, leaving)
             nursery.start_soon(cancel_after, self.failed)
-            await use()
+            await action()
             nursery.cancel_scope.cancel()
 
     async def say_goodbye(self) -> None:
-        """Have every workload leave, and give its last messages time to be sent."""
+        """Have each workload leave, and give the last messages time to be sent."""
         for workload in self._workloads:
             workload.leave("disk" if self.failure is not None else "")
-        await trio.sleep(GOODBYE_WITHIN_S / 2)  # pubsub does not say when it has sent
+        await trio.sleep(GOODBYE_WITHIN_S / 2)  # pubsub does not say when messages are sent
 
     def raise_failure(self) -> None:
-        """Raise what ended this peer, if anything did.
+        """Raise the failure that ended this peer, if there is one.
 
         Raises:
             StorageError: The disk failed.
         """
         if self.failure is not None:
             raise StorageError(
-                f"{self.failure}; this peer left, its state is in {self._settings.state_dir}: "
-                "make room there and start it again, it resumes"
+                f"{self.failure}; this peer left, and its state is in {self._settings.state_dir}: "
+                "make room there and start it again, then it resumes"
             )
 
     async def run(self) -> None:
-        """Publish, and log what was refused, until cancelled."""
+        """Publish messages, and log counts of refused ones, until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.outbox.run)
             while True:
@@ -152,21 +127,21 @@ class Host:
                 self.log_refusals()
 
     def log_refusals(self) -> None:
-        """Log one line of counters by reason: a line for each message would be one more flood."""
+        """Log counts of refused input by reason; a line for each message would be a flood."""
         refused = self.network.snapshot().rejected
         if refused != self._refusals:
             self._refusals = refused
             log.info("refused", **refused)
 
     def listens(self) -> None:
-        """Note the address that others join at."""
+        """Note the address at which other peers join."""
         address = self.network.listen_addresses[0]
         ip, port = reachable_ip(self._settings.ip), address.split("/")[4]
         self.address = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
         log.info("listening", peer_id=self.me, address=address)
 
     async def take(self, event: network_events.NetworkEvent) -> None:
-        """Take an event of the network."""
+        """Handle an event of the network."""
         match event:
             case network_events.PubsubMessage(_, sender, data):
                 self._take_message(sender, data)
@@ -192,22 +167,25 @@ class Host:
             log.debug("rejected", peer=sender, reason=str(error))
             return
         if received.attached is not None:
+            key = getattr(received.message, "session", "")
             try:
-                self.hand_out(BlobArrived(self.outbox.put_attached(received.attached)))
+                blob = self.outbox.put_attached(key, received.attached)
             except StorageError as error:
                 self.fail(error)
                 return
+            if blob is not None:
+                self.hand_out(BlobArrived(blob))
         self.hand_out(received.message)
 
     def hand_out(self, event: Event) -> None:
-        """Hand an event to every workload."""
+        """Hand an event to each workload."""
         for workload in tuple(self._workloads):
             workload.handle(event)
 
 
 @asynccontextmanager
 async def open_host(settings: HostSettings) -> AsyncIterator[Host]:
-    """Listen with the identity of a state folder; stop at the end of the block.
+    """Run a host with the identity of a state folder, until the block ends.
 
     Raises:
         ConfigurationError: The folder or the port is in use.

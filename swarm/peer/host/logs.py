@@ -1,16 +1,28 @@
-"""Logs: structlog lines on stderr, coloured text for people or JSON for programs."""
+"""configure_logs(): structlog lines on stderr, coloured text for people or JSON for programs."""
 
 import logging
 import sys
 
 import structlog
 
+from swarm.core.errors import ConfigurationError
+
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
 
 
 def configure_logs(level: str, log_format: str) -> None:
-    """Send all lines to stderr in one format: structlog's, the network's, libraries' warnings."""
+    """Send all lines to stderr in one format: structlog's, the network's, libraries' warnings.
+
+    Raises:
+        ConfigurationError: The level or the format is unknown.
+    """
+    for name, value, choices in (
+        ("log_level", level, LEVELS),
+        ("log_format", log_format, FORMATS),
+    ):
+        if value not in choices:
+            raise ConfigurationError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
     threshold = getattr(logging, level.upper())
     is_json = log_format == "json"
     shared: list[structlog.typing.Processor] = [
@@ -38,7 +50,7 @@ def _configure_standard_logging(
     *,
     is_json: bool,
 ) -> None:
-    """Layers below this one log through the standard library, and so do other libraries."""
+    """Format lines of the standard library's logging, which layers below and libraries use."""
     traceback = [structlog.processors.format_exc_info] if is_json else []
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

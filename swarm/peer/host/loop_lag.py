@@ -7,14 +7,14 @@ import trio
 
 EVERY_S = 0.01
 SAMPLES_MAX = 30_000
-"""Five minutes; older samples make room."""
+"""Five minutes of samples; older ones are dropped."""
 
 
 class LagMeter:
-    """Sleeps for a fixed time, over and over, and keeps how much longer each sleep took.
+    """Sleeps for a fixed time, again and again, and records how much longer each sleep took.
 
-    A loop is late because its own tasks are at work, or because other threads and processes have
-    the processor; so it keeps as well how long the loop's thread computed meanwhile.
+    A loop is late because its own tasks compute, or because other threads and processes have the
+    processor. So the meter also records how long the loop's thread computed meanwhile.
     """
 
     def __init__(self) -> None:

@@ -1,11 +1,10 @@
 """MachineDriver: hands events to one machine and carries out the effects it asks for.
 
-One driver serves every workload. It carries out the core effects (messages, topics, timers,
-connections, blobs). A workload's driver adds carriers for the workload's own effects.
+This base class serves all workloads. It carries out the core effects: messages, topics, timers,
+connections, blobs. A workload's subclass carries out the workload's own effects.
 
-Events are handled at once, in the task that brings them. So nothing stands in a queue that the
-machine has not heard of, and a blob that has just arrived cannot be deleted before its machine
-knows it.
+Events are handled at once, in the task that brings them. No event waits in a queue, so a blob that
+has just arrived cannot be deleted before its machine knows of it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -39,7 +38,7 @@ class MachineDriver(Generic[M]):
     """Owns one machine: nothing else calls its `handle`.
 
     Invariants:
-        What a machine wants saved is saved before the effects that follow it are carried out.
+        Effects are carried out in order, so a machine's state is saved before its next messages.
         After the disk has failed, the machine only says goodbye.
     """
 
@@ -49,30 +48,33 @@ class MachineDriver(Generic[M]):
         machine: M,
         host: Host,
         nursery: trio.Nursery,
+        carry_out_own: Callable[[Effect], None] | None = None,
     ) -> None:
         """Make a driver.
 
         Args:
-            key: Names the machine on this host: the id of its session or study.
-            machine: Decides.
-            host: Its network, store and outbox.
-            nursery: Owner of timers, fetches and jobs; when it ends, they end.
+            key: Name of the machine on this host: the id of its session or study.
+            machine: The machine that decides.
+            host: Its network, store and outbox are used.
+            nursery: Owns timers, fetches and jobs; they end with it.
+            carry_out_own: Carries out effects that are not core effects; or override the method.
         """
         self.machine = machine
         self.changed = trio.Event()
-        """Set, and replaced, after every event."""
+        """Set, and replaced, after each event."""
         self._key = key
         self._host = host
         self._nursery = nursery
         self._timers: dict[str, trio.CancelScope] = {}
+        self._carry_out_own = carry_out_own
 
     def handle(self, event: Event) -> None:
-        """Hand over an event and carry out what follows."""
+        """Hand an event to the machine and carry out its effects."""
         if self._host.failure is None:
             self.carry_out(self.machine.handle(event, trio.current_time()))
 
     def say_goodbye(self, event: Event) -> None:
-        """Hand over the event that ends the machine's part; a failed disk gets no more work."""
+        """Hand over the event that ends the machine's part; after a disk failure, only send."""
         effects = self.machine.handle(event, trio.current_time())
         if self._host.failure is not None:
             effects = [e for e in effects if isinstance(e, Publish | Send)]
@@ -90,13 +92,15 @@ class MachineDriver(Generic[M]):
         self.notify()
 
     def prepare(self, effects: list[Effect]) -> None:
-        """See all effects of an event before the first is carried out; for workloads."""
+        """Prepare for the effects of one event before the first is carried out; for subclasses."""
 
     def carry_out_own(self, effect: Effect) -> None:
-        """Carry out an effect that is not a core effect; for workloads."""
+        """Carry out an effect that is not a core effect; for subclasses."""
+        if self._carry_out_own is not None:
+            self._carry_out_own(effect)
 
     def notify(self) -> None:
-        """Wake up all that wait for a change."""
+        """Wake all tasks that wait for a change."""
         self.changed.set()
         self.changed = trio.Event()
 
@@ -105,7 +109,7 @@ class MachineDriver(Generic[M]):
         self._nursery.start_soon(self._run_job, job)
 
     def stop(self) -> None:
-        """Let go of timers, topics, connections and blobs."""
+        """Cancel timers; release topics, connections and blobs."""
         for scope in self._timers.values():
             scope.cancel()
         self._host.outbox.forget(self._key)
@@ -142,7 +146,7 @@ class MachineDriver(Generic[M]):
         except StorageError as error:
             self._host.fail(error)
         else:
-            gone = BlobMissing(blob, "no machine wanted it any more when it came")
+            gone = BlobMissing(blob, "no machine wanted it any more when it arrived")
             self.handle(BlobArrived(blob) if is_here else gone)
 
     def _set_timer(self, effect: SetTimer) -> None:
@@ -156,8 +160,10 @@ class MachineDriver(Generic[M]):
         with scope:
             if effect.due_s > trio.current_time():
                 await trio.sleep_until(effect.due_s)
-            else:  # this task begins after what was ready before it: that is turn enough
+            else:  # this task began after all tasks that were ready: no need to wait longer
                 await trio.lowlevel.checkpoint_if_cancelled()
+            if self._timers.get(effect.name) is scope:
+                del self._timers[effect.name]
             self.handle(TimerFired(effect.name))
 
     async def _run_job(self, job: Job) -> None:

@@ -1,4 +1,4 @@
-"""Outbox: how all machines of a host share its connections, topics and blobs."""
+"""Outbox: shares a host's connections, topics and blobs among its machines."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,23 +17,23 @@ from swarm.network.store import FileBlobStore
 from swarm.peer.host.wire import encode
 
 OUTBOX_MAX = 1024
-"""Messages waiting to be published; machines publish some ten a second, so a full one stalls."""
+"""Most messages that wait to be published. Machines publish about ten a second."""
 SENDS_AT_ONCE_MAX = 16
 SENDS_WAITING_MAX = 1024
-"""Direct messages waiting for peers that do not answer; machines repeat all of them."""
+"""Most direct messages that wait for slow peers; machines repeat what gets lost."""
 CONNECTIONS_MAX = 256
 
 log = structlog.get_logger()
 
 
 class Outbox:
-    """Sends, publishes and fetches for many machines; each machine is named by a key.
+    """Sends, publishes and fetches for many machines; each machine has a key.
 
-    Messages may be lost, which machines expect.
+    Messages may get lost; machines expect that.
 
     Invariants:
         A topic, a connection or a blob is kept as long as any machine wants it.
-        A blob that came for a machine is kept until that machine says next what it wants.
+        A blob that arrived for a machine is kept until the machine next says what it wants.
         While `keep_all` is active no blob is deleted.
     """
 
@@ -50,11 +50,11 @@ class Outbox:
         self._kept_peers: dict[str, tuple[PeerId, ...]] = {}
         self._kept_blobs: dict[str, frozenset[BlobRef]] = {}
         self._came: dict[str, set[BlobRef]] = {}
-        """Blobs that came for a machine since it last said what it wants."""
+        """Blobs that arrived for a machine since it last said what it wants."""
         self._num_keeping_all = 0
 
     async def run(self) -> None:
-        """Publish what is queued, in order."""
+        """Publish queued messages, in order."""
         async for effect in self._to_publish:
             match effect:
                 case Subscribe(topic):
@@ -65,11 +65,11 @@ class Outbox:
                     await self._network.publish(topic, encode(message, self._attached(attach)))
 
     def publish(self, effect: Publish) -> None:
-        """Publish after what was queued before."""
+        """Publish a message after those that were queued before."""
         self._queue(effect)
 
     def subscribe(self, key: str, topic: str) -> None:
-        """Hear a topic as long as a machine wants to."""
+        """Hear a topic as long as this machine wants it."""
         wanted_by = self._topics.setdefault(topic, set())
         if not wanted_by:
             self._queue(Subscribe(topic))
@@ -92,41 +92,42 @@ class Outbox:
         """Bring a blob into the store; return whether it is still there afterwards.
 
         Raises:
-            BlobNotFoundError: No holder gave it.
-            StorageError: The disk refused it.
+            BlobNotFoundError: No holder sent it.
+            StorageError: The disk refused the write.
         """
         await self._network.fetch(effect.blob, effect.holders, effect.wait_s)
         self._came.setdefault(key, set()).add(effect.blob)
-        return self._store.has(effect.blob)  # it may have gone before this task woke up
+        return self._store.has(effect.blob)  # it may be deleted before this task wakes up
 
     def admit(self, key: str, path: Path, blob: BlobRef) -> None:
         """Move a file that a child process wrote for a machine into the store.
 
         Raises:
-            StorageError: The disk refused.
+            StorageError: The disk refused the write.
         """
         self._store.admit(path, blob)
         self._came.setdefault(key, set()).add(blob)
 
-    def put_attached(self, data: bytes) -> BlobRef:
-        """Store bytes that came with a message; each machine may want them.
+    def put_attached(self, key: str, data: bytes) -> BlobRef | None:
+        """Store bytes that came with a message for a machine; None if no such machine keeps blobs.
 
         Raises:
-            StorageError: The disk refused.
+            StorageError: The disk refused the write.
         """
+        if key not in self._kept_blobs:
+            return None
         blob = self._store.put(data)
-        for key in self._kept_blobs:
-            self._came.setdefault(key, set()).add(blob)
+        self._came.setdefault(key, set()).add(blob)
         return blob
 
     def keep_connected(self, key: str, peers: Iterable[PeerId]) -> None:
-        """Hold the connections that any machine wants."""
+        """Say which connections a machine wants; the network keeps all that any machine wants."""
         self._kept_peers[key] = tuple(peers)
         every = dict.fromkeys(peer for kept in self._kept_peers.values() for peer in kept)
         self._network.keep_connected(tuple(every)[:CONNECTIONS_MAX])
 
     def keep_blobs(self, key: str, blobs: frozenset[BlobRef]) -> None:
-        """Delete what no machine wants."""
+        """Say which blobs a machine wants; delete those that no machine wants."""
         self._kept_blobs[key] = blobs
         self._came.pop(key, None)
         if not self._num_keeping_all:
@@ -135,7 +136,7 @@ class Outbox:
 
     @contextmanager
     def keep_all(self) -> Iterator[None]:
-        """Delete no blob yet: a machine that is about to begin has not said what it wants."""
+        """Delete no blob within the block: a new machine has not said what it wants yet."""
         self._num_keeping_all += 1
         try:
             yield
@@ -143,10 +144,11 @@ class Outbox:
             self._num_keeping_all -= 1
 
     def forget(self, key: str) -> None:
-        """A machine has ended and wants nothing any more."""
+        """Release everything of a machine that has ended."""
         for topic in [topic for topic, wanted_by in self._topics.items() if key in wanted_by]:
             self.unsubscribe(key, topic)
-        self._kept_peers.pop(key, None)
+        self.keep_connected(key, ())
+        del self._kept_peers[key]
         self._kept_blobs.pop(key, None)
         self._came.pop(key, None)
 
@@ -154,10 +156,10 @@ class Outbox:
         try:
             self._outbox.send_nowait(effect)
         except trio.WouldBlock:
-            log.warning("dropped", detail="the outbox is full: a message was not published")
+            log.warning("dropped", detail="outbox full: a message was not published")
 
     def _attached(self, blob: BlobRef | None) -> bytes | None:
-        """The bytes that travel with a message; a blob that is gone by now is only named."""
+        """The bytes that travel with a message; None if the blob is gone by now."""
         if blob is None:
             return None
         try:

@@ -1,10 +1,10 @@
-"""TrioThread: a trio program in a thread of its own, asked and stopped by callers without trio."""
+"""TrioThread: runs a trio program in a thread of its own, for callers that do not use trio."""
 
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import trio
 
@@ -14,25 +14,25 @@ STOP_WITHIN_S = 10.0
 R = TypeVar("R")
 
 Main = Callable[[Callable[[], None]], Awaitable[None]]
-"""What runs in the thread; it calls its argument once it can be asked."""
+"""What runs in the thread; it calls its argument once the thread can be called."""
 
 
 class TrioThread:
-    """Runs from its making until its main function ends.
+    """A thread that runs from its creation until its main function ends.
 
-    Invariant: whatever ended the main function is raised to who asks next.
+    Invariant: an error that ended the main function is raised to the next caller.
     """
 
     def __init__(self, name: str, main: Main, leave: Callable[[], None]) -> None:
         """Start the thread; returns once the main function is ready.
 
         Args:
-            name: The thread's.
-            main: What to run.
+            name: Name of the thread.
+            main: The program to run.
             leave: Makes the main function end; called in the thread.
 
         Raises:
-            BaseException: What ended the main function before it was ready.
+            BaseException: The error that ended the main function before it was ready.
         """
         self._leave = leave
         self._token: trio.lowlevel.TrioToken | None = None
@@ -48,15 +48,15 @@ class TrioThread:
         """Run an asynchronous function in the thread; return its result.
 
         Args:
-            function: What to run; if it limits its time, the limit is its last argument.
+            function: What to run. If it has a time limit, the limit is its last argument.
             args: Its arguments.
 
         Raises:
-            TimeoutError: It raised `trio.TooSlowError`.
-            EndedError: The thread has ended, and by no error.
+            TimeoutError: The function raised `trio.TooSlowError`.
+            EndedError: The thread has ended, without an error.
         """
         try:
-            with self._telling_of_its_end():
+            with self._raising_its_end():
                 result: R = trio.from_thread.run(function, *args, trio_token=self._token)
         except trio.TooSlowError as error:
             raise TimeoutError(f"not within {args[-1]} s") from error
@@ -66,13 +66,13 @@ class TrioThread:
         """Run a function in the thread, between two steps of its tasks; return its result.
 
         Raises:
-            EndedError: The thread has ended, and by no error.
+            EndedError: The thread has ended, without an error.
         """
-        with self._telling_of_its_end():
+        with self._raising_its_end():
             return trio.from_thread.run_sync(function, *args, trio_token=self._token)
 
     def stop(self, within_s: float = STOP_WITHIN_S) -> None:
-        """Have the main function leave, and wait for it. Stopping twice is harmless."""
+        """Ask the main function to end, and wait for it. Stopping twice is harmless."""
         if self._token is not None and self._thread.is_alive():
             try:
                 self._token.run_sync_soon(self._leave)
@@ -83,7 +83,7 @@ class TrioThread:
     def _run(self, main: Main) -> None:
         try:
             trio.run(self._main, main)
-        except BaseException as error:  # kept for the caller's next call: a thread has no caller
+        except BaseException as error:  # kept for the next call: a thread has no caller
             self._error = error
             self._traceback = only_error(error).__traceback__
         finally:
@@ -94,7 +94,7 @@ class TrioThread:
         await main(self._ready.set)
 
     @contextmanager
-    def _telling_of_its_end(self) -> Iterator[None]:
+    def _raising_its_end(self) -> Iterator[None]:
         self._raise_if_ended()
         try:
             yield
@@ -106,5 +106,21 @@ class TrioThread:
     def _raise_if_ended(self) -> None:
         if self._error is not None:
             error = only_error(self._error)
-            # As it was: every raise would add to it.
+            # The original traceback: each raise would make it longer.
             raise error.with_traceback(self._traceback)
+
+
+class InBackground:
+    """Base of what a script runs in a `TrioThread`; `stop` it, or use it in a `with` block."""
+
+    _thread: TrioThread
+
+    def stop(self) -> None:
+        """Leave the swarm; everything can be resumed. Stopping twice is harmless."""
+        self._thread.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

@@ -1,9 +1,8 @@
-"""Observer: a peer that only watches, in a trio thread of its own, for pages and notebooks."""
+"""Observer: a peer that only watches, in a thread, for the dashboard and for notebooks."""
 
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -29,11 +28,11 @@ from swarm.core.errors import (
     only_error,
 )
 from swarm.core.ids import PeerId
-from swarm.network.addresses import BootstrapAddress, parse_bootstrap
 from swarm.network.identity import Identity, load_or_create_identity
 from swarm.network.wire import signing_bytes
 from swarm.peer.host.commands import open_commands
 from swarm.peer.host.host import Host, open_host
+from swarm.peer.host.host_settings import HostSettings, parse_bootstraps
 from swarm.peer.host.trio_thread import TrioThread
 from swarm.peer.observer.run_history import RunHistory, history_extent
 from swarm.peer.observer.snapshot import command_json, empty_snapshot
@@ -41,28 +40,18 @@ from swarm.peer.observer.watching import Watching
 from swarm.watching.federation.command_tracking import CommandGiven, Given
 
 STOP_WITHIN_S = 4.0
-PICTURES_AT_MOST_EVERY_S = 0.1
-PICTURES_AT_LEAST_EVERY_S = 1.0
+SNAPSHOTS_AT_MOST_EVERY_S = 0.1
+SNAPSHOTS_AT_LEAST_EVERY_S = 1.0
 ROUNDS_AT_ONCE_MAX = 200
 R = TypeVar("R")
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class _Settings:
-    """What the host needs."""
-
-    ip: str
-    port: int
-    state_dir: Path
-    bootstraps: tuple[BootstrapAddress, ...]
-
-
 class Observer:
-    """Watches the swarm behind some bootstrap addresses; `snapshot` is what it sees.
+    """Watches the swarm behind some bootstrap addresses; `snapshot` returns what it sees.
 
-    Every method may be called from any thread.
+    Each method may be called from any thread.
     """
 
     def __init__(
@@ -71,19 +60,19 @@ class Observer:
         listen_ip: str = "127.0.0.1",
         operator_key: Path | None = None,
     ) -> None:
-        """Prepare to watch.
+        """Prepare an observer; `start` begins to watch.
 
         Args:
             bootstraps: Peers of the swarm.
             listen_ip: Address to listen on.
-            operator_key: Folder of the key that signs commands, made if there is none; without
-                it no commands can be given.
+            operator_key: Folder of the key that signs commands, created if missing. Without it,
+                no commands can be given.
 
         Raises:
             ConfigurationError: An address or the key is not valid.
         """
         self._operator = load_or_create_identity(operator_key) if operator_key else None
-        self._bootstraps = tuple(parse_bootstrap(text) for text in bootstraps)
+        self._bootstraps = parse_bootstraps(bootstraps)
         self._listen_ip = listen_ip
         self._changed = threading.Condition()
         self._snapshot: dict[str, Any] = empty_snapshot("", 0, 0.0, self.operator_id)
@@ -106,12 +95,12 @@ class Observer:
             self._thread.stop(STOP_WITHIN_S)
 
     def snapshot(self) -> dict[str, Any]:
-        """The newest picture, plain JSON; nobody changes it afterwards."""
+        """The newest snapshot, as plain JSON; it does not change afterwards."""
         with self._changed:
             return self._snapshot
 
     def wait_change(self, seen_version: int, timeout_s: float) -> int:
-        """Block until there is a newer picture than `seen_version`, or for `timeout_s`."""
+        """Block until there is a newer snapshot than `seen_version`, or for `timeout_s`."""
         with self._changed:
             self._changed.wait_for(lambda: self._snapshot["version"] > seen_version, timeout_s)
             version: int = self._snapshot["version"]
@@ -119,11 +108,11 @@ class Observer:
 
     @property
     def operator_id(self) -> PeerId | None:
-        """Whom peers must trust to obey the commands given here."""
+        """The operator that peers must trust to obey commands from here; None without a key."""
         return self._operator.peer_id if self._operator is not None else None
 
     def rounds(self, first: int, count: int) -> dict[str, Any]:
-        """Rounds of the past from `first` on, at most `count` and `ROUNDS_AT_ONCE_MAX`."""
+        """Past rounds from `first` on, at most `count` and at most `ROUNDS_AT_ONCE_MAX`."""
         view = self._past()
         if view is None:
             return {"rounds": [], "next": None, "history": history_extent(())}
@@ -141,14 +130,14 @@ class Observer:
         value: float | None = None,
         session: str | None = None,
     ) -> dict[str, Any]:
-        """Sign a command and give it to the swarm; snapshots show what becomes of it.
+        """Sign a command and send it to the swarm; snapshots show how peers follow it.
 
         Args:
-            action: What to do, one of `ACTIONS`.
-            peer: For `remove` and `readmit`; for `join` and `leave` the only peer that is to
-                obey, all if None.
-            value: For `threshold`.
-            session: For `join` and `leave`.
+            action: One of `ACTIONS`.
+            peer: The peer to `remove` or `readmit`. For `join` and `leave`, the peer that must
+                obey; all peers if None.
+            value: The value of `threshold`.
+            session: The session to `join` or `leave`.
 
         Raises:
             ConfigurationError: There is no operator key, no session, or a value breaks a rule.
@@ -204,26 +193,26 @@ class Observer:
             return None
 
     def _ask(self, question: Callable[[], R]) -> R:
-        """Have the observer's thread answer between two events."""
+        """Have the observer's thread answer a question between two events."""
         if self._thread is None:
             raise NetworkError("the observer has not started")
         try:
             return self._thread.call_sync(question)
         except SwarmError:
             raise
-        except Exception as error:  # what ended the thread; told once already, when it did
+        except Exception as error:  # the error that ended the thread; it is logged already
             raise EndedError("the observer has ended") from error
 
     async def _main(self, ready: Callable[[], None]) -> None:
         try:
-            with _scratch() as folder, self._scope:
+            with _temporary_folder() as folder, self._scope:
                 await self._watch(Path(folder), ready)
-        except BaseException as error:  # told by start(), or to who asks next, who may be nobody
+        except BaseException as error:  # logged, for there may be no next caller
             log.error("observer ended", reason=repr(only_error(error)))
             raise
 
     async def _watch(self, folder: Path, ready: Callable[[], None]) -> None:
-        settings = _Settings(self._listen_ip, 0, folder, self._bootstraps)
+        settings = HostSettings(self._listen_ip, 0, folder, self._bootstraps)
         operators = (self.operator_id,) if self.operator_id is not None else ()
         async with (
             open_host(settings) as host,
@@ -241,8 +230,8 @@ class Observer:
         while True:
             now_s = trio.current_time()
             self._publish(watching.snapshot(now_s, now_s - started_s))
-            await trio.sleep(PICTURES_AT_MOST_EVERY_S)
-            with trio.move_on_after(PICTURES_AT_LEAST_EVERY_S):
+            await trio.sleep(SNAPSHOTS_AT_MOST_EVERY_S)
+            with trio.move_on_after(SNAPSHOTS_AT_LEAST_EVERY_S):
                 await watching.changed.wait()
 
     def _publish(self, shown: dict[str, Any]) -> None:
@@ -251,21 +240,21 @@ class Observer:
             self._changed.notify_all()
 
 
-def _scratch() -> tempfile.TemporaryDirectory[str]:
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="swarm-observer-", ignore_cleanup_errors=True)
 
 
 def _signed(
     operator: Identity, action: str, sequence: int, unix_s: float, fields: dict[str, Any]
 ) -> Command:
-    """A command of the operator.
+    """A signed command.
 
     Args:
-        operator: Who signs it.
-        action: What to do.
-        sequence: Milliseconds since 1970, so greater than in earlier runs of this dashboard.
-        unix_s: Now.
-        fields: The rest of it.
+        operator: The operator that signs it.
+        action: One of `ACTIONS`.
+        sequence: Milliseconds since 1970, so it is greater than in earlier runs.
+        unix_s: The time now.
+        fields: The other fields of the command.
 
     Raises:
         ConfigurationError: A field breaks a rule.

@@ -1,4 +1,4 @@
-"""Watching: the workload of an observer; it follows the newest session, and all studies."""
+"""Watching: the workload of an observer: it follows the newest session and all studies."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -18,23 +18,10 @@ from swarm.watching.federation.observation import Observation
 from swarm.watching.search.observation import StudyObservation, is_about_studies
 
 
-class _Choice(MachineDriver[SessionChoice]):
-    """Finds the session to watch, and the next one when that is over."""
-
-    def __init__(self, host: Host, nursery: trio.Nursery, watching: "Watching") -> None:
-        super().__init__("choice", SessionChoice(host.me), host, nursery)
-        self._watching = watching
-
-    def carry_out_own(self, effect: Effect) -> None:
-        """Watch the session that was chosen."""
-        if isinstance(effect, TakeUp):
-            self._watching.watch(effect)
-
-
 class Watching:
-    """Drives the machines that watch a session and the studies, over one host.
+    """Drives the machines that watch a session and the studies, on one host.
 
-    Neither waits for the other: a swarm may have either, or both.
+    A swarm may have a session, studies, or both.
     """
 
     def __init__(self, host: Host, nursery: trio.Nursery, operator: PeerId | None) -> None:
@@ -42,7 +29,8 @@ class Watching:
         self._host = host
         self._nursery = nursery
         self._operator = operator
-        self._choice = _Choice(host, nursery, self)
+        choice = SessionChoice(host.me)
+        self._choice = MachineDriver("choice", choice, host, nursery, self._watch)
         self._studies = MachineDriver("studies", StudyObservation(host.me), host, nursery)
         self._study_rows = StudyRows()
         self._session: MachineDriver[Observation] | None = None
@@ -51,7 +39,7 @@ class Watching:
 
     @property
     def observation(self) -> Observation | None:
-        """The observing machine, once a session was found."""
+        """The machine that observes the session, once one is found."""
         return self._session.machine if self._session is not None else None
 
     def start(self) -> None:
@@ -77,8 +65,10 @@ class Watching:
     def leave(self, reason: str = "") -> None:
         """Leave: no peer waits for an observer, so it says no goodbye."""
 
-    def watch(self, chosen: TakeUp) -> None:
+    def _watch(self, chosen: Effect) -> None:
         """Watch another session from now on."""
+        if not isinstance(chosen, TakeUp):
+            return
         if self._session is not None:
             self._session.stop()
         machine = Observation(self._host.me, chosen.spec)
@@ -90,7 +80,7 @@ class Watching:
         self._notify()
 
     def snapshot(self, now_s: float, elapsed_s: float) -> dict[str, Any]:
-        """All that is seen, as plain JSON, without its version."""
+        """All that is seen, as plain JSON, without a version."""
         connected = len(self._host.network.snapshot().connected)
         seen = self.observation
         if seen is None:
@@ -104,7 +94,7 @@ class Watching:
         return {**shown, "studies": studies}
 
     def _look_for_the_end(self, seen: Observation) -> None:
-        """Look for the next session once the last round of this one is known."""
+        """Look for the next session once the last head of this one is known."""
         if not self._is_over and seen.head is not None and seen.head.round >= seen.spec.rounds:
             self._is_over = True
             self._choice.handle(SessionOver(seen.spec.id))

@@ -1,4 +1,4 @@
-"""What the commands `run` and `worker` do with `--broker`."""
+"""The commands `run` and `worker` with `--broker`."""
 
 import os
 import socket
@@ -10,8 +10,6 @@ from typing import Any
 import structlog
 import trio
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from swarm.core.blobs import BlobRef
 from swarm.core.canonical import sha256_hex
@@ -20,16 +18,14 @@ from swarm.learning.search.study_tasks import Places
 from swarm.peer.host.command_line import run_until_signal
 from swarm.peer.search.brokers.broker_worker import BrokerWorkerSettings, work_for_broker
 from swarm.peer.search.brokers.collector import BrokerStudySettings, run_through_broker
-from swarm.peer.search.closing_report import EXIT_INTERRUPTED, tell_end, tell_was_over
 from swarm.peer.search.search_settings import SearchSettings
-from swarm.peer.search.study_runs import check_document, read_data
+from swarm.peer.search.study_actions import check_document, read_data
+from swarm.peer.search.study_progress import StudyProgress
+from swarm.peer.search.study_text import EXIT_INTERRUPTED, print_outcome, print_was_over
 from swarm.search.catalog import MODELS
-from swarm.search.study import NOBODY, StudySpec
+from swarm.search.study import NOBODY
 from swarm.search.study_file import data_file, parse_study
 from swarm.search.study_ledger import StudyLedger
-
-TOLD_EVERY = 25
-"""Results for a line in a log file, of a study that does not say how many there will be."""
 
 log = structlog.get_logger()
 
@@ -37,14 +33,14 @@ log = structlog.get_logger()
 def run_with_broker(
     document: Mapping[str, Any], beside: Path, url: str, in_flight: int, settings: SearchSettings
 ) -> None:
-    """Run a study through a broker, and show the best when it is over.
+    """Run a study through a broker, and print the best trial when it is over.
 
     Args:
-        document: The study file's values.
-        beside: The folder that the path of the study's own data is relative to.
-        url: The broker's.
-        in_flight: Most trials asked for and not yet answered.
-        settings: Where studies are kept; nothing else of it counts here.
+        document: The study file's fields.
+        beside: Relative paths of data files start here.
+        url: The broker's URL.
+        in_flight: Most trials that are published and have no result yet.
+        settings: Where studies are kept; its other fields are not used here.
 
     Raises:
         ConfigurationError: The study or the URL is wrong.
@@ -58,7 +54,7 @@ def run_with_broker(
     spec = parse_study(document, NOBODY, blob)
     folder = settings.folder_of(spec.id)
     print(f"Study {spec.name} ({spec.id[:16]}), kept in {folder}", file=sys.stderr)
-    print("Machines work for it with: python -m swarm.search worker --broker URL", file=sys.stderr)
+    print("Start workers with: python -m swarm.search worker --broker URL", file=sys.stderr)
     where = BrokerStudySettings(url, folder, in_flight)
     has_begun: list[bool] = []
 
@@ -66,14 +62,14 @@ def run_with_broker(
         has_begun.append(True)
         progress.show(ledger)
 
-    with _BrokerProgress(spec) as progress:
+    with StudyProgress(spec) as progress:
         ledger = _until_signal(lambda: run_through_broker(spec, where, log, show))
     if ledger is None or ledger.closed is None:
-        print("Left; the same command goes on with it.", file=sys.stderr)
+        print("Interrupted; run the same command again to resume the study.", file=sys.stderr)
         raise typer.Exit(EXIT_INTERRUPTED)
     if not has_begun:
-        tell_was_over()
-    raise typer.Exit(tell_end(ledger, folder, ""))
+        print_was_over()
+    raise typer.Exit(print_outcome(ledger, folder, ""))
 
 
 def work_with_broker(
@@ -108,46 +104,8 @@ def work_with_broker(
     _until_signal(lambda: work_for_broker(work, log))
 
 
-class _BrokerProgress:
-    """A bar on a terminal, a line for every tenth elsewhere."""
-
-    def __init__(self, spec: StudySpec) -> None:
-        self._spec = spec
-        self._console = Console(stderr=True)
-        self._told = 0
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[best]}", markup=False),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
-        self._task = self._progress.add_task(spec.name, total=spec.num_trials or None, best="")
-
-    def __enter__(self) -> "_BrokerProgress":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def show(self, ledger: StudyLedger) -> None:
-        """Show how far the study is."""
-        number, best = len(ledger.results), ledger.best
-        text = "" if best is None else f"best {self._spec.objective} {best.value:.4f}"
-        self._progress.update(self._task, completed=number, best=text)
-        every = max(1, self._spec.num_trials // 10) if self._spec.num_trials else TOLD_EVERY
-        if not self._console.is_terminal and number // every > self._told:
-            self._told = number // every
-            self._console.print(
-                f"{self._spec.name}: {number} results, {text}", highlight=False, markup=False
-            )
-
-
 def _until_signal(run: Callable[[], Awaitable[Any]]) -> Any:
-    """Its result, or None if Ctrl-C or SIGTERM came first."""
+    """Run a function; return its result, or None if Ctrl-C or SIGTERM came first."""
     scope = trio.CancelScope()
     results: list[Any] = []
 

@@ -1,94 +1,100 @@
-"""`python -m swarm.search`: submit studies, work for them, see what they found."""
+"""`python -m swarm.search`: submits studies, works for them, and shows what they found."""
 
 import json
 import sys
 import tempfile
 import tomllib
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
-import platformdirs
 import trio
 import typer
 
 from swarm.core.errors import ConfigurationError, SwarmError
-from swarm.network.addresses import parse_bootstrap
 from swarm.peer.host.command_line import run_command, run_until_signal
 from swarm.peer.host.host import Host
+from swarm.peer.host.host_settings import DEFAULT_STATE, parse_bootstraps
 from swarm.peer.host.logs import FORMATS, LEVELS, configure_logs
 from swarm.peer.search.broker_commands import run_with_broker, work_with_broker
 from swarm.peer.search.brokers.collector import IN_FLIGHT
-from swarm.peer.search.closing_report import (
-    EXIT_INTERRUPTED,
-    first_error,
-    resume_command,
-    tell_end,
-    tell_left,
-    tell_was_over,
-)
-from swarm.peer.search.idle_messages import (
-    tell_what_a_study_waits_for,
-    tell_what_a_worker_waits_for,
-    warn_if_nobody_answers,
-)
 from swarm.peer.search.ledger_file import read_ledger
 from swarm.peer.search.overview import ID_LENGTH, show_studies, study_row
 from swarm.peer.search.results_commands import app
 from swarm.peer.search.search_peer import SearchPeer
 from swarm.peer.search.search_settings import STUDIES_FOLDER, SearchSettings
 from swarm.peer.search.studies import Studies
-from swarm.peer.search.study_driver import StudyDriver
-from swarm.peer.search.study_progress import work_in_words
-from swarm.peer.search.study_runs import (
+from swarm.peer.search.study_actions import (
     cancel_study,
     read_study,
     run_study,
     wait_studies,
     wait_study,
 )
+from swarm.peer.search.study_driver import StudyDriver
+from swarm.peer.search.study_progress import work_in_words
+from swarm.peer.search.study_text import (
+    EXIT_INTERRUPTED,
+    first_error,
+    print_left,
+    print_outcome,
+    print_was_over,
+    resume_command,
+)
+from swarm.peer.search.waiting_hints import (
+    print_study_hints,
+    print_worker_hints,
+    warn_if_no_peer_answers,
+)
 from swarm.search.study import StudySpec
 
 Bootstraps = Annotated[
     list[str] | None,
-    typer.Option("--bootstrap", help="A peer to join: ip:port, host:port or a multiaddr."),
+    typer.Option(
+        "--bootstrap",
+        help="A peer to join: ip:port, host:port or a multiaddr. May be repeated.",
+    ),
 ]
 Ip = Annotated[str, typer.Option(help="Address to listen on, as in 0.0.0.0.")]
 Port = Annotated[int, typer.Option(help="TCP port to listen on; 0 takes a free one.")]
 State = Annotated[
-    Path | None, typer.Option(help="Folder for identity, studies and their ledgers.")
+    Path | None,
+    typer.Option(
+        help="Folder for identity, studies and ledgers.  [default: in the user's state folder]"
+    ),
 ]
-Slots = Annotated[int, typer.Option(help="Trials executed at once; 0 only hands them out.")]
+Slots = Annotated[int, typer.Option(help="Number of trials to run at once here; 0 runs none.")]
 DataDir = Annotated[
     Path | None,
-    typer.Option(help="Folder that may hold cifar-10-batches-bin/.", envvar="SWARM_DATA_DIR"),
+    typer.Option(help="Folder that may contain cifar-10-batches-bin/.", envvar="SWARM_DATA_DIR"),
 ]
 AllowCode = Annotated[
     bool,
     typer.Option(
-        help="Let what a study names as module:Class (strategies) or module:function (models) run "
-        "here, from packages of this machine."
+        help="Let code that studies name run here, from packages of this machine: strategies as "
+        "module:Class, models as module:function."
     ),
 ]
 LogLevel = Annotated[str, typer.Option(help=f"One of {', '.join(LEVELS)}.")]
 LogFormat = Annotated[str, typer.Option(help=f"One of {', '.join(FORMATS)}.")]
-Study = Annotated[str, typer.Argument(help="A study's name, or how its id begins.")]
-Timeout = Annotated[float, typer.Option(help="Seconds to wait for an answer.")]
+Study = Annotated[str, typer.Argument(help="Name of the study, or the beginning of its id.")]
+Timeout = Annotated[float, typer.Option(help="Seconds to wait for the answers of peers.")]
 Broker = Annotated[
     str | None,
     typer.Option(
-        help="Through a broker instead of peers: amqp://user:password@host:port or kafka://...",
+        help="Send trials through a broker, not to peers: amqp://user:password@host:port or "
+        "kafka://host:port.",
         envvar="SWARM_BROKER",
     ),
 ]
 _TOML: tuple[str, Callable[[str], Any]] = ("TOML", tomllib.loads)
-Use = Callable[[Host, Studies], Awaitable[None]]
+Action = Callable[[Host, Studies], Awaitable[None]]
+"""What a command does with the studies of its peer."""
 
 
 @app.command()
 def run(  # noqa: PLR0913, PLR0917 (one for each flag)
-    study: Annotated[Path, typer.Argument(help="The study: a TOML or JSON file.")],
+    study: Annotated[Path, typer.Argument(help="Study file (TOML or JSON), see docs/search.md.")],
     bootstrap: Bootstraps = None,
     ip: Ip = "127.0.0.1",
     port: Port = 0,
@@ -98,33 +104,34 @@ def run(  # noqa: PLR0913, PLR0917 (one for each flag)
     allow_code: AllowCode = False,
     broker: Broker = None,
     in_flight: Annotated[
-        int, typer.Option(help="With --broker: trials asked for and not yet answered.", min=1)
+        int,
+        typer.Option(help="With --broker: most trials that wait for their result.", min=1),
     ] = IN_FLIGHT,
     log_level: LogLevel = "warning",
     log_format: LogFormat = "text",
 ) -> None:
-    """Submit a study, work for it, and show the best when it is over.
+    """Submit a study and work for it. Prints the best trial when the study is over.
 
-    Without --bootstrap this peer starts a swarm, and prints how others join it. Ctrl-C leaves the
-    study to the others, and `resume` goes on with it.
+    Without --bootstrap this peer starts a swarm, and prints how other peers join it.
+
+    With Ctrl-C this peer leaves the study. Other peers go on with it, and `resume` joins again.
     """
     document = _read_document(study)
-    settings = _settings(ip, port, bootstrap, slots, state, data_dir, allow_code)
-    _configure_logs(log_level, log_format)
+    configure_logs(log_level, log_format)
+    settings = _settings(bootstrap, state, ip, port, slots, data_dir, allow_code)
     if broker is not None:
         run_with_broker(document, study.parent, broker, in_flight, settings)
         return
-    peer = SearchPeer(settings)
 
-    async def find(host: Host) -> StudySpec:
+    async def read(host: Host) -> StudySpec:
         return await read_study(document, study.parent, host, allow_code=allow_code)
 
-    _work_on(peer, find)
+    _run_until_over(SearchPeer(settings), read)
 
 
 @app.command()
 def resume(  # noqa: PLR0913, PLR0917 (one for each flag)
-    folder: Annotated[Path, typer.Argument(help="Folder of a study, as `run` names it.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of the study, as `run` printed it.")],
     bootstrap: Bootstraps = None,
     ip: Ip = "127.0.0.1",
     port: Port = 0,
@@ -134,19 +141,19 @@ def resume(  # noqa: PLR0913, PLR0917 (one for each flag)
     log_level: LogLevel = "warning",
     log_format: LogFormat = "text",
 ) -> None:
-    """Go on with a study that was left, with all its results so far."""
+    """Resume an interrupted study. Its results so far are kept."""
     ledger = read_ledger(folder)
     if folder.absolute().parent.name != STUDIES_FOLDER:
-        raise ConfigurationError(f"{folder} must lie in the {STUDIES_FOLDER} of a state folder")
+        raise ConfigurationError(f"{folder} must be in the {STUDIES_FOLDER} of a state folder")
     state = folder.absolute().parent.parent
-    settings = _settings(ip, port, bootstrap, slots, state, data_dir, allow_code)
-    _configure_logs(log_level, log_format)
+    configure_logs(log_level, log_format)
+    settings = _settings(bootstrap, state, ip, port, slots, data_dir, allow_code)
 
-    async def find(_: Host) -> StudySpec:
+    async def read(_: Host) -> StudySpec:
         await trio.lowlevel.checkpoint()
         return ledger.spec
 
-    _work_on(SearchPeer(settings), find)
+    _run_until_over(SearchPeer(settings), read)
 
 
 @app.command()
@@ -161,85 +168,89 @@ def worker(  # noqa: PLR0913, PLR0917 (one for each flag)
     broker: Broker = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(help="With --broker: take this model's trials only; may be repeated."),
+        typer.Option(help="With --broker: run only trials of this model. May be repeated."),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="With --broker: the file that a study of a file is of.")
+        Path | None,
+        typer.Option(help="With --broker: CSV or .npz file, for studies whose data is a file."),
     ] = None,
     log_level: LogLevel = "info",
     log_format: LogFormat = "text",
 ) -> None:
-    """Work for every study that is offered, one after the other, until Ctrl-C."""
-    settings = _settings(ip, port, bootstrap, slots, state, data_dir, allow_code)
-    _configure_logs(log_level, log_format)
+    """Work for the studies of a swarm, until Ctrl-C. Takes one study after the other."""
+    configure_logs(log_level, log_format)
+    settings = _settings(bootstrap, state, ip, port, slots, data_dir, allow_code)
     if broker is not None:
         work_with_broker(broker, slots, model, data, settings)
         return
     if model or data:
-        raise ConfigurationError("--model and --data go with --broker; peers send what they need")
+        raise ConfigurationError("--model and --data need --broker; peers send each other data")
 
-    peer = SearchPeer(settings)
-
-    async def use(host: Host, _studies: Studies) -> None:
-        tell_what_a_worker_waits_for(host, slots)
-        await warn_if_nobody_answers(host)
+    async def work(host: Host, _studies: Studies) -> None:
+        print_worker_hints(host, slots)
+        await warn_if_no_peer_answers(host)
         await trio.sleep_forever()
 
-    _live(peer, use)
+    _run_peer(SearchPeer(settings), work)
 
 
 @app.command()
 def status(
     bootstrap: Bootstraps = None,
     timeout: Timeout = 5.0,
-    json_lines: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per study.")
+    ] = False,
 ) -> None:
-    """Which studies there are, how far they are and what was best so far."""
+    """Show the studies of a swarm. Prints progress and the best trial of each."""
 
-    async def use(host: Host, studies: Studies) -> None:
+    async def show(host: Host, studies: Studies) -> None:
         found = await wait_studies(studies, timeout)
         if not found:
             if not host.met.is_set():
-                raise SwarmError(f"nobody answered at {host.bootstraps} within {timeout:g} s")
-            typer.echo(f"no study was offered within {timeout:g} s", err=True)
+                raise SwarmError(f"no peer answered at {host.bootstraps} within {timeout:g} s")
+            typer.echo(f"the peers offered no study within {timeout:g} s", err=True)
             return
         rows = [study_row(one.machine, is_read=one.is_read) for one in found]
         show_studies(rows, json_lines=json_lines)
 
-    _look_on(bootstrap, timeout, use)
+    _observe(bootstrap, timeout, show)
 
 
 @app.command()
 def best(
     study: Annotated[
-        str, typer.Argument(help="Name or beginning of the id; may be empty if there is only one.")
+        str,
+        typer.Argument(
+            help="Name of the study, or the beginning of its id. Optional if there is only one."
+        ),
     ] = "",
     bootstrap: Bootstraps = None,
     timeout: Timeout = 15.0,
 ) -> None:
-    """The best trial of a study so far, as JSON."""
+    """Print the best trial of a study so far, as JSON."""
 
-    async def use(_: Host, studies: Studies) -> None:
+    async def show(_: Host, studies: Studies) -> None:
         driver = await wait_study(studies, study, timeout)
         ledger = driver.machine.ledger
         typer.echo(json.dumps(study_row(driver.machine)["best"], indent=2))
         if ledger.best is None:
-            typer.echo(f"no complete trial yet{first_error(ledger.results.values())}", err=True)
+            typer.echo(f"no trial is complete yet{first_error(ledger.results.values())}", err=True)
 
-    _look_on(bootstrap, timeout, use)
+    _observe(bootstrap, timeout, show)
 
 
 @app.command()
 def cancel(study: Study, bootstrap: Bootstraps = None, timeout: Timeout = 15.0) -> None:
-    """End a study now; the results so far stay."""
+    """End a study now. Its results so far are kept."""
 
-    async def use(_: Host, studies: Studies) -> None:
+    async def show(_: Host, studies: Studies) -> None:
         driver, was_over = await cancel_study(studies, study, timeout)
         spec, number = driver.machine.spec, len(driver.machine.ledger.results)
-        how = "was over already" if was_over else "ended"
+        how = "was over already" if was_over else "cancelled"
         typer.echo(f"{spec.name} ({spec.id[:ID_LENGTH]}) {how}, {number} results")
 
-    _look_on(bootstrap, timeout, use)
+    _observe(bootstrap, timeout, show)
 
 
 def main() -> int:
@@ -250,91 +261,69 @@ def main() -> int:
 # -- what commands share
 
 
-def _live(peer: SearchPeer, use: Use) -> None:
-    trio.run(run_until_signal, lambda: peer.run(use), peer.leave)
+def _run_peer(peer: SearchPeer, action: Action) -> None:
+    trio.run(run_until_signal, lambda: peer.run(action), peer.leave)
 
 
-def _work_on(peer: SearchPeer, find: Callable[[Host], Awaitable[StudySpec]]) -> None:
-    """Take part in one study until it is over or the user leaves, and say what came of it."""
+def _run_until_over(peer: SearchPeer, read: Callable[[Host], Awaitable[StudySpec]]) -> None:
+    """Take part in one study until it is over or the user leaves, and print its outcome."""
     drivers: list[StudyDriver] = []
 
-    async def use(host: Host, studies: Studies) -> None:
-        def announce(driver: StudyDriver) -> None:
+    async def run_it(host: Host, studies: Studies) -> None:
+        def note_start(driver: StudyDriver) -> None:
             drivers.append(driver)
-            _announce(host, peer.settings, driver)
+            _print_start(host, peer.settings, driver)
 
-        spec = await find(host)
+        spec = await read(host)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(warn_if_nobody_answers, host)
-            await run_study(studies, spec, announce)
+            nursery.start_soon(warn_if_no_peer_answers, host)
+            await run_study(studies, spec, note_start)
             nursery.cancel_scope.cancel()
 
-    _live(peer, use)
+    _run_peer(peer, run_it)
     if not drivers:  # the user left before it began
         raise typer.Exit(EXIT_INTERRUPTED)
     machine = drivers[0].machine
     folder = peer.settings.folder_of(machine.spec.id)
     if machine.closed:
-        raise typer.Exit(tell_end(machine.ledger, folder, work_in_words(machine)))
-    raise typer.Exit(tell_left(machine.ledger, resume_command(folder, peer.settings)))
+        raise typer.Exit(print_outcome(machine.ledger, folder, work_in_words(machine)))
+    raise typer.Exit(print_left(machine.ledger, resume_command(folder, peer.settings)))
 
 
-def _look_on(
-    bootstrap: list[str] | None,
-    timeout_s: float,
-    use: Use,
-) -> None:
-    """Join without working, and without leaving anything behind."""
+def _observe(bootstrap: list[str] | None, timeout_s: float, action: Action) -> None:
+    """Join a swarm without working and without keeping files, for one action."""
     if not bootstrap:
-        raise ConfigurationError("--bootstrap must name a peer that searches, as ip:port")
+        raise ConfigurationError("--bootstrap must name a peer of the swarm, as ip:port")
     if not timeout_s > 0:  # nor is nan
         raise ConfigurationError(f"--timeout must be more than 0 seconds, got {timeout_s:g}")
-    _configure_logs("warning", "text")
+    configure_logs("warning", "text")
     ends: list[bool] = []
-    with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="swarm-search-"))
-        settings = _settings("127.0.0.1", 0, bootstrap, 0, Path(folder), None, False)
-        peer = SearchPeer(settings)
 
-        async def look(host: Host, studies: Studies) -> None:
-            await use(host, studies)
-            ends.append(True)
+    async def observe(host: Host, studies: Studies) -> None:
+        await action(host, studies)
+        ends.append(True)
 
-        _live(peer, look)
+    with tempfile.TemporaryDirectory(prefix="swarm-search-") as folder:
+        settings = _settings(bootstrap, Path(folder))
+        _run_peer(SearchPeer(settings), observe)
     if not ends:
         raise typer.Exit(EXIT_INTERRUPTED)
 
 
 def _settings(  # noqa: PLR0913, PLR0917 (one for each flag)
-    ip: str,
-    port: int,
     bootstrap: list[str] | None,
-    slots: int,
     state: Path | None,
-    data_dir: Path | None,
-    allow_code: bool,
+    ip: str = "127.0.0.1",
+    port: int = 0,
+    slots: int = 0,
+    data_dir: Path | None = None,
+    allow_code: bool = False,
 ) -> SearchSettings:
-    dirs = platformdirs.PlatformDirs("swarm", appauthor=False)
+    folder = state or DEFAULT_STATE / "search"
+    addresses = parse_bootstraps(bootstrap)
     return SearchSettings(
-        ip=ip,
-        port=port,
-        state_dir=state or Path(dirs.user_state_dir) / "search",
-        bootstraps=tuple(parse_bootstrap(text) for text in bootstrap or ()),
-        slots=slots,
-        data_dir=data_dir,
-        cache_dir=Path(dirs.user_cache_dir),
-        allow_code=allow_code,
+        ip, port, folder, addresses, data_dir, slots=slots, allow_code=allow_code
     )
-
-
-def _configure_logs(level: str, log_format: str) -> None:
-    for name, value, choices in (
-        ("log_level", level, LEVELS),
-        ("log_format", log_format, FORMATS),
-    ):
-        if value not in choices:
-            raise ConfigurationError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-    configure_logs(level, log_format)
 
 
 def _read_document(path: Path) -> dict[str, Any]:
@@ -346,15 +335,15 @@ def _read_document(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path} is not valid {kind}: {error}") from error
     if not isinstance(document, dict):
-        raise ConfigurationError(f"{path} must hold one table with the study's fields")
+        raise ConfigurationError(f"{path} must contain one table with the study's fields")
     return document
 
 
-def _announce(host: Host, settings: SearchSettings, driver: StudyDriver) -> None:
+def _print_start(host: Host, settings: SearchSettings, driver: StudyDriver) -> None:
     spec = driver.machine.spec
     folder = settings.folder_of(spec.id)
     print(f"Study {spec.name} ({spec.id[:16]}), kept in {folder}", file=sys.stderr, flush=True)
     if driver.machine.closed:
-        tell_was_over()
+        print_was_over()
         return
-    tell_what_a_study_waits_for(host, settings.slots)
+    print_study_hints(host, settings.slots)

@@ -1,4 +1,4 @@
-"""LedgerFile: a study and its ledger in a folder, as `study.json` and a growing `ledger.jsonl`."""
+"""LedgerFile: the folder of a study, with `study.json` and a growing `ledger.jsonl`."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from cattrs.errors import BaseValidationError, StructureHandlerNotFoundError
 from cattrs.strategies import configure_tagged_union, configure_union_passthrough
 
 from swarm.core.errors import ConfigurationError, StorageError
+from swarm.peer.host.whole_files import write_whole
 from swarm.search.study import StudySpec
 from swarm.search.study_ledger import Entry, StudyLedger
 from swarm.search.values import Value
@@ -19,66 +20,64 @@ STUDY, ENTRIES, TERM = "study.json", "ledger.jsonl", "term"
 
 
 class LedgerFile:
-    """Writes entries as they come; whoever reads the folder has all that were synced."""
+    """Appends entries to the ledger; a reader of the folder gets all entries that were synced."""
 
     def __init__(self, folder: Path, spec: StudySpec) -> None:
-        """Make the folder, or go on in one of the same study.
+        """Create the folder, or open one of the same study.
 
         Raises:
             ConfigurationError: The folder holds another study, or is damaged.
-            StorageError: The disk refused.
+            StorageError: The disk refused the write.
         """
         self._folder = folder
         self._file: TextIO | None = None
         self.ledger: StudyLedger
-        """What the folder held when it was opened."""
+        """The ledger in the folder when it was opened."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if (folder / STUDY).exists():
                 self.ledger = read_ledger(folder)
                 if self.ledger.spec.id != spec.id:
                     raise ConfigurationError(
-                        f"{folder} holds study {self.ledger.spec.name!r} with other settings; "
-                        "name another folder"
+                        f"{folder} contains study {self.ledger.spec.name!r} with other settings; "
+                        "use another folder"
                     )
                 _cut_torn_line(folder / ENTRIES)
             else:
                 self.ledger = StudyLedger(spec)
-                scratch = folder / f".{STUDY}.tmp"
-                scratch.write_text(_dump(spec, StudySpec))
                 (folder / ENTRIES).touch()
-                scratch.replace(folder / STUDY)
+                write_whole(folder / STUDY, _dump(spec, StudySpec).encode())
         except OSError as error:
-            raise StorageError(f"cannot keep a study in {folder}: {error}") from error
+            raise StorageError(f"cannot write a study to {folder}: {error}") from error
 
     def add(self, entries: Iterable[Entry]) -> None:
-        """Append entries; from now on they survive the death of this process.
+        """Append entries; they survive the death of this process from now on.
 
-        The caller's ledger decides what is new: of two entries of one key the later one counts.
-        What a power cut may lose is at most what was added since the last `sync`.
+        The caller's ledger decides what is new: of two entries with one key, the later counts.
+        A power cut may lose only entries that were added since the last `sync`.
 
         Raises:
-            StorageError: The disk refused.
+            StorageError: The disk refused the write.
         """
         try:
             if self._file is None:
-                self._file = (self._folder / ENTRIES).open("a")  # as long as this object lives
+                self._file = (self._folder / ENTRIES).open("a")  # `close` closes it
             self._file.writelines(_dump(entry, Entry) + "\n" for entry in entries)
             self._file.flush()
         except OSError as error:
             raise self._refusal(error) from error
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
     def sync(self) -> None:
-        """Have everything that was added on the disk itself; blocks for milliseconds or more.
+        """Write everything that was added to the disk itself; blocks for milliseconds or more.
 
         Raises:
-            StorageError: The disk refused.
+            StorageError: The disk refused the write.
         """
         try:
             with (self._folder / ENTRIES).open("a") as file:
@@ -87,34 +86,29 @@ class LedgerFile:
             raise self._refusal(error) from error
 
     def load_term(self) -> int:
-        """The newest term this peer knew of in an earlier life."""
+        """The newest term that an earlier life of this peer knew."""
         try:
             return max(0, int((self._folder / TERM).read_text()))
-        except (OSError, ValueError):  # none yet, or torn: terms of trials are known besides
+        except (OSError, ValueError):  # no file yet, or a damaged one: trials have terms, too
             return max((trial.term for trial in self.ledger.trials.values()), default=0)
 
     def save_term(self, term: int) -> None:
-        """Remember the newest term.
+        """Save the newest term.
 
         Raises:
-            StorageError: The disk refused.
+            StorageError: The disk refused the write.
         """
-        try:
-            scratch = self._folder / f".{TERM}.tmp"
-            scratch.write_text(f"{term}\n")
-            scratch.replace(self._folder / TERM)
-        except OSError as error:
-            raise self._refusal(error) from error
+        write_whole(self._folder / TERM, f"{term}\n".encode())
 
     def _refusal(self, error: OSError) -> StorageError:
         return StorageError(f"cannot write to {self._folder}: {error}")
 
 
 def read_ledger(folder: Path) -> StudyLedger:
-    """Read a study's folder; a last line that was never finished is left out.
+    """Read a study's folder; an incomplete last line is ignored.
 
     Raises:
-        ConfigurationError: It is not the folder of a study, or is damaged; the line is named.
+        ConfigurationError: It is not the folder of a study, or is damaged in the named line.
     """
     try:
         spec: StudySpec = _CONVERTER.structure(json.loads((folder / STUDY).read_text()), StudySpec)

@@ -1,4 +1,4 @@
-"""Studies as `status` and `best` show them."""
+"""Studies as the commands `status` and `best` show them."""
 
 import json
 import math
@@ -9,15 +9,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from swarm.peer.search.closing_report import params_in_words
+from swarm.peer.search.study_text import params_in_words
 from swarm.search.search import Search
 
 ID_LENGTH = 16
-"""Characters of an id that are shown; a study's folder is named by as many."""
+"""Characters of an id that are shown; the name of a study's folder has as many."""
 
 
 def study_row(machine: Search, *, is_read: bool = True) -> dict[str, Any]:
-    """A study as JSON; one that was not read yet may have more results than it says."""
+    """A study as JSON; if it is not read whole yet, it may have more results than this."""
     ledger = machine.ledger
     result = ledger.best
     found: dict[str, Any] | None = None
@@ -50,7 +50,7 @@ def study_row(machine: Search, *, is_read: bool = True) -> dict[str, Any]:
 
 
 def show_studies(rows: list[dict[str, Any]], *, json_lines: bool) -> None:
-    """Print rows of `study_row`: each as a line of JSON, or a table and what is best in each."""
+    """Print rows of `study_row`: as lines of JSON, or as a table and the best trial of each."""
     if json_lines:
         for row in rows:
             typer.echo(json.dumps(row))
@@ -66,7 +66,7 @@ def show_studies(rows: list[dict[str, Any]], *, json_lines: bool) -> None:
 
 
 def studies_table(rows: list[dict[str, Any]]) -> Table:
-    """A table that fits 80 columns, with ids whole enough to be given to other commands."""
+    """A table for 80 columns; its ids are long enough for other commands."""
     table = Table()
     table.add_column("study", overflow="ellipsis", no_wrap=True)
     table.add_column("id", min_width=ID_LENGTH, no_wrap=True)
@@ -77,7 +77,7 @@ def studies_table(rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         found = row["best"]
         table.add_row(
-            Text(row["study"]),  # somebody's name is no markup
+            Text(row["study"]),  # a name from another peer is no markup
             row["id"][:ID_LENGTH],
             row["state"] if row["complete"] else "still reading",
             f"{row['results']}/{row['num_trials'] or '?'}",

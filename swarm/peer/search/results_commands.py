@@ -1,7 +1,7 @@
-"""Commands that show what can be searched (models) and was found (results, plot, ...).
+"""Commands that show what can be searched (models) and what was found (results, plot, ...).
 
-`app` is mounted by `python -m swarm.search`; those of results read folders of studies, whether or
-not the study is over.
+`python -m swarm.search` adds its other commands to `app`. These commands read the folders of
+studies, whether or not a study is over.
 """
 
 import json
@@ -15,24 +15,31 @@ from rich.table import Table
 
 from swarm.core.errors import ConfigurationError, StorageError
 from swarm.learning.estimators import FAMILIES, find_family
-from swarm.peer.search.closing_report import params_in_words
 from swarm.peer.search.ledger_file import read_ledger
 from swarm.peer.search.results.comparison import BestOfModel, compare, plot_comparison
 from swarm.peer.search.results.optuna_study import export as export_study
 from swarm.peer.search.results.pages import write_pages
 from swarm.peer.search.results.plots import plot_all
 from swarm.peer.search.results.tables import results_csv, results_json_lines
+from swarm.peer.search.study_text import params_in_words
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Search hyperparameters with many machines, without a server. Begin with `run`.",
+)
 
-Folder = Annotated[Path, typer.Argument(help="Folder of a study.")]
+Folder = Annotated[Path, typer.Argument(help="Folder of the study, as `run` printed it.")]
 
 
 @app.command()
 def models(
-    names: Annotated[list[str] | None, typer.Argument(help="Only these.  [default: all]")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Show only these models.  [default: all]")
+    ] = None,
 ) -> None:
-    """Models that can be searched, their hyperparameters and what these can be."""
+    """List the models and their hyperparameters. Shows the allowed values of each."""
     for family in [find_family(name) for name in names] if names else FAMILIES.values():
         typer.echo(f"{family.name}  ({', '.join(family.kinds)})")
         for hyperparameter in family.hyperparameters:
@@ -43,18 +50,18 @@ def models(
 @app.command()
 def results(
     folder: Folder,
-    csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
     json_lines: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line, with curves.")
+        bool, typer.Option("--json", help="Print one JSON object per result, with curves.")
     ] = False,
-    output: Annotated[Path | None, typer.Option(help="Write to this file instead.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Write to this file, not to stdout.")] = None,
 ) -> None:
-    """Every result of a study, as CSV or JSON lines."""
+    """Print all results of a study, as CSV or JSON lines."""
     if csv == json_lines:
-        raise ConfigurationError("name one format: --csv or --json")
+        raise ConfigurationError("choose one format: --csv or --json")
     ledger = read_ledger(folder)
     write = results_csv if csv else results_json_lines
-    text = write(ledger.spec, ledger.trials, ledger.results.values())
+    text = write(ledger)
     if output is None:
         typer.echo(text, nl=False)
         return
@@ -69,17 +76,16 @@ def results(
 def plot(
     folder: Folder,
     output: Annotated[
-        Path | None, typer.Option(help="Folder for the files.  [default: FOLDER/plots]")
+        Path | None, typer.Option(help="Folder for the plots.  [default: FOLDER/plots]")
     ] = None,
     html: Annotated[
-        bool, typer.Option("--html", help="Pages to zoom and hover over, instead of PNG files.")
+        bool,
+        typer.Option("--html", help="Write HTML pages to zoom and hover over."),
     ] = False,
 ) -> None:
-    """Plots of a study: history, curves, importance and parallel coordinates of each model."""
-    ledger = read_ledger(folder)
-    found = list(ledger.results.values())
+    """Plot a study. Draws history, curves, and importance and parallel coordinates per model."""
     write = write_pages if html else plot_all
-    for path in write(ledger.spec, ledger.trials, found, output or folder / "plots"):
+    for path in write(read_ledger(folder), output or folder / "plots"):
         typer.echo(path)
 
 
@@ -87,29 +93,33 @@ def plot(
 def export(
     folder: Folder,
     storage: Annotated[
-        str, typer.Argument(help="Optuna storage, as in sqlite:///study.db; made if missing.")
+        str, typer.Argument(help="Optuna storage, as in sqlite:///study.db; created if missing.")
     ],
     study_name: Annotated[
-        str | None, typer.Option(help="Name in the storage.  [default: the study's]")
+        str | None, typer.Option(help="Name in the storage.  [default: the study's name]")
     ] = None,
 ) -> None:
-    """Write a study to an Optuna storage, for optuna-dashboard and Optuna's own tools."""
+    """Write a study to an Optuna storage. optuna-dashboard and Optuna's tools can read it."""
     ledger = read_ledger(folder)
     name = study_name or ledger.spec.name
-    export_study(ledger.spec, ledger.trials, ledger.results.values(), storage, name)
-    typer.echo(f"{len(ledger.results)} trials written as study {name!r}; look at them with")
+    export_study(ledger, storage, name)
+    typer.echo(f"{len(ledger.results)} trials written as study {name!r}. To see them, run:")
     typer.echo(f"  optuna-dashboard {storage}")
 
 
 @app.command()
 def evaluate(
-    folders: Annotated[list[Path], typer.Argument(help="Folders of studies of one objective.")],
+    folders: Annotated[
+        list[Path], typer.Argument(help="Folders of studies with the same objective.")
+    ],
     json_lines: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line, best first.")
+        bool, typer.Option("--json", help="Print one JSON object per model, best first.")
     ] = False,
-    output: Annotated[Path | None, typer.Option(help="Write this PNG file, too.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Also write a comparison to this PNG file.")
+    ] = None,
 ) -> None:
-    """Compare models and studies: the best trial of each, and how fast it was found."""
+    """Compare models and studies. Shows the best trial of each, and how fast it was found."""
     ledgers = [read_ledger(folder) for folder in folders]
     rows = compare(ledgers)
     if json_lines:

@@ -1,21 +1,20 @@
-"""RunningSearch: a searching peer in a thread of its own, for scripts that know no trio."""
+"""RunningSearch and RunningStudy: a peer that searches in the background of a script."""
 
 import math
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar
 
 import trio
 
 from swarm.core.errors import EndedError, StrategyError
 from swarm.peer.host.host import Host
-from swarm.peer.host.trio_thread import STOP_WITHIN_S, TrioThread
+from swarm.peer.host.trio_thread import STOP_WITHIN_S, InBackground, TrioThread
 from swarm.peer.search.search_peer import SearchPeer
 from swarm.peer.search.search_settings import SearchSettings
 from swarm.peer.search.studies import Studies
+from swarm.peer.search.study_actions import read_study, wait_settled
 from swarm.peer.search.study_driver import StudyDriver
-from swarm.peer.search.study_runs import read_study, wait_settled
 from swarm.search.effects import CancelRequested
 from swarm.search.study_ledger import StudyLedger
 from swarm.search.trial import Trial, TrialResult
@@ -24,7 +23,7 @@ R = TypeVar("R")
 
 
 class RunningStudy:
-    """A study that was submitted; every method may be called from any thread."""
+    """A submitted study; each method may be called from any thread."""
 
     def __init__(self, search: "RunningSearch", driver: StudyDriver) -> None:
         self._search = search
@@ -32,7 +31,7 @@ class RunningStudy:
 
     @property
     def ledger(self) -> StudyLedger:
-        """Everything known so far; read it only, it grows meanwhile."""
+        """All trials and results so far. It grows while the study runs; do not change it."""
         return self._driver.machine.ledger
 
     @property
@@ -48,7 +47,7 @@ class RunningStudy:
 
     @property
     def results(self) -> list[tuple[Trial, TrialResult]]:
-        """Every trial that has a result, by number."""
+        """All trials that have a result, by number."""
         ledger = self.ledger
         pairs = [(ledger.trials[trial], result) for trial, result in list(ledger.results.items())]
         return sorted(pairs, key=lambda pair: pair[0].number)
@@ -59,24 +58,24 @@ class RunningStudy:
         return len(self._driver.machine.workers)
 
     def wait_results(self, number: int, timeout_s: float = math.inf) -> None:
-        """Wait until there are so many results, or the study is over.
+        """Wait until there are `number` results, or the study is over.
 
         Raises:
-            TimeoutError: It took longer.
+            TimeoutError: It took longer than `timeout_s`.
             SwarmError: The peer ended.
         """
         self._search.call(self._wait_until, lambda: len(self.ledger.results) >= number, timeout_s)
 
     def wait_peers(self, number: int, timeout_s: float = math.inf) -> None:
-        """Wait until so many peers work for the study; see `wait_results`."""
+        """Wait until `number` peers work for the study; see `wait_results`."""
         self._search.call(self._wait_until, lambda: self.num_peers >= number, timeout_s)
 
     def wait(self, timeout_s: float = math.inf) -> tuple[Trial, TrialResult] | None:
-        """Wait until the study is over and everybody has it; return the best.
+        """Wait until the study is over and all its peers have all results; return the best trial.
 
         Raises:
-            StrategyError: The study's own strategy ended it; `results` has what there is.
-            TimeoutError: It took longer.
+            StrategyError: The study's own strategy failed; `results` has the results until then.
+            TimeoutError: It took longer than `timeout_s`.
             SwarmError: The peer ended.
         """
         self._search.call(self._wait_until, lambda: False, timeout_s)
@@ -100,8 +99,8 @@ class RunningStudy:
         await self._wait_until(lambda: False, STOP_WITHIN_S)
 
 
-class RunningSearch:
-    """A peer that searches in the background; `stop` it, or use it in a `with` block."""
+class RunningSearch(InBackground):
+    """A peer that searches in the background."""
 
     def __init__(self, settings: SearchSettings) -> None:
         self._peer = SearchPeer(settings)
@@ -111,47 +110,32 @@ class RunningSearch:
 
     @property
     def address(self) -> str:
-        """`ip:port` that others give as their bootstrap."""
+        """`ip:port` that other peers give as their bootstrap."""
         return self._peer.address
 
     def submit(self, study: dict[str, Any], folder: str | Path = ".") -> RunningStudy:
-        """Begin a study.
+        """Start a study, or resume it if this peer has its ledger.
 
         Args:
-            study: The values of a study file; docs/search.md lists them.
-            folder: What a relative path of data is relative to.
+            study: The fields of a study file; docs/search.md lists them.
+            folder: Relative paths of data files start here.
 
         Raises:
-            ConfigurationError: A field breaks a rule; the message begins with its path.
+            ConfigurationError: A field breaks a rule; the message begins with its name.
         """
         return RunningStudy(self, self.call(self._submit, study, Path(folder)))
-
-    def stop(self) -> None:
-        """Leave; others go on. Stopping twice is harmless."""
-        self._thread.stop()
-
-    def __enter__(self) -> "RunningSearch":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def call(self, function: Callable[..., Awaitable[R]], *args: Any) -> R:
         """Run an asynchronous function in the peer's thread; see `TrioThread.call`."""
         return self._thread.call(function, *args)
 
     async def _main(self, ready: Callable[[], None]) -> None:
-        async def use(host: Host, studies: Studies) -> None:
+        async def submit_until_stopped(host: Host, studies: Studies) -> None:
             self._host, self._studies = host, studies
             ready()
             await trio.sleep_forever()
 
-        await self._peer.run(use)
+        await self._peer.run(submit_until_stopped)
 
     async def _submit(self, study: dict[str, Any], folder: Path) -> StudyDriver:
         if self._studies is None or self._host is None:

@@ -1,10 +1,10 @@
-"""Settings of one peer that searches: an immutable value made from flags."""
+"""SearchSettings: settings of one peer that takes part in studies."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from swarm.core.errors import ConfigurationError
-from swarm.network.addresses import BootstrapAddress, check_ip
+from swarm.peer.host.host_settings import HostSettings
 from swarm.search.messages import SLOTS_MAX
 from swarm.search.study import StudyId
 
@@ -13,26 +13,16 @@ _FOLDER_NAME_LENGTH = 16
 
 
 @dataclass(frozen=True, slots=True)
-class SearchSettings:
-    """What a user can set for a peer that takes part in searches."""
+class SearchSettings(HostSettings):
+    """What a user can set for a peer that takes part in studies."""
 
-    ip: str
-    port: int
-    """0 lets the system choose."""
-    state_dir: Path
-    bootstraps: tuple[BootstrapAddress, ...] = ()
     slots: int = 1
-    """Trials executed at once; 0 only looks on."""
-    data_dir: Path | None = None
-    """Folder that may hold `cifar-10-batches-bin`."""
-    cache_dir: Path = Path()
+    """Trials that run at once; 0 runs none."""
     allow_code: bool = False
-    """Whether strategies that studies name as `module:Class` may run here."""
+    """Whether code that studies name may run here: `module:Class`, `module:function`."""
 
     def __post_init__(self) -> None:
-        check_ip(self.ip)
-        if not 0 <= self.port <= 65535:
-            raise ConfigurationError(f"port must be in 0..65535, got {self.port}")
+        HostSettings.__post_init__(self)
         if not 0 <= self.slots <= SLOTS_MAX:
             raise ConfigurationError(f"slots must be in 0..{SLOTS_MAX}, got {self.slots}")
 

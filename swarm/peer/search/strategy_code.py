@@ -1,4 +1,4 @@
-"""load_strategy(): the class behind `module:Class`, for peers that let such code run."""
+"""load_strategy(): imports the class `module:Class`, for peers that let such code run."""
 
 import importlib
 
@@ -11,12 +11,12 @@ def load_strategy(name: str) -> type[Strategy]:
     """Import the class.
 
     Raises:
-        ValueError: There is no such module or class, it cannot be imported, or is no strategy.
+        ValueError: The class cannot be imported, or is no strategy.
     """
     module_name, _, class_name = name.partition(":")
     try:
         kind = getattr(importlib.import_module(module_name), class_name)
-    except (Exception, SystemExit) as error:  # somebody's code
+    except (Exception, SystemExit) as error:  # a user's code can raise anything
         reason = f"{type(error).__name__}: {error}"
         raise ValueError(f"strategy {name!r} cannot be loaded: {reason}") from error
     lacking = [needed for needed in _NEEDED if not hasattr(kind, needed)]

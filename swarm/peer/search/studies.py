@@ -1,4 +1,4 @@
-"""Studies: the studies one peer takes part in; it works for one of them at a time."""
+"""Studies: the studies that one peer takes part in; it works for one of them at a time."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -28,32 +28,32 @@ from swarm.search.topics import SEARCH_TOPIC
 
 WORKLOAD = "search"
 ASK_EVERY_S = 5.0
-"""Seconds between two questions to each connected peer, which studies there are."""
+"""Seconds between two questions to each connected peer for the studies that it knows."""
 STUDIES_MAX = 32
-"""Studies a peer takes part in; for one more the oldest that is over is left, its file stays."""
+"""Most studies of a peer. For another one, it leaves the oldest that is over; its file stays."""
 
 log = structlog.get_logger()
 _FOR_ALL = (PeerConnected, PeerUnreachable, BlobArrived, BlobMissing, StudyQuery)
 
 
 @dataclass(frozen=True, slots=True)
-class Interest:
-    """Which offered studies to join."""
+class OfferFilter:
+    """Which of the offered studies to join."""
 
     closed: bool = False
-    """Whether those that are over interest, too."""
+    """Whether to join studies that are over, too."""
     study: str = ""
-    """Only those whose id begins so, or of this name."""
+    """Only studies with this name, or this beginning of the id; all if empty."""
 
     def covers(self, offer: StudyOffer) -> bool:
-        """Whether to join what is offered."""
+        """Whether to join the offered study."""
         named = offer.spec.id.startswith(self.study) or offer.spec.name == self.study
         return named and (self.closed or not offer.closed)
 
 
 @asynccontextmanager
 async def open_studies(host: Host, settings: SearchSettings) -> AsyncIterator["Studies"]:
-    """Take part in studies on a host; processes for trials end with the block."""
+    """Take part in studies on a host; trial processes end with the block."""
     async with AsyncExitStack() as stack:
         execution = None
         if settings.slots:
@@ -68,9 +68,9 @@ async def open_studies(host: Host, settings: SearchSettings) -> AsyncIterator["S
 
 
 class Studies:
-    """Starts a machine for each study, and gives each event to those it concerns.
+    """Starts a machine for each study, and gives each event to the studies that it concerns.
 
-    Invariant: at most one open study has this peer's slots, the first of those that are not over.
+    Invariant: at most one open study has this peer's slots: the oldest one that is not over.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Studies:
         nursery: trio.Nursery,
     ) -> None:
         self.drivers: dict[StudyId, StudyDriver] = {}
-        self.interest = Interest()
+        self.offers_wanted = OfferFilter()
         self.changed = trio.Event()
         """Set, and replaced, when a study was added."""
         self._host = host
@@ -94,10 +94,10 @@ class Studies:
         self._working_for: StudyId | None = None
 
     def submit(self, spec: StudySpec) -> StudyDriver:
-        """Begin a study, or go on with it if this peer has a part of it.
+        """Begin a study, or resume it if this peer has its folder.
 
         Raises:
-            ConfigurationError: It cannot be executed, or its folder is damaged.
+            ConfigurationError: It cannot run here, or its folder is damaged.
         """
         check_study(spec, allow_code=self._settings.allow_code)
         try:
@@ -115,7 +115,7 @@ class Studies:
         )
 
     def handle(self, event: Event) -> None:
-        """Hand an event to the studies it concerns; join what is offered."""
+        """Hand an event to the studies that it concerns; join studies that are offered."""
         if isinstance(event, PeerConnected):
             self.ask(event.peer)
         if isinstance(event, StudyOffer):
@@ -138,9 +138,9 @@ class Studies:
             driver.say_goodbye(LeaveRequested())
 
     async def run(self) -> None:
-        """Ask every few seconds which studies there are, until cancelled.
+        """Ask every few seconds for studies, until cancelled.
 
-        Open studies are offered anyway; this finds those that are over as well.
+        Coordinators offer open studies by themselves; questions also find those that are over.
         """
         self._host.outbox.subscribe(WORKLOAD, SEARCH_TOPIC)
         while True:
@@ -151,7 +151,7 @@ class Studies:
     def _consider(self, offer: StudyOffer) -> None:
         spec = offer.spec
         known = self.drivers.keys() | self._refused | self._left
-        if spec.id in known or not self.interest.covers(offer):
+        if spec.id in known or not self.offers_wanted.covers(offer):
             return
         if not self._make_room():
             return
@@ -176,7 +176,7 @@ class Studies:
         )
 
     def _make_room(self) -> bool:
-        """Leave the oldest study that is over, if there are as many as may be."""
+        """Leave the oldest study that is over, if there are too many; say if there is room."""
         if len(self.drivers) < STUDIES_MAX:
             return True
         for study, driver in self.drivers.items():
@@ -205,12 +205,12 @@ class Studies:
         return driver
 
     def _is_working(self) -> bool:
-        """Whether a study that is not over has the slots."""
+        """Whether an open study has the slots."""
         working = self.drivers.get(self._working_for) if self._working_for is not None else None
         return working is not None and not working.machine.closed
 
     def _choose_work(self) -> None:
-        """When the study that has the slots is over, the next one gets them."""
+        """Give the slots to the next study if the one that has them is over."""
         if self._is_working():
             return
         self._working_for = None

@@ -1,4 +1,4 @@
-"""StudyDriver: one study on a host: its machine, its ledger on disk, its trials."""
+"""StudyDriver: carries out what the machine of a study asks for."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ _LOUD = ("coordinates", "stepped down", "closed", "cannot coordinate")
 
 
 class StudyDriver(MachineDriver[Search]):
-    """Carries out what a study's machine asks for."""
+    """Saves a study's ledger, and has its trials run."""
 
     def __init__(
         self,
@@ -45,14 +45,14 @@ class StudyDriver(MachineDriver[Search]):
         self._syncing = trio.CancelScope()
 
     def notify(self) -> None:
-        """Wake up all that wait for a change; report once that the study is over."""
+        """Wake all tasks that wait for a change; report the end of the study once."""
         super().notify()
         if self.machine.closed and self._on_closed is not None:
             report, self._on_closed = self._on_closed, None
             report()
 
     async def sync_forever(self) -> None:
-        """Sync the ledger to the disk once a second, in a thread; at the end close it."""
+        """Sync the ledger to the disk once a second, in a thread; close it at the end."""
         synced = 0
         try:
             with self._syncing:
@@ -79,7 +79,7 @@ class StudyDriver(MachineDriver[Search]):
             self._file.add(entries)
 
     def carry_out_own(self, effect: Effect) -> None:
-        """Carry out an effect of searches."""
+        """Carry out an effect of hyperparameter search."""
         match effect:
             case SaveTerm(term):
                 self._file.save_term(term)

@@ -1,4 +1,4 @@
-"""StudyProgress: a bar on a terminal, or a line now and then in a file, with the best so far."""
+"""StudyProgress: a bar on a terminal, or about ten lines in a log file, with the best so far."""
 
 import math
 
@@ -12,23 +12,25 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from swarm.peer.search.closing_report import best_in_words
+from swarm.peer.search.study_text import best_in_words
 from swarm.search.search import Search
+from swarm.search.study import StudySpec
+from swarm.search.study_ledger import StudyLedger
 from swarm.search.trial import FAILED
 
 LINES = 10
-"""Where nobody looks on, so many lines tell of a whole study."""
+"""Lines for a whole study, if stderr is no terminal."""
 GROWTH = 1.5
-"""Without a known end, a line is due whenever there are so many times the results."""
+"""Without a known end, the next line is due when the results have grown by this factor."""
 
 
 class StudyProgress:
-    """Shows how far a study is; use it in a `with` block and call `show` now and then."""
+    """Shows how far a study is; use it in a `with` block and call `show` after changes."""
 
-    def __init__(self, machine: Search) -> None:
-        self._machine = machine
+    def __init__(self, spec: StudySpec) -> None:
+        self._spec = spec
         self._console = Console(stderr=True)
-        self._told = -1
+        self._last_line = -1
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -39,57 +41,57 @@ class StudyProgress:
             auto_refresh=False,
             disable=not self._console.is_terminal,
         )
-        total = machine.spec.num_trials or None
-        self._task: TaskID = self._progress.add_task(machine.spec.name, total=total, best="")
+        total = spec.num_trials or None
+        self._task: TaskID = self._progress.add_task(spec.name, total=total, best="")
 
     def __enter__(self) -> "StudyProgress":
         self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.show()
         self._progress.stop()
 
-    def show(self) -> None:
-        """Show how far the study is now."""
-        number = len(self._machine.ledger.results)
-        text = summary(self._machine)
+    def show_machine(self, machine: Search) -> None:
+        """Show how far a study among peers is now, and how many peers work for it."""
+        self.show(machine.ledger, machine.elapsed_s, work_in_words(machine))
+
+    def show(self, ledger: StudyLedger, elapsed_s: float = math.nan, notes: str = "") -> None:
+        """Show how far a study is now.
+
+        Args:
+            ledger: The study's trials and results so far.
+            elapsed_s: Seconds since its beginning; not finite if unknown.
+            notes: Words to show after the best trial.
+        """
+        number = len(ledger.results)
+        text = ", ".join(filter(None, [best_in_words(ledger), notes]))
         if self._console.is_terminal:
             self._progress.update(self._task, completed=number, best=text)
             self._progress.refresh()
             return
-        tenth = self._tenth(number)
-        if tenth > self._told:
-            self._told = tenth
+        line = self._line(number, elapsed_s)
+        if line > self._last_line:
+            self._last_line = line
             self._console.print(
-                f"{self._machine.spec.name}: {number} results, {text}",
-                soft_wrap=True,
-                markup=False,
+                f"{self._spec.name}: {number} results, {text}", soft_wrap=True, markup=False
             )
 
-    def _tenth(self, number: int) -> int:
-        """How many tenths of its trials or of its time, whichever is more, a study has behind it.
+    def _line(self, number: int, elapsed_s: float) -> int:
+        """Number of the line that is due: tenths of the trials or of the time, whichever is more.
 
-        A grid has neither: its number grows with its results, ever more slowly.
+        A grid has no known end. There the distance between two lines grows by `GROWTH`.
         """
-        spec = self._machine.spec
+        spec = self._spec
         if not spec.num_trials and not spec.time_budget_s:
             return int(math.log(max(number, 1), GROWTH))
         of_trials = number * LINES // spec.num_trials if spec.num_trials else 0
-        elapsed_s = self._machine.elapsed_s
         if not spec.time_budget_s or not math.isfinite(elapsed_s):
             return of_trials
         return max(of_trials, min(LINES, int(elapsed_s * LINES / spec.time_budget_s)))
 
 
-def summary(machine: Search) -> str:
-    """The best so far, who works, and what failed, in words."""
-    best = best_in_words(machine.ledger)
-    return ", ".join([*([best] if best else []), work_in_words(machine)])
-
-
 def work_in_words(machine: Search) -> str:
-    """What failed, and who works."""
+    """How many trials failed, and how many peers work."""
     num_failed = sum(result.state == FAILED for result in machine.ledger.results.values())
     failed = [f"{num_failed} failed"] if num_failed else []
     num_peers = len(machine.workers)

@@ -1,4 +1,4 @@
-"""Execution: carries out a study's trials in the processes of a pool."""
+"""Execution: runs the trials of studies in the processes of a pool."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,15 +21,15 @@ from swarm.search.study_ledger import StudyLedger
 from swarm.search.trial import FAILED, EpochPoint, Trial, TrialId, TrialResult, failed
 
 CHECKPOINT_EVERY_S = 2.0
-"""Each checkpoint travels to two peers; what was done since the last one is what a death costs."""
+"""Each checkpoint travels to two peers. If a peer dies, the epochs since the last one are lost."""
 
 log = structlog.get_logger()
 
 
 class Execution:
-    """Runs trials of any study; a trial that cannot be run has a result that says why.
+    """Runs trials of any study; a trial that cannot run gets a result that says why.
 
-    Invariant: every trial begun has a scope, until its result was told or it was dropped.
+    Invariant: each trial has a scope from its start until its result is handled or it is dropped.
     """
 
     def __init__(self, pool: TrialPool, host: Host, settings: SearchSettings) -> None:
@@ -40,46 +40,60 @@ class Execution:
         self._scopes: dict[TrialId, trio.CancelScope] = {}
 
     async def run(
-        self, spec: StudySpec, effect: RunTrial, ledger: StudyLedger, tell: Callable[[Event], None]
+        self,
+        spec: StudySpec,
+        effect: RunTrial,
+        ledger: StudyLedger,
+        handle: Callable[[Event], None],
     ) -> None:
-        """Run a trial when a slot is free; tell what it reports and what came of it.
+        """Run a trial when a slot is free.
+
+        Args:
+            spec: The study.
+            effect: The trial, and the checkpoint to resume from.
+            ledger: The study's ledger, for the reports before the checkpoint.
+            handle: Takes the reports and the result, as events.
 
         Raises:
-            WorkerDiedError: No process for trials can be had: this peer cannot work.
+            WorkerDiedError: No trial process can start, so this peer cannot work.
         """
         trial = effect.trial
         scope = self._scopes[trial.id] = trio.CancelScope()
         try:
             with scope:
-                result = await self._result(spec, effect, ledger, tell)
-                tell(TrialFinished(result))
+                result = await self._result(spec, effect, ledger, handle)
+                handle(TrialFinished(result))
         finally:
             if self._scopes.get(trial.id) is scope:
                 del self._scopes[trial.id]
 
     def prune(self, trial: TrialId) -> None:
-        """End a trial after its present epoch."""
+        """End a trial after its current epoch."""
         self._pool.stop(trial)
 
     def drop(self, trial: TrialId) -> None:
-        """End a trial of which nobody wants to hear any more."""
+        """End a trial whose result is not wanted any more."""
         scope = self._scopes.pop(trial, None)
         if scope is not None:
             scope.cancel()
 
     async def _result(
-        self, spec: StudySpec, effect: RunTrial, ledger: StudyLedger, tell: Callable[[Event], None]
+        self,
+        spec: StudySpec,
+        effect: RunTrial,
+        ledger: StudyLedger,
+        handle: Callable[[Event], None],
     ) -> TrialResult:
         trial, checkpoint = effect.trial, effect.checkpoint
         if checkpoint is not None and self._store.has(checkpoint):
             earlier = _earlier(ledger, trial, checkpoint)
             epoch = max((point.epoch for point in earlier), default=0)
-            log.info("goes on from a checkpoint", trial=trial.id, epoch=epoch)
-            result, num_reports = await self._attempt(spec, trial, checkpoint, earlier, tell)
+            log.info("resumed from a checkpoint", trial=trial.id, epoch=epoch)
+            result, num_reports = await self._attempt(spec, trial, checkpoint, earlier, handle)
             if result.state != FAILED or num_reports:
                 return result
-            log.warning("checkpoint is of no use", trial=trial.id, reason=result.error)
-        result, _ = await self._attempt(spec, trial, None, [], tell)
+            log.warning("checkpoint unusable", trial=trial.id, reason=result.error)
+        result, _ = await self._attempt(spec, trial, None, [], handle)
         return result
 
     async def _attempt(
@@ -88,9 +102,9 @@ class Execution:
         trial: Trial,
         checkpoint: BlobRef | None,
         earlier: list[EpochPoint],
-        tell: Callable[[Event], None],
+        handle: Callable[[Event], None],
     ) -> tuple[TrialResult, int]:
-        """Run a trial to its end; also say how many epochs it reported."""
+        """Run a trial to its end; return its result and the number of epochs that it reported."""
         curve = {point.epoch: point for point in earlier}
         kept_s = float("-inf")
         num_reports = 0
@@ -105,7 +119,7 @@ class Execution:
                 report = replace(report, checkpoint=None)
             elif report.checkpoint is not None:
                 kept_s = now_s
-            tell(TrialReported(report_of(trial, report)))
+            handle(TrialReported(report_of(trial, report)))
 
         try:
             task = task_of(spec, trial, self._places(spec, checkpoint))
@@ -136,7 +150,7 @@ class Execution:
         )
 
     def _keeps(self, study: StudyId, report: EpochReport, is_due: bool) -> bool:
-        """Take a checkpoint into the store; if it is not due, or there is no room, delete it."""
+        """Move a checkpoint into the store; delete it if it is not due or there is no room."""
         if report.checkpoint is None:
             return True
         path = Path(report.checkpoint.path)
@@ -144,14 +158,14 @@ class Execution:
             try:
                 self._outbox.admit(study, path, report.checkpoint.blob)
                 return True
-            except StorageError as error:  # the trial just goes on
+            except StorageError as error:  # the trial goes on without it
                 log.warning("checkpoint lost", reason=str(error))
         path.unlink(missing_ok=True)
         return False
 
 
 def _earlier(ledger: StudyLedger, trial: Trial, checkpoint: BlobRef | None) -> list[EpochPoint]:
-    """Points of the curve before the checkpoint, which another peer reported."""
+    """Points of the curve before the checkpoint, as another peer reported them."""
     if checkpoint is None:
         return []
     reports = ledger.reports.get(trial.id, {}).values()

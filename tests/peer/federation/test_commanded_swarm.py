@@ -1,4 +1,4 @@
-"""A real swarm under an operator: what is ordered happens, and the past outlives who saw it."""
+"""A real swarm obeys its operator, and a late observer still sees the whole past."""
 
 import time
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def commands(seen: dict[str, Any]) -> dict[str, str]:
     return {c["action"]: c["state"] for c in seen["operator"]["commands"]}
 
 
-def test_orders_are_followed_and_a_late_observer_sees_the_whole_run(  # noqa: PLR0915 (one swarm)
+def test_commands_are_followed_and_a_late_observer_sees_the_whole_run(  # noqa: PLR0915 (one swarm)
     tmp_path: Path,
 ) -> None:
     operator = load_or_create_identity(tmp_path / "operator").peer_id
@@ -65,7 +65,7 @@ def test_orders_are_followed_and_a_late_observer_sees_the_whole_run(  # noqa: PL
             assert (seen["operator"]["run_state"], seen["operator"]["agreed"]) == ("paused", True)
             assert {p["run_state"] for p in seen["peers"]} == {"paused"}
 
-            # While nothing goes on, the first peer dies, at whom the first observer had asked.
+            # While the session is paused, the peer dies that the first observer had asked.
             swarm.peers[0].process.kill()
             killed_s = time.monotonic()
             seen = wait_until(early, lambda s: "lost" in {p["state"] for p in s["peers"]}, SOON_S)

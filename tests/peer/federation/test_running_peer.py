@@ -1,4 +1,4 @@
-"""The facade as a notebook uses it: no trio in the user's code."""
+"""start_peer() as a notebook uses it: no trio in the user's code."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The state folder: what an earlier life left, and that it stays small."""
+"""The folder of a session: what is read back after a restart; it stays small."""
 
 import os
 from pathlib import Path
@@ -9,12 +9,14 @@ from swarm.commanding.commands import Command
 from swarm.core.blobs import BlobRef
 from swarm.core.canonical import sha256_hex
 from swarm.core.ids import Digest, PeerId, RoundNumber, SessionId
+from swarm.core.session import SessionSpec
 from swarm.federation.ledger_entries import PAGE_MAX, LedgerEntry
 from swarm.federation.messages import Contribution
 from swarm.network.identity import Identity
 from swarm.network.wire import signing_bytes
 from swarm.peer.federation import session_folder as folder_module
 from swarm.peer.federation.session_folder import SessionFolder
+from tests.federation.conftest import Session
 
 SESSION, OTHER = (SessionId(sha256_hex(name)) for name in (b"session", b"other"))
 IDENTITY = Identity.generate(b"k" * 32)
@@ -44,7 +46,7 @@ def folder(tmp_path: Path) -> SessionFolder:
     return SessionFolder(tmp_path, IDENTITY.peer_id)
 
 
-def test_a_ledger_of_several_pages_comes_back_in_its_order(folder: SessionFolder) -> None:
+def test_a_ledger_of_several_pages_is_read_back_in_its_order(folder: SessionFolder) -> None:
     entries = tuple(entry(k) for k in range(2 * PAGE_MAX + 3))
 
     folder.save_entries(entries)
@@ -52,7 +54,7 @@ def test_a_ledger_of_several_pages_comes_back_in_its_order(folder: SessionFolder
     assert folder.load_entries(SESSION) == entries
 
 
-def test_orders_come_back(folder: SessionFolder) -> None:
+def test_commands_are_read_back(folder: SessionFolder) -> None:
     folder.save_commands((command(),))
 
     assert folder.load_commands(SESSION) == (command(),)
@@ -87,6 +89,20 @@ def test_a_contribution_with_any_byte_damaged_is_left_out(
     assert folder.load_contribution() is None
 
 
+def test_a_session_is_finished_once_the_head_of_its_last_round_is_there(
+    folder: SessionFolder,
+) -> None:
+    assert not folder.is_finished()
+    folder.save_spec(SessionSpec(rounds=2))
+
+    answers = []
+    for head in Session().chain(2):
+        folder.save_head(head)
+        answers.append(folder.is_finished())
+
+    assert answers == [False, False, True]
+
+
 @pytest.mark.parametrize("damage", ["cut", "flipped", "forged"])
 def test_a_damaged_file_is_left_out_not_believed(
     folder: SessionFolder, tmp_path: Path, damage: str
@@ -107,8 +123,6 @@ def test_a_damaged_file_is_left_out_not_believed(
 def test_old_heads_are_deleted_now_and_then(
     folder: SessionFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.federation.conftest import Session  # noqa: PLC0415 (a fixture's class)
-
     monkeypatch.setattr(folder_module, "HEADS_KEPT_MAX", 10)
     monkeypatch.setattr(folder_module, "PRUNE_EVERY_ROUNDS", 5)
     for head in Session().chain(25):

@@ -29,7 +29,7 @@ def test_six_peers_train_to_one_head_and_small_weights_ride_in_the_announcements
     assert {report["round"] for report in reports} == {4}
     assert len({report["head_digest"] for report in reports}) == 1
     assert {report["evaluated_round"] for report in reports} == {4}
-    # Who misses an announcement fetches its weights, which is the exception.
+    # A peer that misses an announcement fetches its weights; that is the exception.
     everything = 4 * (6 + 6) * SMALL_BLOB_BYTES
     assert sum(report["blob_bytes_sent"] for report in reports) < everything / 10
 
@@ -47,7 +47,7 @@ def test_a_latecomer_adopts_the_running_session_and_joins_the_cohort() -> None:
     assert len({report["session"] for report in reports}) == 1
 
 
-def test_a_model_from_a_keras_file_travels_to_who_joins(tmp_path: Path) -> None:
+def test_a_model_from_a_keras_file_travels_to_peers_that_join(tmp_path: Path) -> None:
     path = tmp_path / "own.keras"
     build = (
         "import keras; layers = keras.layers; keras.Sequential([layers.Input((8, 8, 1)), "

@@ -1,4 +1,4 @@
-"""A trio program in a thread, as those see it who know no trio."""
+"""A trio program in a thread, as code without trio uses it."""
 
 from collections.abc import Callable
 
@@ -46,7 +46,7 @@ def test_a_question_is_answered_between_two_steps_of_its_tasks() -> None:
         thread.call_sync(leaving.is_set)
 
 
-def test_what_takes_too_long_is_a_timeout() -> None:
+def test_a_call_that_takes_too_long_raises_timeout_error() -> None:
     thread, _ = _opened()
 
     with pytest.raises(TimeoutError, match=r"not within 0\.01 s"):
@@ -54,7 +54,7 @@ def test_what_takes_too_long_is_a_timeout() -> None:
     thread.stop()
 
 
-def test_who_asks_after_the_end_is_told_so() -> None:
+def test_a_call_after_the_end_raises_ended_error() -> None:
     thread, _ = _opened()
     thread.stop()
     thread.stop()
@@ -63,7 +63,7 @@ def test_who_asks_after_the_end_is_told_so() -> None:
         thread.call(_add, 1, 2)
 
 
-def test_a_start_that_fails_is_raised_to_who_started() -> None:
+def test_an_error_at_the_start_is_raised_by_the_constructor() -> None:
     async def main(ready: Callable[[], None]) -> None:
         await trio.lowlevel.checkpoint()
         raise ConfigurationError("port must be free")
@@ -72,7 +72,7 @@ def test_a_start_that_fails_is_raised_to_who_started() -> None:
         TrioThread("test", main, lambda: None)
 
 
-def test_what_ends_it_later_is_raised_to_who_asks_next() -> None:
+def test_an_error_that_ends_the_thread_is_raised_by_the_next_calls() -> None:
     break_down = trio.Event()
 
     async def main(ready: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""Which studies are shown, how, and which one a command means."""
+"""How studies are shown, and which study a command chooses."""
 
 from io import StringIO
 
@@ -9,7 +9,7 @@ from rich.console import Console
 
 from swarm.core.errors import ConfigurationError
 from swarm.peer.search.overview import show_studies, studies_table, study_row
-from swarm.peer.search.study_runs import choose_study, wait_studies
+from swarm.peer.search.study_actions import choose_study, wait_studies
 from swarm.search.effects import Started
 from swarm.search.search import Search
 from swarm.search.study import StudyId
@@ -58,7 +58,7 @@ def text_of(rows: list[dict[str, object]]) -> list[str]:
     return console.file.getvalue().splitlines()  # type: ignore[attr-defined, no-any-return]
 
 
-def test_ids_are_whole_enough_to_use_in_80_columns() -> None:
+def test_ids_in_80_columns_are_long_enough_for_other_commands() -> None:
     machines = [make_machine("kill"), make_machine("name" * 16, is_over=True)]
 
     lines = text_of([study_row(machine) for machine in machines])

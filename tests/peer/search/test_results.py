@@ -1,4 +1,4 @@
-"""What a study leaves: its folder, tables, plots, Optuna's view of it, comparisons."""
+"""Results of a study: its folder, tables, plots, Optuna study, comparisons."""
 
 import csv
 import io
@@ -109,7 +109,7 @@ class TestTables:
     def test_csv_has_a_line_for_each_result_and_a_column_for_each_hyperparameter(
         self, ledger: StudyLedger
     ) -> None:
-        text = results_csv(ledger.spec, ledger.trials, ledger.results.values())
+        text = results_csv(ledger)
 
         rows = list(csv.DictReader(io.StringIO(text)))
         assert [int(row["number"]) for row in rows] == list(range(12))
@@ -121,7 +121,7 @@ class TestTables:
             assert bool(row["params.degree"]) == (row["params.kernel"] == "poly")
 
     def test_json_lines_have_curves_and_fold_values(self, ledger: StudyLedger) -> None:
-        text = results_json_lines(ledger.spec, ledger.trials, ledger.results.values())
+        text = results_json_lines(ledger)
 
         rows = [json.loads(line) for line in text.splitlines()]
         assert len(rows) == 12
@@ -134,7 +134,7 @@ class TestTables:
 
 class TestOptuna:
     def test_it_has_the_same_trials_values_and_best_one(self, ledger: StudyLedger) -> None:
-        study = rebuild(ledger.spec, ledger.trials, ledger.results.values())
+        study = rebuild(ledger)
 
         assert ledger.best is not None
         assert study.best_value == ledger.best.value
@@ -147,7 +147,7 @@ class TestOptuna:
     def test_a_storage_has_what_the_ledger_has(self, ledger: StudyLedger, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path}/study.db"
 
-        export(ledger.spec, ledger.trials, ledger.results.values(), url, "flowers")
+        export(ledger, url, "flowers")
 
         loaded = optuna.load_study(study_name="flowers", storage=url)
         assert len(loaded.trials) == 12
@@ -159,7 +159,7 @@ class TestOptuna:
         self, ledger: StudyLedger, tmp_path: Path
     ) -> None:
         url = f"sqlite:///{tmp_path}/study.db"
-        export(ledger.spec, ledger.trials, [], url, "taken")
+        export(ledger, url, "taken")
 
         for storage, text in (
             (url, "has a study 'taken' already"),
@@ -167,15 +167,13 @@ class TestOptuna:
             ("no url", "cannot write to storage 'no url'"),
         ):
             with pytest.raises(ConfigurationError, match=text):
-                export(ledger.spec, ledger.trials, [], storage, "taken")
+                export(ledger, storage, "taken")
 
 
 @pytest.mark.slow
 class TestPlots:
     def test_every_plot_is_a_png_file(self, ledger: StudyLedger, tmp_path: Path) -> None:
-        written = plot_all(
-            ledger.spec, ledger.trials, list(ledger.results.values()), tmp_path / "plots"
-        )
+        written = plot_all(ledger, tmp_path / "plots")
 
         names = {path.name for path in written}
         assert {"history.png", "curves.png", "importance-svm.png", "parallel-svm.png"} <= names
@@ -186,10 +184,9 @@ class TestPlots:
     def test_every_plot_is_a_page_that_needs_no_network(
         self, ledger: StudyLedger, tmp_path: Path
     ) -> None:
-        found = list(ledger.results.values())
-        plots = plot_all(ledger.spec, ledger.trials, found, tmp_path)
+        plots = plot_all(ledger, tmp_path)
 
-        written = write_pages(ledger.spec, ledger.trials, found, tmp_path)
+        written = write_pages(ledger, tmp_path)
 
         assert [path.stem for path in written] == [path.stem for path in plots]
         for path in written:
@@ -206,14 +203,14 @@ class TestPlots:
         monkeypatch.setitem(sys.modules, "plotly", None)
 
         with pytest.raises(ConfigurationError, match=r"pip install 'swarm\[html\]'"):
-            write_pages(ledger.spec, ledger.trials, list(ledger.results.values()), tmp_path)
+            write_pages(ledger, tmp_path)
 
     @pytest.mark.parametrize("write", [plot_all, write_pages])
     def test_without_a_complete_trial_there_is_nothing_to_plot(
         self, ledger: StudyLedger, tmp_path: Path, write: Callable[..., list[Path]]
     ) -> None:
         with pytest.raises(ConfigurationError, match="no complete trial"):
-            write(ledger.spec, ledger.trials, [], tmp_path)
+            write(StudyLedger(ledger.spec), tmp_path)
 
 
 class TestComparison:
@@ -246,7 +243,7 @@ class TestCommands:
         assert run("results", folder, "--json", "--output", tmp_path / "r.jsonl")[0] == 0
         assert (tmp_path / "r.jsonl").read_text().count("\n") == 12
         code, _, error = run("results", folder)
-        assert (code, error) == (2, "error: name one format: --csv or --json\n")
+        assert (code, error) == (2, "error: choose one format: --csv or --json\n")
 
     def test_evaluate_prints_a_table_or_json_and_draws(
         self, folder: Path, run: Run, tmp_path: Path

@@ -1,4 +1,4 @@
-"""`python -m swarm.search`: what a user's mistake gets, and a whole study from a script."""
+"""`python -m swarm.search`: errors for wrong input, and a whole study from a script."""
 
 import importlib
 import json
@@ -20,7 +20,7 @@ STUDY: dict[str, Any] = {
     "models": {"knn": {"n_neighbors": {"integer": [1, 9]}}},
 }
 
-NOBODY = ("--bootstrap", "127.0.0.1:1")
+NO_PEER = ("--bootstrap", "127.0.0.1:1")
 
 
 def search(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -67,8 +67,8 @@ def test_a_wrong_study_is_one_line_and_exit_code_2(
         (("worker", "--slots", "9999"), "slots must be in 0..256, got 9999"),
         (("worker", "--log-level", "loud"), "log_level must be one of"),
         (("worker", "--ip", "nonsense"), "error: ip must be an IP address, got 'nonsense'"),
-        (("status", *NOBODY, "--timeout", "nan"), "--timeout must be more than 0 seconds"),
-        (("cancel", "x", *NOBODY, "--timeout=-1"), "--timeout must be more than 0 seconds"),
+        (("status", *NO_PEER, "--timeout", "nan"), "--timeout must be more than 0 seconds"),
+        (("cancel", "x", *NO_PEER, "--timeout=-1"), "--timeout must be more than 0 seconds"),
     ],
 )
 def test_a_wrong_command_says_what_to_change(arguments: tuple[str, ...], words: str) -> None:
@@ -90,11 +90,11 @@ def test_a_study_file_is_parsed_by_its_ending_in_any_case(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 @pytest.mark.network
-def test_status_of_nobody_is_an_error() -> None:
-    done = search("status", *NOBODY, "--timeout", "1")
+def test_status_fails_if_no_peer_answers() -> None:
+    done = search("status", *NO_PEER, "--timeout", "1")
 
     assert done.returncode == 1
-    assert done.stderr == "error: nobody answered at 127.0.0.1:1 within 1 s\n"
+    assert done.stderr == "error: no peer answered at 127.0.0.1:1 within 1 s\n"
 
 
 def test_an_interrupted_start_ends_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,8 +122,8 @@ def test_a_study_run_again_says_that_it_was_over(tmp_path: Path) -> None:
 
     assert (first.returncode, again.returncode) == (0, 0)
     assert "the space has only 3 settings" in first.stderr
-    assert "was over already; change the file" not in first.stderr
-    assert "was over already; change the file" in again.stderr
+    assert "was over already. To search anew" not in first.stderr
+    assert "was over already. To search anew" in again.stderr
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Strategies that are somebody's code."""
+"""Strategies that are a user's code."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The desk: which offered studies are joined, and which of them has the peer's slots."""
+"""Studies: which offered studies are joined, and which of them has the peer's slots."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from swarm.core.errors import ConfigurationError
 from swarm.core.ids import PeerId
 from swarm.peer.search import studies as studies_module
 from swarm.peer.search.search_settings import SearchSettings
-from swarm.peer.search.studies import Interest, Studies
+from swarm.peer.search.studies import OfferFilter, Studies
 from swarm.search.effects import CancelRequested
 from swarm.search.messages import StudyLedgerPage, StudyOffer
 from swarm.search.study import StudySpec
@@ -87,11 +87,11 @@ async def test_a_study_that_is_submitted_after_another_is_over_has_the_slots(
     assert second.machine.workers == {ME: 3}
 
 
-async def test_studies_that_are_over_are_joined_only_by_who_looks_on(studies: Studies) -> None:
+async def test_studies_that_are_over_are_joined_only_on_demand(studies: Studies) -> None:
     studies.handle(offer(study("over"), closed=True))
     assert not studies.drivers
 
-    studies.interest = Interest(closed=True, study="over")
+    studies.offers_wanted = OfferFilter(closed=True, study="over")
     studies.handle(offer(study("over"), closed=True))
     studies.handle(offer(study("another")))
 

@@ -1,4 +1,4 @@
-"""Studies on real processes over real sockets, and what becomes of them when some are killed."""
+"""Studies of real processes over real sockets, some of which are killed."""
 
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ def test_half_of_the_swarm_dies_the_coordinator_among_them_and_the_others_finish
     swarm.wait(lambda: all(p.is_over for p in survivors), "the study is over", OVER_WITHIN_S)
     for survivor in survivors:
         check_complete(survivor.ledger, 160)
-    # Who comes back has all that happened meanwhile.
+    # A peer that comes back gets all that happened meanwhile.
     assert coordinator.folder is not None
     back = swarm.start("resume", str(coordinator.folder), name="back")
     assert back.process.wait(READY_WITHIN_S) == 0
@@ -105,7 +105,7 @@ def test_a_study_that_was_left_by_all_is_resumed_where_it_was(swarm: SearchProce
     assert all(after.results[trial] == result for trial, result in before.results.items())
 
 
-def test_who_interrupts_a_study_is_told_how_to_go_on(swarm: SearchProcesses) -> None:
+def test_a_user_who_interrupts_a_study_sees_how_to_resume_it(swarm: SearchProcesses) -> None:
     study = swarm.start("run", str(swarm.write_study({**STUDY, "num_trials": 5000})))
     swarm.wait(lambda: study.num_results >= 3, "3 results", READY_WITHIN_S)
 
@@ -113,7 +113,7 @@ def test_who_interrupts_a_study_is_told_how_to_go_on(swarm: SearchProcesses) -> 
 
     said = study.log.read_text()
     assert "Left with " in said
-    assert f"go on with: python -m swarm.search resume {study.folder}" in said
+    assert f"Resume with: python -m swarm.search resume {study.folder}" in said
 
 
 def test_a_dead_peer_s_keras_trial_goes_on_from_its_checkpoint(swarm: SearchProcesses) -> None:
@@ -126,7 +126,7 @@ def test_a_dead_peer_s_keras_trial_goes_on_from_its_checkpoint(swarm: SearchProc
 
     swarm.wait(lambda: coordinator.is_over, "the study is over", OVER_WITHIN_S)
     check_complete(coordinator.ledger, 2)
-    resumed = [e for e in coordinator.events() if e["event"] == "goes on from a checkpoint"]
+    resumed = [e for e in coordinator.events() if e["event"] == "resumed from a checkpoint"]
     assert resumed
     assert resumed[0]["epoch"] >= 1
     ledger = coordinator.ledger

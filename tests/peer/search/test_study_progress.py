@@ -1,4 +1,4 @@
-"""Lines that tell, in a log file, how far a study is."""
+"""The lines in a log file that say how far a study is."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ from swarm.search.values import make_params
 from tests.peer.search.studies_run import ME, make_study
 
 
-def told(capsys: pytest.CaptureFixture[str], num_results: int, **fields: Any) -> list[str]:
-    """The lines of a study that has so many results, one a second."""
+def lines_of(capsys: pytest.CaptureFixture[str], num_results: int, **fields: Any) -> list[str]:
+    """The lines of a study that gets this number of results, one a second."""
     machine = Search(ME, make_study({"knn": {"n_neighbors": {"integer": [1, 99]}}}, **fields))
-    progress = StudyProgress(machine)
+    progress = StudyProgress(machine.spec)
     for number in range(num_results):
         params = make_params({"n_neighbors": number % 99 + 1})
         trial = Trial(machine.spec.id, number, "knn", params, 1, ME)
@@ -24,7 +24,7 @@ def told(capsys: pytest.CaptureFixture[str], num_results: int, **fields: Any) ->
         machine._elapsed_s = number + 1.0
         machine.coordinators.begin(0, machine._now_s)
         machine.coordinators.note_heard(ME, machine._now_s)
-        progress.show()
+        progress.show_machine(machine)
     return capsys.readouterr().err.splitlines()
 
 
@@ -37,7 +37,7 @@ def told(capsys: pytest.CaptureFixture[str], num_results: int, **fields: Any) ->
         ({"num_trials": 0, "strategy": "grid"}, 8),
     ],
 )
-def test_some_lines_tell_of_a_whole_study(
+def test_a_whole_study_has_about_ten_lines_in_a_log_file(
     capsys: pytest.CaptureFixture[str], fields: dict[str, Any], least: int
 ) -> None:
-    assert least <= len(told(capsys, 99, **fields)) <= 13
+    assert least <= len(lines_of(capsys, 99, **fields)) <= 13

@@ -66,8 +66,8 @@ DEFENDING = (
         "strangers-obeyed",
         "G9",
         "commanding/registers.py",
-        "                command.author not in self._trusted,\n",
-        "                False,\n",
+        "command.author not in self._trusted,",
+        "False,",
         ("paused", "stopped", "removed"),
     ),
     Mutant(

@@ -1,4 +1,4 @@
-"""AMQP 0-9-1, as RabbitMQ speaks it, through pika in a thread of its own.
+"""AmqpBroker: AMQP 0-9-1, as RabbitMQ speaks it, through pika in a thread of its own.
 
 A topic is a durable fanout exchange, and each group has a durable queue `TOPIC.GROUP` bound to
 it. Messages are persistent, and published with confirms.
@@ -21,7 +21,7 @@ from swarm.peer.search.brokers.broker import Delivery, Subscription
 
 HEARTBEAT_S = 20
 POLL_S = 0.5
-"""The thread looks so often whether it should stop; everything else wakes it."""
+"""The thread checks this often whether it must stop; everything else wakes it."""
 _PERSISTENT = 2
 _LOST = (AMQPError, OSError)
 
@@ -36,128 +36,108 @@ async def open_amqp(
 
     Raises:
         ConfigurationError: The URL is malformed.
-        NetworkError: Nobody answers there.
+        NetworkError: No broker answers there.
     """
-    # What pika logs, with tracebacks, reaches the user as one line of ours.
+    # pika logs errors with tracebacks; we log one line for each.
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     try:
         parameters = pika.URLParameters(url)
     except (ValueError, IndexError, TypeError) as error:
-        raise ConfigurationError(f"not a URL of AMQP: {error}") from error
+        raise ConfigurationError(f"not an AMQP URL: {error}") from error
     parameters.heartbeat = HEARTBEAT_S
     parameters.socket_timeout = parameters.blocked_connection_timeout = 10.0
     broker = AmqpBroker(parameters, subscription, log)
-    broker.bridge.start(broker.run)
+    broker.start(broker.run)
     try:
-        await broker.bridge.wait_connected(f"{parameters.host}:{parameters.port}")
+        await broker.wait_connected(f"{parameters.host}:{parameters.port}")
         yield broker
     finally:
         broker.wake()
-        await broker.bridge.stop()
+        await broker.stop()
 
 
-class AmqpBroker:
+class AmqpBroker(Bridge):
     """See `Broker`; made by `open_amqp`."""
 
     def __init__(self, parameters: Any, subscription: Subscription | None, log: Log) -> None:
-        self.bridge = Bridge()
+        super().__init__()
         self._parameters = parameters
         self._subscription = subscription
         self._log = log
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._unfinished: deque[Command] = deque()
-        """Taken from `_commands`; the first one may have been cut short by a lost connection."""
+        """Taken from `_commands`. A lost connection may have interrupted the first of them."""
         self._connection: Any = None
         self._generation = 0
-        """Counts connections: delivery tags mean something within theirs only."""
+        """Counts connections: a delivery tag is valid only on its own connection."""
         self._exchanges: set[str] = set()
-        """That are known to exist."""
+        """Exchanges that are known to exist."""
 
     async def prepare(self, topics: Sequence[str], group: str) -> None:
         """See `Broker.prepare`."""
 
-        def declare(done: Callable[[], None]) -> None:
-            def command(channel: Any) -> None:
-                for topic in topics:
-                    _declare(channel, topic, group)
-                done()
+        def declare(channel: Any) -> None:
+            for topic in topics:
+                _declare(channel, topic, group)
 
-            self._command(command)
-
-        await self.bridge.wait_done(declare)
+        await self._carry_out(declare)
 
     async def forget(self, topics: Sequence[str], group: str) -> None:
         """See `Broker.forget`."""
 
-        def delete(done: Callable[[], None]) -> None:
-            def command(channel: Any) -> None:
-                for topic in topics:
-                    channel.queue_delete(f"{topic}.{group}")
-                done()
+        def delete(channel: Any) -> None:
+            for topic in topics:
+                channel.queue_delete(f"{topic}.{group}")
 
-            self._command(command)
-
-        await self.bridge.wait_done(delete)
+        await self._carry_out(delete)
 
     async def publish(self, topic: str, body: bytes) -> None:
         """See `Broker.publish`."""
 
-        def send(done: Callable[[], None]) -> None:
-            def command(channel: Any) -> None:
-                if topic not in self._exchanges:
-                    channel.exchange_declare(topic, "fanout", durable=True)
-                    self._exchanges.add(topic)
-                properties = pika.BasicProperties(
-                    delivery_mode=_PERSISTENT, content_type="application/json"
-                )
-                channel.basic_publish(topic, "", body, properties)  # waits for the confirm
-                done()
+        def send(channel: Any) -> None:
+            if topic not in self._exchanges:
+                channel.exchange_declare(topic, "fanout", durable=True)
+                self._exchanges.add(topic)
+            properties = pika.BasicProperties(
+                delivery_mode=_PERSISTENT, content_type="application/json"
+            )
+            channel.basic_publish(topic, "", body, properties)  # waits for the confirm
 
-            self._command(command)
-
-        await self.bridge.wait_done(send)
-
-    async def receive(self) -> Delivery:
-        """See `Broker.receive`."""
-        return await self.bridge.receive()
-
-    def receive_waiting(self) -> list[Delivery]:
-        """See `Broker.receive_waiting`."""
-        return self.bridge.receive_waiting()
+        await self._carry_out(send)
 
     def acknowledge(self, delivery: Delivery) -> None:
         """See `Broker.acknowledge`."""
         self._answer(delivery, lambda channel, tag: channel.basic_ack(tag))
 
     def reject(self, delivery: Delivery) -> None:
-        """See `Broker.reject`; a dead-letter policy of the queue gets it, if there is one."""
+        """See `Broker.reject`; the queue's dead-letter policy applies, if it has one."""
         self._answer(delivery, lambda channel, tag: channel.basic_reject(tag, requeue=False))
 
     def wake(self) -> None:
-        """Have the thread look at its commands now."""
+        """Make the thread look at its commands now."""
         connection = self._connection
         if connection is not None:
-            with suppress(*_LOST):  # no connection to wake: the thread looks by itself
+            with suppress(*_LOST):  # the connection is lost: the thread restores it, then looks
                 connection.add_callback_threadsafe(lambda: None)
 
     def run(self) -> None:
-        """Be the thread: connect, work, and again."""
+        """The thread's body: connect, work, and connect again after a loss."""
         attempt = 0
-        while not self.bridge.stopping.is_set():
+        while not self.stopping.is_set():
             try:
-                self._live()
+                self._work()
                 attempt = 0
             except _LOST as error:
                 reason = str(error) or type(error).__name__
-                self.bridge.failed(reason)
+                self.failed(reason)
                 if self._connection is not None:
                     self._log.warning("broker lost, connecting again", reason=reason)
                     attempt = 0
                 self._connection = None
-                self.bridge.stopping.wait(retry_pause_s(attempt))
+                self.stopping.wait(retry_pause_s(attempt))
                 attempt += 1
 
-    def _live(self) -> None:
+    def _work(self) -> None:
         connection = pika.BlockingConnection(self._parameters)
         try:
             channel = connection.channel()
@@ -166,11 +146,11 @@ class AmqpBroker:
             self._exchanges.clear()
             self._subscribe(channel)
             self._connection = connection
-            self.bridge.connected()
-            while not self.bridge.stopping.is_set():
+            self.connected()
+            while not self.stopping.is_set():
                 self._do_commands(channel)
                 connection.process_data_events(POLL_S)
-            self._do_commands(channel)  # acknowledgements that were given just before
+            self._do_commands(channel)  # acknowledgements from just before the end
         finally:
             if connection.is_open:
                 connection.close()
@@ -186,7 +166,7 @@ class AmqpBroker:
                 channel: Any, method: Any, properties: Any, body: bytes, topic: str = topic
             ) -> None:
                 token = (self._generation, method.delivery_tag)
-                self.bridge.deliver(Delivery(topic, body, token))
+                self.deliver(Delivery(topic, body, token))
 
             channel.basic_consume(name, deliver)
 
@@ -207,13 +187,25 @@ class AmqpBroker:
 
         self._command(command)
 
+    async def _carry_out(self, command: Command) -> None:
+        """Have the thread carry out a command; return when it has."""
+
+        def start(done: Callable[[], None]) -> None:
+            def carry_out(channel: Any) -> None:
+                command(channel)
+                done()
+
+            self._command(carry_out)
+
+        await self.wait_done(start)
+
     def _command(self, command: Command) -> None:
         self._commands.put(command)
         self.wake()
 
 
 def _declare(channel: Any, topic: str, group: str) -> str:
-    """Have exchange and queue, bound; returns the queue's name."""
+    """Create an exchange and a queue bound to it, if missing; return the queue's name."""
     name = f"{topic}.{group}"
     channel.exchange_declare(topic, "fanout", durable=True)
     channel.queue_declare(name, durable=True)

@@ -1,4 +1,4 @@
-"""Bridge: between the thread that a client library needs and the trio task that uses it."""
+"""Bridge: base of brokers whose client library needs a thread; hands over to trio and back."""
 
 import math
 import threading
@@ -14,15 +14,15 @@ from swarm.peer.search.brokers.broker import Delivery
 CONNECT_WITHIN_S = 15.0
 STOP_WITHIN_S = 4.0
 RETRY_AFTER_S = (0.5, 1.0, 2.0, 5.0)
-"""Pauses between attempts to restore a connection; the last one repeats."""
+"""Pauses between attempts to restore a connection; the last pause repeats."""
 
 
 class Bridge:
-    """What both sides share. Methods say which side may call them."""
+    """What the thread and the trio task share; comments say which of them may call a method."""
 
     def __init__(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
-        # The broker holds back what exceeds `prefetch`, so this has a bound, which is not ours.
+        # Unbounded here: the broker delivers at most `prefetch` messages before they are answered.
         self._send, self._receive = trio.open_memory_channel[Delivery](math.inf)
         self._connected = trio.Event()
         self._error: str | None = None
@@ -30,12 +30,12 @@ class Bridge:
         self._waiting: set[trio.Event] = set()
         self._gone = trio.Event()
         self.stopping = threading.Event()
-        """For the thread: end soon."""
+        """Set when the thread must end."""
 
     # -- called in trio
 
     async def receive(self) -> Delivery:
-        """Wait for the next delivery.
+        """See `Broker.receive`.
 
         Raises:
             NetworkError: The thread has failed.
@@ -46,7 +46,7 @@ class Bridge:
             raise self._failure or NetworkError("the broker's thread has ended") from error
 
     def receive_waiting(self) -> list[Delivery]:
-        """The deliveries that are here already."""
+        """See `Broker.receive_waiting`."""
         waiting: list[Delivery] = []
         with suppress(trio.WouldBlock, trio.EndOfChannel):
             while True:
@@ -54,7 +54,10 @@ class Bridge:
         return waiting
 
     async def wait_connected(self, what: str) -> None:
-        """Wait until the thread has been connected for the first time.
+        """Wait until the thread has connected for the first time.
+
+        Args:
+            what: The broker's address, for the error.
 
         Raises:
             NetworkError: It took too long.
@@ -63,12 +66,15 @@ class Bridge:
             await self._connected.wait()
         if not self._connected.is_set():
             raise NetworkError(
-                f"cannot reach the broker at {what} within {CONNECT_WITHIN_S:.0f} s; "
-                f"is it running? {self._error or ''}"
+                f"cannot reach the broker at {what} within {CONNECT_WITHIN_S:.0f} s. "
+                f"Is it running? {self._error or ''}"
             )
 
     async def wait_done(self, start: Callable[[Callable[[], None]], None]) -> None:
-        """Hand something to the thread, which calls the function it gets once it is done.
+        """Give the thread something to do, and wait until it is done.
+
+        Args:
+            start: Gives it to the thread, which calls the argument of `start` when it is done.
 
         Raises:
             NetworkError: The thread has failed.
@@ -86,12 +92,12 @@ class Bridge:
             raise self._failure
 
     def start(self, body: Callable[[], None]) -> None:
-        """Run the library's thread."""
+        """Start the thread."""
 
         def run() -> None:
             try:
                 body()
-            except Exception as error:  # whatever it is, whoever waits for the thread hears of it
+            except Exception as error:  # raised again in the tasks that wait for the thread
                 self._in_trio(self._fail, f"{type(error).__name__}: {error}")
             finally:
                 self._in_trio(self._gone.set)
@@ -99,7 +105,7 @@ class Bridge:
         threading.Thread(target=run, name="broker", daemon=True).start()
 
     async def stop(self) -> None:
-        """End the thread; it is a daemon, so one that hangs does not keep the process."""
+        """End the thread; if it hangs, the process can end without it, for it is a daemon."""
         self.stopping.set()
         with trio.CancelScope(shield=True), trio.move_on_after(STOP_WITHIN_S):
             await self._gone.wait()
@@ -113,15 +119,15 @@ class Bridge:
     # -- called in the thread
 
     def deliver(self, delivery: Delivery) -> None:
-        """Hand a message over."""
+        """Hand a message to the trio side."""
         self._in_trio(self._send.send_nowait, delivery)
 
     def connected(self) -> None:
-        """Say that the broker is there."""
+        """Note that there is a connection."""
         self._in_trio(self._connected.set)
 
     def failed(self, error: object) -> None:
-        """Remember why it is not."""
+        """Note why there is no connection."""
         self._error = str(error)
 
     def _in_trio(self, function: Callable[..., object], *arguments: Any) -> None:

@@ -1,4 +1,4 @@
-"""Broker: messages by topic; of each group one member gets each, again until it acknowledges."""
+"""Broker: messages by topic; one member of each group gets a message and acknowledges it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,22 +8,22 @@ from swarm.peer.processes.pipes import Log
 
 
 class InfoLog(Log, Protocol):
-    """What those who work with brokers need of a structlog logger."""
+    """The part of a structlog logger that broker workers need."""
 
     def info(self, event: str, **fields: Any) -> Any:
-        """Log what a user may like to know."""
+        """Log something for users."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What a member of a group wants to get."""
+    """What a member of a group wants to receive."""
 
     topics: Sequence[str]
     group: str
-    """Members of one group share the messages; each group gets all."""
+    """The members of a group share the messages; each group gets all messages."""
     prefetch: int
-    """Most messages that are delivered and not yet acknowledged."""
+    """Most messages that are delivered and not acknowledged yet."""
 
     def __post_init__(self) -> None:
         if self.prefetch < 1:
@@ -37,26 +37,26 @@ class Delivery:
     topic: str
     body: bytes
     token: Any
-    """The broker's own mark of this delivery."""
+    """The broker's own mark for this delivery."""
 
 
 class Broker(Protocol):
-    """A connection to a broker, restored by itself when it is lost.
+    """A connection to a broker; a lost connection is restored.
 
-    Delivery is at least once: what was not acknowledged when its receiver died, or lost the
-    connection, is delivered again, to whichever member of the group.
+    Messages are delivered at least once. If a receiver dies or loses the connection before it
+    acknowledges a message, any member of the group gets the message again.
     """
 
     async def prepare(self, topics: Sequence[str], group: str) -> None:
-        """Have the broker keep for `group` whatever is published to `topics` from now on."""
+        """Make the broker keep what is published to `topics` from now on, for `group`."""
         ...
 
     async def forget(self, topics: Sequence[str], group: str) -> None:
-        """Undo `prepare`: the group is no more."""
+        """Undo `prepare`: the group has ended."""
         ...
 
     async def publish(self, topic: str, body: bytes) -> None:
-        """Return once the broker has the message; waits while it cannot be reached."""
+        """Return once the broker has the message; wait while it cannot be reached."""
         ...
 
     async def receive(self) -> Delivery:
@@ -64,16 +64,16 @@ class Broker(Protocol):
         ...
 
     def receive_waiting(self) -> list[Delivery]:
-        """The messages that are here already, perhaps none."""
+        """The messages that have arrived already, perhaps none."""
         ...
 
     def acknowledge(self, delivery: Delivery) -> None:
-        """Say that a message is dealt with.
+        """Say that a message is done.
 
-        One that was delivered before the connection was lost comes again all the same.
+        A message that was delivered before the connection was lost comes again nevertheless.
         """
         ...
 
     def reject(self, delivery: Delivery) -> None:
-        """Say that a message cannot be dealt with, by anybody; it is not delivered again."""
+        """Say that no receiver can use a message; it is not delivered again."""
         ...

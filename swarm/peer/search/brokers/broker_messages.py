@@ -1,6 +1,6 @@
 """Trials and results as JSON, and the only parser of what a broker delivers.
 
-A trial travels with its whole study, so a worker needs to know nothing before.
+A trial travels with its whole study, so a worker needs no other message before it.
 """
 
 import json
@@ -18,14 +18,14 @@ from swarm.search.values import Value
 
 VERSION = 1
 SIZE_MAX = 1 << 20
-"""Bytes; a study with many models and choices has some thousands."""
+"""Bytes; a study with many models and choices has a few thousand."""
 WORKERS = "swarm-workers"
-"""The group that shares trials."""
+"""The group of workers, which share the trials."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrialMessage:
-    """To workers: run this."""
+    """To workers: a trial to run."""
 
     version: int
     study: StudySpec
@@ -34,7 +34,7 @@ class TrialMessage:
 
 @dataclass(frozen=True, slots=True)
 class ResultMessage:
-    """From a worker: what came of it."""
+    """From a worker: the result of a trial."""
 
     version: int
     study: StudyId
@@ -42,7 +42,7 @@ class ResultMessage:
 
 
 def trials_topic(model: str) -> str:
-    """Where trials of a model go.
+    """Topic for the trials of a model.
 
     Example:
         >>> trials_topic("knn"), results_topic("keras-mlp")
@@ -52,12 +52,12 @@ def trials_topic(model: str) -> str:
 
 
 def results_topic(model: str) -> str:
-    """Where results of a model's trials go."""
+    """Topic for the results of a model's trials."""
     return f"results_{model}"
 
 
 def results_group(study: StudyId) -> str:
-    """The group of whoever collects a study's results."""
+    """The group that collects a study's results."""
     return f"swarm-study-{study[:16]}"
 
 
@@ -75,11 +75,11 @@ def decode_trial(body: bytes) -> TrialMessage:
     """Read a trial.
 
     Raises:
-        RemoteProtocolError: It is none, or not one of the study it comes with.
+        RemoteProtocolError: It is no trial, or belongs to another study than the one it has.
     """
     message: TrialMessage = _decode(body, TrialMessage)
     if message.trial.study != message.study.id:
-        raise RemoteProtocolError("the trial is of another study than the one it comes with")
+        raise RemoteProtocolError("the trial belongs to another study than the one it came with")
     if message.trial.model not in {space.model for space in message.study.models}:
         raise RemoteProtocolError(f"the study has no model {message.trial.model!r:.80}")
     return message
@@ -89,7 +89,7 @@ def decode_result(body: bytes) -> ResultMessage:
     """Read a result.
 
     Raises:
-        RemoteProtocolError: It is none.
+        RemoteProtocolError: It is no result.
     """
     message: ResultMessage = _decode(body, ResultMessage)
     return message
@@ -112,11 +112,11 @@ def _decode(body: bytes, kind: type) -> Any:
         *(BaseValidationError, StructureHandlerNotFoundError, RecursionError),
         *(ValueError, TypeError, KeyError, AttributeError, OverflowError),
     ) as error:
-        raise RemoteProtocolError(f"not a message of ours: {_reason(error)}") from error
+        raise RemoteProtocolError(f"not a valid message: {_reason(error)}") from error
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost reason: cattrs wraps it once for every level."""
+    """The innermost reason: cattrs wraps an error once for each level."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return f"{type(error).__name__}: {error}"[:300]

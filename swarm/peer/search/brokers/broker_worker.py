@@ -1,4 +1,4 @@
-"""Works for a broker: takes trials, runs them, sends results, then acknowledges."""
+"""work_for_broker(): takes trials from a broker, runs them, sends results, acknowledges."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -30,22 +30,17 @@ class BrokerWorkerSettings:
 
     url: str
     models: tuple[str, ...]
-    """Whose trials to take."""
+    """Models of the trials to take."""
     slots: int
-    """Trials at once."""
+    """Trials that run at once."""
     name: str
-    """What results say who ran them."""
+    """Name of this worker in its results."""
     places: Places
-    """`data_path` is the one file that studies of a file are run on, if it is theirs."""
-    max_trials: int | None = None
-    """Stop after so many; None goes on for ever."""
+    """Where data is; `data_path` is the data file for studies whose data is a file."""
 
 
-async def work_for_broker(settings: BrokerWorkerSettings, log: InfoLog) -> int:
-    """Take trials and run them until cancelled, or `max_trials` are done.
-
-    Returns:
-        How many were done.
+async def work_for_broker(settings: BrokerWorkerSettings, log: InfoLog) -> None:
+    """Take trials and run them until cancelled.
 
     Raises:
         ConfigurationError: The URL is wrong.
@@ -63,9 +58,6 @@ async def work_for_broker(settings: BrokerWorkerSettings, log: InfoLog) -> int:
         async with trio.open_nursery() as nursery:
             for _ in range(subscription.prefetch):
                 nursery.start_soon(working.serve)
-            await working.enough.wait()
-            nursery.cancel_scope.cancel()
-    return working.num_done
 
 
 class _Working:
@@ -79,17 +71,15 @@ class _Working:
         self._pool = pool
         self._log = log
         self._digests: dict[Path, str] = {}
-        self.num_done = 0
-        self.enough = trio.Event()
 
     async def serve(self) -> None:
-        """Do one trial after the other."""
+        """Run one trial after the other."""
         while True:
             delivery = await self._broker.receive()
             try:
                 message = decode_trial(delivery.body)
             except RemoteProtocolError as error:
-                self._log.warning("refused a message", topic=delivery.topic, reason=str(error))
+                self._log.warning("message refused", topic=delivery.topic, reason=str(error))
                 self._broker.reject(delivery)
                 continue
             await self._do(delivery, message)
@@ -98,11 +88,8 @@ class _Working:
         result = await self._run(message)
         body = encode_result(message.study.id, result)
         await self._broker.publish(results_topic(message.trial.model), body)
-        # Only now: whoever dies before has the trial done again by somebody else.
+        # Acknowledge last: if this worker dies before, another one runs the trial again.
         self._broker.acknowledge(delivery)
-        self.num_done += 1
-        if self.num_done == self._settings.max_trials:
-            self.enough.set()
 
     async def _run(self, message: TrialMessage) -> TrialResult:
         spec, trial = message.study, message.trial
@@ -120,19 +107,21 @@ class _Working:
                 )
             except ConfigurationError as error:
                 return failed(trial.id, str(error), trio.current_time() - started_s, me)
-            except WorkerDiedError as error:  # this machine's fault, not the trial's
-                self._log.warning("no process for trials, trying again", reason=str(error))
+            except WorkerDiedError as error:  # the fault of this machine, not of the trial
+                self._log.warning("no trial process could start, trying again", reason=str(error))
                 await trio.sleep(5.0)
                 continue
             return replace(result_of(trial, outcome, map(point_of, reports)), peer=me)
 
     async def _check_data(self, message: TrialMessage) -> None:
-        """Require that the file here is the one that the study was submitted with."""
+        """Require that the data file here is the one that the study was submitted with."""
         blob, path = message.study.data, self._settings.places.data_path
         if blob is None:
             return
         if path is None:
-            raise ConfigurationError("the study is of a file; start workers with --data FILE")
+            raise ConfigurationError(
+                "the study's data is a file; start the worker with --data FILE"
+            )
         if Path(path) not in self._digests:
             self._digests[Path(path)] = await trio.to_thread.run_sync(_digest, Path(path))
         if self._digests[Path(path)] != blob.digest:

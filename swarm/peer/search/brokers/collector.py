@@ -1,4 +1,4 @@
-"""Runs a study through a broker: asks for trials, collects each result once, remembers all."""
+"""run_through_broker(): asks for trials through a broker, and collects each result once."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -27,7 +27,7 @@ from swarm.search.study_ledger import DONE, Asked, Closed, Entry, Recorded, Stud
 from swarm.search.trial import Trial
 
 IN_FLIGHT = 16
-"""Trials asked for and not yet answered, unless the user says otherwise."""
+"""Default for the number of trials that are published and have no result yet."""
 
 OnChange = Callable[[StudyLedger], None]
 
@@ -38,9 +38,9 @@ class BrokerStudySettings:
 
     url: str
     folder: Path
-    """Where the ledger is kept; a folder of the same study goes on."""
+    """Folder of the ledger; a folder of the same study is resumed."""
     in_flight: int = IN_FLIGHT
-    """Most trials asked for and not yet answered: two for each slot of the workers."""
+    """Most trials that are published and have no result yet; two for each slot are enough."""
 
     def __post_init__(self) -> None:
         if self.in_flight < 1:
@@ -50,18 +50,18 @@ class BrokerStudySettings:
 async def run_through_broker(
     spec: StudySpec, settings: BrokerStudySettings, log: Log, on_change: OnChange
 ) -> StudyLedger:
-    """Run a study until it has all its results; started again, it goes on.
+    """Run a study until it has all its results; a study that was interrupted is resumed.
 
     Args:
         spec: The study.
-        settings: Through which broker, and where to keep the ledger.
-        log: Where to say what happens.
+        settings: The broker, and the folder of the ledger.
+        log: Logger for refused messages and lost connections.
         on_change: Called after each batch of results.
 
     Raises:
-        ConfigurationError: The study cannot be run through a broker, or not at all.
+        ConfigurationError: The study cannot be run, or not through a broker.
         NetworkError: The broker cannot be reached at the beginning.
-        StorageError: The ledger cannot be kept.
+        StorageError: The ledger cannot be written.
     """
     check_through_broker(spec)
     with closing(LedgerFile(settings.folder, spec)) as file:
@@ -81,18 +81,18 @@ def check_through_broker(spec: StudySpec) -> None:
     """Require that a study can be run through a broker.
 
     Raises:
-        ConfigurationError: It cannot; the message says what to change.
+        ConfigurationError: It cannot be; the message says what to change.
     """
     check_study(spec)
     if spec.strategy == "halving":
         raise ConfigurationError(
-            "strategy: halving stops trials while they run, which a broker cannot carry; "
+            "strategy: halving stops running trials, which is impossible through a broker; "
             "use random, grid or bayesian, or run the study without --broker"
         )
 
 
 class _Collecting:
-    """One study's run."""
+    """One run of one study."""
 
     def __init__(
         self, spec: StudySpec, file: LedgerFile, broker: Broker, in_flight: int, log: Log
@@ -116,7 +116,7 @@ class _Collecting:
         ends_s = trio.current_time() + (self._spec.time_budget_s or float("inf"))
         try:
             async with trio.open_nursery() as nursery:
-                for trial in self._ledger.open_trials:  # asked for by a run that was cut off
+                for trial in self._ledger.open_trials:  # from a run that was interrupted
                     nursery.start_soon(self._publish, trial)
                 while True:
                     if trio.current_time() < ends_s:
@@ -142,24 +142,24 @@ class _Collecting:
             trial = Trial(self._spec.id, number, suggested.model, suggested.params, 0, NOBODY)
             self._add(Asked(trial))
             nursery.start_soon(self._publish, trial)
-            await trio.lowlevel.checkpoint()  # so that it is on its way while others are asked for
+            await trio.lowlevel.checkpoint()  # so that it is sent before the next one is asked for
 
     async def _take_results(self) -> None:
-        """Wait for the next message, take in all there are; some may have been counted already."""
+        """Wait for the next message, and record all that are here; some may be repeated ones."""
         deliveries = [await self._broker.receive(), *self._broker.receive_waiting()]
         num_known = len(self._ledger)
         taken = [delivery for delivery in deliveries if self._take(delivery)]
         if len(self._ledger) > num_known:
             self._file.sync()
         for delivery in taken:
-            self._broker.acknowledge(delivery)  # it is on disk by now
+            self._broker.acknowledge(delivery)  # its result is on disk now
 
     def _take(self, delivery: Delivery) -> bool:
-        """Record a message; return whether it was one."""
+        """Record a result; return whether the message was a valid one."""
         try:
             message = decode_result(delivery.body)
         except RemoteProtocolError as error:
-            self._log.warning("refused a message", topic=delivery.topic, reason=str(error))
+            self._log.warning("message refused", topic=delivery.topic, reason=str(error))
             self._broker.reject(delivery)
             return False
         if message.study != self._spec.id:
@@ -167,7 +167,7 @@ class _Collecting:
         if message.result.trial in self._ledger.trials:
             self._add(Recorded(message.result))
         else:
-            self._log.warning("a result of no trial of ours", trial=message.result.trial)
+            self._log.warning("result of an unknown trial", trial=message.result.trial)
         return True
 
     async def _publish(self, trial: Trial) -> None:

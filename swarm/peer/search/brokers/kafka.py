@@ -1,8 +1,8 @@
-"""Kafka, through confluent-kafka: a thread that consumes, and one that serves the producer.
+"""KafkaBroker: Kafka through confluent-kafka; one thread consumes, another serves the producer.
 
-A topic is a topic, a group a consumer group. Offsets are committed as far as everything before
-them is acknowledged. Trials go round the partitions in turn: give a topic at least as many as
-there are workers.
+A topic is a Kafka topic, and a group a consumer group. An offset is committed once all messages
+before it are acknowledged. Trials go to the partitions in turn, so a topic needs at least as many
+partitions as there are workers.
 """
 
 import itertools
@@ -31,12 +31,12 @@ POLL_S = 0.1
 PAUSE_AFTER_S = 1.0
 METADATA_WITHIN_S = 10.0
 _PRODUCER = {"enable.idempotence": True, "linger.ms": 0, "message.timeout.ms": 0}
-"""Waits for ever while no broker can be reached, as `publish` promises."""
+"""The producer waits as long as no broker can be reached, as `publish` promises."""
 _CONSUMER = {
     "auto.offset.reset": "earliest",
     "enable.auto.offset.store": False,
     "auto.commit.interval.ms": 500,
-    "session.timeout.ms": 6000,  # a dead worker's trials go to another one after so long
+    "session.timeout.ms": 6000,  # until a dead worker's trials go to another worker
     "heartbeat.interval.ms": 1500,
     "topic.metadata.refresh.interval.ms": 5000,
     "fetch.wait.max.ms": 100,
@@ -50,47 +50,47 @@ async def open_kafka(
     """Connect, and disconnect at the end of the block.
 
     Args:
-        url: `kafka://host:port[,host:port]`, with `?name=value` for librdkafka's settings.
+        url: `kafka://host:port[,host:port]`; `?name=value` adds settings of librdkafka.
         subscription: What to receive; None for nothing.
-        log: Where to say what happens.
+        log: Logger for lost connections.
 
     Raises:
         ConfigurationError: The URL is malformed.
-        NetworkError: Nobody answers there.
+        NetworkError: No broker answers there.
     """
     broker = KafkaBroker(_settings(url), subscription, log)
-    broker.bridge.start(broker.run)
+    broker.start(broker.run)
     try:
-        await broker.bridge.wait_connected(urlsplit(url).netloc.rpartition("@")[2])
+        await broker.wait_connected(urlsplit(url).netloc.rpartition("@")[2])
         yield broker
     finally:
-        await broker.bridge.stop()
+        await broker.stop()
 
 
-class KafkaBroker:
+class KafkaBroker(Bridge):
     """See `Broker`; made by `open_kafka`."""
 
     def __init__(
         self, settings: Mapping[str, Any], subscription: Subscription | None, log: Log
     ) -> None:
-        self.bridge = Bridge()
+        super().__init__()
         self._subscription = subscription
         self._log = log
         try:
-            self._producer = Producer({**_PRODUCER, **settings, "error_cb": self._hear})
+            self._producer = Producer({**_PRODUCER, **settings, "error_cb": self._on_error})
             self._consumer = None
             if subscription is not None:
-                group = {"group.id": subscription.group, "error_cb": self._hear}
+                group = {"group.id": subscription.group, "error_cb": self._on_error}
                 self._consumer = Consumer({**_CONSUMER, **settings, **group})
         except (KafkaException, ValueError, TypeError) as error:
-            raise ConfigurationError(f"not a setting of Kafka: {error}") from error
+            raise ConfigurationError(f"not a Kafka setting: {error}") from error
         self._partitions: dict[str, itertools.cycle[int]] = {}
         self._positions = _Positions()
         self._paused = False
         self._full_since_s: float | None = None
 
     async def prepare(self, topics: Sequence[str], group: str) -> None:
-        """See `Broker.prepare`: Kafka keeps everything; topics are made by being asked for."""
+        """See `Broker.prepare`. Kafka keeps all messages, and creates topics when asked for."""
 
         def ask(done: Callable[[], None]) -> None:
             def run() -> None:
@@ -100,10 +100,10 @@ class KafkaBroker:
 
             threading.Thread(target=run, daemon=True).start()
 
-        await self.bridge.wait_done(ask)
+        await self.wait_done(ask)
 
     async def forget(self, topics: Sequence[str], group: str) -> None:
-        """See `Broker.forget`: Kafka forgets groups without members by itself."""
+        """See `Broker.forget`. Kafka itself forgets groups without members."""
 
     async def publish(self, topic: str, body: bytes) -> None:
         """See `Broker.publish`."""
@@ -124,51 +124,43 @@ class KafkaBroker:
 
             produce()
 
-        await self.bridge.wait_done(send)
-
-    async def receive(self) -> Delivery:
-        """See `Broker.receive`."""
-        return await self.bridge.receive()
-
-    def receive_waiting(self) -> list[Delivery]:
-        """See `Broker.receive_waiting`."""
-        return self.bridge.receive_waiting()
+        await self.wait_done(send)
 
     def acknowledge(self, delivery: Delivery) -> None:
-        """See `Broker.acknowledge`; committed once all before it in its partition are."""
+        """See `Broker.acknowledge`; committed once all earlier ones of the partition are."""
         self._positions.acknowledge(*delivery.token)
 
     def reject(self, delivery: Delivery) -> None:
-        """See `Broker.reject`; Kafka knows no difference."""
+        """See `Broker.reject`; for Kafka it is the same as `acknowledge`."""
         self.acknowledge(delivery)
 
     def run(self) -> None:
-        """Be the thread."""
+        """The thread's body: connect, then consume until the end."""
         threading.Thread(target=self._serve_producer, daemon=True).start()
         attempt = 0
-        while not self.bridge.stopping.is_set():
+        while not self.stopping.is_set():
             try:
                 self._producer.list_topics(timeout=METADATA_WITHIN_S)
                 break
             except KafkaException as error:
-                self.bridge.failed(error)
-                self.bridge.stopping.wait(retry_pause_s(attempt))
+                self.failed(error)
+                self.stopping.wait(retry_pause_s(attempt))
                 attempt += 1
         consumer, subscription = self._consumer, self._subscription
         if consumer is None or subscription is None:
-            self.bridge.connected()
-            self.bridge.stopping.wait()
+            self.connected()
+            self.stopping.wait()
             return
         try:
             for topic in subscription.topics:
                 self._learn_partitions(topic)
             consumer.subscribe(list(subscription.topics), on_revoke=self._revoked)
-            self.bridge.connected()
-            while not self.bridge.stopping.is_set():
+            self.connected()
+            while not self.stopping.is_set():
                 self._consume(consumer, subscription)
         finally:
             self._store(consumer)
-            consumer.close()  # commits, and leaves the group, so that others need not wait
+            consumer.close()  # commits, and leaves the group, so others need not wait
 
     def _consume(self, consumer: Any, subscription: Subscription) -> None:
         self._store(consumer)
@@ -178,18 +170,19 @@ class KafkaBroker:
         if message is None:
             return
         if message.error():
-            self._hear(message.error())
+            self._on_error(message.error())
             return
         place = (message.topic(), message.partition(), message.offset())
         generation = self._positions.deliver(*place)
         body = message.value() or b""
-        self.bridge.deliver(Delivery(message.topic(), body, (*place, generation)))
+        self.deliver(Delivery(message.topic(), body, (*place, generation)))
 
     def _has_room(self, consumer: Any, prefetch: int) -> bool:
-        """Whether to poll; waits a moment for room.
+        """Whether to poll now; waits a moment for room.
 
-        Who does not poll holds up the whole group when a member comes or goes, so who has no room
-        for long pauses its partitions and polls. Not at once: resuming costs half a second.
+        A member that does not poll blocks its whole group when another member comes or goes. So a
+        member without room pauses its partitions and polls. It does so only after
+        `PAUSE_AFTER_S`, for resuming costs half a second.
         """
         if self._positions.count_outstanding() < prefetch:
             if self._paused:
@@ -211,7 +204,9 @@ class KafkaBroker:
         for topic, partition, offset in self._positions.take_progress():
             try:
                 consumer.store_offsets(offsets=[TopicPartition(topic, partition, offset)])
-            except KafkaException as error:  # it is another member's by now, who does it again
+            except (
+                KafkaException
+            ) as error:  # another member has the partition now, and does it again
                 self._log.debug("offset not kept", topic=topic, reason=str(error))
 
     def _revoked(self, consumer: Any, partitions: list[TopicPartition]) -> None:
@@ -221,14 +216,14 @@ class KafkaBroker:
         self._paused = False
 
     def _serve_producer(self) -> None:
-        while not self.bridge.stopping.is_set():
+        while not self.stopping.is_set():
             self._producer.poll(POLL_S)
         self._producer.flush(1.0)
 
     def _learn_partitions(self, topic: str) -> None:
-        """Make the topic, where brokers make topics by themselves, and count its partitions."""
+        """Create the topic, if the broker allows that, and learn its partitions."""
         attempt = 0
-        while not self.bridge.stopping.is_set():
+        while not self.stopping.is_set():
             try:
                 found = self._producer.list_topics(topic, timeout=METADATA_WITHIN_S)
                 numbers = sorted(found.topics[topic].partitions)
@@ -239,22 +234,22 @@ class KafkaBroker:
             except KafkaException as error:
                 reason = str(error)
             if attempt:
-                self._log.warning("topic cannot be had", topic=topic, reason=reason)
-            self.bridge.stopping.wait(retry_pause_s(attempt))
+                self._log.warning("topic unavailable", topic=topic, reason=reason)
+            self.stopping.wait(retry_pause_s(attempt))
             attempt += 1
 
-    def _hear(self, error: KafkaError) -> None:
-        self.bridge.failed(error)
+    def _on_error(self, error: KafkaError) -> None:
+        self.failed(error)
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
             self._log.warning("broker lost, connecting again", reason=str(error))
         else:
-            self._log.debug("broker said", reason=str(error))
+            self._log.debug("broker reported", reason=str(error))
 
 
 class _Positions:
     """What was delivered and acknowledged, by partition; shared by threads.
 
-    Invariant: what is kept as a partition's progress has nothing unacknowledged before it.
+    Invariant: all messages before a partition's progress are acknowledged.
     """
 
     def __init__(self) -> None:
@@ -266,13 +261,13 @@ class _Positions:
         self._generations: dict[tuple[str, int], int] = {}
 
     def count_outstanding(self) -> int:
-        """Delivered and not acknowledged, of the partitions that are ours."""
-        self._acknowledged.clear()  # before counting, so that the next one is not missed
+        """Number of messages of our partitions that are delivered and not acknowledged."""
+        self._acknowledged.clear()  # before counting: so the next one is not missed
         with self._lock:
             return sum(map(len, self._outstanding.values()))
 
     def deliver(self, topic: str, partition: int, offset: int) -> int:
-        """Note a delivery; returns what tells it from others of the same message."""
+        """Note a delivery; return the number that distinguishes it from repeated deliveries."""
         place = (topic, partition)
         with self._lock:
             self._outstanding.setdefault(place, set()).add(offset)
@@ -280,7 +275,7 @@ class _Positions:
             return self._generations.setdefault(place, 0)
 
     def acknowledge(self, topic: str, partition: int, offset: int, generation: int) -> None:
-        """Note an acknowledgement, unless the partition has been another's since."""
+        """Note an acknowledgement, unless another member has had the partition meanwhile."""
         place = (topic, partition)
         with self._lock:
             if self._generations.get(place) == generation:
@@ -289,11 +284,11 @@ class _Positions:
         self._acknowledged.set()
 
     def wait_acknowledgement(self, timeout_s: float) -> None:
-        """Wait for one since the last count, not longer than so many seconds."""
+        """Wait for an acknowledgement since the last count, at most `timeout_s`."""
         self._acknowledged.wait(timeout_s)
 
     def take_progress(self) -> list[tuple[str, int, int]]:
-        """Topic, partition and the first offset that is still needed, where that may be new."""
+        """Topic, partition and first offset still needed, of partitions where these changed."""
         with self._lock:
             found = [
                 (*place, min(self._outstanding.get(place) or {self._next[place]}))
@@ -304,7 +299,7 @@ class _Positions:
             return found
 
     def forget(self, topic: str, partition: int) -> None:
-        """The partition is not ours any more."""
+        """Forget a partition that another member has now."""
         place = (topic, partition)
         with self._lock:
             self._generations[place] = self._generations.get(place, 0) + 1
@@ -314,7 +309,7 @@ class _Positions:
 
 
 def _settings(url: str) -> dict[str, Any]:
-    """Librdkafka's settings from a URL.
+    """Settings for librdkafka from a URL.
 
     Example:
         >>> _settings("kafka://a:9092,b:9092?security.protocol=SSL")
@@ -322,5 +317,5 @@ def _settings(url: str) -> dict[str, Any]:
     """
     parts = urlsplit(url)
     if not parts.netloc:
-        raise ConfigurationError("a URL of Kafka must be kafka://host:port[,host:port]")
+        raise ConfigurationError("a Kafka URL must be kafka://host:port[,host:port]")
     return {"bootstrap.servers": parts.netloc, **dict(parse_qsl(parts.query))}

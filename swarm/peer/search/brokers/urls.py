@@ -1,4 +1,4 @@
-"""open_broker(): the broker that a URL names, if its client library is installed."""
+"""open_broker(): connects to the broker that a URL names, if its library is installed."""
 
 import importlib
 from contextlib import AbstractAsyncContextManager
@@ -23,10 +23,10 @@ def open_broker(
     Args:
         url: `amqp://user:password@host:port/vhost`, `amqps://...`, or `kafka://host:port,...`.
         subscription: What to receive; None for nothing.
-        log: Where to say what happens.
+        log: Logger for lost connections.
 
     Raises:
-        ConfigurationError: The URL is not of a kind that is known, or the library is missing.
+        ConfigurationError: The kind of the URL is unknown, or the library is not installed.
     """
     scheme = urlsplit(url).scheme
     if scheme not in _SCHEMES:
@@ -36,7 +36,7 @@ def open_broker(
         found = importlib.import_module(f"swarm.peer.search.brokers.{module}")
     except ImportError as error:
         raise ConfigurationError(
-            f"{scheme}:// needs another library: pip install 'swarm[{extra}]' ({error})"
+            f"{scheme}:// needs one more library: pip install 'swarm[{extra}]' ({error})"
         ) from error
     opened: AbstractAsyncContextManager[Broker] = getattr(found, function)(url, subscription, log)
     return opened

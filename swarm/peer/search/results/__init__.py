@@ -1,10 +1,8 @@
-"""What a study has found, for people and for other programs.
+"""What a study has found, for people and for other programs. All functions take its ledger.
 
-tables        rows, as CSV and JSON lines
-optuna_study  the study as Optuna knows studies; export to a storage that optuna-dashboard opens
+tables        results as CSV and JSON lines
+optuna_study  the study as an Optuna study, in memory or in a storage for optuna-dashboard
 plots         PNG files: optimisation history, curves, importance, parallel coordinates
-pages         the same as HTML
+pages         the same plots as HTML
 comparison    several studies and models next to each other
-
-Functions take a study's spec, its trials and their results; a ledger has all three.
 """

@@ -1,4 +1,4 @@
-"""Studies next to each other: the best trial of each model, and everybody's curves."""
+"""compare(), plot_comparison(): several studies next to each other, by model."""
 
 import importlib
 import statistics
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from swarm.core.errors import ConfigurationError
-from swarm.peer.search.closing_report import first_error
-from swarm.peer.search.results.plots import _matplotlib, _save
+from swarm.peer.search.results.plots import require_matplotlib, save_figure
+from swarm.peer.search.study_text import first_error
 from swarm.search.study_ledger import StudyLedger
 from swarm.search.trial import COMPLETE, FAILED, PRUNED, TrialResult
 from swarm.search.values import Value
@@ -17,28 +17,28 @@ from swarm.search.values import Value
 
 @dataclass(frozen=True, slots=True)
 class BestOfModel:
-    """A model's best trial in one study, and how its others went."""
+    """A model's best trial in one study, and counts of its other trials."""
 
     study: str
     model: str
     objective: str
     value: float
     deviation: float | None
-    """Standard deviation over the folds; None if there was one."""
+    """Standard deviation over the folds; None for a single fold."""
     number: int
     params: dict[str, Value]
     num_complete: int
     num_pruned: int
     num_failed: int
     total_s: float
-    """Seconds of execution of all its trials."""
+    """Seconds that all its trials took together."""
 
 
 def compare(ledgers: Sequence[StudyLedger]) -> list[BestOfModel]:
     """The best complete trial of each model of each study, best first.
 
     Raises:
-        ConfigurationError: The studies have different objectives, or nothing is complete.
+        ConfigurationError: The studies have different objectives, or no trial is complete.
     """
     objectives = sorted({ledger.spec.objective for ledger in ledgers})
     if len(objectives) > 1:
@@ -63,10 +63,10 @@ def plot_comparison(ledgers: Sequence[StudyLedger], path: Path) -> Path:
     """Write a PNG: best value of each model, and best value so far by trials, for each study.
 
     Raises:
-        ConfigurationError: As `compare`, or matplotlib is not installed.
+        ConfigurationError: As for `compare`, or matplotlib is not installed.
     """
     rows = compare(ledgers)
-    _matplotlib()
+    require_matplotlib()
     pyplot = importlib.import_module("matplotlib.pyplot")
     pyplot.style.use("default")
     _, (left, right) = pyplot.subplots(
@@ -91,7 +91,7 @@ def plot_comparison(ledgers: Sequence[StudyLedger], path: Path) -> Path:
     right.legend(fontsize="small")
     right.grid(alpha=0.3)
     right.xaxis.get_major_locator().set_params(integer=True)
-    return _save(path, left)
+    return save_figure(path, left)
 
 
 def _best_of(ledger: StudyLedger, model: str) -> BestOfModel | None:
@@ -135,7 +135,7 @@ def _best_so_far(ledger: StudyLedger) -> dict[str, list[float]]:
 
 
 def _results_of(ledger: StudyLedger, model: str) -> list[TrialResult]:
-    """In order of trials; equal values then go to the first."""
+    """In order of trials, so that of equal values the first one wins."""
     trials = sorted(ledger.trials.values(), key=lambda trial: (trial.number, trial.id))
     return [
         ledger.results[trial.id]
@@ -145,12 +145,12 @@ def _results_of(ledger: StudyLedger, model: str) -> list[TrialResult]:
 
 
 def _value(result: TrialResult) -> float:
-    assert result.value is not None  # noqa: S101 - complete ones have one
+    assert result.value is not None  # noqa: S101 - complete results have one
     return result.value
 
 
 def _zoom(axes: Any, rows: Sequence[BestOfModel]) -> None:
-    """Accuracies of 0.95 and 0.97 look the same on an axis from 0."""
+    """Let the axis begin near the values: from 0, accuracies of 0.95 and 0.97 look the same."""
     values = [row.value for row in rows]
     margin = max(max(values) - min(values), 0.02 * abs(max(values)), 1e-9)
     axes.set_xlim(min(values) - 1.5 * margin, max(values) + 0.5 * margin)

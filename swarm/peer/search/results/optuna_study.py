@@ -1,7 +1,6 @@
-"""The study as Optuna knows studies: in memory for plots, in a storage for optuna-dashboard."""
+"""The study as an Optuna study: in memory for plots, in a storage for optuna-dashboard."""
 
 import importlib
-from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,51 +8,39 @@ from swarm.core.errors import ConfigurationError
 from swarm.search.catalog import family
 from swarm.search.space import CATEGORICAL, INTEGER, Dimension
 from swarm.search.study import StudySpec
-from swarm.search.trial import COMPLETE, PRUNED, Trial, TrialId, TrialResult
+from swarm.search.study_ledger import StudyLedger
+from swarm.search.trial import COMPLETE, PRUNED, Trial, TrialResult
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
 EPOCH_ZERO = datetime(2000, 1, 1, tzinfo=UTC).replace(tzinfo=None)
-"""Peers' clocks agree on nothing, so trials begin here; only durations are true."""
+"""All trials begin here, for the clocks of peers differ; only their durations are real."""
 MODEL = "model"
 
 
-def rebuild(
-    spec: StudySpec,
-    trials: Mapping[TrialId, Trial],
-    results: Iterable[TrialResult],
-    *,
-    only: str | None = None,
-) -> "Study":
+def rebuild(ledger: StudyLedger, *, only: str | None = None) -> "Study":
     """An Optuna study in memory with every result.
 
     Args:
-        spec: The study.
-        trials: Its trials.
-        results: Results of some of them.
-        only: Only this model's trials. Otherwise hyperparameters of a study of several models
-            are named "model.hyperparameter", and the model is a categorical one of its own.
+        ledger: The study.
+        only: Only this model's complete trials. Otherwise, hyperparameters of a study of several
+            models are named "model.hyperparameter", and the model is a categorical one.
     """
+    spec = ledger.spec
     study: Study = _optuna().create_study(study_name=spec.name, direction=spec.direction)
-    study.add_trials(_frozen(spec, trials, results, only))
+    study.add_trials(_frozen(ledger, only))
     return study
 
 
-def export(
-    spec: StudySpec,
-    trials: Mapping[TrialId, Trial],
-    results: Iterable[TrialResult],
-    storage_url: str,
-    study_name: str,
-) -> None:
+def export(ledger: StudyLedger, storage_url: str, study_name: str) -> None:
     """Write the study to an Optuna storage, such as `sqlite:///study.db`.
 
     Raises:
         ConfigurationError: The storage cannot be opened, or has a study of that name.
     """
-    optuna = _optuna()
+    optuna, spec = _optuna(), ledger.spec
     try:
         study = optuna.create_study(
             storage=storage_url, study_name=study_name, direction=spec.direction
@@ -61,17 +48,17 @@ def export(
         study.set_user_attr("objective", spec.objective)
         study.set_user_attr("dataset", spec.dataset)
         study.set_user_attr("swarm_study", spec.id)
-        study.add_trials(_frozen(spec, trials, results, None))
+        study.add_trials(_frozen(ledger, None))
     except optuna.exceptions.DuplicatedStudyError as error:
         raise ConfigurationError(
-            f"{storage_url} has a study {study_name!r} already; name another with --study-name"
+            f"{storage_url} has a study {study_name!r} already; give another --study-name"
         ) from error
     except (_sqlalchemy_error(), ValueError, OSError, ImportError) as error:
         raise ConfigurationError(f"cannot write to storage {storage_url!r}: {error}") from error
 
 
 def _optuna() -> Any:
-    optuna = importlib.import_module("optuna")  # half a second: only who looks at results pays
+    optuna = importlib.import_module("optuna")  # takes half a second, and few commands need it
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
 
@@ -81,18 +68,13 @@ def _sqlalchemy_error() -> type[Exception]:
     return error
 
 
-def _frozen(
-    spec: StudySpec,
-    trials: Mapping[TrialId, Trial],
-    results: Iterable[TrialResult],
-    only: str | None,
-) -> list["FrozenTrial"]:
-    pairs = [(trials[result.trial], result) for result in results]
+def _frozen(ledger: StudyLedger, only: str | None) -> list["FrozenTrial"]:
+    pairs = [(ledger.trials[result.trial], result) for result in ledger.results.values()]
     pairs.sort(key=lambda pair: (pair[0].number, pair[0].id))
     return [
-        _frozen_trial(spec, trial, result, place, only)
+        _frozen_trial(ledger.spec, trial, result, place, only)
         for place, (trial, result) in enumerate(pairs)
-        if only in (None, trial.model)
+        if only is None or (trial.model == only and result.state == COMPLETE)
     ]
 
 

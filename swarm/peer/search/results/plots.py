@@ -1,29 +1,27 @@
-"""PNG files of a study: optimisation history, curves, importance, parallel coordinates."""
+"""plot_all(): PNG files of a study's history, curves, importance and parallel coordinates."""
 
 import importlib
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from swarm.core.errors import ConfigurationError, StorageError
-from swarm.peer.search.closing_report import first_error
 from swarm.peer.search.results.optuna_study import rebuild
+from swarm.peer.search.study_text import first_error
 from swarm.search.study import StudySpec
-from swarm.search.trial import COMPLETE, Trial, TrialId, TrialResult
+from swarm.search.study_ledger import StudyLedger
+from swarm.search.trial import COMPLETE, TrialResult
 
+MATPLOTLIB, PLOTLY = "optuna.visualization.matplotlib", "optuna.visualization"
 DPI = 130
 CURVES_IN_COLOUR_MAX = 10
-"""Best trials whose curves stand out; the others are grey."""
+"""Number of best trials whose curves have a colour; the others are grey."""
 COMPLETE_FOR_IMPORTANCE_MIN = 4
 
 
-def plot_all(
-    spec: StudySpec,
-    trials: Mapping[TrialId, Trial],
-    results: Sequence[TrialResult],
-    folder: Path,
-) -> list[Path]:
+def plot_all(ledger: StudyLedger, folder: Path) -> list[Path]:
     """Write every plot that the results allow.
 
     Returns:
@@ -34,110 +32,97 @@ def plot_all(
         ConfigurationError: matplotlib is not installed, or no trial is complete.
         StorageError: The folder cannot be written.
     """
-    require_complete(spec, results)
-    _matplotlib()
-    written = [_save(folder / "history.png", _history(spec, trials, results))]
-    if any(result.curve for result in results):
-        written.append(_save(folder / "curves.png", _curves(spec, trials, results)))
-    for model, of_model in drawable_models(spec, trials, results):
-        for name, draw in (("importance", _importance), ("parallel", _parallel)):
-            axes = draw(spec, trials, of_model, model)
-            if axes is not None:
-                written.append(_save(folder / f"{name}-{model}.png", axes))
+    require_complete(ledger)
+    require_matplotlib()
+    name = ledger.spec.name
+    options = {"target_name": ledger.spec.objective}
+    axes = draw(MATPLOTLIB, "plot_optimization_history", rebuild(ledger), **options)
+    axes.set_title(f"{name}: optimisation history")
+    written = [save_figure(folder / "history.png", axes)]
+    if any(result.curve for result in ledger.results.values()):
+        written.append(save_figure(folder / "curves.png", _curves(ledger)))
+    for model in drawable_models(ledger):
+        study = rebuild(ledger, only=model)
+        axes = draw_importance(MATPLOTLIB, study, **options)
+        if axes is not None:
+            axes.set_title(f"{name}: importance of {model}'s hyperparameters", loc="left")
+            written.append(save_figure(folder / f"importance-{model}.png", axes))
+        axes = draw(MATPLOTLIB, "plot_parallel_coordinate", study, **options)
+        axes.set_title(f"{name}: {model}")
+        written.append(save_figure(folder / f"parallel-{model}.png", axes))
     return written
 
 
-def require_complete(spec: StudySpec, results: Sequence[TrialResult]) -> None:
+def require_complete(ledger: StudyLedger) -> None:
     """Require that there is something to plot.
 
     Raises:
         ConfigurationError: No trial is complete.
     """
+    results = ledger.results.values()
     if not any(result.state == COMPLETE for result in results):
         raise ConfigurationError(
-            f"study {spec.name!r} has no complete trial to plot yet{first_error(results)}"
+            f"study {ledger.spec.name!r} has no complete trial to plot yet{first_error(results)}"
         )
 
 
-def drawable_models(
-    spec: StudySpec, trials: Mapping[TrialId, Trial], results: Sequence[TrialResult]
-) -> Iterator[tuple[str, list[TrialResult]]]:
-    """Models with enough complete trials for plots of their own, and these trials' results."""
-    for space in spec.models:
-        of_model = [
-            result
-            for result in results
-            if trials[result.trial].model == space.model and result.state == COMPLETE
-        ]
-        if len(of_model) >= COMPLETE_FOR_IMPORTANCE_MIN and space.dimensions:
-            yield space.model, of_model
+def require_matplotlib() -> None:
+    """Prepare matplotlib for machines without a display.
 
-
-def best_first(spec: StudySpec, results: Iterable[TrialResult]) -> list[TrialResult]:
-    """Results with a curve, the best complete ones first."""
-    with_curve = [result for result in results if result.curve]
-    return sorted(with_curve, key=lambda result: _rank(spec, result))
-
-
-def _matplotlib() -> Any:
+    Raises:
+        ConfigurationError: It is not installed.
+    """
     try:
         matplotlib = importlib.import_module("matplotlib")
     except ImportError as error:
         raise ConfigurationError("plots need matplotlib: pip install 'swarm[plots]'") from error
-    matplotlib.use("agg")  # files only, on machines without a display
-    return matplotlib
+    matplotlib.use("agg")
 
 
-def _draw(name: str, *arguments: Any, **options: Any) -> Any:
-    """One of Optuna's plots; it calls them experimental, and its style is its own affair."""
-    drawing: Callable[..., Any] = getattr(
-        importlib.import_module("optuna.visualization.matplotlib"), name
-    )
+def drawable_models(ledger: StudyLedger) -> list[str]:
+    """Models that have enough complete trials for plots of their own."""
+    complete = [r for r in ledger.results.values() if r.state == COMPLETE]
+    counts = Counter(ledger.trials[result.trial].model for result in complete)
+    return [
+        space.model
+        for space in ledger.spec.models
+        if counts[space.model] >= COMPLETE_FOR_IMPORTANCE_MIN and space.dimensions
+    ]
+
+
+def draw(library: str, name: str, *arguments: Any, **options: Any) -> Any:
+    """Draw one of the plots of an Optuna package, `MATPLOTLIB` or `PLOTLY`."""
+    drawing: Callable[..., Any] = getattr(importlib.import_module(library), name)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # Optuna calls some of its plots experimental
         return drawing(*arguments, **options)
 
 
-def _history(spec: StudySpec, trials: Mapping[TrialId, Trial], results: Any) -> Any:
-    axes = _draw(
-        "plot_optimization_history", rebuild(spec, trials, results), target_name=spec.objective
-    )
-    axes.set_title(f"{spec.name}: optimisation history")
-    return axes
-
-
-def _importance(
-    spec: StudySpec, trials: Mapping[TrialId, Trial], results: Any, model: str
-) -> Any | None:
-    study = rebuild(spec, trials, results, only=model)
+def draw_importance(library: str, study: Any, **options: Any) -> Any | None:
+    """Draw the importance of hyperparameters; None if it cannot be computed."""
     if len({trial.value for trial in study.trials}) < 2:
-        return None  # nothing matters for a value that is always the same
+        return None  # no hyperparameter matters for a value that is always the same
     evaluator = importlib.import_module("optuna.importance").FanovaImportanceEvaluator(seed=0)
     try:
-        axes = _draw(
-            "plot_param_importances", study, evaluator=evaluator, target_name=spec.objective
-        )
-    except ValueError:  # no hyperparameter is in every trial: all of them are conditional
+        return draw(library, "plot_param_importances", study, evaluator=evaluator, **options)
+    except ValueError:  # all hyperparameters are conditional: none is in every trial
         return None
-    axes.set_title(f"{spec.name}: importance of {model}'s hyperparameters", loc="left")
-    return axes
 
 
-def _parallel(spec: StudySpec, trials: Mapping[TrialId, Trial], results: Any, model: str) -> Any:
-    study = rebuild(spec, trials, results, only=model)
-    axes = _draw("plot_parallel_coordinate", study, target_name=spec.objective)
-    axes.set_title(f"{spec.name}: {model}")
-    return axes
+def best_first(ledger: StudyLedger) -> list[TrialResult]:
+    """Results with a curve, the best complete ones first."""
+    with_curve = [result for result in ledger.results.values() if result.curve]
+    return sorted(with_curve, key=lambda result: _rank(ledger.spec, result))
 
 
-def _curves(spec: StudySpec, trials: Mapping[TrialId, Trial], results: Any) -> Any:
+def _curves(ledger: StudyLedger) -> Any:
     """Objective and losses by epoch; the best trials in colour, with their hyperparameters."""
     pyplot = importlib.import_module("matplotlib.pyplot")
-    pyplot.style.use("default")  # Optuna's plots leave theirs behind
+    pyplot.style.use("default")  # Optuna's plots have changed it
     _, (left, right) = pyplot.subplots(1, 2, figsize=(13, 5.5))
     losses_seen: list[float] = []
-    for place, result in reversed(list(enumerate(best_first(spec, results)))):
-        trial = trials[result.trial]
+    for place, result in reversed(list(enumerate(best_first(ledger)))):
+        trial = ledger.trials[result.trial]
         best = place < CURVES_IN_COLOUR_MAX
         style = {"color": f"C{place}" if best else "0.8", "linewidth": 1.6 if best else 0.8}
         epochs = [point.epoch for point in result.curve]
@@ -148,9 +133,10 @@ def _curves(spec: StudySpec, trials: Mapping[TrialId, Trial], results: Any) -> A
             if None not in losses:
                 right.plot(epochs, losses, dashes, **style)
                 losses_seen += losses
-    left.set(xlabel="epoch", ylabel=spec.objective, title=f"{spec.name}: {spec.objective}")
+    objective = ledger.spec.objective
+    left.set(xlabel="epoch", ylabel=objective, title=f"{ledger.spec.name}: {objective}")
     if losses_seen and min(losses_seen) > 0:
-        right.set_yscale("log")  # one trial that diverged would flatten all others
+        right.set_yscale("log")  # otherwise one diverging trial flattens all others
     right.set(xlabel="epoch", ylabel="loss", title="loss: validation solid, training dotted")
     handles, labels = left.get_legend_handles_labels()
     left.legend(handles[::-1], labels[::-1], title="best trials", fontsize="small")
@@ -166,7 +152,12 @@ def _rank(spec: StudySpec, result: TrialResult) -> tuple[bool, float]:
     return result.state != COMPLETE, -value if spec.maximizes else value
 
 
-def _save(path: Path, axes: Any) -> Path:
+def save_figure(path: Path, axes: Any) -> Path:
+    """Write a PNG file, and release the figure.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
     figure = axes.figure
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,22 +1,20 @@
-"""Results as rows: CSV for spreadsheets, JSON lines with curves for programs."""
+"""results_csv(), results_json_lines(): rows for spreadsheets, and for programs with curves."""
 
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from swarm.search.study import StudySpec
-from swarm.search.trial import Trial, TrialId, TrialResult
+from swarm.search.study_ledger import StudyLedger
+from swarm.search.trial import Trial, TrialResult
 
-Trials = Mapping[TrialId, Trial]
 _COLUMNS = ("number", "model", "state", "value", "duration_s", "epochs", "peer", "error", "trial")
 
 
-def results_csv(spec: StudySpec, trials: Trials, results: Iterable[TrialResult]) -> str:
-    """One line a result, in order of trials; a column for each hyperparameter of any of them."""
-    rows = list(_in_order(trials, results))
+def results_csv(ledger: StudyLedger) -> str:
+    """One line for each result, in order of trials; one column for each hyperparameter."""
+    rows = _in_order(ledger)
     names = sorted({name for trial, _ in rows for name, _ in trial.params})
     target = io.StringIO(newline="")
     writer = csv.writer(target, lineterminator="\n")
@@ -28,13 +26,13 @@ def results_csv(spec: StudySpec, trials: Trials, results: Iterable[TrialResult])
     return target.getvalue()
 
 
-def results_json_lines(spec: StudySpec, trials: Trials, results: Iterable[TrialResult]) -> str:
-    """One JSON object a result, with hyperparameters, fold values and curve."""
+def results_json_lines(ledger: StudyLedger) -> str:
+    """One JSON object for each result, with hyperparameters, fold values and curve."""
     lines = []
-    for trial, result in _in_order(trials, results):
+    for trial, result in _in_order(ledger):
         found = {
-            "study": spec.name,
-            "objective": spec.objective,
+            "study": ledger.spec.name,
+            "objective": ledger.spec.objective,
             **_row(trial, result),
             "params": trial.values,
             "fold_values": list(result.fold_values),
@@ -44,12 +42,10 @@ def results_json_lines(spec: StudySpec, trials: Trials, results: Iterable[TrialR
     return "".join(lines)
 
 
-def _in_order(
-    trials: Trials, results: Iterable[TrialResult]
-) -> Iterator[tuple[Trial, TrialResult]]:
-    """A study of two coordinators may have two trials of one number; their ids differ."""
-    pairs = ((trials[result.trial], result) for result in results)
-    return iter(sorted(pairs, key=lambda pair: (pair[0].number, pair[0].id)))
+def _in_order(ledger: StudyLedger) -> list[tuple[Trial, TrialResult]]:
+    """By number, then id: a study of two coordinators may have two trials of one number."""
+    pairs = ((ledger.trials[result.trial], result) for result in ledger.results.values())
+    return sorted(pairs, key=lambda pair: (pair[0].number, pair[0].id))
 
 
 def _row(trial: Trial, result: TrialResult) -> dict[str, Any]:
@@ -67,7 +63,7 @@ def _row(trial: Trial, result: TrialResult) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula: errors and names are others' words."""
+    """A cell that no spreadsheet takes for a formula: other peers wrote errors and names."""
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
         return f"'{value}"
     return value

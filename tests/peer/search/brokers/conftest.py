@@ -96,5 +96,5 @@ def _wait_started(process: "subprocess.Popen[str]") -> None:
     else:
         pytest.fail(f"RabbitMQ did not start: {''.join(lines[-20:])}")
     give_up.cancel()
-    # Whoever does not read on lets it block once the pipe is full.
+    # Without a reader, it blocks once the pipe is full.
     threading.Thread(target=process.stdout.read, daemon=True).start()

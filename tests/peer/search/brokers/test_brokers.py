@@ -162,7 +162,7 @@ class TestEveryBroker:
 @pytest.mark.network
 @pytest.mark.trio
 @pytest.mark.parametrize("scheme", ["amqp", "kafka"])
-async def test_where_nobody_answers_it_says_so(
+async def test_connecting_to_no_broker_names_the_address(
     scheme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bridge, "CONNECT_WITHIN_S", 1.0)
@@ -205,9 +205,9 @@ async def test_a_lost_connection_is_restored_and_nothing_is_lost(
     [
         ("redis://localhost", "broker must be amqp://, amqps:// or kafka://, got 'redis'"),
         ("localhost:5672", "broker must be"),
-        ("amqp://localhost:port/", "not a URL of AMQP"),
+        ("amqp://localhost:port/", "not an AMQP URL"),
         ("kafka://", "must be kafka://host:port"),
-        ("kafka://localhost:9?no.such=1", "not a setting of Kafka.*no.such"),
+        ("kafka://localhost:9?no.such=1", "not a Kafka setting.*no.such"),
     ],
 )
 async def test_a_wrong_url_is_refused(url: str, text: str) -> None:

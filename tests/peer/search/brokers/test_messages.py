@@ -1,4 +1,4 @@
-"""Only trials and results of ours are read; everything else is refused by name."""
+"""Only valid trials and results are read; everything else is refused with its reason."""
 
 import json
 from typing import Any
@@ -57,13 +57,13 @@ def test_a_result_arrives_as_it_was_sent(result: TrialResult) -> None:
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        (b"", "not a message of ours"),
-        (b"\x80\x04junk", "not a message of ours"),
+        (b"", "not a valid message"),
+        (b"\x80\x04junk", "not a valid message"),
         (b"[]", "version must be 1, got None"),
         (_changed(version=2), "version must be 1, got 2"),
         (_changed(extra=1), "extra"),
-        (_changed(trial={}), "not a message of ours: KeyError: 'study'"),
-        (b"[" * 100_000, "not a message of ours"),
+        (_changed(trial={}), "not a valid message: KeyError: 'study'"),
+        (b"[" * 100_000, "not a valid message"),
         (b" " * (SIZE_MAX + 1), f"at most {SIZE_MAX} bytes"),
         (encode_trial(make_study({"knn": {}}), TRIAL), "another study"),
     ],

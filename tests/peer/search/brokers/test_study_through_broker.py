@@ -1,4 +1,4 @@
-"""Whole studies with real worker processes: shared, killed, poisoned, gone on with."""
+"""Whole studies with real worker processes: shared, killed, poisoned, resumed."""
 
 import json
 import signal
@@ -121,9 +121,9 @@ async def test_a_study_that_was_left_goes_on_and_poison_is_refused(
     for trial, result in cut_off.results.items():
         assert ledger.results[trial] == result
     assert worker.wait(timeout=30) == 0
-    (refused,) = [line for line in _log_of(tmp_path, 0) if line["event"] == "refused a message"]
+    (refused,) = [line for line in _log_of(tmp_path, 0) if line["event"] == "message refused"]
     assert refused["topic"] == "hyperparams_knn"
-    assert "not a message of ours" in refused["reason"]
+    assert "not a valid message" in refused["reason"]
 
 
 @pytest.mark.slow
@@ -157,7 +157,7 @@ def test_the_command_line_runs_a_study_of_a_file(
 
 
 @pytest.mark.slow
-def test_flags_of_brokers_without_one_are_refused() -> None:
+def test_broker_flags_without_a_broker_are_refused() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "swarm.search", "worker", "--model", "knn"],
         capture_output=True,
@@ -166,11 +166,11 @@ def test_flags_of_brokers_without_one_are_refused() -> None:
         check=False,
     )
 
-    assert (done.returncode, done.stderr[:30]) == (2, "error: --model and --data go w")
+    assert (done.returncode, done.stderr[:30]) == (2, "error: --model and --data need")
 
 
-def test_what_a_broker_cannot_carry_is_refused_before_anything_starts() -> None:
-    with pytest.raises(ConfigurationError, match="halving stops trials while they run"):
+def test_a_study_that_no_broker_can_run_is_refused_before_anything_starts() -> None:
+    with pytest.raises(ConfigurationError, match="halving stops running trials"):
         check_through_broker(make_study({"mlp": {}}, strategy="halving"))
     with pytest.raises(ConfigurationError, match="knn has no hyperparameter"):
         check_through_broker(make_study({"knn": {"k": [1]}}))

@@ -1,4 +1,4 @@
-"""What a command does with the studies of its peer, once that listens."""
+"""What commands do with studies: run, find, choose, cancel and read them."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from swarm.core.ids import Digest, PeerId
 from swarm.learning.search.study_tasks import check_own_data, check_study
 from swarm.peer.host.host import Host
 from swarm.peer.search.overview import ID_LENGTH
-from swarm.peer.search.studies import Interest, Studies
+from swarm.peer.search.studies import OfferFilter, Studies
 from swarm.peer.search.study_driver import StudyDriver
 from swarm.peer.search.study_progress import StudyProgress
 from swarm.search.effects import CancelRequested
@@ -24,32 +24,33 @@ from swarm.search.study_file import data_file, parse_study
 
 SHOW_EVERY_S = 0.2
 SETTLE_WITHIN_S = 10.0
-"""So long who submitted a study waits, when it is over, until all others have all of it."""
+"""After the end of a study, its submitter waits this long for peers to get all results."""
 OTHERS_WITHIN_S = 2.0
-"""So long after a study was found others may be: several peers answer one after the other."""
+"""After a study was found, wait this long for others: peers answer one after the other."""
 
 
 async def run_study(
     studies: Studies, spec: StudySpec, show: Callable[[StudyDriver], None]
 ) -> None:
-    """Submit a study, or go on with it, and return when it is over and everybody has it.
+    """Submit or resume a study; return when it is over and all its peers have all results.
 
     Raises:
-        ConfigurationError: It cannot be executed.
+        ConfigurationError: The study cannot run here.
     """
     driver = studies.submit(spec)
     show(driver)
-    with StudyProgress(driver.machine) as progress:
+    with StudyProgress(spec) as progress:
         while not driver.machine.closed:
-            progress.show()
+            progress.show_machine(driver.machine)
             with trio.move_on_after(SHOW_EVERY_S):
                 await driver.changed.wait()
             await trio.sleep(SHOW_EVERY_S / 4)
+        progress.show_machine(driver.machine)
     await wait_settled(driver)
 
 
 async def wait_settled(driver: StudyDriver) -> None:
-    """Return when every member has the whole ledger of a study that is over, or soon after."""
+    """Wait until all peers of a finished study have its whole ledger, for a limited time."""
     with trio.move_on_after(SETTLE_WITHIN_S):
         while not driver.machine.settled:
             await driver.changed.wait()
@@ -61,23 +62,23 @@ class FoundStudy:
 
     driver: StudyDriver
     is_read: bool
-    """Whether all of it was here; if not, it may have more results than it seems."""
+    """Whether its whole ledger was read; if not, it may have more results."""
 
     @property
     def machine(self) -> Search:
-        """Its part here."""
+        """The study's machine on this peer."""
         return self.driver.machine
 
 
 async def wait_studies(studies: Studies, timeout_s: float, study: str = "") -> list[FoundStudy]:
-    """Join the studies that are offered, and return when all of each is here and no more come.
+    """Join all studies that are offered; return when all are read and no others come.
 
     Args:
-        studies: Where they are joined.
-        timeout_s: Return what there is after so long.
-        study: Only those of this name, or whose id begins so; all if empty.
+        studies: The studies of this peer.
+        timeout_s: After this time, return what was found.
+        study: Only studies with this name, or this beginning of the id; all if empty.
     """
-    studies.interest = Interest(closed=True, study=study)
+    studies.offers_wanted = OfferFilter(closed=True, study=study)
     found: set[StudyId] = set()
     read: set[StudyId] = set()
     settled_s = math.inf
@@ -86,7 +87,7 @@ async def wait_studies(studies: Studies, timeout_s: float, study: str = "") -> l
             if not found >= studies.drivers.keys():
                 found |= studies.drivers.keys()
                 settled_s = trio.current_time() + OTHERS_WITHIN_S
-            # One that runs is behind again at once: to have been complete at some time is enough.
+            # A running study gets new results all the time: it must have been complete once.
             read |= {id_ for id_, driver in studies.drivers.items() if driver.machine.complete}
             is_all = read >= studies.drivers.keys()
             if is_all and trio.current_time() >= settled_s:
@@ -99,38 +100,38 @@ async def wait_studies(studies: Studies, timeout_s: float, study: str = "") -> l
 async def wait_study(
     studies: Studies, study: str, timeout_s: float, *, running: bool = False
 ) -> StudyDriver:
-    """Join the study of this name or beginning of its id, and return when all of it is here.
+    """Join a study by name or beginning of its id; return when its ledger is read.
 
     Args:
-        studies: Where it is joined.
-        study: Its name, or how its id begins; any if empty.
-        timeout_s: How long to wait for it.
-        running: Whether those that are over count only if no other is meant.
+        studies: The studies of this peer.
+        study: Its name, or the beginning of its id; any study if empty.
+        timeout_s: Time limit.
+        running: Whether to prefer studies that are not over.
 
     Raises:
-        ConfigurationError: Several studies are meant.
-        SwarmError: Nobody offered it in time.
+        ConfigurationError: Several studies match.
+        SwarmError: No peer offered the study in time.
     """
     found = await wait_studies(studies, timeout_s, study)
     if not found:
         wanted = f"study {study!r}" if study else "any study"
         raise SwarmError(
-            f"nobody offered {wanted} within {timeout_s:g} s: is the bootstrap right?"
+            f"no peer offered {wanted} within {timeout_s:g} s: is the bootstrap right?"
         )
     one = choose_study(found, study, running=running)
     if not one.is_read:
         raise SwarmError(
             f"study {one.machine.spec.name!r} was not read within {timeout_s:g} s: "
-            "give it longer with --timeout"
+            "give more time with --timeout"
         )
     return one.driver
 
 
 def choose_study(found: Sequence[FoundStudy], study: str, *, running: bool) -> FoundStudy:
-    """The one that is meant, see `wait_study`.
+    """Choose the study that matches; see `wait_study`.
 
     Raises:
-        ConfigurationError: Several are.
+        ConfigurationError: Several match.
     """
     open_ones = [one for one in found if not one.machine.closed] if running else []
     meant = open_ones or found
@@ -146,14 +147,14 @@ def choose_study(found: Sequence[FoundStudy], study: str, *, running: bool) -> F
 
 
 async def cancel_study(studies: Studies, study: str, timeout_s: float) -> tuple[StudyDriver, bool]:
-    """End a study, and return when its coordinator said so.
+    """Cancel a study; return when its coordinator has ended it.
 
     Returns:
-        The study, and whether it had been over already.
+        The study, and whether it was over before.
 
     Raises:
-        ConfigurationError: Several studies are meant.
-        SwarmError: Nobody offered it, or nobody ended it, in time.
+        ConfigurationError: Several studies match.
+        SwarmError: No peer offered the study, or its coordinator did not end it, in time.
     """
     driver = await wait_study(studies, study, timeout_s, running=True)
     if driver.machine.closed:
@@ -173,23 +174,23 @@ async def read_study(
     *,
     allow_code: bool,
 ) -> StudySpec:
-    """Make a spec of a study file's values; its data, once tried, goes into the store.
+    """Make a spec from the fields of a study file; check its data and put them into the store.
 
     Args:
-        document: The values.
-        folder: What a relative path of data is relative to.
-        host: The peer that submits the study; its store gets the data.
-        allow_code: Whether models that are a `module:function` may run here.
+        document: The fields.
+        folder: Relative paths of data files start here.
+        host: The peer that submits the study.
+        allow_code: Whether models given as `module:function` may run here.
 
     Raises:
-        ConfigurationError: A field breaks a rule, or the data cannot be read or tried.
+        ConfigurationError: A field breaks a rule, or the data cannot be read or used.
     """
     submitter = host.me
     path = data_file(document)
     if path is None:
         return parse_study(document, submitter)
     spec = check_document(document, submitter, allow_code=allow_code)
-    # It may take seconds, and others expect to hear of this peer meanwhile.
+    # In a thread: it may take seconds, and other peers expect heartbeats meanwhile.
     data: bytes = await trio.to_thread.run_sync(
         read_data,
         spec,
@@ -202,10 +203,10 @@ async def read_study(
 def check_document(
     document: Mapping[str, Any], submitter: PeerId, *, allow_code: bool
 ) -> StudySpec:
-    """Check all of a document with data before its data is read, which may be long.
+    """Check a study file before its data is read, which may take long.
 
     Returns:
-        The study, but for its data.
+        The study, with a placeholder for its data.
 
     Raises:
         ConfigurationError: A field breaks a rule.
@@ -216,17 +217,17 @@ def check_document(
 
 
 def read_data(spec: StudySpec, path: Path) -> bytes:
-    """Read a study's data and try them before anybody else does.
+    """Read a study's data, and check them before other peers get them.
 
     Raises:
-        ConfigurationError: They cannot be read, are damaged, or do not go with the study.
+        ConfigurationError: They cannot be read, are damaged, or do not fit the study.
     """
     try:
         data = path.read_bytes()
         if not data:
             raise ConfigurationError(f"data: {path} is empty")
         check_own_data(spec, path)
-    except (OSError, ValueError) as error:  # the latter of a path that can be none
+    except (OSError, ValueError) as error:  # a ValueError comes from an impossible path
         reason = getattr(error, "strerror", None) or error
         raise ConfigurationError(f"data: cannot read {path}: {reason}") from error
     except DataError as error:
@@ -235,7 +236,7 @@ def read_data(spec: StudySpec, path: Path) -> bytes:
 
 
 async def _wait_change(studies: Studies) -> None:
-    """Return when something happened in a study, or one was added."""
+    """Wait until something happens in a study, or a study is added."""
     async with trio.open_nursery() as nursery:
 
         async def end_with(event: trio.Event) -> None:

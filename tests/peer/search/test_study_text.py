@@ -1,4 +1,4 @@
-"""What is said at the end of a study, and the exit code that goes with it."""
+"""What is printed at the end of a study, and its exit code."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ import pytest
 
 from swarm.core.errors import ConfigurationError
 from swarm.network.addresses import parse_bootstrap
-from swarm.peer.search.closing_report import failures, resume_command, tell_end, tell_left
 from swarm.peer.search.results.comparison import compare
 from swarm.peer.search.search_settings import SearchSettings
+from swarm.peer.search.study_text import failures, print_left, print_outcome, resume_command
 from swarm.search.study_ledger import DONE, Asked, Closed, Recorded, StudyLedger
 from swarm.search.trial import COMPLETE, Trial, TrialResult, failed
 from swarm.search.values import make_params
@@ -50,7 +50,7 @@ def test_a_study_of_failures_only_says_so_and_exits_with_1(
     ledger = make_ledger("bad column", "bad column", num_trials=2)
     ledger.add(Closed(DONE, ME))
 
-    assert tell_end(ledger, tmp_path, "2 failed, 1 peer") == 1
+    assert print_outcome(ledger, tmp_path, "2 failed, 1 peer") == 1
 
     said = capsys.readouterr()
     assert said.out == "flowers: done, 2 results, no trial succeeded, 2 failed, 1 peer\n"
@@ -65,7 +65,7 @@ def test_a_study_that_its_strategy_ended_says_why_and_exits_with_1(
     ledger = make_ledger("", "")
     ledger.add(Closed("failed", ME, "strategy mine:Late: RuntimeError: kaputt"))
 
-    assert tell_end(ledger, tmp_path, "") == 1
+    assert print_outcome(ledger, tmp_path, "") == 1
 
     assert "ended early: strategy mine:Late: RuntimeError: kaputt" in capsys.readouterr().err
 
@@ -74,7 +74,7 @@ def test_a_study_without_a_result_exits_with_1(tmp_path: Path) -> None:
     ledger = make_ledger()
     ledger.add(Closed(DONE, ME))
 
-    assert tell_end(ledger, tmp_path, "") == 1
+    assert print_outcome(ledger, tmp_path, "") == 1
 
 
 def test_an_exhausted_space_is_named_as_the_reason_for_fewer_trials(
@@ -83,12 +83,12 @@ def test_an_exhausted_space_is_named_as_the_reason_for_fewer_trials(
     ledger = make_ledger("", "")
     ledger.add(Closed(DONE, ME))
 
-    assert tell_end(ledger, tmp_path, "") == 0
+    assert print_outcome(ledger, tmp_path, "") == 0
 
     assert "the space has only 2 settings" in capsys.readouterr().err
 
 
-def test_who_leaves_is_told_how_to_go_on(
+def test_a_user_who_leaves_a_study_sees_how_to_resume_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = SearchSettings(
@@ -101,10 +101,10 @@ def test_who_leaves_is_told_how_to_go_on(
         allow_code=True,
     )
 
-    assert tell_left(make_ledger("", ""), resume_command(tmp_path / "a b", settings)) == 130
+    assert print_left(make_ledger("", ""), resume_command(tmp_path / "a b", settings)) == 130
 
     assert capsys.readouterr().err == (
-        "Left with 2 of 12 results, best accuracy 0.5000 (knn n_neighbors=1); go on with: "
+        "Left with 2 of 12 results, best accuracy 0.5000 (knn n_neighbors=1). Resume with: "
         f"python -m swarm.search resume '{tmp_path}/a b' --ip 10.0.0.5 --port 7001 --slots 3 "
         "--data-dir /d --bootstrap 127.0.0.1:7 --allow-code\n"
     )

@@ -1,4 +1,4 @@
-"""What `run` and `resume` say at the end, and with which code they exit."""
+"""Studies in words: best trials, failures, and what `run` and `resume` print at the end."""
 
 import shlex
 import sys
@@ -14,12 +14,12 @@ from swarm.search.values import Value
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 ERROR_LENGTH = 300
-"""Most characters of an error that are shown; a ledger's have up to 500."""
+"""Most characters of an error that are shown; in a ledger an error has up to 500."""
 ERRORS_SHOWN = 3
 
 
 def best_in_words(ledger: StudyLedger) -> str:
-    """The best so far, with its params on one line; empty if there is none."""
+    """The best trial so far with its hyperparameters, on one line; empty if there is none."""
     best = ledger.best
     if best is None or best.value is None:
         return ""
@@ -29,7 +29,7 @@ def best_in_words(ledger: StudyLedger) -> str:
 
 
 def params_in_words(params: Mapping[str, Value]) -> str:
-    """Params as in `C=1.2, kernel=rbf`."""
+    """Hyperparameters as in `C=1.2, kernel=rbf`."""
     return ", ".join(f"{name}={_short(value)}" for name, value in params.items()) or "defaults"
 
 
@@ -38,7 +38,7 @@ def failures(ledger: StudyLedger) -> list[str]:
     errors = Counter(r.error for r in ledger.results.values() if r.state == FAILED)
     if not errors:
         return []
-    first, *_ = errors  # in order of the ledger
+    first, *_ = errors  # a Counter keeps the ledger's order
     others = [error for error, _ in errors.most_common() if error != first]
     shown = [first, *others[: ERRORS_SHOWN - 1]]
     head = f"{errors.total()} failed: "
@@ -49,21 +49,21 @@ def failures(ledger: StudyLedger) -> list[str]:
 
 
 def first_error(results: Iterable[TrialResult]) -> str:
-    """Why there is nothing to show, to be put after saying so; empty if nothing failed."""
+    """The first error, as the end of a message that says what is missing; empty if none failed."""
     first = next((result.error for result in results if result.state == FAILED), "")
     return f"; the first error: {_cut(first)}" if first else ""
 
 
-def tell_end(ledger: StudyLedger, folder: Path, notes: str) -> int:
-    """Say what came of a study that is over.
+def print_outcome(ledger: StudyLedger, folder: Path, notes: str) -> int:
+    """Print the outcome of a study that is over.
 
     Args:
-        ledger: All of it.
-        folder: Where it is kept.
-        notes: What else to say about it, in a few words.
+        ledger: The study's ledger.
+        folder: The folder of the ledger.
+        notes: A few more words for the line of the outcome.
 
     Returns:
-        The exit code: 1 if nothing was found, or the study failed.
+        The exit code: 1 if no trial succeeded or the study failed, otherwise 0.
     """
     reason = ledger.closed.reason if ledger.closed is not None else "open"
     found = best_in_words(ledger) or "no trial succeeded"
@@ -75,9 +75,9 @@ def tell_end(ledger: StudyLedger, folder: Path, notes: str) -> int:
         print(line, file=sys.stderr)
     if _space_is_exhausted(ledger):
         number = len(ledger.trials)
-        print(f"Fewer than num_trials: the space has only {number} settings", file=sys.stderr)
+        print(f"Fewer than num_trials: the space has only {number} settings.", file=sys.stderr)
     print(
-        f"All of them: python -m swarm.search results {_quoted(folder)} --csv",
+        f"See all results with: python -m swarm.search results {_quoted(folder)} --csv",
         file=sys.stderr,
         flush=True,
     )
@@ -85,22 +85,22 @@ def tell_end(ledger: StudyLedger, folder: Path, notes: str) -> int:
     return EXIT_FAILED if ledger.best is None or has_error else 0
 
 
-def tell_was_over() -> None:
-    """Say why results come at once: who ran a study again may have wanted new ones."""
+def print_was_over() -> None:
+    """Print why the results come at once, and how to get new ones."""
     print(
-        "The study was over already; change the file (seed, name, num_trials) to search anew",
+        "The study was over already. To search anew, change the file (seed, name or num_trials).",
         file=sys.stderr,
         flush=True,
     )
 
 
-def tell_left(ledger: StudyLedger, how_to_go_on: str) -> int:
-    """Say how far a study was when the user left it, and how to go on; return the exit code."""
+def print_left(ledger: StudyLedger, how_to_resume: str) -> int:
+    """Print how far a study was when the user left it, and how to resume; return the exit code."""
     number, total = len(ledger.results), ledger.spec.num_trials
     count = f"{number} of {total} results" if total else f"{number} results"
     best = best_in_words(ledger)
     print(
-        f"Left with {count}{', ' if best else ''}{best}; go on with: {how_to_go_on}",
+        f"Left with {count}{', ' if best else ''}{best}. Resume with: {how_to_resume}",
         file=sys.stderr,
         flush=True,
     )
@@ -108,7 +108,7 @@ def tell_left(ledger: StudyLedger, how_to_go_on: str) -> int:
 
 
 def resume_command(folder: Path, settings: SearchSettings) -> str:
-    """What to type to go on with the study in a folder as it was begun."""
+    """The command that resumes the study in a folder, with the flags of this run."""
     words: list[object] = ["python", "-m", "swarm.search", "resume", folder]
     for flag, value, usual in (
         ("--ip", settings.ip, "127.0.0.1"),
@@ -124,12 +124,12 @@ def resume_command(folder: Path, settings: SearchSettings) -> str:
 
 
 def _space_is_exhausted(ledger: StudyLedger) -> bool:
-    """Whether a study ended early because the strategy had no setting left."""
+    """Whether a study ended early because the strategy has tried all settings."""
     spec = ledger.spec
     is_done = ledger.closed is not None and ledger.closed.reason == DONE
-    is_ours = spec.strategy in BUILT_IN_STRATEGIES  # somebody's may end for reasons of its own
+    is_built_in = spec.strategy in BUILT_IN_STRATEGIES  # others may end for other reasons
     has_fewer = not spec.time_budget_s and len(ledger.trials) < spec.num_trials
-    return is_done and is_ours and has_fewer
+    return is_done and is_built_in and has_fewer
 
 
 def _cut(error: str) -> str:

@@ -1,12 +1,9 @@
-"""StatusBoard: what this peer is doing, for those who watch, and for its report file."""
+"""PeerStatus: what this peer is doing in a session, for observers and for its report file."""
 
-import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from swarm.core.errors import StorageError
 from swarm.core.ids import Digest, RoundNumber
 from swarm.federation.federation import Federation
 from swarm.federation.messages import ADDRESSES_MAX, STATUS_TEXT_MAX, Status
@@ -18,8 +15,8 @@ LINKS_MAX = 64
 
 
 @dataclass(slots=True)
-class StatusBoard:
-    """The newest of everything that is shown."""
+class PeerStatus:
+    """The newest progress and measurements of this peer in one session."""
 
     name: str
     phase: str = "starting"
@@ -35,7 +32,7 @@ class StatusBoard:
     num_test: int = 0
 
     def take_progress(self, progress: Progress) -> None:
-        """Note how far the worker is."""
+        """Note the progress of the learner's job."""
         self.phase = (
             "starting" if progress.phase in ("preparing", "downloading") else progress.phase
         )
@@ -45,17 +42,17 @@ class StatusBoard:
             self.train_loss = _finite(progress.train_loss)
 
     def rest(self, phase: str) -> None:
-        """Note a phase that has no progress of its own."""
+        """Note a phase without progress of its own."""
         self.phase, self.progress = phase, 0.0
 
     def evaluate(self, head: Digest, head_round: int, metrics: Metrics) -> None:
-        """Note how a head did on this peer's test shard."""
+        """Note how a head scored on this peer's test data."""
         self.evaluated, self.evaluated_round, self.evaluation = head, head_round, metrics
 
-    def status(
+    def message(
         self, machine: Federation, network: NetworkSnapshot, addresses: tuple[str, ...] = ()
     ) -> Status:
-        """The message for those who watch."""
+        """The status message for observers."""
         held = machine.held
         worked_on = held.round if held is not None and machine.finished else next_round(machine)
         return Status(
@@ -86,7 +83,7 @@ class StatusBoard:
         )
 
     def report(self, machine: Federation, network: NetworkSnapshot) -> dict[str, Any]:
-        """What this peer achieved so far, for `summary.json`."""
+        """This peer's results so far, for `summary.json`."""
         held, shard = machine.held, self.evaluation
         return {
             "name": self.name,
@@ -106,25 +103,10 @@ class StatusBoard:
 
 
 def _finite(value: float | None) -> float | None:
-    """None instead of what a diverging training shows: it has no place in JSON or on the wire."""
+    """None for the infinite or undefined numbers of a diverging training: JSON has no such."""
     return value if value is not None and math.isfinite(value) else None
 
 
 def next_round(machine: Federation) -> int:
     """The round being worked on; 0 while there is no head."""
     return machine.held.round + 1 if machine.held is not None else 0
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write a JSON file whole, then rename it into place.
-
-    Raises:
-        StorageError: The disk refused.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(path.name + ".new")
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}") from error

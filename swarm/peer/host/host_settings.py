@@ -1,0 +1,47 @@
+"""HostSettings: what every peer needs, whatever it works on; settings of workloads add fields."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import platformdirs
+
+from swarm.core.errors import ConfigurationError
+from swarm.network.addresses import BootstrapAddress, check_ip, parse_bootstrap
+
+_DIRS = platformdirs.PlatformDirs("swarm", appauthor=False)
+DEFAULT_STATE = Path(_DIRS.user_state_dir)
+"""The user's folder for state; each peer has a folder in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    """Where a peer listens, which peers it joins, and where its files are."""
+
+    ip: str
+    """Address to listen on."""
+    port: int
+    """TCP port; 0 takes a free one."""
+    state_dir: Path
+    """Folder of identity, blobs and resumable state."""
+    bootstraps: tuple[BootstrapAddress, ...] = ()
+    """Peers to join; none starts a swarm."""
+    data_dir: Path | None = None
+    """Folder that may contain `cifar-10-batches-bin`."""
+    cache_dir: Path = field(default_factory=lambda: Path(_DIRS.user_cache_dir))
+    """Folder for downloaded and generated data sets."""
+
+    def __post_init__(self) -> None:
+        check_ip(self.ip)
+        if not 0 <= self.port <= 65535:
+            raise ConfigurationError(f"port must be in 0..65535, got {self.port}")
+
+
+def parse_bootstraps(texts: str | Sequence[str] | None) -> tuple[BootstrapAddress, ...]:
+    """Read one or several bootstrap addresses.
+
+    Raises:
+        ConfigurationError: An address breaks a rule; the message names the address and the rule.
+    """
+    several = (texts,) if isinstance(texts, str) else texts or ()
+    return tuple(parse_bootstrap(text) for text in several)
