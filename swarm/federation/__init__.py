@@ -35,7 +35,6 @@ exchange        asking for records of heads, and answering
 enquiries       requests for heads, limited in rate
 early           messages about a head that is not held yet
 blob_desk       which blobs are here, asked for, or not to be had
-joining         finding the session a swarm is running
 observing       what a peer that only watches makes of what it hears
 registry       who is there, as it sees it; sights: flows and lines of the log
 head_reading    how it asks for heads; reading: for ledgers; past: what comes of it; alerts
