@@ -4,7 +4,7 @@ ids         distinct types for names of things
 protocol    its version
 errors      every error this project raises
 canonical   one byte string per record, for hashing and signing
-blobs       BlobRef, and the BlobStore protocol
+blobs       BlobRef
 machine     the sans-IO contract: Event, Effect, Machine
 session     SessionSpec: what a swarm trains, immutable
 """

@@ -1,6 +1,5 @@
 """SessionSpec: what a swarm trains and by which rules; immutable, named by its own hash."""
 
-import dataclasses
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -83,14 +82,6 @@ class SessionSpec:
     def id(self) -> SessionId:
         """Digest of the canonical encoding: equal specs, equal ids."""
         return _session_id(self)
-
-    def differing_fields(self, other: "SessionSpec") -> list[str]:
-        """Name the fields in which `other` differs, with both values, for an error message."""
-        return [
-            f"{f.name}: {getattr(self, f.name)!r} here, {getattr(other, f.name)!r} there"
-            for f in dataclasses.fields(self)
-            if f.name != "starter" and getattr(self, f.name) != getattr(other, f.name)
-        ]
 
 
 @lru_cache(maxsize=64)

@@ -23,7 +23,7 @@ FREE_BYTES_MIN = 64 * 1024**2
 
 
 class FileBlobStore:
-    """Keeps blobs at `root/<first two hex digits>/<digest>`; see `swarm.core.blobs.BlobStore`.
+    """Keeps blobs at `root/<first two hex digits>/<digest>`.
 
     Invariants:
         A file under its final name has the length and digest it had when it was renamed there.
