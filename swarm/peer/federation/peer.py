@@ -9,6 +9,7 @@ import trio
 from trio_typing import TaskStatus
 
 from swarm.core.errors import LearningError
+from swarm.network.network import NetworkConfig
 from swarm.peer.federation.peer_settings import PeerSettings
 from swarm.peer.federation.session_driver import SessionDriver
 from swarm.peer.federation.sessions import Sessions, open_sessions
@@ -75,8 +76,12 @@ class Peer:
             SwarmError: The peer cannot go on; the message says why.
         """
         async with AsyncExitStack() as stack:
-            host = self.host = await stack.enter_async_context(open_host(self.settings))
-            if not self.settings.bootstraps:
+            settings = self.settings
+            config = NetworkConfig(
+                settings.ip, settings.port, settings.state_dir, settings.bootstraps
+            )
+            host = self.host = await stack.enter_async_context(open_host(config))
+            if not settings.bootstraps:
                 self._say(f"Others join with: python -m swarm.peer <ip> <port> {host.address}")
             sessions = await stack.enter_async_context(open_sessions(host, self.settings))
             for open_workload in self._others:

@@ -8,8 +8,6 @@ study. The outbox keeps the union of what all machines want kept.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Protocol
 
 import structlog
 import trio
@@ -20,7 +18,7 @@ from swarm.core.ids import PeerId
 from swarm.core.machine import Event
 from swarm.core.workload import Workload
 from swarm.network import events as network_events
-from swarm.network.addresses import BootstrapAddress, reachable_ip
+from swarm.network.addresses import reachable_ip
 from swarm.network.identity import Identity, load_or_create_identity, verify
 from swarm.network.lock import hold_state_folder
 from swarm.network.network import Network, NetworkConfig
@@ -34,40 +32,15 @@ REFUSALS_EVERY_S = 60.0
 log = structlog.get_logger()
 
 
-class HostSettings(Protocol):
-    """What a host needs to know; settings of workloads have these fields among others."""
-
-    @property
-    def ip(self) -> str:
-        """Address to listen on."""
-        ...
-
-    @property
-    def port(self) -> int:
-        """TCP port; 0 lets the system choose."""
-        ...
-
-    @property
-    def state_dir(self) -> Path:
-        """Folder of identity, blobs and resumable state."""
-        ...
-
-    @property
-    def bootstraps(self) -> tuple[BootstrapAddress, ...]:
-        """Peers to join."""
-        ...
-
-
 class Host:
     """What all machines of this process share; made by `open_host`.
 
     Invariant: once `failure` is set, machines only say goodbye.
     """
 
-    def __init__(self, settings: HostSettings, identity: Identity, nursery: trio.Nursery) -> None:
+    def __init__(self, config: NetworkConfig, identity: Identity, nursery: trio.Nursery) -> None:
         self.identity = identity
-        self.store = FileBlobStore(settings.state_dir / "blobs")
-        config = NetworkConfig(settings.ip, settings.port, settings.state_dir, settings.bootstraps)
+        self.store = FileBlobStore(config.state_dir / "blobs")
         self.network = Network(config, identity, self.store)
         self.outbox = Outbox(self.network, self.store, nursery)
         self.address = ""
@@ -78,7 +51,7 @@ class Host:
         """Set once `failure` is."""
         self.failure: StorageError | None = None
         """Why this peer must leave: the disk did not do what was asked."""
-        self._settings = settings
+        self._config = config
         self._workloads: list[Workload] = []
         self._connected: set[PeerId] = set()
         self._refusals: Mapping[str, int] = {}
@@ -91,7 +64,7 @@ class Host:
     @property
     def bootstraps(self) -> str:
         """The bootstrap addresses, in words; empty if there are none."""
-        return ", ".join(str(address) for address in self._settings.bootstraps)
+        return ", ".join(str(address) for address in self._config.bootstraps)
 
     @property
     def num_workloads(self) -> int:
@@ -144,7 +117,7 @@ class Host:
         """
         if self.failure is not None:
             raise StorageError(
-                f"{self.failure}; this peer left, its state is in {self._settings.state_dir}: "
+                f"{self.failure}; this peer left, its state is in {self._config.state_dir}: "
                 "make room there and start it again, it resumes"
             )
 
@@ -166,7 +139,7 @@ class Host:
     def listens(self) -> None:
         """Note the address that others join at."""
         address = self.network.listen_addresses[0]
-        ip, port = reachable_ip(self._settings.ip), address.split("/")[4]
+        ip, port = reachable_ip(self._config.listen_ip), address.split("/")[4]
         self.address = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
         log.info("listening", peer_id=self.me, address=address)
 
@@ -211,16 +184,16 @@ class Host:
 
 
 @asynccontextmanager
-async def open_host(settings: HostSettings) -> AsyncIterator[Host]:
+async def open_host(config: NetworkConfig) -> AsyncIterator[Host]:
     """Listen with the identity of a state folder; stop at the end of the block.
 
     Raises:
         ConfigurationError: The folder or the port is in use.
     """
-    with hold_state_folder(settings.state_dir):
-        identity = load_or_create_identity(settings.state_dir)
+    with hold_state_folder(config.state_dir):
+        identity = load_or_create_identity(config.state_dir)
         async with trio.open_nursery() as nursery:
-            host = Host(settings, identity, nursery)
+            host = Host(config, identity, nursery)
             await nursery.start(host.network.run, host.take)
             host.listens()
             nursery.start_soon(host.run)

@@ -3,7 +3,6 @@
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -29,8 +28,9 @@ from swarm.core.errors import (
     only_error,
 )
 from swarm.core.ids import PeerId
-from swarm.network.addresses import BootstrapAddress, parse_bootstrap
+from swarm.network.addresses import parse_bootstrap
 from swarm.network.identity import Identity, load_or_create_identity
+from swarm.network.network import NetworkConfig
 from swarm.network.wire import signing_bytes
 from swarm.peer.host.commands import open_commands
 from swarm.peer.host.host import Host, open_host
@@ -47,16 +47,6 @@ ROUNDS_AT_ONCE_MAX = 200
 R = TypeVar("R")
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class _Settings:
-    """What the host needs."""
-
-    ip: str
-    port: int
-    state_dir: Path
-    bootstraps: tuple[BootstrapAddress, ...]
 
 
 class Observer:
@@ -223,10 +213,10 @@ class Observer:
             raise
 
     async def _watch(self, folder: Path, ready: Callable[[], None]) -> None:
-        settings = _Settings(self._listen_ip, 0, folder, self._bootstraps)
+        config = NetworkConfig(self._listen_ip, 0, folder, self._bootstraps)
         operators = (self.operator_id,) if self.operator_id is not None else ()
         async with (
-            open_host(settings) as host,
+            open_host(config) as host,
             open_commands(host, folder, operators),
             trio.open_nursery() as nursery,
         ):

@@ -6,6 +6,7 @@ from functools import partial
 import trio
 from trio_typing import TaskStatus
 
+from swarm.network.network import NetworkConfig
 from swarm.peer.host.host import Host, open_host
 from swarm.peer.search.search_settings import SearchSettings
 from swarm.peer.search.studies import Studies, open_studies
@@ -44,8 +45,10 @@ class SearchPeer:
         Raises:
             SwarmError: The peer cannot go on; the message says why.
         """
+        settings = self.settings
+        config = NetworkConfig(settings.ip, settings.port, settings.state_dir, settings.bootstraps)
         async with (
-            open_host(self.settings) as host,
+            open_host(config) as host,
             open_studies(host, self.settings) as studies,
         ):
             self.host = host
