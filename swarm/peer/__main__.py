@@ -37,208 +37,137 @@ def _load_config(context: typer.Context, path: Path | None) -> Path | None:
     return path
 
 
-@app.command(context_settings={"help_option_names": ["-h", "--help"]})
+@app.command(
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "SWARM"}
+)
 def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declares a command line
     ip: Annotated[str, typer.Argument(help="Address to listen on, as in 0.0.0.0 or 127.0.0.1.")],
     port: Annotated[int, typer.Argument(help="TCP port to listen on; 0 takes a free one.")],
     bootstrap: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Peers to join: ip:port, host:port or a multiaddr. None starts a swarm.",
+            help="Peers to join: ip:port, host:port or a multiaddr. None starts a swarm."
         ),
     ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
             help="TOML file with any of these settings.",
-            envvar="SWARM_CONFIG",
             callback=_load_config,
             is_eager=True,
         ),
     ] = None,
-    name: Annotated[
-        str, typer.Option(help="What others see this peer as.", envvar="SWARM_NAME")
-    ] = "",
+    name: Annotated[str, typer.Option(help="What others see this peer as.")] = "",
     site: Annotated[
         str,
         typer.Option(
             help="Where this peer is, as in berlin: peers of one site are clustered together, "
-            "so that fewer weights leave it.",
-            envvar="SWARM_SITE",
+            "so that fewer weights leave it."
         ),
     ] = "",
     state: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for identity and resumable state.  [default: in the user's state folder]",
-            envvar="SWARM_STATE",
+            help="Folder for identity and resumable state.  [default: in the user's state folder]"
         ),
     ] = None,
     session: Annotated[
-        Path | None,
-        typer.Option(help="TOML file with the session's fields.", envvar="SWARM_SESSION"),
+        Path | None, typer.Option(help="TOML file with the session's fields.")
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(
-            help="Own data: .npz with x_train, y_train and optionally x_test, y_test.",
-            envvar="SWARM_DATA",
-        ),
+        typer.Option(help="Own data: .npz with x_train, y_train and optionally x_test, y_test."),
     ] = None,
     data_dir: Annotated[
-        Path | None,
-        typer.Option(help="Folder that may hold cifar-10-batches-bin/.", envvar="SWARM_DATA_DIR"),
+        Path | None, typer.Option(help="Folder that may hold cifar-10-batches-bin/.")
     ] = None,
     partition: Annotated[
-        str | None,
-        typer.Option(
-            help="k/n: take part k of n of the data set, for demos.", envvar="SWARM_PARTITION"
-        ),
+        str | None, typer.Option(help="k/n: take part k of n of the data set, for demos.")
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(
-            help="Session: lenet, cnn, mlp, a .keras file, or module:function.",
-            envvar="SWARM_MODEL",
-        ),
+        typer.Option(help="Session: lenet, cnn, mlp, a .keras file, or module:function."),
     ] = None,
     dataset: Annotated[
-        str | None,
-        typer.Option(help="Session: cifar10, digits or synthetic10.", envvar="SWARM_DATASET"),
+        str | None, typer.Option(help="Session: cifar10, digits or synthetic10.")
     ] = None,
-    rounds: Annotated[
-        int | None, typer.Option(help="Session: rounds to train.", envvar="SWARM_ROUNDS")
-    ] = None,
+    rounds: Annotated[int | None, typer.Option(help="Session: rounds to train.")] = None,
     min_peers: Annotated[
-        int | None,
-        typer.Option(help="Session: round 1 waits for so many peers.", envvar="SWARM_MIN_PEERS"),
+        int | None, typer.Option(help="Session: round 1 waits for so many peers.")
     ] = None,
     local_epochs: Annotated[
-        int | None,
-        typer.Option(help="Session: passes over the data a round.", envvar="SWARM_LOCAL_EPOCHS"),
+        int | None, typer.Option(help="Session: passes over the data a round.")
     ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Session: examples a step.", envvar="SWARM_BATCH_SIZE")
-    ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="Session: of round 1.", envvar="SWARM_LEARNING_RATE")
-    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Session: examples a step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Session: of round 1.")] = None,
     learning_rate_decay: Annotated[
-        float | None,
-        typer.Option(
-            help="Session: factor on the learning rate a round.",
-            envvar="SWARM_LEARNING_RATE_DECAY",
-        ),
+        float | None, typer.Option(help="Session: factor on the learning rate a round.")
     ] = None,
-    momentum: Annotated[
-        float | None, typer.Option(help="Session: of SGD.", envvar="SWARM_MOMENTUM")
-    ] = None,
-    partitioner: Annotated[
-        str | None, typer.Option(help="Session: iid or dirichlet.", envvar="SWARM_PARTITIONER")
-    ] = None,
+    momentum: Annotated[float | None, typer.Option(help="Session: of SGD.")] = None,
+    partitioner: Annotated[str | None, typer.Option(help="Session: iid or dirichlet.")] = None,
     dirichlet_alpha: Annotated[
-        float | None,
-        typer.Option(
-            help="Session: of the Dirichlet partitioner.", envvar="SWARM_DIRICHLET_ALPHA"
-        ),
+        float | None, typer.Option(help="Session: of the Dirichlet partitioner.")
     ] = None,
     examples_per_peer_max: Annotated[
-        int | None,
-        typer.Option(
-            help="Session: cap on each peer's training examples; 0 for none.",
-            envvar="SWARM_EXAMPLES_PER_PEER_MAX",
-        ),
+        int | None, typer.Option(help="Session: cap on each peer's training examples; 0 for none.")
     ] = None,
     test_examples_per_peer_max: Annotated[
-        int | None,
-        typer.Option(
-            help="Session: cap on each peer's test examples; 0 for none.",
-            envvar="SWARM_TEST_EXAMPLES_PER_PEER_MAX",
-        ),
+        int | None, typer.Option(help="Session: cap on each peer's test examples; 0 for none.")
     ] = None,
     cluster_size: Annotated[
-        int | None,
-        typer.Option(help="Session: most members of a cluster.", envvar="SWARM_CLUSTER_SIZE"),
+        int | None, typer.Option(help="Session: most members of a cluster.")
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Session: of all randomness.", envvar="SWARM_SEED")
-    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Session: of all randomness.")] = None,
     allow_model: Annotated[
         bool,
         typer.Option(
-            help="Let code that the session names (module:function, Lambda layers) run here.",
-            envvar="SWARM_ALLOW_MODEL",
+            help="Let code that the session names (module:function, Lambda layers) run here."
         ),
     ] = False,
-    exit_when_done: Annotated[
-        bool,
-        typer.Option(help="End after the last round.", envvar="SWARM_EXIT_WHEN_DONE"),
-    ] = False,
+    exit_when_done: Annotated[bool, typer.Option(help="End after the last round.")] = False,
     report: Annotated[
-        Path | None,
-        typer.Option(
-            help="Keep what this peer achieved in this JSON file.", envvar="SWARM_REPORT"
-        ),
+        Path | None, typer.Option(help="Keep what this peer achieved in this JSON file.")
     ] = None,
     export: Annotated[
-        Path | None,
-        typer.Option(help="Write the model here at the end (.keras).", envvar="SWARM_EXPORT"),
+        Path | None, typer.Option(help="Write the model here at the end (.keras).")
     ] = None,
     measure_lag: Annotated[
         bool,
-        typer.Option(
-            help="Add the event loop's lag to the report; wakes up 100 times a second.",
-            envvar="SWARM_MEASURE_LAG",
-        ),
+        typer.Option(help="Add the event loop's lag to the report; wakes up 100 times a second."),
     ] = False,
     fork_server: Annotated[
         Path | None,
         typer.Option(
-            help="Socket of a `python -m swarm.peer.processes.fork_server`: workers start faster.",
-            envvar="SWARM_FORK_SERVER",
+            help="Socket of a `python -m swarm.peer.processes.fork_server`: workers start faster."
         ),
     ] = None,
     operator: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Obey this operator: the id its dashboard prints; repeatable.",
-            envvar="SWARM_OPERATOR",
-        ),
+        typer.Option(help="Obey this operator: the id its dashboard prints; repeatable."),
     ] = None,
     hold: Annotated[
-        bool,
-        typer.Option(
-            help="As the first peer: wait until an operator starts the session.",
-            envvar="SWARM_HOLD",
-        ),
+        bool, typer.Option(help="As the first peer: wait until an operator starts the session.")
     ] = False,
     slots: Annotated[
         int,
         typer.Option(
-            help="Trials of hyperparameter studies run at once beside training; 0 runs none.",
-            envvar="SWARM_SLOTS",
+            help="Trials of hyperparameter studies run at once beside training; 0 runs none."
         ),
     ] = 0,
     new_session: Annotated[
         bool,
         typer.Option(
-            help="Start a new session in a swarm that runs; peers take it up when they are free.",
-            envvar="SWARM_NEW_SESSION",
+            help="Start a new session in a swarm that runs; peers take it up when they are free."
         ),
     ] = False,
     idle: Annotated[
         bool,
         typer.Option(
-            help="Wait for work: start no session, and join one only on an operator's command.",
-            envvar="SWARM_IDLE",
+            help="Wait for work: start no session, and join one only on an operator's command."
         ),
     ] = False,
-    log_level: Annotated[
-        str, typer.Option(help=f"One of {', '.join(LEVELS)}.", envvar="SWARM_LOG_LEVEL")
-    ] = "info",
-    log_format: Annotated[
-        str, typer.Option(help=f"One of {', '.join(FORMATS)}.", envvar="SWARM_LOG_FORMAT")
-    ] = "text",
+    log_level: Annotated[str, typer.Option(help=f"One of {', '.join(LEVELS)}.")] = "info",
+    log_format: Annotated[str, typer.Option(help=f"One of {', '.join(FORMATS)}.")] = "text",
 ) -> None:
     """Train one model together with other peers, with no server.
 
