@@ -12,6 +12,7 @@ import typer
 from swarm.core.errors import ConfigurationError
 from swarm.network.addresses import parse_bootstrap
 from swarm.peer.federation.peer_settings import (
+    SESSION_FIELDS,
     PeerSettings,
     parse_operator,
     parse_partition,
@@ -177,8 +178,6 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
     gives must agree with the running session.
     """
     given = dict(locals())
-    _check_choice("log_level", log_level, LEVELS)
-    _check_choice("log_format", log_format, FORMATS)
     configure_logs(log_level, log_format)
     dirs = platformdirs.PlatformDirs("swarm", appauthor=False)
     settings = PeerSettings(
@@ -220,36 +219,12 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
 
 def _session_fields(file: Path | None, given: dict[str, Any]) -> dict[str, Any]:
     fields = read_session_file(file) if file is not None else {}
-    for name in _SESSION_FLAGS:
-        if given[name] is not None:
+    for name in SESSION_FIELDS:
+        if given.get(name) is not None:
             fields[name] = given[name]
     if str(fields.get("model", "")).endswith(".keras"):
         del fields["model"]  # travels as a blob; see PeerSettings.model_path
     return fields
-
-
-_SESSION_FLAGS = (
-    "model",
-    "dataset",
-    "rounds",
-    "min_peers",
-    "local_epochs",
-    "batch_size",
-    "learning_rate",
-    "learning_rate_decay",
-    "momentum",
-    "partitioner",
-    "dirichlet_alpha",
-    "examples_per_peer_max",
-    "test_examples_per_peer_max",
-    "cluster_size",
-    "seed",
-)
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ConfigurationError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
 
 def _run(settings: PeerSettings, search: SearchSettings) -> None:

@@ -5,12 +5,24 @@ import sys
 
 import structlog
 
+from swarm.core.errors import ConfigurationError
+
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
 
 
 def configure_logs(level: str, log_format: str) -> None:
-    """Send all lines to stderr in one format: structlog's, the network's, libraries' warnings."""
+    """Send all lines to stderr in one format: structlog's, the network's, libraries' warnings.
+
+    Raises:
+        ConfigurationError: There is no such level or format.
+    """
+    for name, value, choices in (
+        ("log_level", level, LEVELS),
+        ("log_format", log_format, FORMATS),
+    ):
+        if value not in choices:
+            raise ConfigurationError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
     threshold = getattr(logging, level.upper())
     is_json = log_format == "json"
     shared: list[structlog.typing.Processor] = [

@@ -110,7 +110,7 @@ def run(  # noqa: PLR0913, PLR0917 (one for each flag)
     """
     document = _read_document(study)
     settings = _settings(ip, port, bootstrap, slots, state, data_dir, allow_code)
-    _configure_logs(log_level, log_format)
+    configure_logs(log_level, log_format)
     if broker is not None:
         run_with_broker(document, study.parent, broker, in_flight, settings)
         return
@@ -140,7 +140,7 @@ def resume(  # noqa: PLR0913, PLR0917 (one for each flag)
         raise ConfigurationError(f"{folder} must lie in the {STUDIES_FOLDER} of a state folder")
     state = folder.absolute().parent.parent
     settings = _settings(ip, port, bootstrap, slots, state, data_dir, allow_code)
-    _configure_logs(log_level, log_format)
+    configure_logs(log_level, log_format)
 
     async def find(_: Host) -> StudySpec:
         await trio.lowlevel.checkpoint()
@@ -171,7 +171,7 @@ def worker(  # noqa: PLR0913, PLR0917 (one for each flag)
 ) -> None:
     """Work for every study that is offered, one after the other, until Ctrl-C."""
     settings = _settings(ip, port, bootstrap, slots, state, data_dir, allow_code)
-    _configure_logs(log_level, log_format)
+    configure_logs(log_level, log_format)
     if broker is not None:
         work_with_broker(broker, slots, model, data, settings)
         return
@@ -289,7 +289,7 @@ def _look_on(
         raise ConfigurationError("--bootstrap must name a peer that searches, as ip:port")
     if not timeout_s > 0:  # nor is nan
         raise ConfigurationError(f"--timeout must be more than 0 seconds, got {timeout_s:g}")
-    _configure_logs("warning", "text")
+    configure_logs("warning", "text")
     ends: list[bool] = []
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="swarm-search-"))
@@ -325,16 +325,6 @@ def _settings(  # noqa: PLR0913, PLR0917 (one for each flag)
         cache_dir=Path(dirs.user_cache_dir),
         allow_code=allow_code,
     )
-
-
-def _configure_logs(level: str, log_format: str) -> None:
-    for name, value, choices in (
-        ("log_level", level, LEVELS),
-        ("log_format", log_format, FORMATS),
-    ):
-        if value not in choices:
-            raise ConfigurationError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-    configure_logs(level, log_format)
 
 
 def _read_document(path: Path) -> dict[str, Any]:
