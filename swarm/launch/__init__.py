@@ -4,7 +4,7 @@ settings      what a user can set for a run
 addresses     free ports for the peers, and whether the dashboard's port is free
 dataset       has the data on disk before anything starts
 programs      the command lines of the peers and of the dashboard
-backend       Backend: where programs run; LocalProcesses is one
+backend       LocalProcesses: programs as processes of this machine
 containers    Containers is the other: docker/compose.yaml
 lives         when containers start and end, by whosever hand
 output        follows what a program writes, line by line

@@ -8,8 +8,7 @@ import platformdirs
 import trio
 import typer
 
-from swarm.launch.backend import Backend
-from swarm.launch.choice import choose_backend
+from swarm.launch.choice import Backend, choose_backend
 from swarm.launch.display import open_display
 from swarm.launch.launch_settings import LaunchSettings
 from swarm.launch.launcher import EXIT_INTERRUPTED, Launcher

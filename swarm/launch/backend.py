@@ -1,4 +1,4 @@
-"""Backend: where the programs of a run run; LocalProcesses, and `containers.Containers`."""
+"""LocalProcesses: a backend that runs the programs as processes of this machine."""
 
 import os
 import shutil
@@ -66,65 +66,11 @@ class Layout:
     """To be started before the peers, and stopped after them."""
 
 
-class Backend(Protocol):
-    """Starts programs; each is stopped or killed through what `start` returns.
-
-    Its methods are called in the order in which they stand here.
-    """
-
-    name: str
-    """For people, as in "local processes"."""
-
-    async def prepare(self, settings: LaunchSettings, say: Say) -> None:
-        """Find out whether the run is possible, and get ready for it."""
-        ...
-
-    async def have_dataset(
-        self, settings: LaunchSettings, name: str, progress: OnProgress
-    ) -> ResolvedDataset:
-        """Have a built-in data set where the peers will look for it."""
-        ...
-
-    async def lay_out(
-        self, settings: LaunchSettings, session: Mapping[str, Any], run: Path
-    ) -> Layout:
-        """The programs to start.
-
-        Args:
-            settings: What the user wants.
-            session: Fields of the session.
-            run: Folder for what the run leaves.
-        """
-        ...
-
-    async def start(
-        self, nursery: trio.Nursery, program: Program, on_line: OnLine, on_output: OnLine
-    ) -> Running:
-        """Start a program; whatever happens, it does not outlive the nursery.
-
-        Args:
-            nursery: Where its output is read.
-            program: What to run; its stderr is kept in `program.log`.
-            on_line: Called with each line of stderr.
-            on_output: Called with each line of stdout.
-        """
-        ...
-
-    async def collect(self, programs: Sequence[Program]) -> None:
-        """Have the peers' reports and models where the programs say they are."""
-        ...
-
-    async def close(self) -> None:
-        """Remove what the run no longer needs; all programs have ended."""
-        ...
-
-    def usage(self, settings: LaunchSettings, run: Path, dataset: str) -> list[str]:
-        """Shell lines that load and evaluate the model; they work when pasted."""
-        ...
-
-
 class LocalProcesses:
-    """Each program is a process of this machine, on a lifeline; see `attached`."""
+    """Each program is a process of this machine, on a lifeline; see `attached`.
+
+    The launcher calls the methods in the order in which they stand here.
+    """
 
     name = "local processes"
 
@@ -133,7 +79,7 @@ class LocalProcesses:
         self._socket: Path | None = None
 
     async def prepare(self, settings: LaunchSettings, say: Say) -> None:
-        """Find free ports.
+        """Find out whether the run is possible: find free ports.
 
         Raises:
             ConfigurationError: There are too few.
@@ -163,7 +109,14 @@ class LocalProcesses:
     async def start(
         self, nursery: trio.Nursery, program: Program, on_line: OnLine, on_output: OnLine
     ) -> Running:
-        """Start a process in a session of its own, so that Ctrl-C reaches the launcher alone."""
+        """Start a process in a session of its own, so that Ctrl-C reaches the launcher alone.
+
+        Args:
+            nursery: Where its output is read; the process does not outlive it.
+            program: What to run; its stderr is kept in `program.log`.
+            on_line: Called with each line of stderr.
+            on_output: Called with each line of stdout.
+        """
         program.folder.mkdir(parents=True, exist_ok=True)
         attached = () if program.watches_stdin else ("swarm.launch.attached",)
         process = await trio.lowlevel.open_process(

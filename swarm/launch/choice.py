@@ -1,10 +1,13 @@
 """choose_backend(): containers where an engine answers, else processes of this machine."""
 
 from swarm.core.errors import ConfigurationError
-from swarm.launch.backend import Backend, LocalProcesses
+from swarm.launch.backend import LocalProcesses
 from swarm.launch.container_backend import Containers
 from swarm.launch.engine import find_engine
 from swarm.launch.image import DOCKERFILE
+
+Backend = LocalProcesses | Containers
+"""Starts programs; each is stopped or killed through what `start` returns."""
 
 
 def choose_backend(model: str, *, docker: bool, no_docker: bool) -> tuple[Backend, str]:

@@ -11,7 +11,8 @@ import trio
 
 from swarm.core.errors import ConfigurationError, StorageError
 from swarm.core.session import SessionSpec, dataset_label
-from swarm.launch.backend import Backend, Layout, Running
+from swarm.launch.backend import Layout, Running
+from swarm.launch.choice import Backend
 from swarm.launch.display import Display
 from swarm.launch.free_ports import check_dashboard_port
 from swarm.launch.launch_settings import LaunchSettings

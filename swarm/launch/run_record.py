@@ -7,7 +7,8 @@ from pathlib import Path
 
 import psutil
 
-from swarm.launch.backend import Backend, Layout
+from swarm.launch.backend import Layout
+from swarm.launch.choice import Backend
 from swarm.launch.launch_settings import LaunchSettings
 from swarm.peer.federation.status_board import write_json
 
