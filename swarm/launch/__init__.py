@@ -16,7 +16,7 @@ control       those commands: stop, status, logs, shell
 attached      runs in each process: ends it when the launcher is gone, however that happened
 log_lines     what the peers say, parsed
 progress      Progress: what has happened so far, from the peers' log lines
-display       shows it: a live view on a terminal, plain lines elsewhere
+display       shows it: a plain line for each event
 summary       summary.json, model.keras and the closing table
 launcher      Launcher: one run from the first process to the last
 """

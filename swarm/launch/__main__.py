@@ -9,7 +9,7 @@ import trio
 import typer
 
 from swarm.launch.choice import Backend, choose_backend
-from swarm.launch.display import open_display
+from swarm.launch.display import Display
 from swarm.launch.launch_settings import LaunchSettings
 from swarm.launch.launcher import EXIT_INTERRUPTED, Launcher
 from swarm.peer.host.command_line import run_command
@@ -112,7 +112,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
 
 
 async def _launch(settings: LaunchSettings, backend: Backend, why: str) -> int:
-    return await Launcher(settings, open_display(), backend, why).run()
+    return await Launcher(settings, Display(), backend, why).run()
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from swarm.launch.free_ports import check_dashboard_port
 from swarm.launch.launch_settings import LaunchSettings
 from swarm.launch.log_lines import parse_log_line
 from swarm.launch.programs import Program
-from swarm.launch.run_progress import Detail, Progress, session_title
+from swarm.launch.run_progress import Progress
 from swarm.launch.run_record import RunRecord
 from swarm.launch.summary import (
     Outcome,
@@ -99,7 +99,7 @@ class Launcher:
     # -- before
 
     async def _prepare(self, name: str) -> ResolvedDataset:
-        await self._backend.prepare(self._settings, lambda text: self._display.say(Detail(text)))
+        await self._backend.prepare(self._settings, self._display.say)
         self._display.say(f"looking for the data set {dataset_label(name)}")
         dataset = await self._backend.have_dataset(
             self._settings, name, self._display.dataset_progress
@@ -149,13 +149,11 @@ class Launcher:
             f"starting {settings.peers} peers as {self._backend.name} ({self._why}); "
             f"their logs are in {run}/peers/"
         )
-        title = session_title(spec.model, dataset.name)
-        with self._display.watching(self._progress, title):
-            await self._unless_interrupted(partial(self._start_all, nursery, layout))
-            nursery.start_soon(self._write_when_done, run)
-            nursery.start_soon(self._end_stragglers)
-            await self._over.wait()
-            await self._stop_all()
+        await self._unless_interrupted(partial(self._start_all, nursery, layout))
+        nursery.start_soon(self._write_when_done, run)
+        nursery.start_soon(self._end_stragglers)
+        await self._over.wait()
+        await self._stop_all()
         await self._write(run)
         self._display.print(f"All processes have ended. What is left of this run: {run}/")
         return self._exit_code()
@@ -220,7 +218,6 @@ class Launcher:
 
     def _take_dashboard_line(self, text: str) -> None:
         if "http://" in text and not self._stopping:
-            self._progress.page = text[text.index("http://") :]
             self._display.say(text)
 
     async def _await_peer(self, name: str, running: Running) -> None:

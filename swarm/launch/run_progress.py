@@ -1,21 +1,13 @@
 """Progress: what has happened in a run so far, from the peers' log lines alone.
 
-Deciding what is worth a sentence is its job too, so that a terminal and a plain pipe tell the
-same story. It does no input or output and reads no clock.
+Deciding what is worth a sentence is its job too. It does no input or output and reads no clock.
 """
 
 from dataclasses import dataclass, field
 
-from swarm.core.session import dataset_label
 from swarm.launch.log_lines import LogLine
 
 LAST_WORDS_MAX = 500
-
-
-class Detail(str):
-    """A sentence that a live view need not tell: it shows the same."""
-
-    __slots__ = ()
 
 
 @dataclass(slots=True)
@@ -28,8 +20,6 @@ class PeerProgress:
     fraction: float = 0.0
     """How far the training of this round is."""
     train_accuracy: float | None = None
-    accuracy: float | None = None
-    """Of the newest head that it evaluated, on its own test examples."""
     num_train: int = 0
     finished: bool = False
     """It has evaluated the last head."""
@@ -43,16 +33,6 @@ class PeerProgress:
         return self.exit_code is None
 
 
-@dataclass(frozen=True, slots=True)
-class GlobalAccuracy:
-    """How a round's head does on the peers' test examples, each example counted once."""
-
-    round: int
-    accuracy: float
-    num_peers: int
-    num_examples: int
-
-
 @dataclass(slots=True)
 class _Evaluations:
     """Who evaluated one head: accuracy and number of examples, by peer."""
@@ -60,16 +40,9 @@ class _Evaluations:
     by_peer: dict[str, tuple[float, int]] = field(default_factory=dict)
     told: bool = False
 
-    def mean(self, round_number: int) -> GlobalAccuracy:
-        num_examples = sum(n for _, n in self.by_peer.values())
-        total = sum(accuracy * n for accuracy, n in self.by_peer.values())
-        return GlobalAccuracy(
-            round_number, total / max(num_examples, 1), len(self.by_peer), num_examples
-        )
-
 
 class Progress:
-    """Takes log lines in; gives sentences for people, and the state for a live view, out."""
+    """Takes log lines in; gives sentences for people out."""
 
     def __init__(self, names: list[str], rounds: int) -> None:
         self.peers = {name: PeerProgress(name) for name in names}
@@ -77,8 +50,6 @@ class Progress:
         self.session: str | None = None
         self.head_round: int | None = None
         """Of the newest head; None while there is none."""
-        self.page = ""
-        """The dashboard's address, once it is live."""
         self._evaluations: dict[int, _Evaluations] = {}
         self._names: dict[str, str] = {}
         self._told: set[str] = set()
@@ -94,7 +65,7 @@ class Progress:
             "adopted": self._adopted,
         }
 
-    # -- what a view shows
+    # -- how far it is
 
     @property
     def alive(self) -> list[PeerProgress]:
@@ -107,30 +78,10 @@ class Progress:
         return bool(self.alive) and all(peer.finished for peer in self.alive)
 
     @property
-    def newest_accuracy(self) -> GlobalAccuracy | None:
-        """The newest one that has been told."""
-        told = [r for r, evaluations in self._evaluations.items() if evaluations.told]
-        return self._evaluations[max(told)].mean(max(told)) if told else None
-
-    @property
     def train_accuracy(self) -> float | None:
         """Mean over the peers of the newest running accuracy on training examples."""
         known = [p.train_accuracy for p in self.peers.values() if p.train_accuracy is not None]
         return sum(known) / len(known) if known else None
-
-    @property
-    def stage(self) -> str:
-        """What is going on, in a few words."""
-        if self.head_round is not None:
-            if self.head_round >= self.rounds:
-                busy = any(not peer.finished for peer in self.alive)
-                return "evaluating the final model" if busy else "done"
-            return f"round {self.head_round + 1} of {self.rounds}"
-        phases = [peer.phase for peer in self.alive]
-        num_ready = sum(phase == "ready" for phase in phases)
-        if num_ready or "loading" in phases:
-            return f"workers load TensorFlow and data: {num_ready} of {len(self.peers)} ready"
-        return "peers are starting"
 
     # -- what goes in
 
@@ -179,7 +130,7 @@ class Progress:
         self._names[peer.peer_id] = peer.name
         port = line.text("address").split("/tcp/")[-1].split("/")[0]
         text = f"{peer.name} listens on port {port}"
-        return [text if self._first("listening") else Detail(text)]
+        return [text]
 
     def _session(self, peer: PeerProgress, line: LogLine) -> list[str]:
         peer.phase = "loading"
@@ -205,7 +156,7 @@ class Progress:
         peer.phase, peer.num_train = "ready", int(line.number("num_train") or 0)
         num_ready = sum(other.phase == "ready" for other in self.peers.values())
         text = f"{peer.name} is ready with {peer.num_train:,} training examples"
-        told: list[str] = [Detail(f"{text} ({num_ready} of {len(self.peers)})")]
+        told: list[str] = [f"{text} ({num_ready} of {len(self.peers)})"]
         if line.number("num_parameters") and self._first("parameters"):
             told.append(f"the model has {int(line.number('num_parameters') or 0):,} parameters")
         return told
@@ -217,8 +168,8 @@ class Progress:
         quarter = int(4 * mean)
         if quarter == 0 or not self._first(f"quarter {quarter} of {line.text('round')}"):
             return []
-        accuracy = _percent(self.train_accuracy)
-        return [Detail(f"{self.stage}: {mean:.0%} trained, training accuracy {accuracy}")]
+        text = f"round {line.text('round')} of {self.rounds}: {mean:.0%} trained"
+        return [f"{text}, training accuracy {_percent(self.train_accuracy)}"]
 
     def _trained(self, peer: PeerProgress, line: LogLine) -> list[str]:
         peer.phase, peer.fraction = "waiting", 1.0
@@ -226,7 +177,7 @@ class Progress:
         told: list[str] = self._take_evaluation(peer, line)
         seconds, share = line.number("seconds") or 0.0, _percent(peer.train_accuracy)
         text = f"{peer.name} has trained for round {line.text('round')} in {seconds:.1f} s"
-        told.append(Detail(f"{text}: training accuracy {share}"))
+        told.append(f"{text}: training accuracy {share}")
         return told
 
     def _evaluated(self, peer: PeerProgress, line: LogLine) -> list[str]:
@@ -250,7 +201,7 @@ class Progress:
             )
         told += self._accuracies_before(number - 1)
         if number < self.rounds:
-            told.append(Detail(f"round {number + 1} of {self.rounds} begins"))
+            told.append(f"round {number + 1} of {self.rounds} begins")
         return told
 
     def _other(self, peer: PeerProgress, line: LogLine) -> list[str]:
@@ -272,7 +223,6 @@ class Progress:
         accuracy, number = line.number("accuracy"), line.number("evaluated_round")
         if accuracy is None or number is None:
             return []
-        peer.accuracy = accuracy
         evaluations = self._evaluations.setdefault(int(number), _Evaluations())
         num_examples = int(line.number("num_test_examples") or 0)
         evaluations.by_peer[peer.name] = (accuracy, num_examples)
@@ -298,11 +248,13 @@ class Progress:
     def _tell_accuracy(self, number: int) -> str:
         evaluations = self._evaluations[number]
         evaluations.told = True
-        mean = evaluations.mean(number)
+        num_examples = sum(n for _, n in evaluations.by_peer.values())
+        total = sum(accuracy * n for accuracy, n in evaluations.by_peer.values())
+        mean = total / max(num_examples, 1)
         what = "the untrained model" if number == 0 else f"the model of round {number}"
-        peers = counted(mean.num_peers, "peer")
-        whose = f"on {mean.num_examples:,} test examples of {peers}"
-        return f"test accuracy of {what}: {mean.accuracy:.1%} ({whose})"
+        peers = counted(len(evaluations.by_peer), "peer")
+        whose = f"on {num_examples:,} test examples of {peers}"
+        return f"test accuracy of {what}: {mean:.1%} ({whose})"
 
     def _name(self, peer_id: str) -> str:
         return self._names.get(peer_id, peer_id[-8:])
@@ -312,16 +264,6 @@ class Progress:
         is_first = what not in self._told
         self._told.add(what)
         return is_first
-
-
-def session_title(model: str, dataset: str) -> str:
-    """What is trained on what.
-
-    Example:
-        >>> session_title("cnn", "cifar10")
-        'cnn on CIFAR-10'
-    """
-    return f"{model} on {dataset_label(dataset)}"
 
 
 def counted(number: int, what: str) -> str:

@@ -1,7 +1,7 @@
 from typing import Any
 
 from swarm.launch.log_lines import LogLine, parse_log_line
-from swarm.launch.run_progress import Detail, Progress
+from swarm.launch.run_progress import Progress
 
 NAMES = ["peer-1", "peer-2"]
 
@@ -26,10 +26,6 @@ def adopted(round_number: int, author: str = "id-1") -> LogLine:
     return line("adopted", round=round_number, author=author, contributors=2, cohort=2)
 
 
-def told(sentences: list[str]) -> list[str]:
-    return [text for text in sentences if not isinstance(text, Detail)]
-
-
 def test_only_json_objects_with_an_event_are_log_lines() -> None:
     assert parse_log_line('{"event": "x", "level": "warning", "timestamp": "t", "n": 1}') == (
         LogLine("x", "warning", {"n": 1})
@@ -42,27 +38,28 @@ def test_only_json_objects_with_an_event_are_log_lines() -> None:
 def test_global_accuracy_counts_each_test_example_once() -> None:
     progress = Progress(NAMES, rounds=2)
 
-    first = told(progress.take("peer-1", trained(1, 0.1, 300)))
-    second = told(progress.take("peer-2", trained(1, 0.5, 100)))
+    first = progress.take("peer-1", trained(1, 0.1, 300))
+    second = progress.take("peer-2", trained(1, 0.5, 100))
 
-    assert first == []
+    assert first == ["peer-1 has trained for round 1 in 2.0 s: training accuracy 50.0%"]
     assert second == [
-        "test accuracy of the untrained model: 20.0% (on 400 test examples of 2 peers)"
+        "test accuracy of the untrained model: 20.0% (on 400 test examples of 2 peers)",
+        "peer-2 has trained for round 1 in 2.0 s: training accuracy 50.0%",
     ]
-    assert progress.newest_accuracy is not None
-    assert progress.newest_accuracy.accuracy == 0.2
 
 
 def test_a_round_is_told_once_whoever_adopts_its_head() -> None:
     progress = Progress(NAMES, rounds=2)
     progress.take("peer-1", line("listening", peer_id="id-1", address="/ip4/127.0.0.1/tcp/7001"))
 
-    first = told(progress.take("peer-2", adopted(1)))
+    first = progress.take("peer-2", adopted(1))
     second = progress.take("peer-1", adopted(1))
 
-    assert first == ["round 1 is done: 2 of 2 contributions, combined by peer-1"]
+    assert first == [
+        "round 1 is done: 2 of 2 contributions, combined by peer-1",
+        "round 2 of 2 begins",
+    ]
     assert second == []
-    assert progress.stage == "round 2 of 2"
 
 
 def test_a_dead_peer_is_told_with_its_last_words_and_no_longer_waited_for() -> None:
@@ -83,8 +80,8 @@ def test_an_older_head_that_not_everyone_evaluated_is_told_when_the_swarm_has_mo
     progress = Progress(NAMES, rounds=5)
     progress.take("peer-1", trained(1, 0.3, 100))
 
-    after_one = told(progress.take("peer-1", adopted(1)))
-    after_two = told(progress.take("peer-1", adopted(2)))
+    after_one = progress.take("peer-1", adopted(1))
+    after_two = progress.take("peer-1", adopted(2))
 
     assert not any("test accuracy" in text for text in after_one)
     assert "test accuracy of the untrained model: 30.0% (on 100 test examples of 1 peer)" in (
@@ -129,7 +126,7 @@ def test_lines_with_missing_or_foreign_fields_do_no_harm() -> None:
         progress.take("peer-1", line(event))
         progress.take("peer-1", line(event, round="x", accuracy="y", percent=None, peer_id=3))
 
-    assert progress.peers["peer-1"].accuracy is None
+    assert progress.peers["peer-1"].train_accuracy is None
 
 
 def test_a_peer_that_somebody_starts_again_is_alive_again() -> None:
