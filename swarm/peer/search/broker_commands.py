@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,6 @@ from typing import Any
 import structlog
 import trio
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from swarm.core.blobs import BlobRef
 from swarm.core.canonical import sha256_hex
@@ -20,16 +19,19 @@ from swarm.learning.search.study_tasks import Places
 from swarm.peer.host.command_line import run_until_signal
 from swarm.peer.search.brokers.broker_worker import BrokerWorkerSettings, work_for_broker
 from swarm.peer.search.brokers.collector import BrokerStudySettings, run_through_broker
-from swarm.peer.search.closing_report import EXIT_INTERRUPTED, tell_end, tell_was_over
+from swarm.peer.search.closing_report import (
+    EXIT_INTERRUPTED,
+    best_in_words,
+    tell_end,
+    tell_was_over,
+)
 from swarm.peer.search.search_settings import SearchSettings
+from swarm.peer.search.study_progress import StudyProgress
 from swarm.peer.search.study_runs import check_document, read_data
 from swarm.search.catalog import MODELS
-from swarm.search.study import NOBODY, StudySpec
+from swarm.search.study import NOBODY
 from swarm.search.study_file import data_file, parse_study
 from swarm.search.study_ledger import StudyLedger
-
-TOLD_EVERY = 25
-"""Results for a line in a log file, of a study that does not say how many there will be."""
 
 log = structlog.get_logger()
 
@@ -64,9 +66,10 @@ def run_with_broker(
 
     def show(ledger: StudyLedger) -> None:
         has_begun.append(True)
-        progress.show(ledger)
+        progress.show(len(ledger.results), best_in_words(ledger))
 
-    with _BrokerProgress(spec) as progress:
+    started_s = time.monotonic()
+    with StudyProgress(spec, lambda: time.monotonic() - started_s) as progress:
         ledger = _until_signal(lambda: run_through_broker(spec, where, log, show))
     if ledger is None or ledger.closed is None:
         print("Left; the same command goes on with it.", file=sys.stderr)
@@ -106,44 +109,6 @@ def work_with_broker(
         ),
     )
     _until_signal(lambda: work_for_broker(work, log))
-
-
-class _BrokerProgress:
-    """A bar on a terminal, a line for every tenth elsewhere."""
-
-    def __init__(self, spec: StudySpec) -> None:
-        self._spec = spec
-        self._console = Console(stderr=True)
-        self._told = 0
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[best]}", markup=False),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
-        self._task = self._progress.add_task(spec.name, total=spec.num_trials or None, best="")
-
-    def __enter__(self) -> "_BrokerProgress":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def show(self, ledger: StudyLedger) -> None:
-        """Show how far the study is."""
-        number, best = len(ledger.results), ledger.best
-        text = "" if best is None else f"best {self._spec.objective} {best.value:.4f}"
-        self._progress.update(self._task, completed=number, best=text)
-        every = max(1, self._spec.num_trials // 10) if self._spec.num_trials else TOLD_EVERY
-        if not self._console.is_terminal and number // every > self._told:
-            self._told = number // every
-            self._console.print(
-                f"{self._spec.name}: {number} results, {text}", highlight=False, markup=False
-            )
 
 
 def _until_signal(run: Callable[[], Awaitable[Any]]) -> Any:

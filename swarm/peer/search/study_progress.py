@@ -1,6 +1,7 @@
 """StudyProgress: a bar on a terminal, or a line now and then in a file, with the best so far."""
 
 import math
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.progress import (
@@ -14,6 +15,7 @@ from rich.progress import (
 
 from swarm.peer.search.closing_report import best_in_words
 from swarm.search.search import Search
+from swarm.search.study import StudySpec
 from swarm.search.trial import FAILED
 
 LINES = 10
@@ -25,8 +27,9 @@ GROWTH = 1.5
 class StudyProgress:
     """Shows how far a study is; use it in a `with` block and call `show` now and then."""
 
-    def __init__(self, machine: Search) -> None:
-        self._machine = machine
+    def __init__(self, spec: StudySpec, elapsed_s: Callable[[], float]) -> None:
+        self._spec = spec
+        self._elapsed_s = elapsed_s
         self._console = Console(stderr=True)
         self._told = -1
         self._progress = Progress(
@@ -39,21 +42,18 @@ class StudyProgress:
             auto_refresh=False,
             disable=not self._console.is_terminal,
         )
-        total = machine.spec.num_trials or None
-        self._task: TaskID = self._progress.add_task(machine.spec.name, total=total, best="")
+        total = spec.num_trials or None
+        self._task: TaskID = self._progress.add_task(spec.name, total=total, best="")
 
     def __enter__(self) -> "StudyProgress":
         self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.show()
         self._progress.stop()
 
-    def show(self) -> None:
-        """Show how far the study is now."""
-        number = len(self._machine.ledger.results)
-        text = summary(self._machine)
+    def show(self, number: int, text: str) -> None:
+        """Show that a study has so many results, and say what there is to say about them."""
         if self._console.is_terminal:
             self._progress.update(self._task, completed=number, best=text)
             self._progress.refresh()
@@ -62,7 +62,7 @@ class StudyProgress:
         if tenth > self._told:
             self._told = tenth
             self._console.print(
-                f"{self._machine.spec.name}: {number} results, {text}",
+                f"{self._spec.name}: {number} results{', ' if text else ''}{text}",
                 soft_wrap=True,
                 markup=False,
             )
@@ -72,11 +72,11 @@ class StudyProgress:
 
         A grid has neither: its number grows with its results, ever more slowly.
         """
-        spec = self._machine.spec
+        spec = self._spec
         if not spec.num_trials and not spec.time_budget_s:
             return int(math.log(max(number, 1), GROWTH))
         of_trials = number * LINES // spec.num_trials if spec.num_trials else 0
-        elapsed_s = self._machine.elapsed_s
+        elapsed_s = self._elapsed_s()
         if not spec.time_budget_s or not math.isfinite(elapsed_s):
             return of_trials
         return max(of_trials, min(LINES, int(elapsed_s * LINES / spec.time_budget_s)))

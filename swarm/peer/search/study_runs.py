@@ -16,7 +16,7 @@ from swarm.peer.host.host import Host
 from swarm.peer.search.overview import ID_LENGTH
 from swarm.peer.search.studies import Interest, Studies
 from swarm.peer.search.study_driver import StudyDriver
-from swarm.peer.search.study_progress import StudyProgress
+from swarm.peer.search.study_progress import StudyProgress, summary
 from swarm.search.effects import CancelRequested
 from swarm.search.search import Search
 from swarm.search.study import StudyId, StudySpec
@@ -39,12 +39,14 @@ async def run_study(
     """
     driver = studies.submit(spec)
     show(driver)
-    with StudyProgress(driver.machine) as progress:
-        while not driver.machine.closed:
-            progress.show()
+    machine = driver.machine
+    with StudyProgress(machine.spec, lambda: machine.elapsed_s) as progress:
+        while not machine.closed:
+            progress.show(len(machine.ledger.results), summary(machine))
             with trio.move_on_after(SHOW_EVERY_S):
                 await driver.changed.wait()
             await trio.sleep(SHOW_EVERY_S / 4)
+        progress.show(len(machine.ledger.results), summary(machine))
     await wait_settled(driver)
 
 

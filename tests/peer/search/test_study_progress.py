@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from swarm.peer.search.study_progress import StudyProgress
+from swarm.peer.search.study_progress import StudyProgress, summary
 from swarm.search.search import Search
 from swarm.search.study_ledger import Asked, Recorded
 from swarm.search.trial import COMPLETE, Trial, TrialResult
@@ -15,7 +15,7 @@ from tests.peer.search.studies_run import ME, make_study
 def told(capsys: pytest.CaptureFixture[str], num_results: int, **fields: Any) -> list[str]:
     """The lines of a study that has so many results, one a second."""
     machine = Search(ME, make_study({"knn": {"n_neighbors": {"integer": [1, 99]}}}, **fields))
-    progress = StudyProgress(machine)
+    progress = StudyProgress(machine.spec, lambda: machine.elapsed_s)
     for number in range(num_results):
         params = make_params({"n_neighbors": number % 99 + 1})
         trial = Trial(machine.spec.id, number, "knn", params, 1, ME)
@@ -24,7 +24,7 @@ def told(capsys: pytest.CaptureFixture[str], num_results: int, **fields: Any) ->
         machine._elapsed_s = number + 1.0
         machine.coordinators.begin(0, machine._now_s)
         machine.coordinators.hear(ME, machine._now_s)
-        progress.show()
+        progress.show(len(machine.ledger.results), summary(machine))
     return capsys.readouterr().err.splitlines()
 
 
