@@ -47,21 +47,6 @@ class _Begin:
     """Heads of an earlier life, the newest last, its weights in the store."""
 
 
-class ChoiceDriver(MachineDriver[SessionChoice]):
-    """Hands to `Sessions` what the choosing machine takes up."""
-
-    def __init__(
-        self, machine: SessionChoice, host: Host, nursery: trio.Nursery, sessions: "Sessions"
-    ) -> None:
-        super().__init__(WORKLOAD, machine, host, nursery)
-        self._sessions = sessions
-
-    def carry_out_own(self, effect: Effect) -> None:
-        """Take up a session."""
-        if isinstance(effect, TakeUp):
-            self._sessions.take_up(effect.spec, effect.offered_by)
-
-
 class Sessions:
     """Starts a run for each session, and gives each event to the runs it concerns.
 
@@ -80,7 +65,7 @@ class Sessions:
         self._nursery = nursery
         self._source = SessionSource(settings, host)
         machine = SessionChoice(host.me, asks=not settings.idle)
-        self._choice = ChoiceDriver(machine, host, nursery, self)
+        self._choice = MachineDriver(WORKLOAD, machine, host, nursery, self._take_up_chosen)
         self._scopes: dict[SessionId, trio.CancelScope] = {}
         self._beginning: set[SessionId] = set()
         self._preloaded: trio.MemorySendChannel[_Begin] | None = None
@@ -154,8 +139,11 @@ class Sessions:
             log.info("joining", detail="asking connected peers which session runs")
         self._choice.carry_out(self._choice.machine.start(trio.current_time()))
 
-    def take_up(self, spec: SessionSpec, offered_by: tuple[PeerId, ...] = ()) -> None:
+    def _take_up_chosen(self, effect: Effect) -> None:
         """Take part in a session that was offered."""
+        if not isinstance(effect, TakeUp):
+            return
+        spec, offered_by = effect.spec, effect.offered_by
         earlier = self._resumable(
             SessionFolder.of(self._settings.state_dir, spec.id, self._host.me)
         )

@@ -49,6 +49,7 @@ class MachineDriver(Generic[M]):
         machine: M,
         host: Host,
         nursery: trio.Nursery,
+        own: Callable[[Effect], None] = lambda _effect: None,
     ) -> None:
         """Make a driver.
 
@@ -57,6 +58,7 @@ class MachineDriver(Generic[M]):
             machine: Decides.
             host: Its network, store and outbox.
             nursery: Owner of timers, fetches and jobs; when it ends, they end.
+            own: Carries out effects that are not core effects.
         """
         self.machine = machine
         self.changed = trio.Event()
@@ -64,6 +66,7 @@ class MachineDriver(Generic[M]):
         self._key = key
         self._host = host
         self._nursery = nursery
+        self._own = own
         self._timers: dict[str, trio.CancelScope] = {}
 
     def handle(self, event: Event) -> None:
@@ -94,6 +97,7 @@ class MachineDriver(Generic[M]):
 
     def carry_out_own(self, effect: Effect) -> None:
         """Carry out an effect that is not a core effect; for workloads."""
+        self._own(effect)
 
     def notify(self) -> None:
         """Wake up all that wait for a change."""

@@ -18,19 +18,6 @@ from swarm.watching.federation.observation import Observation
 from swarm.watching.search.observation import StudyObservation, is_about_studies
 
 
-class _Choice(MachineDriver[SessionChoice]):
-    """Finds the session to watch, and the next one when that is over."""
-
-    def __init__(self, host: Host, nursery: trio.Nursery, watching: "Watching") -> None:
-        super().__init__("choice", SessionChoice(host.me), host, nursery)
-        self._watching = watching
-
-    def carry_out_own(self, effect: Effect) -> None:
-        """Watch the session that was chosen."""
-        if isinstance(effect, TakeUp):
-            self._watching.watch(effect)
-
-
 class Watching:
     """Drives the machines that watch a session and the studies, over one host.
 
@@ -42,7 +29,8 @@ class Watching:
         self._host = host
         self._nursery = nursery
         self._operator = operator
-        self._choice = _Choice(host, nursery, self)
+        choice = SessionChoice(host.me)
+        self._choice = MachineDriver("choice", choice, host, nursery, self._watch)
         self._studies = MachineDriver("studies", StudyObservation(host.me), host, nursery)
         self._study_rows = StudyRows()
         self._session: MachineDriver[Observation] | None = None
@@ -77,8 +65,10 @@ class Watching:
     def leave(self, reason: str = "") -> None:
         """Leave: no peer waits for an observer, so it says no goodbye."""
 
-    def watch(self, chosen: TakeUp) -> None:
+    def _watch(self, chosen: Effect) -> None:
         """Watch another session from now on."""
+        if not isinstance(chosen, TakeUp):
+            return
         if self._session is not None:
             self._session.stop()
         machine = Observation(self._host.me, chosen.spec)
