@@ -10,9 +10,9 @@ import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
 
 import trio
+from structlog.typing import FilteringBoundLogger
 
 from swarm.peer.processes.fork_server import (
     MESSAGE_SIZE_MAX,
@@ -27,20 +27,9 @@ from swarm.peer.processes.fork_server import (
 
 COMMAND = (sys.executable, "-m", "swarm.peer.processes.learner_process")
 STOP_GRACE_S = 2.0
+Log = FilteringBoundLogger
 FORKED_WITHIN_S = 90.0
 """Six peers that start at once on two busy cores have been seen to load for 40 s."""
-
-
-class Log(Protocol):
-    """What a worker needs of a structlog logger."""
-
-    def debug(self, event: str, **fields: Any) -> Any:
-        """Log for developers."""
-        ...
-
-    def warning(self, event: str, **fields: Any) -> Any:
-        """Log what a user should know."""
-        ...
 
 
 class PipedProcess:

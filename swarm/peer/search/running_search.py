@@ -67,10 +67,6 @@ class RunningStudy:
         """
         self._search.call(self._wait_until, lambda: len(self.ledger.results) >= number, timeout_s)
 
-    def wait_peers(self, number: int, timeout_s: float = math.inf) -> None:
-        """Wait until so many peers work for the study; see `wait_results`."""
-        self._search.call(self._wait_until, lambda: self.num_peers >= number, timeout_s)
-
     def wait(self, timeout_s: float = math.inf) -> tuple[Trial, TrialResult] | None:
         """Wait until the study is over and everybody has it; return the best.
 

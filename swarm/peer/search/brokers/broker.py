@@ -4,16 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from swarm.peer.processes.pipes import Log
-
-
-class InfoLog(Log, Protocol):
-    """What those who work with brokers need of a structlog logger."""
-
-    def info(self, event: str, **fields: Any) -> Any:
-        """Log what a user may like to know."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class Subscription:

@@ -10,8 +10,9 @@ from swarm.core.errors import ConfigurationError, RemoteProtocolError, WorkerDie
 from swarm.core.ids import PeerId
 from swarm.learning.search.study_tasks import Places, point_of, result_of, task_of
 from swarm.learning.search.trial_records import EpochReport
+from swarm.peer.processes.pipes import Log
 from swarm.peer.processes.trial_pool import TrialPool, open_trial_pool
-from swarm.peer.search.brokers.broker import Broker, Delivery, InfoLog, Subscription
+from swarm.peer.search.brokers.broker import Broker, Delivery, Subscription
 from swarm.peer.search.brokers.broker_messages import (
     WORKERS,
     TrialMessage,
@@ -41,7 +42,7 @@ class BrokerWorkerSettings:
     """Stop after so many; None goes on for ever."""
 
 
-async def work_for_broker(settings: BrokerWorkerSettings, log: InfoLog) -> int:
+async def work_for_broker(settings: BrokerWorkerSettings, log: Log) -> int:
     """Take trials and run them until cancelled, or `max_trials` are done.
 
     Returns:
@@ -72,7 +73,7 @@ class _Working:
     """What the slots share."""
 
     def __init__(
-        self, settings: BrokerWorkerSettings, broker: Broker, pool: TrialPool, log: InfoLog
+        self, settings: BrokerWorkerSettings, broker: Broker, pool: TrialPool, log: Log
     ) -> None:
         self._settings = settings
         self._broker = broker
