@@ -5,6 +5,7 @@ from typing import Literal
 
 from swarm.core.blobs import BlobRef
 from swarm.core.session import SessionSpec
+from swarm.federation.effects import Rejection
 
 Phase = Literal["preparing", "downloading", "evaluating", "training"]
 
@@ -163,15 +164,6 @@ class Combine:
         names = [given.name for given in self.inputs]
         if len(set(names)) < len(names):
             raise ValueError(f"names of inputs must differ, got {', '.join(names)}")
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A member's weights did not pass a gate."""
-
-    name: str
-    reason: str
-    """Names the value and the rule."""
 
 
 @dataclass(frozen=True, slots=True)

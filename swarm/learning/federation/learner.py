@@ -9,6 +9,7 @@ import numpy as np
 
 from swarm.core.errors import LearningError, NoContributionsError, ShapeMismatchError
 from swarm.core.session import SessionSpec
+from swarm.federation.effects import Rejection
 from swarm.learning.backend import keras
 from swarm.learning.datasets import load_dataset
 from swarm.learning.errors import ForeignWeightsError, TrainingCancelledError
@@ -128,7 +129,7 @@ class Learner:
         """
         base = read_weights(job.base_path)
         accepted, reasons = self._pass_gates(base, job.inputs)
-        rejected = tuple(jobs.Rejection(name, reason) for name, reason in reasons.items())
+        rejected = tuple(Rejection(name, reason) for name, reason in reasons.items())
         if not accepted:
             listed = "; ".join(f"{r.name}: {r.reason}" for r in rejected)
             raise NoContributionsError(
@@ -139,7 +140,7 @@ class Learner:
             try:
                 combined = _merged(base, combined, job.merge)
             except ForeignWeightsError as error:
-                rejected = (*rejected, jobs.Rejection(job.merge.name, str(error)))
+                rejected = (*rejected, Rejection(job.merge.name, str(error)))
         path, blob = write_weights(combined, job.output_dir)
         return jobs.Combined(str(path), blob, rejected)
 
