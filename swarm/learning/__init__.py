@@ -14,7 +14,6 @@ evaluation    accuracy and loss of weights on a test shard
 weights       safetensors files of a model's weights
 gates         which contributions are averaged at all
 aggregation   federated_average()
-strategies    how contributions become an aggregate
 trials        one set of hyperparameters in, one score out; for searches
 
 Only learner, backend, optimizers and models need Keras; a peer process may import the rest.

@@ -153,7 +153,7 @@ class MergeInput:
 
 @dataclass(frozen=True, slots=True)
 class Combine:
-    """Combine members' weights by the session's strategy, in the order given."""
+    """Combine members' weights, in the order given."""
 
     base_path: str
     inputs: tuple[CombineInput, ...]
