@@ -12,6 +12,7 @@ from swarm.launch.choice import Backend, choose_backend
 from swarm.launch.display import Display
 from swarm.launch.launch_settings import LaunchSettings
 from swarm.launch.launcher import EXIT_INTERRUPTED, Launcher
+from swarm.peer.federation.peer_settings import SESSION_FIELDS
 from swarm.peer.host.command_line import run_command
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -53,9 +54,12 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         float | None,
         typer.Option(help="Of the Dirichlet partitioner: the smaller, the more uneven."),
     ] = None,
-    examples_per_peer: Annotated[
+    examples_per_peer_max: Annotated[
         int | None,
-        typer.Option(help="Cap on each peer's training examples; 0 for all of its part."),
+        typer.Option(
+            "--examples-per-peer",
+            help="Cap on each peer's training examples; 0 for all of its part.",
+        ),
     ] = None,
     cluster_size: Annotated[
         int | None, typer.Option(help="Most members of a cluster of the aggregation tree.")
@@ -81,22 +85,9 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
     What comes of it is kept in a folder of its own under runs/: summary.json, model.keras and
     the peers' logs. Ctrl-C ends everything; what was reached until then is kept as well.
     """
-    fields = {
-        "model": model,
-        "dataset": dataset,
-        "rounds": rounds,
-        "partitioner": partitioner,
-        "dirichlet_alpha": dirichlet_alpha,
-        "examples_per_peer_max": examples_per_peer,
-        "cluster_size": cluster_size,
-        "local_epochs": local_epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "learning_rate_decay": learning_rate_decay,
-        "seed": seed,
-    }
+    given = dict(locals())
     settings = LaunchSettings(
-        session={name: value for name, value in fields.items() if value is not None},
+        session={name: given[name] for name in SESSION_FIELDS if given.get(name) is not None},
         peers=peers,
         port=port,
         dashboard=not no_dashboard,

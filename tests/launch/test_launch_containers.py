@@ -1,5 +1,6 @@
 """Choosing between containers and processes, and what the engine is given; no engine is needed."""
 
+import inspect
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from swarm.launch.container_backend import COMPOSE_FILE, PEERS_IN_FILE, Containe
 from swarm.launch.engine import Engine, find_engine
 from swarm.launch.image import SOURCES, put_extra
 from swarm.launch.run_record import RunRecord, find_run
+from swarm.peer.federation.peer_settings import SESSION_FIELDS
 
 ENGINE = Engine("/usr/bin/docker", ("docker-compose",), "20.10", has_buildkit=True)
 
@@ -84,8 +86,7 @@ def test_an_engine_that_does_not_answer_is_none(
 def test_every_field_a_run_can_set_reaches_the_first_peer() -> None:
     text = COMPOSE_FILE.read_text()
     passed_on = set(re.findall(r"^      SWARM_(\w+):", text, re.MULTILINE))
-    source = Path(main.__code__.co_filename).read_text()
-    settable = set(re.findall(r'^        "(\w+)": \w+,$', source, re.MULTILINE))
+    settable = set(inspect.signature(main).parameters) & set(SESSION_FIELDS)
 
     assert "examples_per_peer_max" in settable
     assert {name.upper() for name in settable} | {"MIN_PEERS"} <= passed_on

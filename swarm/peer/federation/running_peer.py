@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,10 @@ from swarm.network.addresses import parse_bootstrap
 from swarm.peer.federation.peer import Peer
 from swarm.peer.federation.peer_settings import SESSION_FIELDS, PeerSettings
 from swarm.peer.host.logs import configure_logs
-from swarm.peer.host.trio_thread import TrioThread
+from swarm.peer.host.trio_thread import Background, TrioThread
 
 
-class RunningPeer:
+class RunningPeer(Background):
     """A peer that takes part in the background; `stop` it, or use it in a `with` block."""
 
     def __init__(self, settings: PeerSettings) -> None:
@@ -85,21 +84,6 @@ class RunningPeer:
 
         with tempfile.TemporaryDirectory() as folder:
             return keras.models.load_model(self.save_model(Path(folder) / "model.keras"))
-
-    def stop(self) -> None:
-        """Leave the swarm; state stays resumable. Stopping twice is harmless."""
-        self._thread.stop()
-
-    def __enter__(self) -> "RunningPeer":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     async def _main(self, ready: Callable[[], None]) -> None:
         self._peer = Peer(self._settings, say=_say_nothing)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import trio
 
@@ -108,3 +108,19 @@ class TrioThread:
             error = only_error(self._error)
             # As it was: every raise would add to it.
             raise error.with_traceback(self._traceback)
+
+
+class Background:
+    """Something that runs in a thread; `stop` it, or use it in a `with` block."""
+
+    _thread: TrioThread
+
+    def stop(self) -> None:
+        """Leave; others go on, and state stays resumable. Stopping twice is harmless."""
+        self._thread.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

@@ -3,14 +3,13 @@
 import math
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar
 
 import trio
 
 from swarm.core.errors import EndedError, StrategyError
 from swarm.peer.host.host import Host
-from swarm.peer.host.trio_thread import STOP_WITHIN_S, TrioThread
+from swarm.peer.host.trio_thread import STOP_WITHIN_S, Background, TrioThread
 from swarm.peer.search.search_peer import SearchPeer
 from swarm.peer.search.search_settings import SearchSettings
 from swarm.peer.search.studies import Studies
@@ -96,7 +95,7 @@ class RunningStudy:
         await self._wait_until(lambda: False, STOP_WITHIN_S)
 
 
-class RunningSearch:
+class RunningSearch(Background):
     """A peer that searches in the background; `stop` it, or use it in a `with` block."""
 
     def __init__(self, settings: SearchSettings) -> None:
@@ -121,21 +120,6 @@ class RunningSearch:
             ConfigurationError: A field breaks a rule; the message begins with its path.
         """
         return RunningStudy(self, self.call(self._submit, study, Path(folder)))
-
-    def stop(self) -> None:
-        """Leave; others go on. Stopping twice is harmless."""
-        self._thread.stop()
-
-    def __enter__(self) -> "RunningSearch":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def call(self, function: Callable[..., Awaitable[R]], *args: Any) -> R:
         """Run an asynchronous function in the peer's thread; see `TrioThread.call`."""
