@@ -1,29 +1,16 @@
-"""How one data set is split among peers: one protocol, one short file per partitioner."""
+"""How one data set is split among peers: one short file per partitioner."""
 
-from collections.abc import Callable
-
-from swarm.core.errors import ConfigurationError
 from swarm.core.session import SessionSpec
 from swarm.learning.partitioners.dirichlet import DirichletPartitioner
 from swarm.learning.partitioners.iid import IidPartitioner
-from swarm.learning.partitioners.partitioner import Partitioner
 
 __all__ = ["DirichletPartitioner", "IidPartitioner", "Partitioner", "create_partitioner"]
 
-PARTITIONERS: dict[str, Callable[[SessionSpec], Partitioner]] = {
-    "iid": lambda spec: IidPartitioner(),
-    "dirichlet": lambda spec: DirichletPartitioner(spec.dirichlet_alpha),
-}
+Partitioner = IidPartitioner | DirichletPartitioner
 
 
 def create_partitioner(spec: SessionSpec) -> Partitioner:
-    """Make the session's partitioner.
-
-    Raises:
-        ConfigurationError: There is none of that name.
-    """
-    if spec.partitioner not in PARTITIONERS:
-        raise ConfigurationError(
-            f"partitioner must be one of {', '.join(PARTITIONERS)}, got {spec.partitioner!r}"
-        )
-    return PARTITIONERS[spec.partitioner](spec)
+    """Make the session's partitioner."""
+    if spec.partitioner == "dirichlet":
+        return DirichletPartitioner(spec.dirichlet_alpha)
+    return IidPartitioner()
