@@ -13,9 +13,9 @@ from swarm.search.leased_trials import Working
 from swarm.search.leases import Leases
 from swarm.search.study_ledger import StudyLedger
 from swarm.simulation.federation.checkers import CheckError
-from swarm.simulation.history import HistoryDigest
 from swarm.simulation.rehearsal import Task, processes, rehearse, rehearse_all
 from swarm.simulation.search.scenarios import STUDY_SCENARIOS
+from tests.harness.history_digest import HistoryDigest
 
 NUM_SEEDS = 20
 FAILURES_SHOWN_MAX = 5
