@@ -23,6 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from scipy import stats
 
 from swarm.core.session import SessionSpec
+from swarm.learning.data_config import DataConfig
 from swarm.learning.federation import jobs
 from swarm.peer.processes.learner_worker import open_worker
 from tests.harness.faulty_swarm import READY_WITHIN_S, ROUND_WITHIN_S, FaultySwarm
@@ -116,7 +117,7 @@ def final_accuracy(options: argparse.Namespace, seed: int, num_kills: int) -> fl
 
 
 async def _measure(spec: SessionSpec, weights: Path, data_dir: str | None) -> float:
-    data = jobs.DataConfig(spec.dataset, data_dir=data_dir)  # the whole, not only a peer's part
+    data = DataConfig(spec.dataset, data_dir=data_dir)  # the whole, not only a peer's part
     whole = jobs.Initialise(spec, data)
     async with open_worker() as worker:
         await worker.initialise(whole)

@@ -28,8 +28,8 @@ from typing import Any, cast
 from dashboard.watching.snapshot import Snapshot
 from dashboard.watching.snapshot_diff import json_safe, update_between
 from swarm.core.session import SessionSpec
-from swarm.simulation.faults import FaultPlan
-from swarm.simulation.federation.simulator import Simulator
+from swarm.simulation.federation.faults import SessionFaults
+from swarm.simulation.federation.simulator import SessionSimulator
 from tests.harness.simulated_swarm import WatchedSimulation
 
 SERVER = Path(__file__).parent.parent / "tests" / "dashboard" / "serve_fake.py"
@@ -205,7 +205,7 @@ def snapshot_costs(num_peers: int) -> dict[str, float]:
     Over ten seconds of a simulated run, at the observer's ten snapshots a second.
     """
     spec = SessionSpec(rounds=200, cluster_size=10, min_peers=2, deadline_first_s=30.0)
-    swarm = WatchedSimulation(Simulator(spec, num_peers, FaultPlan(), seed=1))
+    swarm = WatchedSimulation(SessionSimulator(spec, num_peers, SessionFaults(), seed=1))
     watcher = swarm.watch()
     swarm.run(SETTLED_S)
     before = watcher.snapshot() | {"version": 0}

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from swarm.core.session import SessionSpec
+from swarm.learning.data_config import DataConfig
 from swarm.learning.datasets import describe, resolve_dataset
 from swarm.learning.federation import jobs
 from swarm.learning.federation.learner import Learner
@@ -40,7 +41,7 @@ def main() -> None:
         spec = _spec(arguments, data.name)
         print(f"{arguments.peers} peers, {spec.model} on {data.label}, {spec.partitioner}")
         configs = [
-            jobs.DataConfig(
+            DataConfig(
                 dataset=data.name,
                 data_dir=arguments.data_dir,
                 cache_dir=cache_dir,

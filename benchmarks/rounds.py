@@ -15,6 +15,7 @@ from pathlib import Path
 import trio
 
 from swarm.core.session import SessionSpec
+from swarm.learning.data_config import DataConfig
 from swarm.learning.federation import jobs
 from swarm.peer.processes.learner_worker import open_worker
 from tests.harness.swarm_processes import Line, SwarmProcesses
@@ -142,7 +143,7 @@ async def _train_alone(
         test_examples_per_peer_max=333,
         learning_rate=0.02,
     )
-    data = jobs.DataConfig(
+    data = DataConfig(
         dataset=options.dataset,
         data_dir=options.data_dir,
         cache_dir=str(Path.home() / ".cache" / "swarm"),

@@ -19,8 +19,9 @@ from typing import Any
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from swarm.core.session import SessionSpec
-from swarm.simulation.faults import Crash, FaultPlan
-from swarm.simulation.federation.simulator import Simulator
+from swarm.simulation.faults import Crash
+from swarm.simulation.federation.faults import SessionFaults
+from swarm.simulation.federation.simulator import SessionSimulator
 from tests.harness.simulated_learning import LogisticLearner
 from tests.harness.simulated_swarm import WatchedSimulation
 from tests.harness.swarm_processes import SwarmProcesses
@@ -96,8 +97,8 @@ def simulated_hundred() -> dict[str, Any]:
     spec = SessionSpec(
         model="logistic", dataset="points", rounds=20, cluster_size=10, deadline_first_s=30.0
     )
-    plan = FaultPlan(crashes=(Crash("trainer", 4, 1.0),), sites=SITES)
-    swarm = WatchedSimulation(Simulator(spec, 100, plan, seed=1, learner=LogisticLearner))
+    plan = SessionFaults(crashes=(Crash("trainer", 4, 1.0),), sites=SITES)
+    swarm = WatchedSimulation(SessionSimulator(spec, 100, plan, seed=1, learner=LogisticLearner))
     watcher = swarm.watch()
     while True:
         swarm.run(swarm.simulator.now_s + 0.1)

@@ -13,12 +13,13 @@ import time
 
 import trio
 
-from swarm.learning.search.trial_records import TrialData, TrialTask
+from swarm.learning.search.trial_records import TrialTask
+from swarm.learning.tables.table_source import TableSource
 from swarm.peer.processes.trial_pool import PER_PROCESS
 from swarm.peer.processes.trial_worker import TrialWorker, open_trial_worker
 
 WARM_UP = 20
-TASK = TrialTask("knn", {"n_neighbors": 3}, TrialData("digits", max_examples=600), "accuracy")
+TASK = TrialTask("knn", {"n_neighbors": 3}, TableSource("digits", max_examples=600), "accuracy")
 
 
 async def measure(num_trials: int) -> dict[str, float]:

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 from swarm.core.canonical import digest_of
 from swarm.core.ids import Digest, PeerId, SessionId
 from swarm.core.machine import Event
+from swarm.core.message_kinds import MessageKind
 
 Action = Literal[
     "start", "pause", "resume", "stop", "remove", "readmit", "threshold", "join", "leave"
@@ -112,3 +113,9 @@ class RelayedCommands(Event):
     def session(self) -> str:
         """The session that commands to a session are for; what machines of sessions look at."""
         return self.scope
+
+
+MESSAGE_KINDS = (
+    MessageKind("commands", RelayedCommands, signed_records=lambda message: message.commands),
+)
+"""What the wire must know of these messages; docs/protocol.md has the same table."""

@@ -1,10 +1,12 @@
-"""The words everyone speaks: ids, records, events, effects, errors. Imports nothing above it.
+"""The words that all packages share: ids, records, events, effects, errors. Imports only itself.
 
-ids         distinct types for names of things
-protocol    its version
-errors      every error this project raises
-canonical   one byte string per record, for hashing and signing
-blobs       BlobRef
-machine     the sans-IO contract: Event, Effect, Machine
-session     SessionSpec: what a swarm trains, immutable
+ids            distinct types for the names of things
+protocol       the version of the wire format and of topics
+errors         every error that this project raises
+canonical      one byte string per record, for hashing and signing
+blobs          BlobRef
+machine        the sans-IO contract: Event, Effect, Machine
+effects        effects that every workload may ask for, and the events that answer them
+message_kinds  MessageKind: how a workload declares its messages to the wire
+session        SessionSpec: what a swarm trains, immutable
 """

@@ -1,11 +1,11 @@
-"""BlobRef: a digest and a length that stand in for bytes the deciding ring never holds."""
+"""BlobRef: a digest and a size that stand for bytes the deciding packages never hold."""
 
 from dataclasses import dataclass
 
 from swarm.core.ids import Digest, is_digest
 
 INLINE_SIZE_MAX = 64 * 1024
-"""Bytes; a blob up to this size rides in the announcement that names it."""
+"""Bytes; a blob up to this size travels inside the message that announces it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,5 +23,5 @@ class BlobRef:
 
     @property
     def is_small(self) -> bool:
-        """Whether the bytes may ride in an announcement."""
+        """Whether the bytes may travel inside the message that announces them."""
         return self.size_bytes <= INLINE_SIZE_MAX

@@ -1,4 +1,4 @@
-"""canonical_bytes(): one byte string per record, the same everywhere, to hash and to sign."""
+"""canonical_bytes(): one byte string per record, equal on all machines, to hash and to sign."""
 
 import dataclasses
 import hashlib
@@ -12,8 +12,9 @@ from swarm.core.ids import Digest
 def canonical_bytes(record: object) -> bytes:
     """Encode a record of dataclasses, tuples, strings, ints, floats, bools and None.
 
-    JSON with sorted keys, no spaces, non-ASCII characters as they are (UTF-8). Floats become the
-    string of their C99 hexadecimal form, because decimal forms differ between languages.
+    The encoding is JSON in UTF-8, with sorted keys, without spaces and without escapes for
+    non-ASCII characters. A float becomes a string, its C99 hexadecimal form, because decimal forms
+    differ between languages.
 
     Example:
         >>> canonical_bytes((1, "a", 0.5, None))
@@ -23,12 +24,12 @@ def canonical_bytes(record: object) -> bytes:
 
 
 def sha256_hex(data: bytes) -> Digest:
-    """SHA-256 of `data` as a `Digest`."""
+    """Return the SHA-256 of `data` as a `Digest`."""
     return Digest(hashlib.sha256(data).hexdigest())
 
 
 def digest_of(record: object, *, without: frozenset[str] = frozenset()) -> Digest:
-    """Digest of a record's canonical bytes, less the top-level fields named in `without`."""
+    """Return the digest of a record's canonical bytes, less the top-level fields in `without`."""
     plain = _plain(record)
     if without:
         plain = {name: value for name, value in plain.items() if name not in without}
@@ -41,7 +42,7 @@ def _encoded(plain: Any) -> bytes:
 
 def _plain(value: Any) -> Any:
     kind: Any = type(value)
-    if kind is str or kind is int:  # most of a record
+    if kind is str or kind is int:  # the most frequent types in a record
         return value
     fields = _fields(kind)
     if fields is not None:
@@ -59,14 +60,14 @@ def _field(is_float: bool, value: Any) -> Any:
     kind = type(value)
     if kind is str:
         return value
-    if kind is int:  # a whole number in a field of floats arrives as a float on the other side
+    if kind is int:  # the receiver reads a whole number in a float field as a float
         return float(value).hex() if is_float else value
     return _plain(value)
 
 
 @cache
 def _fields(kind: type[Any]) -> tuple[tuple[str, bool], ...] | None:
-    """Names of a dataclass's fields, each with whether it is declared a float; of others None."""
+    """A dataclass's fields, and whether each is declared as a float; None for other types."""
     if not dataclasses.is_dataclass(kind):
         return None
     return tuple((field.name, field.type is float) for field in dataclasses.fields(kind))

@@ -1,4 +1,4 @@
-"""Effects every workload may ask for: messages, topics, blobs."""
+"""Effects of all workloads: messages, topics, connections, blobs; and the events that answer."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from swarm.core.machine import Effect, Event
 
 @dataclass(frozen=True, slots=True)
 class Subscribe(Effect):
-    """Hear what is published on `topic`."""
+    """Receive what is published on `topic`."""
 
     topic: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribe(Effect):
-    """Stop hearing `topic`."""
+    """Stop receiving what is published on `topic`."""
 
     topic: str
 
@@ -28,7 +28,7 @@ class Publish(Effect):
     topic: str
     message: Event
     attach: BlobRef | None = None
-    """A small blob whose bytes ride along; receivers have it before they see the message."""
+    """A small blob that travels in the message; receivers store it before they handle that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +41,20 @@ class Send(Effect):
 
 @dataclass(frozen=True, slots=True)
 class KeepConnected(Effect):
-    """Hold connections to these peers and redial the lost ones; replaces the earlier set."""
+    """Keep connections to these peers and redial the lost ones; replaces the earlier set."""
 
     peers: tuple[PeerId, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class FetchBlob(Effect):
-    """Bring a blob here; answered by `BlobArrived` or `BlobMissing`. Asking twice is harmless."""
+    """Fetch a blob; answered by `BlobArrived` or `BlobMissing`. Asking twice is harmless."""
 
     blob: BlobRef
     holders: tuple[PeerId, ...]
-    """Whom to ask, in this order."""
+    """Peers to ask, in this order."""
     wait_s: float
-    """How long a holder that is itself still fetching the blob may keep us waiting."""
+    """Longest wait, in seconds, at a holder that is still fetching the blob itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class BlobArrived(Event):
 
 @dataclass(frozen=True, slots=True)
 class BlobMissing(Event):
-    """None of the holders gave the blob."""
+    """No holder delivered the blob."""
 
     blob: BlobRef
     reason: str

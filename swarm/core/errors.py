@@ -1,31 +1,31 @@
-"""Every error this project raises.
+"""Every error that this project raises on purpose.
 
 SwarmError
-├── ConfigurationError        the user's flags, files or environment: say what to change, exit 2
+├── ConfigurationError        flags, files or environment are wrong: say what to change, exit 2
 ├── ProtocolError
-│   ├── LocalProtocolError    we broke the rules: a bug here, let it end the peer
-│   └── RemoteProtocolError   a peer broke them: drop its message, keep running
+│   ├── LocalProtocolError    our own code broke a rule: a bug, let it end the peer
+│   └── RemoteProtocolError   another peer broke a rule: drop its message, keep running
 ├── NetworkError              usually worth a retry
 │   ├── PeerUnreachableError
 │   ├── BlobNotFoundError
 │   └── BlobCorruptError
-├── StorageError              the disk did not do what was asked: leave cleanly
-├── LearningError             the maths cannot be done with these inputs
+├── StorageError              the disk is full or failed: leave cleanly
+├── LearningError             the computation is impossible with these inputs
 │   ├── NoContributionsError
 │   ├── ShapeMismatchError
 │   └── DataError             a data set is missing or malformed
-├── StrategyError             a study's own strategy is wrong: the study ends, the peer does not
-├── WorkerDiedError           the worker process ended in the middle of a job: restart, try again
-└── EndedError                what was asked runs no more: start another one
+├── StrategyError             a study's own strategy failed: end the study, keep the peer running
+├── WorkerDiedError           a worker process ended during a job: start another, try again
+└── EndedError                the peer in a thread has ended: start another one
 """
 
 
 class SwarmError(Exception):
-    """Base of all errors raised on purpose by this project."""
+    """Base of all errors that this project raises on purpose."""
 
 
 class ConfigurationError(SwarmError):
-    """A flag, an environment variable or a file is wrong; the message names value and rule."""
+    """A flag, an environment variable or a file is wrong; the message gives value and rule."""
 
 
 class ProtocolError(SwarmError):
@@ -33,27 +33,27 @@ class ProtocolError(SwarmError):
 
 
 class LocalProtocolError(ProtocolError):
-    """Our own code broke a rule; a bug, so let it end the peer."""
+    """Our own code broke a rule. This is a bug, so let it end the peer."""
 
 
 class RemoteProtocolError(ProtocolError):
-    """A peer broke a rule; drop the message and keep running."""
+    """Another peer broke a rule: drop its message and keep running."""
 
 
 class NetworkError(SwarmError):
-    """The network did not do what was asked; usually worth a retry."""
+    """A network operation failed; a retry usually helps."""
 
 
 class PeerUnreachableError(NetworkError):
-    """No connection to the peer could be opened, or it broke."""
+    """A connection to the peer could not be opened, or it broke."""
 
 
 class BlobNotFoundError(NetworkError):
-    """None of the asked holders has the blob."""
+    """No holder that was asked delivered the blob."""
 
 
 class BlobCorruptError(NetworkError):
-    """A blob's bytes do not have the digest or size they were promised to have."""
+    """A blob's bytes do not have the digest or the size that its reference names."""
 
 
 class StorageError(SwarmError):
@@ -61,11 +61,11 @@ class StorageError(SwarmError):
 
 
 class LearningError(SwarmError):
-    """The maths cannot be done with these inputs."""
+    """The computation is impossible with these inputs."""
 
 
 class NoContributionsError(LearningError):
-    """There is nothing to average."""
+    """There is no contribution to average."""
 
 
 class ShapeMismatchError(LearningError):
@@ -73,23 +73,26 @@ class ShapeMismatchError(LearningError):
 
 
 class DataError(LearningError):
-    """A data set is missing or malformed; the message names the file and the rule."""
+    """A data set is missing or malformed; the message gives the file and the rule."""
 
 
 class StrategyError(SwarmError):
-    """A strategy that a study brings raised something, or suggested what it must not."""
+    """A study's own strategy raised an exception, or suggested values that break a rule."""
 
 
 class WorkerDiedError(SwarmError):
-    """The worker process ended before it answered."""
+    """A worker process ended before it answered."""
 
 
 class EndedError(SwarmError):
-    """A peer in a thread of its own has ended, and cannot be asked any more."""
+    """A peer in a thread of its own has ended and takes no more requests."""
 
 
 def only_error(error: BaseException) -> BaseException:
-    """The one error in groups of one, as tasks wrap it; a group of several stays as it is."""
+    """Return the single error inside nested groups of one; a group of several stays as it is.
+
+    Trio wraps the error of a task in one such group for each nursery.
+    """
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error

@@ -1,4 +1,4 @@
-"""The sans-IO contract: events in, effects out, time as an argument."""
+"""The sans-IO contract of the deciding packages: events in, effects out, time as an argument."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,27 +18,27 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class TimerFired(Event):
-    """The timer of this name reached its due time."""
+    """The timer with this name is due."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class SetTimer(Effect):
-    """Fire `name` at `due_s`; replaces any earlier timer of that name."""
+    """Fire the timer `name` at `due_s`; replaces an earlier timer of the same name."""
 
     name: str
     due_s: float
 
 
 class Machine(Protocol):
-    """A deterministic state machine; the only way in is `handle`."""
+    """A deterministic state machine; only `handle` changes it."""
 
     def handle(self, event: Event, now_s: float) -> list[Effect]:
-        """Apply one event and return what must follow, in order.
+        """Apply one event and return the effects that follow, in order.
 
         Args:
             event: What happened. Unknown and stale events are ignored, never raised on.
-            now_s: Seconds on the driver's monotonic clock; never goes back.
+            now_s: Seconds on the driver's monotonic clock; it never goes back.
         """
         ...

@@ -1,4 +1,4 @@
-"""SessionSpec: what a swarm trains and by which rules; immutable, named by its own hash."""
+"""SessionSpec: what a swarm trains and by which rules; immutable, named by its digest."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,7 +8,7 @@ from swarm.core.canonical import digest_of
 from swarm.core.ids import PeerId, SessionId
 
 COHORT_MAX = 256
-"""A head lists its cohort and contributors in one 128 KiB message; more would not fit."""
+"""A head lists its cohort and contributors in one message of at most 128 KiB; more do not fit."""
 _NOBODY = PeerId("")
 
 
@@ -26,13 +26,13 @@ class SessionSpec:
     """Shape of one example, without the batch axis."""
     num_classes: int = 10
     partitioner: str = "iid"
-    """How one data set is split for a demo: `iid` or `dirichlet`."""
+    """How a built-in data set is split among peers, for a demo: `iid` or `dirichlet`."""
     dirichlet_alpha: float = 0.5
-    """Concentration of the Dirichlet partitioner; read only by it."""
+    """Concentration of the Dirichlet partitioner; the other one ignores it."""
     examples_per_peer_max: int = 0
-    """Cap on the training examples each peer takes of its part; 0 for all of them."""
+    """Most training examples that a peer takes from its part; 0 means all of them."""
     test_examples_per_peer_max: int = 0
-    """Cap on the test examples each peer measures the global model on; 0 for all of its part."""
+    """Most test examples on which a peer evaluates the global model; 0 means all of its part."""
     rounds: int = 10
     local_epochs: int = 1
     batch_size: int = 50
@@ -43,26 +43,26 @@ class SessionSpec:
     """Factor on the learning rate for each round after the first."""
     strategy: str = "fedavg"
     cluster_size: int = 3
-    """Most members a cluster of the aggregation tree may have."""
+    """Most members of a cluster in the aggregation tree."""
     min_peers: int = 2
-    """Round 1 waits for so many peers."""
+    """Round 1 waits for this number of peers."""
     cohort_max: int = COHORT_MAX
     quorum: float = 0.5
-    """Share of a cluster's members that must be in when the deadline closes a round."""
+    """Share of a cluster's members that must have contributed when the deadline closes a round."""
     deadline_first_s: float = 180.0
-    """Deadline of round 1, when nothing is known yet of how long training takes."""
+    """Deadline of round 1, in which the duration of training is not known yet."""
     deadline_min_s: float = 5.0
     num_examples_max: int = 1_000_000
-    """Cap on the weight one contribution may claim."""
+    """Most examples that one contribution may claim; they are its weight in the mean."""
     partition_policy: str = "merge"
-    """What both sides of a partition do: `merge` (both go on, their work is merged when they meet
-    again) or `majority` (the side without a majority of the last cohort waits)."""
+    """What the sides of a partition do. `merge`: both go on; their work is merged when they meet.
+    `majority`: the side without a majority of the last cohort waits."""
     norm_bound: float = 10.0
-    """A contribution whose update is so many times longer than the median is rejected."""
+    """A contribution is rejected if its update is longer than this multiple of the median."""
     codec: str = "float32"
     seed: int = 0
     starter: PeerId = _NOBODY
-    """Who may author head 0; filled in by the starter, and no part of what a user compares."""
+    """The peer that may author head 0. The starter fills it in; users never compare it."""
 
     def __post_init__(self) -> None:
         _check_ranges(self)
@@ -80,7 +80,7 @@ class SessionSpec:
 
     @property
     def id(self) -> SessionId:
-        """Digest of the canonical encoding: equal specs, equal ids."""
+        """Digest of the canonical encoding: equal specs have equal ids."""
         return _session_id(self)
 
 
@@ -130,7 +130,7 @@ _CHOICES = {
 
 
 def dataset_label(dataset: str) -> str:
-    """What to call a data set wherever its numbers appear; a stand-in is always named as one."""
+    """Name of a data set for display next to its results; a stand-in is always named as one."""
     return _DATASET_LABELS.get(dataset, dataset)
 
 

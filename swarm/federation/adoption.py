@@ -1,4 +1,4 @@
-"""Adoption: which head is adopted, and what follows."""
+"""Adoption: decides which head is adopted, and does what follows."""
 
 import itertools
 
@@ -7,7 +7,7 @@ from swarm.core.machine import Effect
 from swarm.federation.announcements import Announcements
 from swarm.federation.catching_up import CatchingUp
 from swarm.federation.effects import Note, SaveHead
-from swarm.federation.head_weights import Weights
+from swarm.federation.head_weights import HeadWeights
 from swarm.federation.heartbeats import Heartbeats
 from swarm.federation.messages import HISTORY_MAX
 from swarm.federation.records import GlobalModel
@@ -29,7 +29,7 @@ class Adoption:
         announcements: Announcements,
         training: Training,
         catching_up: CatchingUp,
-        weights: Weights,
+        weights: HeadWeights,
     ) -> None:
         self._shared = shared
         self._heartbeats = heartbeats
@@ -39,7 +39,7 @@ class Adoption:
         self._weights = weights
 
     def adopt(self, now_s: float) -> list[Effect]:
-        """Adopt the greatest valid head whose weights are here; ask for a greater one's."""
+        """Adopt the greatest valid head whose weights are here; ask for those of a greater one."""
         lineage, blobs = self._shared.lineage, self._shared.blobs
         effects: list[Effect] = []
         coming = overtaken = False
@@ -47,17 +47,17 @@ class Adoption:
             if blobs.has(head.blob):
                 before = lineage.held
                 lineage.adopt(head)
+                self._shared.overtaken = False
                 return effects + self.begin(head, before, now_s)
             if not coming and not blobs.absent(head.blob, now_s):
                 coming, overtaken = True, not blobs.has_failed(head.blob)
                 effects += self._weights.want(head, now_s)
-                effects += self._heartbeats.approach(head, self._shared.round, now_s)
-        if self._shared.round is not None:
-            self._shared.round.facts.overtaken = overtaken
+                effects += self._heartbeats.listen_ahead(head, self._shared.round, now_s)
+        self._shared.overtaken = overtaken
         return effects
 
     def begin(self, head: GlobalModel, before: GlobalModel | None, now_s: float) -> list[Effect]:
-        """Begin the round on a head just adopted, or finish."""
+        """Begin the round on a head just adopted, or end the session if it is the last."""
         shared = self._shared
         lineage, branches = shared.lineage, shared.branches
         window = lineage.window(head)
@@ -67,11 +67,12 @@ class Adoption:
         shared.round = current
         neighbours = current.neighbours if current is not None else ()
         leaving = shared.presence.watched if shared.finished else ()
-        shared.presence.watch({*neighbours, *leaving}, now_s)  # they want the last head, too
+        # Peers watched so far need the last head, too. A set has another order in each process.
+        shared.presence.watch(dict.fromkeys((*neighbours, *leaving)), now_s)
         effects: list[Effect] = [SaveHead(head), KeepConnected(neighbours)]
-        effects += self._heartbeats.tune(current)
+        effects += self._heartbeats.listen(current)
         effects.append(Note("head", f"round {head.round} by {head.author}"))
-        effects += self._heartbeats.beats(current)
+        effects += self._heartbeats.cluster_heartbeats(current)
         effects += branches.adopted(head, before, lineage)
         effects += self._note_parting(head, before)
         shared.exchange.adopted(head, shared.unix_s(now_s))
@@ -79,17 +80,17 @@ class Adoption:
         if shared.finished:
             effects += branches.ended()
         elif current is not None:
-            current.facts.claimed = branches.claimed(head, lineage)
-        effects += [*self._training.begin(window), *self._catching_up.wish(now_s)]
+            branches.claim(head, lineage)
+        effects += [*self._training.begin(window), *self._catching_up.ask_to_join(now_s)]
         others = self._training.blobs() | self._announcements.blobs()
         return [*effects, self._weights.keep(head, others)]
 
     def _note_parting(self, head: GlobalModel, before: GlobalModel | None) -> list[Effect]:
-        """Tell when the head that was held is on another lineage than the one adopted."""
+        """Note a partition if the adopted head does not descend from the one held before."""
         if before is None or head.parent in (before.digest, before.parent):
             return []  # a child, or a standby's head of the same round
         recent = itertools.islice(self._shared.lineage.ancestors(head), HISTORY_MAX)
         if any(step.digest == before.digest for step in recent):
             return []
-        text = f"two sides went on apart: left head {before.round} for head {head.round}"
+        text = f"two sides went on separately: left head {before.round} for head {head.round}"
         return [Note("partition", f"{text} of {head.author}")]

@@ -1,4 +1,19 @@
-"""Ancestry: how heads descend from each other, through parents and through merged branches."""
+"""Ancestry: how heads descend from each other, through parents and through merged branches.
+
+Heads form a graph. Each head names one parent, and at most one merged branch. All heads behind a
+head are its past; the contributions that they name are its lineage's, and none may count twice.
+
+A contribution is named by its key: the peer, and the head that it was trained from. It is fresh in
+the round on that head. In a later round it is stale: its staleness is the number of heads between.
+The `Window` of a round holds its base and up to `STALENESS_MAX` ancestors along the parents. From
+it follow which stale contributions may still count, and their weights.
+
+`relate` compares two lineages. It finds their fork (the greatest head that both descend from),
+counts the examples on each side since then, and collects the keys that each side names. Sides that
+name a common key, or that both merged one third lineage, cannot be merged: that work would count
+twice. A record that is missing on the way raises `UnknownAncestorError`, so that it can be asked
+for.
+"""
 
 import heapq
 import itertools
@@ -11,9 +26,9 @@ from swarm.core.ids import Digest, PeerId
 from swarm.federation.records import Contributor, GlobalModel
 
 STALENESS_MAX = 4
-"""A contribution may be folded into a head if its base is at most so many heads back."""
+"""A stale contribution may count in a head if its base is at most this many heads back."""
 Key = tuple[PeerId, Digest]
-"""(peer, base) of a contribution: what may count at most once in a lineage."""
+"""(peer, base) of a contribution: it may count at most once in a lineage."""
 Known = Mapping[Digest, GlobalModel]
 _OURS, _THEIRS, _BELOW = 1, 2, 4
 
@@ -46,7 +61,7 @@ class Window:
 
     @cached_property
     def named(self) -> frozenset[Key]:
-        """Contributions to any head of the window that the lineage names already."""
+        """Contributions to heads of the window that the lineage names already."""
         oldest = self.heads[-1]
         keys: set[Key] = set()
         steps, seen = [self.base], {self.base.digest}
@@ -72,7 +87,7 @@ class Window:
         return next((head for head in self.heads if head.digest == base), None)
 
     def staleness(self, base: Digest) -> int | None:
-        """How many heads lie between; 0 for the round's base, None outside the window."""
+        """Number of heads between: 0 for the round's base, None outside the window."""
         return next((n for n, head in enumerate(self.heads) if head.digest == base), None)
 
     def may_apply_stale(self, contributor: Contributor) -> bool:
@@ -80,7 +95,7 @@ class Window:
         return bool(self.staleness(contributor.base)) and contributor.key not in self.named
 
     def weight(self, contributors: Iterable[Contributor]) -> float:
-        """Examples behind contributions, each over the root of one plus its staleness.
+        """Sum of the examples behind contributions, each divided by sqrt(1 + staleness).
 
         Raises:
             UnknownAncestorError: A base is not in the window.
@@ -112,29 +127,29 @@ def window_of(known: Known, base: GlobalModel) -> Window:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """What two lineages did since they parted, or since one was last merged into the other."""
+    """What two lineages did since their fork, or since one was last merged into the other."""
 
     examples: tuple[int, int]
-    """Behind ours and behind theirs."""
+    """Examples on our side and on theirs."""
     only_theirs: frozenset[Key]
-    """Contributions that their side names, and ours does not."""
+    """Contributions that their side names and ours does not."""
     conflict: str = ""
     """Why theirs cannot be merged into ours; empty if it can."""
 
     @property
     def share(self) -> float:
-        """Their part of the examples since they parted."""
+        """Their part of the examples since the fork."""
         return self.examples[1] / sum(self.examples)
 
 
 def relate(known: Known, ours: GlobalModel, theirs: GlobalModel) -> Relation:
     """Compare two lineages back to the greatest head that both descend from.
 
-    Walks both pasts at once, newest head first: a head's descendants all have more examples
-    before them, so each head is reached after everything that descends from it.
+    The walk visits both pasts at once, newest head first. A head's descendants all have more
+    examples before them, so each head is visited after everything that descends from it.
 
     Raises:
-        UnknownAncestorError: A head since they parted is not known.
+        UnknownAncestorError: A head since the fork is not known.
     """
     walk = _Walk(known)
     walk.reach(ours, _OURS)
@@ -145,7 +160,7 @@ def relate(known: Known, ours: GlobalModel, theirs: GlobalModel) -> Relation:
     while walk.num_open:
         head, marks = walk.next()
         if marks == _OURS | _THEIRS:
-            if fork is not None:  # reached on both sides, yet not through the fork
+            if fork is not None:  # reached from both sides, but not through the fork
                 conflict = f"both sides merged head {head.digest[:12]}"
             fork = fork or head
             marks = _BELOW
@@ -161,7 +176,7 @@ def relate(known: Known, ours: GlobalModel, theirs: GlobalModel) -> Relation:
 
 
 class _Walk:
-    """Heads still to be visited, newest first, with the sides they were reached from."""
+    """Heads still to be visited, newest first, with the sides from which they were reached."""
 
     def __init__(self, known: Known) -> None:
         self.num_open = 0

@@ -1,4 +1,4 @@
-"""Answering: what a peer tells those who ask, and how much of the past to those who only watch."""
+"""Answering: answers requests of other peers and observers."""
 
 from swarm.core.effects import Send
 from swarm.core.machine import Effect
@@ -10,11 +10,11 @@ from swarm.federation.shared_state import SharedState
 
 ANSWERS_PER_S = 16.0
 ANSWERS_AT_ONCE = 64
-"""A late dashboard reads a run of 1,000 rounds with about as many requests."""
+"""A late dashboard reads a run of 1,000 rounds with about this many requests."""
 
 
 class AnswerBudget:
-    """A token bucket for all askers together, so that many dashboards cannot keep a peer busy.
+    """A token bucket for all peers that ask, so that many dashboards cannot keep a peer busy.
 
     Invariant: in any t seconds it allows at most `ANSWERS_AT_ONCE` + t * `ANSWERS_PER_S` answers.
     """
@@ -24,7 +24,7 @@ class AnswerBudget:
         self._at_s: float | None = None
 
     def allows(self, now_s: float) -> bool:
-        """Whether one more answer may be given now; who is refused asks again."""
+        """Whether one more answer may be given now; a peer that gets none asks again."""
         if self._at_s is not None:
             gained = (now_s - self._at_s) * ANSWERS_PER_S
             self._tokens = min(float(ANSWERS_AT_ONCE), self._tokens + gained)
@@ -36,9 +36,9 @@ class AnswerBudget:
 
 
 class Answering:
-    """Answers those who ask: for heads, for the ledger, and which session this is.
+    """Answers requests for heads, for the ledger and for the session.
 
-    Invariant: who is not of the cohort is answered out of one budget, however many they are.
+    Invariant: peers outside the cohort are answered out of one budget, whatever their number.
     """
 
     def __init__(self, shared: SharedState, ledger: SessionLedger) -> None:
@@ -61,5 +61,5 @@ class Answering:
         return [Send(event.sender, self._ledger.answer(event))]
 
     def session(self, event: SessionQuery, _now_s: float) -> list[Effect]:
-        """Tell which session runs here."""
+        """Offer the session that runs here."""
         return [Send(event.sender, SessionOffer(self._shared.me, self._shared.spec))]

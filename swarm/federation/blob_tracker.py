@@ -1,4 +1,4 @@
-"""BlobTracker: which blobs are here, which were asked for, and which could not be had."""
+"""BlobTracker: which blobs are here, which were asked for, and which no peer could give."""
 
 from swarm.core.blobs import BlobRef
 from swarm.core.effects import FetchBlob
@@ -6,7 +6,7 @@ from swarm.core.ids import Digest, PeerId
 from swarm.core.machine import Effect
 
 RETRY_AFTER_S = 2.0
-"""A blob that nobody gave counts as absent for so long, then is asked for again."""
+"""A blob that no peer gave counts as absent for this many seconds; then it is asked for again."""
 
 
 class BlobTracker:
@@ -27,15 +27,15 @@ class BlobTracker:
         return blob.digest in self._here
 
     def absent(self, blob: BlobRef, now_s: float) -> bool:
-        """Whether everybody asked failed to give the blob, a moment ago."""
+        """Whether all peers asked failed to give the blob, less than `RETRY_AFTER_S` ago."""
         return now_s < self._absent_until_s.get(blob.digest, now_s)
 
     def has_failed(self, blob: BlobRef) -> bool:
-        """Whether everybody asked failed to give the blob, and it has not come since."""
+        """Whether all peers that were asked failed to give the blob, and it has not come since."""
         return blob.digest in self._absent_until_s
 
     def is_coming(self, blob: BlobRef) -> bool:
-        """Whether the blob was asked for, and nothing was heard since."""
+        """Whether the blob was asked for and no answer came yet."""
         return blob.digest in self._asked
 
     def want(
@@ -50,7 +50,7 @@ class BlobTracker:
         return [FetchBlob(blob, holders, wait_s)]
 
     def took_s(self, blob: BlobRef) -> float:
-        """Seconds from the first request for a blob to its arrival; 0 if nobody had to ask."""
+        """Seconds from the first request for a blob to its arrival; 0 without a request."""
         return self._took_s.get(blob.digest, 0.0)
 
     def arrived(self, blob: BlobRef, now_s: float) -> None:
@@ -68,11 +68,11 @@ class BlobTracker:
         self._absent_until_s[blob.digest] = now_s + RETRY_AFTER_S
 
     def keep_only(self, blobs: frozenset[BlobRef]) -> None:
-        """Forget blobs that the store is told to delete."""
+        """Forget all other blobs: the store deletes them."""
         kept = {blob.digest for blob in blobs}
         self._here &= kept
         self._absent_until_s = {d: s for d, s in self._absent_until_s.items() if d in kept}
-        # What is on its way comes all the same, and its time counts: of a slow link most of all.
+        # A blob on its way still arrives, and its time counts, most of all over a slow link.
         timed = kept | self._asked
         self._asked_s = {d: s for d, s in self._asked_s.items() if d in timed}
         self._took_s = {d: s for d, s in self._took_s.items() if d in kept}

@@ -1,4 +1,4 @@
-"""CommandFollowing: hears operators' commands, tells what to do by them, and passes them on."""
+"""CommandFollowing: takes operators' commands, says what follows from them, and passes them on."""
 
 from collections.abc import Iterable
 
@@ -10,18 +10,18 @@ from swarm.core.machine import Effect
 from swarm.federation.effects import Leave, Note, SaveCommands
 
 REMIND_EVERY_REPEATS = 3
-"""So often the cluster is reminded of a session that waits or was stopped."""
+"""While the session waits or is stopped, commands are passed on once in this many repeats."""
 FRESH_REPEATS = 2
-"""So often a command that is new here is passed on to the cluster."""
+"""Number of repeats in which a command that is new here is passed on to the cluster."""
 
 
 class CommandFollowing:
-    """One peer's side of what operators order.
+    """One peer's side of what operators command.
 
-    Whoever lost a command, or comes back, or was cut off, hears of it from its cluster, and
-    across clusters from those that send beacons on the session's topic.
+    A peer that lost a command, or comes back, or was cut off, gets it from its cluster. Across
+    clusters it gets it from the peers that send session heartbeats.
 
-    Invariant: passes on only what it obeys itself.
+    Invariant: passes on only commands that this peer obeys itself.
     """
 
     def __init__(
@@ -32,52 +32,56 @@ class CommandFollowing:
         *,
         held: bool = False,
     ) -> None:
-        self.book = CommandRegisters(session, trusted=operators, held=held)
+        self.registers = CommandRegisters(session, trusted=operators, held=held)
         self._session = session
         self._me = me
-        self._fresh = 0
+        self._num_due = 0
         self._num_repeats = 0
 
-    def hear(self, orders: RelayedCommands, unix_s: float) -> tuple[list[Command], list[Effect]]:
-        """Take commands; return those that are news, and what to tell and to save."""
+    def resume(self, commands: Iterable[Command]) -> None:
+        """Take back the commands that an earlier life of this peer obeyed."""
+        self.registers.resume(commands)
+
+    def hear(self, relayed: RelayedCommands, unix_s: float) -> tuple[list[Command], list[Effect]]:
+        """Take commands; return those that are new, and the effects: notes, saving, leaving."""
         news: list[Command] = []
         effects: list[Effect] = []
-        for command in orders.commands:
+        for command in relayed.commands:
             try:
-                if self.book.take(command, unix_s):
+                if self.registers.take(command, unix_s):
                     news.append(command)
-                    effects.append(_told(command))
-                elif self.book.is_newer(command):
-                    self._fresh = max(self._fresh, 1)  # its sender is behind
+                    effects.append(_note_of(command))
+                elif self.registers.is_newer(command):
+                    self._num_due = max(self._num_due, 1)  # its sender is behind
             except RefusedCommandError as error:
                 effects.append(Note("refused", str(error), command.author))
         if news:
-            self._fresh = FRESH_REPEATS
-            effects.append(SaveCommands(self.book.commands))
+            self._num_due = FRESH_REPEATS
+            effects.append(SaveCommands(self.registers.commands))
         if any(c.action == "remove" and c.subject == self._me for c in news):
             effects.append(Leave("an operator removed this peer"))
         return news, effects
 
     def remind(self, home: str | None, session: str | None) -> list[Effect]:
-        """Pass commands on: on the home cluster's topic, and on the session's if that is due.
+        """Pass commands on: to the home cluster, and to the whole session if that is due.
 
         Args:
             home: The home cluster's topic, if there is one.
-            session: The session's topic, if it falls to this peer to be heard there now.
+            session: The session's topic, if this peer sends a session heartbeat now.
         """
         self._num_repeats += 1
-        commands = self.book.commands
+        commands = self.registers.commands
         if not commands:
             return []
-        waiting = self.book.run_state != "running"
-        due = self._fresh or (waiting and self._num_repeats % REMIND_EVERY_REPEATS == 0)
-        self._fresh = max(0, self._fresh - 1)
+        waiting = self.registers.run_state != "running"
+        due = self._num_due or (waiting and self._num_repeats % REMIND_EVERY_REPEATS == 0)
+        self._num_due = max(0, self._num_due - 1)
         topics = [session, home if due else None]
-        orders = RelayedCommands(self._session, self._me, commands)
-        return [Publish(topic, orders) for topic in topics if topic is not None]
+        relayed = RelayedCommands(self._session, self._me, commands)
+        return [Publish(topic, relayed) for topic in topics if topic is not None]
 
 
-def _told(command: Command) -> Note:
+def _note_of(command: Command) -> Note:
     what = f" {command.subject}" if command.subject is not None else ""
     value = f" {command.value:g}" if command.value is not None else ""
     return Note(

@@ -1,4 +1,4 @@
-"""Composing records: the aggregate of a cluster, and the next head."""
+"""Composing: makes the records of aggregates and heads."""
 
 import hashlib
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ from swarm.federation.records import (
 from swarm.federation.validity import is_majority, slow_among
 
 ADMISSION_MIN = 2.0**-20
-"""Even in the largest swarm somebody may ask into the cohort."""
+"""Even in the largest swarm some peers may ask to join."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Gathered:
     contributors: tuple[Contributor, ...]
     metrics: tuple[Metrics, ...]
     joiners: tuple[PeerId, ...]
-    """Peers that are not in the cohort yet, in order of their ids; no more than fit."""
+    """Peers that are not in the cohort yet, in order of their ids; at most as many as fit."""
     branches: tuple[Branch, ...]
 
 
@@ -41,21 +41,20 @@ def gather(
     branches: Iterable[Branch],
     base: GlobalModel,
 ) -> Gathered:
-    """Collect what the combined inputs name, and every joiner and branch heard of."""
+    """Collect what the combined inputs name, and all joiners and branches known."""
     contributors: list[Contributor] = []
     metrics: list[Metrics] = []
     joiners = set(heard)
     known = {branch.head: branch for branch in branches}
     for source in inputs:
+        contributors += source.contributors
         joiners |= set(source.joiners)
         known = {**{branch.head: branch for branch in source.branches}, **known}
         if isinstance(source, Contribution):
-            contributors.append(source.contributor)
-            # What a stale one measured is an older head.
+            # A stale contribution measured an older head.
             measured = source.metrics if source.base == base.digest else None
             metrics += [measured] if measured else []
         else:
-            contributors += source.contributors
             metrics += source.metrics
     return Gathered(
         tuple(sorted(contributors, key=lambda c: c.key)),
@@ -68,7 +67,7 @@ def gather(
 def compose_aggregate(
     duty: Duty, base: GlobalModel, blob: BlobRef, gathered: Gathered, me: PeerId
 ) -> Aggregate:
-    """The unsigned record of a cluster's combined weights."""
+    """Make the unsigned record of a cluster's combined weights."""
     return Aggregate(
         session=base.session,
         base=base.digest,
@@ -87,8 +86,8 @@ def compose_aggregate(
 def compose_head(
     base: GlobalModel, duty: Duty, blob: BlobRef, gathered: Gathered, me: PeerId, spec: SessionSpec
 ) -> GlobalModel:
-    """The unsigned next head: its cohort is who contributed, and who wishes to join."""
-    crowd = estimate(gathered.joiners) / base.admission
+    """Make the unsigned next head; its cohort are the contributors and the joiners."""
+    num_outside = estimate(gathered.joiners) / base.admission
     head = GlobalModel(
         session=base.session,
         parent=base.digest,
@@ -102,16 +101,16 @@ def compose_head(
         slow=(),
         metrics=gathered.metrics,
         author=me,
-        admission=_admission(crowd, spec),
+        admission=_admission(num_outside, spec),
     )
     return replace(head, slow=slow_among(head, base))
 
 
 def next_cohort(base: GlobalModel, gathered: Gathered, spec: SessionSpec) -> tuple[PeerId, ...]:
-    """Who is asked into the round on a child of `base`, in order of their ids.
+    """The cohort of a child of `base`, in order of the peers' ids.
 
-    Who did not contribute is left out, but not by a minority, for it may be itself that is cut
-    off: a peer that hears nobody would leave the living a cohort of itself, and then die.
+    Peers that did not contribute are dropped, but only when a majority contributed. Otherwise a
+    peer that is cut off could shrink the cohort to itself, and then die.
     """
     contributed = {c.peer for c in gathered.contributors}
     named = contributed | set(gathered.joiners)
@@ -120,24 +119,24 @@ def next_cohort(base: GlobalModel, gathered: Gathered, spec: SessionSpec) -> tup
     return sample_cohort(named, base, spec.cohort_max)
 
 
-def _admission(crowd: float, spec: SessionSpec) -> float:
-    """Who may ask into the cohort: of a crowd about as many as fit, however large it is."""
-    return min(1.0, max(ADMISSION_MIN, spec.cohort_max / max(1.0, crowd)))
+def _admission(num_outside: float, spec: SessionSpec) -> float:
+    """Share of the peers outside the cohort that may ask to join: about as many as fit."""
+    return min(1.0, max(ADMISSION_MIN, spec.cohort_max / max(1.0, num_outside)))
 
 
 def first_head(
-    spec: SessionSpec, blob: BlobRef, wishing: Iterable[PeerId], crowd: float, me: PeerId
+    spec: SessionSpec, blob: BlobRef, joiners: Iterable[PeerId], num_outside: float, me: PeerId
 ) -> GlobalModel:
-    """The unsigned head 0: initial weights, and who is asked into round 1.
+    """Make the unsigned head 0: initial weights, and the cohort of round 1.
 
     Args:
         spec: The session.
         blob: Initial weights.
-        wishing: Peers that wish to join.
-        crowd: About how many they are, whether named in `wishing` or not.
+        joiners: Peers that asked to join.
+        num_outside: About how many peers asked, including those not named in `joiners`.
         me: The starter.
     """
-    others = sorted(set(wishing) - {me})[: spec.cohort_max - 1]
+    others = sorted(set(joiners) - {me})[: spec.cohort_max - 1]
     return GlobalModel(
         session=spec.id,
         parent=None,
@@ -151,7 +150,7 @@ def first_head(
         slow=(),
         metrics=(),
         author=me,
-        admission=_admission(crowd, spec),
+        admission=_admission(num_outside, spec),
     )
 
 

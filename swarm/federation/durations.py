@@ -1,4 +1,19 @@
-"""Durations: what follows from how long peers trained, and their weights were on the way."""
+"""Durations: deadlines, slow peers and stragglers, from how long training and transfers took.
+
+A head says for each contributor how long it trained (`duration_s`) and how long weights were on
+the network for it (`transfer_s`): those of its base to the peer, and its own to the peer that
+combined them. Their sum is the peer's duration. From these records every peer derives the same
+answers, without measuring anything itself:
+
+deadline     when a tier stops waiting: a multiple of the median duration
+slow         takes no duty: over twice the median duration, or a slow link
+straggler    the round does not wait for it: it would miss the deadline, or has a slow link
+
+Slow computers and slow links are judged apart. The deadline leaves room for slow computers,
+because their work is worth the wait. Waiting for a slow link costs the time of all peers and adds
+no work. The deadline and the limit for links use low medians: half of the peers or fewer cannot
+stretch them.
+"""
 
 import itertools
 import statistics
@@ -9,31 +24,31 @@ from swarm.core.session import SessionSpec
 from swarm.federation.records import GlobalModel
 
 SLOW_FACTOR = 2.0
-"""A peer that took longer than so many times the median takes no duty."""
+"""A peer is slow if its duration exceeds this multiple of the median."""
 DEADLINE_FACTOR = 4.0
-"""The deadline leaves a peer so many times the median duration ..."""
+"""The deadline is this multiple of the median duration ..."""
 DEADLINE_MARGIN_S = 5.0
-"""... and so much on top for messages and blobs."""
+"""... plus this many seconds for messages and blobs."""
 LINK_FACTOR = 4.0
-"""Nobody waits for, or leaves a duty to, whose weights took over so many times the median ..."""
+"""A link is slow if its transfer time exceeds this multiple of the median ..."""
 LINK_MARGIN_S = 1.0
-"""... and so much on top, which a busy machine or a lost packet may cost."""
+"""... plus this many seconds, which a busy machine or a lost packet may cost."""
 DURATIONS_REMEMBERED = 128
-"""Heads to look back for how long a peer took last time."""
+"""Number of heads to look back for a peer's last duration."""
 TIER_MARGIN_S = 3.0
-"""Each tier waits so much longer than the one below it."""
+"""Each tier waits this much longer than the one below it."""
 
 
 def slow_peers(head: GlobalModel, source: PeerId | None) -> frozenset[PeerId]:
-    """Contributors whose training and transfers took over twice the median, or with a slow link.
+    """Contributors whose duration is over twice the median, or whose link is slow.
 
-    The work of an aggregator with a slow link passes it twice more, and so does everybody's.
+    If an aggregator's link is slow, all work of its cluster passes it twice.
 
     Args:
-        head: Says how long everybody took.
-        source: Who gave out the weights that the contributors began from.
+        head: Says how long its contributors took.
+        source: The peer that gave out the weights from which the contributors began.
     """
-    durations_s, transfers_s = head.durations_s, _shared_out(head, source)
+    durations_s, transfers_s = head.durations_s, _attributed(head, source)
     if len(durations_s) < 3:
         return frozenset()  # of two durations, neither is an outlier
     limit_s = SLOW_FACTOR * statistics.median(durations_s.values())
@@ -46,7 +61,7 @@ def slow_peers(head: GlobalModel, source: PeerId | None) -> frozenset[PeerId]:
 
 
 def deadline_after_s(base: GlobalModel, tier: Tier, spec: SessionSpec) -> float:
-    """Seconds from the adoption of `base` to the deadline of a tier, from the durations in it."""
+    """Seconds from the adoption of `base` to a tier's deadline, from the durations in it."""
     extra_s = (tier - 1) * TIER_MARGIN_S
     if base.typical_duration_s is None:
         return spec.deadline_first_s + extra_s
@@ -54,25 +69,24 @@ def deadline_after_s(base: GlobalModel, tier: Tier, spec: SessionSpec) -> float:
     return max(spec.deadline_min_s, adapted_s) + extra_s
 
 
-def hopeless_peers(
+def stragglers(
     peers: Iterable[PeerId], past: Iterable[GlobalModel], limit_s: float
 ) -> frozenset[PeerId]:
     """Peers that will miss the deadline, or have a slow link, if they do as last time.
 
-    Nobody waits for them. What comes in time counts all the same, what comes later is folded in
-    as stale. A slow link has a limit of its own: the deadline leaves room for slow computers,
-    whom it pays to wait for; but waiting for a link costs everybody's time and nobody's work.
+    The round does not wait for them. Their work counts all the same if it is in time, and as a
+    stale contribution if it is late.
 
     Args:
-        peers: Whom to judge.
+        peers: The peers to judge.
         past: The head of the round and its ancestors, newest first.
         limit_s: Seconds that a peer has for its training and transfers.
     """
-    unjudged, hopeless = set(peers), set()
+    unjudged, late = set(peers), set()
     for head in itertools.islice(past, DURATIONS_REMEMBERED):
         judged = unjudged & head.durations_s.keys()
         link_limit_s = _link_limit_s(head.transfers_s)
-        hopeless |= {
+        late |= {
             peer
             for peer in judged
             if head.durations_s[peer] > limit_s or head.transfers_s[peer] > link_limit_s
@@ -80,14 +94,15 @@ def hopeless_peers(
         unjudged -= judged
         if not unjudged:
             break
-    return frozenset(hopeless)
+    return frozenset(late)
 
 
-def _shared_out(head: GlobalModel, source: PeerId | None) -> dict[PeerId, float]:
-    """Transfers by contributor; what everybody had to wait for is the source's share.
+def _attributed(head: GlobalModel, source: PeerId | None) -> dict[PeerId, float]:
+    """Transfer seconds by contributor, with the wait that all share attributed to the source.
 
-    Otherwise a root with a slow link would be the only one that looks fast. One that says that it
-    waited less (it has the weights from elsewhere, or lies) does not hide the others' waiting.
+    Otherwise a root with a slow link would be the only peer that looks fast. The second least wait
+    counts, where there are three: one peer that waited less, because it has the weights from
+    elsewhere or lies, does not hide that the others waited.
     """
     transfers_s = dict(head.transfers_s)
     served = {c.peer for c in head.contributors if c.base == head.parent and c.peer != source}

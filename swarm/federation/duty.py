@@ -1,83 +1,46 @@
-"""Duty: one cluster that this peer aggregates, or stands by for, in one round."""
+"""Duty: one cluster that this peer aggregates, or stands by for, in one round.
+
+Every peer in a cluster's succession has a duty for the cluster. Its place in the succession is its
+term: term 0 is the aggregator, the others are standbys. A duty acts when all peers before it are
+given up, or silent `term * TAKEOVER_STEP_S` seconds past the deadline. A peer whose output cannot
+be pulled counts as silent.
+
+A duty that acts goes through these steps, each time the round advances:
+
+pull       fetch the weights of members as they are announced
+close      when all members are in or lost; or at the deadline, with a quorum
+combine    ask the learner to gate and average the inputs
+output     the combined weights; nothing more to do
+
+A member that is lost, a straggler or rejected is not waited for. Its contribution counts all the
+same if it is in time and passed the gates. A failed combination is tried again without the
+rejected inputs. Duties read the round through `RoundView` and change nothing in it.
+"""
 
 import math
-from bisect import insort
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from swarm.core.blobs import BlobRef
-from swarm.core.ids import ClusterId, Digest, PeerId, Term
+from swarm.core.ids import Digest, PeerId, Term
 from swarm.core.machine import Effect
 from swarm.core.session import SessionSpec
-from swarm.federation.ancestry import Key, Window
+from swarm.federation.ancestry import Window
 from swarm.federation.blob_tracker import BlobTracker
 from swarm.federation.branches import Mergeable
 from swarm.federation.effects import Combine, CombineInput, MergeInput, Note
 from swarm.federation.messages import Contribution
-from swarm.federation.records import Aggregate, Contributor, GlobalModel
+from swarm.federation.records import Aggregate, GlobalModel
+from swarm.federation.round_view import RoundView
 from swarm.federation.tree import Cluster, duty_peers
 from swarm.federation.validity import is_majority
 
 TAKEOVER_STEP_S = 5.0
-"""Each standby waits so much longer past the deadline than the one before it."""
+"""Each standby waits this much longer past the deadline than the one before it."""
 RETRY_COMBINING_AFTER_S = 1.0
-"""A combination that failed through no fault of its inputs is tried again so much later."""
+"""A failed combination is tried again after this many seconds."""
 STALE_SHARE = 4
-"""A cluster folds in one stale contribution for so many members, but at least one."""
-OFFERS_MAX = 2
-"""Newest aggregates kept per author and cluster: a restarted author may have lost its first."""
-
-
-@dataclass(slots=True)
-class RoundFacts:
-    """What one peer knows of the round on one base head."""
-
-    window: Window
-    hopeless: frozenset[PeerId] = frozenset()
-    """Peers that would miss the deadline: nobody waits for them."""
-    contributions: dict[PeerId, Contribution] = field(default_factory=dict)
-    """First announced per peer of the home cluster."""
-    stale: dict[Key, Contribution] = field(default_factory=dict)
-    """Contributions of the home cluster to earlier heads, which no head names yet."""
-    aggregates: dict[ClusterId, list[Aggregate]] = field(default_factory=dict)
-    """Announced per cluster, in order of their terms."""
-    given_up: set[PeerId] = field(default_factory=set)
-    """Peers found lost during this round; only their contribution brings them back into it."""
-    quarantined: frozenset[PeerId] = frozenset()
-    """Peers whose work is not taken, for what they sent before."""
-    successors: list[GlobalModel] = field(default_factory=list)
-    """Heads announced on top of the base."""
-    claimed: frozenset[Key] = frozenset()
-    """Contributions that known branches name: they will count with those."""
-    mergeable: Mergeable | None = None
-    """A branch whose weights are here, for whoever composes the next head."""
-    overtaken: bool = False
-    """Whether the weights of a greater head are on their way, and nobody failed to give them."""
-
-    @property
-    def base(self) -> GlobalModel:
-        """The head the round starts from."""
-        return self.window.base
-
-    def hear_contribution(self, contribution: Contribution) -> None:
-        """Keep a valid contribution, unless there is one of its key already."""
-        if contribution.base == self.base.digest:
-            self.contributions.setdefault(contribution.peer, contribution)
-        else:
-            self.stale.setdefault(contribution.contributor.key, contribution)
-
-    def knows(self, aggregate: Aggregate) -> bool:
-        """Whether this very aggregate was heard before."""
-        offers = self.aggregates.get(aggregate.cluster, ())
-        return any(offer.digest == aggregate.digest for offer in offers)
-
-    def hear_aggregate(self, aggregate: Aggregate) -> None:
-        """Keep a valid aggregate; of its author's earlier ones only the newest."""
-        offers = self.aggregates.setdefault(aggregate.cluster, [])
-        earlier = [offer for offer in offers if offer.author == aggregate.author]
-        for offer in earlier[: 1 - OFFERS_MAX]:
-            offers.remove(offer)
-        insort(offers, aggregate, key=lambda offer: offer.term)
+"""A cluster takes one stale contribution for this many members, but at least one."""
 
 
 @dataclass(slots=True)
@@ -92,7 +55,7 @@ class Duty:
 
     Invariants:
         Combines at most once at a time, and not again once an output exists.
-        Standby k acts only while every peer before it is lost or silent past the deadline.
+        Standby k acts only while every peer before it is given up, or silent past the deadline.
     """
 
     def __init__(
@@ -108,12 +71,12 @@ class Duty:
         self.term = Term(ranking.index(me))
         self.is_root = is_root
         self.inputs: dict[str, Contribution | Aggregate] = {}
-        """What is being combined, or was: by peer at tier 1, by cluster above it."""
+        """What is or was combined: by peer at tier 1, by cluster above it."""
         self.merge: Mergeable | None = None
-        """The branch that is being merged, or was."""
+        """The branch that is or was merged."""
         self.output: BlobRef | None = None
         self.acting = False
-        """Whether it falls to this peer, not to one before it in the succession."""
+        """Whether this peer acts for the cluster, rather than one before it in the succession."""
         self._me = me
         self._predecessors = ranking[: self.term]
         self._deadline_s = deadline_s
@@ -123,16 +86,16 @@ class Duty:
         self._announced_takeover = False
 
     def advance(
-        self, facts: RoundFacts, blobs: BlobTracker, spec: SessionSpec, now_s: float
+        self, view: RoundView, blobs: BlobTracker, spec: SessionSpec, now_s: float
     ) -> list[Effect]:
-        """Do what is due: pull members' weights, combine them when the round closes."""
+        """Do what is due: pull members' weights, and combine them when the round closes."""
         if self.output is not None or self._combining or now_s < self._retry_s:
             return []
-        self.acting = self._acts(facts, blobs, now_s)
+        self.acting = self.is_due(view, blobs, now_s)
         if not self.acting:
             return []
         effects = self._note_takeover()
-        members = self._members(facts, blobs, now_s)
+        members = self._members(view, blobs, now_s)
         for member in members.values():
             if member.source is not None and member.holder is not None:
                 effects += blobs.want(member.source.blob, (member.holder,), 0.0, now_s)
@@ -141,23 +104,28 @@ class Duty:
             for name, member in members.items()
             if member.source is not None and blobs.has(member.source.blob)
         }
-        stale, wanted = self._stale(facts, blobs, now_s)
+        stale, wanted = self._stale(view, blobs, now_s)
         effects += wanted
         inputs = dict(sorted({**settled, **stale}.items()))
         closes = self._closes(settled.keys(), members, spec, now_s)
-        if inputs and closes and self._is_allowed(inputs.values(), facts, spec, now_s):
+        if inputs and closes and self._is_allowed(inputs.values(), view, spec, now_s):
             self._combining = True
             self.inputs = _timed(inputs, blobs)
-            self.merge = self._mergeable(facts)
-            effects.append(self._combine(facts.window))
+            self.merge = self._mergeable(view)
+            effects.append(self._combine(view.window))
         return effects
 
-    def is_due(self, facts: RoundFacts, blobs: BlobTracker, now_s: float) -> bool:
-        """Whether it falls to this peer to act."""
-        return self._acts(facts, blobs, now_s)
+    def is_due(self, view: RoundView, blobs: BlobTracker, now_s: float) -> bool:
+        """Whether this peer is to act."""
+        patience_s = self._deadline_s + self.term * TAKEOVER_STEP_S
+        return all(
+            peer in view.given_up
+            or (now_s >= patience_s and self._silent(peer, view, blobs, now_s))
+            for peer in self._predecessors
+        )
 
     def postpone(self, length_s: float) -> None:
-        """Move the deadline: for so long nobody was to go on."""
+        """Move the deadline by the length of a pause."""
         self._deadline_s += length_s
 
     def combined(self, blob: BlobRef, rejected: frozenset[str]) -> None:
@@ -169,7 +137,7 @@ class Duty:
             self.merge = None
 
     def failed(self, rejected: frozenset[str], now_s: float) -> None:
-        """Nothing came of it: leave the rejected inputs out and go on, a moment later."""
+        """Leave the rejected inputs out, and try again a moment later."""
         self._combining = False
         self._retry_s = now_s + RETRY_COMBINING_AFTER_S
         self._rejected |= {s.blob.digest for k, s in self.inputs.items() if k in rejected}
@@ -181,47 +149,40 @@ class Duty:
             merge = MergeInput(self.merge.name, self.merge.head.blob, self.merge.relation.share)
         return Combine(window.base.digest, window.base.blob, self.cluster.id, inputs, merge)
 
-    def _mergeable(self, facts: RoundFacts) -> Mergeable | None:
-        """The branch to merge, unless it names what is being folded in."""
-        if not self.is_root or facts.mergeable is None:
+    def _mergeable(self, view: RoundView) -> Mergeable | None:
+        """The branch to merge, unless an input names a contribution of it."""
+        if not self.is_root or view.mergeable is None:
             return None
-        named = {c.key for source in self.inputs.values() for c in _contributors(source)}
-        clear = facts.mergeable.relation.only_theirs.isdisjoint(named)
-        return facts.mergeable if clear else None
+        named = {c.key for source in self.inputs.values() for c in source.contributors}
+        clear = view.mergeable.relation.only_theirs.isdisjoint(named)
+        return view.mergeable if clear else None
 
     def _is_allowed(
         self,
         inputs: Iterable[Contribution | Aggregate],
-        facts: RoundFacts,
+        view: RoundView,
         spec: SessionSpec,
         now_s: float,
     ) -> bool:
-        """Whether a head of these inputs would be valid where a majority is asked for.
+        """Whether these inputs may become a head.
 
-        Nor does a peer leave the others before the deadline with a head of its own work only, for
-        the one reason that its link is so slow that they went on: theirs is on its way.
+        With the majority policy a head needs a majority. Besides, before the deadline a peer makes
+        no head of its own work alone while the weights of a greater head are on their way: the
+        others are not gone, its link is slow.
         """
         if not self.is_root:
             return True
-        named = [c for source in inputs for c in _contributors(source)]
-        overtaken = facts.overtaken and now_s < self._deadline_s
+        named = [c for source in inputs for c in source.contributors]
+        overtaken = view.overtaken and now_s < self._deadline_s
         if overtaken and {c.peer for c in named} == {self._me}:
             return False
         return spec.partition_policy != "majority" or is_majority(
-            {c.peer for c in named if c.base == facts.base.digest}, facts.base.cohort
+            {c.peer for c in named if c.base == view.base.digest}, view.base.cohort
         )
 
-    def _acts(self, facts: RoundFacts, blobs: BlobTracker, now_s: float) -> bool:
-        patience_s = self._deadline_s + self.term * TAKEOVER_STEP_S
-        return all(
-            peer in facts.given_up
-            or (now_s >= patience_s and self._silent(peer, facts, blobs, now_s))
-            for peer in self._predecessors
-        )
-
-    def _silent(self, peer: PeerId, facts: RoundFacts, blobs: BlobTracker, now_s: float) -> bool:
-        outputs: list[GlobalModel] | list[Aggregate] = (
-            facts.successors if self.is_root else facts.aggregates.get(self.cluster.id, [])
+    def _silent(self, peer: PeerId, view: RoundView, blobs: BlobTracker, now_s: float) -> bool:
+        outputs: Sequence[GlobalModel | Aggregate] = (
+            view.successors if self.is_root else view.aggregates.get(self.cluster.id, ())
         )
         return not any(
             output.author == peer and not blobs.absent(output.blob, now_s) for output in outputs
@@ -234,17 +195,15 @@ class Duty:
         tier = self.cluster.tier
         return [Note("takeover", f"takes over tier {tier} as standby {self.term}", self._me)]
 
-    def _members(
-        self, facts: RoundFacts, blobs: BlobTracker, now_s: float
-    ) -> Mapping[str, _Member]:
+    def _members(self, view: RoundView, blobs: BlobTracker, now_s: float) -> Mapping[str, _Member]:
         if self.cluster.children:
-            return {c.id: self._child(c, facts, blobs, now_s) for c in self.cluster.children}
-        return {peer: self._peer(peer, facts) for peer in self.cluster.peers}
+            return {c.id: self._child(c, view, blobs, now_s) for c in self.cluster.children}
+        return {peer: self._peer(peer, view) for peer in self.cluster.peers}
 
-    def _peer(self, peer: PeerId, facts: RoundFacts) -> _Member:
-        contribution = facts.contributions.get(peer)
-        lost = peer in facts.given_up or peer in facts.hopeless
-        if peer in facts.quarantined:
+    def _peer(self, peer: PeerId, view: RoundView) -> _Member:
+        contribution = view.contributions.get(peer)
+        lost = peer in view.given_up or peer in view.stragglers
+        if peer in view.quarantined:
             return _Member(None, None, lost=True)
         if contribution is None:
             return _Member(None, None, lost)
@@ -252,15 +211,13 @@ class Duty:
             return _Member(None, None, lost=True)
         return _Member(contribution, peer, lost)
 
-    def _child(
-        self, child: Cluster, facts: RoundFacts, blobs: BlobTracker, now_s: float
-    ) -> _Member:
-        ranking = duty_peers(facts.base.digest, child, frozenset(facts.base.slow))
-        lost = all(peer in facts.given_up for peer in ranking)
+    def _child(self, child: Cluster, view: RoundView, blobs: BlobTracker, now_s: float) -> _Member:
+        ranking = duty_peers(view.base.digest, child, frozenset(view.base.slow))
+        lost = all(peer in view.given_up for peer in ranking)
         offers = [
             offer
-            for offer in facts.aggregates.get(child.id, [])
-            if offer.blob.digest not in self._rejected and offer.author not in facts.quarantined
+            for offer in view.aggregates.get(child.id, [])
+            if offer.blob.digest not in self._rejected and offer.author not in view.quarantined
         ]
         here = [offer for offer in offers if blobs.has(offer.blob)]
         coming = [offer for offer in offers if not blobs.absent(offer.blob, now_s)]
@@ -269,18 +226,18 @@ class Duty:
         return _Member(None, None, lost)
 
     def _stale(
-        self, facts: RoundFacts, blobs: BlobTracker, now_s: float
+        self, view: RoundView, blobs: BlobTracker, now_s: float
     ) -> tuple[dict[str, Contribution], list[Effect]]:
-        """Stale contributions whose weights are here, with those they began from."""
+        """Stale contributions whose weights are here, together with those of their bases."""
         if self.cluster.children:
             return {}, []
         here: dict[str, Contribution] = {}
         effects: list[Effect] = []
         num_max = max(1, self.cluster.num_members // STALE_SHARE)
-        for (peer, digest), contribution in sorted(facts.stale.items()):
-            base = facts.window.find(digest)
-            useless = peer in facts.quarantined or contribution.blob.digest in self._rejected
-            claimed = contribution.contributor.key in facts.claimed
+        for (peer, digest), contribution in sorted(view.stale.items()):
+            base = view.window.find(digest)
+            useless = peer in view.quarantined or contribution.blob.digest in self._rejected
+            claimed = contribution.contributor.key in view.claimed
             if base is None or useless or claimed or len(here) == num_max:
                 continue
             for blob in (contribution.blob, base.blob):
@@ -301,16 +258,12 @@ class Duty:
         return not waiting or (now_s >= self._deadline_s and len(settled) >= quorum)
 
 
-def _contributors(source: Contribution | Aggregate) -> tuple[Contributor, ...]:
-    return (source.contributor,) if isinstance(source, Contribution) else source.contributors
-
-
 def _timed(
     inputs: Mapping[str, Contribution | Aggregate], blobs: BlobTracker
 ) -> dict[str, Contribution | Aggregate]:
-    """Contributions with the time it took to pull their weights, which only we know.
+    """Add to contributions the time it took to pull their weights, which only this peer knows.
 
-    What all of several pulls took is our own link's share, and nobody else's fault.
+    The least time of several pulls is the share of this peer's own link.
     """
     pulled = {n: s for n, s in inputs.items() if isinstance(s, Contribution)}
     took_s = {n: took for n, s in pulled.items() if (took := blobs.took_s(s.blob)) > 0}
@@ -323,7 +276,7 @@ def _timed(
 
 
 def _input(name: str, source: Contribution | Aggregate, window: Window) -> CombineInput:
-    weight = window.weight(_contributors(source))
+    weight = window.weight(source.contributors)
     base = window.find(source.base)
     stale = base is not None and base is not window.base
     return CombineInput(name, source.blob, weight, base.blob if base and stale else None)

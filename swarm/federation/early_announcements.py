@@ -1,4 +1,4 @@
-"""Early: announcements for a head that this peer does not hold yet."""
+"""EarlyAnnouncements: keeps announcements for a head that this peer does not hold yet."""
 
 from swarm.core.blobs import BlobRef
 from swarm.core.ids import Digest
@@ -8,7 +8,7 @@ from swarm.federation.records import Aggregate
 EARLY_MAX = 512
 
 
-class Early:
+class EarlyAnnouncements:
     """Keeps announcements until their head is adopted; they repeat, so losing one costs little.
 
     Invariant: holds at most `EARLY_MAX` announcements, none of them through two adoptions.
@@ -23,10 +23,10 @@ class Early:
             self._messages[message] = None
 
     def take(self, base: Digest) -> list[Contribution | Aggregate]:
-        """The announcements for `base`; all others are forgotten."""
+        """Return the announcements for `base`, and forget all others."""
         messages, self._messages = self._messages, {}
         return [message for message in messages if message.base == base]
 
     def blobs(self) -> frozenset[BlobRef]:
-        """Blobs the announcements name."""
+        """Blobs that the announcements name."""
         return frozenset(message.blob for message in self._messages)

@@ -1,4 +1,4 @@
-"""What federation asks its driver to do, and the events that answer."""
+"""Effects: what the machine asks its driver to do, and the events that answer."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ class WeightsCreated(Event):
 
 @dataclass(frozen=True, slots=True)
 class Train(Effect):
-    """Train on from a head's weights; replaces training still under way.
+    """Train from a head's weights; replaces any training under way.
 
     Answered by `TrainingFinished` or `TrainingFailed`.
     """
@@ -63,7 +63,7 @@ class Evaluate(Effect):
     head: Digest
     blob: BlobRef
     round: RoundNumber
-    """Of the head."""
+    """The head's round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,30 +79,31 @@ class CombineInput:
     """One member's weights."""
 
     name: str
-    """Tells the inputs of one combination apart; a rejection names it."""
+    """Unique among the inputs of one combination; a rejection names it."""
     blob: BlobRef
     weight: float
-    """Examples behind it, the stale ones discounted."""
+    """Examples behind it; discounted if it is stale."""
     stale_base: BlobRef | None = None
-    """The older weights it was trained from; its update counts from those."""
+    """The older weights from which a stale contribution was trained: its update counts from
+    those."""
 
 
 @dataclass(frozen=True, slots=True)
 class MergeInput:
-    """The weights of a branch, to be added once the inputs are averaged."""
+    """The weights of a branch, added after the inputs were averaged."""
 
     name: str
     blob: BlobRef
     share: float
-    """Its part of the examples since the lineages parted, 0 to 1."""
+    """Its part of the examples since the lineages' fork, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Combine(Effect):
     """Gate and average a cluster's weights; answered by `Combined` or `CombineFailed`.
 
-    With base weights H: the weighted mean over the inputs of w, or of H + (w - stale_base), plus
-    share * (B - H) for the branch B.
+    With base weights H, the result is the weighted mean over the inputs of w, or of H + (w -
+    stale_base) for a stale one, plus share * (B - H) for the branch B.
     """
 
     base: Digest
@@ -149,20 +150,20 @@ class SaveHead(Effect):
 
 @dataclass(frozen=True, slots=True)
 class SaveContribution(Effect):
-    """Remember our contribution across restarts, before it is announced."""
+    """Remember this peer's contribution across restarts, before it is announced."""
 
     contribution: Contribution
 
 
 @dataclass(frozen=True, slots=True)
 class Note(Effect):
-    """Something a person may want to know."""
+    """A fact that a person may want to know."""
 
     kind: str
     """`lost`, `left`, `head`, `takeover`, `rejected`, `partition`, `info`, and others."""
     text: str
     about: PeerId | None = None
-    """The peer it is about, if it is about one."""
+    """The peer that the note is about, if any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,22 +189,22 @@ class Leave(Effect):
 
 @dataclass(frozen=True, slots=True)
 class Started(Event):
-    """The peer is up; carries what an earlier life of it left behind."""
+    """The peer is up. The event carries what an earlier life of the peer saved."""
 
     heads: tuple[GlobalModel, ...] = ()
-    """Adopted heads, oldest first; the last one's blob is in the store."""
+    """Adopted heads, oldest first; the weights of the last are in the store."""
     contribution: Contribution | None = None
-    """The newest own contribution, its blob in the store."""
+    """The newest own contribution, with its weights in the store."""
     offered_by: tuple[PeerId, ...] = ()
-    """Peers that offered the session: their newest head is believed if we hold none."""
+    """Peers that offered the session: their newest head is believed if this peer holds none."""
     entries: tuple[LedgerEntry, ...] = ()
-    """The ledger."""
+    """The entries of the ledger."""
     commands: tuple[Command, ...] = ()
-    """Operators' commands that were obeyed."""
+    """Operators' commands that this peer obeyed."""
     adopted_unix_s: tuple[float, ...] = ()
-    """When each of the heads was adopted; 0 where that is not known."""
+    """When each of the heads was adopted; 0 if unknown."""
     unix_s: float = 0.0
-    """Seconds since 1970 when this happened; the machine counts on from here."""
+    """Seconds since 1970 at this event. The machine derives all later times from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,13 +217,13 @@ class LeaveRequested(Event):
     """This peer leaves: the user wants it, or it cannot go on."""
 
     reason: str = ""
-    """Told to the others: `disk` if the disk failed; empty if the user wants it."""
+    """Sent to the other peers: `disk` if the disk failed, empty if the user wants it."""
 
 
 def brings(event: Event) -> BlobRef | None:
-    """The blob that is in the store because of what an event tells; None if there is none.
+    """The blob that is in the store because of this event, or None.
 
-    Until the event was handled nobody but its sender knows that the blob is wanted.
+    Until the machine has handled the event, only its sender knows that the blob is wanted.
     """
     match event:
         case BlobArrived(blob):

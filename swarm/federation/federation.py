@@ -1,11 +1,16 @@
-"""Federation: one peer's part in a session of federated training."""
+"""Federation: one peer's part in a session of federated training.
+
+`handle` is the one way in: its table gives each kind of event to the part of the machine that it
+is for. Afterwards, the machine looks at what follows from what it knows now: whether it can make
+head 0, adopt a greater head, or go on with the round. What the parts share, and which part changes
+what, is in `shared_state`.
+"""
 
 from collections.abc import Callable, Iterable
 
-from swarm.commanding.commands import Command, RelayedCommands
+from swarm.commanding.commands import RelayedCommands
 from swarm.commanding.registers import CommandRegisters
 from swarm.core.effects import (
-    BlobArrived,
     BlobMissing,
     PeerConnected,
     PeerUnreachable,
@@ -33,9 +38,10 @@ from swarm.federation.effects import (
     TrainingFailed,
     TrainingFinished,
     WeightsCreated,
+    brings,
 )
 from swarm.federation.founding import Founding
-from swarm.federation.head_weights import Weights
+from swarm.federation.head_weights import HeadWeights
 from swarm.federation.heartbeats import Heartbeats
 from swarm.federation.ledger_entries import Introduction, LedgerPage, LedgerRequest
 from swarm.federation.messages import (
@@ -57,7 +63,7 @@ from swarm.federation.topics import session_topic
 from swarm.federation.training import RETRY_TRAINING, Training
 from swarm.federation.validity import InvalidRecordError
 
-HEARTBEAT = "federation.beat"
+HEARTBEAT = "federation.heartbeat"
 HEARTBEAT_EVERY_S = 1.0
 REPEAT = "federation.repeat"
 REPEAT_EVERY_S = 2.0
@@ -71,7 +77,7 @@ class Federation:
         The held head only moves up the head order, and its weights are in the store.
         At most one own contribution per base head is ever announced.
         Messages of other sessions, stale and invalid ones change nothing.
-        Operators are obeyed only if this peer was told to trust them.
+        A peer obeys only the operators that it was started with.
     """
 
     def __init__(
@@ -89,7 +95,7 @@ class Federation:
         self._session = spec.id
         self._command_following = CommandFollowing(spec.id, me, operators, held=held)
         self._waiting_since_s: float | None = None
-        shared = self._shared = SharedState(me, spec, self._command_following.book)
+        shared = self._shared = SharedState(me, spec, self._command_following.registers)
         self.lineage = shared.lineage
         self._introduction = introduction
         self._ledger = SessionLedger(spec.id, me, sign)
@@ -101,7 +107,7 @@ class Federation:
         self._training = Training(shared, introduction.site)
         self._announcements = Announcements(shared, self._screening)
         self._catching_up = CatchingUp(shared, self._training, self._screening)
-        self._weights = Weights(shared)
+        self._weights = HeadWeights(shared)
         self._adoption = Adoption(
             shared,
             self._heartbeats,
@@ -119,17 +125,12 @@ class Federation:
 
     @property
     def round(self) -> Round | None:
-        """The round on the held head; None as long as that does not name this peer."""
+        """The round on the held head; None while that head does not name this peer."""
         return self._shared.round
 
     @property
-    def ready(self) -> bool:
-        """Whether the learner is there."""
-        return self._training.ready
-
-    @property
     def final_metrics(self) -> Metrics | None:
-        """How the last head did here, once it was measured."""
+        """How the last head did on this peer's test shard, once measured."""
         return self._training.final_metrics
 
     @property
@@ -143,12 +144,12 @@ class Federation:
         return self._shared.finished
 
     @property
-    def orders(self) -> CommandRegisters:
-        """What operators ordered, as far as this peer obeys."""
-        return self._command_following.book
+    def registers(self) -> CommandRegisters:
+        """The operators' commands that this peer obeys."""
+        return self._command_following.registers
 
     def settled(self, now_s: float) -> bool:
-        """Whether the session is finished, here and at every peer this one watches."""
+        """Whether the session is finished, here and at every peer that this one watches."""
         if self.held is None or not self.finished or self.final_metrics is None:
             return False
         presence, head_holders = self._shared.presence, self._shared.head_holders
@@ -163,18 +164,22 @@ class Federation:
             return []
         sender = event.peer if isinstance(event, Contribution) else getattr(event, "sender", None)
         if sender is not None:
-            # Not so with heads: whoever disregards one that others adopt stays behind alone.
+            # Heads are taken from any author: a peer that ignores a head which others adopt stays
+            # behind alone.
             violations = self._screening.violations
-            if violations.quarantined(sender, now_s) or sender in self.orders.removed:
+            if violations.quarantined(sender, now_s) or sender in self.registers.removed:
                 return []
             self._shared.presence.heard(sender, now_s)
+        blob = brings(event)  # it is in the store, whatever becomes of the event
+        if blob is not None:
+            self._shared.blobs.arrived(blob, now_s)
         try:
             handler = self._handlers.get(type(event))
             effects = handler(event, now_s) if handler is not None else []
         except InvalidRecordError as error:
             effects = self._screening.reject(event, error, now_s)
-        if self.held is None or not isinstance(event, _LEADS_TO_NOTHING):
-            effects += self._advance(now_s)  # silence and deadlines are looked at on every beat
+        if self.held is None or not isinstance(event, _CHANGES_NO_DUTY):
+            effects += self._advance(now_s)  # silence and deadlines are checked at each heartbeat
         number, unix_s = self._shared.round_number, self._shared.unix_s(now_s)
         for effect in effects:
             if isinstance(effect, Note):
@@ -182,7 +187,7 @@ class Federation:
         return effects
 
     def quarantined(self, now_s: float) -> frozenset[PeerId]:
-        """Peers that nothing is taken from now, for what they sent."""
+        """Peers from which nothing is taken now, because of what they sent."""
         return self._screening.violations.all_quarantined(now_s)
 
     # -- events
@@ -197,8 +202,8 @@ class Federation:
             EvaluationFinished: self._training.measured,
             Combined: self._participation.combined,
             CombineFailed: self._participation.combine_failed,
-            Contribution: self._announcements.hear,
-            Aggregate: self._announcements.hear,
+            Contribution: self._announcements.take,
+            Aggregate: self._announcements.take,
             GlobalModel: self._catching_up.learn,
             HeadHistory: self._catching_up.take_history,
             HeadRequest: self._answering.heads,
@@ -211,7 +216,6 @@ class Federation:
             Goodbye: self._on_goodbye,
             PeerConnected: self._on_connected,
             PeerUnreachable: self._on_unreachable,
-            BlobArrived: self._weights.arrived,
             BlobMissing: self._weights.missing,
             LeaveRequested: self._on_leave,
             TimerFired: self._on_timer,
@@ -222,15 +226,13 @@ class Federation:
         shared.unix_offset_s = event.unix_s - now_s
         self._ledger.resume(event.entries)
         self._ledger.introduce(self._introduction.facts, event.unix_s)
-        self.orders.resume(event.commands)
-        if self.orders.waits:
+        self._command_following.resume(event.commands)
+        if self.registers.waits:
             self._waiting_since_s = now_s
         shared.exchange.trust(event.offered_by)
         effects: list[Effect] = [Subscribe(session_topic(self._session))]
         if event.heads:
-            self.lineage.resume(event.heads)
-            for head, unix_s in zip(event.heads, event.adopted_unix_s, strict=False):
-                shared.exchange.adopted(head, unix_s)
+            shared.exchange.resume(event.heads, event.adopted_unix_s)
             shared.blobs.arrived(event.heads[-1].blob, now_s)
             shared.presence.restart(now_s)
             if event.contribution is not None:
@@ -242,43 +244,41 @@ class Federation:
         return effects
 
     def _on_learner_ready(self, _event: LearnerReady, now_s: float) -> list[Effect]:
-        self._training.ready = True
-        effects = self._catching_up.wish(now_s)
+        self._training.learner_ready()
+        effects = self._catching_up.ask_to_join(now_s)
         return effects + (
             self._training.work() if self.held is not None else self._founding.ready()
         )
 
     def _on_ledger_page(self, event: LedgerPage, _now_s: float) -> list[Effect]:
-        self._ledger.hear(event, self.round.home.peers if self.round is not None else ())
+        self._ledger.take_page(event, self.round.home.peers if self.round is not None else ())
         return []
 
     def _on_commands(self, event: RelayedCommands, now_s: float) -> list[Effect]:
         news, effects = self._command_following.hear(event, self._shared.unix_s(now_s))
-        return effects + (self._obey(now_s) if any(_is_of_the_run(c) for c in news) else [])
+        return effects + (self._obey(now_s) if any(c.register == "run" for c in news) else [])
 
     def _obey(self, now_s: float) -> list[Effect]:
-        """Wait, go on or end, now that an operator ordered something else."""
-        if self.orders.waits:
+        """Wait, go on or end, after an operator's command about the run."""
+        if self.registers.waits:
             if self._waiting_since_s is None:
                 self._waiting_since_s = now_s
             return []
         since_s, self._waiting_since_s = self._waiting_since_s, None
         if since_s is not None and self.round is not None:
             self.round.postpone(since_s, now_s)
-        self._training.final_metrics = None
         ended = self._shared.branches.ended() if self.finished else []
-        return ended + self._training.work()
+        return ended + self._training.go_on()
 
     def _on_heartbeat(self, event: Heartbeat, now_s: float) -> list[Effect]:
-        return self._catching_up.notice(event.sender, event.head, now_s)
+        return self._catching_up.note_head(event.sender, event.head, now_s)
 
     def _on_join_request(self, event: JoinRequest, now_s: float) -> list[Effect]:
-        self._announcements.hear_join_requests([event.sender], now_s)
-        self._shared.branches.hear(event.branches)
+        self._announcements.note_outsiders([event.sender], event.branches, now_s)
         effects: list[Effect] = []
         if self.held is not None and (event.head is None or event.head < self.held.key):
             effects = [Send(event.sender, self._shared.exchange.history((self.held,)))]
-        return effects + self._catching_up.notice(event.sender, event.head, now_s)
+        return effects + self._catching_up.note_head(event.sender, event.head, now_s)
 
     def _on_goodbye(self, event: Goodbye, _now_s: float) -> list[Effect]:
         self._shared.presence.left(event.sender)
@@ -301,33 +301,33 @@ class Federation:
 
     def _on_timer(self, event: TimerFired, now_s: float) -> list[Effect]:
         if event.name == HEARTBEAT:
-            return self._beat(now_s)
+            return self._send_heartbeats(now_s)
         if event.name == REPEAT:
             return self._repeat(now_s)
         if event.name == RETRY_TRAINING and not self.finished:
             return self._training.work()
         return []
 
-    def _beat(self, now_s: float) -> list[Effect]:
+    def _send_heartbeats(self, now_s: float) -> list[Effect]:
         effects = [
-            *self._heartbeats.beats(self.round),
+            *self._heartbeats.cluster_heartbeats(self.round),
             SetTimer(HEARTBEAT, now_s + HEARTBEAT_EVERY_S),
         ]
         if self.round is not None:
-            page = self._ledger.tell(self.round.home_topic)
+            page = self._ledger.next_page(self.round.home_topic)
             effects += [Publish(self.round.home_topic, page)] if page is not None else []
         return effects
 
     def _repeat(self, now_s: float) -> list[Effect]:
         current = self.round
         effects = current.repeat() if current is not None else []
-        effects += self._catching_up.wish(now_s) + self._catching_up.widen(now_s)
+        effects += self._catching_up.ask_to_join(now_s) + self._catching_up.widen(now_s)
         if current is not None:
-            claimed = self._shared.branches.claimed(current.base, self.lineage)
-            current.facts.claimed = claimed
+            self._shared.branches.claim(current.base, self.lineage)
         session_heartbeat = self._heartbeats.session_heartbeat()
         home = current.home_topic if current is not None else None
-        founding = self.held is None and self.me == self.spec.starter  # nobody sends beacons yet
+        # Before head 0 there are no session heartbeats: the starter passes commands on.
+        founding = self.held is None and self.me == self.spec.starter
         session = session_topic(self._session) if session_heartbeat or founding else None
         effects += [*session_heartbeat, *self._command_following.remind(home, session)]
         unsaved = self._ledger.unsaved()
@@ -335,20 +335,16 @@ class Federation:
             effects.append(SaveLedger(unsaved))
         return [*effects, SetTimer(REPEAT, now_s + REPEAT_EVERY_S)]
 
-    # -- what follows from what is known
+    # -- what follows from the state
 
     def _advance(self, now_s: float) -> list[Effect]:
         effects = self._founding.found(now_s) + self._adoption.adopt(now_s)
-        if self.round is not None and not self.finished and not self.orders.waits:
+        if self.round is not None and not self.finished and not self.registers.waits:
             effects += self._participation.advance(self.round, now_s)
         return effects
 
 
-def _is_of_the_run(command: Command) -> bool:
-    return command.register == "run"
-
-
-_LEADS_TO_NOTHING = (
+_CHANGES_NO_DUTY = (
     Heartbeat, HeadRequest, SessionQuery, JoinRequest, LedgerRequest, LedgerPage,
 )  # fmt: skip
-"""Most of what is heard; alone it makes no head or aggregate due."""
+"""Most messages; none of them alone makes a head or an aggregate due."""

@@ -13,7 +13,7 @@ FOUND = "federation.found"
 
 
 class Founding:
-    """The one thing that only the starter may do.
+    """Makes head 0, which only the starter may do.
 
     Invariant: asks for initial weights at most once.
     """
@@ -25,33 +25,32 @@ class Founding:
         self._initial: WeightsCreated | None = None
 
     def ready(self) -> list[Effect]:
-        """The learner is there: have the starter's make the initial weights."""
+        """Take note that the learner is there; the starter's makes the initial weights."""
         if self._asked or self._shared.spec.starter != self._shared.me:
             return []
         self._asked = True
         return [CreateWeights()]
 
-    def created(self, event: WeightsCreated, now_s: float) -> list[Effect]:
-        """The initial weights are in the store."""
-        self._shared.blobs.arrived(event.blob, now_s)
+    def created(self, event: WeightsCreated, _now_s: float) -> list[Effect]:
+        """Take note that the initial weights are in the store."""
         self._initial = event
         return []
 
     def found(self, now_s: float) -> list[Effect]:
-        """Publish head 0 once enough peers wish to join and those who start together do."""
+        """Publish head 0 once enough peers asked to join and no new ones come."""
         shared = self._shared
         spec, joiners, lineage = shared.spec, shared.joiners, shared.lineage
         under_way = shared.held is not None or lineage.candidates()
-        if self._initial is None or under_way or shared.orders.waits:
+        if self._initial is None or under_way or shared.registers.waits:
             return []
-        wishing = joiners.current(now_s)
-        if len({*wishing, shared.me}) < spec.min_peers:
+        asking = joiners.current(now_s)
+        if len({*asking, shared.me}) < spec.min_peers:
             return []
         if not joiners.settled(now_s):
             return [SetTimer(FOUND, now_s + SETTLED_AFTER_S)]
-        crowd = joiners.crowd(now_s)
-        head = first_head(spec, self._initial.blob, wishing, crowd, shared.me)
+        number = joiners.estimated_number(now_s)
+        head = first_head(spec, self._initial.blob, asking, number, shared.me)
         head = head.signed(self._sign(head.digest))
-        lineage.add(head, trusted=True)
+        shared.exchange.learn(head, shared.me, now_s)
         attached = head.blob if head.blob.is_small else None
         return [Publish(session_topic(spec.id), head, attached)]

@@ -1,4 +1,4 @@
-"""HeadHolders: who holds which head, and whom to ask for one."""
+"""HeadHolders: which peer holds which head, and which peers were asked for one."""
 
 from swarm.core.effects import Send
 from swarm.core.ids import Digest, PeerId, SessionId
@@ -8,17 +8,18 @@ from swarm.federation.records import HeadKey
 
 ASK_AGAIN_AFTER_S = 1.0
 ASKED_MAX = 64
-"""Most records asked for in that time: whoever names many is making them up."""
+"""Most records asked for in that time: a peer that names more is making them up."""
 KEYS_MAX = 1024
 """Most peers whose newest head is remembered; those heard longest ago go first."""
 
 
 class HeadHolders:
-    """Asks for a head's record, and remembers what others say they hold.
+    """Asks for records of heads, and remembers which heads other peers say they hold.
 
     Invariants:
-        The same record is asked for at most once in `ASK_AGAIN_AFTER_S`, or once of each peer that
-        works on it, and at most `ASKED_MAX` times in all.
+        In `ASK_AGAIN_AFTER_S`, a record is asked for once in all, or once of each peer that works
+        on it.
+        In the same time, at most `ASKED_MAX` requests are sent.
         Remembers at most `KEYS_MAX` peers.
     """
 
@@ -41,10 +42,11 @@ class HeadHolders:
 
         Args:
             digest: The head.
-            peer: Whom to ask.
+            peer: The peer to ask.
             now_s: The time.
-            count: Records in all.
-            others_too: Whether to ask this peer even if another was asked a moment ago.
+            count: Number of records in all.
+            others_too: Whether to ask this peer even if another was asked less than
+                `ASK_AGAIN_AFTER_S` ago.
         """
         self._asked_s = {k: s for k, s in self._asked_s.items() if now_s - s < ASK_AGAIN_AFTER_S}
         key = digest, peer if others_too else None
@@ -53,7 +55,7 @@ class HeadHolders:
         self._asked_s[key] = now_s
         return [Send(peer, HeadRequest(self._session, self._me, digest, count))]
 
-    def heard(self, peer: PeerId, key: HeadKey) -> None:
+    def note(self, peer: PeerId, key: HeadKey) -> None:
         """Note which head a peer says it holds."""
         self._keys.pop(peer, None)
         self._keys[peer] = key
@@ -66,5 +68,5 @@ class HeadHolders:
         return held is not None and held >= key
 
     def holders(self, key: HeadKey) -> tuple[PeerId, ...]:
-        """Peers that say they hold exactly this head, so that they have its weights."""
+        """Peers that say they hold exactly this head, and so have its weights."""
         return tuple(peer for peer, held in self._keys.items() if held == key)

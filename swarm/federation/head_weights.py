@@ -1,22 +1,22 @@
-"""Weights: whom to ask for a head's weights, and which blobs are kept."""
+"""HeadWeights: which peers to ask for a head's weights, and which blobs to keep."""
 
 import itertools
 
 from swarm.core.blobs import BlobRef
-from swarm.core.effects import BlobArrived, BlobMissing, KeepBlobs
+from swarm.core.effects import BlobMissing, KeepBlobs
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect
 from swarm.federation.records import GlobalModel
 from swarm.federation.shared_state import SharedState
 
 HOLDERS_MAX = 8
-"""Most peers to ask for a blob one after the other."""
+"""Most peers to ask for a blob, one after the other."""
 WAIT_FOR_HOLDER_S = 2.0
-"""How long a holder up the tree, which is still fetching a head's weights, may keep us waiting."""
+"""A peer up the tree may still be fetching the weights; it may answer this many seconds late."""
 
 
-class Weights:
-    """Brings the weights of heads down the tree, and lets go of those no longer needed."""
+class HeadWeights:
+    """Brings the weights of heads down the tree, and drops blobs that are no longer needed."""
 
     def __init__(self, shared: SharedState) -> None:
         self._shared = shared
@@ -28,13 +28,8 @@ class Weights:
             return []
         return blobs.want(head.blob, self._sources(head), WAIT_FOR_HOLDER_S, now_s)
 
-    def arrived(self, event: BlobArrived, now_s: float) -> list[Effect]:
-        """Note that a blob is in our store."""
-        self._shared.blobs.arrived(event.blob, now_s)
-        return []
-
     def missing(self, event: BlobMissing, now_s: float) -> list[Effect]:
-        """Note that nobody gave a blob."""
+        """Note that no peer gave a blob."""
         self._shared.blobs.missing(event.blob, now_s)
         return []
 
@@ -54,16 +49,16 @@ class Weights:
         return KeepBlobs(frozenset(kept))
 
     def _sources(self, head: GlobalModel) -> tuple[PeerId, ...]:
-        """Whom to ask for a head's weights: down the tree, then the author, then any holder.
+        """Peers to ask for a head's weights: down the tree, then the author, then any holder.
 
-        Down the tree not by those of whom the head itself says that they are slow.
+        Peers that the head calls slow are left out of the tree.
         """
         current, me = self._shared.round, self._shared.me
         tree = current.sources() if current and current.base.digest == head.parent else ()
-        climb = tree[tree.index(me) + 1 :] if me in tree else tree
-        climb = tuple(peer for peer in climb if peer not in head.slow)
+        above = tree[tree.index(me) + 1 :] if me in tree else tree
+        above = tuple(peer for peer in above if peer not in head.slow)
         home = current.home.peers if current is not None else ()
-        saying = self._shared.head_holders.holders(head.key)
+        others = self._shared.head_holders.holders(head.key)
         contributors = tuple(c.peer for c in head.contributors)
-        order = dict.fromkeys((*climb, head.author, *saying, *home, *contributors, *head.cohort))
+        order = dict.fromkeys((*above, head.author, *others, *home, *contributors, *head.cohort))
         return tuple(peer for peer in order if peer != me)[:HOLDERS_MAX]

@@ -1,4 +1,4 @@
-"""Heartbeats: where this peer listens, and how it is heard to be alive."""
+"""Heartbeats: which topics this peer listens to, and how it shows that it is alive."""
 
 from swarm.core.effects import Publish, Subscribe, Unsubscribe
 from swarm.core.ids import PeerId
@@ -13,11 +13,11 @@ from swarm.federation.tree import duty_peers
 from swarm.federation.validity import tree_of
 
 SESSION_HEARTBEAT_EVERY_REPEATS = 3
-"""Only who missed an announcement needs the beacon; everybody hears it."""
+"""All peers hear a session heartbeat, but only those that missed an announcement need it."""
 
 
 class Heartbeats:
-    """Subscribes to the clusters of the round, and beats in them.
+    """Subscribes to the clusters of the round, and sends heartbeats in them.
 
     Invariant: listens to exactly the topics it last asked for.
     """
@@ -28,14 +28,14 @@ class Heartbeats:
         self._lineage = lineage
         self.topics: tuple[str, ...] = ()
         """Topics listened to, besides the session's."""
-        self._approached: GlobalModel | None = None
+        self._listening_ahead: GlobalModel | None = None
         self._num_repeats = 0
         self._session_heartbeat_due = False
         self._repeated_on: GlobalModel | None = None
         """The head that was held at the last repetition."""
 
-    def tune(self, current: Round | None, more: tuple[str, ...] = ()) -> list[Effect]:
-        """Listen to the clusters of the round, to `more`, and to nothing else."""
+    def listen(self, current: Round | None, more: tuple[str, ...] = ()) -> list[Effect]:
+        """Listen to the clusters of the round and to `more`, and to nothing else."""
         topics = current.topics if current is not None else ()
         wanted = tuple(dict.fromkeys((*topics, *more)))
         effects: list[Effect] = [Subscribe(t) for t in wanted if t not in self.topics]
@@ -43,29 +43,33 @@ class Heartbeats:
         self.topics = wanted
         return effects
 
-    def approach(self, head: GlobalModel, current: Round | None, now_s: float) -> list[Effect]:
-        """Be heard in the clusters of a head whose weights are on their way, however long."""
-        if head is self._approached:
+    def listen_ahead(self, head: GlobalModel, current: Round | None, now_s: float) -> list[Effect]:
+        """Listen and send heartbeats in the clusters of a head whose weights are on their way."""
+        if head is self._listening_ahead:
             return []
-        self._approached = head
+        self._listening_ahead = head
         before = self.topics
         topics: tuple[str, ...] = ()
         if self._me in head.members:
             topics = Round(self._lineage.window(head), self._spec, self._me, now_s).topics
-        effects = self.tune(current, topics)
+        effects = self.listen(current, topics)
         new = [topic for topic in self.topics if topic not in before]
         return effects + [Publish(topic, self._heartbeat()) for topic in new]
 
-    def beats(self, current: Round | None) -> list[Effect]:
-        """Tell the neighbours that this peer is alive; not twice where all listen one tier up."""
+    def cluster_heartbeats(self, current: Round | None) -> list[Effect]:
+        """Send a heartbeat to each cluster.
+
+        Not on a topic whose listeners all hear this peer on another one.
+        """
         covered = current.covered_topics if current is not None else frozenset()
         return [Publish(topic, self._heartbeat()) for topic in self.topics if topic not in covered]
 
     def session_heartbeat(self) -> list[Effect]:
-        """Tell the whole session of the held head now and then, for those that missed it.
+        """Announce the held head to the whole session now and then, for peers that missed it.
 
-        They may listen on the topics of an older cohort, where nobody else is left. The head's
-        author does it, and the first of the next root's succession in case it is gone.
+        Such peers may listen on the topics of an older cohort, where no other peer is left. The
+        head's author sends the heartbeat, and so do the first of the next root's succession in
+        case it is gone.
         """
         self._num_repeats += 1
         self._session_heartbeat_due = (
@@ -73,7 +77,8 @@ class Heartbeats:
         )
         head, before = self._lineage.held, self._repeated_on
         self._repeated_on = head
-        # A head just adopted is being announced: all whom a beacon reaches first would ask for it.
+        # A head just adopted is still being announced. Peers that heard this heartbeat before the
+        # announcement would all ask for the head.
         if head is None or head is not before or not self._session_heartbeat_due:
             return []
         self._session_heartbeat_due = False
@@ -83,7 +88,7 @@ class Heartbeats:
         return [Publish(session_topic(self._spec.id), self._heartbeat())]
 
     def goodbye(self, reason: str) -> list[Effect]:
-        """Tell everybody who listens that this peer leaves."""
+        """Say goodbye on all topics."""
         goodbye = Goodbye(self._spec.id, self._me, reason)
         topics = dict.fromkeys((session_topic(self._spec.id), *self.topics))
         return [Publish(topic, goodbye) for topic in topics]

@@ -1,4 +1,4 @@
-"""Crowd: how many ask to be in the cohort, told from no more of them than fit in a message."""
+"""Join estimate: how many peers ask to join, estimated from a sample that fits in a message."""
 
 import hashlib
 import heapq
@@ -11,14 +11,14 @@ _SPAN = 2**64
 
 
 def sample(peers: Iterable[PeerId], size_max: int = COHORT_MAX) -> tuple[PeerId, ...]:
-    """The peers of least hash, in order of their ids: samples of samples are samples of all."""
+    """The peers of least hash, in order of their ids. A sample of samples is a sample of all."""
     return tuple(sorted(heapq.nsmallest(size_max, set(peers), key=_rank)))
 
 
 def estimate(sampled: Iterable[PeerId], size_max: int = COHORT_MAX) -> float:
-    """About how many peers a sample of at most `size_max` was taken from.
+    """Estimate from how many peers a sample of at most `size_max` was taken.
 
-    Exact below `size_max`; from there on within some percent: among n evenly spread hashes the
+    Exact below `size_max`, within some percent from there on: among n evenly spread hashes the
     k-th least is about k / n of the span.
 
     Source:

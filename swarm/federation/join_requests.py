@@ -1,4 +1,4 @@
-"""JoinRequests: how a peer outside the cohort asks to be taken in."""
+"""JoinRequests: how a peer outside the cohort asks to join it."""
 
 import hashlib
 import itertools
@@ -12,14 +12,14 @@ from swarm.federation.records import Branch, GlobalModel
 from swarm.federation.tree import duty_peers
 from swarm.federation.validity import tree_of
 
-CROWDED_EVERY = 4
-"""Where cohorts are full, a wish is repeated so many times more rarely."""
+FULL_COHORT_EVERY = 4
+"""Where the cohort is full, only one turn in this many sends a request."""
 
 
 class JoinRequests:
-    """Sends wishes directly: to who composes the next head, and to one more, another each time.
+    """Sends requests directly: to the composer of the next head, and to one other peer in turn.
 
-    Invariant: sends at most two messages at a time, however large the swarm.
+    Invariant: sends at most two messages at a time, whatever the size of the swarm.
     """
 
     def __init__(self, me: PeerId, spec: SessionSpec) -> None:
@@ -27,30 +27,30 @@ class JoinRequests:
         self._spec = spec
         self._turn = itertools.count()
 
-    def wish(
+    def ask(
         self,
         held: GlobalModel | None,
         trusted: tuple[PeerId, ...],
         branches: tuple[Branch, ...],
     ) -> list[Effect]:
-        """Ask to be in the cohort; nothing if the held head names this peer or admits it not."""
+        """Ask to join, unless the held head names this peer or did not admit it to ask."""
         turn = next(self._turn)
-        wish = JoinRequest(self._spec.id, self._me, held.key if held else None, branches)
+        request = JoinRequest(self._spec.id, self._me, held.key if held else None, branches)
         first: tuple[PeerId, ...] = (self._spec.starter,)
         others = trusted
         if held is not None:
-            crowded = len(held.cohort) >= self._spec.cohort_max
+            is_full = len(held.cohort) >= self._spec.cohort_max
             if self._me in held.members or not self._is_admitted(held):
                 return []
-            if crowded and turn % CROWDED_EVERY:
+            if is_full and turn % FULL_COHORT_EVERY:
                 return []
             root = tree_of(held, self._spec).root
             first = duty_peers(held.digest, root, frozenset(held.slow))[:1]
             others = held.cohort
-        # Whoever is asked may be gone, or the message get lost: another one each time.
+        # The composer may be gone, or a message may get lost: ask another peer each time.
         rotating = tuple(p for p in others if p not in (*first, self._me))
         second = rotating[turn % len(rotating) :][:1] if rotating else ()
-        return [Send(peer, wish) for peer in (*first, *second) if peer != self._me]
+        return [Send(peer, request) for peer in (*first, *second) if peer != self._me]
 
     def _is_admitted(self, held: GlobalModel) -> bool:
         rank = hashlib.sha256(f"{held.digest}\0admission\0{self._me}".encode()).digest()

@@ -1,7 +1,7 @@
-"""Entries of ledgers: what peers tell, now and later, of what went wrong or out of the ordinary.
+"""Ledger entries: signed records of what went wrong or out of the ordinary, and their messages.
 
-Entries are for those who watch; no peer decides anything by one. They are passed on, so each
-carries its author's signature.
+Entries are for observers; no peer decides anything by them. Peers pass them on, so each carries
+its author's signature.
 """
 
 from dataclasses import dataclass, replace
@@ -14,11 +14,11 @@ from swarm.core.machine import Event
 PAGE_MAX = 32
 """Most entries in one message."""
 TEXT_MAX = 256
-"""Characters of an entry's text; longer ones are cut by their author."""
+"""Characters of an entry's text; the author cuts longer ones."""
 SEQUENCE_MAX = 2**53
 FACTS = frozenset({"name", "site"})
-"""Kinds of entries in which an author tells of itself, for when it is gone. Only the newest of a
-kind counts, and only its own; no alert is made of them."""
+"""Kinds of entries in which an author describes itself, for when it is gone. Only the newest of
+a kind counts, and only the author's own. They make no alert."""
 _UNSIGNED = frozenset({"signature"})
 
 
@@ -33,11 +33,11 @@ class LedgerEntry:
     unix_s: float
     """When, by the author's clock: seconds since 1970."""
     kind: str
-    """As of `effects.Note`."""
+    """As in `effects.Note`, or one of `FACTS`."""
     round: RoundNumber
     """The round that was being made."""
     subject: PeerId | None
-    """The peer it is about, if it is about one."""
+    """The peer that it is about, if any."""
     text: str
     signature: bytes = b""
 
@@ -56,12 +56,12 @@ class LedgerEntry:
 
     @property
     def key(self) -> tuple[PeerId, int]:
-        """What is kept at most once."""
+        """Identifies the entry; it is kept at most once."""
         return self.author, self.sequence
 
     @property
     def is_fact(self) -> bool:
-        """Whether it says what its author is called, or where it is."""
+        """Whether it gives its author's name or site."""
         return self.kind in FACTS
 
     def signed(self, signature: bytes) -> "LedgerEntry":
@@ -71,16 +71,16 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class Introduction:
-    """What a peer tells of itself; nothing is decided by it but the site's part in the tree."""
+    """What a peer says of itself. Only the site has an effect: on its place in the tree."""
 
     name: str = ""
     site: str = ""
 
     @property
     def facts(self) -> dict[str, str]:
-        """What there is to tell, by kind of entry."""
-        told = {"name": self.name, "site": self.site}
-        return {kind: text for kind, text in told.items() if text}
+        """What is known, by kind of entry."""
+        facts = {"name": self.name, "site": self.site}
+        return {kind: text for kind, text in facts.items() if text}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +98,15 @@ class LedgerRequest(Event):
 
 @dataclass(frozen=True, slots=True)
 class LedgerPage(Event):
-    """Entries of a ledger: the answer to a request, or told to a cluster as they are made."""
+    """Entries of a ledger: the answer to a request, or new ones sent to a cluster."""
 
     session: SessionId
     sender: PeerId
     entries: tuple[LedgerEntry, ...]
     next: int | None
-    """In an answer: where to ask on later. None in what is told to a cluster."""
+    """In an answer: the place to ask for next. None in a page for a cluster."""
     more: bool = False
-    """Whether there are further ones now."""
+    """Whether there are more entries now."""
 
     def __post_init__(self) -> None:
         if len(self.entries) > PAGE_MAX:

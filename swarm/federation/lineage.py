@@ -1,4 +1,17 @@
-"""Lineage: the heads a peer knows, which of them it holds, and which it should adopt."""
+"""Lineage: the heads a peer knows, the one it holds, and those it should adopt.
+
+A head is known once it was checked against its past. A head that cannot be checked yet is an
+orphan: its parent, a branch that it merges, or an older record on which the check depends is
+missing. `missing` says which record to ask for first. When a record becomes known, all orphans are
+looked at again.
+
+Some heads are believed without a check of their past: head 0 (by its own rules), the first head of
+a peer that offered the session, and ancestors that a known head names by digest.
+
+Known heads that are greater than the held one are candidates. The machine adopts the greatest
+whose weights it has. Heads are compared by their key (examples before, term, digest) and by
+nothing else, so peers that know the same heads choose the same one.
+"""
 
 from bisect import insort
 from collections.abc import Iterator
@@ -24,7 +37,7 @@ from swarm.federation.validity import (
 KNOWN_MAX = 2048
 """Heads kept for checking descendants and for history; the oldest go first."""
 ORPHANS_MAX = 256
-"""Heads kept whose ancestors are still to come."""
+"""Heads kept while their ancestors are missing."""
 
 
 class Lineage:
@@ -32,8 +45,9 @@ class Lineage:
 
     Invariants:
         `held` only ever moves up the head order, and is known.
-        Every known head is valid against its past, or is head 0, or was believed of a bootstrap
-        or remembered, or is an ancestor of such a one by its digest.
+        Every known head is valid against its past; or it is head 0, believed of a peer that
+        offered the session, or remembered from an earlier life; or it is an ancestor of such a
+        head by digest.
     """
 
     def __init__(self, spec: SessionSpec) -> None:
@@ -55,7 +69,7 @@ class Lineage:
 
         Args:
             head: The record, its signature already verified.
-            trusted: Believe it without its parent, as a joiner believes its bootstrap.
+            trusted: Whether to believe it without its parent, as a joiner believes its bootstrap.
 
         Raises:
             InvalidRecordError: The record breaks a rule.
@@ -71,7 +85,7 @@ class Lineage:
         return True
 
     def adopt(self, head: GlobalModel) -> None:
-        """Hold `head`; it must be known and greater than what is held."""
+        """Hold `head`; it must be known and greater than the held head."""
         if head.digest not in self._known or (self.held and head.key <= self.held.key):
             raise ValueError(f"head {head.digest} must be known and greater than the held one")
         self.held = head
@@ -101,7 +115,7 @@ class Lineage:
         return window_of(self._known, base)
 
     def relate(self, ours: GlobalModel, theirs: GlobalModel) -> Relation:
-        """Compare two known lineages back to where they parted; see `ancestry.relate`."""
+        """Compare two known lineages back to their fork; see `ancestry.relate`."""
         return relate(self._known, ours, theirs)
 
     def candidates(self) -> list[GlobalModel]:
@@ -113,7 +127,7 @@ class Lineage:
         return chain_of(self._known, head)
 
     def _learn(self, head: GlobalModel) -> None:
-        """Remember a checked head, and every orphan that can be checked now."""
+        """Remember a checked head, and all orphans that can be checked now."""
         self._remember(head)
         grown = bool(self._orphans)
         while grown:
@@ -125,11 +139,11 @@ class Lineage:
                     if not self._is_believed(orphan, trusted=False):
                         check_head(orphan, self._known, self._spec)
                 except InvalidRecordError:
-                    continue  # its own announcement already counted; descendants stay orphans
+                    continue  # it was counted when it was announced; its descendants stay orphans
                 self._remember(orphan)
 
     def _is_believed(self, head: GlobalModel, *, trusted: bool) -> bool:
-        """Check a head that needs no past; return whether it is one."""
+        """Check a head that needs no past; return whether it is such a head."""
         if head.parent is None:
             check_first_head(head, self._spec)
             return True
@@ -142,7 +156,7 @@ class Lineage:
         return orphan.digest in self._unknown_parents or self._lacks(orphan) is None
 
     def _lacks(self, head: GlobalModel) -> Digest | None:
-        """The first record that must be known to check `head`, and is not; or None."""
+        """The first record that is missing to check `head`, or None."""
         parent = self._known.get(head.parent) if head.parent is not None else None
         if parent is None:
             return head.parent
@@ -173,7 +187,7 @@ class Lineage:
             self._forget_oldest()
 
     def _forget_oldest(self) -> None:
-        # By place, not by arrival: a newcomer learns of the oldest ones last.
+        # By place, not by arrival: a newcomer learns of the oldest heads last.
         oldest = min((h for h in self._known.values() if h is not self.held), key=lambda h: h.key)
         del self._known[oldest.digest]
         self._greater = [h for h in self._greater if h is not oldest]

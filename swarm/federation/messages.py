@@ -1,6 +1,6 @@
-"""What peers tell each other about federated training: announcements, requests, answers.
+"""Messages: announcements, requests and answers of federated training.
 
-Everything but the signed records is believed only of the peer libp2p authenticated as its sender.
+Except for signed records, a message is believed only of its sender, as libp2p authenticated it.
 """
 
 from dataclasses import dataclass, field
@@ -9,8 +9,11 @@ from swarm.commanding.commands import COMMANDS_MAX
 from swarm.core.blobs import BlobRef
 from swarm.core.ids import Digest, PeerId, RoundNumber, SessionId
 from swarm.core.machine import Event
+from swarm.core.message_kinds import MessageKind
 from swarm.core.session import COHORT_MAX, SessionSpec
+from swarm.federation.ledger_entries import LedgerPage, LedgerRequest
 from swarm.federation.records import (
+    Aggregate,
     Branch,
     Contributor,
     GlobalModel,
@@ -37,11 +40,12 @@ class Contribution(Event):
     duration_s: float
     metrics: Metrics | None
     joiners: tuple[PeerId, ...] = ()
-    """Newcomers this peer has heard of."""
+    """Peers outside the cohort that asked this peer to join, or were passed on to it."""
     branches: tuple[Branch, ...] = ()
-    """Branches this peer has held or heard of."""
+    """Branches that this peer left or heard of."""
     transfer_s: float = 0.0
-    """How long the weights of its base were on their way; who pulls these weights adds to it."""
+    """Seconds that the weights of its base were on the network; the peer that pulls these
+    weights adds its own time."""
     site: str = ""
 
     def __post_init__(self) -> None:
@@ -51,6 +55,11 @@ class Contribution(Event):
         if len(self.joiners) > COHORT_MAX:
             raise ValueError(f"joiners must have at most {COHORT_MAX} entries")
         check_branches(self.branches)
+
+    @property
+    def contributors(self) -> tuple[Contributor, ...]:
+        """The one contribution, as an aggregate lists several."""
+        return (self.contributor,)
 
     @property
     def contributor(self) -> Contributor:
@@ -76,7 +85,7 @@ class Heartbeat(Event):
 
 @dataclass(frozen=True, slots=True)
 class Goodbye(Event):
-    """`sender` leaves of its own will, or because it cannot go on."""
+    """`sender` leaves: its user wants it, or it cannot go on."""
 
     session: SessionId
     sender: PeerId
@@ -117,6 +126,10 @@ class SessionOffer(Event):
     sender: PeerId
     spec: SessionSpec
 
+    def __post_init__(self) -> None:
+        if not self.spec.starter:
+            raise ValueError("the session must name its starter")
+
 
 @dataclass(frozen=True, slots=True)
 class HeadRequest(Event):
@@ -140,7 +153,7 @@ class HeadHistory(Event):
     sender: PeerId
     heads: tuple[GlobalModel, ...]
     adopted_unix_s: tuple[float, ...] = ()
-    """When the sender adopted each, by its clock; 0 where it does not know."""
+    """When the sender adopted each, by its clock; 0 if unknown."""
 
     def __post_init__(self) -> None:
         if len(self.adopted_unix_s) > len(self.heads) or any(s < 0 for s in self.adopted_unix_s):
@@ -151,7 +164,7 @@ class HeadHistory(Event):
 
 @dataclass(frozen=True, slots=True)
 class Status(Event):
-    """What `sender` is doing, for those who watch. Nothing is decided by it."""
+    """What `sender` is doing, for observers. No peer decides anything by it."""
 
     session: SessionId
     sender: PeerId
@@ -165,29 +178,29 @@ class Status(Event):
     train_accuracy: float | None = None
     train_loss: float | None = None
     evaluated: Digest | None = None
-    """The head that `evaluation` is about."""
+    """The head that `evaluation` measures."""
     evaluation: Metrics | None = None
     num_examples: int = 0
     bytes_sent: int = 0
     bytes_received: int = 0
     rejections: int = 0
-    """Messages, records and contributions this peer has turned down."""
+    """Number of messages, records and contributions that this peer rejected."""
     links: tuple[PeerId, ...] = field(default=())
-    """Peers it is connected with."""
+    """Peers to which it is connected."""
     blob_bytes_sent: int = 0
     site: str = ""
-    """Where its owner says it is."""
+    """Its site, as its owner named it."""
     addresses: tuple[str, ...] = ()
-    """Where it listens."""
+    """Addresses on which it listens."""
     data_label: str = ""
-    """The data set's name; `num_examples` are what it trains on."""
+    """The data set's name; it trains on `num_examples` of it."""
     num_test: int = 0
     run_state: str = "running"
-    """What it does by operators' orders: `held`, `running`, `paused`, `stopped`."""
+    """Its state by operators' commands: `held`, `running`, `paused`, `stopped`."""
     obeyed: tuple[str, ...] = ()
     """Commands in force here: the first 16 characters of their digests."""
     num_refused: int = 0
-    """Commands it did not take."""
+    """Number of commands that it refused."""
 
     def __post_init__(self) -> None:
         texts = (self.site, self.data_label, self.run_state, *self.addresses, *self.obeyed)
@@ -199,3 +212,21 @@ class Status(Event):
             raise ValueError(f"links must have at most {COHORT_MAX} entries")
         if len(self.name) > 64 or len(self.phase) > 32:
             raise ValueError("name must have at most 64 characters, phase at most 32")
+
+
+MESSAGE_KINDS = (
+    MessageKind("head", GlobalModel, signed_records=lambda head: (head,)),
+    MessageKind("aggregate", Aggregate, signed_records=lambda aggregate: (aggregate,)),
+    MessageKind("contribution", Contribution, sender_field="peer"),
+    MessageKind("heartbeat", Heartbeat),
+    MessageKind("goodbye", Goodbye),
+    MessageKind("join", JoinRequest),
+    MessageKind("session?", SessionQuery),
+    MessageKind("session", SessionOffer),
+    MessageKind("head?", HeadRequest),
+    MessageKind("heads", HeadHistory, signed_records=lambda history: history.heads),
+    MessageKind("status", Status),
+    MessageKind("ledger?", LedgerRequest),
+    MessageKind("ledger", LedgerPage, signed_records=lambda page: page.entries),
+)
+"""What the wire must know of these messages; docs/protocol.md has the same table."""

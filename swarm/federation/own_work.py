@@ -1,4 +1,4 @@
-"""Own work: what this peer is training from, and its contributions that no head names yet."""
+"""OwnWork: what this peer is training from, and its contributions that no head names yet."""
 
 from swarm.core.blobs import BlobRef
 from swarm.core.ids import Digest, PeerId
@@ -8,7 +8,7 @@ from swarm.federation.records import GlobalModel
 
 
 class OwnWork:
-    """Keeps every own contribution for as long as it may count.
+    """Keeps every own contribution while it may count.
 
     Invariant: at most one contribution per base.
     """
@@ -24,7 +24,7 @@ class OwnWork:
         self._training = base
 
     def ended(self, base: Digest) -> GlobalModel | None:
-        """Note that training from `base` ended, well or not; its head, if that was awaited."""
+        """Note that training from `base` ended, well or not; return its head if it was awaited."""
         training = self._training
         if training is None or training.digest != base:
             return None
@@ -62,12 +62,12 @@ class OwnWork:
         return [c for c in kept if c is not None and window.may_apply_stale(c.contributor)]
 
     def forget_counted(self, window: Window) -> None:
-        """Drop what the lineage names, and what is too old to count."""
+        """Drop contributions that the lineage names, or that are too old to count."""
         kept = {window.base.digest, *(c.base for c in self.may_apply_stale(window))}
         self._contributions = {d: c for d, c in self._contributions.items() if d in kept}
         self._bases = {d: head for d, head in self._bases.items() if d in kept}
 
     def blobs(self) -> frozenset[BlobRef]:
-        """Contributions, and the weights they began from: who folds them in needs both."""
+        """Weights of contributions and of their bases: combining a stale one needs both."""
         mine = frozenset(c.blob for c in self._contributions.values())
         return mine | {head.blob for head in self._bases.values()}

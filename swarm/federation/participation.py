@@ -4,12 +4,13 @@ from swarm.core.machine import Effect
 from swarm.federation.effects import Combined, CombineFailed
 from swarm.federation.heartbeats import Heartbeats
 from swarm.federation.round import Round, Sign
+from swarm.federation.round_view import RoundView
 from swarm.federation.screening import Screening
 from swarm.federation.shared_state import SharedState
 
 
 class Participation:
-    """Gives the round what it needs to know, and takes in what the learner combined for it."""
+    """Builds the round's view of what is known, and takes what the learner combined for it."""
 
     def __init__(
         self, shared: SharedState, screening: Screening, heartbeats: Heartbeats, sign: Sign
@@ -21,42 +22,53 @@ class Participation:
 
     def advance(self, current: Round, now_s: float) -> list[Effect]:
         """Do what is due in the current round."""
-        shared, facts = self._shared, current.facts
-        lineage = shared.lineage
+        shared = self._shared
         effects: list[Effect] = []
-        facts.successors = [
-            head for head in lineage.candidates() if head.parent == current.base.digest
-        ]
-        quarantined = self._screening.violations.all_quarantined(now_s)
-        facts.quarantined = quarantined | shared.orders.removed
         if current.composing:
-            effects, facts.mergeable = shared.branches.pursue(
-                current.base, lineage, shared.blobs, shared.head_holders, now_s
+            effects = shared.branches.prepare_merge(
+                current.base, shared.lineage, shared.blobs, shared.head_holders, now_s
             )
         num_duties = len(current.duties)
-        effects += current.advance(shared.presence, shared.blobs, now_s)
+        view = self._view(current, now_s)
+        effects += current.advance(view, shared.presence, shared.blobs, now_s)
         return effects + (
-            self._heartbeats.tune(current) if len(current.duties) > num_duties else []
+            self._heartbeats.listen(current) if len(current.duties) > num_duties else []
         )
 
     def combined(self, event: Combined, now_s: float) -> list[Effect]:
         """Announce what was combined: an aggregate, or the next head."""
         shared, current = self._shared, self._shared.round
-        shared.blobs.arrived(event.blob, now_s)
         if current is None or event.base != current.base.digest:
             return []
         effects = self._screening.blame(event, now_s)
         joiners = frozenset(shared.joiners.current(now_s))
-        branches = shared.branches.tell()
+        branches = shared.branches.to_announce()
         more, head = current.combined(event, joiners, branches, self._sign, now_s)
         if head is not None:
-            shared.lineage.add(head, trusted=False)
+            effects += shared.exchange.learn(head, shared.me, now_s)
         return effects + more
 
     def combine_failed(self, event: CombineFailed, now_s: float) -> list[Effect]:
-        """Go on without what failed a gate."""
+        """Go on without the inputs that failed a gate."""
         current = self._shared.round
         if current is None or event.base != current.base.digest:
             return []
-        self._screening.rejections += len(event.rejected)
+        self._screening.count(len(event.rejected))
         return current.combine_failed(event, now_s)
+
+    def _view(self, current: Round, now_s: float) -> RoundView:
+        shared, base = self._shared, current.base.digest
+        quarantined = self._screening.violations.all_quarantined(now_s)
+        return RoundView(
+            window=current.window,
+            contributions=current.announced.contributions,
+            stale=current.announced.stale,
+            aggregates=current.announced.aggregates,
+            stragglers=current.stragglers,
+            given_up=current.given_up,
+            quarantined=quarantined | shared.registers.removed,
+            successors=tuple(h for h in shared.lineage.candidates() if h.parent == base),
+            claimed=shared.branches.claimed,
+            mergeable=shared.branches.mergeable,
+            overtaken=shared.overtaken,
+        )

@@ -1,13 +1,13 @@
-"""Presence: who is alive, as seen by one peer. Views are local; nothing needs them to agree."""
+"""Presence: which peers are alive, as this peer sees it. No peer needs another's view to agree."""
 
 from collections.abc import Iterable
 
 from swarm.core.ids import PeerId
 
-SUSPECT_AFTER_S = 3.0
 LOST_AFTER_S = 5.0
 RESTART_GRACE_S = 10.0
-"""After a restart others may be restarting as well: so long nobody unheard counts as lost."""
+"""After a restart, other peers may be restarting as well: this many seconds before silent ones
+count as lost."""
 
 
 class Presence:
@@ -20,13 +20,13 @@ class Presence:
         self._heard_s: dict[PeerId, float] = {}
         self._unreachable: set[PeerId] = set()
         self._unheard: set[PeerId] = set()
-        """Watched since a restart, and not heard in this life yet."""
+        """Watched since a restart, and not heard since."""
         self._grace_until_s = float("-inf")
         self._look_again_s = float("-inf")
-        """Before this time nobody else can have become lost."""
+        """Before this time no other peer can have become lost."""
 
     def restart(self, now_s: float) -> None:
-        """Begin a life after an earlier one: be patient with peers not heard yet."""
+        """Begin after a restart: give peers that were not heard yet more time."""
         self._grace_until_s = now_s + RESTART_GRACE_S
 
     def watch(self, peers: Iterable[PeerId], now_s: float) -> None:
@@ -41,7 +41,7 @@ class Presence:
         self._look_again_s = float("-inf")
 
     def heard(self, peer: PeerId, now_s: float) -> None:
-        """Note that something authentic came from `peer`."""
+        """Note that an authentic message came from `peer`."""
         if peer in self._heard_s:
             if self._heard_s[peer] > now_s:  # its grace period ends: it can be lost sooner
                 self._look_again_s = float("-inf")
@@ -61,7 +61,7 @@ class Presence:
             self._look_again_s = float("-inf")
 
     def losses(self, now_s: float) -> list[PeerId]:
-        """Peers lost by now; empty if nobody can have become lost since the last call."""
+        """Peers lost by now; empty if none can have become lost since the last call."""
         if now_s < self._look_again_s:
             return []
         lost = [peer for peer in self._heard_s if self.lost(peer, now_s)]
@@ -70,12 +70,8 @@ class Presence:
         return lost
 
     def lost(self, peer: PeerId, now_s: float) -> bool:
-        """Whether nobody should wait for `peer`."""
+        """Whether `peer` is lost, so that no peer should wait for it."""
         return peer in self._unreachable or self._silent_s(peer, now_s) >= LOST_AFTER_S
-
-    def suspect(self, peer: PeerId, now_s: float) -> bool:
-        """Whether `peer` has been silent long enough to wonder."""
-        return not self.lost(peer, now_s) and self._silent_s(peer, now_s) >= SUSPECT_AFTER_S
 
     @property
     def watched(self) -> tuple[PeerId, ...]:

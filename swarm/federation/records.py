@@ -1,6 +1,6 @@
 """Records: heads and aggregates, and what they name.
 
-They are relayed, so they carry their author's signature over their digest.
+Peers relay them, so they carry their author's signature over their digest.
 """
 
 import statistics
@@ -15,11 +15,11 @@ from swarm.core.machine import Event
 from swarm.core.session import COHORT_MAX
 
 CONTRIBUTORS_MAX = COHORT_MAX * 3 // 2
-"""Most contributions one record may name: the cohort's, and stale ones."""
+"""Most contributions that one record may name: the cohort's, and stale ones."""
 SITE_MAX = 16
-"""Characters: a head repeats the label for every contributor of the site."""
+"""Characters of a site; a head repeats it for every contributor of the site."""
 BRANCHES_MAX = 4
-"""Most branches one message may tell of; the others are told of later."""
+"""Most branches in one message; the others are announced later."""
 _UNSIGNED = frozenset({"signature"})
 _Record = TypeVar("_Record", "GlobalModel", "Aggregate")
 
@@ -52,11 +52,12 @@ class Contributor:
     base: Digest
     num_examples: int
     duration_s: float
-    """How long the peer trained."""
+    """Seconds that the peer trained."""
     transfer_s: float = 0.0
-    """How long weights were on their way: its base's to it, and its own to who combined them."""
+    """Seconds that weights were on the network: its base's to it, and its own to the peer that
+    combined them."""
     site: str = ""
-    """Where the peer says it is; those of one site are clustered together."""
+    """The site that the peer names; peers of one site are clustered together."""
 
     def __post_init__(self) -> None:
         _check_digest("base", self.base)
@@ -70,13 +71,13 @@ class Contributor:
 
     @property
     def key(self) -> tuple[PeerId, Digest]:
-        """What may count at most once in a lineage."""
+        """Identifies the contribution, which may count at most once in a lineage."""
         return self.peer, self.base
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class HeadKey:
-    """Place of a head in the head order: greater is newer or heavier."""
+    """Place of a head in the head order: the greater key is newer or has more examples."""
 
     examples_before: int
     term: int
@@ -90,7 +91,7 @@ class HeadKey:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """The last head of a lineage that was left for a greater one, and who still has it."""
+    """The last head of a lineage that was left for a greater one, and a peer that has it."""
 
     head: Digest
     holder: PeerId
@@ -101,11 +102,11 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A branch as the head names it that takes its weights in."""
+    """A branch as named by the head that merges it."""
 
     head: Digest
     num_examples: int
-    """Examples behind it since the two lineages parted, or were last merged."""
+    """Its examples since the fork of the two lineages, or since the last merge."""
 
     def __post_init__(self) -> None:
         _check_digest("head", self.head)
@@ -125,17 +126,17 @@ class GlobalModel(Event):
     """Examples behind the parent in its lineage."""
     blob: BlobRef
     cohort: tuple[PeerId, ...]
-    """Who is asked into the next round."""
+    """The peers of the next round."""
     contributors: tuple[Contributor, ...]
     merged: tuple[Merged, ...]
     """The branch that was merged into this head; at most one."""
     slow: tuple[PeerId, ...]
-    """Peers of the cohort that take no duty: over twice the median duration, or not timed yet."""
+    """Peers of the cohort that take no duty: slow ones, and ones that were not timed yet."""
     metrics: tuple[Metrics, ...]
     """How the parent did on the contributors' test shards."""
     author: PeerId
     admission: float = 1.0
-    """Share of the peers outside the cohort that may ask into it; under 1 in large swarms."""
+    """Share of the peers outside the cohort that may ask to join; under 1 in large swarms."""
     signature: bytes = b""
 
     def __post_init__(self) -> None:
@@ -185,7 +186,7 @@ class GlobalModel(Event):
 
     @cached_property
     def durations_s(self) -> dict[PeerId, float]:
-        """Seconds of training and of transfers by contributor.
+        """Seconds of training and transfers by contributor.
 
         The longer one where the head names two contributions of a peer.
         """
@@ -197,7 +198,7 @@ class GlobalModel(Event):
 
     @cached_property
     def transfers_s(self) -> dict[PeerId, float]:
-        """Seconds on the network by contributor, of its `durations_s`."""
+        """Seconds on the network by contributor; a part of `durations_s`."""
         transfers_s: dict[PeerId, float] = {}
         for c in self.contributors:
             transfers_s[c.peer] = max(c.transfer_s, transfers_s.get(c.peer, 0.0))
@@ -205,7 +206,7 @@ class GlobalModel(Event):
 
     @cached_property
     def sites(self) -> frozenset[tuple[PeerId, str]]:
-        """Where those of the cohort are that contributed and say so; one site a peer."""
+        """The site of each peer of the cohort that contributed and named one; one site a peer."""
         said = sorted((c.peer, c.site) for c in self.contributors if c.site)
         return frozenset({peer: (peer, s) for peer, s in said if peer in self.members}.values())
 
@@ -265,7 +266,7 @@ class Aggregate(Event):
 
 def _with_signature(record: _Record, signature: bytes) -> _Record:
     signed = replace(record, signature=signature)
-    vars(signed)["digest"] = record.digest  # it does not cover the signature: no need to redo it
+    vars(signed)["digest"] = record.digest  # it does not cover the signature, so it is still right
     return signed
 
 
@@ -283,6 +284,6 @@ def _check_digest(name: str, digest: str) -> None:
 
 
 def check_branches(branches: tuple[Branch, ...]) -> None:
-    """Raise `ValueError` if these are more than one message may tell of."""
+    """Raise `ValueError` if these are too many for one message."""
     if len(branches) > BRANCHES_MAX:
         raise ValueError(f"branches must have at most {BRANCHES_MAX} entries")

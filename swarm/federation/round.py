@@ -1,6 +1,21 @@
-"""Round: what one peer does between adopting a head and adopting the next."""
+"""Round: what one peer does between adopting a head and adopting the next.
+
+The base head fixes the round: its cohort is cut into a tree of clusters, and each cluster has a
+succession of peers that may aggregate it. A peer contributes to its home cluster at tier 1. For
+each cluster on the path from there to the root it may have a `Duty`, as aggregator or standby.
+
+A round begins when its base is adopted and ends when another head is; nothing is carried over but
+the stale contributions, which are announced again. The round keeps what was announced
+(`Announced`), the peers that it gave up, and its duties. It repeats its own announcements until a
+head is adopted, because pubsub may lose them.
+
+Aggregates go one tier up at a time. At the root the combined weights become the next head. A peer
+of the cohort that has no duty at the root still keeps one as the last resort: it comes into play
+when all peers before it are gone.
+"""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from swarm.core.blobs import BlobRef
 from swarm.core.effects import Publish
@@ -11,12 +26,13 @@ from swarm.federation.ancestry import Window
 from swarm.federation.blob_tracker import BlobTracker
 from swarm.federation.branches import Mergeable
 from swarm.federation.composing import compose_aggregate, compose_head, gather
-from swarm.federation.durations import deadline_after_s, hopeless_peers
-from swarm.federation.duty import Duty, RoundFacts
+from swarm.federation.durations import deadline_after_s, stragglers
+from swarm.federation.duty import Duty
 from swarm.federation.effects import Combined, CombineFailed, Note, Rejection
 from swarm.federation.messages import Contribution
 from swarm.federation.presence import Presence
-from swarm.federation.records import Aggregate, Branch, Contributor, GlobalModel
+from swarm.federation.records import Aggregate, Branch, GlobalModel
+from swarm.federation.round_view import Announced, RoundView
 from swarm.federation.topics import cluster_topic, session_topic
 from swarm.federation.tree import Cluster, duty_peers, root_succession, succession
 from swarm.federation.validity import check_aggregate, check_contribution, tree_of
@@ -37,6 +53,7 @@ class Round:
         base = window.base
         self.base = base
         self.mine: Contribution | None = None
+        """This peer's contribution to the round, once announced."""
         self._spec = spec
         self._me = me
         self._began_s = now_s
@@ -44,8 +61,12 @@ class Round:
         self.tree = tree_of(base, spec)
         self.path = self.tree.path(me)
         limit_s = deadline_after_s(base, self.home.tier, spec)
-        hopeless = hopeless_peers(self.home.peers, window.past(), limit_s)
-        self.facts = RoundFacts(window, hopeless)
+        self.window = window
+        """The base and its ancestors; it grows as missing ones become known."""
+        self.announced = Announced(base.digest)
+        self.stragglers = stragglers(self.home.peers, window.past(), limit_s)
+        self.given_up: frozenset[PeerId] = frozenset()
+        """Peers found lost during this round."""
         self.duties = [
             self._duty(cluster, succession(base.digest, cluster, self._slow), now_s)
             for cluster in self.path
@@ -55,7 +76,8 @@ class Round:
         if all(duty.cluster != self.tree.root for duty in self.duties):
             ranking = root_succession(base.digest, self.tree, self._slow)
             self._last_resort = self._duty(self.tree.root, ranking, now_s)
-        self._announced: list[Publish] = []
+        self._repeated: list[Publish] = []
+        """Own announcements of this round, sent again until another head is adopted."""
 
     @property
     def home(self) -> Cluster:
@@ -69,7 +91,7 @@ class Round:
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """Topics this peer must hear and beat on: its home's, and those of its duties."""
+        """Topics of the home cluster and of all duties, for listening and for heartbeats."""
         clusters = {self.home.id: self.home} | {d.cluster.id: d.cluster for d in self.duties}
         return tuple(cluster_topic(self.base.session, cluster) for cluster in clusters)
 
@@ -87,7 +109,7 @@ class Round:
 
     @property
     def neighbours(self) -> tuple[PeerId, ...]:
-        """Peers whose loss matters here: the home cluster, and who shares a duty."""
+        """Peers whose loss matters here: of the home cluster, and those that share a duty."""
         peers = set(self.home.peers)
         for duty in self.duties:
             for child in duty.cluster.children:
@@ -95,34 +117,34 @@ class Round:
         return tuple(sorted(peers - {self._me}))
 
     def sources(self) -> tuple[PeerId, ...]:
-        """Whom to ask for the next head's weights before its author: aggregators, bottom up."""
+        """Aggregators above this peer, bottom up: the first to ask for the next head's weights."""
         return tuple(
-            next((p for p in ranking if p not in self.facts.given_up), ranking[0])
+            next((p for p in ranking if p not in self.given_up), ranking[0])
             for ranking in (succession(self.base.digest, c, self._slow) for c in self.path)
         )
 
     @property
     def composing(self) -> bool:
-        """Whether it falls to this peer to compose the next head."""
+        """Whether this peer is to compose the next head."""
         return any(d.is_root and d.acting and d.output is None for d in self.duties)
 
     def contribute(self, contribution: Contribution) -> list[Effect]:
         """Announce an own contribution, fresh or stale, to the home cluster."""
         if contribution.base == self.base.digest:
             self.mine = contribution
-        self.facts.hear_contribution(contribution)
+        self.announced.add_contribution(contribution)
         topic = cluster_topic(self.base.session, self.home.id)
         return self._announce(Publish(topic, contribution, _small(contribution.blob)))
 
     def concerns(self, announcement: Contribution | Aggregate) -> bool:
         """Whether an announcement is for this round, or a stale contribution to it."""
-        stale = isinstance(announcement, Contribution) and self.facts.window.find(
-            announcement.base
-        )
+        stale = isinstance(announcement, Contribution) and self.window.find(announcement.base)
         return bool(stale) or announcement.base == self.base.digest
 
-    def guilty(self, event: Combined) -> list[tuple[Contribution | Aggregate | Mergeable, str]]:
-        """What failed a gate, with the reasons."""
+    def failed_inputs(
+        self, event: Combined
+    ) -> list[tuple[Contribution | Aggregate | Mergeable, str]]:
+        """The inputs that failed a gate, with the reasons."""
         duty = self._find(event.cluster)
         if duty is None:
             return []
@@ -131,49 +153,55 @@ class Round:
             named[duty.merge.name] = duty.merge
         return [(named[r.name], r.reason) for r in event.rejected if r.name in named]
 
-    def hear(self, announcement: Contribution | Aggregate) -> bool:
-        """Take an announcement; return whether it is news.
+    def take(self, announcement: Contribution | Aggregate) -> bool:
+        """Take an announcement; return whether it is new.
 
         Raises:
             InvalidRecordError: It breaks a rule.
         """
-        window = self.facts.window
-        unknown = any(window.find(c.base) is None for c in _named(announcement))
+        window = self.window
+        unknown = any(window.find(c.base) is None for c in announcement.contributors)
         if unknown and window.missing is not None:
-            return False  # its records are still to come, and so is the next announcement
+            return False  # its records are still to come; it will be announced again
         if isinstance(announcement, Aggregate):
-            if self.facts.knows(announcement):
+            if self.announced.knows(announcement):
                 return False
             check_aggregate(announcement, window, self._spec)
-            self.facts.hear_aggregate(announcement)
+            self.announced.add_aggregate(announcement)
             return True
         if not self._is_news(announcement):
             return False
         check_contribution(announcement, window, self._spec)
-        self.facts.hear_contribution(announcement)
+        self.announced.add_contribution(announcement)
         return True
 
     def _is_news(self, contribution: Contribution) -> bool:
         if contribution.peer not in self.home.peers:
-            return False  # meant for another cluster, and delivered again
+            return False  # meant for another cluster, and delivered late
         if contribution.base == self.base.digest:
-            return contribution.peer not in self.facts.contributions
-        known = contribution.contributor.key in self.facts.stale
-        return not known and self.facts.window.may_apply_stale(contribution.contributor)
+            return contribution.peer not in self.announced.contributions
+        known = contribution.contributor.key in self.announced.stale
+        return not known and self.window.may_apply_stale(contribution.contributor)
 
-    def advance(self, presence: Presence, blobs: BlobTracker, now_s: float) -> list[Effect]:
+    def widen(self, window: Window) -> None:
+        """Take the window anew, now that more ancestors of the base are known."""
+        self.window = window
+
+    def advance(
+        self, view: RoundView, presence: Presence, blobs: BlobTracker, now_s: float
+    ) -> list[Effect]:
         """Do what is due for each duty, from the bottom up."""
         effects: list[Effect] = []
         resort = self._last_resort
-        if resort is not None and resort.is_due(self.facts, blobs, now_s):
+        if resort is not None and resort.is_due(view, blobs, now_s):
             self.duties.append(resort)
             self._last_resort = None
-        for peer in presence.losses(now_s):
-            if peer not in self.facts.given_up:
-                self.facts.given_up.add(peer)
-                effects.append(Note("lost", peer, peer))
+        if lost := [peer for peer in presence.losses(now_s) if peer not in self.given_up]:
+            self.given_up |= frozenset(lost)
+            view = replace(view, given_up=self.given_up)
+            effects += [Note("lost", peer, peer) for peer in lost]
         for duty in self.duties:
-            effects += duty.advance(self.facts, blobs, self._spec, now_s)
+            effects += duty.advance(view, blobs, self._spec, now_s)
         return effects
 
     def combined(
@@ -190,7 +218,9 @@ class Round:
             return [], None
         rejected = frozenset(r.name for r in event.rejected)
         if not duty.inputs.keys() - rejected:
-            failed = CombineFailed(event.base, event.cluster, "nothing is left", event.rejected)
+            failed = CombineFailed(
+                event.base, event.cluster, "no input passed the gates", event.rejected
+            )
             return self.combine_failed(failed, now_s), None
         effects = _note_rejections(event.rejected, duty.inputs)
         duty.combined(event.blob, rejected)
@@ -203,35 +233,40 @@ class Round:
             return [*effects, Publish(topic, head, _small(head.blob))], head
         aggregate = compose_aggregate(duty, self.base, event.blob, gathered, self._me)
         aggregate = aggregate.signed(sign(aggregate.digest))
-        self.facts.hear_aggregate(aggregate)
+        self.announced.add_aggregate(aggregate)
         return effects + self._announce_aggregate(aggregate, duty.cluster), None
 
     def combine_failed(self, event: CombineFailed, now_s: float) -> list[Effect]:
-        """Leave out what failed a gate and go on waiting for others."""
+        """Leave out inputs that failed a gate, and go on waiting for others."""
         duty = self._find(event.cluster)
         rejections: list[Effect] = []
         if duty is not None:
             rejections = _note_rejections(event.rejected, duty.inputs)
             duty.failed(frozenset(r.name for r in event.rejected), now_s)
-        return [*rejections, Note("info", f"combining: {event.reason}")]
+        return [*rejections, Note("info", f"combining failed: {event.reason}")]
 
     def postpone(self, since_s: float, now_s: float) -> None:
-        """Nobody was to go on since then, or since the round began: give all that much longer."""
+        """Move all deadlines by the length of a pause, as far as it lies in this round.
+
+        Args:
+            since_s: When the pause began.
+            now_s: When it ended.
+        """
         resort = [self._last_resort] if self._last_resort is not None else []
         for duty in (*self.duties, *resort):
             duty.postpone(now_s - max(since_s, self._began_s))
 
     def repeat(self) -> list[Effect]:
-        """Announce again what no head has named yet, by reference only."""
-        return [Publish(effect.topic, effect.message) for effect in self._announced]
+        """Announce again, with references to weights only."""
+        return [Publish(effect.topic, effect.message) for effect in self._repeated]
 
     def blobs(self) -> frozenset[BlobRef]:
-        """Blobs this round still needs."""
-        offers = [offer for offers in self.facts.aggregates.values() for offer in offers]
-        stale = self.facts.stale.values()
-        bases = (self.facts.window.find(c.base) for c in stale)
+        """Blobs that this round still needs."""
+        offers = [offer for offers in self.announced.aggregates.values() for offer in offers]
+        stale = self.announced.stale.values()
+        bases = (self.window.find(c.base) for c in stale)
         return frozenset(
-            [c.blob for c in (*self.facts.contributions.values(), *stale)]
+            [c.blob for c in (*self.announced.contributions.values(), *stale)]
             + [base.blob for base in bases if base is not None]
             + [o.blob for o in offers]
             + [duty.output for duty in self.duties if duty.output is not None]
@@ -241,8 +276,8 @@ class Round:
         stale = [c for c in head.contributors if c.base != self.base.digest]
         effects: list[Effect] = []
         if stale:
-            text = ", ".join(f"{c.peer} of {c.base[:12]}" for c in stale)
-            effects.append(Note("folded", f"round {head.round} folds in {text}"))
+            text = ", ".join(f"{c.peer} on {c.base[:12]}" for c in stale)
+            effects.append(Note("folded", f"round {head.round} applies stale work of {text}"))
         for merged in head.merged:
             text = f"branch {merged.head[:12]} with {merged.num_examples} examples"
             effects.append(Note("merged", f"round {head.round} merges {text}"))
@@ -258,7 +293,7 @@ class Round:
         )
 
     def _announce_aggregate(self, aggregate: Aggregate, cluster: Cluster) -> list[Effect]:
-        """Tell the tier above, and the standbys that do not listen there."""
+        """Announce to the tier above, and to standbys that do not listen there."""
         base, parent = self.base, self.tree.parent(cluster)
         topic = cluster_topic(base.session, parent.id if parent else cluster.id)
         effects = self._announce(Publish(topic, aggregate, _small(aggregate.blob)))
@@ -268,17 +303,11 @@ class Round:
         return effects
 
     def _announce(self, effect: Publish) -> list[Effect]:
-        self._announced.append(effect)
+        self._repeated.append(effect)
         return [effect]
 
     def _find(self, cluster: ClusterId) -> Duty | None:
         return next((duty for duty in self.duties if duty.cluster.id == cluster), None)
-
-
-def _named(announcement: Contribution | Aggregate) -> tuple[Contributor, ...]:
-    if isinstance(announcement, Contribution):
-        return (announcement.contributor,)
-    return announcement.contributors
 
 
 def _small(blob: BlobRef) -> BlobRef | None:

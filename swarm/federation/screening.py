@@ -1,4 +1,4 @@
-"""Screening: what is turned down, and who answers for it."""
+"""Screening: rejects what breaks a rule or fails a gate, and counts it against its author."""
 
 from swarm.core.machine import Effect, Event
 from swarm.federation.branches import Mergeable
@@ -11,17 +11,21 @@ from swarm.federation.violations import Violations
 
 
 class Screening:
-    """Counts what breaks a rule or fails a gate against who made it, never who passed it on."""
+    """Counts violations against the author of a record, never against a peer that passed it on."""
 
     def __init__(self, shared: SharedState) -> None:
         self.rejections = 0
-        """Messages, records and contributions turned down."""
+        """Number of messages, records and contributions rejected."""
         self.violations = Violations()
         self._shared = shared
 
+    def count(self, number: int) -> None:
+        """Count this many rejections."""
+        self.rejections += number
+
     def reject(self, event: Event, error: InvalidRecordError, now_s: float) -> list[Effect]:
-        """Count an invalid record against who wrote it, not against who passed it on."""
-        self.rejections += 1
+        """Count an invalid record against its author, not against the peer that passed it on."""
+        self.count(1)
         text = f"{type(event).__name__}: {error}"
         match event:
             case GlobalModel(author=peer) | Aggregate(author=peer) | Contribution(peer=peer):
@@ -31,14 +35,14 @@ class Screening:
                 return [Note("rejected", text)]
 
     def blame(self, event: Combined, now_s: float) -> list[Effect]:
-        """Count what failed a gate against who sent it.
+        """Count inputs that failed a gate against the peers that sent them.
 
-        Only contributions: behind an aggregate stand others, and its author may be honest.
+        Only contributions: an aggregate holds the work of others, and its author may be honest.
         """
-        self.rejections += len(event.rejected)
+        self.count(len(event.rejected))
         current = self._shared.round
         effects: list[Effect] = []
-        for source, reason in current.guilty(event) if current is not None else ():
+        for source, reason in current.failed_inputs(event) if current is not None else ():
             if isinstance(source, Mergeable):
                 effects += self._shared.branches.rejected(source, reason)
             elif isinstance(source, Contribution):

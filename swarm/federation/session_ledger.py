@@ -1,4 +1,4 @@
-"""SessionLedger: what one peer remembers of a run besides its heads, for those who ask later."""
+"""SessionLedger: what one peer remembers of a run besides its heads, for those that ask later."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -17,28 +17,30 @@ ENTRIES_MAX = 512
 """Entries kept, of all authors."""
 ENTRIES_PER_AUTHOR_MAX = 128
 OWN_PER_ROUND_MAX = 16
-"""Own entries in one round: a flood of bad messages is told once, not a thousand times."""
-TOLD_TIMES = 2
-"""Pubsub loses messages, so an entry is told in so many pages; facts anew in each cluster."""
-FACTS_EVERY_TELLS = 10
-"""So often facts are told again: who was not in the cluster yet, or heard nothing, hears them."""
+"""Own entries in one round: a flood of bad messages makes few entries, not a thousand."""
+SENT_TIMES = 2
+"""Pubsub loses messages, so an entry is sent in this many pages; facts anew in each cluster."""
+FACTS_EVERY_HEARTBEATS = 10
+"""Facts are sent again after this many heartbeats, for peers that came later or missed them."""
 KINDS = frozenset(
     {
         "lost", "left", "takeover", "rejected", "quarantined", "partition", "skipped", "disk",
         "started", "paused", "resumed", "stopped", "removed", "readmitted", "threshold", "refused",
     }
 )  # fmt: skip
-"""Notes that become entries; folds, merges and heads are in the records of heads."""
+"""Notes that become entries. Stale contributions, merges and heads are in the records of heads."""
 
 
 class SessionLedger:
-    """Keeps own entries and those of peers of the same cluster, so that no death loses them.
+    """Keeps own entries and those of peers of the same cluster: they outlive their authors.
 
     Invariants:
-        At most `entries_max` entries, at most `ENTRIES_PER_AUTHOR_MAX` of one author; whoever
-        has the most gives way, so that nobody can drive out another's.
-        The same kind about the same peer is noted once in a round; who left is not lost.
-        Of each fact (`entries.FACTS`) only its author's newest is kept, and forgotten last.
+        At most `entries_max` entries, at most `ENTRIES_PER_AUTHOR_MAX` of one author. The author
+        with the most loses its oldest first, so that no peer can drive out another's.
+        The same kind about the same peer is noted once in a round. A peer that left is not noted
+        as lost.
+        Of each fact (`ledger_entries.FACTS`) only its author's newest is kept; it is forgotten
+        last.
     """
 
     def __init__(
@@ -59,25 +61,25 @@ class SessionLedger:
         self._sequence = 0
         self._round = RoundNumber(0)
         self._noted: set[tuple[str, PeerId | None]] = set()
-        self._to_tell: dict[tuple[PeerId, int], int] = {}
+        self._to_send: dict[tuple[PeerId, int], int] = {}
         self._facts: dict[tuple[PeerId, str], int] = {}
         """The sequence of the newest, by author and kind."""
-        self._told_to = ""
-        self._num_tells = 0
+        self._cluster = ""
+        self._num_heartbeats = 0
         self._unsaved = False
 
     @property
     def num_kept(self) -> int:
-        """Entries ever kept: grows with each that is news."""
+        """Number of entries ever kept: it grows with each new one."""
         return self._num_kept
 
     @property
     def entries(self) -> tuple[LedgerEntry, ...]:
-        """All that is kept, in the order it came."""
+        """All entries kept, in the order in which they came."""
         return tuple(self._entries.values())
 
     def resume(self, entries: Iterable[LedgerEntry]) -> None:
-        """Take back what an earlier life kept."""
+        """Take back the entries that an earlier life of this peer kept."""
         for entry in entries:
             self.keep(entry)
         self._unsaved = False
@@ -86,16 +88,16 @@ class SessionLedger:
         """Make an entry of a note, if it is of a kind that people ask about later."""
         if number != self._round:
             self._round, self._noted = number, set()
-        told = (note.kind, note.about)
+        key = (note.kind, note.about)
         if note.kind == "lost" and self._noted & {("left", note.about), ("disk", note.about)}:
-            return  # nobody wonders where it is
-        if note.kind not in KINDS or told in self._noted or len(self._noted) >= OWN_PER_ROUND_MAX:
+            return  # it said that it leaves
+        if note.kind not in KINDS or key in self._noted or len(self._noted) >= OWN_PER_ROUND_MAX:
             return
-        self._noted.add(told)
+        self._noted.add(key)
         self._write(note.kind, note.about, note.text, number, unix_s)
 
     def introduce(self, facts: Mapping[str, str], unix_s: float) -> None:
-        """Tell what this peer is called, unless an earlier life told the same."""
+        """Make entries of this peer's name and site, unless an earlier life made the same."""
         for kind, text in facts.items():
             sequence = self._facts.get((self._me, kind))
             held = self._entries[self._me, sequence] if sequence is not None else None
@@ -118,17 +120,17 @@ class SessionLedger:
         )
         entry = entry.signed(self._sign(entry.digest))
         self.keep(entry)
-        self._to_tell[entry.key] = TOLD_TIMES
+        self._to_send[entry.key] = SENT_TIMES
 
-    def hear(self, page: LedgerPage, fellows: Collection[PeerId]) -> None:
-        """Keep what a fellow of the cluster tells of its own; hearsay is for those who watch."""
-        if page.sender in fellows:
+    def take_page(self, page: LedgerPage, neighbours: Collection[PeerId]) -> None:
+        """Keep what a peer of the cluster reports itself, not what it heard from others."""
+        if page.sender in neighbours:
             for entry in page.entries:
                 if entry.author == page.sender:
                     self.keep(entry)
 
     def keep(self, entry: LedgerEntry) -> bool:
-        """Remember an entry whose signature was checked; say whether it is news."""
+        """Remember an entry whose signature was checked; return whether it is new."""
         if entry.key in self._entries or entry.session != self._session:
             return False
         if entry.is_fact and not self._replaces(entry):
@@ -146,27 +148,27 @@ class SessionLedger:
         self._unsaved = True
         return True
 
-    def tell(self, cluster: str) -> LedgerPage | None:
-        """What is new here, for the cluster; None if nothing is.
+    def next_page(self, cluster: str) -> LedgerPage | None:
+        """Return the entries to send to the cluster; None if there are none.
 
         Args:
-            cluster: Names who will hear it. Another one is told this peer's facts at once.
+            cluster: The cluster that will get them. A new one gets this peer's facts at once.
         """
-        self._num_tells += 1
-        if cluster != self._told_to or self._num_tells % FACTS_EVERY_TELLS == 0:
-            self._told_to = cluster
+        self._num_heartbeats += 1
+        if cluster != self._cluster or self._num_heartbeats % FACTS_EVERY_HEARTBEATS == 0:
+            self._cluster = cluster
             mine = [(a, sequence) for (a, _), sequence in self._facts.items() if a == self._me]
-            self._to_tell |= dict.fromkeys(mine, TOLD_TIMES)
-        keys = list(self._to_tell)[:PAGE_MAX]
+            self._to_send |= dict.fromkeys(mine, SENT_TIMES)
+        keys = list(self._to_send)[:PAGE_MAX]
         for key in keys:
-            self._to_tell[key] -= 1
-            if not self._to_tell[key]:
-                del self._to_tell[key]
+            self._to_send[key] -= 1
+            if not self._to_send[key]:
+                del self._to_send[key]
         entries = tuple(self._entries[key] for key in keys if key in self._entries)
         return LedgerPage(self._session, self._me, entries, None) if entries else None
 
     def answer(self, request: LedgerRequest) -> LedgerPage:
-        """The entries from a place on; all of them to who counts in an earlier life of ours."""
+        """The entries from a place on; all of them if the place is from before a restart."""
         first = request.first if request.first <= self._num_kept else 0
         later = [key for key, place in self._places.items() if place >= first]
         entries = tuple(self._entries[key] for key in later[:PAGE_MAX])
@@ -175,14 +177,14 @@ class SessionLedger:
         return LedgerPage(self._session, self._me, entries, place, more)
 
     def unsaved(self) -> tuple[LedgerEntry, ...] | None:
-        """All entries, if there are new ones since they were last asked for; None otherwise."""
+        """All entries if some are new since the last call, else None."""
         if not self._unsaved:
             return None
         self._unsaved = False
         return self.entries
 
     def _replaces(self, fact: LedgerEntry) -> bool:
-        """Make room for a fact, if it is its author's to tell and is newer than what is known."""
+        """Make room for a fact, if it is about its author and newer than the one known."""
         kept = self._facts.get((fact.author, fact.kind))
         if fact.subject != fact.author or (kept is not None and kept > fact.sequence):
             return False

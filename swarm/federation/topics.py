@@ -1,11 +1,11 @@
-"""Topics of a session: one for all, one per cluster, one for those who watch."""
+"""Topics: one for the whole session, one per cluster, one for observers."""
 
 from swarm.core.ids import ClusterId, SessionId
 from swarm.core.protocol import PROTOCOL_VERSION
 
 
 def session_topic(session: SessionId) -> str:
-    """Heads and wishes to join: every peer of the session listens."""
+    """Heads, session heartbeats and commands: every peer of the session listens."""
     return f"swarm/{PROTOCOL_VERSION}/{session}"
 
 

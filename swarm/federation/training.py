@@ -31,7 +31,7 @@ class Training:
         self.ready = False
         """Whether the learner is there."""
         self.final_metrics: Metrics | None = None
-        """How the last head did here."""
+        """How the last head did on this peer's test shard."""
         self._shared = shared
         self._site = site
         self._own = OwnWork(shared.me)
@@ -45,15 +45,24 @@ class Training:
         """Weights that own contributions need until they count."""
         return self._own.blobs()
 
+    def learner_ready(self) -> None:
+        """Take note that the learner is there."""
+        self.ready = True
+
+    def go_on(self) -> list[Effect]:
+        """Work on after an operator's command. A measurement made before it is dropped."""
+        self.final_metrics = None
+        return self.work()
+
     def resume(self, mine: Contribution, now_s: float) -> None:
-        """Take back what an earlier life contributed, unless its base is forgotten."""
+        """Take back what an earlier life of this peer contributed, if its base is still known."""
         base = self._shared.lineage.get(mine.base)
         if base is not None:
             self._own.keep(mine, base)
             self._shared.blobs.arrived(mine.blob, now_s)
 
     def begin(self, window: Window) -> list[Effect]:
-        """Turn to a head just adopted; what was trained from earlier ones may still count."""
+        """Turn to a head just adopted; work on earlier ones may still count."""
         current = self._shared.round
         self.final_metrics = None
         self._own.forget_counted(window)
@@ -61,7 +70,7 @@ class Training:
         effects: list[Effect] = []
         if current is not None and not self._shared.finished:
             for contribution in self._own.may_apply_stale(window):
-                if contribution.contributor.key not in current.facts.claimed:
+                if contribution.contributor.key not in self._shared.branches.claimed:
                     effects += current.contribute(contribution)
         return effects + self.work()
 
@@ -76,16 +85,15 @@ class Training:
         if current is None:
             return []
         earlier = self._own.of(head.digest)
-        if earlier is not None:  # after a restart this needs no learner
+        if earlier is not None:  # after a restart: this needs no learner
             return current.contribute(earlier) if current.mine is None else []
-        if not self.ready or self._shared.orders.waits or self.busy_elsewhere:
-            return []  # starting anew each time, a slow peer would never finish anything
+        if not self.ready or self._shared.registers.waits or self.busy_elsewhere:
+            return []  # a slow peer that started anew each time would never finish
         self._own.starts(head)
         return [Train(head.digest, head.blob, self._shared.round_number)]
 
     def trained(self, event: TrainingFinished, now_s: float) -> list[Effect]:
-        """Contribute what was trained, if it may still count; go on."""
-        self._shared.blobs.arrived(event.blob, now_s)
+        """Contribute what was trained, if it may still count, and go on."""
         base, held = self._own.ended(event.base), self._shared.held
         if base is None or held is None or self._own.of(event.base) is not None:
             return []
@@ -108,7 +116,7 @@ class Training:
         ]
 
     def measured(self, event: EvaluationFinished, _now_s: float) -> list[Effect]:
-        """Note how the held head did here."""
+        """Note how the held head did on this peer's test shard."""
         held = self._shared.held
         if held is not None and event.head == held.digest:
             self.final_metrics = event.metrics
@@ -125,13 +133,13 @@ class Training:
             duration_s=event.duration_s,
             metrics=event.metrics,
             joiners=shared.joiners.current(now_s),
-            branches=shared.branches.tell(),
+            branches=shared.branches.to_announce(),
             transfer_s=shared.blobs.took_s(base.blob),
             site=self._site,
         )
 
     def _contribute(self, contribution: Contribution, base: GlobalModel) -> list[Effect]:
-        """Keep an own contribution, then announce it, unless no cluster is there to hear."""
+        """Keep an own contribution, then announce it if there is a round to hear it."""
         current = self._shared.round
         self._own.keep(contribution, base)
         announced = current.contribute(contribution) if current is not None else []

@@ -1,4 +1,18 @@
-"""The aggregation tree: every peer that holds a head derives the same one from its cohort."""
+"""Tree: clusters and successions, which every peer that holds a head derives from it alike.
+
+The cohort is sorted by site, then by a hash, and cut into clusters of about equal size: tier 1.
+The clusters are cut into clusters again, tier by tier, until one is left: the root. Weights go up
+the tree as aggregates and down it as the next head, so a peer handles few of them per tier,
+whatever the size of the swarm.
+
+A succession is a list of peers that may aggregate a cluster: the aggregator, then its standbys. At
+tier 1 it is a hash order of the members that changes with each head, so the duty rotates; slow
+peers come last. Above, it is made of the first peers of the member clusters' successions. A peer's
+place in a succession is its term.
+
+Nothing here is announced or agreed on. A peer that knows a head can check for any record whether
+its author was entitled to make it.
+"""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -11,7 +25,8 @@ from swarm.core.ids import ClusterId, Digest, PeerId, SessionId, Tier
 
 _Item = TypeVar("_Item")
 NUM_STANDBYS = 2
-"""So many standbys of a cluster may also act one tier up; more would widen the upper tiers."""
+"""Number of a cluster's standbys that may also act one tier up; more would widen the upper
+tiers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +38,21 @@ class Cluster:
     index: int
     """Place among the clusters of its tier."""
     peers: tuple[PeerId, ...]
-    """Members of tier 1; empty above it."""
+    """Members at tier 1; empty above it."""
     children: tuple["Cluster", ...]
-    """Members above tier 1; empty in it."""
+    """Members above tier 1; empty at tier 1."""
 
-    def __hash__(self) -> int:  # successions are looked up often, and the id says it all
+    def __hash__(self) -> int:  # successions are looked up often, and the id is enough
         return hash(self.id)
 
     @property
     def num_members(self) -> int:
-        """Peers or clusters it combines."""
+        """Number of peers or clusters that it combines."""
         return len(self.peers) or len(self.children)
 
 
 class Tree:
-    """Clusters of one cohort, tier by tier, up to one root."""
+    """The clusters of one cohort, tier by tier, up to the root."""
 
     def __init__(self, tiers: Sequence[Sequence[Cluster]]) -> None:
         self.tiers = tuple(tuple(tier) for tier in tiers)
@@ -87,10 +102,10 @@ def build_tree(
 ) -> Tree:
     """Cut the cohort, sorted by site and a hash, into balanced clusters.
 
-    Where peers name no sites, none can choose its cluster cheaply. Where they do, those of one
-    site are in as few clusters as the sizes allow, so that fewer weights leave it.
-    Clusters are clustered again until one is left. The order depends on the session, the peers
-    and their sites only, so a cluster whose members stay keeps its id, and with it its topic.
+    Where peers name no sites, no peer can choose its cluster cheaply. Where they do, the peers of
+    one site are in as few clusters as the sizes allow, so that fewer weights leave the site. The
+    order depends only on the session, the peers and their sites. So a cluster whose members stay
+    keeps its id, and with it its topic.
     """
     site_of = dict(sites)
     peers = sorted(cohort, key=lambda peer: (site_of.get(peer, ""), _rank(session, peer)))
@@ -112,10 +127,10 @@ def build_tree(
 
 @lru_cache(maxsize=512)
 def succession(head: Digest, cluster: Cluster, slow: frozenset[PeerId]) -> tuple[PeerId, ...]:
-    """Who aggregates `cluster` in the round on `head`: aggregator first, then the standbys.
+    """The peers that may aggregate `cluster` in the round on `head`, the aggregator first.
 
-    Tier 1: its peers by rendezvous hashing of (head, cluster, peer), so that the duty rotates;
-    slow peers come last, so they take no duty unless all others are lost. Above: the aggregators
+    Tier 1: its peers by rendezvous hashing of (head, cluster, peer), so that the duty rotates.
+    Slow peers come last, so they take no duty unless all others are lost. Above: the aggregators
     of the member clusters in the order of the members' hashes, then their first standbys, and so
     on, so that the root already holds one of the aggregates it needs.
 
@@ -133,10 +148,10 @@ def succession(head: Digest, cluster: Cluster, slow: frozenset[PeerId]) -> tuple
 
 @lru_cache(maxsize=64)
 def root_succession(head: Digest, tree: Tree, slow: frozenset[PeerId]) -> tuple[PeerId, ...]:
-    """Who may compose the next head: the root's succession, then the rest of the cohort.
+    """The peers that may compose the next head: the root's succession, then the rest.
 
-    The rest, by rendezvous hashing, is the last resort: were all duty peers of a large tree lost
-    at once, the session would stand still without it.
+    The rest of the cohort, by rendezvous hashing, is the last resort. Without it the session would
+    stand still if all duty peers of a large tree were lost at once.
     """
     first = succession(head, tree.root, slow)
     rest = tree.peers - set(first)
@@ -144,7 +159,7 @@ def root_succession(head: Digest, tree: Tree, slow: frozenset[PeerId]) -> tuple[
 
 
 def duty_peers(head: Digest, cluster: Cluster, slow: frozenset[PeerId]) -> tuple[PeerId, ...]:
-    """Those of the cluster's succession who also listen one tier up."""
+    """The first peers of the cluster's succession, which also listen one tier up."""
     return succession(head, cluster, slow)[: 1 + NUM_STANDBYS]
 
 

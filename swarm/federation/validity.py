@@ -1,4 +1,18 @@
-"""What makes a head or an aggregate valid; every adopter and every combiner checks."""
+"""Validity: the rules for heads, aggregates and contributions.
+
+Every peer that adopts a head, and every peer that combines inputs, checks these rules. They use
+only records and the session's spec, so all peers that know the same records judge alike. A rule
+that is broken raises `InvalidRecordError`, whose message is the rule.
+
+A head is checked against its past: its parent, the window of stale contributions, and the branch
+that it merges. Its author must stand at place `term` of the root's succession. No contribution may
+count twice. The list `slow` and the count `examples_before` must be exactly what follows from the
+past: the next round's successions and the head order depend on them.
+
+An aggregate is checked against the round's base: its author must stand in the cluster's
+succession, and it may name only peers below the cluster. Signatures were checked where the bytes
+came in. The weights themselves are checked by the gates of the peer that combines them, not here.
+"""
 
 from collections.abc import Collection, Iterable
 from functools import lru_cache
@@ -13,7 +27,7 @@ from swarm.federation.records import Aggregate, Contributor, GlobalModel
 from swarm.federation.tree import Cluster, Tree, build_tree, root_succession, succession
 
 BLOB_GROWTH_MAX = 2
-"""Weights of one model are of one size; nobody need download what is so many times larger."""
+"""Weights of one model have one size; blobs larger than this multiple are not downloaded."""
 
 
 class InvalidRecordError(ValueError):
@@ -47,7 +61,7 @@ def check_head(head: GlobalModel, known: Known, spec: SessionSpec) -> None:
     Args:
         head: The record; its parent is known.
         known: Records by digest.
-        spec: Of the session.
+        spec: The session.
 
     Raises:
         InvalidRecordError: It breaks a rule.
@@ -74,17 +88,17 @@ def check_head(head: GlobalModel, known: Known, spec: SessionSpec) -> None:
 
 
 def check_common(head: GlobalModel, spec: SessionSpec) -> None:
-    """Check what every head must keep to, whether its parent is known or not.
+    """Check the rules for every head, whether its parent is known or not.
 
     Raises:
         InvalidRecordError: It breaks a rule.
     """
-    _require(head.session == spec.id, "session must be ours")
+    _require(head.session == spec.id, "session must be this one")
     _require(len(head.cohort) <= spec.cohort_max, f"cohort must be at most {spec.cohort_max}")
 
 
 def check_aggregate(aggregate: Aggregate, window: Window, spec: SessionSpec) -> Cluster:
-    """Check an aggregate against the head it was trained from, and return its cluster.
+    """Check an aggregate against the head that it was trained from; return its cluster.
 
     Raises:
         InvalidRecordError: It breaks a rule.
@@ -93,13 +107,15 @@ def check_aggregate(aggregate: Aggregate, window: Window, spec: SessionSpec) -> 
     _require(aggregate.base == base.digest, "base must be the head of this round")
     cluster = tree_of(base, spec).find(aggregate.cluster)
     if cluster is None or cluster.tier != aggregate.tier:
-        raise InvalidRecordError("cluster must be one of this round's tree")
+        raise InvalidRecordError("cluster must be in this round's tree")
     ranking = succession(base.digest, cluster, frozenset(base.slow))
     _check_place(ranking, aggregate.term, aggregate.author)
     _check_size(aggregate.blob, base)
     below = peers_below(cluster)
     for contributor in aggregate.contributors:
-        _require(contributor.peer in below, f"contributor {contributor.peer} must be asked")
+        _require(
+            contributor.peer in below, f"contributor {contributor.peer} must be below the cluster"
+        )
     _check_contributors(aggregate.contributors, window, spec)
     _check_metrics(aggregate)
     return cluster
@@ -126,10 +142,11 @@ def peers_below(cluster: Cluster) -> frozenset[PeerId]:
 def slow_among(head: GlobalModel, parent: GlobalModel | None) -> tuple[PeerId, ...]:
     """Peers of a head's cohort that take no duty, in order of their ids.
 
-    Besides the slow ones those that the head does not name, newcomers for one: nobody knows how
-    fast they are, and a slow link under an aggregator holds everybody up. But if those it names
-    are no majority of its cohort, it may be the aggregator's own link that kept the others out:
-    that must not leave it the first in every succession to come.
+    These are the slow ones, and those that the head does not name, such as newcomers: their speed
+    is unknown, and a slow link at an aggregator delays the whole cluster. But if the named peers
+    are no majority of the cohort, the aggregator's own link may have kept the others out. Then
+    those others are not called slow; otherwise the aggregator would come first in every succession
+    from then on.
     """
     timed = head.members & head.durations_s.keys()
     untimed = head.members - timed if is_majority(timed, head.cohort) else frozenset()
@@ -146,8 +163,8 @@ def is_majority(peers: Collection[PeerId], cohort: Collection[PeerId]) -> bool:
 def _check_slow(head: GlobalModel, parent: GlobalModel | None) -> None:
     _require(
         head.slow == slow_among(head, parent),
-        "slow must be those of the cohort over twice the median duration or with slow links, and "
-        "if a majority is named, those that are not",
+        "slow must be the peers of the cohort over twice the median duration or with slow links, "
+        "and, if a majority is named, those not named",
     )
 
 
@@ -170,7 +187,9 @@ def _check_contributors(
                 "before it"
             )
         if contributor.peer not in base.members:
-            raise InvalidRecordError(f"contributor {contributor.peer} must be asked")
+            raise InvalidRecordError(
+                f"contributor {contributor.peer} must be in the cohort of its base"
+            )
         if base is not window.base and contributor.key in window.named:
             raise InvalidRecordError(
                 f"the contribution of {contributor.peer} must not count twice"
@@ -194,7 +213,7 @@ def _check_merged(head: GlobalModel, parent: GlobalModel, known: Known) -> None:
         )
         _require(
             merged.num_examples == relation.examples[1],
-            "merged must count the examples behind the branch since it parted",
+            "merged must count the examples of the branch since the fork",
         )
 
 
@@ -215,8 +234,8 @@ def _check_size(blob: BlobRef, base: GlobalModel) -> None:
 def _check_metrics(record: GlobalModel | Aggregate) -> None:
     measured = [m.peer for m in record.metrics]
     named = {c.peer for c in record.contributors}
-    _require(set(measured) <= named, "metrics must be the contributors'")
-    _require(len(set(measured)) == len(measured), "metrics must be one of each contributor")
+    _require(set(measured) <= named, "metrics must be of contributors")
+    _require(len(set(measured)) == len(measured), "metrics must have one entry per contributor")
 
 
 def _require(condition: bool, rule: str) -> None:

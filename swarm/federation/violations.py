@@ -1,18 +1,18 @@
-"""Violations: who sent what no honest peer sends, and is therefore not listened to for a while."""
+"""Violations: counts what no honest peer sends, and quarantines its author for a while."""
 
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect
 from swarm.federation.effects import Note
 
 VIOLATIONS_MAX = 3
-"""At so many violations a peer is quarantined."""
+"""A peer with this many violations is quarantined."""
 QUARANTINED_FOR_S = 300.0
 PEERS_MAX = 1024
-"""Offenders remembered; the one that offended longest ago goes first."""
+"""Peers with violations that are remembered; the one with the oldest goes first."""
 
 
 class Violations:
-    """One peer's own judgement: it is told to nobody, so that nobody can be framed by it.
+    """One peer's own judgement, shared with no other peer, so that none can be framed by it.
 
     Invariant: remembers at most `PEERS_MAX` peers.
     """
@@ -22,7 +22,7 @@ class Violations:
         self._until_s: dict[PeerId, float] = {}
 
     def count(self, peer: PeerId, reason: str, now_s: float) -> list[Effect]:
-        """Note an violation; tell when it was one too many."""
+        """Count a violation; return a note if the peer is quarantined now."""
         count = self._counts.pop(peer, 0) + 1
         self._counts[peer] = count
         if len(self._counts) > PEERS_MAX:
@@ -31,7 +31,7 @@ class Violations:
             return []
         self._until_s = {p: s for p, s in self._until_s.items() if now_s < s}
         self._until_s[peer] = now_s + QUARANTINED_FOR_S
-        self._counts[peer] = VIOLATIONS_MAX - 1  # after the time is over, one more is enough
+        self._counts[peer] = VIOLATIONS_MAX - 1  # afterwards, one more is enough
         return [Note("quarantined", f"{peer} for {QUARANTINED_FOR_S:.0f} s: {reason}", peer)]
 
     def quarantined(self, peer: PeerId, now_s: float) -> bool:
@@ -39,7 +39,7 @@ class Violations:
         return now_s < self._until_s.get(peer, now_s)
 
     def all_quarantined(self, now_s: float) -> frozenset[PeerId]:
-        """Peers that nothing is taken from now."""
+        """Peers from which nothing is taken now."""
         if not self._until_s:
             return frozenset()
         return frozenset(peer for peer, until_s in self._until_s.items() if now_s < until_s)

@@ -25,7 +25,7 @@ from swarm.launch.programs import (
 )
 from swarm.launch.summary import usage
 from swarm.learning.datasets import ResolvedDataset
-from swarm.learning.federation.jobs import Progress
+from swarm.learning.progress import Progress
 from swarm.peer.processes.fork_server import is_supported, new_socket_path
 
 OnProgress = Callable[[Progress], None]

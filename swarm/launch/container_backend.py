@@ -19,7 +19,7 @@ from swarm.launch.launch_settings import LaunchSettings
 from swarm.launch.output import OnLine, follow
 from swarm.launch.programs import Program
 from swarm.learning.datasets import ResolvedDataset
-from swarm.learning.federation.jobs import Progress
+from swarm.learning.progress import Progress
 
 COMPOSE_FILE = SOURCES / "docker" / "compose.yaml"
 PEERS_IN_FILE = 6

@@ -16,7 +16,7 @@ import trio
 
 from swarm.core.errors import ConfigurationError, SwarmError
 from swarm.learning.datasets import ResolvedDataset, resolve_dataset
-from swarm.learning.federation.jobs import Progress
+from swarm.learning.progress import Progress
 
 TIDY_WITHIN_S = 2.0
 """So long an interrupted download may take to remove what it has."""

@@ -4,7 +4,7 @@ import time
 
 from rich.console import Console, RenderableType
 
-from swarm.learning.federation.jobs import Progress as DatasetProgress
+from swarm.learning.progress import Progress as DatasetProgress
 
 WIDTH_MIN = 120
 """A table in a file need not fit a terminal."""

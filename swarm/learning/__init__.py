@@ -1,20 +1,21 @@
-"""Does the maths: models, data, training, averaging. Blocking; knows no event loop and no network.
+"""Learning: models, data, training and averaging. Blocking; no event loop and no network.
 
-jobs          what a learner can be asked, and what it answers; plain records
-errors        what can go wrong, beyond swarm.core.errors
-learner       Learner: does the jobs, one at a time
-backend       the one place that imports Keras, quietly and with few threads
-models        built-in Keras models, one short file each
-datasets      where examples come from
+federation    training, measuring and averaging for federated sessions
+search        trials of hyperparameter searches
+
+estimators    models that can be tried or combined, with their hyperparameters
+models        built-in Keras models
+tables        examples in memory for estimators, from named data sets and files
+datasets      named data sets and .npz files for federated sessions
 partitioners  how one data set is split among peers
-shards        this peer's part of the data
-seeds         every random choice, from the session's seed
-optimizers    the session's Keras optimizer, fresh each round
-evaluation    accuracy and loss of weights on a test shard
-weights       safetensors files of a model's weights
-gates         which contributions are averaged at all
-aggregation   federated_average()
-trials        one set of hyperparameters in, one score out; for searches
+backend       the one place that imports Keras, quietly and with few threads
+blob_files    write_blob(): a new file, named by the digest of its bytes
+data_config   DataConfig: which data set a peer reads, and which part of it
+image_shape   what image models require of their input
+progress      Progress: how far a job is
+errors        errors of learning, beyond those of swarm.core.errors
 
-Only learner, backend, optimizers and models need Keras; a peer process may import the rest.
+`python -m swarm.learning evaluate` measures an exported model. Only federation's learner and
+optimizers, estimators.keras_network, models and backend import Keras; a peer process may import
+the other modules.
 """

@@ -1,4 +1,4 @@
-"""`python -m swarm.learning evaluate MODEL.keras --dataset NAME`: how good a model is."""
+"""`python -m swarm.learning evaluate MODEL.keras --dataset NAME`: measures a model."""
 
 import argparse
 import importlib
@@ -10,14 +10,16 @@ import platformdirs
 
 from swarm.core.errors import ConfigurationError, SwarmError
 from swarm.core.session import dataset_label
+from swarm.learning.data_config import DataConfig
 from swarm.learning.datasets import DATASETS, load_dataset
 from swarm.learning.datasets.dataset import Dataset
-from swarm.learning.federation.jobs import DataConfig, Evaluation, Progress
+from swarm.learning.federation.jobs import Evaluation
 from swarm.learning.federation.shards import Shard
+from swarm.learning.progress import Progress
 
 
 def main() -> int:
-    """Run the command line; a user's mistake is one line on stderr and exit code 2."""
+    """Run the command line; a user's mistake gives one line on stderr and exit code 2."""
     arguments = _parser().parse_args()
     try:
         dataset = load_dataset(_data_config(arguments), _show)
@@ -37,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     evaluate = commands.add_parser(
         "evaluate",
-        help="accuracy and loss of a model on a whole test set",
+        help="measure a model on a whole test set",
         description="Print a model's accuracy and loss on the whole test set.",
     )
     evaluate.add_argument("model", type=Path, help="the model, a .keras file")
@@ -53,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
 def _data_config(arguments: argparse.Namespace) -> DataConfig:
     cache = platformdirs.PlatformDirs("swarm", appauthor=False).user_cache_dir
     if arguments.dataset == "own" and not arguments.data:
-        raise ConfigurationError("say on which data: --dataset NAME, or --data FILE.npz")
+        raise ConfigurationError("no data given: use --dataset NAME or --data FILE.npz")
     return DataConfig(
         dataset="own" if arguments.data else arguments.dataset,
         data_path=arguments.data,
@@ -65,7 +67,7 @@ def _data_config(arguments: argparse.Namespace) -> DataConfig:
 def _evaluate(path: Path, dataset: Dataset, *, allow_code: bool) -> Evaluation:
     if path.suffix != ".keras" or not path.is_file():
         raise ConfigurationError(f"the model must be an existing .keras file, got {path}")
-    # Imported here: wrong arguments are answered without loading Keras.
+    # Imported here, so that wrong arguments are reported without loading Keras.
     models = importlib.import_module("swarm.learning.models")
     evaluation = importlib.import_module("swarm.learning.federation.evaluation")
     model = models.create_model(

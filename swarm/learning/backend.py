@@ -1,4 +1,4 @@
-"""The one place that imports Keras, quietly, with few threads and without what nobody here uses.
+"""The one place that imports Keras: quietly, with few threads, without modules that are not used.
 
 Importing this module takes seconds. Environment variables, read once:
 
@@ -17,7 +17,7 @@ from typing import Any
 from swarm.core.errors import ConfigurationError
 
 _NOT_NEEDED = ("sklearn", "scipy")
-"""Imported by Keras and TensorFlow for wrappers nobody here uses: a quarter of the import time."""
+"""Keras and TensorFlow import these for wrappers not used here: a quarter of the import time."""
 
 
 def worker_threads() -> int:
@@ -41,7 +41,7 @@ def _import_keras() -> Any:
     hidden = [name for name in _NOT_NEEDED if name not in sys.modules]
     gc.disable()  # an import makes hundreds of thousands of objects and no garbage
     if os.environ["KERAS_BACKEND"] != "tensorflow":
-        hidden = [name for name in hidden if name != "scipy"]  # jax cannot do without
+        hidden = [name for name in hidden if name != "scipy"]  # jax needs it
     for name in hidden:
         # None makes the import fail, which Keras and TensorFlow take as "not installed".
         sys.modules[name] = None  # type: ignore[assignment]

@@ -1,7 +1,8 @@
-"""What image models require of their input; imports no library, to be asked on submission.
+"""What image models require of their input; imports no library, so submissions can be checked.
 
-They take pixels in [0, 1], so that an exported model does, and centre them themselves: with
-inputs in [0, 1], cnn at learning rate 0.05 stayed at chance for the first 8,000 CIFAR-10 images.
+Image models take pixels in [0, 1] and centre them themselves, so that an exported model takes the
+same input. Without centring, cnn at learning rate 0.05 stayed at chance for the first 8,000
+CIFAR-10 images.
 """
 
 from swarm.core.errors import ConfigurationError
@@ -13,7 +14,7 @@ def check_is_image(model: str, input_shape: tuple[int, ...]) -> None:
     """Require (height, width, channels) of at least 8 by 8.
 
     Raises:
-        ConfigurationError: The shape is another one.
+        ConfigurationError: The shape is not that of an image.
     """
     if len(input_shape) != 3 or min(input_shape[:2]) < SIDE_MIN:
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""AddressBook: where peers were last seen; survives restarts, bounded, never trusted blindly."""
+"""AddressBook: where peers were last seen. It survives restarts and is bounded."""
 
 import json
 import logging
@@ -16,9 +16,9 @@ ENDPOINTS_PER_PEER_MAX = 4
 
 
 class AddressBook:
-    """Endpoints by peer; the peer most recently connected to comes last and is forgotten last.
+    """Endpoints by peer. The peer connected most recently comes last and is forgotten last.
 
-    An entry is only a hint: the handshake proves who answers there.
+    An entry is only a hint: the handshake proves which peer answers there.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,15 +35,15 @@ class AddressBook:
         return peer in self._endpoints
 
     def __iter__(self) -> Iterator[PeerId]:
-        """The peers, those most recently connected to first."""
+        """Iterate over the peers, the most recently connected one first."""
         return iter(tuple(reversed(self._endpoints)))
 
     def endpoints(self, peer: PeerId) -> tuple[Endpoint, ...]:
-        """Where to dial `peer`, best first; empty when unknown."""
+        """Return where to dial `peer`, the best endpoint first; empty if the peer is unknown."""
         return self._endpoints.get(peer, ())
 
     def hint(self, peer: PeerId, endpoints: Iterable[Endpoint]) -> bool:
-        """Note what somebody else says about `peer`; say whether the peer was unknown."""
+        """Note what another peer says about `peer`; return whether it added an unknown peer."""
         known = self._endpoints.get(peer)
         if known is not None:
             return False
@@ -55,7 +55,7 @@ class AddressBook:
         return bool(usable)
 
     def confirm(self, peer: PeerId, endpoints: Iterable[Endpoint]) -> None:
-        """Note what `peer` itself says, or where it answered: new ones first."""
+        """Note what `peer` says about itself, or where it answered; new endpoints come first."""
         old = self._endpoints.pop(peer, ())
         usable = _usable((*endpoints, *old))
         if not usable:
@@ -68,12 +68,12 @@ class AddressBook:
         self._is_saved = False
 
     def forget(self, peer: PeerId) -> None:
-        """Drop a peer that was only hinted at; one that once answered stays."""
+        """Drop a peer that is known from hints only; a peer that once answered stays."""
         if peer not in self._proven:
             self._endpoints.pop(peer, None)
 
     def save(self) -> None:
-        """Write the proven entries to disk when they changed; a failure is only logged."""
+        """Write the proven entries to disk if they changed; a failure is only logged."""
         if self._is_saved:
             return
         lines = [
@@ -100,7 +100,7 @@ class AddressBook:
         except FileNotFoundError:
             return
         except (OSError, ValueError, TypeError, KeyError) as error:
-            log.warning("the address book %s is damaged and ignored: %s", self._path, error)
+            log.warning("the address book %s is damaged and is ignored: %s", self._path, error)
             return
         for peer, endpoints in found.items():
             self.confirm(peer, endpoints)

@@ -1,4 +1,4 @@
-"""Where peers can be dialled: `ip:port`, `host:port` and full multiaddrs."""
+"""Addresses at which peers can be dialled: `ip:port`, `host:port` and full multiaddrs."""
 
 import ipaddress
 import re
@@ -12,7 +12,7 @@ from swarm.core.errors import ConfigurationError
 from swarm.core.ids import PeerId
 
 _ED25519_ID_PREFIX = bytes.fromhex("002408011220")
-"""Identity multihash of a protobuf with an Ed25519 key: the 32 key bytes follow."""
+"""Identity multihash of a protobuf with an Ed25519 key; the 32 bytes of the key follow."""
 _ED25519_ID_LENGTH = len(_ED25519_ID_PREFIX) + 32
 _ED25519_ID_CHARACTERS = 52
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?")
@@ -24,7 +24,7 @@ _FORMS = "use ip:port, [ipv6]:port, host:port or /ip4/IP/tcp/PORT/p2p/ID"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Endpoint:
-    """A TCP address of some peer, always an IP address, never a name."""
+    """A TCP address of a peer: always an IP address, never a host name."""
 
     ip: str
     port: int
@@ -42,21 +42,21 @@ class Endpoint:
 
     @property
     def is_wildcard(self) -> bool:
-        """Whether it means "every address of this machine", which nobody can dial."""
+        """Whether it means "every address of this machine", which no peer can dial."""
         return ipaddress.ip_address(self.ip).is_unspecified
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine itself can dial it: elsewhere it means another machine."""
+        """Whether only this machine can dial it; elsewhere it means another machine."""
         return is_loopback(self.ip)
 
 
 @dataclass(frozen=True, slots=True)
 class BootstrapAddress:
-    """Where to find a first peer; its id may be learnt from the handshake."""
+    """The address of a first peer; its id may be unknown until the handshake."""
 
     host: str
-    """An IP address, or a name that is resolved again on every attempt."""
+    """An IP address, or a name, which is resolved again on every attempt."""
     port: int
     peer_id: PeerId | None = None
 
@@ -66,10 +66,10 @@ class BootstrapAddress:
 
 
 def check_ip(ip: str) -> None:
-    """Check an address to listen on: names have several, and which is meant is not ours to guess.
+    """Check an address to listen on. A name is refused, because it may have several addresses.
 
     Raises:
-        ConfigurationError: It is no IP address.
+        ConfigurationError: It is not an IP address.
     """
     try:
         ipaddress.ip_address(ip)
@@ -81,7 +81,7 @@ def parse_bootstrap(text: str) -> BootstrapAddress:
     """Read one bootstrap address.
 
     Raises:
-        ConfigurationError: With the value and the rule it breaks.
+        ConfigurationError: The address breaks a rule; the message gives both.
 
     Example:
         >>> parse_bootstrap("192.0.2.7:4001")
@@ -94,7 +94,11 @@ def parse_bootstrap(text: str) -> BootstrapAddress:
 
 
 def parse_peer_address(text: str) -> tuple[PeerId, Endpoint]:
-    """Read a full multiaddr with an IP address and a peer id; `ValueError` for all else."""
+    """Read a full multiaddr with an IP address and a peer id.
+
+    Raises:
+        ValueError: The text is anything else.
+    """
     address = _from_multiaddr(text)
     if address.peer_id is None:
         raise ValueError("the peer id (/p2p/ID) is missing")
@@ -102,13 +106,13 @@ def parse_peer_address(text: str) -> tuple[PeerId, Endpoint]:
 
 
 def format_peer_address(peer: PeerId, endpoint: Endpoint) -> str:
-    """Write what `parse_peer_address` reads."""
+    """Format an address the way `parse_peer_address` reads it."""
     return f"{endpoint.multiaddr}/p2p/{peer}"
 
 
 def is_peer_id(text: str) -> bool:
-    """Say whether `text` is a base58 peer id that inlines an Ed25519 key."""
-    if len(text) != _ED25519_ID_CHARACTERS:  # decoding takes a second for 32 KiB
+    """Return whether `text` is a base58 peer id that contains an Ed25519 key."""
+    if len(text) != _ED25519_ID_CHARACTERS:  # decoding 32 KiB of base58 takes a second
         return False
     try:
         raw = base58.b58decode(text)
@@ -118,7 +122,7 @@ def is_peer_id(text: str) -> bool:
 
 
 def reachable_ip(listen_ip: str) -> str:
-    """The address to tell others: the listening one, or this machine's main one for a wildcard."""
+    """Return the IP address to announce: a wildcard becomes the machine's main address."""
     if not ipaddress.ip_address(listen_ip).is_unspecified:
         return listen_ip
     family, far_away = (
@@ -126,19 +130,19 @@ def reachable_ip(listen_ip: str) -> str:
     )
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect((far_away, 9))  # UDP: chooses a route, sends nothing
+            probe.connect((far_away, 9))  # UDP: this chooses a route and sends nothing
             return str(probe.getsockname()[0])
-        except OSError:  # no way out of the local network
+        except OSError:  # no route out of the local network
             return _interface_ip(family)
 
 
 def is_loopback(ip: str) -> bool:
-    """Say whether an address leads nowhere but to the machine that dials it."""
+    """Return whether an address leads back to the machine that dials it."""
     return ipaddress.ip_address(ip.partition("%")[0]).is_loopback
 
 
 def _interface_ip(family: socket.AddressFamily) -> str:
-    """The address of some interface others may share a network with; else the loopback one."""
+    """Return an address that other machines may reach; the loopback address if there is none."""
     addresses = psutil.net_if_addrs()
     up = [name for name, state in psutil.net_if_stats().items() if state.isup]
     for name in up:
@@ -146,7 +150,7 @@ def _interface_ip(family: socket.AddressFamily) -> str:
             ip = ipaddress.ip_address(address.address) if address.family == family else None
             if ip is not None and not (ip.is_loopback or ip.is_link_local):
                 return str(ip)
-    # No network at all: peers on this machine can still connect.
+    # Without a network, peers on this machine can still connect.
     return "::1" if family == socket.AF_INET6 else "127.0.0.1"
 
 

@@ -1,7 +1,16 @@
-"""Blob transfer: pulls by hash over `/swarm/blob/1.0.0`, and serves what others pull.
+"""Blob transfer: fetches blobs by their digest over `/swarm/blob/1.0.0`, and serves them.
 
-Request: digest (32 bytes), offset (8), milliseconds to wait for the blob to arrive (4), big
-endian. Answer: size of the whole blob (8 bytes; 0: not here), then its bytes from the offset on.
+Request: digest (32 bytes), offset (8), milliseconds to wait for the blob to arrive (4), all big
+endian. Answer: size of the whole blob (8 bytes; 0 means that it is not here), then its bytes from
+the offset on.
+
+Messages announce weights by digest, and a peer pulls the bytes from any holder. A pull is verified
+at the end, so the holders need not be trusted. A transfer that breaks resumes at the next holder,
+from the offset it reached. If the resumed whole has a wrong digest, an earlier holder may have
+lied, so the last holder is asked again from the start. A holder that is still waiting for the blob
+itself may hold the request for up to 10 s; this way weights flow down the aggregation tree without
+polling. Calls for one blob share one transfer. A holder must make steady progress (64 KiB in 5 s),
+or the next one is asked.
 """
 
 import logging
@@ -46,11 +55,11 @@ _SERVES_MAX = 16
 _WAITERS_MAX = 256
 _WAITERS_PER_PEER_MAX = 8
 _ROUNDS_MAX = 3
-"""How often the list of holders is gone through while pieces still arrive."""
+"""Number of passes through the list of holders, as long as each pass brings more bytes."""
 
 
 class _Transfer:
-    """One blob on its way in, shared by everyone who asked for it."""
+    """One blob that is being fetched, shared by all callers that asked for it."""
 
     def __init__(self, ref: BlobRef, holders: Sequence[PeerId], wait_s: float) -> None:
         self.ref = ref
@@ -61,7 +70,7 @@ class _Transfer:
 
 
 class BlobExchange:
-    """Both ends of the blob protocol."""
+    """Both sides of the blob protocol."""
 
     def __init__(
         self, host: IHost, dialer: Dialer, store: FileBlobStore, statistics: Statistics
@@ -84,11 +93,11 @@ class BlobExchange:
         wait_s: float,
         start_soon: Callable[..., None],
     ) -> None:
-        """Bring the blob into the store; concurrent calls for one blob share the transfer.
+        """Fetch the blob into the store; concurrent calls for one blob share the transfer.
 
         Raises:
-            BlobNotFoundError: None of the holders gave it.
-            StorageError: The disk refused it.
+            BlobNotFoundError: No holder delivered it.
+            StorageError: The disk is full or failed.
         """
         if self._store.has(ref):
             return
@@ -127,14 +136,14 @@ class BlobExchange:
                     break
         finally:
             partial.discard()
-        told = "; ".join(f"{peer[-8:]}: {reason}" for peer, reason in reasons.items())
-        raise BlobNotFoundError(f"blob {transfer.ref.digest}: {told or 'no holders known'}")
+        tried = "; ".join(f"{peer[-8:]}: {reason}" for peer, reason in reasons.items())
+        raise BlobNotFoundError(f"blob {transfer.ref.digest}: {tried or 'no holders known'}")
 
     async def _pull_round(
         self, transfer: _Transfer, partial: PartialBlob, reasons: dict[PeerId, str]
     ) -> bool:
         index = 0
-        while index < len(transfer.holders):  # others may add holders meanwhile
+        while index < len(transfer.holders):  # other callers may add holders meanwhile
             holder = transfer.holders[index]
             resumed = partial.size_bytes > 0
             try:
@@ -144,7 +153,7 @@ class BlobExchange:
                 reasons[holder] = str(error)
                 self._statistics.refuse("blob-corrupt")
                 partial.restart()
-                if resumed:  # an earlier holder may be the liar: this one again, from the start
+                if resumed:  # an earlier holder may have lied: ask this one again, from the start
                     continue
                 transfer.holders.remove(holder)
             except NetworkError as error:
@@ -169,9 +178,9 @@ class BlobExchange:
                 with trio.fail_after(wait_s + PROGRESS_WITHIN_S):
                     (size,) = _SIZE.unpack(await read_exactly(stream, _SIZE.size))
                 if size == 0:
-                    raise BlobNotFoundError("not there")
+                    raise BlobNotFoundError("it does not have the blob")
                 if size != ref.size_bytes:
-                    raise BlobCorruptError(f"{ref.size_bytes} bytes promised, {size} offered")
+                    raise BlobCorruptError(f"the size must be {ref.size_bytes} bytes, got {size}")
                 async with self._pulls:
                     await self._read_rest(stream, partial, ref)
         except (NetworkError, StorageError):
@@ -179,8 +188,8 @@ class BlobExchange:
         except trio.TooSlowError:
             self._statistics.refuse("blob-slow")
             raise PeerUnreachableError("no progress") from None
-        except Exception as error:  # what the stream's layers raise when the remote dies
-            raise PeerUnreachableError(f"transfer broke: {error!r}") from error
+        except Exception as error:  # the stream's layers raise many errors when the remote dies
+            raise PeerUnreachableError(f"the transfer broke: {error!r}") from error
 
     async def _read_rest(self, stream: INetStream, partial: PartialBlob, ref: BlobRef) -> None:
         while not partial.is_complete:
@@ -194,7 +203,7 @@ class BlobExchange:
     # Serving
 
     async def serve(self, stream: INetStream) -> None:
-        """Handle a stream another peer opened."""
+        """Handle a stream that another peer opened: answer its request."""
         with trio.fail_after(PROGRESS_WITHIN_S):
             request = await read_exactly(stream, _REQUEST.size)
         raw_digest, offset, wait_ms = _REQUEST.unpack(request)
@@ -232,5 +241,5 @@ class BlobExchange:
                     await stream.write(head + piece)
                 self._statistics.blob_bytes_sent += len(piece)
                 head = b""
-            if head:  # the asker has all of it and only wants to know the size
+            if head:  # the asker has all bytes and only needs the size
                 await stream.write(head)

@@ -1,7 +1,7 @@
-"""Dialer: opens secured connections, also to an address whose peer id is not known yet.
+"""Dialer: opens secured connections, also to an address whose peer id is still unknown.
 
-It drives libp2p's transport and upgrader itself. The stock path needs to know the peer id, tries
-one address of a peer only, retries with pauses and then refuses to dial the peer for a minute.
+It drives libp2p's transport and upgrader itself. libp2p's own path needs the peer id, tries only
+one address of a peer, retries with pauses, and then refuses to dial the peer for a minute.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 DIAL_TIMEOUT_S = 5.0
 REDIAL_TIMEOUT_S = 2.0
-"""For a peer that was connected a moment ago: it answers at once or is gone."""
+"""Timeout for a peer that was connected a moment ago: it answers at once or is gone."""
 _DIALS_MAX = 8
 
 
@@ -33,7 +33,7 @@ class SelfDialedError(PeerUnreachableError):
 
 
 class Dialer:
-    """Opens connections; at most one attempt per peer at a time."""
+    """Opens connections, with at most one attempt per peer at a time."""
 
     def __init__(self, swarm: Swarm, book: AddressBook) -> None:
         self._swarm = swarm
@@ -43,14 +43,16 @@ class Dialer:
         self._running: dict[PeerId, trio.Event] = {}
 
     def is_connected(self, peer: PeerId) -> bool:
-        """Say whether a connection to `peer` is open."""
+        """Return whether a connection to `peer` is open."""
         return any(not c.is_closed for c in self._swarm.get_connections(ID.from_base58(peer)))
 
     async def connect(self, peer: PeerId, timeout_s: float = DIAL_TIMEOUT_S) -> None:
-        """Make sure a connection to `peer` is open; another attempt's time counts as ours.
+        """Make sure that a connection to `peer` is open.
+
+        An attempt that is already running is joined; `timeout_s` covers the wait for it, too.
 
         Raises:
-            PeerUnreachableError: No known address of it answers as `peer`.
+            PeerUnreachableError: `peer` does not answer at any known address of it.
         """
         until_s = trio.current_time() + timeout_s
         while (running := self._running.get(peer)) is not None:
@@ -71,11 +73,11 @@ class Dialer:
             done.set()
 
     async def connect_to_address(self, address: BootstrapAddress) -> PeerId:
-        """Dial a bootstrap address, resolving its name anew, and say who answered.
+        """Dial a bootstrap address, with its name resolved anew; return the peer that answered.
 
         Raises:
             SelfDialedError: It is our own address.
-            PeerUnreachableError: Nobody (or somebody else than the given id) answers.
+            PeerUnreachableError: No peer answers, or not the peer with the given id.
         """
         if address.peer_id is not None and self.is_connected(address.peer_id):
             return address.peer_id
@@ -113,7 +115,7 @@ class Dialer:
                     return await self._upgrade(raw, endpoint, expected)
         except PeerUnreachableError:
             raise
-        except Exception as error:  # every layer below has errors of its own
+        except Exception as error:  # each layer below has its own errors
             raise PeerUnreachableError(f"cannot dial {endpoint.multiaddr}: {error!r}") from error
 
     async def _upgrade(
@@ -121,7 +123,7 @@ class Dialer:
     ) -> PeerId:
         opened: IRawConnection | ISecureConn = raw
         try:
-            # With no id expected, Noise proves whose key answered and reports it.
+            # If no id is expected, Noise still proves which key answered.
             wanted = None if expected is None else ID.from_base58(expected)
             security = self._swarm.upgrader.security_multistream
             secured = await security.secure_outbound(raw, wanted)  # type: ignore[arg-type]
@@ -131,7 +133,7 @@ class Dialer:
             if remote == self._swarm.self_id:
                 raise SelfDialedError(f"{endpoint.multiaddr} is this peer itself")
             self._book.confirm(peer, [endpoint])
-            if self.is_connected(peer):  # the remote dialled us meanwhile
+            if self.is_connected(peer):  # the remote has dialled us in the meantime
                 await _close(opened)
                 return peer
             muxed = await self._swarm.upgrader.upgrade_connection(secured, remote)

@@ -1,4 +1,14 @@
-"""Direct messages: frames on one stream from each peer to each other one, without answers."""
+"""Direct messages: one-way messages from one peer to another, as frames on one long-lived stream.
+
+A stream stays open for the next message. Opening one per message would cost four more round trips
+of small frames, and several times the work of the message itself. Each direction has its own
+stream, and a message has no answer.
+
+A receiver cannot know whether a silent stream will ever carry another message. It therefore lets
+only the newest stream of each peer be silent for long; an older one ends after 5 s of silence. A
+frame that has begun must arrive within a time that grows with its size. Messages beyond a peer's
+limit are refused and counted, and its stream is read more slowly.
+"""
 
 import logging
 from dataclasses import dataclass, field
@@ -30,26 +40,23 @@ log = logging.getLogger(__name__)
 MESSAGE_PROTOCOL = TProtocol("/swarm/message/2.0.0")
 DIRECT_MESSAGE_SIZE_MAX = 256 * 1024
 _PAUSE_S = 1 / DIRECT_MESSAGES.per_s
-"""Between messages of a peer that sends more than it may."""
+"""Pause after a refused message of a peer that exceeds its limit."""
 
 
 @dataclass(slots=True)
 class _Line:
-    """Where messages for one peer go."""
+    """The outgoing stream to one peer."""
 
     stream: INetStream | None = None
     lock: trio.Lock = field(default_factory=trio.Lock)
 
 
 class DirectMessages:
-    """Sends and takes messages between two peers.
-
-    A stream stays open for the next message: to negotiate a new one costs four more round trips
-    of small frames, and several times the work of a message.
+    """Sends and receives direct messages.
 
     Invariants:
-        A stream that carries a part of a message is never written to again.
-        Of each peer's streams one may be silent for long: the newest.
+        After a partial write, a stream is never written to again.
+        Of each peer's streams, only the newest may be silent for long.
     """
 
     def __init__(self, host: IHost, dialer: Dialer, inbox: Inbox, statistics: Statistics) -> None:
@@ -62,7 +69,7 @@ class DirectMessages:
         self._newest: dict[PeerId, trio.CancelScope] = {}
 
     async def send(self, peer: PeerId, data: bytes) -> None:
-        """Send `data` to `peer`, dialling it first when necessary.
+        """Send `data` to `peer`, and dial the peer first if necessary.
 
         Raises:
             LocalProtocolError: The message is too large.
@@ -70,7 +77,8 @@ class DirectMessages:
         """
         if len(data) > DIRECT_MESSAGE_SIZE_MAX:
             raise LocalProtocolError(
-                f"a direct message has at most {DIRECT_MESSAGE_SIZE_MAX} bytes, got {len(data)}"
+                f"a direct message must have at most {DIRECT_MESSAGE_SIZE_MAX} bytes, "
+                f"got {len(data)}"
             )
         line = self._lines.setdefault(peer, _Line())
         try:
@@ -86,7 +94,7 @@ class DirectMessages:
         self._statistics.count_sent(data)
 
     async def take(self, stream: INetStream) -> None:
-        """Handle a stream another peer opened: take its messages for as long as they come."""
+        """Handle a stream that another peer opened: receive its messages until it ends."""
         peer = peer_of(stream)
         reads = read_ahead(stream)
         earlier = self._newest.get(peer)
@@ -109,23 +117,23 @@ class DirectMessages:
             await stream.close()
 
     def forget(self, peer: PeerId) -> None:
-        """The last connection to `peer` closed, and our stream with it."""
+        """Note that the last connection to `peer` closed, and our stream with it."""
         line = self._lines.get(peer)
         if line is not None:
             line.stream = None
             self._tidy(peer, line)
 
     def _tidy(self, peer: PeerId, line: _Line) -> None:
-        """Remember no peers that nothing is sent to."""
+        """Drop the entry of a peer if nothing is being sent to it."""
         if line.stream is None and not line.lock.locked() and self._lines.get(peer) is line:
             del self._lines[peer]
 
     async def _write(self, line: _Line, peer: PeerId, data: bytes) -> None:
-        """Write on the stream that is there, or on a new one if that cannot be used any more."""
+        """Write on the open stream, or on a new one if the open one is broken."""
         if line.stream is not None:
             try:
                 await self._write_whole(line, line.stream, data)
-            except Exception as error:  # a dozen classes from four layers
+            except Exception as error:  # a dozen error classes from four layers
                 log.debug("stream to %s broke, opening another: %r", peer, error)
             else:
                 return
@@ -144,11 +152,11 @@ class DirectMessages:
         line.stream = stream
 
     async def _take_one(self, peer: PeerId, stream: INetStream) -> bool:
-        """Take the next message, however long that is to come; return whether there was one."""
+        """Wait for the next message without a limit; return whether there was one."""
         try:
             begun = await read_some(stream, 4)
         except PeerUnreachableError:
-            return False  # the other side is through, or the connection is
+            return False  # the other side closed the stream, or the connection broke
         with trio.fail_after(PROGRESS_WITHIN_S):
             size = await read_length(stream, DIRECT_MESSAGE_SIZE_MAX, begun)
         with trio.fail_after(PROGRESS_WITHIN_S * (1 + size / PROGRESS_BYTES_MIN)):

@@ -1,8 +1,15 @@
 """Discovery: finds the other peers and keeps connections to them.
 
-Three sources, each enough on its own once one peer is connected: bootstrap addresses, the peers of
-connected peers (asked once per new connection, so two newcomers at one bootstrap address always
-learn of each other), and Kademlia. Loops run fast while things change and rest when they do not.
+Addresses come from three sources; each one is enough once a first peer is connected.
+Bootstrap addresses: given by the user, and redialled until they answer.
+Exchange: connected peers send each other their addresses, their neighbours, and the addresses that
+they know. Each change of connections repeats the exchange, so two newcomers at one bootstrap
+address always learn about each other.
+Kademlia: each peer provides one common key and looks for other providers of it.
+
+Two sets of peers get connections. The kept peers, which the workloads name, are redialled every
+5 s while they are lost. Beyond those, known peers are dialled until a target number is reached.
+The loops run fast while something changes, and slow down to one pass in 30 s while nothing does.
 """
 
 import hashlib
@@ -38,7 +45,7 @@ log = logging.getLogger(__name__)
 PEERS_PROTOCOL = TProtocol("/swarm/peers/1.0.0")
 REDIAL_INTERVAL_S = 5.0
 _BOOTSTRAP_PAUSES_S = (0.3, 0.3, 0.3, 0.5, 0.5, 0.5)
-"""A bootstrap peer that starts together with us is there within seconds."""
+"""Pauses between the first attempts: a bootstrap peer that starts with us is up in seconds."""
 _ISOLATED_PAUSE_S = 1.0
 _ROUND_PAUSE_FAST_S = 0.4
 _ROUND_PAUSE_MAX_S = 30.0
@@ -49,12 +56,12 @@ _NEIGHBOURS_MAX = 64
 _RETRY_PAUSE_FIRST_S = 1.0
 _RETRY_PAUSE_MAX_S = 60.0
 _ATTEMPTS_MAX = 6
-"""Failed dials after which an address that never answered is forgotten."""
+"""Number of failed dials after which an address that never answered is forgotten."""
 _DHT_TIMEOUT_S = 10.0
 
 
 class Reachability(Protocol):
-    """Who hears that a wanted peer could not be dialled."""
+    """Receives the news that a kept peer could not be dialled."""
 
     def peer_unreachable(self, peer: PeerId) -> None:
         """A redial of `peer` failed."""
@@ -62,7 +69,7 @@ class Reachability(Protocol):
 
 
 class Discovery:
-    """Decides whom to dial, and dials."""
+    """Decides which peers to dial, and dials them."""
 
     def __init__(
         self,
@@ -86,31 +93,31 @@ class Discovery:
         self._exchanged: set[PeerId] = set()
         self._neighbours: dict[PeerId, frozenset[ID]] = {}
 
-    # What others tell us
+    # Input from the network and the workloads
 
     def keep_connected(self, peers: Collection[PeerId]) -> None:
-        """Hold connections to these peers; replaces the earlier set."""
+        """Keep connections to these peers; replaces the earlier set."""
         kept = frozenset(peers) - {self._me}
         if kept != self._kept:
             self._kept = kept
             self._kept_wake.set()
 
     def is_kept(self, peer: PeerId) -> bool:
-        """Say whether connections to this peer are to be held."""
+        """Return whether `peer` is among the kept peers."""
         return peer in self._kept
 
     def neighbours_of(self, peer: ID) -> frozenset[ID]:
-        """Whom a connected peer last said it is connected to; empty when it has not said."""
+        """Return the neighbours that a connected peer last reported; empty if it did not."""
         return self._neighbours.get(PeerId(peer.to_base58()), frozenset())
 
     def peer_connected(self, peer: PeerId) -> None:
-        """A first connection to `peer` opened."""
+        """Note that the first connection to `peer` opened."""
         self._next_try_s.pop(peer, None)
-        self._exchanged.clear()  # our neighbours changed: tell them all
+        self._exchanged.clear()  # our neighbours changed: exchange with all of them again
         self._wake.set()
 
     def peer_disconnected(self, peer: PeerId) -> None:
-        """The last connection to `peer` closed."""
+        """Note that the last connection to `peer` closed."""
         self._neighbours.pop(peer, None)
         self._exchanged.clear()
         self._wake.set()
@@ -120,7 +127,7 @@ class Discovery:
     # Loops
 
     async def keep_bootstrap(self, address: BootstrapAddress) -> None:
-        """Stay connected to whoever answers at one bootstrap address."""
+        """Stay connected to the peer that answers at one bootstrap address."""
         pauses = iter(_BOOTSTRAP_PAUSES_S)
         while True:
             try:
@@ -138,7 +145,7 @@ class Discovery:
                 await trio.sleep(_BOOTSTRAP_PAUSES_S[0])
 
     async def keep_kept(self) -> None:
-        """Redial kept peers: at once when the set changes, then every five seconds while lost."""
+        """Redial lost kept peers: at once when the set changes, then every five seconds."""
         while True:
             self._kept_wake = trio.Event()
             async with trio.open_nursery() as nursery:
@@ -149,7 +156,7 @@ class Discovery:
                 await self._kept_wake.wait()
 
     async def fill_connections(self) -> None:
-        """Dial known peers until the target is reached; learn of more from the connected ones."""
+        """Dial known peers until the target is reached; learn addresses from connected ones."""
         pause_s = _ROUND_PAUSE_FAST_S
         while True:
             self._wake = trio.Event()
@@ -169,7 +176,7 @@ class Discovery:
                 await trio.sleep(0.05)  # several connections often open together
 
     async def walk_dht(self, dht: KadDHT) -> None:
-        """Provide ourselves under the namespace and look who else does."""
+        """Provide our address under the common key, and look for other providers."""
         pauses = iter((3.0, 10.0, 30.0))
         while True:
             await trio.sleep(next(pauses, 2 * _ROUND_PAUSE_MAX_S))
@@ -181,16 +188,16 @@ class Discovery:
                 with trio.move_on_after(_DHT_TIMEOUT_S):
                     try:
                         await self._provide_and_find(dht)
-                    except Exception as error:  # strangers' answers; the next round may do
+                    except Exception as error:  # a bad answer; the next pass may succeed
                         log.debug("kademlia: %r", error)
 
     # The exchange of addresses
 
     async def answer_exchange(self, stream: INetStream) -> None:
-        """Take what a peer tells, tell the same: neighbours, own addresses, those of others.
+        """Receive a peer's list of addresses and answer with ours.
 
-        Text in lines: the ids of all neighbours, then full multiaddrs; those with the sender's
-        own id are its own, the rest are hints.
+        A list is text. The first line has the ids of all neighbours. Each further line is a full
+        multiaddr: with the sender's own id it is an address of the sender, otherwise a hint.
         """
         peer = peer_of(stream)
         with trio.fail_after(_EXCHANGE_TIMEOUT_S):
@@ -200,14 +207,14 @@ class Discovery:
             await stream.close()
 
     async def _ask(self, peer: PeerId) -> None:
-        self._exchanged.add(peer)  # now: a change while we talk must make us talk again
+        self._exchanged.add(peer)  # set first: a change during the exchange must cause another one
         try:
             with trio.fail_after(_EXCHANGE_TIMEOUT_S):
                 remote = ID.from_base58(peer)
                 async with open_stream(self._host, remote, [PEERS_PROTOCOL]) as stream:
                     await stream.write(frame(self._address_lines(peer, stream)))
                     self._learn(peer, await read_frame(stream, _EXCHANGE_SIZE_MAX), stream)
-        except Exception as error:  # of four layers; the next round may do
+        except Exception as error:  # errors of four layers; the next pass may succeed
             log.debug("exchange with %s: %r", peer, error)
             self._exchanged.discard(peer)
 
@@ -248,16 +255,16 @@ class Discovery:
             )
             for line in addresses[: 2 * _EXCHANGE_PEERS_MAX + 8]:
                 peer, endpoint = parse_peer_address(line)
-                if here or not endpoint.is_loopback:  # from elsewhere it would mean us
+                if here or not endpoint.is_loopback:  # from another machine it would mean this one
                     heard.setdefault(peer, []).append(endpoint)
         except ValueError as error:
             raise RemoteProtocolError(f"address list of {sender}: {error}") from error
-        if self._dialer.is_connected(sender):  # else nobody would take it out again
+        if self._dialer.is_connected(sender):  # otherwise no event would ever remove the entry
             self._neighbours[sender] = reached
         own = heard.pop(sender, [])
         seen_ip = _remote_ip(stream)
         if seen_ip is not None and own:
-            # Behind an address translation, the port it listens on at the address we see.
+            # Behind an address translation: the address that we see, with the port it listens on.
             own.append(Endpoint(seen_ip, own[0].port))
         self._book.confirm(sender, own)
         heard.pop(self._me, None)
@@ -280,14 +287,14 @@ class Discovery:
             and peer != self._me
             and self._next_try_s.get(peer, (0, 0.0))[1] <= now_s
         ]
-        # An order of our own, so that a large swarm does not gather around a few peers.
+        # Each peer has its own order, so that a large swarm does not gather around a few peers.
         due.sort(key=lambda peer: hashlib.sha256(f"{self._me}{peer}".encode()).digest())
         async with trio.open_nursery() as nursery:
             for peer in due[:room]:
                 nursery.start_soon(self._dial_candidate, peer)
 
     async def _dial_candidate(self, peer: PeerId) -> None:
-        if self._me > peer:  # both sides may have learnt of each other just now: one goes first
+        if self._me > peer:  # both sides may know each other since just now: one dials first
             await trio.sleep(0.25)
         try:
             await self._dialer.connect(peer)
@@ -322,7 +329,7 @@ class Discovery:
 
 
 def _endpoint(address: Multiaddr) -> Endpoint | None:
-    """The TCP endpoint a stranger's address means; None where it means none."""
+    """Return the TCP endpoint in another peer's address; None if there is none."""
     try:
         _, kind, ip, transport, port, *_ = str(address).split("/")
         return Endpoint(ip, int(port)) if kind in ("ip4", "ip6") and transport == "tcp" else None
@@ -335,7 +342,7 @@ def _is_loopback(endpoint: Endpoint | None) -> bool:
 
 
 def _shares_machine(stream: INetStream) -> bool:
-    """Whether loopback addresses mean the same to the peer at the other end."""
+    """Return whether the peer at the other end runs on this machine."""
     ip = _remote_ip(stream)
     return ip is not None and is_loopback(ip)
 

@@ -1,4 +1,4 @@
-"""What the network reports: messages and connections, in the order they happened."""
+"""What the network reports, in order: messages that arrived, connections that changed."""
 
 from dataclasses import dataclass
 
@@ -6,24 +6,24 @@ from swarm.core.ids import PeerId
 
 
 class NetworkEvent:
-    """Something the network saw. Subclasses are frozen dataclasses."""
+    """Something that happened on the network. Subclasses are frozen dataclasses."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PubsubMessage(NetworkEvent):
-    """`sender` published `data` on `topic`; its signature is checked. Never our own messages."""
+    """`sender` published `data` on `topic`, with a valid signature. Never our own messages."""
 
     topic: str
     sender: PeerId
-    """The author, however many peers relayed it."""
+    """The author; other peers may have relayed the message."""
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class DirectMessage(NetworkEvent):
-    """`sender`, at the other end of a secured connection, sent `data` to us alone."""
+    """`sender` sent `data` to this peer alone, over a secured connection."""
 
     sender: PeerId
     data: bytes
@@ -45,6 +45,6 @@ class PeerDisconnected(NetworkEvent):
 
 @dataclass(frozen=True, slots=True)
 class PeerUnreachable(NetworkEvent):
-    """`peer` has no open connection and a dial failed just now."""
+    """`peer` has no open connection, and a dial has just failed."""
 
     peer: PeerId

@@ -1,9 +1,16 @@
-"""FrameGate: looks at every yamux frame of a connection before py-libp2p's frame loop does.
+"""FrameGate: checks each yamux frame of a connection before py-libp2p's frame loop sees it.
 
-The stock loop accepts as many streams as a remote opens, keeps data beyond the window it granted
-("exceeded receive window", says its log) and answers frames as fast as they come. Here streams
-over the limit are reset, a remote that ignores its window is disconnected, and a flood of frames
-is read more slowly. docs/edge.md has the numbers.
+Yamux carries many streams over one connection, in frames: a header of 12 bytes (type, flags,
+stream, length), and after a header of type data that number of bytes. A receiver grants each
+stream a window: the number of bytes that the remote may send ahead of the reader.
+
+py-libp2p's loop trusts the remote. It accepts any number of streams, keeps data beyond the window
+it granted (its log says "exceeded receive window"), and answers frames as fast as they come.
+The gate stands between the secured connection and that loop. It reads one header at a time, and
+passes on only the frames that keep the rules. A stream over the limit is reset, and its frame is
+skipped. A remote that exceeds its window is disconnected. A flood of frames is read more slowly.
+All connections together may hold 128 MiB of unread data; beyond that, the connection that holds
+most is closed. docs/edge.md has the numbers.
 """
 
 import struct
@@ -26,23 +33,23 @@ from swarm.network.limits import STREAMS, YAMUX_FRAMES, Bucket
 from swarm.network.statistics import Statistics
 
 STREAMS_MAX = 128
-"""Streams a remote may have open at once on one connection; an honest one has about ten."""
+"""Most streams that a remote may have open on one connection; an honest peer has about ten."""
 UNREAD_MAX = 128 * 1024 * 1024
-"""Bytes that all connections together may hold for readers that have not come yet.
+"""Most bytes that all connections together may hold unread.
 
-An honest peer's data is read as it arrives; three pulls at once can have 48 MiB under way."""
+The data of an honest peer is read as it arrives; three pulls at once can have 48 MiB under way."""
 _CHECK_EVERY_BYTES = 1024 * 1024
 _READ_BYTES_MAX = 64 * 1024
 
 
 class UnreadBytes:
-    """How much data each connection of one host holds unread; the greediest must go."""
+    """Counts the unread bytes of each connection of a host, and picks the one to close."""
 
     def __init__(self) -> None:
         self._by_connection: dict[Yamux, int] = {}
 
     def note(self, connection: Yamux) -> Yamux | None:
-        """Measure `connection` anew; name whom to drop when all of them hold too much."""
+        """Measure `connection`; return the connection to close if all together hold too much."""
         unread = sum(map(len, connection.stream_buffers.values()))
         self._by_connection[connection] = unread
         if sum(self._by_connection.values()) <= UNREAD_MAX:
@@ -50,18 +57,18 @@ class UnreadBytes:
         return max(self._by_connection, key=lambda c: self._by_connection[c])
 
     def forget(self, connection: Yamux) -> None:
-        """`connection` is closed."""
+        """Drop the count of a closed connection."""
         self._by_connection.pop(connection, None)
 
 
 class FrameGate:
-    """Stands in for a secured connection: hands out the frames that keep to the rules.
+    """Wraps a secured connection; reads return only the frames that keep the rules.
 
     Args:
-        connection: Whose frames they are.
-        secured: Where they come from; everything but reading goes there directly.
-        statistics: Where refused frames are counted.
-        unread: Shared by all connections of a host.
+        connection: The yamux connection that the frames belong to.
+        secured: The connection to read from; all calls except `read` go to it directly.
+        statistics: Counts refused frames.
+        unread: Counts unread bytes; shared by all connections of a host.
     """
 
     def __init__(
@@ -83,10 +90,10 @@ class FrameGate:
         self._since_check = 0
 
     async def read(self, n: int | None = None) -> bytes:
-        """Read at most `n` bytes of frames that passed.
+        """Read at most `n` bytes of frames that passed the checks.
 
         Raises:
-            ConnectionError: The remote broke a rule that costs the connection.
+            ConnectionError: The remote broke a rule that ends the connection.
         """
         wanted = _READ_BYTES_MAX if n is None else n
         if self._header:
@@ -121,22 +128,22 @@ class FrameGate:
 
     async def _pace(self) -> None:
         delay_s = self._frames.take_late(trio.current_time())
-        if delay_s > 0.05:  # not one by one: sleeping costs more than a frame
+        if delay_s > 0.05:  # shorter delays add up first: a sleep costs more than a frame
             self._statistics.refuse("yamux-slowed")
             await trio.sleep(delay_s)
 
     def _check_window(self, stream_id: int, size: int) -> None:
         stream = self._connection.streams.get(stream_id)
-        # Unknown streams (closed just now, or to be opened) have at most the first window.
+        # An unknown stream (just closed, or about to open) has at most the first window.
         window = DEFAULT_WINDOW_SIZE if stream is None else stream.recv_window
         if size > window:
             self._statistics.refuse("yamux-window")
-            raise ConnectionError(f"a frame must fit its window of {window} bytes, got {size}")
+            raise ConnectionError(f"a frame must fit in its window of {window} bytes, got {size}")
 
     def _may_open(self, stream_id: int) -> bool:
         connection = self._connection
         if stream_id in connection.streams:
-            return True  # the frame loop answers a repeated opening with a reset
+            return True  # the frame loop answers a repeated opening with a reset itself
         ours = connection.next_stream_id % 2
         num_open = sum(open_id % 2 != ours for open_id in connection.streams)
         if stream_id % 2 == ours or num_open >= STREAMS_MAX:
@@ -151,7 +158,7 @@ class FrameGate:
         while size > 0:
             piece = await self._secured.read(min(size, _READ_BYTES_MAX))
             if not piece:
-                return  # the next header will not come either
+                return  # the connection ended, and no header follows
             size -= len(piece)
         await self._connection._write_frame(
             struct.pack(YAMUX_HEADER_FORMAT, 0, TYPE_WINDOW_UPDATE, FLAG_RST, stream_id, 0)

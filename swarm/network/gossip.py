@@ -1,10 +1,22 @@
 """Pubsub, hardened: GossipSub and its message layer with bounded memory and work.
 
-Every class here overrides the least it can of py-libp2p 0.8.1 (pinned exactly) and says which
-fault it guards against, as in `guards`.
+GossipSub sends a message to a few neighbours per topic (the mesh), which relay it. Other
+subscribers hear which messages exist, and ask for those that they missed. Delivery is not
+guaranteed.
+
+Guards: py-libp2p starts a task for each message in a neighbour's frame, keeps a back-off for ever
+for each topic that it hears of, and fails on malformed frames. Here a frame is processed entry by
+entry, within the neighbour's allowance. A message must have a sound shape, a valid signature, and
+a number that its author has not used before. It must also fit in the author's own allowance, even
+if different neighbours relay the author's messages.
+Savings: a message of ours goes directly to all subscribers if they are few. Others then do not
+relay it to the author's own neighbours.
+
+Each class overrides as little as it can of py-libp2p 0.8.1 (pinned exactly), and says which fault
+it guards against, as in `guards`.
 """
 
-# ruff: noqa: D102  # the overridden methods are documented where they come from
+# ruff: noqa: D102  # the overridden methods are documented in py-libp2p
 
 import logging
 import time
@@ -24,8 +36,11 @@ from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub
 from libp2p.utils.varint import read_varint_prefixed_bytes_limited
 
+from swarm.core.ids import PeerId
+from swarm.core.protocol import PROTOCOL_VERSION, topic_version
 from swarm.network.guards import reset
 from swarm.network.limits import AUTHOR_MESSAGES, GOSSIP_ENTRIES, Allowance, message_cost
+from swarm.network.other_versions import OtherVersions
 from swarm.network.readahead import read_ahead
 from swarm.network.replay_window import NUMBER_BYTES_MAX, SeenNumbers
 from swarm.network.statistics import Statistics
@@ -38,29 +53,29 @@ PUBSUB_MESSAGE_SIZE_MAX = 128 * 1024
 RPC_SIZE_MAX = 1024 * 1024
 """Bytes of one pubsub frame; several messages and control entries may share one."""
 TOPIC_LENGTH_MAX = 256
-"""Characters; ours have at most 105."""
+"""Characters; our topics have at most 105."""
 TOPICS_PER_PEER_MAX = 100
-"""Topics one neighbour may be subscribed to; ours are a handful."""
+"""Most topics that one neighbour may be subscribed to; an honest one has a handful."""
 MESSAGE_OVERHEAD_MAX = 1024
-"""Bytes of a message beside its data: author, number, topic, key and signature take 350."""
+"""Bytes of a message without its data; author, number, topic, key and signature take 350."""
 MESSAGE_ID_LENGTH_MAX = 64
 RPC_COST_BYTES = 4096
-"""So many bytes of a frame cost a neighbour as much as one entry in it."""
+"""Bytes of a frame that cost a neighbour as much of its allowance as one entry."""
 SUBSCRIPTION_COST = 10.0
-"""Entries; each subscription starts three tasks here."""
+"""Cost of a subscription, in entries: each one starts three tasks here."""
 FLOOD_SUBSCRIBERS_MAX = 12
-"""Up to so many known subscribers, a message of ours goes to all of them directly."""
+"""Most known subscribers to which a message of ours goes directly."""
 IDONTWANT_SIZE_MIN = 16 * 1024
-"""Bytes; announcing a smaller message costs more than receiving it twice."""
+"""Bytes; announcing a smaller message costs more than receiving it a second time."""
 BACK_OFF_MAX_S = 300
-"""So long at most a neighbour keeps us from its mesh of a topic."""
+"""Longest time that a neighbour can keep us out of its mesh of a topic."""
 
 
 class RecentMessages(MutableMapping[bytes, rpc_pb2.Message]):
     """Replaces GossipSub's equivocation store, which keeps up to 1000 whole messages.
 
-    It remembers nothing: a message is known by author and sequence number, the first one counts,
-    and what two different ones under one number would mean is for the records' own signatures.
+    It stores nothing. Author and sequence number identify a message, and the first one counts. Two
+    different messages under one number are no concern here: records carry their own signatures.
     """
 
     def __getitem__(self, key: bytes) -> rpc_pb2.Message:
@@ -80,7 +95,7 @@ class RecentMessages(MutableMapping[bytes, rpc_pb2.Message]):
 
 
 class _ShortHistories(dict[str, Any]):
-    """Replaces a table of all times a topic had a message, which is never trimmed."""
+    """Replaces a table that keeps the time of each message of a topic for ever."""
 
     def __missing__(self, topic: str) -> "deque[float]":
         history: deque[float] = deque(maxlen=16)
@@ -89,14 +104,14 @@ class _ShortHistories(dict[str, Any]):
 
 
 class GuardedGossipSub(GossipSub):
-    """Bounded memory, direct delivery to a small audience, and a heartbeat that goes on."""
+    """Bounds memory, delivers directly to few subscribers, and keeps its heartbeat running."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.equivocation_detection = RecentMessages()  # type: ignore[assignment]
         self.recent_message_deliveries = _ShortHistories()
         self.neighbours_of: Callable[[ID], frozenset[ID]] = lambda peer: frozenset()
-        """Whom a peer says it is connected to; empty when it has not said."""
+        """Returns the neighbours that a peer reported; empty if it reported none."""
 
     async def heartbeat(self) -> None:
         while True:
@@ -107,9 +122,9 @@ class GuardedGossipSub(GossipSub):
                 await trio.sleep(self.heartbeat_interval)
 
     def _prune_idontwant_entries(self) -> None:
-        """Called with every heartbeat: forget what is over as well."""
+        """Called with each heartbeat: also forget what has expired."""
         super()._prune_idontwant_entries()
-        now_s = time.time()  # noqa: TID251  # the stock class writes wall time
+        now_s = time.time()  # noqa: TID251  # libp2p stores wall time
         for topic, until in list(self.back_off.items()):
             self.back_off[topic] = {peer: at_s for peer, at_s in until.items() if at_s > now_s}
             if not self.back_off[topic]:
@@ -129,8 +144,8 @@ class GuardedGossipSub(GossipSub):
             log.debug("graft of %s: %r", peer_id, error)
 
     async def flush_pending_messages(self, peer_id: ID) -> None:
-        # The stock method, like the next, writes to the stream itself, in the middle of what the
-        # sending task writes there.
+        # libp2p's method, like the next one, writes to the stream itself, into the middle of what
+        # the sending task writes.
         if self.pubsub is None or peer_id not in self.pubsub.peers:
             return
         self._prune_pending_messages(peer_id)
@@ -151,11 +166,11 @@ class GuardedGossipSub(GossipSub):
         origin: ID,
         msg_id: bytes | None = None,
     ) -> Iterable[ID]:
-        """Reach a small audience directly; relay only what the author cannot have delivered.
+        """Send directly to few subscribers; relay only where the author did not deliver.
 
-        A message of ours goes to all subscribers we know, if they are few. Whoever has few
-        neighbours therefore reached every one of them itself, and relaying to those would only
-        cost: with six connected peers, four copies in five.
+        A message of ours goes to all known subscribers if they are few. An author with few
+        neighbours has therefore reached all of them itself, and relaying to them would only waste
+        traffic: with six connected peers, four copies of five.
         """
         chosen = set(super()._get_peers_to_send(topic_ids, msg_forwarder, origin, msg_id))
         if self.pubsub is None:
@@ -172,7 +187,7 @@ class GuardedGossipSub(GossipSub):
         return chosen
 
     def send_rpc(self, peer_id: ID, rpc: rpc_pb2.RPC, priority: bool = False) -> None:
-        # The signed address record went with the greeting; checking it again costs as much as the
+        # The signed address record was in the greeting; checking it again costs as much as the
         # message itself.
         rpc.ClearField("senderRecord")
         super().send_rpc(peer_id, rpc, priority)
@@ -188,15 +203,16 @@ def _topics(rpc: rpc_pb2.RPC) -> list[str]:
 
 
 class GuardedPubsub(Pubsub):
-    """Survives bad protobuf and raising validators; hands messages over without a lossy channel.
+    """Survives bad protobuf and failing validators; delivers messages without a lossy channel.
 
-    A neighbour's frame is worked off entry by entry, as far as its allowance goes: the stock class
-    starts a task for each of the twenty thousand messages that fit in one.
+    A neighbour's frame is processed entry by entry, within the neighbour's allowance. libp2p's
+    class starts a task for each of the twenty thousand messages that fit in one frame.
 
     Args:
-        take: Gets (topic, author, data) of every valid message of another peer.
-        statistics: Where rejected input is counted.
-        arguments: What the stock class takes.
+        take: Called with (topic, author, data) for each valid message of another peer.
+        statistics: Counts rejected input.
+        versions: Informed about neighbours that subscribe to topics of another version.
+        arguments: The arguments of libp2p's class.
     """
 
     def __init__(
@@ -204,16 +220,18 @@ class GuardedPubsub(Pubsub):
         *args: Any,
         take: Callable[[str, ID, bytes], None],
         statistics: Statistics,
+        versions: OtherVersions,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._take = take
         self._statistics = statistics
+        self._versions = versions
         self._entries = Allowance(GOSSIP_ENTRIES)
         self._authors = Allowance(AUTHOR_MESSAGES)
         self._numbers = SeenNumbers()
-        # Sequence numbers must not repeat after a restart: the stock counter starts at the time
-        # in seconds and is overtaken by a peer that published more than one message a second.
+        # Sequence numbers must not repeat after a restart. libp2p's counter starts at the time in
+        # seconds, which is too low after a life with more than one message a second.
         self.counter = time.time_ns()
 
     # Frames
@@ -222,14 +240,14 @@ class GuardedPubsub(Pubsub):
         peer = stream.muxed_conn.peer_id
         try:
             await self.continuously_read_stream(read_ahead(stream))
-        except (StreamError, IncompleteReadError) as error:  # the remote went away
+        except (StreamError, IncompleteReadError) as error:  # the remote is gone
             log.debug("pubsub stream of %s ended: %r", peer, error)
-        except Exception as error:  # DecodeError of a malformed frame, above all
+        except Exception as error:  # most often the DecodeError of a malformed frame
             self._statistics.refuse("pubsub-frame")
             log.debug("pubsub stream of %s: %r", peer, error)
             await reset(stream)
             self._handle_dead_peer(peer)
-        if not self._peer_is_connected(peer):  # what it subscribed to with its last bytes
+        if not self._peer_is_connected(peer):  # subscriptions in its last bytes
             self._forget_all_subscriptions(peer)
 
     async def continuously_read_stream(self, stream: INetStream) -> None:
@@ -249,13 +267,13 @@ class GuardedPubsub(Pubsub):
         for subscription in self._affordable(peer, rpc.subscriptions, SUBSCRIPTION_COST):
             self.handle_subscription(peer, subscription)
         if rpc.HasField("control"):
-            # Without the sender's address record: addresses come with the exchange of addresses,
-            # and checking its signature, twice, costs as much as all the rest.
+            # The sender's address record is left out. Addresses come with the exchange of
+            # addresses, and checking the record's signature twice costs as much as all the rest.
             known = rpc_pb2.RPC(control=self._known_control(peer, rpc.control))
             await self.router.handle_rpc(known, peer)
 
     def _affordable(self, peer: ID, entries: Sequence[_T], cost: float = 1.0) -> Iterator[_T]:
-        """The first of `entries`, as far as the neighbour's allowance goes; count the rest."""
+        """Yield the entries that the neighbour's allowance covers; count the rest as refused."""
         for place, entry in enumerate(entries):
             if not self._entries.take(peer, cost):
                 self._statistics.refuse("pubsub-rate", len(entries) - place)
@@ -263,10 +281,10 @@ class GuardedPubsub(Pubsub):
             yield entry
 
     def _known_control(self, peer: ID, control: rpc_pb2.ControlMessage) -> rpc_pb2.ControlMessage:
-        """What of `control` concerns us: our topics, plausible ids, each once, no addresses.
+        """Return what concerns us in `control`: our topics, plausible ids once each, no addresses.
 
-        The stock router keeps a back-off for every topic it is told about, for ever, answers one
-        wanted id as often as it is repeated, and dials whomever a `prune` recommends.
+        libp2p's router keeps a back-off for ever for each topic it hears of. It answers a wanted
+        id each time it is repeated, and dials any peer that a `prune` recommends.
         """
         known = rpc_pb2.ControlMessage()
         for graft in self._affordable(peer, control.graft):
@@ -293,6 +311,11 @@ class GuardedPubsub(Pubsub):
 
     def handle_subscription(self, origin_id: ID, sub_message: rpc_pb2.RPC.SubOpts) -> None:
         topic = sub_message.topicid
+        version = topic_version(topic)
+        if version is not None and version != PROTOCOL_VERSION:
+            if sub_message.subscribe:
+                self._versions.refuse(PeerId(origin_id.to_base58()), version)
+            return
         is_new = sub_message.subscribe and origin_id not in self.peer_topics.get(topic, ())
         full = self._peer_subscription_count.get(origin_id, 0) >= TOPICS_PER_PEER_MAX
         if len(topic) > TOPIC_LENGTH_MAX or (is_new and full):
@@ -317,7 +340,7 @@ class GuardedPubsub(Pubsub):
             self._statistics.refuse("pubsub-signature")
 
     def _has_sound_shape(self, msg: rpc_pb2.Message) -> bool:
-        # Number and author make up the id, which is remembered for minutes: it must be short.
+        # Number and author form the id. It is remembered for minutes, so it must be short.
         return (
             len(msg.data) <= PUBSUB_MESSAGE_SIZE_MAX
             and len(msg.topicIDs) == 1
@@ -327,10 +350,10 @@ class GuardedPubsub(Pubsub):
         )
 
     async def validate_msg(self, msg_forwarder: ID, msg: rpc_pb2.Message) -> None:
-        """Turn down what its author, whose signature is checked by now, sent too often.
+        """Refuse replays, and messages beyond the author's allowance; its signature is checked.
 
-        In place of the stock method, which would ask validators (there are none) and keep the
-        answers for five minutes.
+        This replaces a method that would ask validators (there are none) and keep their answers
+        for five minutes.
         """
         author = ID(msg.from_id)
         if author == self.my_id:
@@ -342,7 +365,7 @@ class GuardedPubsub(Pubsub):
 
     def _refuse(self, msg: rpc_pb2.Message, reason: str) -> None:
         self._statistics.refuse(reason)
-        self._mark_msg_seen(msg)  # whoever relays it next is not worth another signature check
+        self._mark_msg_seen(msg)  # so that its next copy costs no signature check
         raise ValidationError(reason)
 
     def notify_subscriptions(self, publish_message: rpc_pb2.Message) -> None:
@@ -353,7 +376,7 @@ class GuardedPubsub(Pubsub):
             if topic in self.topic_ids:
                 self._take(topic, author, publish_message.data)
 
-    # Lost races
+    # Races that libp2p loses
 
     def _handle_dead_peer(self, peer_id: ID) -> None:
         try:
@@ -369,5 +392,5 @@ class GuardedPubsub(Pubsub):
 
 
 def raise_queue_limits() -> None:
-    """Let a peer's outbound queue hold a burst: 32 frames of stock are dropped silently beyond."""
+    """Let a peer's outbound queue hold a burst: libp2p silently drops frames beyond 32."""
     rpc_queue.RpcQueue.__init__.__defaults__ = (256, RPC_SIZE_MAX)

@@ -1,11 +1,21 @@
 """Guards: libp2p's connections, hardened so that no remote input ends the process.
 
-Every class here overrides the least it can of py-libp2p 0.8.1 (pinned exactly) and says which
-fault it guards against. `gossip` does the same for pubsub. `tests/network/test_guards.py` and
-`tests/fuzz` reproduce the faults a remote can cause.
+In py-libp2p an exception in one stream handler or one connection ends the whole host, slots of
+closed connections are never returned, and a full host refuses even its most important neighbour.
+The guards contain each fault where it happens, count it, and give resources back.
+Handlers: `guarded` catches and counts what they raise; `limited` bounds each peer's streams.
+Handshakes: bounded per address and in total; the most crowded address gives way.
+Connections: 256 at most, and four of one peer. At the limit, the connection that matters least
+makes room: an idle stranger always, another only if the newcomer matters more, or if more than
+half of all connections come from its address.
+Liveness: a ping every 1.5 s; a remote that does not answer within 4 s is dropped.
+
+Each class overrides as little as it can of py-libp2p 0.8.1 (pinned exactly), and says which fault
+it guards against. `gossip` does the same for pubsub. `tests/network/test_guards.py` and
+`tests/fuzz` reproduce the faults that a remote can cause.
 """
 
-# ruff: noqa: D102  # the overridden methods are documented where they come from
+# ruff: noqa: D102  # the overridden methods are documented in py-libp2p
 
 import logging
 import struct
@@ -45,28 +55,28 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HALF_OPEN_MAX = 128
-"""Handshakes under way at once."""
+"""Most handshakes that run at once."""
 CONNECTIONS_MAX = 256
-"""Inbound and outbound; what bounds memory when everybody knows one bootstrap address."""
+"""Inbound and outbound; bounds memory when all peers know one bootstrap address."""
 OUTBOUND_WORTH = 2
-"""Of a peer we dialled: we wanted it. See `GuardedSwarm.worth`."""
+"""Worth of a peer that we dialled, because we wanted it. See `GuardedSwarm.worth`."""
 CONNECTIONS_PER_PEER_MAX = 4
-"""Two that dialled each other at once have two for a moment."""
+"""Two peers that dial each other at the same time have two connections for a moment."""
 PING_INTERVAL_S = 1.5
 PONG_TIMEOUT_S = 4.0
-"""Longer than a starved process is silent; with the interval, a frozen one is dropped in 5.5 s."""
+"""Longer than a starved process is silent. With the interval, a frozen one is dropped in 5.5 s."""
 
 CREDIT_MIN = 64 * 1024
-"""Bytes that a remote may send again, and is told of together: a quarter of the first window."""
+"""Bytes that are credited to a remote together: a quarter of the first window."""
 
 Handler = Callable[[INetStream], Awaitable[None]]
 
 
 def guarded(handler: Handler, name: str, statistics: Statistics) -> Handler:
-    """Wrap a stream handler: an exception out of a bare one ends the whole swarm.
+    """Wrap a stream handler, because an exception from an unwrapped one ends the whole host.
 
-    What went wrong is counted as `name-slow`, `name-cut` (the stream ended early), `name-bad` (a
-    rule was broken) or `name-error`.
+    The fault is counted as `name-slow`, `name-cut` (the stream ended early), `name-bad` (the
+    remote broke a rule) or `name-error`.
     """
 
     async def handle(stream: INetStream) -> None:
@@ -83,7 +93,7 @@ def guarded(handler: Handler, name: str, statistics: Statistics) -> Handler:
 def limited(
     handler: Handler, name: str, statistics: Statistics, rate: Rate, at_once_max: int
 ) -> Handler:
-    """Wrap a stream handler: one peer opens so many streams a second, and so many at once."""
+    """Wrap a stream handler: limit the streams of one peer, per second and at once."""
     allowance = Allowance(rate)
     under_way: Counter[ID] = Counter()
 
@@ -117,7 +127,7 @@ def _fault(error: Exception) -> str:
 
 
 async def reset(stream: INetStream) -> None:
-    """Abandon a stream, bounded and without raising what the far end may have caused."""
+    """Abandon a stream within a second, without raising errors that the remote may have caused."""
     with trio.move_on_after(1) as scope:
         scope.shield = True
         try:
@@ -127,18 +137,17 @@ async def reset(stream: INetStream) -> None:
 
 
 class GuardedSwarm(Swarm):
-    """Gives inbound slots back, and finds room for a newcomer when strangers hold them all.
+    """Returns inbound slots, and makes room for a newcomer when strangers hold all of them.
 
-    The stock class keeps a slot until the swarm ends, so it stops listening to anyone after as
-    many connections as it may have at once; and at the limit it refuses whoever comes next, be
-    it the neighbour this peer cannot do without.
+    libp2p's class keeps a slot until the host ends, so after 256 connections in total it accepts
+    no more. At the limit it refuses the next caller, even a neighbour that this peer needs.
     """
 
     def __init__(self, *args: Any, statistics: Statistics, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.statistics = statistics
         self.worth: Callable[[ID], int] = lambda peer: 0
-        """How much a peer's connection matters to us: 0 for an idle stranger's."""
+        """Returns how much a peer's connection matters to us; 0 for an idle stranger."""
         self._num_joining = 0
         self._half_open: dict[trio.CancelScope, str] = {}
         self._handshakes = Allowance(HANDSHAKES)
@@ -146,7 +155,7 @@ class GuardedSwarm(Swarm):
     async def _handle_inbound_connection(
         self, read_write_closer: ReadWriteCloser, maddr: Multiaddr
     ) -> None:
-        # The listener closes the socket when its handler ends.
+        # The listener closes the socket when this method returns.
         address = (read_write_closer.get_remote_address() or ("", 0))[0]
         if not self._handshakes.take(address):
             self.statistics.refuse("handshake-rate")
@@ -174,7 +183,7 @@ class GuardedSwarm(Swarm):
         return None
 
     def _give_up_one(self) -> None:
-        """End the oldest unfinished handshake of the address that has most of them."""
+        """End the oldest unfinished handshake of the address that has the most of them."""
         crowd = Counter(self._half_open.values())
         scope = max(self._half_open, key=lambda scope: crowd[self._half_open[scope]])
         del self._half_open[scope]
@@ -182,17 +191,17 @@ class GuardedSwarm(Swarm):
         self.statistics.refuse("handshake-crowd")
 
     def has_dialled(self, peer: ID) -> bool:
-        """Say whether we opened one of the connections to `peer`."""
+        """Return whether we opened one of the connections to `peer`."""
         connections = cast("list[SwarmConn]", self.connections.get(peer, []))
         return any(connection.direction == Direction.OUTBOUND for connection in connections)
 
     async def add_conn(self, muxed_conn: IMuxedConn, direction: str = "unknown") -> "SwarmConn":
-        # The peer is authenticated: its newest connection is the one that it can still use.
+        # The peer is authenticated, so its newest connection is the one that it still uses.
         others = self.connections.get(muxed_conn.peer_id, [])
         if len(others) >= CONNECTIONS_PER_PEER_MAX:
             self.statistics.refuse("connections-peer")
             await self._drop(others[0])
-        # The place is taken before anything is waited for: others come in the meantime.
+        # Take the place before the first wait: other connections may arrive in the meantime.
         is_full = self.is_full
         self._num_joining += 1
         try:
@@ -204,20 +213,21 @@ class GuardedSwarm(Swarm):
 
     @property
     def is_full(self) -> bool:
-        """Whether every connection is taken, or will be in a moment."""
+        """Whether all connections are taken, or are about to be."""
         return len(self.get_connections()) + self._num_joining >= CONNECTIONS_MAX
 
     async def _make_room(self, newcomer: IMuxedConn, direction: str) -> None:
         """Close the connection that matters least, if it matters less than the new one.
 
         Raises:
-            SwarmException: It does not. Nobody is closed for an equal: it would come back at once.
+            SwarmException: The new one is turned away. Except for an idle stranger, no connection
+                gives way to an equal one, because its peer would come back at once.
         """
         connections = self.get_connections()
         crowd = Counter(map(_remote_ip, connections))
 
         def matters(connection: INetConn) -> tuple[int, int, float]:
-            # Strangers of one address are more likely one stranger; of those the youngest goes.
+            # Strangers of one address are more likely a single one; the youngest of them goes.
             created_s = cast("SwarmConn", connection)._created_at
             worth = self.worth(connection.muxed_conn.peer_id)
             return worth, -crowd[_remote_ip(connection)], -created_s
@@ -238,7 +248,7 @@ class GuardedSwarm(Swarm):
         raise SwarmException(f"all {CONNECTIONS_MAX} connections are taken")
 
     async def _drop(self, connection: INetConn) -> None:
-        # Its slot is free at once; the rest follows when its reader finds the socket closed. A
+        # The slot is free at once; the rest follows when the reader finds the socket closed. A
         # goodbye would have to wait for a remote that may not read.
         self.remove_conn(cast("SwarmConn", connection))
         await cast(GuardedYamux, connection.muxed_conn).hang_up()
@@ -254,7 +264,7 @@ def _ip(connection: IMuxedConn) -> str:
 
 
 class GuardedUpgrader(TransportUpgrader):
-    """Makes guarded connections; the stock one makes its own `Yamux`, whatever it was given."""
+    """Makes guarded connections; libp2p's class makes plain `Yamux` ones, whatever it is given."""
 
     def __init__(self, *args: Any, statistics: Statistics, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -262,17 +272,17 @@ class GuardedUpgrader(TransportUpgrader):
         self._unread = UnreadBytes()
 
     async def upgrade_connection(self, conn: ISecureConn, peer_id: ID) -> IMuxedConn:
-        await super().upgrade_connection(conn, peer_id)  # negotiates; its result never starts
+        await super().upgrade_connection(conn, peer_id)  # negotiates; its result is not used
         return GuardedYamux(conn, peer_id, self._statistics, self._unread)
 
 
 class GuardedYamux(Yamux):
-    """Notices a silent remote, keeps its own faults to itself, and reads through a gate.
+    """Notices a silent remote, contains its own faults, and reads through a `FrameGate`.
 
-    The stock connection never notices a frozen process or a cut cable, and an exception in one
-    of its tasks ends the swarm. Frames on the connection itself are the cheapest sign of life.
-    It also answers every read, were it of four bytes, with a window update, which costs both
-    sides as much as a message: here those of a stream share one.
+    libp2p's class never notices a frozen process or a cut cable, and an exception in one of its
+    tasks ends the host. A ping on the connection itself is the cheapest sign of life.
+    libp2p also answers each read, even of four bytes, with a window update, which costs both
+    sides as much as a message. Here the updates of a stream are collected into one.
     """
 
     def __init__(
@@ -281,7 +291,7 @@ class GuardedYamux(Yamux):
         super().__init__(conn, peer_id)
         self._unread = unread
         self._credit: dict[int, int] = {}
-        """Bytes by stream that were read and that the remote was not told of."""
+        """Bytes by stream that were read here and are not credited to the remote yet."""
         self.secured_conn = cast(ISecureConn, FrameGate(self, conn, statistics, unread))
 
     async def start(self) -> None:
@@ -294,7 +304,7 @@ class GuardedYamux(Yamux):
             self._unread.forget(self)
 
     async def hang_up(self) -> None:
-        """Close what the reader reads from; it cleans up."""
+        """Close the connection under the reader, which then cleans up."""
         await self.secured_conn.close()
 
     async def _write_frame(self, data: bytes) -> None:
@@ -324,7 +334,7 @@ class GuardedYamux(Yamux):
         if fully_closed:
             self._credit.pop(stream.stream_id, None)
         if stream.reset_received:
-            # Nobody reads a reset stream; the stock class keeps its bytes for 90 s.
+            # A reset stream has no reader; libp2p would keep its bytes for 90 s.
             buffer = self.stream_buffers.get(stream.stream_id)
             if buffer is not None:
                 buffer.clear()
@@ -342,7 +352,7 @@ class GuardedYamux(Yamux):
                     log.debug("ping of %s: %r", self.peer_id, error)
                     return
             if patience.cancelled_caught:
-                log.info("peer %s is silent for %s s, dropped", self.peer_id, PONG_TIMEOUT_S)
+                log.info("dropped peer %s: silent for %s s", self.peer_id, PONG_TIMEOUT_S)
                 await self.hang_up()
                 return
 

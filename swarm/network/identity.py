@@ -1,4 +1,4 @@
-"""Identity: the Ed25519 key a peer is known by, and checking what other peers signed."""
+"""Identity: the Ed25519 key of this peer, and the check of other peers' signatures."""
 
 import functools
 import os
@@ -18,27 +18,27 @@ KEY_FILE = "identity.key"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A key pair and the peer id that follows from it."""
+    """A key pair, and the peer id that follows from it."""
 
     key_pair: KeyPair
 
     @classmethod
     def generate(cls, seed: bytes | None = None) -> "Identity":
-        """Make an identity in memory; the same 32-byte `seed` gives the same identity."""
+        """Make an identity in memory; equal 32-byte seeds give equal identities."""
         return cls(create_new_key_pair(seed))
 
     @property
     def peer_id(self) -> PeerId:
-        """The public key, inlined in a multihash, in base58."""
+        """The public key inside a multihash, in base58."""
         return PeerId(ID.from_pubkey(self.key_pair.public_key).to_base58())
 
     def sign(self, data: bytes) -> bytes:
-        """Sign `data`; `verify` checks it with nothing but our peer id."""
+        """Sign `data`; `verify` checks the signature with our peer id alone."""
         return self.key_pair.private_key.sign(data)
 
 
 def load_or_create_identity(state_dir: Path) -> Identity:
-    """Read `identity.key` from the state folder; write a new one when there is none.
+    """Read `identity.key` from the state folder; write a new one if there is none.
 
     Raises:
         ConfigurationError: The file is damaged, or the folder cannot be written.
@@ -55,7 +55,7 @@ def load_or_create_identity(state_dir: Path) -> Identity:
         if private_key.get_type() != KeyType.Ed25519:
             raise ValueError("not an Ed25519 key")
         return Identity(KeyPair(private_key, private_key.get_public_key()))
-    except Exception as error:  # protobuf, NaCl and libp2p each raise their own
+    except Exception as error:  # protobuf, NaCl and libp2p each raise their own errors
         raise ConfigurationError(
             f"{path} is not a valid Ed25519 identity: restore it from a copy, or move it away "
             "to get a new peer id"
@@ -63,10 +63,10 @@ def load_or_create_identity(state_dir: Path) -> Identity:
 
 
 def verify(peer: PeerId, data: bytes, signature: bytes) -> bool:
-    """Say whether `peer` signed `data`; malformed input is just not signed."""
+    """Return whether `peer` signed `data`; False for malformed input."""
     try:
         return _public_key(peer).verify(data, signature)
-    except Exception:  # whatever a stranger made up; False says it all
+    except Exception:  # a remote may send anything, and False covers it
         return False
 
 
@@ -74,7 +74,7 @@ def verify(peer: PeerId, data: bytes, signature: bytes) -> bool:
 def _public_key(peer: PeerId) -> Ed25519PublicKey:
     key = ID.from_base58(peer).extract_public_key()
     if not isinstance(key, Ed25519PublicKey):
-        raise ValueError(f"{peer!r:.80} does not inline an Ed25519 key")
+        raise ValueError(f"{peer!r:.80} does not contain an Ed25519 key")
     return key
 
 

@@ -1,4 +1,4 @@
-"""Inbox: the bounded queue between libp2p's tasks and whoever takes the events."""
+"""Inbox: the bounded queue between libp2p's tasks and the consumer of events."""
 
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
@@ -10,19 +10,20 @@ from swarm.network.events import DirectMessage, NetworkEvent, PubsubMessage
 from swarm.network.statistics import Statistics
 
 CAPACITY = 1024
-"""Events; at six peers with two messages a second each, a consumer may stall for 85 s."""
+"""Events; with six peers and two messages a second of each, a consumer may stall for 85 s."""
 BYTES_MAX = 16 * 1024 * 1024
-"""Payload of messages; sixty-four of the largest."""
+"""Payload bytes of all messages; 64 of the largest ones."""
 _EVENT_BYTES = 256
-"""What a message takes besides its payload."""
+"""Bytes that a message takes besides its payload."""
 
 
 class Inbox:
-    """Holds events until they are delivered; putting never waits.
+    """Holds events until they are delivered; `put` never waits.
 
-    When full, whoever has the most bytes in it makes room, so that a flood displaces itself: first
-    with its oldest pubsub message (pubsub loses messages anyway and everything on it is repeated),
-    then with its oldest direct one. Connection events are never dropped: there are a few per peer.
+    When it is full, the sender with the most bytes in it makes room, so that a flood displaces
+    itself. Its oldest published message is dropped first, because pubsub loses messages anyway and
+    everything published is repeated; then its oldest direct message. Connection events are never
+    dropped: there are only a few per peer.
     """
 
     def __init__(self, statistics: Statistics) -> None:
@@ -32,7 +33,7 @@ class Inbox:
         self._shares: Counter[PeerId] = Counter()
 
     def put(self, event: NetworkEvent) -> None:
-        """Queue `event`."""
+        """Queue `event`; drop messages if the inbox is full."""
         self._events.append(event)
         self._account(event, 1)
         while len(self._events) > CAPACITY or self._shares.total() > BYTES_MAX:
@@ -42,7 +43,7 @@ class Inbox:
         self._arrived.set()
 
     async def deliver_forever(self, deliver: Callable[[NetworkEvent], Awaitable[None]]) -> None:
-        """Hand over events one at a time, in order."""
+        """Deliver the events one at a time, in order, until cancelled."""
         while True:
             while self._events:
                 event = self._events.popleft()

@@ -1,4 +1,4 @@
-"""Kademlia, hardened: small messages, a deadline for every stream, and one key to provide."""
+"""Kademlia, hardened: small messages, a deadline for each stream, and a single key."""
 
 from typing import Any
 
@@ -10,13 +10,14 @@ from libp2p.kad_dht.provider_store import ProviderStore
 from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import PeerInfo
 
+from swarm.core.protocol import PROTOCOL_VERSION
 from swarm.network.limits import KADEMLIA_READS, Allowance
 from swarm.network.statistics import Statistics
 
-NAMESPACE = "swarm/1/peers"
-"""Key under which every peer of every swarm provides itself."""
+NAMESPACE = f"swarm/{PROTOCOL_VERSION}/peers"
+"""The key under which every peer of every swarm of this version provides itself."""
 MESSAGE_SIZE_MAX = 64 * 1024
-"""Bytes; twenty peers with their addresses and signatures take 16 KiB. The stock limit is 4 MiB,
+"""Bytes; twenty peers with their addresses and signatures take 16 KiB. libp2p's limit is 4 MiB:
 half a million addresses, each parsed in the event loop."""
 STREAM_TIMEOUT_S = 30.0
 ADDRESSES_MAX = 8
@@ -24,9 +25,9 @@ _PROVIDERS_MAX = 20
 
 
 class GuardedKadDHT(KadDHT):
-    """Answers others no longer and no faster than an honest one needs.
+    """Serves each stream no longer and no faster than an honest peer needs.
 
-    The stock class waits for ever for a stream's next request, and lets twelve streams in.
+    libp2p's class waits for ever for the next request of a stream, and accepts twelve streams.
     """
 
     def __init__(self, host: IHost, statistics: Statistics) -> None:
@@ -41,10 +42,10 @@ class GuardedKadDHT(KadDHT):
 
 
 class _Providers(ProviderStore):
-    """Providers of our namespace only; the newest stay.
+    """Keeps the newest providers of our key, and of no other key.
 
-    The stock class keeps every key that anybody provides for a day, with all the addresses that
-    fit in a message, and when a key has twenty providers it takes no more.
+    libp2p's class keeps each provided key for a day, with all addresses that fit in a message.
+    Once a key has twenty providers, it accepts no more.
     """
 
     def __init__(self, host: IHost, routing: Any, statistics: Statistics) -> None:
@@ -62,7 +63,7 @@ class _Providers(ProviderStore):
 
 
 class _PacedReads:
-    """Reads on a stream as fast as the remote's allowance goes."""
+    """Reads a stream at the rate that the remote's allowance permits."""
 
     def __init__(self, stream: INetStream, reads: Allowance) -> None:
         self._stream = stream
@@ -79,6 +80,6 @@ class _PacedReads:
 
 
 def limit_messages() -> None:
-    """Give the modules that read Kademlia's messages our limit on their size."""
+    """Set our size limit in the modules that read Kademlia's messages."""
     for module in (kad_dht, peer_routing, provider_store):
         module.MAX_DHT_MESSAGE_SIZE = MESSAGE_SIZE_MAX  # type: ignore[attr-defined]

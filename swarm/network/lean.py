@@ -1,9 +1,9 @@
-"""leave_out_unused(): start without the parts of libp2p that no peer of ours can use.
+"""leave_out_unused(): start without the parts of libp2p that no peer uses.
 
-`import libp2p` loads QUIC and automatic TLS certificates, a third of its start-up time, although
-our hosts speak TCP and Noise only. In a process of our own, empty stand-ins take their place.
-Exactly the names that libp2p 0.8.1 imports are there; another version would fail at start, loudly,
-and the version is pinned.
+`import libp2p` loads QUIC and automatic TLS certificates. They take a third of its start-up time,
+although our hosts only speak TCP and Noise. In our own processes, empty stand-ins replace them.
+The stand-ins have exactly the names that libp2p 0.8.1 imports. The version is pinned; another one
+would fail loudly at start.
 """
 
 import importlib.util
@@ -25,9 +25,9 @@ _PACKAGES = ("libp2p.transport.quic", "libp2p.security.tls.autotls")
 
 
 def leave_out_unused() -> None:
-    """Put the stand-ins in place; only for processes that are ours alone, before libp2p is loaded.
+    """Install the stand-ins. Call it in our own processes only, before libp2p is loaded.
 
-    Does nothing where libp2p is loaded already: then its own modules are in use.
+    It does nothing if libp2p is already loaded, because then the real modules are in use.
     """
     if "libp2p" in sys.modules or importlib.util.find_spec("libp2p") is None:
         return

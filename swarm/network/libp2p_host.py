@@ -1,4 +1,4 @@
-"""Builds the libp2p host: TCP, Noise and yamux only; GossipSub and Kademlia on top."""
+"""Builds the libp2p host: only TCP, Noise and yamux, with GossipSub and Kademlia on top."""
 
 import logging
 from collections.abc import Callable
@@ -34,16 +34,17 @@ from swarm.network.guards import (
 )
 from swarm.network.identity import Identity
 from swarm.network.kademlia import GuardedKadDHT, limit_messages
+from swarm.network.other_versions import OtherVersions
 from swarm.network.readahead import ReadAheadTCP
 from swarm.network.statistics import Statistics
 
 _CONNECTIONS_MAX = 2 * CONNECTIONS_MAX
-"""For the stock class, which looks before it knows who calls; `GuardedSwarm` has the last word."""
+"""Limit in libp2p's class, which does not know the caller yet; `GuardedSwarm` then decides."""
 _GOSSIP_PROTOCOLS = [TProtocol("/meshsub/1.2.0"), TProtocol("/meshsub/1.1.0")]
 
 
 def build_swarm(identity: Identity, statistics: Statistics) -> GuardedSwarm:
-    """Put the transport together. No stock defaults: they let plaintext callers in."""
+    """Put the transport together, without libp2p's defaults: they accept plaintext callers."""
     key_pair = identity.key_pair
     noise = Noise(key_pair, noise_privkey=create_new_x25519_key_pair().private_key)
     peer = ID.from_pubkey(key_pair.public_key)
@@ -58,7 +59,7 @@ def build_swarm(identity: Identity, statistics: Statistics) -> GuardedSwarm:
             max_connections=_CONNECTIONS_MAX,
             high_watermark=_CONNECTIONS_MAX,
             min_connections=0,
-            low_watermark=0,  # 0: we dial, the stock auto-connector does not
+            low_watermark=0,  # 0: only we dial, not libp2p's auto-connector
             inbound_upgrade_timeout=5,
             outbound_upgrade_timeout=5,
             inbound_stream_protocol_negotiation_timeout=5,
@@ -69,18 +70,21 @@ def build_swarm(identity: Identity, statistics: Statistics) -> GuardedSwarm:
 
 
 def build_host(swarm: GuardedSwarm) -> BasicHost:
-    """Put a host on `swarm`, every stream handler guarded."""
+    """Put a host on `swarm`, with each stream handler guarded."""
     quiet_libp2p()
     host = BasicHost(swarm, addrs_factory=_Announced(), disable_identify_address_discovery=True)
-    host.remove_stream_handler(IDENTIFY_PUSH)  # our addresses come with the exchange of addresses
+    host.remove_stream_handler(IDENTIFY_PUSH)  # the exchange of addresses carries ours
     swarm.set_stream_handler(guarded(swarm.common_stream_handler, "stream", swarm.statistics))
     return host
 
 
 def build_pubsub(
-    host: IHost, statistics: Statistics, take: Callable[[str, ID, bytes], None]
+    host: IHost,
+    statistics: Statistics,
+    versions: OtherVersions,
+    take: Callable[[str, ID, bytes], None],
 ) -> tuple[GuardedPubsub, GuardedGossipSub]:
-    """Put GossipSub on `host`; the degree covers nine fully connected peers (no islands)."""
+    """Put GossipSub on `host`; its degree covers nine fully connected peers: no islands form."""
     raise_queue_limits()
     gossip = GuardedGossipSub(
         _GOSSIP_PROTOCOLS,
@@ -99,6 +103,7 @@ def build_pubsub(
         gossip,
         take=take,
         statistics=statistics,
+        versions=versions,
         strict_signing=True,
         max_inbound_rpc_size=RPC_SIZE_MAX,
         max_subscriptions_per_peer=TOPICS_PER_PEER_MAX,
@@ -107,22 +112,22 @@ def build_pubsub(
 
 
 def build_dht(host: IHost, statistics: Statistics) -> KadDHT:
-    """Put Kademlia on `host`, answering others."""
+    """Put Kademlia on `host`, as a server for other peers."""
     limit_messages()
     return GuardedKadDHT(host, statistics)
 
 
 def quiet_libp2p() -> None:
-    """Keep libp2p's tracebacks of ordinary disconnections out of the log."""
+    """Keep libp2p's tracebacks of normal disconnections out of the log."""
     logging.getLogger("libp2p").setLevel(logging.CRITICAL)
     logging.getLogger("async_service").setLevel(logging.CRITICAL)
     if not logging.root.handlers:
-        # libp2p calls logging.debug(), which would install a handler of its own.
+        # libp2p calls logging.debug(), which would install its own handler.
         logging.root.addHandler(logging.NullHandler())
 
 
 class _Announced:
-    """Turns listening addresses into dialable ones; libp2p asks for them with every message."""
+    """Turns listening addresses into dialable ones; cached, as libp2p asks with each message."""
 
     def __init__(self) -> None:
         self._candidates: list[Multiaddr] = []

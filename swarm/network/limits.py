@@ -1,7 +1,7 @@
-"""How much one peer may ask of us: the numbers, and the buckets that measure it.
+"""Limits: how much one peer may ask of this one, and the token buckets that measure it.
 
-Honest peers stay far below all of them: a handful of messages a second, a joiner a few more.
-docs/edge.md lists what is refused beyond, and under which name it is counted.
+Honest peers stay far below all limits: they send a handful of messages a second, and a joining
+peer a few more. docs/edge.md lists what is refused beyond the limits, and the counter of each.
 """
 
 from collections import OrderedDict
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import trio
 
 CALLERS_MAX = 1024
-"""Peers whose use of one allowance is remembered; the one longest idle is forgotten first."""
+"""Peers whose use of one allowance is remembered; the one idle for longest is forgotten first."""
 COST_BYTES = 16 * 1024
-"""So many bytes of a message cost as much as the message itself: parsing them takes as long."""
+"""Bytes of a message that cost as much as the message itself, because parsing takes as long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What a bucket gives: `per_s` in the long run, `burst` at once."""
+    """Tokens of a bucket: `per_s` a second in the long run, `burst` at once."""
 
     per_s: float
     burst: float
@@ -29,29 +29,29 @@ class Rate:
 
 
 PROGRESS_BYTES_MIN = 64 * 1024
-"""So much of a blob or a message must come within `PROGRESS_WITHIN_S`: one byte now and then would
-hold a place for hours."""
+"""Bytes of a blob or a message that must arrive within `PROGRESS_WITHIN_S`; otherwise a remote
+could hold a place for hours with one byte now and then."""
 PROGRESS_WITHIN_S = 5.0
 DIRECT_MESSAGES = Rate(20, 200)
-"""Direct messages of one peer, in units of a message and of `COST_BYTES` of it."""
+"""Direct messages of one peer, in the units of `message_cost`."""
 BLOB_REQUESTS = Rate(20, 100)
 EXCHANGES = Rate(10, 100)
-"""Exchanges of addresses: one for every connection that opens or closes at the asking peer."""
+"""Exchanges of addresses: one for each connection that opens or closes at the asking peer."""
 AT_ONCE_MAX = {"message": 8, "blob": 16, "exchange": 4, "kademlia": 4}
-"""Streams of one peer under way at once, by what they are for."""
+"""Most streams of one peer that are handled at once, by purpose."""
 KADEMLIA_STREAMS = Rate(5, 30)
 KADEMLIA_READS = Rate(200, 2000)
-"""Reads on a peer's Kademlia streams; a request takes three or so."""
+"""Reads on a peer's Kademlia streams; a request takes about three."""
 STREAMS = Rate(50, 300)
 """Streams of any protocol that one connection may open."""
 YAMUX_FRAMES = Rate(8_000, 16_000)
-"""Frames of one connection; beyond, it is read more slowly, and nothing is refused."""
+"""Frames of one connection; beyond, it is read more slowly, without refusals."""
 GOSSIP_ENTRIES = Rate(500, 2000)
-"""Messages, subscriptions and control entries one neighbour may hand us, its own and relayed."""
+"""Messages, subscriptions and control entries of one neighbour, both its own and relayed."""
 AUTHOR_MESSAGES = Rate(30, 150)
-"""Published messages of one author whoever relays them, in the units of direct messages."""
+"""Published messages of one author, from all relays together, in units of `message_cost`."""
 HANDSHAKES = Rate(30, 300)
-"""Connections one IP address may begin; a hundred peers may share a machine."""
+"""Connections that one IP address may begin; a hundred peers may share a machine."""
 
 
 class Bucket:
@@ -65,7 +65,7 @@ class Bucket:
         self._at_s = now_s
 
     def take(self, now_s: float, cost: float = 1.0) -> bool:
-        """Take `cost` tokens if they are there; a cost above the burst empties a full bucket."""
+        """Take `cost` tokens if available; a cost above the burst empties a full bucket."""
         self._fill(now_s)
         if self._tokens < min(cost, self._rate.burst):
             return False
@@ -73,7 +73,7 @@ class Bucket:
         return True
 
     def take_late(self, now_s: float, cost: float = 1.0) -> float:
-        """Take `cost` tokens in any case, and say how many seconds to wait until they are due."""
+        """Take `cost` tokens in any case; return the seconds to wait until they are available."""
         self._fill(now_s)
         self._tokens -= cost
         return max(0.0, -self._tokens / self._rate.per_s)
@@ -85,13 +85,13 @@ class Bucket:
 
 
 class Allowance:
-    """One bucket for each caller, of bounded number.
+    """One bucket for each caller; the number of buckets is bounded.
 
     Args:
-        rate: What each caller gets.
-        clock: Seconds, monotonic.
-        callers_max: How many are remembered. Who comes back after it was forgotten has a full
-            bucket again; for a peer that takes as many handshakes of other identities.
+        rate: The rate of each caller.
+        clock: Returns monotonic seconds.
+        callers_max: Number of callers that are remembered. A forgotten caller has a full bucket
+            again. To be forgotten, a peer needs this number of handshakes of other identities.
     """
 
     def __init__(
@@ -109,11 +109,11 @@ class Allowance:
         return len(self._buckets)
 
     def take(self, caller: Hashable, cost: float = 1.0) -> bool:
-        """Say whether `caller` may have `cost` more."""
+        """Return whether `caller` may spend `cost`, and take it if so."""
         return self._bucket(caller).take(self._clock(), cost)
 
     async def wait(self, caller: Hashable, cost: float = 1.0) -> None:
-        """Return when `caller` may have `cost` more."""
+        """Take `cost` of `caller`, and wait until it is available."""
         delay_s = self._bucket(caller).take_late(self._clock(), cost)
         if delay_s > 0:
             await trio.sleep(delay_s)
@@ -129,7 +129,7 @@ class Allowance:
 
 
 def message_cost(size_bytes: int) -> float:
-    """Tokens a message of this size takes.
+    """Return the tokens that a message of this size costs: 1, and 1 more per `COST_BYTES`.
 
     Example:
         >>> message_cost(16 * 1024)

@@ -14,7 +14,7 @@ LOCK_FILE = "lock"
 
 @contextlib.contextmanager
 def hold_state_folder(state_dir: Path) -> Iterator[None]:
-    """Keep every other process out of `state_dir`; the kernel lets go when this process ends.
+    """Keep every other process out of `state_dir`; the kernel releases it when this process ends.
 
     Raises:
         ConfigurationError: Another process holds the folder, or it cannot be written.
@@ -41,13 +41,13 @@ def hold_state_folder(state_dir: Path) -> Iterator[None]:
 
 
 def require_free_port(ip: str, port: int) -> None:
-    """Refuse a port somebody listens on.
+    """Refuse a port on which another process listens.
 
-    libp2p listens with SO_REUSEPORT, so two peers on one port both start without an error and the
-    kernel hands each of them half of the callers. A bind without that option notices.
+    libp2p listens with SO_REUSEPORT. Two peers on one port would both start without an error, and
+    the kernel would give each of them half of the connections. A bind without that option fails.
 
     Raises:
-        ConfigurationError: The address is taken, or not one of this machine's.
+        ConfigurationError: The address is in use, or it is not an address of this machine.
     """
     if port == 0:
         return

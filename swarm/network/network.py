@@ -1,4 +1,4 @@
-"""Network: the one object through which the rest of a peer reaches the others."""
+"""Network: the one object through which a peer reaches the other peers."""
 
 import contextlib
 import logging
@@ -52,8 +52,10 @@ from swarm.network.limits import (
     Rate,
 )
 from swarm.network.lock import require_free_port
+from swarm.network.other_versions import OtherVersions
 from swarm.network.statistics import NetworkSnapshot, Statistics
 from swarm.network.store import FileBlobStore
+from swarm.network.wire import OtherVersionError
 
 log = logging.getLogger(__name__)
 
@@ -63,40 +65,41 @@ _SHUTDOWN_S = 1.5
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """What a network needs to know before it starts."""
+    """The settings of a network."""
 
     listen_ip: str
     port: int
-    """0 lets the system choose."""
+    """0 lets the operating system choose."""
     state_dir: Path
-    """Where the address book is kept."""
+    """The folder of the address book."""
     bootstraps: tuple[BootstrapAddress, ...] = ()
     connections_target: int = 16
-    """So many peers are dialled; others may dial us, and kept peers come on top."""
+    """Number of connections up to which peers are dialled; kept peers and callers come on top."""
 
 
 class Network:
     """Connections, topics, direct messages and blobs of one peer.
 
-    Make it, run it in a nursery (`await nursery.start(network.run, deliver)`), then use it.
+    Create it, run it in a nursery (`await nursery.start(network.run, deliver)`), then use it.
 
     Raises:
-        ConfigurationError: Somebody else listens at the configured address.
+        ConfigurationError: Another process listens at the configured address.
     """
 
     def __init__(self, config: NetworkConfig, identity: Identity, store: FileBlobStore) -> None:
         require_free_port(config.listen_ip, config.port)
         self.peer_id = identity.peer_id
         self.listen_addresses: tuple[str, ...] = ()
-        """Full multiaddrs others can dial; known once the network runs."""
+        """Full multiaddrs that others can dial; known once the network runs."""
         self._config = config
         self._statistics = Statistics()
+        self._versions = OtherVersions(self._statistics)
         self._inbox = Inbox(self._statistics)
         self._book = AddressBook(config.state_dir / PEERS_FILE)
         self._swarm = build_swarm(identity, self._statistics)
         self._host: BasicHost = build_host(self._swarm)
         self._pubsub, self._gossip = build_pubsub(
-            self._host, self._statistics, self._take_published
+            self._host, self._statistics, self._versions, self._take_published
         )
         self._dialer = Dialer(self._swarm, self._book)
         self._discovery = Discovery(
@@ -116,11 +119,11 @@ class Network:
         *,
         task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Listen, find the others and stay connected, until cancelled.
+        """Listen, find other peers and stay connected to them, until cancelled.
 
         Args:
-            deliver: Gets every event, one at a time, in order.
-            task_status: Told once we listen and can be used.
+            deliver: Called with each event, one at a time, in order.
+            task_status: Started once the network listens and can be used.
 
         Raises:
             ConfigurationError: We cannot listen at the configured address.
@@ -147,22 +150,23 @@ class Network:
                 stop.set()
 
     async def subscribe(self, topic: str) -> None:
-        """Hear what is published on `topic`."""
+        """Receive what is published on `topic`."""
         await self._pubsub.subscribe(topic)
 
     async def unsubscribe(self, topic: str) -> None:
-        """Stop hearing `topic`."""
+        """Stop receiving what is published on `topic`."""
         await self._pubsub.unsubscribe(topic)
 
     async def publish(self, topic: str, data: bytes) -> None:
-        """Send `data` to the subscribers of `topic`, whether or not we are one.
+        """Send `data` to the subscribers of `topic`; this peer need not be one of them.
 
         Raises:
             LocalProtocolError: The message is too large.
         """
         if len(data) > PUBSUB_MESSAGE_SIZE_MAX:
             raise LocalProtocolError(
-                f"a topic's message has at most {PUBSUB_MESSAGE_SIZE_MAX} bytes, got {len(data)}"
+                f"a published message must have at most {PUBSUB_MESSAGE_SIZE_MAX} bytes, "
+                f"got {len(data)}"
             )
         await self._pubsub.publish(topic, data)
         self._statistics.count_sent(data)
@@ -177,18 +181,18 @@ class Network:
         await self._messages.send(peer, data)
 
     async def fetch(self, ref: BlobRef, holders: Sequence[PeerId], wait_s: float = 0) -> None:
-        """Bring a blob into the store, from the first of `holders` that gives it.
+        """Fetch a blob into the store, from the first of `holders` that delivers it.
 
         Args:
             ref: The blob.
-            holders: Whom to ask, in this order.
-            wait_s: How long each of them may wait for the blob to arrive there; at most 10 s.
+            holders: The peers to ask, in this order.
+            wait_s: Longest time that each of them may wait for the blob itself; at most 10 s.
 
         Raises:
-            BlobNotFoundError: None of them gave it.
-            StorageError: The disk refused it.
+            BlobNotFoundError: No holder delivered it.
+            StorageError: The disk is full or failed.
         """
-        if self._has_ended:  # who asks is about to be cancelled, too
+        if self._has_ended:  # the caller is about to be cancelled, too
             raise BlobNotFoundError(f"blob {ref.digest}: this peer is leaving")
         if self._nursery is None:
             raise LocalProtocolError("fetch needs a running network")
@@ -196,27 +200,30 @@ class Network:
         await self._blobs.fetch(ref, others, wait_s, self._nursery.start_soon)
 
     def keep_connected(self, peers: Collection[PeerId]) -> None:
-        """Hold connections to these peers and redial the lost ones; replaces the earlier set."""
+        """Keep connections to these peers and redial the lost ones; replaces the earlier set."""
         self._discovery.keep_connected(peers)
 
     def refuse(self, error: RemoteProtocolError) -> None:
-        """Count a message that the codec turned down."""
-        self._statistics.refuse(getattr(error, "counter", "wire"))
+        """Count a message that the codec refused; name its sender if it runs another version."""
+        if isinstance(error, OtherVersionError):
+            self._versions.refuse(error.sender, error.version)
+        else:
+            self._statistics.refuse(getattr(error, "counter", "wire"))
 
     def snapshot(self) -> NetworkSnapshot:
-        """Who is connected, and the totals so far."""
+        """Return the connected peers, and the totals so far."""
         connected = tuple(PeerId(p.to_base58()) for p in self._host.get_connected_peers())
         return self._statistics.snapshot(connected, len(self._book))
 
-    # What happens inside
+    # Reports from inside
 
     def peer_connected(self, peer: PeerId) -> None:
-        """A first connection to `peer` opened."""
+        """Note that the first connection to `peer` opened."""
         self._discovery.peer_connected(peer)
         self._inbox.put(PeerConnected(peer))
 
     def peer_disconnected(self, peer: PeerId) -> None:
-        """The last connection to `peer` closed: find out at once whether it is gone."""
+        """Note that the last connection to `peer` closed, and check at once whether it is gone."""
         self._discovery.peer_disconnected(peer)
         self._messages.forget(peer)
         self._inbox.put(PeerDisconnected(peer))
@@ -224,11 +231,11 @@ class Network:
             self._nursery.start_soon(self._redial_at_once, peer)
 
     def peer_unreachable(self, peer: PeerId) -> None:
-        """A dial of a peer that should be connected failed."""
+        """Note that a peer that should be connected could not be dialled."""
         self._inbox.put(PeerUnreachable(peer))
 
     def _worth(self, peer: ID) -> int:
-        """3 for a peer of this round, 2 for one we dialled, 1 for one with a topic of ours."""
+        """Return 3 for a kept peer, 2 for one that we dialled, 1 for one with a topic of ours."""
         if self._discovery.is_kept(PeerId(peer.to_base58())):
             return 3
         if self._swarm.has_dialled(peer):
@@ -242,8 +249,8 @@ class Network:
         stop: trio.Event,
         task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        # Shielded, because libp2p leaves sockets open when it is cancelled in mid-flight; it is
-        # asked to stop instead, and cancelled for good when that takes too long.
+        # Shielded, because a cancelled libp2p leaves sockets open. It is asked to stop instead,
+        # and cancelled only if stopping takes too long.
         with trio.CancelScope(shield=True) as scope:
             async with contextlib.AsyncExitStack() as stack:
                 await stack.enter_async_context(self._host.run(listen_addrs=[listen]))
@@ -263,7 +270,7 @@ class Network:
                 await self._hang_up()
 
     async def _hang_up(self) -> None:
-        """Refuse callers, then close every connection, so that the others know at once."""
+        """Refuse new connections, then close all, so that the other peers notice at once."""
         async with trio.open_nursery() as nursery:
             for listener in list(self._swarm.listeners.values()):
                 nursery.start_soon(_close_quietly, listener.close)
@@ -272,7 +279,7 @@ class Network:
 
     async def _redial_at_once(self, peer: PeerId) -> None:
         if self._swarm.is_full and not self._discovery.is_kept(peer):
-            return  # it may be the one that had to make room
+            return  # it may be the peer that had to make room
         try:
             await self._dialer.connect(peer, REDIAL_TIMEOUT_S)
         except PeerUnreachableError as error:
@@ -287,7 +294,7 @@ class Network:
             try:
                 async with background_trio_service(dht):
                     await self._discovery.walk_dht(dht)
-            except Exception as error:  # a fault in one of its many loops: begin anew
+            except Exception as error:  # a fault in one of its many loops: start it again
                 log.warning("kademlia restarts: %r", error)
                 await trio.sleep(1)
 
@@ -301,7 +308,7 @@ class Network:
 
 
 class _Connections(INotifee):
-    """Tells the network when the first connection to a peer opens and the last one closes."""
+    """Informs the network when the first connection to a peer opens and the last one closes."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -338,5 +345,5 @@ class _Connections(INotifee):
 async def _close_quietly(close: Callable[[], Awaitable[None]]) -> None:
     try:
         await close()
-    except Exception as error:  # the remote may have closed it first
+    except Exception as error:  # the remote may have closed it before
         log.debug("closing: %r", error)

@@ -1,10 +1,11 @@
-"""ReadAhead: small frames that arrived together are received together.
+"""ReadAhead: reads small frames that arrived together in one go.
 
-Noise, yamux, pubsub and our own messages begin with a length of a few bytes, and each read of it
-costs several turns of the event loop, of a socket a system call besides: more than the message.
+Frames of Noise, yamux, pubsub and our own messages begin with a length of a few bytes. Each read
+of such a length costs several turns of the event loop, and on a socket also a system call: more
+than the message itself.
 """
 
-# ruff: noqa: D102  # the overridden methods are documented where they come from
+# ruff: noqa: D102  # the overridden methods are documented in py-libp2p
 
 from typing import Any, cast
 
@@ -15,17 +16,17 @@ from libp2p.transport.tcp.tcp import TCP
 from multiaddr import Multiaddr
 
 CONNECTION_BYTES = 16 * 1024
-"""What a connection may hold; pieces of weights are larger and read as they are."""
+"""Bytes that are read ahead on a connection; pieces of weights are larger and read directly."""
 STREAM_BYTES = 4 * 1024
-"""What a stream may hold: a remote may open many of them."""
+"""Bytes that are read ahead on a stream; fewer, because a remote may open many streams."""
 
 
 class ReadAhead(ReadWriteCloser):
-    """Stands in for a stream that has one reader.
+    """Wraps a stream that has a single reader.
 
     Args:
-        stream: Where bytes come from; everything but reading goes there directly.
-        size_max: How many bytes to hold.
+        stream: The stream to read from; all other calls go to it directly.
+        size_max: Number of bytes to read ahead.
     """
 
     def __init__(self, stream: ReadWriteCloser, size_max: int = CONNECTION_BYTES) -> None:
@@ -33,7 +34,7 @@ class ReadAhead(ReadWriteCloser):
         self._size_max = size_max
         self._ahead = b""
         self._place = 0
-        """Of the first byte of `_ahead` that was not handed out."""
+        """Place of the first byte of `_ahead` that was not returned yet."""
 
     async def read(self, n: int | None = None) -> bytes:
         if n == 0:
@@ -52,7 +53,7 @@ class ReadAhead(ReadWriteCloser):
         await self._stream.write(data)
 
     async def close(self) -> None:
-        self._ahead, self._place = b"", 0  # nothing more is heard of who was hung up on
+        self._ahead, self._place = b"", 0  # a closed stream delivers no more bytes
         await self._stream.close()
 
     def get_remote_address(self) -> tuple[str, int] | None:
@@ -63,12 +64,12 @@ class ReadAhead(ReadWriteCloser):
 
 
 def read_ahead(stream: INetStream) -> INetStream:
-    """A stream of small frames, for its one reader."""
+    """Wrap a stream of small frames for its single reader."""
     return cast(INetStream, ReadAhead(stream, STREAM_BYTES))
 
 
 class ReadAheadTCP(TCP):
-    """Dials as the stock transport does; `GuardedSwarm` sees to whoever dials us."""
+    """Reads ahead on the connections that we dial; `GuardedSwarm` does so on inbound ones."""
 
     async def dial(self, maddr: Multiaddr) -> IRawConnection:
         connection = cast(RawConnection, await super().dial(maddr))

@@ -1,4 +1,4 @@
-"""Counters of one network, and the immutable picture of them for whoever watches."""
+"""Counters of one network, and an immutable snapshot of them for observers."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from swarm.core.ids import PeerId
 
 @dataclass(frozen=True, slots=True)
 class NetworkSnapshot:
-    """One look at a network."""
+    """The state of a network at one moment."""
 
     connected: tuple[PeerId, ...]
     known_addresses: int
@@ -20,10 +20,10 @@ class NetworkSnapshot:
     message_bytes_sent: int
     message_bytes_received: int
     messages_sent: int
-    """Published and sent directly; what we relay for others is not counted."""
+    """Published and direct messages; those that we relay for others are not counted."""
     messages_received: int
     rejected: Mapping[str, int]
-    """Input turned down, by reason; docs/edge.md lists the reasons."""
+    """Refused input, by reason; docs/edge.md lists the reasons."""
 
     @property
     def bytes_sent(self) -> int:
@@ -38,7 +38,7 @@ class NetworkSnapshot:
 
 @dataclass(slots=True)
 class Statistics:
-    """The running totals; only `swarm.network` writes them."""
+    """The totals so far; only `swarm.network` writes them."""
 
     blob_bytes_sent: int = 0
     blob_bytes_received: int = 0
@@ -49,21 +49,21 @@ class Statistics:
     rejected: Counter[str] = field(default_factory=Counter)
 
     def refuse(self, reason: str, count: int = 1) -> None:
-        """Count input that was turned down; reasons are a fixed set of names."""
+        """Count refused input; `reason` is one of a fixed set of names."""
         self.rejected[reason] += count
 
     def count_sent(self, data: bytes) -> None:
-        """Count one message of ours."""
+        """Count one message that we sent."""
         self.messages_sent += 1
         self.message_bytes_sent += len(data)
 
     def count_received(self, data: bytes) -> None:
-        """Count one message of another peer."""
+        """Count one message that we received."""
         self.messages_received += 1
         self.message_bytes_received += len(data)
 
     def snapshot(self, connected: tuple[PeerId, ...], known_addresses: int) -> NetworkSnapshot:
-        """Freeze the totals."""
+        """Return the totals as an immutable value."""
         return NetworkSnapshot(
             connected=connected,
             known_addresses=known_addresses,

@@ -1,4 +1,14 @@
-"""FileBlobStore: content-addressed files, each written beside its place and then renamed."""
+"""FileBlobStore: blobs as files, named by their digest.
+
+A blob never changes, so its digest is its name, and equal bytes are stored once. A file is written
+in the folder `incoming` and renamed to its place when it is complete; a rename is atomic, so a
+crashed process never leaves half a blob under a final name. A restart empties `incoming`.
+Three ways lead into the store: `put` writes bytes from memory, `admit` takes a file that our own
+worker wrote and hashed, and `PartialBlob` collects the bytes of a pull and checks them at the end.
+The digest of a stored file is not checked again, except by `read`; a damaged file is then deleted.
+Other peers' blobs are refused if they would leave less than 64 MiB of the disk free. A task can
+wait for a digest; this is how weights flow through a peer that does not have them yet.
+"""
 
 import contextlib
 import errno
@@ -17,17 +27,17 @@ from swarm.core.errors import BlobCorruptError, BlobNotFoundError, StorageError
 from swarm.core.ids import Digest, is_digest
 
 BLOB_SIZE_MAX = 4 * 1024**3
-"""Bytes; a model of a thousand million float32 parameters."""
+"""Bytes; the size of a model with a thousand million float32 parameters."""
 FREE_BYTES_MIN = 64 * 1024**2
-"""Bytes of disk that no blob of another peer may take."""
+"""Bytes of the disk that must stay free; blobs of other peers may not take them."""
 
 
 class FileBlobStore:
     """Keeps blobs at `root/<first two hex digits>/<digest>`.
 
     Invariants:
-        A file under its final name has the length and digest it had when it was renamed there.
-        Whatever lies in `incoming` belongs to this process's lifetime.
+        A file under its final name had the right size and digest when it was renamed to it.
+        All files in `incoming` were written during the life of this process.
     """
 
     def __init__(self, root: Path, size_max: int = BLOB_SIZE_MAX) -> None:
@@ -35,7 +45,7 @@ class FileBlobStore:
         self._size_max = size_max
         self._awaited: dict[Digest, _Arrival] = {}
         self.incoming = root / "incoming"
-        """On the same file system, for whoever writes a file to `admit`."""
+        """Folder on the same file system, for files that are to be passed to `admit`."""
         try:
             self.incoming.mkdir(parents=True, exist_ok=True)
             for leftover in self.incoming.iterdir():
@@ -44,14 +54,14 @@ class FileBlobStore:
             raise _storage_error(f"prepare the blob store {root}", error) from error
 
     def has(self, ref: BlobRef) -> bool:
-        """Say whether a file of the right name and size is here."""
+        """Return whether a file with the right name and size is here."""
         try:
             return self._place(ref).stat().st_size == ref.size_bytes
         except OSError:
             return False
 
     def path(self, ref: BlobRef) -> Path:
-        """Where the blob's bytes are; meant for reading only.
+        """Return the file that holds the blob's bytes; callers only read it.
 
         Raises:
             BlobNotFoundError: The blob is not here.
@@ -61,31 +71,31 @@ class FileBlobStore:
         return self._place(ref)
 
     def size_of(self, digest: Digest) -> int | None:
-        """Size in bytes of the blob of this digest; `None` when it is not here."""
+        """Return the size in bytes of the blob with this digest; None if it is not here."""
         try:
             return (self._root / digest[:2] / digest).stat().st_size
         except OSError:
             return None
 
     def read(self, ref: BlobRef) -> bytes:
-        """Return the blob's bytes, checked against its digest; a damaged file is deleted.
+        """Return the blob's bytes, checked against its digest; delete the file if it is damaged.
 
         Raises:
             BlobNotFoundError: The blob is not here.
-            BlobCorruptError: It was, but damaged.
+            BlobCorruptError: The file was damaged.
         """
         path = self.path(ref)
         data = path.read_bytes()
         if sha256_hex(data) != ref.digest:
             path.unlink(missing_ok=True)
-            raise BlobCorruptError(f"blob {ref.digest} was damaged on disk and is deleted: {path}")
+            raise BlobCorruptError(f"blob {ref.digest} was damaged on disk, file deleted: {path}")
         return data
 
     def put(self, data: bytes) -> BlobRef:
         """Store bytes.
 
         Raises:
-            StorageError: The disk refused, or the blob is too large.
+            StorageError: The disk is full or failed, or the blob is too large.
         """
         ref = BlobRef(sha256_hex(data), len(data))
         if self.has(ref):
@@ -101,17 +111,18 @@ class FileBlobStore:
         return ref
 
     def admit(self, path: Path, ref: BlobRef) -> None:
-        """Move the file at `path`, whose digest its writer computed, into the store.
+        """Move the file at `path` into the store; its writer computed the digest.
 
         Raises:
-            StorageError: The disk refused, or the file does not have the size `ref` says.
+            StorageError: The disk is full or failed, or the size differs from that of `ref`.
         """
         self._check_size(ref)
         place = self._place(ref)
         try:
             if path.stat().st_size != ref.size_bytes:
                 raise StorageError(
-                    f"{path} has {path.stat().st_size} bytes, blob {ref.digest} {ref.size_bytes}"
+                    f"{path} must have the {ref.size_bytes} bytes of blob {ref.digest}, "
+                    f"got {path.stat().st_size}"
                 )
             place.parent.mkdir(exist_ok=True)
             path.replace(place)
@@ -122,12 +133,12 @@ class FileBlobStore:
             awaited.event.set()
 
     async def wait_for(self, ref: BlobRef) -> None:
-        """Return when the blob is here."""
+        """Wait until the blob is here."""
         while not self.has(ref):
             await self.wait_for_digest(ref.digest)
 
     async def wait_for_digest(self, digest: Digest) -> None:
-        """Return when a blob of this digest is here."""
+        """Wait until a blob with this digest is here."""
         while self.size_of(digest) is None:
             arrival = self._awaited.setdefault(digest, _Arrival())
             arrival.num_waiting += 1
@@ -136,10 +147,10 @@ class FileBlobStore:
             finally:
                 arrival.num_waiting -= 1
                 if not arrival.num_waiting and self._awaited.get(digest) is arrival:
-                    del self._awaited[digest]  # strangers wait for blobs that never come
+                    del self._awaited[digest]  # other peers may ask for blobs that never come
 
     def has_room(self, ref: BlobRef) -> bool:
-        """Say whether the blob may and can be stored here, with something left for the rest."""
+        """Return whether the blob is small enough, and leaves enough of the disk free."""
         try:
             free_bytes = shutil.disk_usage(self._root).free
         except OSError:
@@ -148,7 +159,7 @@ class FileBlobStore:
 
     @property
     def is_full(self) -> bool:
-        """Whether less is free than must stay free: then no blob of others can be stored."""
+        """Whether the disk has too little free space to store any blob of another peer."""
         try:
             return shutil.disk_usage(self._root).free < FREE_BYTES_MIN
         except OSError:
@@ -170,12 +181,12 @@ class FileBlobStore:
     def _check_size(self, ref: BlobRef) -> None:
         if ref.size_bytes > self._size_max:
             raise StorageError(
-                f"blob {ref.digest} has {ref.size_bytes} bytes, at most {self._size_max} allowed"
+                f"blob {ref.digest} must have at most {self._size_max} bytes, got {ref.size_bytes}"
             )
 
 
 class _Arrival:
-    """An awaited blob, and how many wait for it."""
+    """An awaited blob, and the number of tasks that wait for it."""
 
     def __init__(self) -> None:
         self.event = trio.Event()
@@ -183,7 +194,7 @@ class _Arrival:
 
 
 class PartialBlob:
-    """A blob on its way in: a temporary file and the digest of what it holds so far."""
+    """A blob that is being received: a temporary file, and the digest of its bytes so far."""
 
     def __init__(self, store: FileBlobStore, ref: BlobRef) -> None:
         self._store = store
@@ -192,18 +203,18 @@ class PartialBlob:
         self._file: BinaryIO = self._open()
         self._hash = hashlib.sha256()
         self.size_bytes = 0
-        """How much of it is here."""
+        """Number of bytes that have arrived."""
 
     @property
     def is_complete(self) -> bool:
-        """Whether all bytes are here; whether they are the right ones `finish` says."""
+        """Whether all bytes are here; `finish` checks whether they are the right ones."""
         return self.size_bytes == self._ref.size_bytes
 
     def append(self, piece: bytes) -> None:
         """Add the next bytes.
 
         Raises:
-            StorageError: The disk refused.
+            StorageError: The disk is full or failed.
         """
         try:
             self._file.write(piece)
@@ -213,15 +224,15 @@ class PartialBlob:
         self.size_bytes += len(piece)
 
     def finish(self) -> None:
-        """Move it into the store.
+        """Check the digest and move the file into the store.
 
         Raises:
-            BlobCorruptError: The digest is wrong; the bytes are thrown away.
-            StorageError: The disk refused.
+            BlobCorruptError: The digest is wrong; the bytes are discarded.
+            StorageError: The disk is full or failed.
         """
         if self._hash.hexdigest() != self._ref.digest:
             self.restart()
-            raise BlobCorruptError(f"blob {self._ref.digest} arrived with another digest")
+            raise BlobCorruptError(f"the bytes of blob {self._ref.digest} have another digest")
         try:
             self._file.close()
         except OSError as error:
@@ -229,7 +240,7 @@ class PartialBlob:
         self._store.admit(self._path, self._ref)
 
     def restart(self) -> None:
-        """Forget what is here so far."""
+        """Discard the bytes so far, and start again."""
         self._file.close()
         self._file = self._open()
         self._hash = hashlib.sha256()
@@ -237,7 +248,7 @@ class PartialBlob:
 
     def discard(self) -> None:
         """Delete the temporary file; harmless after `finish`."""
-        with contextlib.suppress(OSError):  # a full disk again: the file goes away all the same
+        with contextlib.suppress(OSError):  # a full disk fails again; the file goes anyway
             self._file.close()
         self._path.unlink(missing_ok=True)
 

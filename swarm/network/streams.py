@@ -1,4 +1,4 @@
-"""Framed input and output on libp2p streams; every helper is bounded."""
+"""Framed input and output on libp2p streams; each read has a maximum size."""
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
@@ -13,11 +13,11 @@ from swarm.core.ids import PeerId
 from swarm.network.guards import reset
 
 PIECE_BYTES_MAX = 1024 * 1024
-"""One read; 1 MiB is four times faster than 16 KiB."""
+"""Bytes of one read; 1 MiB is four times faster than 16 KiB."""
 
 
 def peer_of(stream: INetStream) -> PeerId:
-    """Who is at the other end, as the handshake authenticated it."""
+    """Return the peer at the other end, which the handshake authenticated."""
     return PeerId(stream.muxed_conn.peer_id.to_base58())
 
 
@@ -29,15 +29,15 @@ async def read_some(stream: INetStream, size_max: int) -> bytes:
     """
     try:
         piece = await stream.read(min(size_max, PIECE_BYTES_MAX))
-    except Exception as error:  # StreamEOF, StreamReset, and what lies beneath them
-        raise PeerUnreachableError(f"stream ended early: {error!r}") from error
+    except Exception as error:  # StreamEOF, StreamReset, and errors of the layers below
+        raise PeerUnreachableError(f"the stream ended early: {error!r}") from error
     if not piece:
-        raise PeerUnreachableError("stream ended early")
+        raise PeerUnreachableError("the stream ended early")
     return piece
 
 
 async def read_exactly(stream: INetStream, size: int) -> bytes:
-    """Read `size` bytes; libp2p's own function gives up after 101 reads.
+    """Read `size` bytes, unlike libp2p's function with any number of reads (it stops after 101).
 
     Raises:
         PeerUnreachableError: The stream ended or broke before.
@@ -49,12 +49,12 @@ async def read_exactly(stream: INetStream, size: int) -> bytes:
 
 
 async def read_length(stream: INetStream, size_max: int, begun: bytes = b"") -> int:
-    """Read the four bytes of length that a frame begins with.
+    """Read the length at the start of a frame: four bytes, big endian.
 
     Args:
-        stream: Where to read.
+        stream: The stream to read from.
         size_max: The greatest length to accept.
-        begun: What was read of the four bytes already.
+        begun: The part of the four bytes that was read before.
 
     Raises:
         PeerUnreachableError: The stream ended or broke before.
@@ -62,22 +62,22 @@ async def read_length(stream: INetStream, size_max: int, begun: bytes = b"") -> 
     """
     size = int.from_bytes(begun + await read_exactly(stream, 4 - len(begun)), "big")
     if size > size_max:
-        raise RemoteProtocolError(f"frame must have at most {size_max} bytes, got {size}")
+        raise RemoteProtocolError(f"a frame must have at most {size_max} bytes, got {size}")
     return size
 
 
 async def read_frame(stream: INetStream, size_max: int) -> bytes:
-    """Read four bytes of length, then so many bytes; raises as `read_length` does."""
+    """Read a frame: four bytes of length, then its data; raises as `read_length` does."""
     return await read_exactly(stream, await read_length(stream, size_max))
 
 
 def frame(data: bytes) -> bytes:
-    """Put four bytes of length before `data`."""
+    """Return `data` as a frame, with its length in four bytes before it."""
     return len(data).to_bytes(4, "big") + data
 
 
 async def new_stream(host: IHost, peer: ID, protocols: Sequence[TProtocol]) -> INetStream:
-    """Open a stream on an existing connection; whoever asked for it closes it.
+    """Open a stream on an existing connection; the caller must close it.
 
     Raises:
         PeerUnreachableError: There is no connection, or the remote does not know the protocol.
@@ -86,7 +86,7 @@ async def new_stream(host: IHost, peer: ID, protocols: Sequence[TProtocol]) -> I
         raise PeerUnreachableError(f"no connection to {peer}")
     try:
         return await host.new_stream(peer, protocols)
-    except Exception as error:  # a dozen classes from four layers
+    except Exception as error:  # a dozen error classes from four layers
         raise PeerUnreachableError(f"cannot open a stream to {peer}: {error!r}") from error
 
 
@@ -94,7 +94,7 @@ async def new_stream(host: IHost, peer: ID, protocols: Sequence[TProtocol]) -> I
 async def open_stream(
     host: IHost, peer: ID, protocols: Sequence[TProtocol]
 ) -> AsyncIterator[INetStream]:
-    """Open a stream for the length of a block; closed at the end, reset after an error.
+    """Open a stream for the duration of a block; close it at the end, reset it after an error.
 
     Raises:
         PeerUnreachableError: There is no connection, or the remote does not know the protocol.

@@ -1,93 +1,41 @@
-"""The only parser of foreign bytes: msgpack envelopes to typed messages, with limits.
+"""Codec: turns messages into envelopes and back; the only parser of bytes from other peers.
 
-An envelope is a msgpack map: `v` the protocol version, `k` the kind of message, `b` its body, a
-map of the message's fields by name, and optionally `a`, the bytes of the small blob it names.
-The sender is left out of the body: it is whom libp2p authenticated. docs/protocol.md has it all.
+An envelope is a msgpack map. `v` is the protocol version, `k` the kind of message, and `b` the
+body: the message's fields by name. `a` is optional: the bytes of the small blob that the message
+names. The sender is not in the body, because libp2p authenticates it. Decoding checks in this
+order: size and msgpack limits, version, kind, schema (types, ranges, finite numbers), signatures,
+attached bytes. Whatever breaks a rule ends in a `RefusedError` that names the rule.
+
+The codec knows no workload. The kinds of messages come from the workloads' tables; see
+`swarm.core.message_kinds`. docs/protocol.md describes the format.
 """
 
 import dataclasses
 import hashlib
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from types import MappingProxyType
 from typing import Any
 
 import msgpack
 from cattrs import BaseValidationError
 from cattrs.preconf.msgpack import MsgpackConverter, make_converter
 
-from swarm.commanding.commands import Command, RelayedCommands
 from swarm.core.blobs import INLINE_SIZE_MAX, BlobRef
 from swarm.core.errors import LocalProtocolError, RemoteProtocolError
 from swarm.core.ids import Digest, PeerId
 from swarm.core.machine import Event
+from swarm.core.message_kinds import MessageKind, SignedRecord
 from swarm.core.protocol import PROTOCOL_VERSION
-from swarm.federation.ledger_entries import LedgerEntry, LedgerPage, LedgerRequest
-from swarm.federation.messages import (
-    Contribution,
-    Goodbye,
-    HeadHistory,
-    HeadRequest,
-    Heartbeat,
-    JoinRequest,
-    SessionOffer,
-    SessionQuery,
-    Status,
-)
-from swarm.federation.records import Aggregate, GlobalModel
-from swarm.search.messages import (
-    CancelStudy,
-    CoordinatorHeartbeat,
-    Leases,
-    LeaveStudy,
-    MissingEntries,
-    StopTrials,
-    StudyLedgerPage,
-    StudyLedgerRequest,
-    StudyOffer,
-    StudyQuery,
-    WorkerHeartbeat,
-    WorkerNews,
-)
-from swarm.search.study import NOBODY
-from swarm.search.values import Value
 
 MESSAGE_SIZE_MAX = 256 * 1024
-"""Bytes of an envelope, direct or published; pubsub itself takes 128 KiB."""
+"""Bytes of an envelope; a published one must also fit in the 128 KiB of pubsub."""
 Verify = Callable[[PeerId, bytes, bytes], bool]
-"""Says whether a signature over bytes is the peer's."""
+"""Called with (peer, bytes, signature): whether the peer signed these bytes."""
 
-KINDS: dict[str, type[Event]] = {
-    "head": GlobalModel,
-    "aggregate": Aggregate,
-    "contribution": Contribution,
-    "heartbeat": Heartbeat,
-    "goodbye": Goodbye,
-    "join": JoinRequest,
-    "session?": SessionQuery,
-    "session": SessionOffer,
-    "head?": HeadRequest,
-    "heads": HeadHistory,
-    "status": Status,
-    "ledger?": LedgerRequest,
-    "ledger": LedgerPage,
-    "orders": RelayedCommands,
-    "study?": StudyQuery,
-    "study": StudyOffer,
-    "study-coordinator": CoordinatorHeartbeat,
-    "study-worker": WorkerHeartbeat,
-    "study-leases": Leases,
-    "study-stop": StopTrials,
-    "study-news": WorkerNews,
-    "study-ledger": StudyLedgerPage,
-    "study-ledger?": StudyLedgerRequest,
-    "study-missing": MissingEntries,
-    "study-cancel": CancelStudy,
-    "study-leave": LeaveStudy,
-}
-"""Messages by the name of their kind; docs/protocol.md and docs/search.md have the same tables."""
-_NAMES = {kind: name for name, kind in KINDS.items()}
-_SENDER_FIELD: dict[type[Event], str] = {Contribution: "peer"}
+_Scalar = bool | int | float | str
+"""A union that messages may use as the type of a field, for instance for hyperparameters."""
 _PEER_ID = re.compile(r"[1-9A-HJ-NP-Za-km-z]{20,128}")
 _ITEMS_MAX = 4096
 _LIMITS = {
@@ -101,77 +49,103 @@ _LIMITS = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Received:
-    """A message from a peer, and the blob bytes that rode along."""
+    """A message from a peer, and the bytes of the blob that it carried."""
 
     message: Event
     attached: bytes | None = None
 
 
 class RefusedError(RemoteProtocolError):
-    """A message that breaks a rule; `counter` names the kind of rule for the statistics."""
+    """A message breaks a rule; `counter` names the kind of rule for the statistics."""
 
     def __init__(self, counter: str, reason: str) -> None:
         super().__init__(reason)
         self.counter = counter
 
 
+class OtherVersionError(RefusedError):
+    """A message comes from a peer that runs another version of Swarm."""
+
+    def __init__(self, sender: PeerId, version: int) -> None:
+        age = "an older" if version < PROTOCOL_VERSION else "a newer"
+        rule = f"version must be {PROTOCOL_VERSION}, got {version}, from {age} version of Swarm"
+        super().__init__("wire-version", rule)
+        self.sender = sender
+        self.version = version
+
+
 def signing_bytes(digest: Digest) -> bytes:
-    """What the author of a record signs."""
+    """Return the bytes that the author of a record signs."""
     return f"swarm/{PROTOCOL_VERSION} record {digest}".encode()
 
 
-def encode(message: Event, attached: bytes | None = None) -> bytes:
-    """Put a message in its envelope.
+class Codec:
+    """Puts messages into envelopes and parses envelopes, for the kinds in the workloads' tables.
 
     Raises:
-        LocalProtocolError: The message has no wire form or is too large.
+        LocalProtocolError: Two kinds share a name or a class.
     """
-    kind = type(message)
-    if kind not in _NAMES:
-        raise LocalProtocolError(f"{kind.__name__} has no wire form")
-    body = _CONVERTER.unstructure(message)
-    body.pop(sender_field(kind), None)
-    envelope = {"v": PROTOCOL_VERSION, "k": _NAMES[kind], "b": body}
-    if attached is not None:
-        envelope["a"] = attached
-    data: bytes = msgpack.packb(envelope)
-    if len(data) > MESSAGE_SIZE_MAX:
-        raise LocalProtocolError(
-            f"{kind.__name__} must fit in {MESSAGE_SIZE_MAX} bytes, got {len(data)}"
-        )
-    return data
 
+    def __init__(self, *tables: Iterable[MessageKind]) -> None:
+        declared = [kind for table in tables for kind in table]
+        self.kinds = MappingProxyType({kind.name: kind for kind in declared})
+        """The declared kinds, by name."""
+        self._by_class = {kind.message: kind for kind in declared}
+        if not len(declared) == len(self.kinds) == len(self._by_class):
+            raise LocalProtocolError("every kind of message must have its own name and class")
 
-def decode(data: bytes, sender: PeerId, verify: Verify) -> Received:
-    """Parse an envelope that `sender` sent.
+    def encode(self, message: Event, attached: bytes | None = None) -> bytes:
+        """Put a message in its envelope.
 
-    Raises:
-        RefusedError: It breaks a rule, which the message names.
-    """
-    envelope = _unpack(data)
-    version, kind_name = envelope.get("v"), envelope.get("k")
-    if version != PROTOCOL_VERSION:
-        raise RefusedError(
-            "wire-version", f"version must be {PROTOCOL_VERSION}, got {version!r:.40}"
-        )
-    kind = KINDS.get(kind_name) if isinstance(kind_name, str) else None
-    if kind is None:
-        raise RefusedError("wire-kind", f"unknown kind of message: {kind_name!r:.40}")
-    body = envelope.get("b")
-    if not isinstance(body, dict):
-        raise RefusedError("wire-envelope", "the body must be a map")
-    message = _structure(body, kind, sender)
-    if isinstance(message, SessionOffer) and not message.spec.starter:  # left out: the default
-        raise RefusedError("wire-field", "SessionOffer: the session must name its starter")
-    if isinstance(message, StudyOffer) and message.spec.submitter == NOBODY:
-        raise RefusedError("wire-field", "StudyOffer: the study must name its submitter")
-    _check_signatures(message, verify)
-    return Received(message, _check_attached(envelope.get("a"), message))
+        Args:
+            message: A message of a declared kind.
+            attached: The bytes of the small blob that the message names.
 
+        Raises:
+            LocalProtocolError: The message has no wire form or is too large.
+        """
+        kind = self._by_class.get(type(message))
+        if kind is None:
+            raise LocalProtocolError(f"{type(message).__name__} has no wire form")
+        body = _CONVERTER.unstructure(message)
+        body.pop(kind.sender_field, None)
+        envelope = {"v": PROTOCOL_VERSION, "k": kind.name, "b": body}
+        if attached is not None:
+            envelope["a"] = attached
+        data: bytes = msgpack.packb(envelope)
+        if len(data) > MESSAGE_SIZE_MAX:
+            raise LocalProtocolError(
+                f"{type(message).__name__} must fit in {MESSAGE_SIZE_MAX} bytes, got {len(data)}"
+            )
+        return data
 
-def sender_field(kind: type[Event]) -> str:
-    """Name the field that says who sent a message of this kind; it does not travel."""
-    return _SENDER_FIELD.get(kind, "sender")
+    def decode(self, data: bytes, sender: PeerId, verify: Verify) -> Received:
+        """Parse an envelope that `sender` sent.
+
+        Args:
+            data: The bytes of the envelope.
+            sender: The peer that libp2p authenticated.
+            verify: Checks the signatures of the records in the message.
+
+        Raises:
+            OtherVersionError: The sender runs another version of Swarm.
+            RefusedError: The envelope breaks another rule, which the error names.
+        """
+        envelope = _unpack(data)
+        version, name = envelope.get("v"), envelope.get("k")
+        if type(version) is not int:
+            raise RefusedError("wire-version", f"version must be int, got {version!r:.40}")
+        if version != PROTOCOL_VERSION:
+            raise OtherVersionError(sender, version)
+        kind = self.kinds.get(name) if isinstance(name, str) else None
+        if kind is None:
+            raise RefusedError("wire-kind", f"unknown kind of message: {name!r:.40}")
+        body = envelope.get("b")
+        if not isinstance(body, dict):
+            raise RefusedError("wire-envelope", "the body must be a map")
+        message = _structure(body, kind, sender)
+        _check_signatures(kind.signed_records(message), verify)
+        return Received(message, _check_attached(envelope.get("a"), message))
 
 
 def _unpack(data: bytes) -> dict[str, Any]:
@@ -190,50 +164,33 @@ def _unpack(data: bytes) -> dict[str, Any]:
 
 
 def _distinct(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    """A map whose keys are distinct: parsers differ in which of two equal ones counts."""
+    """Make a map, and refuse equal keys: parsers differ in which of the two counts."""
     items = dict(pairs)
     if len(items) < len(pairs):
         raise ValueError("a map must have distinct keys")
     return items
 
 
-def _structure(body: dict[str, Any], kind: type[Event], sender: PeerId) -> Event:
-    field = sender_field(kind)
-    if any(f.name == field for f in dataclasses.fields(kind)):  # type: ignore[arg-type]  # all are
+def _structure(body: dict[str, Any], kind: MessageKind, sender: PeerId) -> Event:
+    field, name = kind.sender_field, kind.message.__name__
+    if any(f.name == field for f in dataclasses.fields(kind.message)):  # type: ignore[arg-type]
         if field in body:
             raise RefusedError(
-                "wire-sender", f"{field} must be left out: it is who sent the message"
+                "wire-sender", f"{field} must be left out: the connection names the sender"
             )
         body = {**body, field: sender}
     try:
-        return _CONVERTER.structure(body, kind)
+        return _CONVERTER.structure(body, kind.message)
     except (BaseValidationError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise RefusedError("wire-field", f"{kind.__name__}: {_reasons(error)}") from error
+        raise RefusedError("wire-field", f"{name}: {_reasons(error)}") from error
 
 
-def _check_signatures(message: Event, verify: Verify) -> None:
-    for record in _records_in(message):
+def _check_signatures(records: tuple[SignedRecord, ...], verify: Verify) -> None:
+    for record in records:
         if not verify(record.author, signing_bytes(record.digest), record.signature):
             raise RefusedError(
-                "wire-signature", f"{type(record).__name__}: not signed by its author"
+                "wire-signature", f"{type(record).__name__} must be signed by its author"
             )
-
-
-def _records_in(
-    message: Event,
-) -> tuple[GlobalModel | Aggregate | LedgerEntry | Command, ...]:
-    """What carries a signature of its own."""
-    match message:
-        case GlobalModel() | Aggregate():
-            return (message,)
-        case HeadHistory(heads=heads):
-            return heads
-        case LedgerPage(entries=entries):
-            return entries
-        case RelayedCommands(commands=commands):
-            return commands
-        case _:
-            return ()
 
 
 def _check_attached(attached: object, message: Event) -> bytes | None:
@@ -241,14 +198,14 @@ def _check_attached(attached: object, message: Event) -> bytes | None:
         return None
     blob = getattr(message, "blob", None)
     if not isinstance(attached, bytes) or not isinstance(blob, BlobRef):
-        raise RefusedError("wire-attached", "only a message that names a blob may carry one")
+        raise RefusedError("wire-attached", "only a message that names a blob may carry its bytes")
     if len(attached) != blob.size_bytes or hashlib.sha256(attached).hexdigest() != blob.digest:
-        raise RefusedError("wire-attached", "the carried bytes must be the blob that is named")
+        raise RefusedError("wire-attached", "the carried bytes must be those of the named blob")
     return attached
 
 
 def _reasons(error: BaseException) -> str:
-    """The innermost messages of cattrs' nested groups, in one line."""
+    """Return the innermost messages of cattrs' nested groups, in one line."""
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(_reasons(inner) for inner in error.exceptions[:3])
     return str(error)[:200] or type(error).__name__
@@ -275,7 +232,7 @@ def _peer_id(value: object, _: object) -> PeerId:
     return PeerId(value)
 
 
-def _scalar(value: object, _: object) -> Value:
+def _scalar(value: object, _: object) -> _Scalar:
     if type(value) is float:
         return _number(value, None)
     if isinstance(value, bool | int | str):
@@ -289,7 +246,7 @@ def _converter() -> MsgpackConverter:
         converter.register_structure_hook(kind, lambda value, _, kind=kind: _exactly(kind, value))
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook_func(lambda hint: hint is PeerId, _peer_id)
-    converter.register_structure_hook_func(lambda hint: hint == Value, _scalar)
+    converter.register_structure_hook_func(lambda hint: hint == _Scalar, _scalar)
     return converter
 
 

@@ -1,6 +1,6 @@
-"""`python -m swarm.search`: the door; behind it are the commands of `swarm.peer.search`.
+"""`python -m swarm.search`: starts the commands of `swarm.peer.search`.
 
-By name, because nothing in this ring imports what is above it.
+They are imported by name, because no module of this layer imports a layer above it.
 """
 
 import importlib
@@ -11,5 +11,5 @@ _EXIT_INTERRUPTED = 130
 if __name__ == "__main__":
     try:
         sys.exit(importlib.import_module("swarm.peer.search.commands").main())
-    except KeyboardInterrupt:  # before a command listened to signals, while much is imported
+    except KeyboardInterrupt:  # during the imports, before a command handles signals
         sys.exit(_EXIT_INTERRUPTED)

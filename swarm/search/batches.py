@@ -1,4 +1,4 @@
-"""batches(): cuts records into pieces that fit in a message each."""
+"""batches(): cuts records into pieces that each fit in one message."""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -8,9 +8,9 @@ from swarm.search.study_ledger import Asked, Closed, Entry, Lost, Recorded, Repo
 from swarm.search.trial import Trial, TrialReport, TrialResult
 
 MESSAGE_BYTES_MAX = 40 * 1024
-"""What a batch may take by our estimate; topics carry 128 KiB, and one record may take 90."""
+"""Most bytes of a batch, as estimated; topics carry 128 KiB, and one record may take 90."""
 _RECORD_BYTES = 250
-"""A record's ids, peers and field names."""
+"""Bytes of a record's ids, peers and field names."""
 _POINT_BYTES = 90
 _CHARACTER_BYTES = 4
 _NUMBER_BYTES = 9
@@ -20,7 +20,7 @@ R = TypeVar("R", bound=Record)
 
 
 def batches(records: Iterable[R]) -> Iterator[tuple[R, ...]]:
-    """Cut records into pieces, in order."""
+    """Cut records into pieces, in order, each of at most `BATCH_MAX` records."""
     piece: list[R] = []
     size = 0
     for record in records:
@@ -35,7 +35,7 @@ def batches(records: Iterable[R]) -> Iterator[tuple[R, ...]]:
 
 
 def size_bytes(record: Record) -> int:
-    """About how many bytes a record takes on the wire, rather too many."""
+    """Estimated bytes of a record on the wire; too high rather than too low."""
     match record:
         case Asked(trial):
             return _RECORD_BYTES + _trial_bytes(trial)

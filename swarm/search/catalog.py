@@ -1,14 +1,14 @@
-"""Names a study may use: models, data sets, objectives. `swarm.learning.search` executes them."""
+"""Names of models, data sets and objectives of studies; `swarm.learning.search` runs them."""
 
 SKLEARN_MODELS = ("knn", "dtree", "logreg", "forest", "svm", "mlp")
-"""Scikit-learn's classifiers under short names; their hyperparameters are scikit-learn's."""
+"""Scikit-learn's classifiers under short names, with scikit-learn's hyperparameters."""
 KERAS_MODELS = ("keras-mlp", "keras-cnn", "keras-lenet")
-"""Keras models of ours; `swarm.learning.search` lists their hyperparameters."""
+"""Keras models of this project; `swarm.learning.search` lists their hyperparameters."""
 MODELS = SKLEARN_MODELS + KERAS_MODELS
 
 SMALL_DATASETS = ("iris", "wine", "digits", "breast_cancer")
 FILE = "file"
-"""A data set of the submitter's own: an `.npz` or CSV file that travels as a blob."""
+"""The submitter's own data set: an `.npz` or CSV file that is sent as a blob."""
 DATASETS = (*SMALL_DATASETS, "diabetes", "cifar10", "synthetic10", FILE)
 DATA_FORMATS = ("npz", "csv")
 
@@ -21,12 +21,12 @@ OBJECTIVES = {
     "mae": "minimize",
     "r2": "maximize",
 }
-"""What a trial's value is, and which way is better; the last three are for regressions."""
+"""What a trial's value measures, and which direction is better; the last three: regression."""
 DIRECTIONS = ("maximize", "minimize")
 
 
 def family(model: str) -> str:
-    """Which library executes a model: `sklearn`, `keras`, or `code` for `module:function`.
+    """The library that runs a model: `sklearn`, `keras`, or `code` for `module:function`.
 
     Example:
         >>> family("knn"), family("keras-cnn"), family("mine:build")

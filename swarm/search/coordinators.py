@@ -1,4 +1,4 @@
-"""Coordinators: the study's coordinator as this peer knows it, the members, when to take over."""
+"""Coordinators: the study's coordinator as this peer knows it, its members, when to take over."""
 
 import math
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from swarm.search.study import NOBODY, StudySpec
 from swarm.search.succession import stagger, succession
 
 TERM_LEAP_MAX = 10_000
-"""A term so far beyond ours is a lie."""
+"""A term that exceeds ours by more than this is not believed."""
 
 
 class Coordinators:
@@ -21,9 +21,9 @@ class Coordinators:
         self.term = 0
         self.coordinator = NOBODY
         self.members: tuple[PeerId, ...] = ()
-        """Peers that may succeed the coordinator, by its last word."""
+        """Peers that may succeed the coordinator, as its last heartbeat said."""
         self.is_new_here = True
-        """Whether no coordinator was heard in this life."""
+        """Whether this peer has followed no coordinator since it started."""
         self._me = me
         self._spec = spec
         self._gone: set[PeerId] = set()
@@ -31,33 +31,37 @@ class Coordinators:
         self._lost_s = math.inf
 
     def begin(self, term: int, now_s: float) -> None:
-        """A life begins."""
+        """Start with the newest term this peer stored."""
         self.term, self._heard_s = term, now_s
 
     def believes(self, term: int, coordinator: PeerId) -> bool:
-        """Whether who says that it coordinates in this term is to be followed."""
+        """Whether to follow a peer that says that it coordinates in this term."""
         if coordinator == self._me or term > self.term + TERM_LEAP_MAX:
             return False
         return (term, coordinator) >= (self.term, self.coordinator)
 
     def is_coordinator(self, peer: PeerId, term: int) -> bool:
-        """Whether this is who coordinates, and the term it coordinates in."""
+        """Whether this peer coordinates in this term."""
         return (peer, term) == (self.coordinator, self.term)
 
     def follow(self, term: int, coordinator: PeerId, now_s: float) -> None:
-        """Follow this coordinator, perhaps ourselves, from now on."""
+        """Follow this coordinator, which may be this peer, from now on."""
         self.term, self.coordinator = term, coordinator
         self.is_new_here = False
         self._heard_s, self._lost_s = now_s, math.inf
 
-    def hear(self, peer: PeerId, now_s: float) -> None:
-        """Something authentic came from a peer."""
+    def note_members(self, members: tuple[PeerId, ...]) -> None:
+        """Remember the members that the coordinator names."""
+        self.members = members
+
+    def note_heard(self, peer: PeerId, now_s: float) -> None:
+        """An authentic message came from a peer, or a connection with it opened."""
         self._gone.discard(peer)
         if peer == self.coordinator:
             self._heard_s, self._lost_s = now_s, math.inf
 
-    def lose(self, peer: PeerId, now_s: float) -> None:
-        """A peer cannot be reached, or said goodbye."""
+    def note_lost(self, peer: PeerId, now_s: float) -> None:
+        """A peer cannot be reached, or left."""
         self._gone.add(peer)
         if peer == self.coordinator:
             self._lost_s = min(now_s, self._lost_s)
@@ -67,20 +71,25 @@ class Coordinators:
         return max(0.0, now_s - self._heard_s)
 
     def others(self) -> set[PeerId]:
-        """Members that are there, without the coordinator and ourselves."""
+        """Members that are not known to be gone, without the coordinator and this peer."""
         return set(self.members) - self._gone - {self.coordinator, self._me}
 
     def standbys(self, number: int) -> list[PeerId]:
-        """Who is first to succeed the coordinator."""
+        """The first members in the order of succession."""
         return self._order(set(self.members) - {self.coordinator})[:number]
 
     def due_s(self) -> float:
-        """When we take over, if nothing is heard until then."""
+        """When this peer takes over, if no coordinator is heard until then.
+
+        A coordinator is lost at `lost`: when its connection closed or it left, and no later than
+        three heartbeats after it was heard. The member at place k of the succession, counted from
+        0 and without members that are gone, takes over at lost + k * heartbeat_s.
+        """
         heartbeat_s, lease_s = self._spec.heartbeat_s, self._spec.lease_s
-        if self.is_new_here:  # who else is back after a restart of all, and when, nobody knows
+        if self.is_new_here:  # after a restart of all peers, none knows which others are back
             return self._heard_s + lease_s * (1 + stagger(self._spec.id, self.term, self._me))
         lost_s = min(self._lost_s, self._heard_s + lease_s)
-        if self._me not in self.members:  # nobody counts on us yet: let those go first
+        if self._me not in self.members:  # the members, which expect each other, go first
             late = len(self.others()) + stagger(self._spec.id, self.term, self._me)
             return lost_s + late * heartbeat_s
         return lost_s + self._order({*self.others(), self._me}).index(self._me) * heartbeat_s

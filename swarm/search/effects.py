@@ -1,4 +1,4 @@
-"""What a search machine asks its driver for, and what the driver tells it."""
+"""Requests of a search machine to its driver (effects), and the driver's events."""
 
 from dataclasses import dataclass
 
@@ -12,26 +12,26 @@ from swarm.search.trial import Trial, TrialId, TrialReport, TrialResult
 
 @dataclass(frozen=True, slots=True)
 class RunTrial(Effect):
-    """Execute a trial when a slot is free, in the order of asking.
+    """Execute a trial when a slot is free, in the order of these effects.
 
     Answered by any number of `TrialReported` and one `TrialFinished`, unless it is dropped.
     """
 
     trial: Trial
     checkpoint: BlobRef | None = None
-    """Go on from here; the blob is in the store."""
+    """Resume from here; the blob is in the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class PruneTrial(Effect):
-    """End a trial after its present epoch; its result is `pruned`."""
+    """End a trial after its current epoch; its result is `pruned`."""
 
     trial: TrialId
 
 
 @dataclass(frozen=True, slots=True)
 class DropTrial(Effect):
-    """End a trial, or forget it if it waits; nobody wants to hear of it."""
+    """End a trial, or forget it if it waits; it needs no result."""
 
     trial: TrialId
 
@@ -45,14 +45,14 @@ class SaveEntries(Effect):
 
 @dataclass(frozen=True, slots=True)
 class SaveTerm(Effect):
-    """Remember the newest term: no peer coordinates twice in one."""
+    """Store the newest term, so that no peer coordinates twice in one term."""
 
     term: int
 
 
 @dataclass(frozen=True, slots=True)
 class Note(Effect):
-    """Something worth telling the user."""
+    """A message for the user."""
 
     kind: str
     text: str
@@ -64,13 +64,13 @@ class Started(Event):
 
     slots: int = 0
     entries: tuple[Entry, ...] = ()
-    """Of the stored ledger."""
+    """Entries of the stored ledger."""
     term: int = 0
-    """The newest one stored."""
+    """The newest stored term."""
     contact: PeerId | None = None
-    """Who offered the study; None for its submitter, and after a restart."""
+    """The peer that offered the study; None for its submitter, and after a restart."""
     coordinator: PeerId | None = None
-    """Whom the offer named."""
+    """The coordinator that the offer named."""
     submits: bool = False
     """Whether the study begins here and now."""
 
@@ -81,7 +81,7 @@ class Started(Event):
 
 @dataclass(frozen=True, slots=True)
 class SlotsChanged(Event):
-    """This peer executes so many trials of this study at once from now on."""
+    """From now on this peer executes at most this number of trials of the study at once."""
 
     slots: int
 

@@ -1,61 +1,66 @@
-"""What peers tell each other about a study. Believed only of whom libp2p authenticated."""
+"""Messages between the peers of a study, accepted only from senders that libp2p authenticated."""
 
 from dataclasses import dataclass
 
 from swarm.core.blobs import BlobRef
 from swarm.core.ids import PeerId
 from swarm.core.machine import Event
-from swarm.search.study import StudyId, StudySpec
+from swarm.core.message_kinds import MessageKind
+from swarm.search.study import NOBODY, StudyId, StudySpec
 from swarm.search.study_ledger import Entry
 from swarm.search.trial import Trial, TrialId, TrialReport, TrialResult, check_trial_id
 
 MEMBERS_MAX = 256
 SLOTS_MAX = 256
 HELD_MAX = 2048
-"""Most trials one peer may hold."""
+"""Most trials that one peer may hold."""
 BATCH_MAX = 256
 """Most leases, results, reports or entries in one message."""
+HOLDERS_MAX = 8
+"""Most holders of a checkpoint that a lease names."""
 
 
 @dataclass(frozen=True, slots=True)
 class StudyQuery(Event):
-    """`sender` asks which studies there are."""
+    """`sender` asks which studies exist."""
 
     sender: PeerId
 
 
 @dataclass(frozen=True, slots=True)
 class StudyOffer(Event):
-    """`sender` knows this study, and who coordinates in it."""
+    """`sender` knows this study and its coordinator."""
 
     sender: PeerId
     spec: StudySpec
     term: int
     coordinator: PeerId
     closed: bool
-    """Whether it is over; `sender` has the whole ledger then."""
+    """Whether the study is over; if so, `sender` has the whole ledger."""
 
     def __post_init__(self) -> None:
+        if self.spec.submitter == NOBODY:
+            raise ValueError("the study must name its submitter")
         _check_term(self.term)
 
 
 @dataclass(frozen=True, slots=True)
 class CoordinatorHeartbeat(Event):
-    """`sender` coordinates in this term; whoever hears a greater (term, sender) follows that."""
+    """`sender` coordinates in this term; peers follow the greatest (term, sender) they hear."""
 
     study: StudyId
     sender: PeerId
     term: int
     length: int
-    """Entries of its ledger."""
+    """Number of entries in its ledger."""
     checksum: int
-    """Of its ledger."""
+    """Checksum of its ledger."""
     elapsed_s: float
     """How long the study has been running."""
     members: tuple[PeerId, ...]
     """Peers that may succeed it."""
     unsynced: int
-    """Members whose ledgers are not known to be equal."""
+    """Number of workers whose ledgers are not known to equal its own."""
 
     def __post_init__(self) -> None:
         _check_term(self.term)
@@ -68,14 +73,14 @@ class CoordinatorHeartbeat(Event):
 
 @dataclass(frozen=True, slots=True)
 class WorkerHeartbeat(Event):
-    """`sender` is alive, and holds these trials: they wait, run or have an unrecorded result."""
+    """`sender` is alive and holds these trials: they wait, run or have an unrecorded result."""
 
     study: StudyId
     sender: PeerId
     term: int
-    """Of the coordinator it follows."""
+    """Term of the coordinator it follows."""
     slots: int
-    """Trials it executes at once; 0 if it only looks on."""
+    """Number of trials it executes at once; 0 if it only watches."""
     coordinates: bool
     """Whether it may succeed the coordinator."""
     held: tuple[TrialId, ...]
@@ -95,26 +100,26 @@ class WorkerHeartbeat(Event):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A trial that one worker is to execute."""
+    """A trial that one worker shall execute."""
 
     trial: Trial
     attempt: int = 0
-    """How many leases of it were lost before."""
+    """Number of earlier leases of it that were sent and lost."""
     checkpoint: BlobRef | None = None
-    """Where an earlier attempt got to."""
+    """State of an earlier attempt, to resume from."""
     holders: tuple[PeerId, ...] = ()
-    """Who may have the checkpoint."""
+    """Peers that may have the checkpoint."""
 
     def __post_init__(self) -> None:
         if self.attempt < 0:
             raise ValueError(f"attempt must be at least 0, got {self.attempt}")
-        if len(self.holders) > 8:
-            raise ValueError("holders must have at most 8 entries")
+        if len(self.holders) > HOLDERS_MAX:
+            raise ValueError(f"holders must have at most {HOLDERS_MAX} entries")
 
 
 @dataclass(frozen=True, slots=True)
 class Leases(Event):
-    """The coordinator gives trials to one worker."""
+    """The coordinator leases trials to one worker."""
 
     study: StudyId
     sender: PeerId
@@ -128,7 +133,7 @@ class Leases(Event):
 
 @dataclass(frozen=True, slots=True)
 class StopTrials(Event):
-    """The coordinator tells a worker to end these trials where they are."""
+    """The coordinator asks a worker to end these trials where they are."""
 
     study: StudyId
     sender: PeerId
@@ -142,7 +147,7 @@ class StopTrials(Event):
 
 @dataclass(frozen=True, slots=True)
 class WorkerNews(Event):
-    """A worker tells the coordinator what was reported and what came of trials."""
+    """A worker sends the coordinator reports and results of trials."""
 
     study: StudyId
     sender: PeerId
@@ -159,7 +164,7 @@ class WorkerNews(Event):
 
 @dataclass(frozen=True, slots=True)
 class StudyLedgerPage(Event):
-    """Entries of the sender's ledger from `start` on; published when new, sent when asked for."""
+    """Entries of the sender's ledger from `start` on; published when new, sent on request."""
 
     study: StudyId
     sender: PeerId
@@ -167,7 +172,7 @@ class StudyLedgerPage(Event):
     start: int
     entries: tuple[Entry, ...]
     length: int
-    """Of the whole ledger."""
+    """Number of entries in the whole ledger."""
 
     def __post_init__(self) -> None:
         _check_term(self.term)
@@ -178,7 +183,7 @@ class StudyLedgerPage(Event):
 
 @dataclass(frozen=True, slots=True)
 class StudyLedgerRequest(Event):
-    """`sender` asks for a page from `start` on."""
+    """`sender` requests the page that begins at `start`."""
 
     study: StudyId
     sender: PeerId
@@ -191,7 +196,7 @@ class StudyLedgerRequest(Event):
 
 @dataclass(frozen=True, slots=True)
 class MissingEntries(Event):
-    """Entries that the coordinator, new in its term, seems to lack."""
+    """Entries that the coordinator seems to lack."""
 
     study: StudyId
     sender: PeerId
@@ -205,7 +210,7 @@ class MissingEntries(Event):
 
 @dataclass(frozen=True, slots=True)
 class CancelStudy(Event):
-    """`sender` wants the study to end now; repeated until the ledger says so."""
+    """`sender` wants the study to end now; repeated until the ledger is closed."""
 
     study: StudyId
     sender: PeerId
@@ -213,10 +218,27 @@ class CancelStudy(Event):
 
 @dataclass(frozen=True, slots=True)
 class LeaveStudy(Event):
-    """`sender` leaves of its own will."""
+    """`sender` leaves the study on purpose."""
 
     study: StudyId
     sender: PeerId
+
+
+MESSAGE_KINDS = (
+    MessageKind("study?", StudyQuery),
+    MessageKind("study", StudyOffer),
+    MessageKind("study-coordinator", CoordinatorHeartbeat),
+    MessageKind("study-worker", WorkerHeartbeat),
+    MessageKind("study-leases", Leases),
+    MessageKind("study-stop", StopTrials),
+    MessageKind("study-news", WorkerNews),
+    MessageKind("study-ledger", StudyLedgerPage),
+    MessageKind("study-ledger?", StudyLedgerRequest),
+    MessageKind("study-missing", MissingEntries),
+    MessageKind("study-cancel", CancelStudy),
+    MessageKind("study-leave", LeaveStudy),
+)
+"""What the wire must know of these messages; docs/search.md has the same table."""
 
 
 def _check_term(term: int) -> None:

@@ -1,6 +1,6 @@
-"""Replica: this peer's copy of the ledger; it reads the coordinator's, or publishes its own."""
+"""Replica: this peer's copy of the ledger; reads the coordinator's copy, or publishes its own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from swarm.core.effects import Publish, Send
 from swarm.core.ids import PeerId
@@ -20,21 +20,19 @@ from swarm.search.topics import study_topic
 
 
 class Replica:
-    """Keeps the ledger equal to the coordinator's, or the others' equal to this one.
+    """Keeps the ledger equal to the coordinator's, or the other peers' equal to this one.
 
-    Invariant: while this peer coordinates, its first `num_published` entries were published or
-    were
-    there when its term began.
+    Invariant: while this peer coordinates, each of its first `num_published` entries was
+    published or was there when its term began.
     """
 
-    def __init__(self, me: PeerId, ledger: StudyLedger, emit: Callable[[Effect], None]) -> None:
+    def __init__(self, me: PeerId, ledger: StudyLedger) -> None:
         self._me = me
         self._ledger = ledger
-        self._emit = emit
         self._study = ledger.spec.id
-        self._ledger_sync = LedgerSync(NOBODY, 0)
+        self._sync = LedgerSync(NOBODY, 0)
         self._coordinator_has: tuple[int, int | None] | None = None
-        """Length and, if told, checksum of the coordinator's ledger, by its last word."""
+        """Length and, if known, checksum of the coordinator's ledger, as last heard."""
         self._num_published = 0
 
     @property
@@ -45,9 +43,9 @@ class Replica:
     @property
     def is_complete(self) -> bool:
         """Whether the ledger here equals the coordinator's."""
-        if self._ledger_sync.source == self._me or self._coordinator_has == self.has:
+        if self._sync.source == self._me or self._coordinator_has == self.has:
             return True
-        return self._coordinator_has == (self._ledger_sync.next_index, None)
+        return self._coordinator_has == (self._sync.next_index, None)
 
     @property
     def is_published(self) -> bool:
@@ -55,64 +53,78 @@ class Replica:
         return self._num_published == len(self._ledger)
 
     def follow(self, coordinator: PeerId, term: int) -> None:
-        """Read this coordinator's ledger from now on, or, if it is us, publish ours."""
-        self._ledger_sync = LedgerSync(coordinator, term)
+        """Read this coordinator's ledger from now on or, if it is this peer, publish ours."""
+        self._sync = LedgerSync(coordinator, term)
         self._coordinator_has = None
         self._num_published = len(self._ledger)
 
-    def hear(self, heartbeat: CoordinatorHeartbeat, *, is_new: bool, now_s: float) -> None:
-        """Learn what the coordinator has; give it what it lacks."""
+    def compare(
+        self, heartbeat: CoordinatorHeartbeat, *, is_new: bool, now_s: float
+    ) -> list[Effect]:
+        """Learn the state of the coordinator's ledger; send the entries it lacks.
+
+        Args:
+            heartbeat: The coordinator's.
+            is_new: Whether this is the first heartbeat of this coordinator and term.
+            now_s: Now.
+        """
         self._coordinator_has = (heartbeat.length, heartbeat.checksum)
         if self.is_complete:
-            self._ledger_sync.all_is_there(self._ledger)
-        elif is_new:
-            self._give(tail(self._ledger))
-        elif self._ledger_sync.next_index >= heartbeat.length:
-            self._give(self._ledger_sync.surplus(self._ledger, now_s))
-
-    def take(self, page: StudyLedgerPage) -> list[Entry]:
-        """Take in a page of the coordinator's; return the entries that changed the ledger."""
-        following = self._ledger_sync
-        if (page.sender, page.term) != (following.source, following.term):
+            self._sync.mark_equal(self._ledger)
             return []
-        taken = [entry for entry in following.take(page) if self._ledger.adopt(entry)]
+        if is_new:
+            return self._send_missing(tail(self._ledger))
+        if self._sync.next_index >= heartbeat.length:
+            return self._send_missing(self._sync.take_surplus(self._ledger, now_s))
+        return []
+
+    def take_page(self, page: StudyLedgerPage) -> list[Entry]:
+        """Adopt the coordinator's entries; return those that changed the ledger."""
+        sync = self._sync
+        if (page.sender, page.term) != (sync.source, sync.term):
+            return []
+        changed = [entry for entry in sync.take_page(page) if self._ledger.adopt(entry)]
         if page.length > self._coordinator_length:
-            self._coordinator_has = (page.length, None)  # its checksum comes with its next beat
-        return taken
+            self._coordinator_has = (page.length, None)  # the next heartbeat has its checksum
+        return changed
 
-    def read_on(self, now_s: float) -> None:
-        """Ask for the next page, if there is more."""
-        following = self._ledger_sync
-        if following.source != self._me and following.wants(self._coordinator_length, now_s):
-            self.request(following.next_index)
+    def read_on(self, now_s: float) -> list[Effect]:
+        """Request the next page, if there is more."""
+        sync = self._sync
+        if sync.source == self._me or not sync.wants_page(self._coordinator_length, now_s):
+            return []
+        return self.request_page(sync.next_index)
 
-    def request(self, start: int) -> None:
-        """Ask the coordinator for the page that begins here."""
-        request = StudyLedgerRequest(self._study, self._me, start)
-        self._emit(Send(self._ledger_sync.source, request))
+    def request_page(self, start: int) -> list[Effect]:
+        """Request the page of the coordinator's ledger that begins here."""
+        return [Send(self._sync.source, StudyLedgerRequest(self._study, self._me, start))]
 
-    def answer(self, request: StudyLedgerRequest) -> None:
-        """Send the page that was asked for."""
+    def answer(self, request: StudyLedgerRequest) -> list[Effect]:
+        """Send the requested page of the ledger here."""
         start = min(request.start, len(self._ledger))
         piece = next(batches(self._ledger.entries[start : start + BATCH_MAX]), ())
-        self._emit(Send(request.sender, self._page(start, piece)))
+        return [Send(request.sender, self._page(start, piece))]
 
-    def publish(self) -> None:
-        """Tell everybody what is new."""
+    def publish(self) -> list[Effect]:
+        """Publish what is new."""
+        pages: list[Effect] = []
         for piece in batches(self._ledger.entries[self._num_published :]):
             page = self._page(self._num_published, piece)
-            self._emit(Publish(study_topic(self._study), page))
+            pages.append(Publish(study_topic(self._study), page))
             self._num_published += len(piece)
+        return pages
 
     @property
     def _coordinator_length(self) -> int:
         return self._coordinator_has[0] if self._coordinator_has is not None else 0
 
     def _page(self, start: int, entries: tuple[Entry, ...]) -> StudyLedgerPage:
-        term = self._ledger_sync.term
+        term = self._sync.term
         return StudyLedgerPage(self._study, self._me, term, start, entries, len(self._ledger))
 
-    def _give(self, entries: Sequence[Entry]) -> None:
-        for piece in batches(entries):
-            missing = MissingEntries(self._study, self._me, self._ledger_sync.term, piece)
-            self._emit(Send(self._ledger_sync.source, missing))
+    def _send_missing(self, entries: Sequence[Entry]) -> list[Effect]:
+        source, term = self._sync.source, self._sync.term
+        return [
+            Send(source, MissingEntries(self._study, self._me, term, piece))
+            for piece in batches(entries)
+        ]

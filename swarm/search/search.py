@@ -1,4 +1,9 @@
-"""Search: the machine that takes part in one study, as worker, coordinator, or looking on."""
+"""Search: the machine that takes part in one study, as worker, as coordinator or only watching.
+
+`handle` looks up the handler of an event in the table at the end of this module. Handlers and the
+parts they use return effects in the order in which the driver carries them out. After each event
+`_send_what_is_due` adds what has waited: news, ledger pages, requests.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,11 +21,12 @@ from swarm.core.effects import (
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.search import effects, messages
-from swarm.search.coordinating import Coordinating
+from swarm.search.coordinator_role import CoordinatorRole
 from swarm.search.coordinators import Coordinators
-from swarm.search.leased_trials import Working
-from swarm.search.outgoing import BATCH, Outgoing
-from swarm.search.recording import Recording
+from swarm.search.effects import Note
+from swarm.search.held_trials import HeldTrials
+from swarm.search.ledger_writer import LedgerWriter
+from swarm.search.outgoing_batches import BATCH, OutgoingBatches
 from swarm.search.replica import Replica
 from swarm.search.strategies import Load, make_strategy
 from swarm.search.study import NOBODY, StudySpec
@@ -38,9 +44,9 @@ class Search:
     """One peer's part in one study.
 
     Invariants:
-        The ledger only grows; a trial's result in it changes only to that of a greater term.
+        The ledger only grows; a trial's result in it is replaced only by that of a greater term.
         (term, coordinator) only goes up.
-        What is sent was asked to be saved before.
+        A request to save something comes before everything that is sent because of it.
     """
 
     def __init__(
@@ -50,51 +56,46 @@ class Search:
         self.spec = spec
         self.ledger = StudyLedger(spec)
         self.coordinators = Coordinators(me, spec)
-        self.coordinating: Coordinating | None = None
+        self.coordinating: CoordinatorRole | None = None
+        """This peer's term as coordinator; None while another peer coordinates, or none."""
         self._load = load
         self._may_coordinate = may_coordinate
-        self._effects: list[Effect] = []
-        self._blobs = StudyBlobs(me, spec, self._emit)
-        self._working = Working(me, spec.id, self._blobs, self._emit)
-        self._replica = Replica(me, self.ledger, self._emit)
-        self._heartbeats = StudyHeartbeats(me, spec, self.coordinators, self._replica, self._emit)
-        self._outgoing = Outgoing(
-            spec, self.coordinators, self._working, self._replica, self._emit
-        )
-        self._recording = Recording(
-            me, self.ledger, self.coordinators, self._working, self._blobs, self._emit
+        self._blobs = StudyBlobs(me, spec)
+        self._held_trials = HeldTrials(me, spec.id, self._blobs)
+        self._replica = Replica(me, self.ledger)
+        self._heartbeats = StudyHeartbeats(me, spec, self.coordinators, self._replica)
+        self._outgoing = OutgoingBatches(spec, self.coordinators, self._held_trials, self._replica)
+        self._writer = LedgerWriter(
+            me, self.ledger, self.coordinators, self._held_trials, self._blobs
         )
         self._worker = WorkerRole(
-            me, self.ledger, self.coordinators, self._working, self._blobs, self._recording
+            me, self.coordinators, self._held_trials, self._blobs, self._writer
         )
         self._elapsed_s = 0.0
         self._now_s = 0.0
-        self._is_to_ask = False
+        self._will_ask = False
         self._cancels = False
         self._has_left = False
 
     def handle(self, event: Event, now_s: float) -> list[Effect]:
         """Apply one event; see `swarm.core.machine`."""
         self._now_s = now_s
-        self._effects = []
         handler = _HANDLERS.get(type(event))
         is_ours = getattr(event, "study", self.spec.id) == self.spec.id
-        if handler is not None and is_ours and not self._has_left:
-            handler(self, event)
-            if not self._has_left:
-                self._tell_what_is_due()
-        asked, self._effects = self._effects, []
-        return asked
+        if handler is None or not is_ours or self._has_left:
+            return []
+        asked = handler(self, event, now_s)
+        return asked if self._has_left else asked + self._send_what_is_due(now_s)
 
     @property
     def slots(self) -> int:
-        """Trials this peer can run at a time."""
+        """Number of trials this peer can run at a time."""
         return self._worker.slots
 
     @property
     def held(self) -> tuple[str, ...]:
-        """Trials lent to this peer whose results are not in the ledger."""
-        return self._working.held
+        """Trials leased to this peer whose results are not in the ledger."""
+        return self._held_trials.ids
 
     @property
     def closed(self) -> bool:
@@ -108,14 +109,14 @@ class Search:
 
     @property
     def settled(self) -> bool:
-        """Whether the study is over and every member known has the whole ledger."""
+        """Whether the study is over and every known member has the whole ledger."""
         if self.coordinating is not None:
             return self.closed and self.coordinating.num_unsynced() == 0
         return self.closed and self.complete
 
     @property
     def workers(self) -> dict[PeerId, int]:
-        """Slots by worker if this peer coordinates; else members, with their slots unknown."""
+        """Slots by worker if this peer coordinates; otherwise 0 for each member."""
         if self.coordinating is not None:
             return {peer: slots for peer, slots in self.coordinating.workers.items() if slots}
         return dict.fromkeys(self.coordinators.members, 0)
@@ -129,266 +130,244 @@ class Search:
 
     # -- life
 
-    def _start(self, event: effects.Started) -> None:
+    def _on_started(self, event: effects.Started, now_s: float) -> list[Effect]:
         self._worker.slots = event.slots
-        self.coordinators.begin(event.term, self._now_s)
+        self.coordinators.begin(event.term, now_s)
         self._replica.follow(NOBODY, event.term)
         for entry in event.entries:
             self.ledger.add(entry)
-        self._emit(Subscribe(study_topic(self.spec.id)))
+        asked: list[Effect] = [Subscribe(study_topic(self.spec.id))]
         if event.contact is not None:
-            self._follow(event.term, event.coordinator or event.contact)
-            self._replica.request(0)
+            asked += self._follow(event.term, event.coordinator or event.contact, now_s)
+            asked += self._replica.request_page(0)
         if event.submits:
-            self._coordinate(patient=False)
-        self._set_tick()
-        self._worker.fetch_data(self._now_s)
+            asked += self._coordinate(now_s, patient=False)
+        return [*asked, self._next_tick(now_s), *self._worker.fetch_data(now_s)]
 
-    def _change_slots(self, event: effects.SlotsChanged) -> None:
+    def _on_slots_changed(self, event: effects.SlotsChanged, now_s: float) -> list[Effect]:
         self._worker.slots = event.slots
-        self._worker.fetch_data(self._now_s)
-        self._beat()
+        return self._worker.fetch_data(now_s) + self._heartbeat(now_s)
 
-    def _leave(self, _: effects.LeaveRequested) -> None:
-        self._publish(messages.LeaveStudy(self.spec.id, self.me))
-        self._emit(Unsubscribe(study_topic(self.spec.id)))
-        self._working.drop_all()
+    def _on_leave_requested(self, _: effects.LeaveRequested, __: float) -> list[Effect]:
         self._has_left = True
+        return [
+            self._publish(messages.LeaveStudy(self.spec.id, self.me)),
+            Unsubscribe(study_topic(self.spec.id)),
+            *self._held_trials.release_all(),
+        ]
 
-    def _take_timer(self, event: TimerFired) -> None:
+    def _on_timer(self, event: TimerFired, now_s: float) -> list[Effect]:
         if event.name == _TICK:
-            self._tick()
-        elif event.name == _ASK:
-            self._is_to_ask = False
+            return self._tick(now_s)
+        if event.name == BATCH:
+            return self._outgoing.end_wait()
+        if event.name == _ASK:
+            self._will_ask = False
             if self.coordinating is not None:
-                self.coordinating.ask_on(self._now_s)
-        elif event.name == BATCH:
-            self._outgoing.batch_is_due()
+                return self.coordinating.ask_on(now_s)
+        return []
 
-    def _tick(self) -> None:
-        self._set_tick()
-        if self._heartbeats.is_due(self.coordinating, self._now_s, closed=self.closed):
-            self._beat()
+    def _tick(self, now_s: float) -> list[Effect]:
+        asked: list[Effect] = [self._next_tick(now_s)]
+        if self._heartbeats.is_due(self.coordinating, now_s, closed=self.closed):
+            asked += self._heartbeat(now_s)
         if self.coordinating is not None:
-            self.coordinating.tick(self._now_s)
-            self._heartbeats.offer_now_and_then(self._now_s, closed=self.closed)
+            asked += self.coordinating.tick(now_s)
+            asked += self._heartbeats.offer_if_due(now_s, closed=self.closed)
         else:
-            self._take_over_if_due()
-        self._worker.fetch_data(self._now_s)
+            asked += self._take_over_if_due(now_s)
+        asked += self._worker.fetch_data(now_s)
         if self._cancels and not self.closed:
-            self._publish(messages.CancelStudy(self.spec.id, self.me))
+            asked.append(self._publish(messages.CancelStudy(self.spec.id, self.me)))
+        return asked
 
-    def _tell_what_is_due(self) -> None:
-        self._outgoing.tell_news(self.coordinating, self._now_s, self._worker.slots)
+    def _send_what_is_due(self, now_s: float) -> list[Effect]:
+        asked = self._outgoing.send_news(self.coordinating, now_s, self._worker.slots)
         if self.coordinating is not None:
-            published = self._outgoing.publish_pages(self._now_s, closed=self.closed)
-            if published and self.closed:
-                self._beat()
-        self._replica.read_on(self._now_s)
-        if self.coordinating is not None and self.coordinating.is_behind and not self._is_to_ask:
-            self._is_to_ask = True
-            self._emit(SetTimer(_ASK, self._now_s))  # once what was just decided has been done
+            pages = self._outgoing.publish_pages(now_s, closed=self.closed)
+            asked += pages
+            if pages and self.closed:
+                asked += self._heartbeat(now_s)
+        asked += self._replica.read_on(now_s)
+        if self.coordinating is not None and self.coordinating.is_behind and not self._will_ask:
+            self._will_ask = True
+            asked.append(SetTimer(_ASK, now_s))  # after the effects of this event
+        return asked
 
-    # -- beats and offers
+    # -- heartbeats and offers
 
-    def _beat(self) -> None:
+    def _heartbeat(self, now_s: float) -> list[Effect]:
         mine = self._worker.heartbeat(self._replica.has, may_coordinate=self._may_coordinate)
-        self._heartbeats.heartbeat(mine, self.coordinating, self._now_s)
+        return self._heartbeats.heartbeat(mine, self.coordinating, now_s)
 
-    def _take_query(self, query: messages.StudyQuery) -> None:
-        if self.coordinating is not None or self.closed:
-            self._emit(Send(query.sender, self._heartbeats.offer(closed=self.closed)))
+    def _on_query(self, query: messages.StudyQuery, _: float) -> list[Effect]:
+        if self.coordinating is None and not self.closed:
+            return []
+        return [Send(query.sender, self._heartbeats.offer(closed=self.closed))]
 
-    def _take_worker_heartbeat(self, heartbeat: messages.WorkerHeartbeat) -> None:
-        self.coordinators.hear(heartbeat.sender, self._now_s)
+    def _on_worker_heartbeat(
+        self, heartbeat: messages.WorkerHeartbeat, now_s: float
+    ) -> list[Effect]:
+        self.coordinators.note_heard(heartbeat.sender, now_s)
         if self.coordinating is None:
-            return
-        is_news = heartbeat.sender not in self.coordinating.workers
-        self.coordinating.take_heartbeat(heartbeat, self._now_s)
-        if is_news or heartbeat.term < self.coordinators.term:
-            self._emit(
-                Send(
-                    heartbeat.sender,
-                    self._heartbeats.as_coordinator(self.coordinating, self._now_s),
-                )
-            )
+            return []
+        is_new = heartbeat.sender not in self.coordinating.workers
+        asked = self.coordinating.take_heartbeat(heartbeat, now_s)
+        if is_new or heartbeat.term < self.coordinators.term:
+            own = self._heartbeats.as_coordinator(self.coordinating, now_s)
+            asked.append(Send(heartbeat.sender, own))
+        return asked
 
-    def _take_coordinator_beat(self, heartbeat: messages.CoordinatorHeartbeat) -> None:
-        coordinators = self.coordinators
-        if not coordinators.believes(heartbeat.term, heartbeat.sender):
-            if self.coordinating is not None:
-                self._emit(
-                    Send(
-                        heartbeat.sender,
-                        self._heartbeats.as_coordinator(self.coordinating, self._now_s),
-                    )
-                )
-            return
-        is_new = (heartbeat.term, heartbeat.sender) != (
-            coordinators.term,
-            coordinators.coordinator,
-        )
-        if is_new:
-            self._follow(heartbeat.term, heartbeat.sender)
-        coordinators.hear(heartbeat.sender, self._now_s)
-        coordinators.members = heartbeat.members
+    def _on_coordinator_heartbeat(
+        self, heartbeat: messages.CoordinatorHeartbeat, now_s: float
+    ) -> list[Effect]:
+        coordinators, sender = self.coordinators, heartbeat.sender
+        if not coordinators.believes(heartbeat.term, sender):
+            if self.coordinating is None:
+                return []
+            return [Send(sender, self._heartbeats.as_coordinator(self.coordinating, now_s))]
+        is_new = not coordinators.is_coordinator(sender, heartbeat.term)
+        asked = self._follow(heartbeat.term, sender, now_s) if is_new else []
+        coordinators.note_heard(sender, now_s)
+        coordinators.note_members(heartbeat.members)
         self._elapsed_s = heartbeat.elapsed_s
-        self._replica.hear(heartbeat, is_new=is_new, now_s=self._now_s)
+        asked += self._replica.compare(heartbeat, is_new=is_new, now_s=now_s)
         if is_new:
-            self._heartbeats.connect((heartbeat.sender, *heartbeat.members))
-            self._beat()
+            asked += self._heartbeats.keep_connected((sender, *heartbeat.members))
+            asked += self._heartbeat(now_s)
+        return asked
 
     # -- who coordinates
 
-    def _follow(self, term: int, coordinator: PeerId) -> None:
+    def _follow(self, term: int, coordinator: PeerId, now_s: float) -> list[Effect]:
+        asked: list[Effect] = []
         if self.coordinating is not None:
-            self._note("stepped down", f"{coordinator} coordinates in term {term}")
+            asked.append(Note("stepped down", f"{coordinator} coordinates in term {term}"))
             self.coordinating = None
-        self._rise(term, coordinator)
+        return asked + self._enter_term(term, coordinator, now_s)
 
-    def _coordinate(self, *, patient: bool) -> None:
+    def _coordinate(self, now_s: float, *, patient: bool) -> list[Effect]:
         """Begin a term of our own.
 
         Args:
-            patient: Whether others may be there that we do not know of.
+            now_s: Now.
+            patient: Whether there may be members that this peer does not know.
         """
         try:
             strategy = make_strategy(self.spec, self._load)
-        except ValueError as error:  # somebody's code, which may not run here
+        except ValueError as error:  # a user's strategy that may not run here
             self._may_coordinate = False
-            self._note("cannot coordinate", str(error))
-            return
+            return [Note("cannot coordinate", str(error))]
         expected, elapsed_s = self.coordinators.others(), self.elapsed_s
-        self._rise(self.coordinators.term + 1, self.me)
+        asked = self._enter_term(self.coordinators.term + 1, self.me, now_s)
         term = self.coordinators.term
-        self._note("coordinates", f"term {term}, {len(self.ledger.results)} results so far")
-        self.coordinating = Coordinating(
-            self.spec,
-            self.me,
-            term,
-            self.ledger,
-            strategy,
-            self._blobs,
-            self._recording.append,
-            self._to_worker,
-            self._note,
+        text = f"term {term}, {len(self.ledger.results)} results so far"
+        asked.append(Note("coordinates", text))
+        self.coordinating = CoordinatorRole(
+            self.me, term, strategy, self._writer, self._blobs, self._worker
         )
-        self.coordinating.begin(self._now_s, elapsed_s, expected, patient)
-        self._beat()
-        self._heartbeats.offer_at_once()
-        self._heartbeats.offer_now_and_then(self._now_s, closed=self.closed)
+        asked += self.coordinating.begin(now_s, elapsed_s, expected, patient)
+        asked += self._heartbeat(now_s)
+        return asked + self._heartbeats.offer_at_once(now_s, closed=self.closed)
 
-    def _rise(self, term: int, coordinator: PeerId) -> None:
-        if term != self.coordinators.term:
-            self._emit(effects.SaveTerm(term))
-        self.coordinators.follow(term, coordinator, self._now_s)
+    def _enter_term(self, term: int, coordinator: PeerId, now_s: float) -> list[Effect]:
+        is_new = term != self.coordinators.term
+        self.coordinators.follow(term, coordinator, now_s)
         self._replica.follow(coordinator, term)
+        return [effects.SaveTerm(term)] if is_new else []
 
-    def _take_over_if_due(self) -> None:
+    def _take_over_if_due(self, now_s: float) -> list[Effect]:
         able = self._may_coordinate and self.slots and self.coordinating is None
-        if able and not self.closed and self._now_s >= self.coordinators.due_s():
-            self._coordinate(patient=self.coordinators.is_new_here)
+        if able and not self.closed and now_s >= self.coordinators.due_s():
+            return self._coordinate(now_s, patient=self.coordinators.is_new_here)
+        return []
 
-    def _lose(self, peer: PeerId, *, left: bool = False) -> None:
-        self.coordinators.lose(peer, self._now_s)
+    def _lose(self, peer: PeerId, now_s: float, *, left: bool = False) -> list[Effect]:
+        self.coordinators.note_lost(peer, now_s)
         if self.coordinating is not None:
-            self.coordinating.lose(peer, self._now_s, left=left)
-        else:
-            self._take_over_if_due()
+            return self.coordinating.lose_worker(peer, now_s, left=left)
+        return self._take_over_if_due(now_s)
 
     # -- the ledger
 
-    def _take_page(self, page: messages.StudyLedgerPage) -> None:
-        if self.coordinating is not None or not self.coordinators.is_coordinator(
-            page.sender, page.term
-        ):
-            return
-        self.coordinators.hear(page.sender, self._now_s)
-        for entry in self._replica.take(page):
-            self._recording.took(entry)
+    def _on_page(self, page: messages.StudyLedgerPage, now_s: float) -> list[Effect]:
+        is_followed = self.coordinators.is_coordinator(page.sender, page.term)
+        if self.coordinating is not None or not is_followed:
+            return []
+        self.coordinators.note_heard(page.sender, now_s)
+        asked: list[Effect] = []
+        for entry in self._replica.take_page(page):
+            asked += self._writer.follow_up(entry)
         if self.closed and self.complete:
-            self._beat()  # it waits for us to have all
+            asked += self._heartbeat(now_s)  # the coordinator waits until all members have all
+        return asked
 
-    def _take_request(self, request: messages.StudyLedgerRequest) -> None:
-        if self.coordinating is not None or self.closed:
-            self._replica.answer(request)
+    def _on_page_request(self, request: messages.StudyLedgerRequest, _: float) -> list[Effect]:
+        if self.coordinating is None and not self.closed:
+            return []
+        return self._replica.answer(request)
 
-    def _take_missing_entries(self, missing: messages.MissingEntries) -> None:
-        if self.coordinating is not None:
-            self.coordinating.take_missing_entries(missing, self._now_s)
+    # -- blobs
 
-    # -- work
-
-    def _take_news(self, news: messages.WorkerNews) -> None:
-        if self.coordinating is not None:
-            self.coordinating.take_news(news, self._now_s)
-
-    def _to_worker(self, peer: PeerId, message: Event) -> None:
-        if peer != self.me:
-            self._emit(Send(peer, message))
-        elif isinstance(message, messages.Leases):
-            self._worker.take_leases(message)
-        elif isinstance(message, messages.StopTrials):
-            self._worker.take_stop(message)
-
-    def _take_blob(self, event: BlobArrived) -> None:
-        if self._blobs.arrived(event.blob):
-            self._beat()  # now this peer can work
-        self._working.blob_is_here(event.blob)
-
-    def _take_missing(self, event: BlobMissing) -> None:
-        self._working.blob_is_missing(event.blob)
+    def _on_blob_arrived(self, event: BlobArrived, now_s: float) -> list[Effect]:
+        had_data = self._blobs.data_is_here
+        asked = self._blobs.take_blob(event.blob)
+        if self._blobs.data_is_here and not had_data:
+            asked += self._heartbeat(now_s)  # now this peer can work
+        return asked + self._held_trials.resume_from(event.blob)
 
     # -- cancelling
 
-    def _request_cancel(self, _: effects.CancelRequested) -> None:
+    def _on_cancel_requested(self, _: effects.CancelRequested, __: float) -> list[Effect]:
         self._cancels = True
         if self.coordinating is not None:
-            self.coordinating.cancel()
-        else:
-            self._publish(messages.CancelStudy(self.spec.id, self.me))
+            return self.coordinating.cancel()
+        return [self._publish(messages.CancelStudy(self.spec.id, self.me))]
 
-    def _take_cancel(self, _: messages.CancelStudy) -> None:
-        if self.coordinating is not None:
-            self.coordinating.cancel()
+    def _publish(self, message: Event) -> Effect:
+        return Publish(study_topic(self.spec.id), message)
 
-    # -- effects
-
-    def _emit(self, effect: Effect) -> None:
-        self._effects.append(effect)
-
-    def _publish(self, message: Event) -> None:
-        self._emit(Publish(study_topic(self.spec.id), message))
-
-    def _note(self, kind: str, text: str) -> None:
-        self._emit(effects.Note(kind, text))
-
-    def _set_tick(self) -> None:
-        due_s = self._now_s + self.spec.heartbeat_s / TICKS_PER_HEARTBEAT
-        self._emit(SetTimer(_TICK, due_s))
+    def _next_tick(self, now_s: float) -> Effect:
+        return SetTimer(_TICK, now_s + self.spec.heartbeat_s / TICKS_PER_HEARTBEAT)
 
 
-_HANDLERS: dict[type[Event], Callable[[Search, Any], None]] = {
-    effects.Started: Search._start,
-    effects.SlotsChanged: Search._change_slots,
-    effects.TrialReported: lambda search, event: search._worker.reported(event),
-    effects.TrialFinished: lambda search, event: search._worker.finished(event),
-    effects.CancelRequested: Search._request_cancel,
-    effects.LeaveRequested: Search._leave,
-    TimerFired: Search._take_timer,
-    PeerConnected: lambda search, event: search.coordinators.hear(event.peer, search._now_s),
-    PeerUnreachable: lambda search, event: search._lose(event.peer),
-    BlobArrived: Search._take_blob,
-    BlobMissing: Search._take_missing,
-    messages.StudyQuery: Search._take_query,
-    messages.CoordinatorHeartbeat: Search._take_coordinator_beat,
-    messages.WorkerHeartbeat: Search._take_worker_heartbeat,
-    messages.Leases: lambda search, message: search._worker.take_leases(message),
-    messages.StopTrials: lambda search, message: search._worker.take_stop(message),
-    messages.WorkerNews: Search._take_news,
-    messages.StudyLedgerPage: Search._take_page,
-    messages.StudyLedgerRequest: Search._take_request,
-    messages.MissingEntries: Search._take_missing_entries,
-    messages.CancelStudy: Search._take_cancel,
-    messages.LeaveStudy: lambda search, message: search._lose(message.sender, left=True),
+def _to_coordinator(
+    take: Callable[[CoordinatorRole, Any, float], list[Effect]],
+) -> Callable[[Search, Any, float], list[Effect]]:
+    """A handler for messages that only a coordinator takes."""
+    return lambda search, event, now_s: (
+        take(search.coordinating, event, now_s) if search.coordinating is not None else []
+    )
+
+
+def _heard(search: Search, event: PeerConnected, now_s: float) -> list[Effect]:
+    search.coordinators.note_heard(event.peer, now_s)
+    return []
+
+
+_HANDLERS: dict[type[Event], Callable[[Search, Any, float], list[Effect]]] = {
+    effects.Started: Search._on_started,
+    effects.SlotsChanged: Search._on_slots_changed,
+    effects.TrialReported: lambda search, event, _: search._worker.take_report(event),
+    effects.TrialFinished: lambda search, event, _: search._worker.take_result(event),
+    effects.CancelRequested: Search._on_cancel_requested,
+    effects.LeaveRequested: Search._on_leave_requested,
+    TimerFired: Search._on_timer,
+    PeerConnected: _heard,
+    PeerUnreachable: lambda search, event, now_s: search._lose(event.peer, now_s),
+    BlobArrived: Search._on_blob_arrived,
+    BlobMissing: lambda search, event, _: search._held_trials.restart_without(event.blob),
+    messages.StudyQuery: Search._on_query,
+    messages.CoordinatorHeartbeat: Search._on_coordinator_heartbeat,
+    messages.WorkerHeartbeat: Search._on_worker_heartbeat,
+    messages.Leases: lambda search, message, _: search._worker.take_leases(message),
+    messages.StopTrials: lambda search, message, _: search._worker.take_stop(message),
+    messages.WorkerNews: _to_coordinator(CoordinatorRole.take_news),
+    messages.StudyLedgerPage: Search._on_page,
+    messages.StudyLedgerRequest: Search._on_page_request,
+    messages.MissingEntries: _to_coordinator(CoordinatorRole.take_missing_entries),
+    messages.CancelStudy: _to_coordinator(lambda role, *_: role.cancel()),
+    messages.LeaveStudy: lambda search, message, now_s: search._lose(
+        message.sender, now_s, left=True
+    ),
 }

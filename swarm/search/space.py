@@ -1,4 +1,4 @@
-"""Search spaces: dimensions of each model, some of them only under a condition."""
+"""Search spaces: the dimensions of each model; a dimension may depend on a condition."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -10,15 +10,15 @@ CATEGORICAL, INTEGER, FLOAT = KINDS = ("categorical", "integer", "float")
 DIMENSIONS_MAX = 32
 CHOICES_MAX = 256
 INTEGER_MAX = 2**53
-"""Whole numbers up to here are exact as floats, too."""
+"""Whole numbers up to this bound are exact as floats, too."""
 RELATIVE_TOLERANCE = 1e-9
 STEP_TOLERANCE = 1e-6
-"""Of a step; sums and logarithms of floats are not exact."""
+"""As a share of a step; sums and logarithms of floats are not exact."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A dimension exists only where an earlier categorical dimension has one of these values."""
+    """Limits a dimension to settings where an earlier categorical one has one of some values."""
 
     name: str
     values: tuple[Value, ...]
@@ -31,27 +31,27 @@ class Condition:
             check_value(f"when.{self.name}", value)
 
     def holds(self, values: Mapping[str, Value]) -> bool:
-        """Whether the values chosen so far fulfil it; types count: 1 is neither True nor 1.0."""
+        """Whether the values chosen so far fulfil it. Types count: 1 is neither True nor 1.0."""
         return self.name in values and any(_same(values[self.name], v) for v in self.values)
 
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """One hyperparameter to be searched."""
+    """One hyperparameter that is searched."""
 
     name: str
     kind: str
     """`categorical`, `integer` or `float`."""
     choices: tuple[Value, ...] = ()
-    """Of a categorical one: its values, in the user's order."""
+    """Categorical: the values, in the user's order."""
     low: float = 0.0
-    """Of a number: the least value, inclusive."""
+    """Numeric: the least value, inclusive."""
     high: float = 0.0
-    """Of a number: the greatest value, inclusive."""
+    """Numeric: the greatest value, inclusive."""
     step: float = 0.0
-    """Of a number: distance of the values from `low` on; 0 for any float, 1 for any integer."""
+    """Numeric: distance between values, from `low` on; 0 allows any float, 1 any integer."""
     log: bool = False
-    """Of a number: whether ratios count rather than differences."""
+    """Numeric: whether values are compared by ratio rather than by difference."""
     when: Condition | None = None
 
     def __post_init__(self) -> None:
@@ -65,7 +65,7 @@ class Dimension:
 
     @property
     def size(self) -> int | None:
-        """Number of values; None if there is no end to them."""
+        """Number of values; None if it is infinite."""
         if self.kind == CATEGORICAL:
             return len(self.choices)
         if not self.step:
@@ -73,17 +73,17 @@ class Dimension:
         return math.floor((self.high - self.low) / self.step + 1e-9) + 1
 
     def value_at(self, place: int) -> Value:
-        """The value of this place, counted from 0, of a dimension with a size."""
+        """The value at this place, counted from 0; only for a dimension with a size."""
         if self.kind == CATEGORICAL:
             return self.choices[place]
         value = min(self.high, self.low + place * self.step)
         return int(value) if self.kind == INTEGER else value
 
     def check(self, value: Value) -> None:
-        """Check that it can have this value.
+        """Check that the dimension can have this value.
 
         Raises:
-            ValueError: It cannot; the value and the rule are named.
+            ValueError: It cannot; the message has the value and the rule.
         """
         if self.kind == CATEGORICAL:
             if not any(_same(value, choice) for choice in self.choices):
@@ -143,12 +143,12 @@ class Dimension:
 
 @dataclass(frozen=True, slots=True)
 class ModelSpace:
-    """A model, what is searched of it, and what is fixed."""
+    """A model, its searched hyperparameters and its fixed ones."""
 
     model: str
-    """A name of `swarm.search.catalog`, or `module:function` with peers' leave."""
+    """A name of `swarm.search.catalog`, or `module:function`, which peers must allow."""
     dimensions: tuple[Dimension, ...] = ()
-    """In an order in which each comes after the one its condition names."""
+    """Each comes after the dimension that its condition names."""
     fixed: Params = ()
 
     def __post_init__(self) -> None:
@@ -164,7 +164,10 @@ class ModelSpace:
             seen[dimension.name] = dimension
 
     def active(self, values: Mapping[str, Value]) -> Iterator[Dimension]:
-        """Dimensions that exist, given those chosen before; `values` may grow on the way."""
+        """Dimensions that exist, given the values chosen before.
+
+        The caller may add each dimension's value to `values` during the iteration.
+        """
         for dimension in self.dimensions:
             if dimension.when is None or dimension.when.holds(values):
                 yield dimension
@@ -173,7 +176,7 @@ class ModelSpace:
         """Check that params are a setting of this space.
 
         Raises:
-            ValueError: They are not; the name, the value and the rule are named.
+            ValueError: They are not; the message has the name, the value and the rule.
         """
         check_params("params", params)
         given = dict(params)
@@ -191,7 +194,7 @@ class ModelSpace:
 
     @property
     def size(self) -> int | None:
-        """Number of distinct settings; None if there is no end to them."""
+        """Number of distinct settings; None if it is infinite."""
         return _count(self.dimensions, {})
 
 

@@ -1,4 +1,4 @@
-"""StudySpec: what a swarm searches and by which rules; immutable, named by its own hash."""
+"""StudySpec: what a swarm searches and by which rules; immutable, identified by its hash."""
 
 import math
 from dataclasses import dataclass
@@ -21,50 +21,51 @@ FOLDS_MAX = 32
 EPOCHS_MAX = 512
 BUILT_IN_STRATEGIES = ("grid", "random", "bayesian", "halving")
 MISSED_HEARTBEATS_MAX = 3
-"""So many in a row, and a lease expires."""
+"""A lease expires after this many missed heartbeats in a row."""
 NOBODY = PeerId("")
+"""In place of a peer that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class StudySpec:
     """One hyperparameter search. Equal specs are one study.
 
-    Learners read `models[].fixed`, data, `objective`, `folds`, `epochs_max`, `seed` and
-    `trial_limit_s`; the rest is for those that hand out trials.
+    Peers that run trials read `models[].fixed`, data, `objective`, `folds`, `epochs_max`, `seed`
+    and `trial_limit_s`; the rest is for the coordinator.
     """
 
     name: str
     models: tuple[ModelSpace, ...]
     dataset: str
-    """A name of `swarm.search.catalog.DATASETS`; `file` is the submitter's own, see `data`."""
+    """A name of `swarm.search.catalog.DATASETS`; `file` is the submitter's file, see `data`."""
     data: BlobRef | None = None
     """The submitter's file, when `dataset` is `file`; workers fetch it."""
     data_format: str = ""
     """`npz` (arrays `x_train` and `y_train`) or `csv` (with a line of column names)."""
     target: str = ""
-    """Of a CSV file: the column with the classes."""
+    """The column with the classes, for a CSV file."""
     examples_max: int = 0
-    """Cap on the examples used, a sample that keeps the shares of classes; 0 for all."""
+    """Most examples used, as a sample that keeps the shares of classes; 0 for all."""
     objective: str = "accuracy"
     direction: str = "maximize"
     folds: int = 3
     """Folds of stratified cross-validation; 1 holds out a quarter of the examples once."""
     epochs_max: int = 10
-    """Epochs of a model that is trained in epochs, if its params do not say."""
+    """Epochs of a model that is trained in epochs, unless its params say otherwise."""
     num_trials: int = 0
-    """The study ends with so many results; 0: with its time, or its grid."""
+    """The study ends with this many results; 0: it ends with its time or its grid."""
     time_budget_s: float = 0.0
-    """Seconds after which no more trials are asked for; 0 for no such limit."""
+    """Seconds after which no more trials are asked for; 0 for no limit."""
     strategy: str = "random"
-    """`grid`, `random`, `bayesian`, `halving`, or `module:Class` with the coordinators' leave."""
+    """`grid`, `random`, `bayesian`, `halving`, or `module:Class`, which peers must allow."""
     strategy_options: Params = ()
     seed: int = 0
     trial_limit_s: float = 600.0
     """A trial that takes longer is killed and recorded as failed."""
     heartbeat_s: float = 1.0
-    """So often a worker tells that it holds its leases; three missed ones expire them."""
+    """Interval between heartbeats; a worker's leases expire after three missed ones."""
     submitter: PeerId = NOBODY
-    """Who submitted it: first in the succession of coordinators. Filled in on submission."""
+    """The peer that submitted the study and coordinates first; filled in on submission."""
 
     def __post_init__(self) -> None:
         check_name("name", self.name)
@@ -93,7 +94,7 @@ class StudySpec:
 
     @property
     def options(self) -> dict[str, Value]:
-        """The strategy's options by name."""
+        """Options of the strategy, by name."""
         return dict(self.strategy_options)
 
     def space(self, model: str) -> ModelSpace:

@@ -1,4 +1,4 @@
-"""parse_study(): a study from the plain values of a TOML or JSON file; see docs/search.md."""
+"""parse_study(): makes a study from the values of a TOML or JSON file; see docs/search.md."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,15 +35,15 @@ _DIMENSION_FIELDS = ("integer", "float", "choices", "step", "log", "when")
 def parse_study(
     document: Mapping[str, Any], submitter: PeerId, data: BlobRef | None = None
 ) -> StudySpec:
-    """Check a document and make a spec of it.
+    """Check a document and make a spec from it.
 
     Args:
         document: The file's values.
-        submitter: Who submits the study.
-        data: The blob of the file that `data` names, if it names one.
+        submitter: The peer that submits the study.
+        data: The blob of the file that the field `data` names, if any.
 
     Raises:
-        ConfigurationError: A field breaks a rule; the message begins with its path.
+        ConfigurationError: A field breaks a rule; the message begins with the field's path.
     """
     _check_table(document)
     fields: dict[str, Any] = {}
@@ -70,7 +70,7 @@ def data_file(document: Mapping[str, Any]) -> str | None:
     """The path of the submitter's own data, if the document names one.
 
     Raises:
-        ConfigurationError: It is no text, or the document no table.
+        ConfigurationError: The path is not a text, or the document is not a table.
     """
     _check_table(document)
     value = document.get("data")
@@ -91,15 +91,15 @@ def _data(fields: dict[str, Any], data: BlobRef | None) -> dict[str, Any]:
         if fields.get("dataset") == FILE:
             raise _wrong("data", "must name an .npz or CSV file when dataset is 'file'")
         if "dataset" not in fields:
-            raise _wrong("dataset", "must be given, or data")
+            raise _wrong("dataset", "must be given, unless data is")
         return {}
     if fields.setdefault("dataset", FILE) != FILE:
-        raise _wrong("data", f"goes with no dataset of a name, got {fields['dataset']!r}")
+        raise _wrong("data", f"must not be given with a dataset, got {fields['dataset']!r}")
     ending = path.rpartition(".")[2].lower()
     if ending not in ("npz", "csv"):
         raise _wrong("data", f"must end in .npz or .csv, got {path!r}")
     if (ending == "csv") != bool(fields.get("target")):
-        raise _wrong("target", "must name the column with the classes, of a CSV file only")
+        raise _wrong("target", "must name the column with the classes, for CSV files only")
     return {"data": data, "data_format": ending}
 
 
@@ -124,7 +124,7 @@ def _model(name: str, params: object) -> ModelSpace:
     path = f"models.{name}"
     if name not in MODELS and ":" not in name:
         if name.endswith(".keras"):
-            raise _wrong(path, "files of models do not travel; name a module:function instead")
+            raise _wrong(path, "model files are not sent to peers; name a module:function instead")
         raise _wrong(path, f"unknown model; there are {', '.join(MODELS)}, and module:function")
     if not isinstance(params, dict):
         raise _wrong(path, f"must be a table of hyperparameters, got {_shown(params)}")
@@ -209,7 +209,7 @@ def _scalar(path: str, value: Any) -> Value:
 
 
 def _plain(path: str, value: Any) -> Any:
-    """A number of NumPy, as in a notebook, as one of Python; no integer beyond 64 bits."""
+    """Convert a NumPy scalar, common in notebooks, to Python; refuse integers over 64 bits."""
     if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
         value = value.item()
     if type(value) is int and not -(2**63) <= value < 2**63:
@@ -220,7 +220,7 @@ def _plain(path: str, value: Any) -> Any:
 def _shown(value: object) -> str:
     try:
         return f"{value!r:.80}"
-    except ValueError:  # Python writes no integer of thousands of digits
+    except ValueError:  # Python refuses to print integers of thousands of digits
         return "a number of thousands of digits"
 
 

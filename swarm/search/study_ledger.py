@@ -1,4 +1,15 @@
-"""StudyLedger: every trial, report and result of a study, the same at every peer in the end."""
+"""StudyLedger: every trial, report, loss and result of a study; in the end the same everywhere.
+
+A ledger is a set of entries with at most one entry per key. The only rule of order is that a trial
+comes before its reports, losses and result. So two peers can exchange entries in any order and end
+with the same keys. Where both have an entry of one key, the entry of the coordinator with the
+greater term stays (`adopt`).
+
+The checksum is the sum over the entries, modulo 2**64, of a 64-bit digest of (key, entry). It
+depends on the set and not on the order, and an added or replaced entry changes it in constant
+time. Ledgers of equal length and checksum count as equal. Everything else here (`results`,
+`losses`, `next_number`, ...) is an index of the entries.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +21,7 @@ from swarm.search.trial import COMPLETE, ERROR_LENGTH_MAX, Trial, TrialId, Trial
 
 DONE, CANCELLED, FAILED = REASONS = ("done", "cancelled", "failed")
 LOSSES_MAX = 5
-"""A trial that so many workers may have been running when they were lost is recorded as failed."""
+"""A trial that may have been running at this many lost workers is recorded as failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +33,18 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """An epoch of a trial was reported."""
+    """A worker reported an epoch of a trial."""
 
     report: TrialReport
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A worker was lost that may have been running this trial, which may be why."""
+    """A worker was lost while it may have been running this trial, perhaps because of it."""
 
     trial: TrialId
     number: int
-    """Of the trial's losses, from 1 on."""
+    """Counts the trial's losses, from 1."""
     worker: PeerId
 
     def __post_init__(self) -> None:
@@ -50,13 +61,13 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The study is over: its coordinator records nothing any more."""
+    """The study is over: its coordinator records nothing more."""
 
     reason: str
     """`done`, `cancelled`, or `failed`."""
     peer: PeerId
     error: str = ""
-    """Of what failed: why."""
+    """The reason of a failure."""
 
     def __post_init__(self) -> None:
         if len(self.error) > ERROR_LENGTH_MAX:
@@ -70,7 +81,7 @@ EntryKey = tuple[str, TrialId, int, int]
 
 
 def entry_key(entry: Entry) -> EntryKey:
-    """What there is one of in a ledger."""
+    """The key of an entry; a ledger has at most one entry of each key."""
     match entry:
         case Asked(trial):
             return ("asked", trial.id, 0, 0)
@@ -85,13 +96,10 @@ def entry_key(entry: Entry) -> EntryKey:
 
 
 class StudyLedger:
-    """Entries in the order in which this peer took them in.
-
-    Any two peers can bring their ledgers together in any order: nothing but the trial must come
-    before its reports, its losses and its result.
+    """Entries in the order in which this peer added them.
 
     Invariants:
-        At most one entry of each key.
+        There is at most one entry of each key.
         A report, a loss or a result comes after its trial.
     """
 
@@ -101,12 +109,12 @@ class StudyLedger:
         self.trials: dict[TrialId, Trial] = {}
         self.results: dict[TrialId, TrialResult] = {}
         self.reports: dict[TrialId, dict[tuple[int, int], TrialReport]] = {}
-        """Of each trial, by fold and epoch."""
+        """Reports of each trial, by fold and epoch."""
         self.losses: dict[TrialId, dict[int, PeerId]] = {}
-        """Of each trial, by number, the workers lost."""
+        """Workers lost with each trial, by the number of the loss."""
         self.closed: Closed | None = None
         self.checksum = 0
-        """Sum of the entries' digests modulo 2**64: equal for equal sets, whatever their order."""
+        """Sum of the entries' digests modulo 2**64: equal for equal sets in any order."""
         self._places: dict[EntryKey, int] = {}
         self._numbers: set[int] = set()
         self._next_number = 0
@@ -120,7 +128,7 @@ class StudyLedger:
         return entry_key(entry) in self._places
 
     def add(self, entry: Entry) -> bool:
-        """Take in an entry, if there is none of its key; say whether it was taken."""
+        """Add an entry, unless there is one of its key; return whether it was added."""
         key = entry_key(entry)
         if key in self._places or not self._allows(entry):
             return False
@@ -131,10 +139,10 @@ class StudyLedger:
         return True
 
     def adopt(self, entry: Entry) -> bool:
-        """Take in an entry, in place of another one of its key; say whether that changed anything.
+        """Add an entry, or replace the one of its key; return whether that changed anything.
 
-        For what the coordinator of a greater term has. Two coordinators unaware of each other
-        may have recorded different results of one trial; the greater term's stays.
+        For entries of a coordinator. Two coordinators that did not know of each other may have
+        recorded different results of one trial; the result of the greater term stays.
         """
         place = self._places.get(entry_key(entry))
         if place is None:
@@ -149,7 +157,7 @@ class StudyLedger:
 
     @property
     def next_number(self) -> int:
-        """The least number that no trial has. A lost trial leaves a gap."""
+        """The least number that no trial has. A trial that was lost leaves a gap."""
         return self._next_number
 
     @property
@@ -160,7 +168,7 @@ class StudyLedger:
 
     @property
     def best(self) -> TrialResult | None:
-        """The complete result with the best value; of equals the first trial's."""
+        """The complete result with the best value; among equal ones, that of the first trial."""
         best: TrialResult | None = None
         for result in self.results.values():
             if result.state == COMPLETE and (best is None or self.beats(result, best)):
@@ -168,14 +176,14 @@ class StudyLedger:
         return best
 
     def checkpoint(self, trial: TrialId) -> TrialReport | None:
-        """The newest report of a trial with a checkpoint."""
+        """The newest report of a trial that has a checkpoint."""
         reports = self.reports.get(trial, {})
         with_one = (key for key, report in reports.items() if report.checkpoint is not None)
         newest = max(with_one, default=None)
         return reports[newest] if newest is not None else None
 
     def beats(self, result: TrialResult, best: TrialResult) -> bool:
-        """Whether a complete result is better than another, or as good and of an earlier trial."""
+        """Whether a complete result is better than another, or equal and of an earlier trial."""
         value, other = result.value or 0.0, best.value or 0.0
         if value == other:
             return self.trials[result.trial].number < self.trials[best.trial].number

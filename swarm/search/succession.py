@@ -1,4 +1,4 @@
-"""Succession: who coordinates when the coordinator is gone; everybody derives the same order."""
+"""Succession: which member coordinates next; each peer derives the same order."""
 
 import hashlib
 from collections.abc import Iterable
@@ -10,14 +10,14 @@ from swarm.search.study import StudyId
 def succession(study: StudyId, term: int, members: Iterable[PeerId]) -> list[PeerId]:
     """Members in the order in which they take over from the coordinator of `term`.
 
-    Rendezvous hashing (Thaler and Ravishankar 1998): who leaves or comes changes no other's place
-    before or behind a third, and the duty does not fall to the same peer each time.
+    Rendezvous hashing (Thaler and Ravishankar 1998): a peer that joins or leaves does not change
+    the relative order of the others, and each term has another order.
     """
     return sorted(set(members), key=lambda peer: _rank(study, term, peer))
 
 
 def stagger(study: StudyId, term: int, peer: PeerId) -> float:
-    """A fraction in [0, 1) that spreads out peers that do not know of each other."""
+    """A fraction in [0, 1) that spreads out in time peers that do not know each other."""
     return int.from_bytes(_rank(study, term, peer)[:6]) / 256**6
 
 

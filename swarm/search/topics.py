@@ -1,12 +1,12 @@
-"""Topics of searches: one for all that search, one for each study."""
+"""Topics of searches: one for all searches, and one for each study."""
 
 from swarm.core.protocol import PROTOCOL_VERSION
 from swarm.search.study import StudyId
 
 SEARCH_TOPIC = f"swarm/{PROTOCOL_VERSION}/search"
-"""Which studies there are: every peer that works or asks listens."""
+"""Offers of studies; every peer that works for studies or asks for them subscribes."""
 
 
 def study_topic(study: StudyId) -> str:
-    """The coordinator's beats and ledger; every peer of the study listens."""
+    """The coordinator's heartbeats and ledger pages; every peer of the study subscribes."""
     return f"{SEARCH_TOPIC}/{study}"

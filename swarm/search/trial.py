@@ -1,4 +1,4 @@
-"""Trials: what is to be tried, what is reported on the way, and what came of it."""
+"""Trials: the setting to be tried, reports on the way, and the result."""
 
 import math
 from dataclasses import dataclass
@@ -17,22 +17,22 @@ TRIAL_ID_LENGTH = 16
 
 COMPLETE, PRUNED, FAILED = STATES = ("complete", "pruned", "failed")
 CURVE_MAX = EPOCHS_MAX
-"""Most points of a curve: one for each epoch."""
+"""Most points of a curve: one per epoch."""
 ERROR_LENGTH_MAX = 500
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One setting to be tried. Learners consume it, next to the study's spec."""
+    """One setting to be tried, by the rules of the study's spec."""
 
     study: StudyId
     number: int
     """Counts from 0."""
     model: str
     params: Params
-    """Of the model: the searched ones that are active and the fixed ones."""
+    """Hyperparameters of the model: the active searched ones and the fixed ones."""
     term: int
-    """Term of the coordinator that asked for it; tells apart trials of two coordinators."""
+    """Term of the coordinator that asked for it; distinguishes trials of two coordinators."""
     coordinator: PeerId
 
     def __post_init__(self) -> None:
@@ -43,7 +43,7 @@ class Trial:
 
     @cached_property
     def id(self) -> TrialId:
-        """Names the trial: no two differ in anything and share it."""
+        """Identifies the trial: trials that differ in any field have different ids."""
         return TrialId(digest_of(self)[:TRIAL_ID_LENGTH])
 
     @property
@@ -54,12 +54,12 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class EpochPoint:
-    """How a model did after one epoch: of one fold, or the mean of folds that go side by side."""
+    """A model's measures after one epoch: of one fold, or the mean of folds trained together."""
 
     epoch: int
     """Counts from 1."""
     value: float
-    """The study's objective on the held-out examples; `nan` never."""
+    """The study's objective on the held-out examples; never `nan`."""
     train_loss: float | None = None
     validation_loss: float | None = None
     fold: int = 0
@@ -77,14 +77,14 @@ class EpochPoint:
 
 @dataclass(frozen=True, slots=True)
 class TrialReport:
-    """What a learner tells after an epoch. Within a trial (fold, epoch) only goes up."""
+    """A report of one epoch. Within a trial, (fold, epoch) only goes up."""
 
     trial: TrialId
     point: EpochPoint
     checkpoint: BlobRef | None = None
-    """All that is needed to go on after this epoch, on any peer."""
+    """The state needed to resume after this epoch, on any peer."""
     peer: PeerId = NOBODY
-    """Who executes the trial; filled in by its peer."""
+    """The peer that executes the trial; it fills this in."""
 
     def __post_init__(self) -> None:
         check_trial_id(self.trial)
@@ -92,22 +92,22 @@ class TrialReport:
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
-    """What came of a trial. Learners make it; the first one of a trial that is recorded counts."""
+    """The outcome of a trial; the first result that is recorded counts."""
 
     trial: TrialId
     state: str
-    """`complete`, `pruned` (told to stop; the value is the last reported) or `failed`."""
+    """`complete`, `pruned` (stopped early; the value is the last reported) or `failed`."""
     value: float | None
-    """The objective, mean over the folds; None if failed."""
+    """The objective's mean over the folds; None if failed."""
     duration_s: float
     """Seconds of execution on the peer that finished it."""
     fold_values: tuple[float, ...] = ()
     curve: tuple[EpochPoint, ...] = ()
-    """Means of the folds, one point an epoch, also those before a checkpoint."""
+    """Means over the folds, one point per epoch, including epochs before a checkpoint."""
     error: str = ""
-    """Why it failed, one line."""
+    """The reason of a failure, in one line."""
     peer: PeerId = NOBODY
-    """Who executed it; filled in by its peer."""
+    """The peer that executed it; it fills this in."""
 
     def __post_init__(self) -> None:
         check_trial_id(self.trial)
@@ -129,7 +129,7 @@ class TrialResult:
 
 
 def failed(trial: TrialId, error: str, duration_s: float, peer: PeerId = NOBODY) -> TrialResult:
-    """The result of a trial that could not be carried through."""
+    """The result of a trial that failed."""
     line = " ".join(error.split())[:ERROR_LENGTH_MAX] or "no reason given"
     return TrialResult(trial, FAILED, None, duration_s, error=line, peer=peer)
 
@@ -138,7 +138,7 @@ def check_trial_id(trial: str) -> None:
     """Check that `trial` is a well-formed `TrialId`.
 
     Raises:
-        ValueError: It is not.
+        ValueError: It is not well-formed.
     """
     if len(trial) != TRIAL_ID_LENGTH or set(trial) - set("0123456789abcdef"):
         raise ValueError(

@@ -1,10 +1,10 @@
-"""Values of hyperparameters: plain scalars, in pairs of name and value that can be hashed."""
+"""Values of hyperparameters: plain scalars, in hashable pairs of name and value."""
 
 import math
 from collections.abc import Mapping
 
 Value = bool | int | float | str
-"""What a hyperparameter can be: what JSON, TOML and msgpack all have."""
+"""Types of a hyperparameter: those that JSON, TOML and msgpack all have."""
 Params = tuple[tuple[str, Value], ...]
 """Hyperparameters by name, sorted by name, each name once."""
 
@@ -14,7 +14,7 @@ TEXT_LENGTH_MAX = 256
 
 
 def make_params(values: Mapping[str, Value]) -> Params:
-    """Put values in the one order that equal params have.
+    """Sort values by name, so that equal hyperparameters give equal params.
 
     Example:
         >>> make_params({"weights": "uniform", "n_neighbors": 5})
@@ -27,7 +27,7 @@ def check_params(what: str, params: Params) -> None:
     """Check names and values.
 
     Raises:
-        ValueError: A name or a value breaks a rule; `what` is named.
+        ValueError: A name or a value breaks a rule; the message names `what`.
     """
     names = [name for name, _ in params]
     if len(names) > PARAMS_MAX:
@@ -43,7 +43,7 @@ def check_name(what: str, name: str) -> None:
     """Check that a name is short and printable.
 
     Raises:
-        ValueError: It is not; `what` is named.
+        ValueError: It is not; the message names `what`.
     """
     if not 1 <= len(name) <= NAME_LENGTH_MAX or not name.isprintable():
         raise ValueError(
@@ -55,7 +55,7 @@ def check_value(what: str, value: object) -> None:
     """Check that a value is a finite scalar.
 
     Raises:
-        ValueError: It is not; `what` is named.
+        ValueError: It is not; the message names `what`.
     """
     if isinstance(value, str):
         if len(value) > TEXT_LENGTH_MAX:

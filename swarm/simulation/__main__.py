@@ -1,4 +1,4 @@
-"""`python -m swarm.simulation`: rehearse scenarios; a failing seed prints how to replay it."""
+"""`python -m swarm.simulation`: rehearse scenarios, and print how to replay a failing seed."""
 
 from collections import Counter
 from collections.abc import Generator
@@ -7,31 +7,38 @@ from typing import Annotated
 
 import typer
 
-from swarm.simulation.federation.scenarios import SCENARIOS
-from swarm.simulation.rehearsal import Outcome, Task, processes, rehearse, rehearse_all
-from swarm.simulation.search.scenarios import STUDY_SCENARIOS
+from swarm.simulation.rehearsal import (
+    SCENARIOS,
+    Outcome,
+    Task,
+    processes,
+    rehearse,
+    rehearse_all,
+)
 
 ALL = "all"
-NAMES = (*SCENARIOS, *STUDY_SCENARIOS)
+NAMES = tuple(SCENARIOS)
 FAILURES_SHOWN_MAX = 5
-"""Of each scenario; they often have one cause."""
+"""Failures shown of each scenario; they often have one cause."""
 
 
 def main(  # noqa: PLR0913, PLR0917 (one for each flag)
     scenario: Annotated[
-        str, typer.Option(help=f"One of: {', '.join(NAMES)}; or {ALL}.")
+        str, typer.Option(help=f"Scenario: {', '.join(NAMES)}; or {ALL}.")
     ] = "everything",
-    seed: Annotated[int, typer.Option(help="The history to rehearse, or the first one.")] = 0,
-    seeds: Annotated[int, typer.Option(min=1, help="So many histories of each scenario.")] = 1,
-    peers: Annotated[int | None, typer.Option(min=1, help="Peers at the start.")] = None,
-    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds, or a study's trials.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes to use.")] = 1,
-    trace: Annotated[bool, typer.Option("--trace", help="Tell what every peer did.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the first history.")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of histories of each scenario.")] = 1,
+    peers: Annotated[int | None, typer.Option(min=1, help="Number of peers at the start.")] = None,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="Rounds of a session, or trials of a study.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    trace: Annotated[bool, typer.Option("--trace", help="Print what each peer did.")] = False,
     until_failure: Annotated[
         bool, typer.Option("--until-failure", help="Stop at the first seed that fails.")
     ] = False,
 ) -> None:
-    """Rehearse a swarm on virtual time, checking its promises after every event."""
+    """Rehearse a swarm on virtual time, and check its promises after every event."""
     if scenario not in (*NAMES, ALL):
         raise typer.BadParameter(f"scenario must be one of {', '.join(NAMES)} or {ALL}")
     names = list(NAMES) if scenario == ALL else [scenario]
@@ -41,7 +48,7 @@ def main(  # noqa: PLR0913, PLR0917 (one for each flag)
         tasks = [Task(name, number, peers, rounds) for number in range(seed, seed + seeds)]
         if len(tasks) == 1:
             outcomes = [rehearse(tasks[0], trace)]
-        else:  # new processes for each: peak memory is a process's
+        else:  # new processes for each scenario, because peak memory is per process
             with processes(jobs) as pool:
                 outcomes = _gather(rehearse_all(pool, tasks), until_failure=until_failure)
         print(_row(name, outcomes), flush=True)
@@ -56,7 +63,7 @@ def main(  # noqa: PLR0913, PLR0917 (one for each flag)
 
 def _gather(outcomes: Generator[Outcome, None, None], *, until_failure: bool) -> list[Outcome]:
     gathered: list[Outcome] = []
-    with closing(outcomes):  # what has not begun by then is not begun
+    with closing(outcomes):  # tasks that have not begun are dropped
         for outcome in outcomes:
             gathered.append(outcome)
             if outcome.failure and until_failure:
@@ -71,7 +78,7 @@ _HEADER = (
 
 
 def _row(name: str, outcomes: list[Outcome]) -> str:
-    """Means of rounds and virtual seconds; seeds and actions per second of one core."""
+    """Mean rounds and virtual seconds; seeds and actions per second of one core."""
     number, cpu_s = len(outcomes), max(1e-9, sum(outcome.cpu_s for outcome in outcomes))
     num_failed = sum(bool(outcome.failure) for outcome in outcomes)
     rounds = sum(outcome.rounds for outcome in outcomes) / number

@@ -1,4 +1,4 @@
-"""Clock: virtual time, and a queue of what is to happen when."""
+"""Clock: virtual time, and a queue of actions that are due."""
 
 import heapq
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Clock:
-    """Runs actions in order of their time; ties run in the order of asking, never by chance.
+    """Runs actions in the order of their times; ties run in the order of scheduling.
 
     Invariant: `now_s` never goes back.
     """
@@ -30,7 +30,7 @@ class Clock:
         self.at(self.now_s + delay_s, action, *args)
 
     def run(self, until_s: float) -> None:
-        """Run what is due until `until_s`, until nothing is left or until `stop` is called."""
+        """Run actions that are due by `until_s`, until the queue is empty or `stop` is called."""
         queue, pop = self._queue, heapq.heappop
         self._stopped = False
         while queue and queue[0][0] <= until_s and not self._stopped:

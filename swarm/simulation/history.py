@@ -1,4 +1,4 @@
-"""History: every event as it was delivered, for those who want to see or compare it."""
+"""History: every event as it was delivered, to be printed or compared."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from swarm.core.machine import Effect, Event
 
 
 class HistoryEntry(NamedTuple):
-    """One event as it was delivered, and what followed."""
+    """One event as it was delivered, and the effects that followed."""
 
     now_s: float
     peer: PeerId

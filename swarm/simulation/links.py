@@ -1,37 +1,34 @@
-"""Links: who is connected with whom, and which messages get through."""
+"""Links: which peers are connected, and which messages get through.
+
+A pair of peers is connected, disconnected or broken. A broken pair was connected until the
+network between the two was cut or one of them froze. Both ends notice that after a few seconds,
+as with pings that get no answer, and they redial once the network is whole again. When a process
+dies, its connections close at once, and a redial is refused.
+"""
 
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
 
 from swarm.core.effects import PeerConnected, PeerUnreachable
 from swarm.core.ids import PeerId
 from swarm.core.machine import Event
 from swarm.simulation.clock import Clock
 from swarm.simulation.faults import FaultPlan
+from swarm.simulation.peers import SimulatedPeer
 
 FULL_MESH_PEERS_MAX = 32
-"""In a swarm of up to so many peers everybody is connected with everybody."""
+"""In a swarm of at most this many peers, each is connected with all others."""
 MESH_DEGREE = 8
-"""In a larger one each peer dials so many others, besides those its machine asks for."""
+"""In a larger one, each peer dials this number of others, and those its machine asks for."""
 DIAL_S = 0.05
 REFUSAL_NOTICED_AFTER_S = 0.2
-"""The connections of a process that died close at once, and a redial is refused."""
+"""When a process dies, its connections close at once, and a redial is refused."""
 SILENCE_NOTICED_AFTER_S = (3.5, 4.5)
-"""No answer to pings: the remote is frozen, or the network between is cut."""
+"""Pings get no answer: the other peer is frozen, or the network between is cut."""
 REDIALLED_AFTER_S = (0.2, 5.0)
 
 Pair = tuple[PeerId, PeerId]
-
-
-class Mortal(Protocol):
-    """What there are links between."""
-
-    @property
-    def alive(self) -> bool:
-        """Whether its process runs."""
-        ...
 
 
 class Links:
@@ -39,7 +36,7 @@ class Links:
 
     Invariants:
         A pair is open, broken or neither, never two of these.
-        Both ends are told of every change, unless they are dead by then.
+        Both ends get an event for every change, unless they are dead by then.
     """
 
     def __init__(
@@ -47,21 +44,21 @@ class Links:
         plan: FaultPlan,
         clock: Clock,
         chance: random.Random,
-        peers: Mapping[PeerId, Mortal],
-        tell: Callable[[PeerId, Event], None],
+        peers: Mapping[PeerId, SimulatedPeer],
+        notify: Callable[[PeerId, Event], None],
     ) -> None:
         self.quiet = True
-        """Whether nothing is cut, frozen, broken or lost one way just now."""
+        """Whether nothing is cut, frozen, broken or lost one way at present."""
         self._plan = plan
         self._clock = clock
         self._chance = chance
         self._peers = peers
-        self._tell = tell
+        self._notify = notify
         self._running: list[PeerId] = []
         self._open: defaultdict[PeerId, dict[PeerId, None]] = defaultdict(dict)
         self._broken: defaultdict[PeerId, dict[PeerId, None]] = defaultdict(dict)
         self._severed: dict[Pair, int] = {}
-        """Pairs between which nothing passes, with a serial that tells one cut from the next."""
+        """Pairs between which nothing passes, with the serial number of the cut."""
         self._num_cuts = 0
         self._islands: dict[PeerId, tuple[int, ...]] = {}
         self._mainland: tuple[int, ...] = ()
@@ -75,15 +72,15 @@ class Links:
             clock.at(loss.end_s, self._cut)
 
     def of(self, name: PeerId) -> tuple[PeerId, ...]:
-        """Whom a peer is connected with."""
+        """Peers that a peer is connected with."""
         return tuple(self._open[name])
 
     def publishes(self, source: PeerId, target: PeerId) -> bool:
-        """Whether what `source` publishes gets to `target`, directly or over others."""
+        """Whether what `source` publishes reaches `target`, directly or through others."""
         return self.sends(source, target) and target not in self._broken[source]
 
     def sends(self, source: PeerId, target: PeerId) -> bool:
-        """Whether `target` can be dialled, and what `source` then sends gets there."""
+        """Whether `source` can dial `target`, and what it then sends gets there."""
         return not (
             self.parted(source, target)
             or target in self._stalled
@@ -91,32 +88,32 @@ class Links:
         )
 
     def parted(self, source: PeerId, target: PeerId) -> bool:
-        """Whether the network between the two is cut."""
+        """Whether a partition separates the two."""
         islands, mainland = self._islands, self._mainland
         return bool(islands) and islands.get(source, mainland) != islands.get(target, mainland)
 
     def island(self, peer: PeerId) -> tuple[int, ...]:
-        """Names the part of the network that the peer is in; equal for those not parted."""
+        """The part of the network that a peer is in; peers in the same part have equal values."""
         return self._islands.get(peer, self._mainland)
 
     def start(self, name: PeerId) -> None:
-        """A peer starts: connect it."""
+        """Connect a peer that starts."""
         self._connect(name, self.strangers(name))
         self._running.append(name)
 
     def strangers(self, name: PeerId) -> list[PeerId]:
-        """Running peers that one which starts now may find, in a random order."""
+        """Running peers that a starting peer may find, in random order."""
         size = MESH_DEGREE if len(self._peers) > FULL_MESH_PEERS_MAX else len(self._running)
         found = self._chance.sample(self._running, min(size, len(self._running)))
         return [other for other in found if other != name]
 
     def keep(self, name: PeerId, others: Iterable[PeerId]) -> None:
-        """A machine asks for connections."""
+        """Connect a peer with the peers that its machine asks for."""
         known = self._open[name].keys() | self._broken[name].keys()
         self._connect(name, [other for other in others if other not in known])
 
     def end(self, name: PeerId) -> None:
-        """A peer died: its connections close."""
+        """Close the connections of a peer that died."""
         self._running.remove(name)
         for other in self._open.pop(name, {}):
             del self._open[other][name]
@@ -129,12 +126,12 @@ class Links:
         self._quieten()
 
     def freeze(self, name: PeerId) -> None:
-        """A peer stands still: its connections time out after a while."""
+        """Let the connections of a frozen peer time out."""
         self._frozen.add(name)
         self._recheck(name)
 
     def thaw(self, name: PeerId) -> None:
-        """A peer goes on."""
+        """Let a frozen peer go on."""
         self._frozen.discard(name)
         self._stalled.discard(name)
         self._recheck(name)
@@ -149,13 +146,13 @@ class Links:
                 self._clock.after(DIAL_S, self._opened, name, other)
 
     def _refused(self, name: PeerId, other: PeerId) -> None:
-        """Nobody answered the last attempt of a dial, unless somebody is there by then."""
+        """A dial was refused; the peer may have restarted since then."""
         if other in self._open[name]:
-            return  # it came back, and dialled us
+            return  # it restarted and dialled us
         if other in self._peers and self._peers[other].alive:
             self._connect(name, [other])
         else:
-            self._tell(name, PeerUnreachable(other))
+            self._notify(name, PeerUnreachable(other))
 
     def _opened(self, a: PeerId, b: PeerId) -> None:
         if not (self._peers[a].alive and self._peers[b].alive) or b in self._open[a]:
@@ -163,12 +160,12 @@ class Links:
         self._broken[a].pop(b, None)
         self._broken[b].pop(a, None)
         self._open[a][b] = self._open[b][a] = None
-        self._tell(a, PeerConnected(b))
-        self._tell(b, PeerConnected(a))
+        self._notify(a, PeerConnected(b))
+        self._notify(b, PeerConnected(a))
         self._check_pair(a, b)
 
     def _cut(self) -> None:
-        """A partition begins or ends."""
+        """Apply the partitions of this moment."""
         now_s = self._clock.now_s
         active = [p for p in self._plan.partitions if p.start_s <= now_s < p.end_s]
         self._mainland = (-1,) * len(active)
@@ -207,8 +204,8 @@ class Links:
         self._stalled |= {name for name in pair if name in self._frozen}
         if b in self._open[a]:
             self._break(a, b)
-            self._tell(a, PeerUnreachable(b))
-            self._tell(b, PeerUnreachable(a))
+            self._notify(a, PeerUnreachable(b))
+            self._notify(b, PeerUnreachable(a))
 
     def _redial(self, pair: Pair) -> None:
         a, b = pair

@@ -3,95 +3,96 @@
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Generic, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from swarm.core.blobs import BlobRef
 from swarm.core.effects import BlobArrived, BlobMissing, FetchBlob
-from swarm.core.ids import Digest, PeerId
+from swarm.core.ids import PeerId
 from swarm.core.machine import Event
 from swarm.simulation.clock import Clock
 from swarm.simulation.faults import FaultPlan
 from swarm.simulation.links import Links
+from swarm.simulation.peers import SimulatedPeer
 
 POLL_S = 0.1
 DEAD_HOLDER_COSTS_S = 0.2
 SILENT_HOLDER_COSTS_S = (2.0, 4.0)
-"""Nobody refuses, nobody answers: the holder is frozen, or the network between is cut."""
+"""A dial that is neither refused nor answered: the holder is frozen, or the network is cut."""
+
+P = TypeVar("P", bound=SimulatedPeer)
 
 
-class Holder(Protocol):
-    """What blobs are transferred between."""
+@dataclass(slots=True)
+class _Pull(Generic[P]):
+    """One `FetchBlob` that is under way."""
 
-    name: PeerId
+    peer: P
     life: int
-    alive: bool
-    frozen: bool
-    store: set[Digest]
+    """The life of the peer that asked."""
+    blob: BlobRef
+    holders: tuple[PeerId, ...]
+    """Holders still to ask, the present one first."""
+    wait_s: float
+    until_s: float
+    """When the wait for the present holder ends; it may still fetch the blob itself."""
 
-
-P = TypeVar("P", bound=Holder)
+    @property
+    def wanted(self) -> bool:
+        """Whether the process that asked still runs."""
+        return self.peer.alive and self.peer.life == self.life
 
 
 class Transfers(Generic[P]):
-    """Carries out `FetchBlob`: holder after holder, waiting for those that will have the blob."""
+    """Carries out `FetchBlob`: asks one holder after the other.
 
-    def __init__(  # noqa: PLR0913, PLR0917 - the simulator's parts, each once
+    It waits for a holder that may still get the blob itself.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - the world's parts, each once
         self,
+        plan: FaultPlan,
         clock: Clock,
         chance: random.Random,
         links: Links,
         peers: Mapping[PeerId, P],
         answer: Callable[[P, int, Event], None],
-        plan: FaultPlan,
-        slowest: PeerId | None,
+        slowest: PeerId,
     ) -> None:
+        self.carried: Counter[tuple[PeerId, PeerId]] = Counter()
+        """Blobs that arrived, by holder and receiver."""
+        self._plan = plan
         self._clock = clock
         self._chance = chance
         self._links = links
         self._peers = peers
         self._answer = answer
-        self._plan = plan
         self._slowest = slowest
-        self.carried: Counter[tuple[PeerId, PeerId]] = Counter()
-        """Blobs that arrived, by holder and receiver."""
 
     def fetch(self, peer: P, effect: FetchBlob) -> None:
         """Begin to ask."""
-        pull = (peer, peer.life, effect.blob, list(effect.holders), effect.wait_s)
         until_s = self._clock.now_s + effect.wait_s
-        self._clock.after(self._plan.blob_transfer_s, self._ask, *pull, until_s)
+        pull = _Pull(peer, peer.life, effect.blob, effect.holders, effect.wait_s, until_s)
+        self._clock.after(self._plan.blob_transfer_s, self._ask, pull)
 
-    def _ask(
-        self,
-        peer: P,
-        life: int,
-        blob: BlobRef,
-        holders: list[PeerId],
-        wait_s: float,
-        until_s: float,
-    ) -> None:
-        if not peer.alive or peer.life != life:
+    def _ask(self, pull: _Pull[P]) -> None:
+        if not pull.wanted:
             return
-        if not holders:
-            self._answer(peer, life, BlobMissing(blob, "no holder gave it"))
+        if not pull.holders:
+            self._answer(pull.peer, pull.life, BlobMissing(pull.blob, "no holder gave it"))
             return
-        name, now_s = holders[0], self._clock.now_s
+        name = pull.holders[0]
         holder = self._peers.get(name)
         if holder is None or not holder.alive:
-            self._next(DEAD_HOLDER_COSTS_S, peer, life, blob, holders, wait_s)
-        elif self._silent(peer, holder):
-            cost_s = self._chance.uniform(*SILENT_HOLDER_COSTS_S)
-            self._next(cost_s, peer, life, blob, holders, wait_s)
-        elif blob.digest in holder.store and name != self._plan.withholding:
-            self._clock.after(
-                self._transfer_s(peer, holder),
-                self._arrive,
-                *(peer, life, blob, holders, wait_s, holder),
-            )
-        elif now_s < until_s:
-            self._clock.after(POLL_S, self._ask, peer, life, blob, holders, wait_s, until_s)
+            self._next(DEAD_HOLDER_COSTS_S, pull)
+        elif self._silent(pull.peer, holder):
+            self._next(self._chance.uniform(*SILENT_HOLDER_COSTS_S), pull)
+        elif pull.blob.digest in holder.store and name != self._plan.withholding:
+            self._clock.after(self._transfer_s(pull.peer, holder), self._arrive, pull, holder)
+        elif self._clock.now_s < pull.until_s:
+            self._clock.after(POLL_S, self._ask, pull)
         else:
-            self._next(DEAD_HOLDER_COSTS_S, peer, life, blob, holders, wait_s)
+            self._next(DEAD_HOLDER_COSTS_S, pull)
 
     def _transfer_s(self, peer: P, holder: P) -> float:
         plan, slowest = self._plan, self._slowest
@@ -102,35 +103,21 @@ class Transfers(Generic[P]):
             return plan.slow_link_s
         return plan.blob_transfer_s
 
-    def _next(
-        self,
-        cost_s: float,
-        peer: P,
-        life: int,
-        blob: BlobRef,
-        holders: list[PeerId],
-        wait_s: float,
-    ) -> None:
-        until_s = self._clock.now_s + wait_s
-        self._clock.after(cost_s, self._ask, peer, life, blob, holders[1:], wait_s, until_s)
+    def _next(self, cost_s: float, pull: _Pull[P]) -> None:
+        pull.holders = pull.holders[1:]
+        pull.until_s = self._clock.now_s + pull.wait_s
+        self._clock.after(cost_s, self._ask, pull)
 
-    def _arrive(
-        self,
-        peer: P,
-        life: int,
-        blob: BlobRef,
-        holders: list[PeerId],
-        wait_s: float,
-        holder: P,
-    ) -> None:
-        if not peer.alive or peer.life != life:
+    def _arrive(self, pull: _Pull[P], holder: P) -> None:
+        peer = pull.peer
+        if not pull.wanted:
             return
         if not holder.alive or self._silent(peer, holder):
-            self._next(DEAD_HOLDER_COSTS_S, peer, life, blob, holders, wait_s)
+            self._next(DEAD_HOLDER_COSTS_S, pull)
             return
-        peer.store.add(blob.digest)
+        peer.store.add(pull.blob.digest)
         self.carried[holder.name, peer.name] += 1
-        self._answer(peer, life, BlobArrived(blob))
+        self._answer(peer, pull.life, BlobArrived(pull.blob))
 
     def _silent(self, peer: P, holder: P) -> bool:
         if self._links.quiet:

@@ -1,1 +1,5 @@
-"""What a peer that only watches makes of what it hears; one package per workload. Sans-IO."""
+"""Watching: what a peer that only watches makes of what it hears, decided without input or output.
+
+federation   watches a session of federated training
+search       watches the studies of a swarm
+"""

@@ -12,8 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.harness.disks import full_disk, small_disk
-from tests.harness.faulty_swarm import READY_WITHIN_S, FaultySwarm
-from tests.harness.lineages import find_head, read_run
+from tests.harness.faulty_swarm import (
+    ATTEMPTS_MAX,
+    READY_WITHIN_S,
+    ROUND_WITHIN_S,
+    FaultySwarm,
+)
+from tests.harness.lineages import Run, find_head, read_run
 from tests.harness.swarm_processes import now_s
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
@@ -164,7 +169,7 @@ def test_a_peer_whose_worker_is_killed_starts_another_and_goes_on(swarm: SwarmOf
     victim = swarm.roles(before)["trainer"]
     swarm.kill_worker(victim)
 
-    died = swarm.wait_said(victim, "worker died", 10)
+    died = swarm.wait_said(victim, "worker died", ROUND_WITHIN_S)
     head = swarm.wait_named(victim, before.round + 1)
 
     assert swarm.peers[victim].process.poll() is None
@@ -204,7 +209,8 @@ def test_damaged_files_are_named_and_the_peer_recovers_from_the_others(swarm: Sw
     head = find_head(state, newest.fields["head"])
     blob = state / "blobs" / head.blob.digest[:2] / head.blob.digest
     damage(blob)
-    damage(state / "contribution.msgpack")
+    (contribution,) = state.glob("sessions/*/contribution.msgpack")
+    damage(contribution)
     (state / "peers.json").write_text("{")
 
     bring_back(swarm, victim)
@@ -216,7 +222,7 @@ def test_damaged_files_are_named_and_the_peer_recovers_from_the_others(swarm: Sw
     )
     resumed = swarm.wait_said(victim, "resumed", 1)
     assert head.blob.digest in reasons
-    assert str(state / "contribution.msgpack") in reasons
+    assert str(contribution) in reasons
     assert resumed.fields["round"] < head.round
 
 
@@ -257,10 +263,7 @@ def test_a_damaged_session_file_is_refused_by_name(swarm: SwarmOfSix) -> None:
 
 
 def test_all_six_are_killed_and_go_on_from_the_head_they_had(swarm: SwarmOfSix) -> None:
-    swarm.wait_common_head(SIX, SIX)
-    for index in SIX:
-        swarm.kill(index)
-    before = read_run(swarm.state_dir(index) for index in SIX)
+    before = kill_all_at_one_head(swarm)
 
     for index in SIX:
         swarm.restart(index)
@@ -269,6 +272,26 @@ def test_all_six_are_killed_and_go_on_from_the_head_they_had(swarm: SwarmOfSix) 
 
     assert after.lineage[: len(before.lineage)] == before.lineage
     assert len(after.lineage) > len(before.lineage)
+
+
+def kill_all_at_one_head(swarm: SwarmOfSix) -> Run:
+    """Kill all six when all of them hold the same head; return what they had achieved.
+
+    Log lines are late on a busy machine, so state folders are read while all peers are stopped.
+    Otherwise a single peer might hold a newer head, and the other five may go on without it.
+    """
+    for _ in range(ATTEMPTS_MAX):
+        swarm.wait_common_head(SIX, SIX)
+        for index in SIX:
+            swarm.peers[index].process.send_signal(signal.SIGSTOP)
+        runs = [read_run([swarm.state_dir(index)]) for index in SIX]
+        if len({run.lineage[-1].digest for run in runs}) == 1:
+            for index in SIX:
+                swarm.kill(index)
+            return read_run(swarm.state_dir(index) for index in SIX)
+        for index in SIX:
+            swarm.peers[index].process.send_signal(signal.SIGCONT)
+    raise TimeoutError(f"no head common to all six at one moment in {ATTEMPTS_MAX} rounds")
 
 
 def damage(path: Path) -> None:

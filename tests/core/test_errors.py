@@ -1,9 +1,9 @@
-"""only_error(): what tasks wrapped is told as itself."""
+"""only_error(): an error is taken out of the groups in which tasks wrapped it."""
 
 from swarm.core.errors import StorageError, SwarmError, only_error
 
 
-def test_an_error_in_groups_of_one_is_found_and_several_stay_together() -> None:
+def test_a_single_error_is_unwrapped_and_a_group_of_several_stays() -> None:
     full = StorageError("full")
     several = ExceptionGroup("tasks", [full, SwarmError("other")])
 

@@ -1,3 +1,5 @@
+"""Specs and blob references check themselves."""
+
 import pytest
 
 from swarm.core.blobs import BlobRef

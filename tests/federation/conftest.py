@@ -1,4 +1,4 @@
-"""A small session to decide about: its records, and machines in any of its roles."""
+"""A small session for tests: its records, and machines in any of its roles."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any

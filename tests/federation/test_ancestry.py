@@ -75,12 +75,12 @@ def test_weights_shrink_with_the_root_of_staleness(session: Any) -> None:
         window.weight([Contributor(peer, heads[0].blob.digest, 100, 1.0)])
 
 
-def test_what_a_head_since_its_base_names_may_not_be_folded_again(session: Any) -> None:
+def test_a_stale_contribution_named_since_its_base_does_not_count_again(session: Any) -> None:
     head0 = session.head0
     head1 = session.child(head0, **by(session, head0, 0, 1, 2))
     late = Contributor(session.peers[3], head0.digest, 100, 9.0)
-    folding = session.contributors(head1, session.peers[:3])
-    head2 = session.child(head1, contributors=(*folding, late))
+    fresh = session.contributors(head1, session.peers[:3])
+    head2 = session.child(head1, contributors=(*fresh, late))
 
     before = window_of(index(head0, head1), head1)
     after = window_of(index(head0, head1, head2), head2)
@@ -90,7 +90,7 @@ def test_what_a_head_since_its_base_names_may_not_be_folded_again(session: Any) 
     assert not before.may_apply_stale(Contributor(session.peers[0], head0.digest, 100, 1.0))
 
 
-def test_what_a_merged_branch_names_may_not_be_folded_again(
+def test_a_stale_contribution_named_by_a_merged_branch_does_not_count_again(
     session: Any, history: History
 ) -> None:
     merging = session.child(
@@ -104,7 +104,7 @@ def test_what_a_merged_branch_names_may_not_be_folded_again(
     assert not window.may_apply_stale(Contributor(session.peers[4], history.fork.digest, 100, 1.0))
 
 
-def test_a_contribution_too_many_heads_back_is_not_foldable(session: Any) -> None:
+def test_a_contribution_too_many_heads_back_does_not_count(session: Any) -> None:
     heads = session.chain(STALENESS_MAX + 1)
     stranger = Contributor(session.peers[0], heads[0].digest, 100, 1.0)
 

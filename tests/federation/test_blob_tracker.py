@@ -11,19 +11,19 @@ BLOB = BlobRef(Digest(hashlib.sha256(b"weights").hexdigest()), 10**6)
 
 
 def test_a_blob_on_its_way_is_timed_from_the_first_request_through_a_change_of_rounds() -> None:
-    studies = BlobTracker()
-    studies.want(BLOB, (ANNA,), 0.0, 10.0)
+    blobs = BlobTracker()
+    blobs.want(BLOB, (ANNA,), 0.0, 10.0)
 
-    studies.keep_only(frozenset())  # a head was adopted, and the blob is not announced anew yet
-    studies.arrived(BLOB, 17.0)
+    blobs.keep_only(frozenset())  # a head was adopted, and the blob was not announced again yet
+    blobs.arrived(BLOB, 17.0)
 
-    assert studies.took_s(BLOB) == 7.0
+    assert blobs.took_s(BLOB) == 7.0
 
 
-def test_what_nobody_asked_for_took_no_time() -> None:
-    studies = BlobTracker()
+def test_a_blob_that_was_not_asked_for_took_no_time() -> None:
+    blobs = BlobTracker()
 
-    studies.arrived(BLOB, 17.0)
+    blobs.arrived(BLOB, 17.0)
 
-    assert studies.has(BLOB)
-    assert studies.took_s(BLOB) == 0.0
+    assert blobs.has(BLOB)
+    assert blobs.took_s(BLOB) == 0.0

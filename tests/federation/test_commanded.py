@@ -1,4 +1,4 @@
-"""One machine under operators' orders, and as a source of the past."""
+"""One machine under operators' commands, and as a source of the past."""
 
 from typing import Any
 
@@ -38,13 +38,10 @@ from swarm.federation.messages import (
 )
 from swarm.federation.records import GlobalModel, Metrics
 from swarm.federation.topics import cluster_topic
+from tests.harness.federation_effects import of
 
 OLGA, WATCHER = PeerId("olga"), PeerId("watcher")
 UNIX_S = 1_000_000.0
-
-
-def of(kind: type, effects: list[Effect]) -> list[Any]:
-    return [effect for effect in effects if isinstance(effect, kind)]
 
 
 class Operated:
@@ -59,17 +56,16 @@ class Operated:
         self._sequence = 0
 
     def hold(self, head: GlobalModel, now_s: float = 0.0) -> list[Effect]:
-
         self.machine.handle(head, now_s)
         return self.machine.handle(BlobArrived(head.blob), now_s)
 
-    def order(self, action: Any, now_s: float, **fields: Any) -> list[Effect]:
+    def command(self, action: Any, now_s: float, **fields: Any) -> list[Effect]:
         self._sequence += 1
         expires_unix_s = UNIX_S + now_s + VALID_FOR_S
-        command = Command(
+        given = Command(
             self.session.spec.id, OLGA, self._sequence, action, expires_unix_s, **fields
         )
-        return self.machine.handle(RelayedCommands(self.session.spec.id, OLGA, (command,)), now_s)
+        return self.machine.handle(RelayedCommands(self.session.spec.id, OLGA, (given,)), now_s)
 
 
 @pytest.fixture
@@ -88,8 +84,7 @@ def operated(session: Any, head0: GlobalModel) -> Operated:
 
 
 def contributions(operated: Operated, head: GlobalModel, now_s: float) -> list[Effect]:
-    """What the machine does when all of its cluster is in."""
-
+    """What the machine does when all contributions of its cluster are in."""
     home = operated.session.tree(head).home(operated.me)
     effects: list[Effect] = []
     for peer in home.peers:
@@ -104,7 +99,7 @@ def contributions(operated: Operated, head: GlobalModel, now_s: float) -> list[E
 
 
 def heartbeat(operated: Operated, now_s: float) -> list[Effect]:
-    """A beat, everybody else of the cluster having been heard just before."""
+    """A heartbeat of the machine, just after one of every other peer of the cluster."""
     for peer in operated.session.peers:
         if peer != operated.me:
             operated.machine.handle(Heartbeat(operated.session.spec.id, peer, None), now_s)
@@ -114,21 +109,21 @@ def heartbeat(operated: Operated, now_s: float) -> list[Effect]:
 def test_while_paused_no_cluster_is_combined_and_then_it_is(
     operated: Operated, head0: GlobalModel
 ) -> None:
-    operated.order("pause", 1.0)
+    operated.command("pause", 1.0)
 
     assert of(Combine, contributions(operated, head0, 2.0)) == []
     assert of(Combine, heartbeat(operated, 3.0)) == []
 
-    assert len(of(Combine, operated.order("resume", 60.0))) == 1
+    assert len(of(Combine, operated.command("resume", 60.0))) == 1
 
 
 def test_while_paused_no_training_begins(session: Any, head0: GlobalModel) -> None:
     operated = Operated(session, session.peers[2])
-    operated.order("pause", 1.0)
+    operated.command("pause", 1.0)
 
     assert of(Train, operated.hold(head0, 2.0)) == []
 
-    assert len(of(Train, operated.order("resume", 3.0))) == 1
+    assert len(of(Train, operated.command("resume", 3.0))) == 1
 
 
 def test_the_time_of_a_pause_does_not_count_towards_a_deadline(
@@ -148,10 +143,10 @@ def test_the_time_of_a_pause_does_not_count_towards_a_deadline(
 
         operated.machine.handle(BlobArrived(contribution.blob), 1.0)
     heartbeat(operated, 99.0)
-    operated.order("pause", 100.0)
+    operated.command("pause", 100.0)
     heartbeat(operated, 1099.0)
 
-    assert of(Combine, operated.order("resume", 1100.0)) == []
+    assert of(Combine, operated.command("resume", 1100.0)) == []
     assert of(Combine, heartbeat(operated, 1179.0)) == []
     assert len(of(Combine, heartbeat(operated, 1181.0))) == 1
 
@@ -159,7 +154,7 @@ def test_the_time_of_a_pause_does_not_count_towards_a_deadline(
 def test_stop_ends_the_session_with_the_model_that_is_there(
     operated: Operated, head0: GlobalModel
 ) -> None:
-    effects = operated.order("stop", 5.0)
+    effects = operated.command("stop", 5.0)
 
     assert of(Evaluate, effects) == [Evaluate(head0.digest, head0.blob, head0.round)]
     assert operated.machine.finished
@@ -171,20 +166,20 @@ def test_stop_ends_the_session_with_the_model_that_is_there(
 
 
 def test_a_stopped_session_can_be_resumed(operated: Operated, head0: GlobalModel) -> None:
-    operated.order("stop", 5.0)
+    operated.command("stop", 5.0)
 
-    effects = operated.order("resume", 6.0)
+    effects = operated.command("resume", 6.0)
 
     assert of(Train, effects)
     assert not operated.machine.finished
 
 
-def test_nothing_is_taken_from_a_removed_peer_and_nobody_waits_for_it(
+def test_a_removed_peer_is_ignored_and_not_waited_for(
     operated: Operated, head0: GlobalModel
 ) -> None:
     home = operated.session.tree(head0).home(operated.me)
     removed = next(p for p in home.peers if p != operated.me)
-    operated.order("remove", 1.0, subject=removed)
+    operated.command("remove", 1.0, subject=removed)
 
     (combine,) = of(Combine, contributions(operated, head0, 2.0))
 
@@ -197,9 +192,9 @@ def test_the_starter_of_a_held_session_waits_for_start(session: Any) -> None:
     machine.handle(WeightsCreated(session.head0.blob), 1.0)
     machine.handle(JoinRequest(session.spec.id, anna, None), 2.0)
     assert of(Publish, machine.handle(TimerFired(FOUND), 2.0 + SETTLED_AFTER_S)) == []
-    assert machine.orders.run_state == "held"
+    assert machine.registers.run_state == "held"
 
-    starter.order("start", 5.0)
+    starter.command("start", 5.0)
 
     assert machine.held is not None
     assert set(machine.held.cohort) == {session.spec.starter, anna}
@@ -216,11 +211,11 @@ def test_a_refused_command_changes_nothing_and_is_counted(
     assert of(Note, effects) == [
         Note("refused", "stop: eve is no operator that this peer trusts", eve)
     ]
-    assert operated.machine.orders.num_refused == 1
+    assert operated.machine.registers.num_refused == 1
     assert len(of(Combine, contributions(operated, head0, 2.0))) == 1
 
 
-def test_after_a_restart_it_is_still_paused(session: Any, head0: GlobalModel) -> None:
+def test_a_paused_peer_is_still_paused_after_a_restart(session: Any, head0: GlobalModel) -> None:
     pause = Command(session.spec.id, OLGA, 1, "pause", 1.0)
     machine = Federation(session.peers[2], session.spec, lambda _: b"s", (OLGA,))
     machine.handle(Started(heads=(head0,), commands=(pause,), unix_s=UNIX_S), 0.0)
@@ -231,28 +226,30 @@ def test_after_a_restart_it_is_still_paused(session: Any, head0: GlobalModel) ->
 # -- the past
 
 
-def test_what_happened_is_told_to_the_cluster_with_the_next_beat_and_saved(
+def test_new_entries_go_to_the_cluster_with_the_next_heartbeat_and_are_saved(
     operated: Operated, head0: GlobalModel
 ) -> None:
     home = operated.session.tree(head0).home(operated.me)
-    fellow = next(p for p in home.peers if p != operated.me)
-    operated.machine.handle(Goodbye(operated.session.spec.id, fellow, "disk"), 3.0)
+    neighbour = next(p for p in home.peers if p != operated.me)
+    operated.machine.handle(Goodbye(operated.session.spec.id, neighbour, "disk"), 3.0)
 
     effects = operated.machine.handle(TimerFired(HEARTBEAT), 4.0)
 
     (page,) = [e for e in of(Publish, effects) if isinstance(e.message, LedgerPage)]
     assert page.topic == cluster_topic(operated.session.spec.id, home.id)
-    told = [(e.kind, e.subject, e.round, e.unix_s) for e in page.message.entries]
-    assert ("disk", fellow, 1, UNIX_S + 3.0) in told
+    sent = [(e.kind, e.subject, e.round, e.unix_s) for e in page.message.entries]
+    assert ("disk", neighbour, 1, UNIX_S + 3.0) in sent
     (saved,) = of(SaveLedger, operated.machine.handle(TimerFired(REPEAT), 5.0))
     assert {e.kind for e in saved.entries} >= {"disk"}
 
 
-def test_a_fellows_entries_outlive_it(operated: Operated, head0: GlobalModel) -> None:
+def test_the_entries_of_a_peer_outlive_it_in_its_cluster(
+    operated: Operated, head0: GlobalModel
+) -> None:
     session = operated.session
     home = session.tree(head0).home(operated.me)
-    fellow = next(p for p in home.peers if p != operated.me)
-    other = Operated(session, fellow)
+    neighbour = next(p for p in home.peers if p != operated.me)
+    other = Operated(session, neighbour)
     other.hold(head0)
     other.machine.handle(Goodbye(session.spec.id, session.peers[5]), 1.0)
     (page,) = [
@@ -272,7 +269,7 @@ def test_a_fellows_entries_outlive_it(operated: Operated, head0: GlobalModel) ->
     ]
 
 
-def test_leaving_tells_why(operated: Operated) -> None:
+def test_a_goodbye_carries_the_reason(operated: Operated) -> None:
     effects = operated.machine.handle(LeaveRequested("disk"), 1.0)
 
     assert {e.message for e in of(Publish, effects)} == {
@@ -280,7 +277,7 @@ def test_leaving_tells_why(operated: Operated) -> None:
     }
 
 
-def test_those_who_watch_are_answered_within_a_budget(operated: Operated) -> None:
+def test_observers_are_answered_within_a_budget(operated: Operated) -> None:
     request = LedgerRequest(operated.session.spec.id, WATCHER, 0)
 
     answers = [operated.machine.handle(request, 1.0) for _ in range(2 * ANSWERS_AT_ONCE)]
@@ -288,8 +285,8 @@ def test_those_who_watch_are_answered_within_a_budget(operated: Operated) -> Non
     assert sum(map(bool, answers)) == ANSWERS_AT_ONCE
     past = HeadRequest(operated.session.spec.id, WATCHER, None, HISTORY_MAX)
     assert operated.machine.handle(past, 1.0) == []
-    fellow = next(p for p in operated.session.peers if p != operated.me)
-    member = HeadRequest(operated.session.spec.id, fellow, None, HISTORY_MAX)
+    neighbour = next(p for p in operated.session.peers if p != operated.me)
+    member = HeadRequest(operated.session.spec.id, neighbour, None, HISTORY_MAX)
     assert len(operated.machine.handle(member, 1.0)) == 1
 
 

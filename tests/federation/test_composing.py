@@ -9,19 +9,19 @@ NEWCOMER = PeerId("newcomer")
 
 
 def cohort_after(session: Any, base: GlobalModel, contributing: int) -> tuple[PeerId, ...]:
-    """The next cohort if the first few peers of the base's contribute, and one more wishes to."""
+    """The next cohort if the first peers of the base's contribute, and a newcomer asks to join."""
     inputs = [session.contribution(peer, base) for peer in base.cohort[:contributing]]
     return next_cohort(base, gather(inputs, [NEWCOMER], (), base), session.spec)
 
 
-def test_a_majority_goes_on_without_those_that_did_not_contribute(session: Any) -> None:
+def test_a_majority_drops_peers_that_did_not_contribute(session: Any) -> None:
     base = session.child(session.head0)
 
     assert cohort_after(session, base, 4) == (NEWCOMER, *base.cohort[:4])
     assert cohort_after(session, base, 3) == (NEWCOMER, *base.cohort[:3])
 
 
-def test_a_minority_leaves_nobody_out(session: Any) -> None:
+def test_a_minority_drops_no_peer_from_the_cohort(session: Any) -> None:
     two = session.contributors(session.head0, session.peers[:2])
     base = session.child(session.head0, contributors=two)
 

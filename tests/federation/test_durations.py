@@ -1,4 +1,4 @@
-"""Deadlines, and who is not waited for."""
+"""Deadlines, slow peers and stragglers."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,7 +14,7 @@ from swarm.federation.durations import (
     LINK_MARGIN_S,
     TIER_MARGIN_S,
     deadline_after_s,
-    hopeless_peers,
+    stragglers,
 )
 from swarm.federation.records import Contributor, GlobalModel
 from swarm.federation.validity import slow_among
@@ -23,7 +23,7 @@ SLOW = PeerId("peer-5")
 
 
 def head_of(session: Any, *durations_s: float) -> GlobalModel:
-    """A child of head 0, its contributors trained for so long."""
+    """A child of head 0, whose contributors trained for these times."""
     contributors = tuple(
         Contributor(peer, session.head0.digest, 100, duration_s)
         for peer, duration_s in zip(session.peers, durations_s, strict=False)
@@ -33,7 +33,7 @@ def head_of(session: Any, *durations_s: float) -> GlobalModel:
 
 
 def head_over_links(session: Any, *transfers_s: float) -> GlobalModel:
-    """A child of head 0, its contributors trained for 4 s, their weights travelled for so long."""
+    """A child of head 0, whose contributors trained for 4 s; their weights took these times."""
     contributors = tuple(
         Contributor(peer, session.head0.digest, 100, 4.0, transfer_s)
         for peer, transfer_s in zip(session.peers, transfers_s, strict=False)
@@ -66,69 +66,69 @@ def test_a_short_deadline_is_the_sessions_least(session: Any) -> None:
     assert deadline_after_s(head_of(session, 1, 1, 1), Tier(1), spec) == 60
 
 
-def test_who_took_longer_than_the_deadline_is_not_waited_for(session: Any) -> None:
+def test_a_peer_that_took_longer_than_the_deadline_is_not_waited_for(session: Any) -> None:
     past = [head_of(session, 4, 4, 4, 4, 4, 30)]
 
-    assert hopeless_peers([SLOW, session.peers[0]], past, 21.0) == {SLOW}
+    assert stragglers([SLOW, session.peers[0]], past, 21.0) == {SLOW}
 
 
 def test_the_newest_duration_counts(session: Any) -> None:
     past = [head_of(session, 4, 4), head_of(session, 30, 4)]
 
-    assert hopeless_peers(session.peers, past, 21.0) == frozenset()
+    assert stragglers(session.peers, past, 21.0) == frozenset()
 
 
-def test_in_the_end_even_the_slowest_gets_another_chance(session: Any) -> None:
+def test_the_slowest_peer_gets_another_chance_after_many_heads(session: Any) -> None:
     past = [head_of(session, 4)] * DURATIONS_REMEMBERED + [head_of(session, 4, 4, 4, 4, 4, 30)]
 
-    assert hopeless_peers([SLOW], past, 21.0) == frozenset()
-    assert hopeless_peers([SLOW], past[1:], 21.0) == {SLOW}
+    assert stragglers([SLOW], past, 21.0) == frozenset()
+    assert stragglers([SLOW], past[1:], 21.0) == {SLOW}
 
 
-def test_who_is_behind_a_slow_link_is_not_waited_for_however_far_the_deadline(
+def test_a_peer_with_a_slow_link_is_not_waited_for_even_with_a_late_deadline(
     session: Any,
 ) -> None:
     past = [head_over_links(session, 0.1, 0.1, 0.2, 0.1, 0.1, 10.0)]
 
-    assert hopeless_peers(session.peers, past, 1000.0) == {SLOW}
+    assert stragglers(session.peers, past, 1000.0) == {SLOW}
 
 
-def test_links_that_are_all_slow_stretch_the_deadline_and_exclude_nobody(session: Any) -> None:
+def test_links_that_are_all_slow_stretch_the_deadline_and_make_no_stragglers(session: Any) -> None:
     head = head_over_links(session, 10, 11, 12, 10, 11, 13)
     deadline_s = deadline_after_s(head, Tier(1), session.spec)
 
     assert deadline_s == DEADLINE_FACTOR * 15 + DEADLINE_MARGIN_S
-    assert hopeless_peers(session.peers, [head], deadline_s) == frozenset()
+    assert stragglers(session.peers, [head], deadline_s) == frozenset()
 
 
-def test_a_second_lost_on_the_way_makes_no_straggler(session: Any) -> None:
+def test_a_second_lost_in_transfer_makes_no_straggler(session: Any) -> None:
     past = [head_over_links(session, 0, 0, 0, 0, 0, LINK_MARGIN_S)]
 
-    assert hopeless_peers(session.peers, past, 1000.0) == frozenset()
+    assert stragglers(session.peers, past, 1000.0) == frozenset()
 
 
-def test_time_on_the_way_counts_for_who_takes_duty(session: Any) -> None:
+def test_transfer_time_makes_a_peer_slow(session: Any) -> None:
     assert slow_among(head_over_links(session, 0.1, 0.1, 0.1, 0.1, 0.1, 10.0), None) == (SLOW,)
 
 
-def test_a_slow_link_takes_no_duty_however_long_the_training(session: Any) -> None:
+def test_a_peer_with_a_slow_link_takes_no_duty_even_if_training_is_long(session: Any) -> None:
     assert slow_among(head_over_links(session, 0.1, 0.1, 0.1, 0.1, 0.1, 2.5), None) == (SLOW,)
 
 
-def test_what_everybody_waited_for_is_the_link_of_who_gave_out_the_weights(session: Any) -> None:
+def test_a_wait_that_all_share_counts_as_the_roots_slow_link(session: Any) -> None:
     root = replace(session.head0, author=SLOW)
 
     assert slow_among(head_over_links(session, 10.0, 10.1, 10.2, 10.0, 10.6, 0.0), root) == (SLOW,)
     assert slow_among(head_over_links(session, 0.1, 0.1, 0.2, 0.1, 0.1, 0.0), root) == ()
 
 
-def test_one_that_says_it_did_not_wait_does_not_hide_that_the_others_did(session: Any) -> None:
+def test_one_peer_that_claims_no_wait_does_not_hide_the_others_wait(session: Any) -> None:
     root = replace(session.head0, author=SLOW)
 
     assert slow_among(head_over_links(session, 10.0, 0.0, 10.2, 10.0, 10.6, 0.0), root) == (SLOW,)
 
 
-def test_one_that_waited_does_not_show_whose_link_it_was(session: Any) -> None:
+def test_the_wait_of_one_peer_alone_is_not_the_roots_slow_link(session: Any) -> None:
     root = replace(session.head0, author=session.peers[0])
     head = replace(head_over_links(session, 0.0, 0.1, 0.1), parent=root.digest)
     (rooted, other, stale) = head.contributors
@@ -137,16 +137,16 @@ def test_one_that_waited_does_not_show_whose_link_it_was(session: Any) -> None:
     assert slow_among(replace(head, contributors=mixed), root)[0] != session.peers[0]
 
 
-def test_a_newcomer_whom_nobody_has_timed_takes_no_duty_yet(session: Any) -> None:
+def test_a_newcomer_that_was_not_timed_takes_no_duty_yet(session: Any) -> None:
     newcomer = PeerId("newcomer")
     head = replace(head_of(session, 4, 4, 4, 4, 4, 4), cohort=(*session.peers, newcomer))
 
     assert slow_among(head, session.head0) == (newcomer,)
-    assert slow_among(session.head0, None) == ()  # nobody is known: somebody must
+    assert slow_among(session.head0, None) == ()  # no peer was timed, and some peer must take duty
 
 
-def test_who_a_minority_left_out_may_take_duty(session: Any) -> None:
-    """It may be its own link that kept them out; else it would come first for ever."""
+def test_peers_left_out_by_a_minority_may_take_duty(session: Any) -> None:
+    """The author's own link may have kept them out; it must not come first for ever."""
     named = session.contributors(session.head0, session.peers[:3])
     half = session.child(session.head0, contributors=named)
     minority = session.child(session.head0, contributors=named[1:])

@@ -57,7 +57,7 @@ ANNA = PeerId("anna")
 # -- head 0
 
 
-def test_the_starter_founds_the_session_when_enough_peers_wish(session: Any) -> None:
+def test_the_starter_makes_head_0_when_enough_peers_ask_to_join(session: Any) -> None:
     starter, anna = session.peers[0], session.peers[1]
     machine = Federation(starter, session.spec, lambda digest: b"s")
     machine.handle(Started(), 0.0)
@@ -66,7 +66,7 @@ def test_the_starter_founds_the_session_when_enough_peers_wish(session: Any) -> 
     blob = session.head0.blob
     assert machine.handle(WeightsCreated(blob), 2.0) == []
     waiting = machine.handle(JoinRequest(session.spec.id, anna, None), 3.0)
-    assert waiting == [SetTimer(FOUND, 3.0 + SETTLED_AFTER_S)]  # others may start just as well
+    assert waiting == [SetTimer(FOUND, 3.0 + SETTLED_AFTER_S)]  # other peers may be starting, too
     effects = machine.handle(TimerFired(FOUND), 3.0 + SETTLED_AFTER_S)
 
     head = session.first(blob, cohort=(starter, anna))
@@ -78,7 +78,7 @@ def test_the_starter_founds_the_session_when_enough_peers_wish(session: Any) -> 
     assert Train(head.digest, blob, 1) in effects  # type: ignore[arg-type]
 
 
-def test_nobody_but_the_starter_makes_weights(session: Any) -> None:
+def test_only_the_starter_makes_weights(session: Any) -> None:
     machine = Federation(session.peers[1], session.spec, lambda digest: b"s")
     machine.handle(Started(), 0.0)
 
@@ -88,7 +88,7 @@ def test_nobody_but_the_starter_makes_weights(session: Any) -> None:
 # -- adopting
 
 
-def test_weights_do_not_come_by_a_slow_link_though_it_is_next_in_the_tree(
+def test_weights_are_not_pulled_over_a_slow_link_even_if_it_is_next_in_the_tree(
     session: Any, head0: GlobalModel, aggregator: PeerId
 ) -> None:
     me = session.ranking(head0, session.tree(head0).home(aggregator))[2]
@@ -109,19 +109,19 @@ def test_weights_do_not_come_by_a_slow_link_though_it_is_next_in_the_tree(
     assert first["late"] != aggregator
 
 
-def test_a_head_whose_weights_nobody_gave_overtakes_nobody(session: Any) -> None:
-    """However often it is asked for again: it may never come."""
+def test_a_head_whose_weights_no_peer_gave_overtakes_no_peer(session: Any) -> None:
+    """Even if it is asked for again and again: it may never come."""
     head0, head1, head2 = session.chain(2)
     machine, _ = session.machine(session.peers[1], head0)
     machine.handle(head1, 1.0)
     machine.handle(head2, 1.0)
-    assert machine.round.facts.overtaken
+    assert machine._shared.overtaken
 
     seen = []
     for now_s, missing in ((3.2, head2), (5.4, head1), (7.6, head2), (9.8, head1)):
         machine.handle(BlobMissing(missing.blob, "no"), now_s)
         machine.handle(TimerFired(HEARTBEAT), now_s + 2.1)
-        seen.append(machine.round.facts.overtaken)
+        seen.append(machine._shared.overtaken)
 
     assert not any(seen)
 
@@ -144,6 +144,15 @@ def test_a_head_is_adopted_once_its_weights_are_here(session: Any, head0: Global
     assert [e.topic for e in published(Heartbeat, effects)] == topics[1:]
 
 
+def test_peers_are_watched_in_an_order_that_does_not_depend_on_hashes(
+    session: Any, head0: GlobalModel
+) -> None:
+    """Otherwise a seed of the simulator would not replay one history in each process."""
+    machine, _ = session.machine(session.peers[1], head0)
+
+    assert machine._shared.presence.watched == machine.round.neighbours
+
+
 def test_while_a_greater_heads_weights_are_missing_a_lesser_one_is_adopted(session: Any) -> None:
     head0, head1 = session.chain(1)
     rival = session.child(head0, term=1)
@@ -161,7 +170,7 @@ def test_while_a_greater_heads_weights_are_missing_a_lesser_one_is_adopted(sessi
     assert machine.held == rival
 
 
-def test_a_head_that_breaks_a_rule_is_rejected_and_said_so(session: Any, head0: Any) -> None:
+def test_a_head_that_breaks_a_rule_is_rejected_with_a_note(session: Any, head0: Any) -> None:
     machine, _ = session.machine(session.peers[1], head0)
     bad = replace(session.child(head0), author=ANNA)
 
@@ -178,7 +187,7 @@ def test_messages_of_other_sessions_change_nothing(session: Any, head0: GlobalMo
     assert machine.handle(JoinRequest("other", ANNA, None), 1.0) == []  # type: ignore[arg-type]
 
 
-def test_who_beats_with_an_unknown_greater_head_is_asked_for_it(session: Any) -> None:
+def test_a_heartbeat_with_an_unknown_greater_head_makes_the_peer_ask_for_it(session: Any) -> None:
     heads = session.chain(3)
     machine, _ = session.machine(session.peers[1], heads[0])
     anna = session.peers[2]
@@ -248,7 +257,7 @@ def test_the_session_is_settled_when_every_watched_peer_holds_the_last_head_or_i
     assert machine.settled(1.0)
 
 
-def test_those_the_last_head_leaves_out_are_waited_for(session: Any) -> None:
+def test_peers_left_out_by_the_last_head_are_waited_for(session: Any) -> None:
     *heads, parent = session.chain(session.spec.rounds - 1)
     me, *_, out = session.peers
     last = session.child(parent, cohort=tuple(p for p in session.peers if p != out))

@@ -2,7 +2,7 @@ from typing import Any
 
 from swarm.core.effects import Send
 from swarm.core.ids import Digest, PeerId
-from swarm.federation.early_announcements import EARLY_MAX, Early
+from swarm.federation.early_announcements import EARLY_MAX, EarlyAnnouncements
 from swarm.federation.head_holders import ASK_AGAIN_AFTER_S, ASKED_MAX, KEYS_MAX, HeadHolders
 from swarm.federation.messages import HeadRequest
 
@@ -20,7 +20,7 @@ def test_one_record_is_asked_for_once_in_a_while(session: Any) -> None:
     assert head_holders.ask(None, BEN, 0.0, 1) == []
 
 
-def test_each_peer_may_be_asked_for_what_all_of_them_work_on(session: Any) -> None:
+def test_each_peer_may_be_asked_for_a_head_that_all_work_on(session: Any) -> None:
     head_holders = HeadHolders(session.spec.id, BEN)
     digest, cleo = session.head0.digest, PeerId("cleo")
 
@@ -29,7 +29,7 @@ def test_each_peer_may_be_asked_for_what_all_of_them_work_on(session: Any) -> No
     assert head_holders.ask(digest, cleo, 0.2, 1, others_too=True) == []
 
 
-def test_who_names_many_records_does_not_make_us_ask_for_all(session: Any) -> None:
+def test_a_peer_that_names_many_records_does_not_cause_as_many_requests(session: Any) -> None:
     head_holders = HeadHolders(session.spec.id, BEN)
     digests = [Digest(f"{k:064x}") for k in range(ASKED_MAX + 3)]
 
@@ -39,10 +39,10 @@ def test_who_names_many_records_does_not_make_us_ask_for_all(session: Any) -> No
     assert head_holders.ask(digests[-1], ANNA, ASK_AGAIN_AFTER_S, 1)
 
 
-def test_who_holds_a_greater_head_holds_this_one_too(session: Any) -> None:
+def test_a_peer_that_holds_a_greater_head_counts_as_holding_this_one(session: Any) -> None:
     head_holders = HeadHolders(session.spec.id, BEN)
     parent, child = session.chain(1)
-    head_holders.heard(ANNA, child.key)
+    head_holders.note(ANNA, child.key)
 
     assert head_holders.holds(ANNA, parent.key)
     assert not head_holders.holds(BEN, parent.key)
@@ -54,9 +54,9 @@ def test_the_peers_heard_longest_ago_are_forgotten(session: Any) -> None:
     head_holders = HeadHolders(session.spec.id, BEN)
     key = session.head0.key
     for k in range(KEYS_MAX):
-        head_holders.heard(PeerId(f"peer-{k}"), key)
-    head_holders.heard(PeerId("peer-0"), key)
-    head_holders.heard(ANNA, key)
+        head_holders.note(PeerId(f"peer-{k}"), key)
+    head_holders.note(PeerId("peer-0"), key)
+    head_holders.note(ANNA, key)
 
     assert len(head_holders.holders(key)) == KEYS_MAX
     assert not head_holders.holds(PeerId("peer-1"), key)
@@ -64,7 +64,7 @@ def test_the_peers_heard_longest_ago_are_forgotten(session: Any) -> None:
 
 
 def test_early_announcements_are_taken_once_and_bounded(session: Any) -> None:
-    early = Early()
+    early = EarlyAnnouncements()
     mine = session.contribution(ANNA, session.head0)
     early.keep(mine)
     for k in range(EARLY_MAX + 5):

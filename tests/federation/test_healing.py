@@ -1,4 +1,4 @@
-"""Two lineages meet again: who tells, who merges, who checks, who waits."""
+"""Two lineages meet again: which peers announce, merge, check and wait."""
 
 from dataclasses import replace
 from typing import Any
@@ -80,14 +80,16 @@ def left(session: Any, parted: Parted) -> tuple[Federation, list[Effect]]:
     return machine, adopt(machine, parted.a3, 10.0)
 
 
-def test_who_leaves_a_lineage_tells_of_it_with_its_wish(session: Any, parted: Parted) -> None:
+def test_a_peer_that_leaves_a_lineage_names_the_branch_in_its_join_request(
+    session: Any, parted: Parted
+) -> None:
     _, adopted = left(session, parted)
 
     join_requests = [e.message for e in of(Send, adopted) if isinstance(e.message, JoinRequest)]
-    assert {w.branches for w in join_requests} == {(Branch(parted.b2.digest, session.peers[5]),)}
+    assert {r.branches for r in join_requests} == {(Branch(parted.b2.digest, session.peers[5]),)}
 
 
-def test_who_leaves_a_head_of_its_own_tells_of_its_parent_too(
+def test_a_peer_that_leaves_its_own_head_announces_the_parent_too(
     session: Any, parted: Parted
 ) -> None:
     contributors = session.contributors(parted.b2, parted.b2.cohort)
@@ -100,11 +102,11 @@ def test_who_leaves_a_head_of_its_own_tells_of_its_parent_too(
     for branches in (by_author, by_other):
         branches.adopted(parted.a3, b3, machine.lineage)
 
-    assert {branch.head for branch in by_author.tell()} == {b3.digest, parted.b2.digest}
-    assert {branch.head for branch in by_other.tell()} == {b3.digest}
+    assert {branch.head for branch in by_author.to_announce()} == {b3.digest, parted.b2.digest}
+    assert {branch.head for branch in by_other.to_announce()} == {b3.digest}
 
 
-def test_once_merged_a_branch_is_told_of_no_more(session: Any) -> None:
+def test_a_merged_branch_is_no_longer_announced(session: Any) -> None:
     session.spec = replace(session.spec, rounds=9)
     parted = Parted(session)
     machine, _ = left(session, parted)
@@ -118,7 +120,7 @@ def test_once_merged_a_branch_is_told_of_no_more(session: Any) -> None:
     assert of(Note, effects)[0].kind == "head"
 
 
-def test_a_branch_is_told_of_again_if_the_head_that_merged_it_lost(session: Any) -> None:
+def test_a_branch_is_announced_again_if_the_head_that_merged_it_lost(session: Any) -> None:
     session.spec = replace(session.spec, rounds=9)
     parted = Parted(session)
     machine, _ = left(session, parted)
@@ -140,7 +142,7 @@ def test_a_branch_is_told_of_again_if_the_head_that_merged_it_lost(session: Any)
     assert {branch.head for branch in mine.branches} == {merging.digest, parted.b2.digest}
 
 
-def test_a_branch_that_nobody_merges_is_given_up_in_the_end(session: Any) -> None:
+def test_a_branch_that_no_head_merges_is_given_up_in_the_end(session: Any) -> None:
     session.spec = replace(session.spec, rounds=99)
     parted = Parted(session)
     machine, _ = left(session, parted)
@@ -152,7 +154,7 @@ def test_a_branch_that_nobody_merges_is_given_up_in_the_end(session: Any) -> Non
         head = session.child(head, contributors=contributors, cohort=head.cohort)
         notes += [n.text for n in of(Note, adopt(machine, head, 20.0 + k)) if n.kind == "skipped"]
 
-    assert notes == [f"branch {parted.b2.digest[:12]} is not merged: no head took it in"]
+    assert notes == [f"branch {parted.b2.digest[:12]} is not merged: no head merged it"]
 
 
 def test_leaving_a_sibling_of_the_same_contributions_loses_nothing(session: Any) -> None:
@@ -166,8 +168,8 @@ def test_leaving_a_sibling_of_the_same_contributions_loses_nothing(session: Any)
     assert [n for n in of(Note, effects) if n.kind == "skipped"] == []
 
 
-def test_two_sides_that_name_one_contribution_say_in_the_end_what_is_lost(session: Any) -> None:
-    """Only in the end: with the next lineage that is adopted there may be no conflict."""
+def test_a_note_says_what_is_lost_when_two_sides_name_one_contribution(session: Any) -> None:
+    """Only in the end: the next lineage that is adopted may have no conflict."""
     head0 = session.head0
     mine = session.child(head0, contributors=session.contributors(head0, session.peers[:4]))
     head = session.child(
@@ -181,12 +183,12 @@ def test_two_sides_that_name_one_contribution_say_in_the_end_what_is_lost(sessio
         notes += [(head.round, n.text) for n in of(Note, effects) if n.kind == "skipped"]
         head = session.child(head)
 
-    ((told_in, text),) = notes
-    assert told_in == session.spec.rounds
+    ((noted_in, text),) = notes
+    assert noted_in == session.spec.rounds
     assert "both sides name the contribution of peer-3; 3 contributions are lost" in text
 
 
-# -- who composes the next head
+# -- the composer of the next head
 
 
 def holder(session: Any, parted: Parted) -> PeerId:
@@ -195,13 +197,13 @@ def holder(session: Any, parted: Parted) -> PeerId:
 
 
 def composer(session: Any, parted: Parted) -> tuple[Federation, list[Effect]]:
-    """The root's aggregator on head a3, told of the branch by one of its holders."""
+    """The root's aggregator on head a3, which heard of the branch from one of its holders."""
     me = session.ranking(parted.a3, session.tree(parted.a3).root)[0]
     heads = (parted.head0, parted.head1, parted.a2, parted.a3)
     machine, _ = session.machine(me, *heads)
-    teller = holder(session, parted)
-    branches = (Branch(parted.b2.digest, teller),)
-    machine.handle(JoinRequest(session.spec.id, teller, parted.a3.key, branches), 1.0)
+    announcer = holder(session, parted)
+    branches = (Branch(parted.b2.digest, announcer),)
+    machine.handle(JoinRequest(session.spec.id, announcer, parted.a3.key, branches), 1.0)
     return machine, machine.handle(TimerFired(REPEAT), 2.0)
 
 
@@ -216,14 +218,14 @@ def test_the_composer_asks_the_holder_for_record_and_weights(session: Any, parte
     assert FetchBlob(parted.b2.blob, (holder(session, parted),), 0.0) in then
 
 
-def test_an_author_alone_does_not_vouch_for_what_it_says_others_did(
-    session: Any, parted: Parted
-) -> None:
+def test_an_author_alone_does_not_prove_the_work_of_others(session: Any, parted: Parted) -> None:
     me = session.ranking(parted.a3, session.tree(parted.a3).root)[0]
     machine, _ = session.machine(me, parted.head0, parted.head1, parted.a2, parted.a3)
     author = parted.b2.author
-    told = JoinRequest(session.spec.id, author, parted.a3.key, (Branch(parted.b2.digest, author),))
-    machine.handle(told, 1.0)
+    request = JoinRequest(
+        session.spec.id, author, parted.a3.key, (Branch(parted.b2.digest, author),)
+    )
+    machine.handle(request, 1.0)
     machine.handle(TimerFired(REPEAT), 2.0)
 
     effects = machine.handle(HeadHistory(session.spec.id, author, (parted.b2,)), 3.0)
@@ -298,13 +300,13 @@ def test_a_branch_that_fails_a_gate_is_not_named(session: Any, parted: Parted) -
     assert any(n.kind == "skipped" and "not finite" in n.text for n in of(Note, effects))
 
 
-# -- who adopts
+# -- peers that adopt
 
 
 @pytest.mark.parametrize(
     ("examples", "rule"), [(199, "count the examples"), (201, "count the examples")]
 )
-def test_a_merge_must_count_what_is_behind_the_branch(
+def test_a_merge_must_count_the_examples_of_the_branch(
     session: Any, parted: Parted, examples: int, rule: str
 ) -> None:
     check_head(parted.merging(), parted.known, session.spec)
@@ -312,7 +314,7 @@ def test_a_merge_must_count_what_is_behind_the_branch(
         check_head(parted.merging(examples), parted.known, session.spec)
 
 
-def test_a_merge_may_not_repeat_what_is_named_already(session: Any, parted: Parted) -> None:
+def test_a_branch_may_not_be_merged_twice(session: Any, parted: Parted) -> None:
     once = parted.merging(cohort=tuple(session.peers))
     known = {**parted.known, once.digest: once}
     twice = session.child(
@@ -337,12 +339,14 @@ def test_a_merged_head_must_be_less_than_the_parent(session: Any, parted: Parted
         check_head(head, parted.known, session.spec)
 
 
-def test_a_head_may_not_fold_what_the_branch_it_merges_names(session: Any, parted: Parted) -> None:
+def test_a_head_may_not_name_a_contribution_of_the_branch_it_merges(
+    session: Any, parted: Parted
+) -> None:
     fresh = session.contributors(parted.a3, parted.a3.cohort)
-    folded = parted.b2.contributors[:1]
+    repeated = parted.b2.contributors[:1]
 
     with pytest.raises(InvalidRecordError, match="both by itself and with a merged head"):
-        check_head(parted.merging(contributors=(*fresh, *folded)), parted.known, session.spec)
+        check_head(parted.merging(contributors=(*fresh, *repeated)), parted.known, session.spec)
 
 
 def test_a_head_that_merges_an_unknown_branch_waits_for_its_record(

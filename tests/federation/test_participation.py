@@ -132,7 +132,7 @@ def test_early_announcements_count_when_their_head_is_adopted(
     assert [e.blob for e in of(FetchBlob, effects)] == others
 
 
-def test_who_missed_a_head_asks_each_that_announces_work_on_it(
+def test_a_peer_that_missed_a_head_asks_each_peer_that_announces_work_on_it(
     session: Any, head0: GlobalModel, aggregator: PeerId
 ) -> None:
     machine, _ = session.machine(aggregator)
@@ -164,7 +164,7 @@ def test_the_aggregator_announces_its_clusters_result_one_tier_up(
     assert announced in machine.handle(TimerFired(REPEAT), 4.5)
 
 
-def test_rejected_inputs_are_told_and_not_named(
+def test_rejected_inputs_are_noted_and_not_named(
     session: Any, head0: GlobalModel, aggregator: PeerId
 ) -> None:
     machine, _ = session.machine(aggregator, head0)

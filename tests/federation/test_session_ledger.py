@@ -1,4 +1,4 @@
-"""The ledger: what is kept, told, and answered, and that it stays small."""
+"""The session's ledger: what is kept, sent and answered, and that it stays small."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ from swarm.federation.ledger_entries import (
 from swarm.federation.session_ledger import (
     ENTRIES_MAX,
     ENTRIES_PER_AUTHOR_MAX,
-    FACTS_EVERY_TELLS,
+    FACTS_EVERY_HEARTBEATS,
     OWN_PER_ROUND_MAX,
-    TOLD_TIMES,
+    SENT_TIMES,
     SessionLedger,
 )
 
@@ -38,7 +38,7 @@ def request(first: int) -> LedgerRequest:
     return LedgerRequest(SESSION, ANNA, first)
 
 
-def test_a_note_becomes_a_signed_entry_that_is_told_to_the_cluster_a_few_times() -> None:
+def test_a_note_becomes_a_signed_entry_that_is_sent_to_the_cluster_a_few_times() -> None:
     mine = ledger()
 
     mine.note(Note("lost", "anna is gone", ANNA), ROUND, 1000.5)
@@ -46,11 +46,11 @@ def test_a_note_becomes_a_signed_entry_that_is_told_to_the_cluster_a_few_times()
     (kept,) = mine.entries
     expected = LedgerEntry(SESSION, ME, 1_000_500, 1000.5, "lost", ROUND, ANNA, "anna is gone")
     assert kept == expected.signed(f"me signs {expected.digest}".encode())
-    pages = [mine.tell("home") for _ in range(TOLD_TIMES + 1)]
-    assert pages == [LedgerPage(SESSION, ME, (kept,), None)] * TOLD_TIMES + [None]
+    pages = [mine.next_page("home") for _ in range(SENT_TIMES + 1)]
+    assert pages == [LedgerPage(SESSION, ME, (kept,), None)] * SENT_TIMES + [None]
 
 
-def test_what_heads_tell_anyway_is_not_kept() -> None:
+def test_notes_about_heads_are_not_kept() -> None:
     mine = ledger()
 
     for kind in ("head", "folded", "merged", "info"):
@@ -89,12 +89,12 @@ def test_sequences_grow_though_the_clock_stands_still_or_an_earlier_life_was_ahe
     assert [e.sequence for e in mine.entries] == [5000, 5001, 5002]
 
 
-def test_a_fellow_is_heard_about_what_it_noticed_itself_and_strangers_are_not() -> None:
+def test_only_entries_of_neighbours_by_themselves_are_kept() -> None:
     mine = ledger()
     own, hearsay = entry(ANNA, 1), entry(BEN, 1)
 
-    mine.hear(LedgerPage(SESSION, ANNA, (own, hearsay), None), {ANNA})
-    mine.hear(LedgerPage(SESSION, BEN, (hearsay,), None), {ANNA})
+    mine.take_page(LedgerPage(SESSION, ANNA, (own, hearsay), None), {ANNA})
+    mine.take_page(LedgerPage(SESSION, BEN, (hearsay,), None), {ANNA})
 
     assert mine.entries == (own,)
 
@@ -107,7 +107,7 @@ def test_entries_of_another_session_are_not_kept() -> None:
     assert mine.entries == ()
 
 
-def test_who_floods_drives_out_only_its_own_entries() -> None:
+def test_a_peer_that_floods_drives_out_only_its_own_entries() -> None:
     mine = ledger()
     mine.keep(entry(BEN, 1))
 
@@ -156,7 +156,7 @@ def test_a_place_from_before_a_restart_is_answered_from_the_beginning() -> None:
     assert mine.answer(request(900)).entries == (entry(ANNA, 1),)
 
 
-def test_it_is_saved_when_something_is_new_and_only_then() -> None:
+def test_the_ledger_is_saved_only_when_something_is_new() -> None:
     mine = ledger()
     mine.resume([entry(ANNA, 1)])
     assert mine.unsaved() is None
@@ -167,36 +167,36 @@ def test_it_is_saved_when_something_is_new_and_only_then() -> None:
     assert mine.unsaved() is None
 
 
-# -- what peers are called
+# -- names and sites
 
 
-def test_what_a_peer_is_called_is_an_entry_that_each_new_cluster_is_told() -> None:
+def test_name_and_site_are_entries_that_each_new_cluster_gets() -> None:
     mine = ledger()
 
     mine.introduce({"name": "Anna's laptop", "site": "Bern"}, 1000.5)
 
-    told = [(e.kind, e.subject, e.text) for e in mine.entries]
-    assert told == [("name", ME, "Anna's laptop"), ("site", ME, "Bern")]
+    facts = [(e.kind, e.subject, e.text) for e in mine.entries]
+    assert facts == [("name", ME, "Anna's laptop"), ("site", ME, "Bern")]
     page = LedgerPage(SESSION, ME, mine.entries, None)
-    assert [mine.tell("home") for _ in range(TOLD_TIMES + 1)] == [page] * TOLD_TIMES + [None]
-    assert [mine.tell("other") for _ in range(TOLD_TIMES + 1)] == [page] * TOLD_TIMES + [None]
+    assert [mine.next_page("home") for _ in range(SENT_TIMES + 1)] == [page] * SENT_TIMES + [None]
+    assert [mine.next_page("other") for _ in range(SENT_TIMES + 1)] == [page] * SENT_TIMES + [None]
 
 
-def test_facts_are_told_again_for_fellows_that_were_not_there_yet() -> None:
+def test_facts_are_sent_again_for_neighbours_that_came_later() -> None:
     mine = ledger()
     mine.introduce({"name": "anna"}, 1.0)
 
-    pages = [mine.tell("home") for _ in range(2 * FACTS_EVERY_TELLS)]
+    pages = [mine.next_page("home") for _ in range(2 * FACTS_EVERY_HEARTBEATS)]
 
     heard = ledger()
-    for page in pages[TOLD_TIMES:]:
+    for page in pages[SENT_TIMES:]:
         if page is not None:
-            heard.hear(page, {ME})
+            heard.take_page(page, {ME})
     assert [e.text for e in heard.entries] == ["anna"]
-    assert sum(page is not None for page in pages) <= 3 * TOLD_TIMES
+    assert sum(page is not None for page in pages) <= 3 * SENT_TIMES
 
 
-def test_a_later_life_says_nothing_new_unless_it_is_called_otherwise() -> None:
+def test_a_restarted_peer_makes_new_facts_only_if_they_changed() -> None:
     first, second = ledger(), ledger()
     first.introduce({"name": "old"}, 1.0)
     second.resume(first.entries)

@@ -1,4 +1,4 @@
-"""Late work counts: a stale contribution, from the one that trained it to the head it is in."""
+"""Late work counts: a stale contribution, from its training to the head that names it."""
 
 from typing import Any
 
@@ -23,10 +23,7 @@ from swarm.federation.messages import Contribution, JoinRequest
 from swarm.federation.records import GlobalModel
 from swarm.federation.topics import cluster_topic
 from swarm.federation.training import RETRY_TRAINING
-
-
-def of(kind: type, effects: list[Effect]) -> list[Any]:
-    return [effect for effect in effects if isinstance(effect, kind)]
+from tests.harness.federation_effects import of
 
 
 def finished(head: GlobalModel, blob: Any) -> TrainingFinished:
@@ -39,7 +36,7 @@ def adopt(machine: Federation, head: GlobalModel, now_s: float) -> list[Effect]:
 
 
 class Late:
-    """The others closed the round on head 0 without one peer; the new head asks for it again."""
+    """The others closed the round on head 0 without one peer; the new head's cohort has it."""
 
     def __init__(self, session: Any) -> None:
         self.head0 = session.head0
@@ -59,7 +56,7 @@ def late(session: Any) -> Late:
     return Late(session)
 
 
-def test_who_is_in_the_middle_of_training_finishes_it_first(late: Late) -> None:
+def test_a_peer_finishes_its_training_before_it_trains_on_the_new_head(late: Late) -> None:
     adopted = adopt(late.machine, late.head1, 5.0)
     effects = late.machine.handle(finished(late.head0, late.mine.blob), 9.0)
 
@@ -103,7 +100,7 @@ def test_training_from_a_head_of_another_lineage_is_given_up(session: Any) -> No
     assert [e.base for e in of(Train, adopt(machine, taken, 5.0))] == [taken.digest]
 
 
-def test_who_trains_from_an_older_head_does_not_ask_into_the_cohort_yet(
+def test_a_peer_that_trains_on_an_older_head_does_not_ask_to_join_yet(
     session: Any, late: Late
 ) -> None:
     others = tuple(peer for peer in session.peers if peer != late.me)
@@ -130,8 +127,8 @@ def test_after_a_restart_a_stale_contribution_is_announced(session: Any, late: L
 # -- at the aggregator
 
 
-class Folding:
-    """Term 0 of the late peer's cluster on head 1, the others' contributions in."""
+class LateCluster:
+    """Term 0 of the late peer's cluster on head 1, with the others' contributions in."""
 
     def __init__(self, session: Any, late: Late) -> None:
         self.late = late
@@ -154,22 +151,22 @@ class Folding:
 
 
 @pytest.fixture
-def folding(session: Any) -> Folding:
+def cluster(session: Any) -> LateCluster:
     for attempt in range(40):  # an initial blob under which the late peer is not the aggregator
         session.initial = f"initial {attempt}"
         late = Late(session)
         if session.ranking(late.head1, late.home)[0] != late.me:
-            return Folding(session, late)
+            return LateCluster(session, late)
     raise AssertionError("the late peer is always the aggregator")
 
 
-def test_a_stale_contribution_is_folded_in_discounted(session: Any, folding: Folding) -> None:
-    late = folding.late
-    heard = folding.machine.handle(late.mine, 1.0)
-    folding.machine.handle(BlobArrived(late.mine.blob), 1.1)
-    folding.machine.handle(BlobArrived(late.head0.blob), 1.2)
+def test_a_stale_contribution_counts_discounted(session: Any, cluster: LateCluster) -> None:
+    late = cluster.late
+    heard = cluster.machine.handle(late.mine, 1.0)
+    cluster.machine.handle(BlobArrived(late.mine.blob), 1.1)
+    cluster.machine.handle(BlobArrived(late.head0.blob), 1.2)
 
-    (combine,) = of(Combine, folding.hear_fresh(2.0))
+    (combine,) = of(Combine, cluster.hear_fresh(2.0))
 
     assert of(FetchBlob, heard) == [FetchBlob(late.mine.blob, (late.me,), 0.0)]
     stale = [item for item in combine.inputs if item.stale_base is not None]
@@ -178,34 +175,34 @@ def test_a_stale_contribution_is_folded_in_discounted(session: Any, folding: Fol
     assert len(combine.inputs) == len(late.home.peers) + 1
 
 
-def test_nobody_waits_for_a_stale_contribution(folding: Folding) -> None:
-    folding.machine.handle(folding.late.mine, 1.0)
+def test_a_stale_contribution_is_not_waited_for(cluster: LateCluster) -> None:
+    cluster.machine.handle(cluster.late.mine, 1.0)
 
-    (combine,) = of(Combine, folding.hear_fresh(2.0))
+    (combine,) = of(Combine, cluster.hear_fresh(2.0))
 
-    assert len(combine.inputs) == len(folding.late.home.peers)
+    assert len(combine.inputs) == len(cluster.late.home.peers)
 
 
-def test_a_named_contribution_is_not_taken_again(session: Any, folding: Folding) -> None:
-    counted = session.contribution(folding.me, folding.late.head0)
-    replayed: Contribution = session.contribution(folding.late.home.peers[-1], folding.late.head0)
+def test_a_named_contribution_is_not_taken_again(session: Any, cluster: LateCluster) -> None:
+    counted = session.contribution(cluster.me, cluster.late.head0)
+    replayed: Contribution = session.contribution(cluster.late.home.peers[-1], cluster.late.head0)
 
     for contribution in (counted, replayed):
-        assert of(FetchBlob, folding.machine.handle(contribution, 1.0)) == []
+        assert of(FetchBlob, cluster.machine.handle(contribution, 1.0)) == []
 
 
-def test_a_stale_contribution_that_fails_a_gate_is_not_named(folding: Folding) -> None:
-    late = folding.late
-    folding.machine.handle(late.mine, 1.0)
-    folding.machine.handle(BlobArrived(late.mine.blob), 1.1)
-    folding.machine.handle(BlobArrived(late.head0.blob), 1.2)
-    (combine,) = of(Combine, folding.hear_fresh(2.0))
+def test_a_stale_contribution_that_fails_a_gate_is_not_named(cluster: LateCluster) -> None:
+    late = cluster.late
+    cluster.machine.handle(late.mine, 1.0)
+    cluster.machine.handle(BlobArrived(late.mine.blob), 1.1)
+    cluster.machine.handle(BlobArrived(late.head0.blob), 1.2)
+    (combine,) = of(Combine, cluster.hear_fresh(2.0))
     (name,) = [item.name for item in combine.inputs if item.stale_base is not None]
 
     done = Combined(
         late.head1.digest, combine.cluster, late.head0.blob, (Rejection(name, "not finite"),)
     )
-    effects = folding.machine.handle(done, 3.0)
+    effects = cluster.machine.handle(done, 3.0)
 
     (announced,) = [
         e.message for e in of(Publish, effects) if not isinstance(e.message, Contribution)

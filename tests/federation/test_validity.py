@@ -81,8 +81,8 @@ def _contributor(head: GlobalModel, **changes: Any) -> dict[str, Any]:
             lambda h: {
                 "contributors": (*h.contributors, replace(h.contributors[0], peer=STRANGER))
             },
-            "asked",
-            id="not-asked",
+            "in the cohort of its base",
+            id="not-in-the-cohort",
         ),
         pytest.param(lambda h: _contributor(h, base=other(h.parent)), "base", id="base"),
         pytest.param(lambda h: _contributor(h, num_examples=1001), "at most 1000", id="cap"),
@@ -115,7 +115,7 @@ def test_a_cohort_larger_than_the_sessions_is_refused(session: Any) -> None:
         pytest.param(lambda a: {"term": Term(2)}, "succession", id="term"),
         pytest.param(lambda a: {"blob": HUGE}, "twice the base's size", id="size"),
         pytest.param(
-            lambda a: {"contributors": (Contributor(STRANGER, a.base, 1, 1.0),)}, "asked", id="who"
+            lambda a: {"contributors": (Contributor(STRANGER, a.base, 1, 1.0),)}, "below", id="who"
         ),
         pytest.param(lambda a: {"metrics": (metrics(STRANGER),)}, "metrics", id="metrics"),
         pytest.param(lambda a: {"metrics": (metrics(a.author),) * 2}, "one", id="metrics-twice"),
@@ -134,7 +134,7 @@ def test_an_aggregate_may_not_name_peers_of_another_cluster(session: Any) -> Non
     one, two = session.tree(session.head0).tiers[0]
     contributors = session.contributors(session.head0, two.peers)
 
-    with pytest.raises(InvalidRecordError, match="asked"):
+    with pytest.raises(InvalidRecordError, match="below the cluster"):
         check_aggregate(
             session.aggregate(one, session.head0, contributors=contributors),
             window(session),
@@ -146,7 +146,7 @@ def test_a_contribution_must_come_from_the_cohort_and_keep_to_the_cap(session: A
     peer = session.peers[0]
 
     check_contribution(session.contribution(peer, session.head0), window(session), session.spec)
-    with pytest.raises(InvalidRecordError, match="asked"):
+    with pytest.raises(InvalidRecordError, match="in the cohort of its base"):
         check_contribution(
             session.contribution(STRANGER, session.head0), window(session), session.spec
         )

@@ -1,4 +1,4 @@
-"""Who sends what no honest peer sends is not listened to for a while."""
+"""A peer that sends what no honest peer sends is quarantined for a while."""
 
 from typing import Any
 
@@ -10,21 +10,18 @@ from swarm.federation.federation import Federation
 from swarm.federation.messages import HeadHistory, HeadRequest
 from swarm.federation.records import GlobalModel
 from swarm.federation.violations import PEERS_MAX, QUARANTINED_FOR_S, VIOLATIONS_MAX, Violations
+from tests.harness.federation_effects import of
 
 EVE = PeerId("eve")
 
 
-def of(kind: type, effects: list[Effect]) -> list[Any]:
-    return [effect for effect in effects if isinstance(effect, kind)]
-
-
-def test_the_third_violation_is_one_too_many() -> None:
+def test_the_third_violation_quarantines_a_peer() -> None:
     violations = Violations()
 
-    told = [violations.count(EVE, "lies", 1.0) for _ in range(VIOLATIONS_MAX)]
+    notes = [violations.count(EVE, "lies", 1.0) for _ in range(VIOLATIONS_MAX)]
 
-    assert told[:-1] == [[]] * (VIOLATIONS_MAX - 1)
-    assert [note.kind for note in told[-1]] == ["quarantined"]  # type: ignore[attr-defined]
+    assert notes[:-1] == [[]] * (VIOLATIONS_MAX - 1)
+    assert [note.kind for note in notes[-1]] == ["quarantined"]  # type: ignore[attr-defined]
     assert violations.quarantined(EVE, 1.0 + QUARANTINED_FOR_S - 1)
     assert not violations.quarantined(EVE, 1.0 + QUARANTINED_FOR_S)
 
@@ -47,7 +44,7 @@ def test_a_million_violators_do_not_fill_the_memory() -> None:
 
 
 def lie(session: Any, k: int) -> GlobalModel:
-    """A head by a peer whose place is another one."""
+    """A head by a peer that claims another peer's place."""
     ranking = session.ranking(session.head0, session.tree(session.head0).root)
     head: GlobalModel = session.child(
         session.head0,
@@ -80,7 +77,7 @@ def test_the_author_of_invalid_records_is_not_answered_any_more(session: Any) ->
     assert after == []
 
 
-def test_who_passes_invalid_records_on_is_not_blamed_for_them(session: Any) -> None:
+def test_a_peer_that_relays_invalid_records_is_not_blamed(session: Any) -> None:
     me, relayer = session.peers[1:3]
     machine, _ = session.machine(me, session.head0)
     lies = [lie(session, k) for k in range(VIOLATIONS_MAX)]
@@ -93,7 +90,7 @@ def test_who_passes_invalid_records_on_is_not_blamed_for_them(session: Any) -> N
 
 
 def test_a_valid_head_of_a_quarantined_author_is_adopted_all_the_same(session: Any) -> None:
-    """Others adopt it: who did not would stay behind alone."""
+    """Other peers adopt it: a peer that did not would stay behind alone."""
     author = lie(session, 0).author
     me = next(peer for peer in session.peers if peer != author)
     machine, _ = session.machine(me, session.head0)

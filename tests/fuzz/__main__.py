@@ -1,7 +1,7 @@
 """Fuzz for longer than CI does: `python -m tests.fuzz --seconds 600 --seed 7`.
 
-A third of the time goes to the codec, the rest to a live peer, attack after attack, each with a
-seed of its own. A failure prints the seed that replays it.
+A third of the time goes to the codec, the rest to a live peer: one attack after the other, each
+with its own seed. A failure prints the seed that replays it.
 """
 
 import argparse
@@ -16,7 +16,8 @@ from random import Random
 import trio
 
 from swarm.network.identity import verify
-from swarm.network.wire import RefusedError, decode, encode
+from swarm.network.wire import RefusedError
+from swarm.peer.host.wire import decode, encode
 from tests.fuzz.attacks import ATTACKS
 from tests.fuzz.messages import SENDER, corpus
 from tests.fuzz.mutations import mutated, noise, seeded
@@ -28,7 +29,7 @@ CORPUS_RENEWED_EVERY = 20_000
 
 
 def fuzz_codec(random: Random, seconds: float) -> bool:
-    """Decode damaged envelopes; whether each was taken as it would be sent, or refused."""
+    """Decode damaged envelopes; return whether each was refused or came back unchanged."""
     start_s, valid, num_cases, num_taken = time.monotonic(), corpus(random, 60), 0, 0
     while time.monotonic() - start_s < seconds:
         num_cases += 1
@@ -49,14 +50,14 @@ def fuzz_codec(random: Random, seconds: float) -> bool:
     took_s = time.monotonic() - start_s
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     print(
-        f"codec: {num_cases} cases, {num_cases / took_s:.0f} a second, {num_taken} taken, "
+        f"codec: {num_cases} cases, {num_cases / took_s:.0f} a second, {num_taken} accepted, "
         f"at most {peak_mb:.0f} MB"
     )
     return True
 
 
 async def besiege(random: Random, seconds: float, scale: int) -> bool:
-    """Attack one live peer again and again; whether it stayed up, small and responsive."""
+    """Attack one live peer repeatedly; return whether it stayed up, small and responsive."""
     attacks = [attack for group in ATTACKS.values() for attack in group]
     with tempfile.TemporaryDirectory() as folder:
         async with a_siege(Path(folder)) as siege:
@@ -80,11 +81,11 @@ async def besiege(random: Random, seconds: float, scale: int) -> bool:
 
 
 def main() -> int:
-    """Run both; 1 if anything was found."""
+    """Run both; return 1 if a fault was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--scale", type=int, default=1, help="so many times as much as in CI")
+    parser.add_argument("--scale", type=int, default=1, help="multiple of the amount in CI")
     arguments = parser.parse_args()
     print("seed", arguments.seed)
     random = seeded(arguments.seed)

@@ -1,4 +1,4 @@
-"""An attacker: an authenticated libp2p host that keeps to the handshake and to nothing else."""
+"""An attacker: an authenticated libp2p host that keeps no rules after the handshake."""
 
 import contextlib
 import struct
@@ -28,7 +28,7 @@ from swarm.network.statistics import Statistics
 
 MESHSUB = TProtocol("/meshsub/1.1.0")
 ACTION_S = 3.0
-"""How long one action may wait for a victim that does not care to answer."""
+"""Longest time that one action waits for a victim that does not answer."""
 
 
 class Attacker:
@@ -46,7 +46,7 @@ class Attacker:
         self.victim: ID | None = None
 
     async def connect(self) -> Yamux:
-        """Be connected; a victim that closed the connection is dialled again."""
+        """Return an open connection; dial the victim again if it closed the last one."""
         while True:
             for connection in self._swarm.get_connections(self.victim) if self.victim else []:
                 yamux = connection.muxed_conn
@@ -62,7 +62,7 @@ class Attacker:
         return await self.host.new_stream(self.victim, [protocol])
 
     async def write(self, protocol: TProtocol, data: bytes, close: bool = True) -> None:
-        """Write `data` on a stream of its own, and see whether anything comes back."""
+        """Write `data` on a new stream; errors are ignored."""
         with self.attempt():
             stream = await self.open(protocol)
             await stream.write(data)
@@ -70,7 +70,7 @@ class Attacker:
                 await stream.close()
 
     async def frame(self, kind: int, flags: int, stream_id: int, length: int, body: bytes) -> None:
-        """Write one yamux frame, true or not."""
+        """Write one yamux frame, valid or not."""
         with self.attempt():
             connection = await self.connect()
             header = struct.pack(YAMUX_HEADER_FORMAT, 0, kind, flags, stream_id, length)
@@ -83,12 +83,12 @@ class Attacker:
 
     @contextlib.contextmanager
     def attempt(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[misc]
-        """Whatever the victim does about it is fine; it is the victim that is tested."""
+        """Ignore errors and time out: only the victim is tested."""
         with trio.move_on_after(ACTION_S), contextlib.suppress(Exception):
             yield
 
     def message(self, topic: str, data: bytes, number: int | None = None) -> rpc_pb2.Message:
-        """A pubsub message that is signed as it should be."""
+        """Return a pubsub message with a valid signature."""
         self._number += 1
         seqno = (self._number if number is None else number).to_bytes(8, "big")
         author = ID.from_pubkey(self.identity.key_pair.public_key).to_bytes()
@@ -99,13 +99,13 @@ class Attacker:
 
 
 def rpc(**fields: object) -> bytes:
-    """One frame of pubsub."""
+    """Return one pubsub frame."""
     return encode_varint_prefixed(rpc_pb2.RPC(**fields).SerializeToString())  # type: ignore[arg-type]
 
 
 @asynccontextmanager
 async def an_attacker(random: Random, folder: Path, address: str) -> AsyncIterator[Attacker]:
-    """Start a hostile host with an identity of its own."""
+    """Start a hostile host with its own identity."""
     identity = Identity.generate(random.randbytes(32))
     swarm = build_swarm(identity, Statistics())
     host = build_host(swarm)

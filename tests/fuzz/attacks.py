@@ -1,6 +1,6 @@
-"""The attacks: each a function of an attacker, a seeded generator and a scale, 1 in CI.
+"""The attacks: each is a function of an attacker, a seeded generator and a scale (1 in CI).
 
-They are written against the victim's limits, a few times over each of them.
+Each attack exceeds a limit of the victim several times over.
 """
 
 import struct
@@ -75,7 +75,7 @@ async def damaged_pubsub_frames(attacker: Attacker, random: Random, scale: int) 
         await attacker.write(MESHSUB, mutated(random, valid))
 
 
-async def messages_in_anothers_name(attacker: Attacker, random: Random, scale: int) -> None:
+async def messages_in_the_name_of_another(attacker: Attacker, random: Random, scale: int) -> None:
     with attacker.attempt():
         stream = await attacker.open(MESHSUB)
         for _ in range(20 * scale):
@@ -206,7 +206,7 @@ async def more_than_the_window(attacker: Attacker, random: Random, scale: int) -
     for _ in range(3 * scale):
         with attacker.attempt():
             stream = await attacker.open(BLOB_PROTOCOL)
-            await stream.write(request)  # it waits for a blob now, and reads no more
+            await stream.write(request)  # the victim waits for a blob now, and does not read
             stream_id = cast(YamuxStream, cast(NetStream, stream).muxed_stream).stream_id
             for _ in range(200):
                 await attacker.frame(TYPE_DATA, 0, stream_id, len(body), body)
@@ -275,10 +275,10 @@ async def kademlia_floods(attacker: Attacker, random: Random, scale: int) -> Non
 ATTACKS: dict[str, list[Attack]] = {
     "bytes": [bytes_of_no_protocol, damaged_messages, damaged_pubsub_frames,
               address_lists_of_garbage, frames_of_no_meaning, frames_of_four_gib],
-    "names": [messages_in_anothers_name, the_same_message_again],
+    "names": [messages_in_the_name_of_another, the_same_message_again],
     "floods": [a_flood_of_published_messages, a_million_topics, control_without_end,
                a_flood_of_direct_messages, absurd_blob_requests, kademlia_floods],
     "streams": [more_than_the_window, a_thousand_streams, streams_left_half_open,
                 one_byte_now_and_then, pings_without_end],
 }  # fmt: skip
-"""By what they are about; an attack's name is that of its function."""
+"""The attacks by topic; the name of an attack is that of its function."""

@@ -1,6 +1,6 @@
-"""Random messages of every kind, built from their type annotations, so new fields are covered.
+"""Random messages of each kind, built from their type annotations, so that new fields are covered.
 
-The same annotations drive hypothesis and the byte fuzzer: `message_strategy` and `sample`.
+The annotations drive both hypothesis (`message_strategy`) and the byte fuzzer (`sample`).
 """
 
 import dataclasses
@@ -21,7 +21,8 @@ from swarm.federation.ledger_entries import LedgerPage
 from swarm.federation.messages import HeadHistory
 from swarm.federation.records import Aggregate, GlobalModel
 from swarm.network.identity import Identity
-from swarm.network.wire import KINDS, encode, sender_field, signing_bytes
+from swarm.network.wire import signing_bytes
+from swarm.peer.host.wire import CODEC, encode
 from swarm.search.messages import WorkerNews
 from swarm.search.space import CATEGORICAL, FLOAT, INTEGER, Condition, Dimension, ModelSpace
 from swarm.search.study import StudyId, StudySpec
@@ -33,6 +34,8 @@ PEERS = [identity.peer_id for identity in IDENTITIES]
 BY_PEER = dict(zip(PEERS, IDENTITIES, strict=True))
 SENDER = PEERS[0]
 DIGESTS = [sha256_hex(bytes([n])) for n in range(6)]
+KINDS = list(CODEC.kinds.values())
+SENDER_FIELDS = {kind.message: kind.sender_field for kind in KINDS}
 NAMES: dict[Any, list[Any]] = {
     PeerId: PEERS,
     Digest: DIGESTS,
@@ -45,7 +48,7 @@ ATTEMPTS_MAX = 200
 
 
 class Choices(typing.Protocol):
-    """Where the decisions come from: hypothesis' draw, or a seeded generator."""
+    """The source of decisions: hypothesis, or a seeded generator."""
 
     def integer(self, low: int, high: int) -> int: ...
 
@@ -55,7 +58,7 @@ class Choices(typing.Protocol):
 
 
 class Drawn:
-    """Decisions of hypothesis, which shrinks them."""
+    """Decisions by hypothesis, which shrinks them."""
 
     def __init__(self, draw: st.DrawFn) -> None:
         self._draw = draw
@@ -71,7 +74,7 @@ class Drawn:
 
 
 class Rolled:
-    """Decisions of a seeded generator."""
+    """Decisions by a seeded generator."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -89,18 +92,18 @@ class Rolled:
 
 
 class NoSuchMessageError(Exception):
-    """No valid message came out of these decisions."""
+    """These decisions gave no valid message."""
 
 
 def make(kind: type[Event], choices: Choices) -> Event:
-    """A valid message of `kind`, signed where records are."""
+    """Return a valid message of `kind`, with its records signed."""
     return _signed(_make(kind, choices))
 
 
 @st.composite
 def message_strategy(draw: st.DrawFn) -> Event:
     choices = Drawn(draw)
-    kind = draw(st.sampled_from(list(KINDS.values())))
+    kind = draw(st.sampled_from(KINDS)).message
     try:
         return make(kind, choices)
     except NoSuchMessageError:
@@ -108,12 +111,12 @@ def message_strategy(draw: st.DrawFn) -> Event:
 
 
 def sample(random: Random) -> Event:
-    """A valid message of any kind."""
-    return make(random.choice(list(KINDS.values())), Rolled(random))
+    """Return a valid message of a random kind."""
+    return make(random.choice(KINDS).message, Rolled(random))
 
 
 def corpus(random: Random, count: int) -> list[bytes]:
-    """Valid envelopes, some with a blob attached."""
+    """Return valid envelopes of random kinds."""
     return [encode(sample(random)) for _ in range(count)]
 
 
@@ -121,14 +124,14 @@ def _make(kind: type[Any], choices: Choices) -> Any:
     hints = typing.get_type_hints(kind)
     for _ in range(ATTEMPTS_MAX):
         fields = {f.name: _value(hints[f.name], choices) for f in dataclasses.fields(kind)}
-        if kind in KINDS.values() and sender_field(kind) in fields:
-            fields[sender_field(kind)] = SENDER
+        if SENDER_FIELDS.get(kind) in fields:
+            fields[SENDER_FIELDS[kind]] = SENDER
         metrics = fields.get("metrics")
         if "peer" in fields and dataclasses.is_dataclass(metrics):
             fields["metrics"] = dataclasses.replace(metrics, peer=fields["peer"])
         if "parent" in fields and fields["parent"] is None:
             fields["round"] = 0
-        if kind is WorkerNews:  # a worker tells of its own trials only
+        if kind is WorkerNews:  # a worker reports only its own trials
             for name in ("reports", "results"):
                 own = (dataclasses.replace(item, peer=SENDER) for item in fields[name])
                 fields[name] = tuple(own)
@@ -140,7 +143,7 @@ def _make(kind: type[Any], choices: Choices) -> Any:
 
 
 def _plausible(kind: type[Any], fields: dict[str, Any]) -> dict[str, Any]:
-    """Keep the defaults where a random value is almost never allowed."""
+    """Keep the defaults of fields for which a random value is almost never valid."""
     if kind.__name__ == "Closed":
         return {**fields, "reason": "done"}
     if kind.__name__ != "SessionSpec":
@@ -149,7 +152,7 @@ def _plausible(kind: type[Any], fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name in kept}
 
 
-def _value(hint: Any, choices: Choices) -> Any:  # noqa: PLR0911 (one for each sort of hint)
+def _value(hint: Any, choices: Choices) -> Any:  # noqa: PLR0911 (one for each type of hint)
     if hint in NAMES:
         return NAMES[hint][choices.integer(0, len(DIGESTS) - 1)]
     if hasattr(hint, "__supertype__"):
@@ -209,7 +212,7 @@ MADE: dict[Any, typing.Callable[[Choices], Any]] = {
     EpochPoint: _point,
     TrialResult: lambda choices: dataclasses.replace(_result(choices), peer=PEERS[2]),
 }
-"""Records whose rules random values hardly ever keep."""
+"""Makers of records for which random values are almost never valid."""
 
 
 def _tuple(items: tuple[Any, ...], choices: Choices) -> tuple[Any, ...]:

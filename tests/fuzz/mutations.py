@@ -1,27 +1,27 @@
-"""Damage for bytes: what a bit error, a bad programmer or a clever attacker does to a message."""
+"""Damage to bytes, as by a bit error, a faulty program or a clever attacker."""
 
 from collections.abc import Callable, Sequence
 from random import Random
 
 INTERESTING = (
-    b"\x00", b"\xff", b"\x7f", b"\x80", b"\xc1",  # msgpack: 0, -1, 127, empty map, never used
+    b"\x00", b"\xff", b"\x7f", b"\x80", b"\xc1",  # msgpack: 0, -1, 127, empty map, unused code
     b"\xca\x7f\xc0\x00\x00", b"\xcb\x7f\xf0" + bytes(6), b"\xcb\x7f\xf8" + bytes(6),  # NaN, Inf
-    b"\xcf" + b"\xff" * 8, b"\xd3\x80" + bytes(7),  # the greatest and the least integer
+    b"\xcf" + b"\xff" * 8, b"\xd3\x80" + bytes(7),  # the largest and the smallest integer
     b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff",  # 4 GiB of things
     b"\xd4\x00\x00", b"\xc7\x05\x2a12345", b"\xd6\xff" + bytes(4),  # extension types, a timestamp
-    b"\xa2\xc3\x28", b"\xa4\xf0\x28\x8c\x28", b"\xa3\xed\xa0\x80",  # no UTF-8, a surrogate
-    b"\x91" * 40, b"\x81\xa1k" * 20,  # deep
+    b"\xa2\xc3\x28", b"\xa4\xf0\x28\x8c\x28", b"\xa3\xed\xa0\x80",  # invalid UTF-8, a surrogate
+    b"\x91" * 40, b"\x81\xa1k" * 20,  # deep nesting
     b"\xff" * 9 + b"\x7f", b"\x00\x00\x00\x00", b"\xff\xff\xff\xff",  # lengths
 )  # fmt: skip
 
 
 def seeded(seed: int) -> Random:
-    """A generator that gives the same decisions for the same seed."""
-    return Random(seed)  # noqa: S311  # to be replayed, not to be secret
+    """Return a generator that makes the same decisions for the same seed."""
+    return Random(seed)  # noqa: S311  # for replay, not for secrets
 
 
 def mutated(random: Random, corpus: Sequence[bytes]) -> bytes:
-    """One of `corpus`, damaged one to four times."""
+    """Return one item of `corpus`, damaged one to four times."""
     data = random.choice(corpus)
     for _ in range(random.randint(1, 4)):
         data = random.choice(_DAMAGES)(random, data, corpus)
@@ -29,7 +29,7 @@ def mutated(random: Random, corpus: Sequence[bytes]) -> bytes:
 
 
 def noise(random: Random, size_max: int) -> bytes:
-    """Random bytes."""
+    """Return random bytes."""
     return random.randbytes(random.randint(0, size_max))
 
 

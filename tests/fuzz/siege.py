@@ -1,4 +1,4 @@
-"""A siege: a victim, an honest peer that goes on asking, and one attack after the other."""
+"""A siege: a victim, an honest peer that keeps asking, and one attack after another."""
 
 import json
 import os
@@ -25,7 +25,7 @@ BLOB_BYTES = 200_000
 
 
 class Peer:
-    """A process that runs victim.py: the victim, or the honest peer."""
+    """A process that runs victim.py: the victim or the honest peer."""
 
     def __init__(self, process: trio.Process, nursery: trio.Nursery) -> None:
         self.process = process
@@ -45,7 +45,7 @@ class Peer:
         return f"{ip}:{port}"
 
     async def tell(self, do: str, **arguments: Any) -> Any:
-        """Send a command; what it returned."""
+        """Send a command and return its result."""
         self._number += 1
         number = str(self._number)
         line = json.dumps({"id": number, "do": do, "with": arguments}) + "\n"
@@ -75,18 +75,18 @@ class Peer:
 
 @dataclass
 class Outcome:
-    """What an attack did to the victim."""
+    """The effect of an attack on the victim."""
 
     before: dict[str, Any]
     after: dict[str, Any]
     took_s: float
     answers_s: list[float] = field(default_factory=list)
-    """How long each answer took that the honest peer got while it went on."""
+    """Seconds until each answer that the honest peer got during the attack."""
     num_unanswered: int = 0
 
     @property
     def refused(self) -> dict[str, int]:
-        """What was turned down, by reason."""
+        """Number of refusals during the attack, by reason."""
         earlier = self.before["refused"]
         counts = {k: v - earlier.get(k, 0) for k, v in self.after["refused"].items()}
         return {reason: count for reason, count in counts.items() if count}
@@ -106,7 +106,7 @@ class Outcome:
 
 
 class Siege:
-    """The victim, the honest peer and the folder of their states."""
+    """The victim, the honest peer, and the folder of their state."""
 
     def __init__(self, victim: Peer, honest: Peer, folder: Path, blob: dict[str, Any]) -> None:
         self.victim = victim
@@ -118,7 +118,7 @@ class Siege:
     async def run(
         self, attack: Attack, random: Random, scale: int = 1, counted: Collection[str] = ()
     ) -> Outcome:
-        """Carry out one attack while the honest peer goes on asking; wait for what is counted."""
+        """Run one attack while the honest peer keeps asking; wait for the expected counters."""
         before = await self.victim.tell("report")
         outcome = Outcome(before, before, 0.0)
         start_s = trio.current_time()
@@ -135,7 +135,7 @@ class Siege:
         return outcome
 
     async def _settled(self, before: dict[str, Any], counted: Collection[str]) -> dict[str, Any]:
-        """The victim's report once it has worked off what was on its way."""
+        """Return the victim's report once it has processed the input in transit."""
         earlier, report = before, await self.victim.tell("report")
         busy_max_s = report["busy_max_s"]
         with trio.move_on_after(SETTLE_WITHIN_S):
@@ -149,7 +149,7 @@ class Siege:
         return report | {"busy_max_s": busy_max_s}
 
     async def ask(self, outcome: Outcome) -> None:
-        """An honest question and an honest pull."""
+        """Ask one honest question and pull one blob honestly."""
         victim = self.victim.peer_id
         async with self._asking:
             took_s = await self.honest.tell("ask", peer=victim, within_s=ANSWER_WITHIN_S)

@@ -1,4 +1,4 @@
-"""A live peer under attack: it stays up, small and busy with others, and says what it refused."""
+"""A live peer under attack: it stays up and small, serves others, and counts its refusals."""
 
 import os
 import struct
@@ -11,7 +11,7 @@ import trio
 from libp2p.abc import INetStream
 
 from swarm.network.blob_transfer import BLOB_PROTOCOL
-from swarm.network.wire import KINDS, encode
+from swarm.peer.host.wire import CODEC, encode
 from tests.fuzz import attacks
 from tests.fuzz.attacker import MESHSUB, an_attacker, rpc
 from tests.fuzz.attacks import ATTACKS
@@ -25,14 +25,14 @@ pytestmark = [pytest.mark.network, pytest.mark.slow]
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 GROWN_MAX_MB = 40
 BUSY_MAX_S = 0.5
-"""CPU time without a look at the other tasks; without limits, one frame can take 1.5 s."""
+"""CPU time without a switch to other tasks; without limits, one frame can take 1.5 s."""
 COUNTED = {
     attacks.bytes_of_no_protocol: ("exchange-bad", "message-bad", "pubsub-frame"),
     attacks.damaged_messages: ("wire-envelope",),
     attacks.damaged_pubsub_frames: ("pubsub-frame",),
     attacks.address_lists_of_garbage: ("exchange-bad",),
     attacks.frames_of_four_gib: ("yamux-window",),
-    attacks.messages_in_anothers_name: ("pubsub-signature", "pubsub-message"),
+    attacks.messages_in_the_name_of_another: ("pubsub-signature", "pubsub-message"),
     attacks.the_same_message_again: ("pubsub-message",),
     attacks.a_flood_of_published_messages: ("pubsub-author-rate",),
     attacks.a_million_topics: ("pubsub-rate",),
@@ -43,7 +43,7 @@ COUNTED = {
     attacks.more_than_the_window: ("yamux-window",),
     attacks.a_thousand_streams: ("streams-open",),
 }
-"""What must be among the refusals; which others there are depends on who is faster."""
+"""Counters that each attack must raise; further ones depend on timing."""
 
 
 @pytest.mark.parametrize("group", ATTACKS)
@@ -63,7 +63,7 @@ async def test_an_honest_peer_is_answered_throughout(group: str, tmp_path: Path)
         assert last["rss_mb"] - first["rss_mb"] < GROWN_MAX_MB
 
 
-async def test_strangers_that_hold_every_place_make_room(tmp_path: Path) -> None:
+async def test_strangers_that_hold_all_connections_make_room(tmp_path: Path) -> None:
     places = 12
     async with a_siege(tmp_path, connections_max=places) as siege:
         await siege.victim.tell("keep", peers=[siege.honest.peer_id])
@@ -91,7 +91,7 @@ async def test_strangers_that_hold_every_place_make_room(tmp_path: Path) -> None
         assert len(report["connected"]) <= places
 
 
-async def test_callers_that_never_shake_hands_do_not_keep_others_out(tmp_path: Path) -> None:
+async def test_callers_without_a_handshake_do_not_keep_others_out(tmp_path: Path) -> None:
     async with a_siege(tmp_path) as siege:
         ip, _, port = siege.victim.address.rpartition(":")
         async with AsyncExitStack() as callers:
@@ -104,12 +104,12 @@ async def test_callers_that_never_shake_hands_do_not_keep_others_out(tmp_path: P
         assert refused["handshake-crowd"] >= 200 - 128
 
 
-async def test_a_message_that_libp2p_forgot_is_not_heard_again(tmp_path: Path) -> None:
+async def test_a_replay_after_libp2p_forgot_the_message_is_refused(tmp_path: Path) -> None:
     async with (
         a_siege(tmp_path) as siege,
         an_attacker(seeded(SEED), tmp_path, siege.victim.address) as attacker,
     ):
-        query = encode(make(KINDS["session?"], Rolled(seeded(SEED))))
+        query = encode(make(CODEC.kinds["session?"].message, Rolled(seeded(SEED))))
         stream = await attacker.open(MESHSUB)
         frame = rpc(publish=[attacker.message(TOPIC, query)])
 
@@ -125,7 +125,7 @@ async def test_a_message_that_libp2p_forgot_is_not_heard_again(tmp_path: Path) -
 
 
 async def wait_for(siege: Siege, condition: Callable[..., bool]) -> dict[str, object]:
-    """Look at the victim's report until it shows what is expected."""
+    """Read the victim's report until it meets the condition."""
     with trio.fail_after(10):
         while not condition(report := await siege.victim.tell("report")):
             await trio.lowlevel.checkpoint()
@@ -159,7 +159,7 @@ async def a_byte_now_and_then(stream: INetStream) -> None:
         await trio.sleep(0.1)
 
 
-async def test_lies_about_a_blob_cost_the_liar_its_turn(tmp_path: Path) -> None:
+async def test_after_a_lie_about_a_blob_the_next_holder_is_asked(tmp_path: Path) -> None:
     lies: list[Callable[[INetStream], Awaitable[None]]] = [
         none_of_it, four_gib_of_it, other_bytes, half_of_it, more_than_it, a_byte_now_and_then,
     ]  # fmt: skip

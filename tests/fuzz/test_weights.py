@@ -1,4 +1,4 @@
-"""Weights files of strangers: damaged, of other shapes, with values that are no numbers."""
+"""Weights files of strangers: damaged, with other shapes, with values that are not numbers."""
 
 import json
 import os
@@ -21,7 +21,7 @@ BASE: Weights = {
 
 
 def passes(path: Path) -> bool:
-    """Whether the gates let a file through, as a combining worker asks them."""
+    """Return whether a file passes the gates, in the way a combining worker applies them."""
     try:
         weights = read_weights(path)
     except ForeignWeightsError:
@@ -52,7 +52,7 @@ def _lying_header() -> bytes:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
-def test_values_that_would_spoil_a_mean_do_not_pass(value: float, tmp_path: Path) -> None:
+def test_values_that_would_spoil_the_mean_do_not_pass(value: float, tmp_path: Path) -> None:
     random, path = seeded(SEED), tmp_path / "weights"
     weights = {key: array.copy() for key, array in BASE.items()}
     weights["001/dense/bias"][random.randrange(3)] = value

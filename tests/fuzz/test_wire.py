@@ -1,4 +1,4 @@
-"""The codec against everything: what comes back is what went in, or a refusal with a counter."""
+"""The codec against any input: a message comes back unchanged, or is refused with a counter."""
 
 import os
 import tracemalloc
@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from swarm.core.machine import Event
 from swarm.network.identity import verify
-from swarm.network.wire import KINDS, MESSAGE_SIZE_MAX, RefusedError, decode, encode
+from swarm.network.wire import MESSAGE_SIZE_MAX, RefusedError
+from swarm.peer.host.wire import CODEC, decode, encode
 from tests.fuzz.messages import PEERS, SENDER, Rolled, corpus, make, message_strategy, sample
 from tests.fuzz.mutations import INTERESTING, mutated, noise, seeded
 
@@ -24,7 +25,7 @@ COUNTERS = {
 
 
 def take(data: bytes) -> Event | None:
-    """Decode, or see that the refusal has a name; any other exception fails the test."""
+    """Decode, and check that a refusal has a counter; any other exception fails the test."""
     try:
         return decode(data, SENDER, verify).message
     except RefusedError as error:
@@ -34,12 +35,12 @@ def take(data: bytes) -> Event | None:
     return None
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_every_kind_of_message_comes_back_as_it_went(name: str) -> None:
+@pytest.mark.parametrize("name", CODEC.kinds)
+def test_each_kind_of_message_comes_back_unchanged(name: str) -> None:
     random = seeded(SEED)
 
     for _ in range(20):
-        message = make(KINDS[name], Rolled(random))
+        message = make(CODEC.kinds[name].message, Rolled(random))
         data = encode(message)
 
         assert decode(data, SENDER, verify).message == message
@@ -48,7 +49,7 @@ def test_every_kind_of_message_comes_back_as_it_went(name: str) -> None:
 
 @given(message_strategy())
 @IN_CI
-def test_any_valid_message_comes_back_as_it_went(message: Event) -> None:
+def test_any_valid_message_comes_back_unchanged(message: Event) -> None:
     data = encode(message)
 
     received = decode(data, SENDER, verify)
@@ -77,7 +78,7 @@ def test_any_bytes_are_a_message_or_refused(data: bytes) -> None:
     take(data)
 
 
-def test_a_damaged_message_is_refused_or_a_message_that_would_be_sent_alike() -> None:
+def test_a_damaged_message_is_refused_or_is_another_valid_message() -> None:
     random = seeded(SEED)
     valid = corpus(random, 60)
     num_taken = 0
@@ -110,7 +111,7 @@ values = st.recursive(
 
 @given(st.integers(0, 10_000), st.data())
 @settings(IN_CI, max_examples=300)
-def test_any_value_in_any_place_is_taken_or_refused(seed: int, data: st.DataObject) -> None:
+def test_any_value_in_any_place_is_accepted_or_refused(seed: int, data: st.DataObject) -> None:
     envelope = msgpack.unpackb(encode(sample(seeded(seed))))
     *path, last = data.draw(st.sampled_from(list(_places(envelope))))
     inside = envelope
@@ -133,7 +134,7 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> Any:
 
 
 def test_a_session_that_names_no_starter_is_refused() -> None:
-    envelope = msgpack.unpackb(encode(make(KINDS["session"], Rolled(seeded(SEED)))))
+    envelope = msgpack.unpackb(encode(make(CODEC.kinds["session"].message, Rolled(seeded(SEED)))))
     del envelope["b"]["spec"]["starter"]
 
     with pytest.raises(RefusedError, match="must name its starter"):
@@ -141,7 +142,7 @@ def test_a_session_that_names_no_starter_is_refused() -> None:
 
 
 def test_a_key_given_twice_is_refused() -> None:
-    once = encode(make(KINDS["session?"], Rolled(seeded(SEED))))
+    once = encode(make(CODEC.kinds["session?"].message, Rolled(seeded(SEED))))
     twice = bytes([once[0] + 1]) + once[1:] + msgpack.packb("k") + msgpack.packb("goodbye")
 
     with pytest.raises(RefusedError, match="distinct keys"):
@@ -160,7 +161,7 @@ def test_a_key_given_twice_is_refused() -> None:
         *(pytest.param(piece * 1000, id=piece.hex()[:20]) for piece in INTERESTING[10:20]),
     ],
 )
-def test_refusing_takes_memory_in_proportion(data: bytes) -> None:
+def test_a_refusal_takes_bounded_memory(data: bytes) -> None:
     data = data[:MESSAGE_SIZE_MAX]
     tracemalloc.start()
 

@@ -1,6 +1,6 @@
-"""A peer's network in a process of its own: it decodes what arrives and answers who asks.
+"""A peer's network in its own process: it decodes messages and answers questions.
 
-It does with messages what `swarm.peer` does, and reports memory, work and what it refused.
+It handles messages as `swarm.peer` does, and reports memory, work and refusals.
 Run as `python victim.py STATE_DIR CONNECTIONS_MAX [BOOTSTRAP...]`; commands are JSON lines.
 """
 
@@ -20,6 +20,7 @@ import trio
 from swarm.core.blobs import BlobRef
 from swarm.core.errors import NetworkError, RemoteProtocolError
 from swarm.core.ids import Digest, PeerId
+from swarm.core.protocol import PROTOCOL_VERSION
 from swarm.core.session import SessionSpec
 from swarm.federation.messages import SessionOffer, SessionQuery
 from swarm.network import guards
@@ -28,14 +29,14 @@ from swarm.network.events import DirectMessage, NetworkEvent, PubsubMessage
 from swarm.network.identity import load_or_create_identity, verify
 from swarm.network.network import Network, NetworkConfig
 from swarm.network.store import FileBlobStore
-from swarm.network.wire import decode, encode
+from swarm.peer.host.wire import decode, encode
 
-TOPIC = "swarm/1/session"
+TOPIC = f"swarm/{PROTOCOL_VERSION}/session"
 TICK_S = 0.005
 
 
 class Victim:
-    """One method per command, and what the peer does by itself."""
+    """One method per command, and the peer's own reactions."""
 
     def __init__(self, network: Network, store: FileBlobStore) -> None:
         self.network = network
@@ -44,6 +45,7 @@ class Victim:
         self.heard: Counter[str] = Counter()
         self.offers: dict[PeerId, trio.Event] = {}
         self.busy_max_s = 0.0
+        self._fetching = trio.Lock()
 
     async def deliver(self, event: NetworkEvent) -> None:
         if not isinstance(event, PubsubMessage | DirectMessage):
@@ -67,7 +69,7 @@ class Victim:
             self.heard["unsent"] += 1
 
     async def watch(self) -> None:
-        """Note the most CPU time the loop spent without coming round to this task."""
+        """Measure the longest CPU time that the loop spent before it returned to this task."""
         at_s = time.thread_time()
         while True:
             await trio.sleep(TICK_S)
@@ -78,7 +80,7 @@ class Victim:
     # Commands
 
     async def ask(self, peer: str, within_s: float) -> float | None:
-        """Ask a peer which session runs there; how long the answer took, None if it is late."""
+        """Ask a peer for its session; return the seconds until the answer, None if it is late."""
         self.offers[PeerId(peer)] = answered = trio.Event()
         start_s = trio.current_time()
         with trio.move_on_after(within_s):
@@ -89,7 +91,7 @@ class Victim:
                     )
                 except NetworkError:
                     self.heard["unsent"] += 1
-                with trio.move_on_after(2):  # the other side's answer may have met a full house
+                with trio.move_on_after(2):  # all connections of this side may have been taken
                     await answered.wait()
         return trio.current_time() - start_s if answered.is_set() else None
 
@@ -98,20 +100,23 @@ class Victim:
 
     async def fetch(self, digest: str, size_bytes: int, holders: list[str]) -> bool:
         ref = BlobRef(Digest(digest), size_bytes)
-        try:
-            await self.network.fetch(ref, [PeerId(peer) for peer in holders])
-        except NetworkError:
-            return False
-        path = self.store.path(ref)
-        self.store.read(ref)
-        path.unlink()  # so that it can be fetched again
-        return True
+        # The siege may stop waiting for a fetch and command the next one: both would share the
+        # transfer, and the first would delete the file under the second.
+        async with self._fetching:
+            try:
+                await self.network.fetch(ref, [PeerId(peer) for peer in holders])
+            except NetworkError:
+                return False
+            path = self.store.path(ref)
+            self.store.read(ref)
+            path.unlink()  # so that it can be fetched again
+            return True
 
     async def publish(self) -> None:
         await self.network.publish(TOPIC, encode(SessionQuery(self.network.peer_id)))
 
     async def forget_ids(self) -> None:
-        """What libp2p does with the ids of messages after two minutes."""
+        """Forget the ids of messages, as libp2p does after two minutes."""
         self.network._pubsub.seen_messages.cache.clear()
 
     async def keep(self, peers: list[str]) -> None:

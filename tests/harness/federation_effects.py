@@ -1,4 +1,4 @@
-"""Picking effects by their kind, and bringing a machine to where it asks for one."""
+"""Picks effects by kind, and brings a machine to the point where it combines."""
 
 from typing import Any
 
@@ -22,6 +22,7 @@ def finished(head: GlobalModel, blob: Any) -> TrainingFinished:
 
 
 def all_in(session: Any, machine: Federation, head: GlobalModel) -> Combine:
+    """Give the machine all contributions of its cluster; return the combination it asks for."""
     home = session.tree(head).home(machine.me)
     effects: list[Effect] = []
     for peer in home.peers:

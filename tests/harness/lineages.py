@@ -8,7 +8,7 @@ from pathlib import Path
 from swarm.core.ids import Digest, PeerId
 from swarm.federation.records import GlobalModel
 from swarm.network.identity import load_or_create_identity, verify
-from swarm.network.wire import decode
+from swarm.peer.host.wire import decode
 
 
 @dataclass(frozen=True, slots=True)

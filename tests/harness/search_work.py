@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from swarm.peer.processes.trial_process import NICENESS
+from swarm.peer.processes.child_pipes import NICENESS
 
 STUDY: dict[str, Any] = {
     "dataset": "wine",
@@ -39,7 +39,8 @@ def score(params: Mapping[str, Any]) -> float:
     give_way()
     runner = importlib.import_module("swarm.learning.search.trial_runner")
     records = importlib.import_module("swarm.learning.search.trial_records")
-    task = records.TrialTask("logreg", params, records.TrialData("wine"), "accuracy", folds=3)
+    tables = importlib.import_module("swarm.learning.tables.table_source")
+    task = records.TrialTask("logreg", params, tables.TableSource("wine"), "accuracy", folds=3)
     outcome = runner.run_trial(task, lambda report: None, lambda: True)
     value: float = outcome.value
     return value

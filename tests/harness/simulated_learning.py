@@ -1,4 +1,4 @@
-"""LogisticLearner: three weights that simulated peers do train, so that curves have a shape."""
+"""LogisticLearner: three weights that simulated peers really train, for realistic curves."""
 
 import math
 import random
@@ -25,7 +25,7 @@ class Point(NamedTuple):
 
 
 class LogisticLearner(SimulatedLearner):
-    """Logistic regression in the plane: each peer has points of its own, more of one class."""
+    """Logistic regression in the plane; each peer has its own points, more of one class."""
 
     def learn(self, peer: PeerId, vector: Vector) -> Vector:
         """One pass of stochastic gradient descent over the peer's points."""
@@ -48,7 +48,7 @@ class LogisticLearner(SimulatedLearner):
 
 @lru_cache(maxsize=1024)
 def points_of(peer: PeerId) -> tuple[Point, ...]:
-    """A peer's points: the same ones every time."""
+    """A peer's points, always the same ones."""
     chance = random.Random(peer)  # noqa: S311 -- reproducible on purpose
     share = chance.uniform(0.2, 0.8)
     points = []

@@ -14,38 +14,38 @@ from swarm.federation.effects import EvaluationFinished, Started, Train, Trainin
 from swarm.federation.messages import Status
 from swarm.peer.observer.snapshot import make_snapshot
 from swarm.peer.observer.snapshot_changes import SnapshotCache
-from swarm.simulation.federation.peers import SimulatedPeer
+from swarm.simulation.federation.peers import SessionPeer
 from swarm.simulation.federation.simulated_learning import TRAINING_S
-from swarm.simulation.federation.simulator import Simulator
+from swarm.simulation.federation.simulator import SessionSimulator
 from swarm.simulation.history import HistoryEntry
 from swarm.watching.federation.observation import Observation
 
 BEGAN_UNIX_S = 1_790_000_000.0
 STATUS_EVERY_S = 1.0
-"""As real peers tell while they train."""
-LINKS_TOLD_MAX = 64
+"""Real peers publish their status as often while they train."""
+LINKS_SHOWN_MAX = 64
 ANSWERED_AFTER_S = 0.02
 
 
 class WatchedSimulation:
-    """A simulated swarm that tells its status as real peers do, and those who watch it."""
+    """A simulated swarm whose peers publish their status as real ones do, and its observers."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: SessionSimulator) -> None:
         self.simulator = simulator
         self._watchers: list[Watcher] = []
         self._began_s: dict[PeerId, float] = {}
-        """Since when those train that do."""
+        """When each peer that trains began."""
         self._measured: dict[PeerId, EvaluationFinished] = {}
         simulator.record = self._overhear
         for peer in simulator.peers.values():
-            simulator.clock.at(peer.index % 97 / 97, self._tell_status, peer)
+            simulator.clock.at(peer.index % 97 / 97, self._publish_status, peer)
 
     def run(self, until_s: float) -> None:
-        """Go on until this time, in virtual seconds, or to the end of the session."""
+        """Run until this virtual time, or to the end of the session."""
         self.simulator.run(until_s)
 
     def watch(self) -> "Watcher":
-        """Begin to watch now."""
+        """Add an observer that begins now."""
         self._watchers.append(Watcher(self.simulator, len(self._watchers)))
         return self._watchers[-1]
 
@@ -65,14 +65,14 @@ class WatchedSimulation:
             case EvaluationFinished():
                 self._measured[entry.peer] = entry.event
 
-    def _tell_status(self, peer: SimulatedPeer) -> None:
+    def _publish_status(self, peer: SessionPeer) -> None:
         if peer.alive and not peer.frozen:
             status = self._status(peer)
             for watcher in self._watchers:
                 watcher.handle(status)
-        self.simulator.clock.after(STATUS_EVERY_S, self._tell_status, peer)
+        self.simulator.clock.after(STATUS_EVERY_S, self._publish_status, peer)
 
-    def _status(self, peer: SimulatedPeer) -> Status:
+    def _status(self, peer: SessionPeer) -> Status:
         held, measured = peer.machine.held, self._measured.get(peer.name)
         began_s = self._began_s.get(peer.name)
         trained_s = self.simulator.now_s - began_s if began_s is not None else 0.0
@@ -92,16 +92,16 @@ class WatchedSimulation:
             num_examples=100 + peer.index,
             bytes_sent=blob_bytes + 400 * peer.num_sent,
             bytes_received=blob_bytes + 400 * peer.num_received,
-            links=self.simulator.links.of(peer.name)[:LINKS_TOLD_MAX],
+            links=self.simulator.links.of(peer.name)[:LINKS_SHOWN_MAX],
             blob_bytes_sent=blob_bytes,
             site=introduction.site,
         )
 
 
 class Watcher:
-    """One observer of a simulated swarm. Nothing that it asks for changes what the peers do."""
+    """One observer of a simulated swarm. Its requests do not change what the peers do."""
 
-    def __init__(self, simulator: Simulator, number: int) -> None:
+    def __init__(self, simulator: SessionSimulator, number: int) -> None:
         self.me = PeerId(f"observer-{number}")
         self.seen = Observation(self.me, simulator.spec)
         self._simulator = simulator
@@ -112,19 +112,19 @@ class Watcher:
         self.handle(Started(offered_by=live[:1], unix_s=BEGAN_UNIX_S + simulator.now_s))
 
     def snapshot(self) -> dict[str, Any]:
-        """What a dashboard shows now."""
+        """Snapshot of what a dashboard shows now."""
         now_s = self._simulator.now_s
         self.seen.look(now_s)
         num_live = len(self._simulator.live)
         return make_snapshot(self.seen, num_live, now_s, now_s - self._began_s, None, self._cache)
 
     def hear(self, published: Publish) -> None:
-        """Take a message if its topic is listened to."""
+        """Handle a message if its topic is subscribed to."""
         if published.topic in self._topics:
             self.handle(published.message)
 
     def handle(self, event: Event) -> None:
-        """Apply one event, and do what follows."""
+        """Apply one event, and carry out the effects."""
         clock = self._simulator.clock
         for effect in self.seen.handle(event, clock.now_s):
             match effect:

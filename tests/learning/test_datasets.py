@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from swarm.core.errors import ConfigurationError, DataError
+from swarm.learning.data_config import DataConfig
 from swarm.learning.datasets import (
     cifar10,
     cifar_binary,
@@ -19,7 +20,7 @@ from swarm.learning.datasets import (
     resolve_dataset,
     synthetic10,
 )
-from swarm.learning.federation.jobs import DataConfig, Progress
+from swarm.learning.progress import Progress
 
 FILES = cifar_binary.TRAIN_FILES + cifar_binary.TEST_FILES
 
@@ -53,7 +54,7 @@ class TestDigits:
         assert len(data.test.y) == 359
         assert np.array_equal(digits.load().test.y, data.test.y)
 
-    def test_it_is_what_scikit_learn_loads(self) -> None:
+    def test_it_equals_what_scikit_learn_loads(self) -> None:
         from sklearn.datasets import load_digits  # noqa: PLC0415 - slow to import
 
         ours = digits.load()
@@ -89,7 +90,7 @@ class TestCifarBinary:
             alone = split.x.take(np.array([index]))[0]
             np.testing.assert_array_equal(together[position], alone)
 
-    def test_a_file_of_another_size_is_refused_by_name(
+    def test_a_file_of_the_wrong_size_is_refused_by_name(
         self, tmp_path: Path, generated: Path
     ) -> None:
         folder = _copy(generated, tmp_path)
@@ -114,7 +115,7 @@ class TestCifarBinary:
         (folder / "data_batch_2.bin").write_bytes(b"\xff" * cifar_binary.FILE_BYTES)
 
         with pytest.raises(DataError, match=r"data_batch_2\.bin.*below 10, got 255"):
-            cifar10.load(folder)
+            cifar_binary.read(folder, "cifar10", stand_in=False)
 
 
 class TestCifar10:
@@ -136,7 +137,7 @@ class TestCifar10:
         assert not resolve_dataset("cifar10", None, str(tmp_path / "cache"), _ignore).stand_in
 
     @pytest.mark.usefixtures("offline")
-    def test_where_it_cannot_be_had_generated_data_stands_in_and_says_so(
+    def test_generated_data_replaces_it_where_it_is_unavailable_and_says_so(
         self, generated: Path
     ) -> None:
         resolved = resolve_dataset("cifar10", None, str(generated), _ignore)
@@ -154,7 +155,7 @@ class TestCifar10:
             load_dataset(config, _ignore)
 
     @pytest.mark.usefixtures("offline")
-    def test_an_archive_with_another_checksum_is_refused_and_leaves_nothing(
+    def test_an_archive_with_a_wrong_checksum_is_refused_and_leaves_no_files(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         archive = tmp_path / "archive.tar.gz"
@@ -167,7 +168,7 @@ class TestCifar10:
         assert list((tmp_path / "cache").iterdir()) == []
 
     @pytest.mark.usefixtures("offline")
-    def test_a_good_archive_is_unpacked_into_the_cache_and_nothing_else_in_it(
+    def test_only_the_expected_files_of_an_archive_are_unpacked_into_the_cache(
         self, tmp_path: Path, generated: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         archive = tmp_path / "archive.tar.gz"
@@ -216,7 +217,7 @@ class TestSynthetic10:
 
 
 class TestNpz:
-    def test_arrays_are_taken_as_they_are(self, tmp_path: Path) -> None:
+    def test_arrays_are_used_unchanged(self, tmp_path: Path) -> None:
         x = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
         path = _npz(tmp_path, x_train=x, y_train=[0, 1], x_test=x[:1], y_test=[2])
 
@@ -357,12 +358,12 @@ def test_a_damaged_archive_is_a_data_error_wherever_the_damage_is(tmp_path: Path
     assert all(error.startswith("mine.npz") for error in errors)
 
 
-def test_examples_that_hold_nothing_and_members_that_are_no_arrays_are_refused(
+def test_empty_examples_and_members_that_are_not_arrays_are_refused(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "mine.npz"
     np.savez(path, x_train=np.zeros((4, 0)), y_train=np.arange(4))
-    with pytest.raises(DataError, match="must hold something"):
+    with pytest.raises(DataError, match="must not be empty"):
         npz.load_training(path, "mine.npz")
 
     with zipfile.ZipFile(path, "w") as archive:

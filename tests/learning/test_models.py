@@ -13,12 +13,12 @@ from swarm.learning.models import BUILT_IN, create_model, gives_logits
 
 pytestmark = [
     pytest.mark.slow,
-    # Keras 3.15 converts TensorFlow's variables in a way that numpy 2 frowns on.
+    # Keras 3.15 converts TensorFlow's variables in a way that numpy 2 warns about.
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't:DeprecationWarning"),
 ]
 
 
-def test_what_is_hidden_from_keras_can_still_be_imported() -> None:
+def test_modules_hidden_from_keras_can_still_be_imported() -> None:
     import sklearn  # noqa: PLC0415
 
     assert sklearn.__version__
@@ -37,7 +37,7 @@ class TestContract:
         assert outputs.shape == (2, 7)
         assert gives_logits(model)
 
-    def test_one_seed_gives_one_set_of_weights_and_another_another(self, name: str) -> None:
+    def test_equal_seeds_give_equal_weights_and_other_seeds_do_not(self, name: str) -> None:
         first, again, other = (
             _create(name, (8, 8, 1), 10, seed=seed).get_weights() for seed in (1, 1, 2)
         )
@@ -45,7 +45,7 @@ class TestContract:
         assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
         assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
-    def test_it_has_no_weights_that_do_not_average(self, name: str) -> None:
+    def test_all_its_weights_can_be_averaged(self, name: str) -> None:
         model = _create(name, (32, 32, 3), 10)
 
         assert model.non_trainable_weights == []
@@ -56,7 +56,7 @@ def test_parameters_are_as_published(name: str, num_parameters: int) -> None:
     assert _create(name, (32, 32, 3), 10).count_params() == num_parameters
 
 
-def test_mlp_on_digits_fits_an_announcement() -> None:
+def test_weights_of_mlp_on_digits_fit_in_a_message() -> None:
     assert _create("mlp", (8, 8, 1), 10).count_params() * 4 < INLINE_SIZE_MAX - 1024
 
 
@@ -131,7 +131,7 @@ class TestOwnModels:
 
         assert _create("own_models:build", (4,), 3, allow_code=True).count_params() == 15
 
-    def test_a_function_that_is_not_there_is_refused_by_name(self) -> None:
+    def test_a_missing_function_is_refused_by_name(self) -> None:
         with pytest.raises(ConfigurationError, match="no_such_module:build"):
             _create("no_such_module:build", (4,), 3, allow_code=True)
 

@@ -27,7 +27,9 @@ class TestContract:
         assert sorted(np.concatenate(parts).tolist()) == list(range(len(LABELS)))
         assert min(len(part) for part in parts) >= 1
 
-    def test_one_seed_gives_one_split_and_another_another(self, partitioner: Partitioner) -> None:
+    def test_equal_seeds_give_equal_splits_and_other_seeds_do_not(
+        self, partitioner: Partitioner
+    ) -> None:
         first, again, other = (
             partitioner.partition(LABELS, 6, np.random.default_rng(seed)) for seed in (1, 1, 2)
         )

@@ -1,4 +1,4 @@
-"""Peers in processes of their own, and tools to wait for what they report."""
+"""Starts peers in their own processes, and waits for what they report."""
 
 import itertools
 import json
@@ -23,7 +23,7 @@ class PeerFailedError(Exception):
 
 
 class PeerProcess:
-    """One peer: its process, its answers, the events it reported so far."""
+    """One peer: its process, its answers, and the events it has reported so far."""
 
     def __init__(self, process: trio.Process, nursery: trio.Nursery) -> None:
         self.process = process
@@ -62,7 +62,7 @@ class PeerProcess:
         return self.other[kind]
 
     async def wait_event(self, event: str, start: int = 0, **fields: Any) -> dict[str, Any]:
-        """Wait for an event with these fields, from place `start` of the list on."""
+        """Wait for an event with these fields, at place `start` of the list or later."""
 
         def match(candidate: dict[str, Any]) -> bool:
             return candidate["event"] == event and fields.items() <= candidate.items()
@@ -86,7 +86,7 @@ class PeerProcess:
         self.process.send_signal(signal.Signals(number))
 
     async def stop(self) -> float:
-        """End it in good order; how long that took, in seconds."""
+        """Stop it cleanly; return how many seconds that took."""
         assert self.process.stdin is not None
         await self.process.stdin.aclose()
         took_s = (await self.wait_other("stopped"))["took_s"]

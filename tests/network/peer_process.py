@@ -1,4 +1,4 @@
-"""A network in a process of its own, driven by JSON lines: commands in, answers and events out.
+"""A network in its own process, driven by JSON lines: commands in, answers and events out.
 
 Run as `python peer_process.py STATE_DIR IP PORT [BOOTSTRAP...]`.
 """
@@ -16,7 +16,7 @@ from typing import Any
 STARTED_S = time.perf_counter()
 
 import psutil  # noqa: E402
-import trio  # noqa: E402  # the start of the process is what is measured
+import trio  # noqa: E402  # the start of the process is measured
 
 from swarm.core.blobs import BlobRef  # noqa: E402
 from swarm.core.errors import SwarmError  # noqa: E402

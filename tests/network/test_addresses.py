@@ -52,10 +52,10 @@ def test_a_wrong_bootstrap_address_is_refused_with_its_value(text):
 
 def test_a_wildcard_becomes_an_address_others_can_dial():
     assert reachable_ip("192.0.2.7") == "192.0.2.7"
-    assert reachable_ip("0.0.0.0") != "0.0.0.0"  # noqa: S104  # that is the point
+    assert reachable_ip("0.0.0.0") != "0.0.0.0"  # noqa: S104  # a wildcard is the input
 
 
-def test_the_address_book_survives_a_restart_without_mere_hints(tmp_path):
+def test_a_restart_keeps_confirmed_addresses_and_drops_hints(tmp_path):
     book = AddressBook(tmp_path / "peers.json")
     book.confirm(peer(1), [HOME])
     book.hint(peer(2), [HOME])
@@ -87,12 +87,12 @@ def test_the_address_book_is_bounded_and_hints_go_first(tmp_path):
 def test_an_address_that_cannot_be_dialled_is_not_kept(tmp_path):
     book = AddressBook(tmp_path / "peers.json")
 
-    book.confirm(ANNA, [Endpoint("0.0.0.0", 4001)])  # noqa: S104  # what a peer may claim
+    book.confirm(ANNA, [Endpoint("0.0.0.0", 4001)])  # noqa: S104  # a peer may claim it
 
     assert ANNA not in book
 
 
-def test_a_folder_is_free_again_when_its_holder_lets_go(tmp_path):
+def test_a_folder_is_free_again_when_its_holder_releases_it(tmp_path):
     with hold_state_folder(tmp_path):
         pass
     refused = pytest.raises(ConfigurationError, match="in use by process")

@@ -1,4 +1,4 @@
-"""Pulling blobs from peers in other processes, good ones and others."""
+"""Pulling blobs from peers in other processes, sound and faulty ones."""
 
 import signal
 
@@ -39,7 +39,7 @@ async def test_the_next_holder_is_asked_when_one_has_nothing(three):
     await cleo.tell("fetch", **blob, holders=[ben.peer_id, anna.peer_id])
 
 
-async def test_a_blob_nobody_has_is_not_found(three):
+async def test_a_blob_that_no_peer_has_is_not_found(three):
     anna, ben, cleo = three
 
     with pytest.raises(Exception, match="BlobNotFoundError"):
@@ -74,9 +74,9 @@ async def test_a_blob_flows_through_a_holder_that_is_still_waiting_for_it(three)
 
         nursery.start_soon(fetch, cleo, ben)
         nursery.start_soon(fetch, ben, anna)
-        await trio.testing.wait_all_tasks_blocked()  # both were told to fetch ...
+        await trio.testing.wait_all_tasks_blocked()  # both commands to fetch were sent ...
         for peer in (cleo, ben):
-            await peer.tell("snapshot")  # ... and have begun
+            await peer.tell("snapshot")  # ... and both fetches have begun
         assert not done
         await anna.tell("put_data", data=data)
 

@@ -1,4 +1,4 @@
-"""Window updates of small reads share a frame, and large transfers never wait for one."""
+"""Window updates of small reads share a frame; large transfers never wait for an update."""
 
 import struct
 from typing import Any, cast
@@ -52,7 +52,7 @@ def update(stream: int, length: int, flags: int = 0) -> bytes:
     return struct.pack(YAMUX_HEADER_FORMAT, 0, TYPE_WINDOW_UPDATE, flags, stream, length)
 
 
-async def test_small_credits_of_a_stream_are_told_together() -> None:
+async def test_small_credits_of_a_stream_share_one_frame() -> None:
     wire = Wire()
     yamux = connection(wire)
 
@@ -79,7 +79,7 @@ async def test_everything_else_is_written_at_once() -> None:
     ]
 
 
-async def test_a_stream_that_is_over_leaves_nothing_behind() -> None:
+async def test_a_closed_stream_leaves_no_credit_behind() -> None:
     yamux = connection(Wire())
     await yamux._write_frame(update(1, 4))
     del yamux.streams[1]
@@ -89,7 +89,7 @@ async def test_a_stream_that_is_over_leaves_nothing_behind() -> None:
     assert not yamux._credit
 
 
-async def test_a_stream_that_nobody_read_to_its_end_is_swept_away() -> None:
+async def test_a_stale_stream_leaves_no_credit_behind() -> None:
     yamux = connection(Wire())
     await yamux._write_frame(update(1, 4))
     yamux.streams = {}
@@ -99,7 +99,7 @@ async def test_a_stream_that_nobody_read_to_its_end_is_swept_away() -> None:
     assert not yamux._credit
 
 
-async def test_an_update_that_could_not_be_written_is_owed_still() -> None:
+async def test_an_update_that_could_not_be_written_is_sent_with_the_next_one() -> None:
     wire = Wire()
     yamux = connection(wire)
     with trio.CancelScope() as scope:

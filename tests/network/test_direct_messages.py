@@ -1,4 +1,4 @@
-"""Direct messages over streams that stay open, with streams made of memory."""
+"""Direct messages over streams that stay open; the streams exist in memory only."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,7 +21,7 @@ BEN = Identity.generate().peer_id
 
 
 class Stream:
-    """One direction: what is written is read, until it is closed, or breaks."""
+    """One direction: written bytes can be read, until the stream is closed or breaks."""
 
     def __init__(self) -> None:
         self._into, self._out_of = trio.open_memory_channel[bytes](1000)
@@ -52,7 +52,7 @@ class Stream:
 
 
 class Host:
-    """Opens streams to Ben, and hands them to whoever is to take them."""
+    """Opens streams to Ben, and passes them to the receiver."""
 
     def __init__(self) -> None:
         self.streams: list[Stream] = []
@@ -77,7 +77,7 @@ class Host:
 
 
 class Pair:
-    """A sender, and a taker with what it took and refused."""
+    """A sender and a receiver, with the messages that the receiver took and refused."""
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self.host: Any = Host()
@@ -134,7 +134,7 @@ async def test_messages_sent_at_once_do_not_mix() -> None:
         assert len(pair.host.streams) == 1
 
 
-async def test_a_message_goes_out_though_the_stream_of_the_last_one_broke() -> None:
+async def test_a_message_is_sent_even_if_the_stream_of_the_last_one_broke() -> None:
     async with a_pair() as pair:
         await pair.messages.send(BEN, b"one")
         await pair.host.streams[0].reset()
@@ -146,7 +146,7 @@ async def test_a_message_goes_out_though_the_stream_of_the_last_one_broke() -> N
         assert len(pair.host.streams) == 3
 
 
-async def test_who_cannot_be_reached_is_not_remembered() -> None:
+async def test_an_unreachable_peer_is_not_remembered() -> None:
     async with a_pair() as pair:
         pair.host.is_there = False
         with pytest.raises(PeerUnreachableError):
@@ -155,11 +155,11 @@ async def test_who_cannot_be_reached_is_not_remembered() -> None:
         assert not pair.messages._lines
 
 
-async def test_a_sender_cut_off_in_a_message_leaves_no_half_of_it_behind(
+async def test_a_stream_with_half_a_message_is_reset_and_not_used_again(
     autojump_clock: object,
 ) -> None:
     async with a_pair() as pair:
-        pair.host.taken = lambda stream: None  # nobody reads
+        pair.host.taken = lambda stream: None  # the stream has no reader
         with trio.move_on_after(1):
             for _ in range(1001):
                 await pair.messages.send(BEN, b"x")
@@ -181,7 +181,7 @@ async def test_a_stream_ends_between_messages_and_nothing_is_refused() -> None:
         assert pair.statistics.rejected == {}
 
 
-async def test_half_a_message_is_waited_for_so_long(autojump_clock: object) -> None:
+async def test_the_rest_of_a_message_must_arrive_in_time(autojump_clock: object) -> None:
     async with a_pair() as pair:
         stream = Stream()
         await stream.write(frame(b"one")[:5])
@@ -207,7 +207,7 @@ async def test_of_a_peers_streams_only_the_newest_may_be_silent(autojump_clock: 
         nursery.cancel_scope.cancel()
 
 
-async def test_who_sends_too_much_is_read_more_slowly_and_refused(autojump_clock: object) -> None:
+async def test_a_peer_that_sends_too_much_is_slowed_and_refused(autojump_clock: object) -> None:
     async with a_pair() as pair, trio.open_nursery() as nursery:
         stream = Stream()
         nursery.start_soon(pair.take, stream)

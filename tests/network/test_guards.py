@@ -1,4 +1,4 @@
-"""What a stranger who passed the handshake can send, and what must survive it."""
+"""What a stranger can send after the handshake; the peer must survive all of it."""
 
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -38,7 +38,7 @@ MIB = 1024 * 1024
 
 
 class Stranger:
-    """A libp2p host that keeps to the handshake and to nothing else."""
+    """A libp2p host that keeps the rules of the handshake and no others."""
 
     def __init__(self, host: BasicHost, swarm: GuardedSwarm, folder: Path) -> None:
         self.host = host
@@ -97,7 +97,7 @@ async def test_a_peer_survives(start_peer, tmp_path, protocol, data):
 
     async with a_stranger(tmp_path) as stranger:
         stream = await stranger.open(victim, protocol)
-        with trio.move_on_after(3):  # an oversize frame is refused in the middle
+        with trio.move_on_after(3):  # an oversized frame is refused before its end
             try:
                 await stream.write(data)
                 await stream.close()
@@ -111,7 +111,7 @@ async def test_a_peer_survives(start_peer, tmp_path, protocol, data):
         await victim.stop()
 
 
-async def test_a_raising_handler_costs_its_stream_and_is_counted():
+async def test_a_failing_handler_ends_its_stream_only_and_is_counted():
     statistics = Statistics()
 
     class Stream:
@@ -131,7 +131,7 @@ async def test_a_raising_handler_costs_its_stream_and_is_counted():
 
 
 class Connection:
-    """What `GuardedSwarm` looks at of a connection; hanging up lets others run meanwhile."""
+    """The part of a connection that `GuardedSwarm` uses; other tasks run while it hangs up."""
 
     def __init__(self, muxed_conn=None) -> None:
         self.muxed_conn = muxed_conn or self
@@ -145,7 +145,7 @@ class Connection:
         await trio.lowlevel.checkpoint()
 
 
-async def test_strangers_who_come_at_once_never_have_more_than_all_places(monkeypatch):
+async def test_strangers_that_arrive_at_once_never_exceed_the_connections(monkeypatch):
     places = 4
     monkeypatch.setattr(guards, "CONNECTIONS_MAX", places)
     swarm = build_swarm(Identity.generate(), Statistics())
@@ -162,7 +162,7 @@ async def test_strangers_who_come_at_once_never_have_more_than_all_places(monkey
             for _ in range(places):
                 nursery.start_soon(swarm.add_conn, Connection(), "inbound")
 
-    assert len(seen) == 3 * places  # of equals the newest gets the place
+    assert len(seen) == 3 * places  # among idle strangers, the newest gets the place
     assert max(seen) == places
 
 
@@ -184,7 +184,7 @@ async def test_a_caller_without_encryption_is_refused(start_peer, tmp_path):
     assert not victim.events
 
 
-async def test_connections_that_came_and_went_leave_room_for_new_ones(start_peer, tmp_path):
+async def test_closed_connections_leave_room_for_new_ones(start_peer, tmp_path):
     victim = await start_peer("victim")
     address = parse_bootstrap(victim.address)
 

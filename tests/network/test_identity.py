@@ -26,7 +26,7 @@ def test_a_damaged_identity_file_is_refused_by_name(tmp_path, damage):
         load_or_create_identity(tmp_path)
 
 
-def test_a_signature_proves_its_author_and_its_words():
+def test_a_signature_proves_its_author_and_its_bytes():
     signature = ANNA.sign(b"words")
 
     assert verify(ANNA.peer_id, b"words", signature)
@@ -38,6 +38,6 @@ def test_a_signature_proves_its_author_and_its_words():
     "peer", ["", "x", "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG", "0OIl"]
 )
 @pytest.mark.parametrize("signature", [b"", b"short", b"x" * 64, os.urandom(500)])
-def test_malformed_signatures_and_ids_are_just_not_valid(peer, signature):
+def test_malformed_signatures_and_ids_are_not_valid(peer, signature):
     assert not verify(PeerId(peer), b"words", signature)
     assert not verify(ANNA.peer_id, b"words", signature)

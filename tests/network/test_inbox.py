@@ -51,7 +51,7 @@ async def test_a_full_inbox_drops_the_oldest_published_message_first():
     assert statistics.rejected == {"inbox-full": 2}
 
 
-async def test_a_flood_displaces_itself_and_nobody_else():
+async def test_a_flood_displaces_itself_and_no_other_sender():
     statistics = Statistics()
     inbox = Inbox(statistics)
     quiet = DirectMessage(PeerId("quiet"), b"kept")

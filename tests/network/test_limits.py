@@ -1,4 +1,4 @@
-"""Buckets and windows: what one peer may do, and that the rest is not remembered for ever."""
+"""Buckets and windows: they bound what one peer may do, and the memory that this takes."""
 
 import pytest
 from libp2p.peer.id import ID
@@ -17,7 +17,7 @@ def test_a_bucket_gives_its_burst_and_then_its_rate():
     assert [bucket.take(100) for _ in range(4)] == [True, True, True, False]
 
 
-def test_what_costs_more_than_a_burst_takes_a_full_bucket():
+def test_a_cost_above_the_burst_empties_a_full_bucket():
     bucket = Bucket(Rate(per_s=1, burst=10), now_s=0)
 
     assert bucket.take(0, cost=17)
@@ -25,7 +25,7 @@ def test_what_costs_more_than_a_burst_takes_a_full_bucket():
     assert bucket.take(10, cost=17)
 
 
-def test_who_is_late_waits_for_what_it_took():
+def test_a_caller_that_overdraws_waits_until_its_tokens_are_due():
     bucket = Bucket(Rate(per_s=10, burst=5), now_s=0)
 
     assert bucket.take_late(0, cost=5) == 0
@@ -33,7 +33,7 @@ def test_who_is_late_waits_for_what_it_took():
     assert bucket.take_late(0.2, cost=1) == pytest.approx(0.1)
 
 
-def test_an_allowance_is_each_callers_own_and_bounded_in_number():
+def test_each_caller_has_its_own_bucket_and_their_number_is_bounded():
     allowance = Allowance(Rate(1, 1), clock=lambda: 0.0, callers_max=2)
 
     assert allowance.take("anna")
@@ -52,7 +52,7 @@ def test_a_number_counts_once_in_any_order():
     assert seen.is_new(BEN, 5)
 
 
-def test_what_is_older_than_the_window_or_a_restart_counts_as_seen():
+def test_a_number_before_the_window_or_a_restart_counts_as_seen():
     seen = SeenNumbers()
     seen.is_new(ANNA, 5)
 
@@ -62,7 +62,7 @@ def test_what_is_older_than_the_window_or_a_restart_counts_as_seen():
     assert seen.is_new(ANNA, 10**18 - WINDOW + 1)
 
 
-def test_only_so_many_authors_are_remembered():
+def test_the_number_of_remembered_authors_is_bounded():
     seen = SeenNumbers()
 
     for number in range(AUTHORS_MAX + 10):

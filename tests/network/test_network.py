@@ -32,7 +32,7 @@ async def test_six_peers_are_fully_connected_three_seconds_after_the_last_one_li
     )
     print("full mesh", full_s - last_s, [round(p.other["ready"]["took_s"], 2) for p in peers])
 
-    # Where starting a process takes longer than this, so does everything else.
+    # On a machine where starting a process takes longer, everything else does, too.
     slowest_start_s = max(peer.other["ready"]["took_s"] for peer in peers)
     assert full_s - last_s < max(3, slowest_start_s)
 
@@ -81,7 +81,7 @@ async def test_a_killed_peer_is_reported_unreachable_at_once(start_peer):
     took_s = trio.current_time() - start_s
     print("kill to unreachable", took_s)
 
-    assert took_s < PONG_TIMEOUT_S  # its silence was not waited for
+    assert took_s < PONG_TIMEOUT_S  # it did not have to time out
 
 
 async def test_a_frozen_peer_is_dropped_and_a_slow_one_is_not(start_peer):
@@ -117,7 +117,7 @@ async def test_a_restarted_peer_keeps_its_id_and_is_found_again(start_peer):
 
     assert await anna.stop() < 2
     await ben.wait_event("PeerUnreachable", peer=anna.peer_id)
-    again = await start_peer("anna", port=port)  # no bootstrap address: it remembers
+    again = await start_peer("anna", port=port)  # no bootstrap address: it remembers its peers
 
     assert again.peer_id == anna.peer_id
     await again.wait_connected(ben, cleo)
@@ -159,7 +159,7 @@ async def test_a_kept_peer_is_redialled_until_it_is_back(start_peer):
     await anna.wait_connected(ben)
     await anna.tell("keep", peers=[ben.peer_id])
     while not (await anna.tell("snapshot"))["known_addresses"]:
-        pass  # ben tells where he listens a moment after he connects
+        pass  # ben sends his addresses a moment after he connects
     port = int(ben.address.rpartition(":")[2])
 
     ben.signal(signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""ReadAhead hands out what a stream has, whatever the sizes of reads, with fewer of them."""
+"""ReadAhead returns the same bytes as the stream, for reads of any size, with fewer reads."""
 
 import pytest
 
@@ -8,7 +8,7 @@ pytestmark = pytest.mark.trio
 
 
 class Stream:
-    """Pieces as a socket would deliver them; counts reads."""
+    """Delivers pieces as a socket would, and counts reads."""
 
     def __init__(self, *pieces: bytes) -> None:
         self.pieces = list(pieces)
@@ -45,7 +45,7 @@ async def test_frames_that_arrived_together_cost_one_read() -> None:
     assert stream.num_reads == 2
 
 
-async def test_a_read_gets_what_is_there_and_never_more_than_it_asked_for() -> None:
+async def test_a_read_returns_what_is_there_and_never_more_than_requested() -> None:
     reader = ahead(Stream(b"abcd", b"ef"))
 
     assert [await reader.read(3), await reader.read(3), await reader.read(3)] == [
@@ -55,7 +55,7 @@ async def test_a_read_gets_what_is_there_and_never_more_than_it_asked_for() -> N
     ]
 
 
-async def test_large_reads_pass_through_once_nothing_is_held() -> None:
+async def test_large_reads_are_direct_once_nothing_is_read_ahead() -> None:
     stream = Stream(b"\x00\x00" + bytes(3 * CONNECTION_BYTES))
     reader = ahead(stream)
 
@@ -67,19 +67,19 @@ async def test_large_reads_pass_through_once_nothing_is_held() -> None:
     assert len(rest) == 2 * CONNECTION_BYTES
 
 
-async def test_without_a_size_it_hands_out_what_it_holds_first() -> None:
+async def test_a_read_without_a_size_returns_first_what_was_read_ahead() -> None:
     reader = ahead(Stream(b"abc", b"de"))
 
     assert [await reader.read(1), await reader.read(), await reader.read()] == [b"a", b"bc", b"de"]
 
 
-async def test_the_end_is_told_again_and_again() -> None:
+async def test_each_read_after_the_end_returns_nothing() -> None:
     reader = ahead(Stream(b"a"))
 
     assert [await reader.read(1) for _ in range(3)] == [b"a", b"", b""]
 
 
-async def test_nothing_more_is_heard_of_who_was_hung_up_on() -> None:
+async def test_a_closed_stream_delivers_no_more_bytes() -> None:
     stream = Stream(b"abcdef")
     reader = ahead(stream)
     await reader.read(1)
@@ -90,7 +90,7 @@ async def test_nothing_more_is_heard_of_who_was_hung_up_on() -> None:
     assert await reader.read(5) == b""
 
 
-async def test_a_read_of_nothing_waits_for_nothing() -> None:
+async def test_a_read_of_zero_bytes_does_not_wait() -> None:
     stream = Stream(b"abc")
 
     assert await ahead(stream).read(0) == b""

@@ -19,7 +19,7 @@ def store(tmp_path):
     return FileBlobStore(tmp_path / "blobs", size_max=1000)
 
 
-def test_what_is_put_can_be_read(store):
+def test_bytes_that_were_put_can_be_read(store):
     assert store.put(b"hello") == HELLO
     assert store.put(b"hello") == HELLO
     assert store.has(HELLO)
@@ -46,7 +46,7 @@ def test_a_file_of_the_wrong_size_is_not_admitted(store):
     output = store.incoming / "output"
     output.write_bytes(b"hello!")
 
-    with pytest.raises(StorageError, match="6 bytes"):
+    with pytest.raises(StorageError, match=r"must have the 5 bytes .*, got 6"):
         store.admit(output, HELLO)
 
 
@@ -69,7 +69,7 @@ def test_only_the_named_blobs_are_kept(store):
     assert store.has(OTHER)
 
 
-def test_a_restart_keeps_blobs_and_clears_what_was_half_written(tmp_path, store):
+def test_a_restart_keeps_blobs_and_deletes_half_written_files(tmp_path, store):
     store.put(b"hello")
     (store.incoming / "half.pull").write_bytes(b"hel")
 
@@ -79,7 +79,7 @@ def test_a_restart_keeps_blobs_and_clears_what_was_half_written(tmp_path, store)
     assert not list(again.incoming.iterdir())
 
 
-def test_too_large_a_blob_is_refused(store):
+def test_a_blob_that_is_too_large_is_refused(store):
     with pytest.raises(StorageError, match="at most 1000"):
         store.put(b"x" * 1001)
 
@@ -94,7 +94,7 @@ def test_a_full_disk_is_named(store, monkeypatch):
         store.put(b"hello")
 
 
-async def test_whoever_waits_for_a_blob_is_woken_when_it_arrives(store):
+async def test_a_task_that_waits_for_a_blob_wakes_when_it_arrives(store):
     with trio.fail_after(5):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.wait_for, HELLO)

@@ -1,4 +1,4 @@
-"""A fork server that tests share, as peers on one machine do."""
+"""A fork server that tests share, like peers on one machine."""
 
 import subprocess
 import sys
@@ -11,13 +11,13 @@ import pytest
 from swarm.peer.processes import fork_server
 
 GONE_WITHIN_S = 120
-"""While it loads it hears nothing, and a busy machine loads slowly."""
+"""It notices nothing while it loads, and loading is slow on a busy machine."""
 StartForkServer = Callable[..., AbstractContextManager[tuple["subprocess.Popen[str]", Path]]]
 
 
 @contextmanager
 def _running_fork_server(*command: str) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
-    """A fork server that listens, and its socket; it is gone after the block."""
+    """Start a fork server and wait until it listens; it has ended after the block."""
     path = fork_server.new_socket_path()
     module = command or (sys.executable, "-m", "swarm.peer.processes.fork_server")
     process = subprocess.Popen(
@@ -36,13 +36,13 @@ def _running_fork_server(*command: str) -> Iterator[tuple["subprocess.Popen[str]
 
 @pytest.fixture
 def start_fork_server() -> StartForkServer:
-    """For tests that need a server of their own, to end it."""
+    """Start a server of its own for a test that ends it."""
     return _running_fork_server
 
 
 @pytest.fixture(scope="session")
 def shared_fork_server() -> Iterator[Path]:
-    """The socket of a server that lives as long as the tests."""
+    """The socket of a server that runs for the whole test session."""
     if not fork_server.is_supported():
         pytest.skip("fork servers need Linux")
     with _running_fork_server() as (process, path):

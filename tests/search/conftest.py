@@ -1,4 +1,4 @@
-"""A small study for tests of what decides."""
+"""A small study for tests of the search machine."""
 
 from typing import Any
 

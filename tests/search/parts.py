@@ -1,4 +1,4 @@
-"""A coordinator with a worker, a worker with a coordinator, and what they ask for, picked out."""
+"""A coordinator with one worker, a worker with its coordinator, and filters of their effects."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ def heartbeat(
 
 
 class Coordinator:
-    """A coordinator with one other worker, and the trials that one was lent."""
+    """A coordinator with one other worker, and the trials leased to that worker."""
 
     def __init__(self, spec: StudySpec, slots: int = 1) -> None:
         self.spec = spec

@@ -1,4 +1,4 @@
-"""A user who cancels a study, or leaves it."""
+"""A user cancels a study, or leaves it."""
 
 from swarm.core.machine import TimerFired
 from swarm.search import messages
@@ -13,14 +13,14 @@ from tests.search.conftest import ME
 from tests.search.parts import Coordinator, Worker, of, own_trial, published, tick
 
 
-def test_a_user_s_wish_to_cancel_is_repeated_until_the_coordinator_heard_it(
+def test_a_cancel_request_is_repeated_until_the_study_is_closed(
     study: StudySpec,
 ) -> None:
     worker, coordinator = Worker(study), Coordinator(study)
 
-    (wish,) = published(messages.CancelStudy, worker.search.handle(CancelRequested(), 1.0))
-    assert published(messages.CancelStudy, tick(worker.search, 2.0)) == [wish]
-    effects = coordinator.search.handle(wish, 1.1)
+    (request,) = published(messages.CancelStudy, worker.search.handle(CancelRequested(), 1.0))
+    assert published(messages.CancelStudy, tick(worker.search, 2.0)) == [request]
+    effects = coordinator.search.handle(request, 1.1)
 
     assert coordinator.search.ledger.closed == Closed("cancelled", ME)
     assert {e.trial for e in of(DropTrial, effects)} == {
@@ -28,7 +28,7 @@ def test_a_user_s_wish_to_cancel_is_repeated_until_the_coordinator_heard_it(
     }
 
 
-def test_who_leaves_says_so_and_asks_for_nothing_more(study: StudySpec) -> None:
+def test_a_peer_that_leaves_says_so_and_does_nothing_more(study: StudySpec) -> None:
     coordinator = Coordinator(study)
 
     effects = coordinator.search.handle(LeaveRequested(), 1.0)

@@ -1,4 +1,4 @@
-"""Search spaces: sizes, conditions, and what is refused."""
+"""Search spaces: sizes, conditions, and refused values."""
 
 import math
 from typing import Any
@@ -16,7 +16,7 @@ def test_the_size_counts_conditional_dimensions_only_where_they_exist() -> None:
     assert ModelSpace("svm", (KERNEL, DEGREE)).size == 1 + 4
 
 
-def test_a_float_without_a_step_has_no_end() -> None:
+def test_a_float_without_a_step_has_infinitely_many_values() -> None:
     assert ModelSpace("svm", (Dimension("C", FLOAT, low=0.1, high=1.0),)).size is None
 
 
@@ -84,7 +84,7 @@ def test_a_condition_must_name_a_choice() -> None:
         ("float", {"low": 1.0, "high": 2.0, "step": 0.1}, [1.0, 1.1, 1.0 + 3 * 0.1], [1.05, "1"]),
     ],
 )
-def test_a_dimension_says_what_it_can_be(
+def test_a_dimension_accepts_its_values_and_refuses_others(
     kind: str, fields: dict[str, Any], good: list[Any], bad: list[Any]
 ) -> None:
     dimension = Dimension("d", kind, **fields)

@@ -1,4 +1,4 @@
-"""One contract for all strategies, and what each promises besides."""
+"""One contract for all strategies, and the promises of each."""
 
 import sys
 from collections import Counter
@@ -28,7 +28,7 @@ STRATEGIES: list[Any] = [
 
 
 class Play:
-    """Asks a strategy for trials and makes up their results."""
+    """Asks a strategy for trials and invents their results."""
 
     def __init__(self, spec: StudySpec) -> None:
         self.spec = spec
@@ -93,17 +93,20 @@ class TestContract:
 
         assert first == second
 
-    def test_a_coordinator_that_takes_over_goes_on_with_the_same_sequence(
+    def test_a_coordinator_that_takes_over_continues_the_same_sequence(
         self, strategy: Any
     ) -> None:
         play = Play(make_study(strategy=strategy, seed=3))
         play.asked(9, at_once=3)
 
-        heir = Play(play.spec)
+        successor = Play(play.spec)
         for entry in play.ledger.entries:
-            heir.tell(entry)
+            successor.tell(entry)
 
-        expected, taken_over = play.strategy.ask(play.ledger), heir.strategy.ask(heir.ledger)
+        expected, taken_over = (
+            play.strategy.ask(play.ledger),
+            successor.strategy.ask(successor.ledger),
+        )
         assert expected == taken_over
 
     def test_asking_without_taking_changes_nothing(self, strategy: Any) -> None:
@@ -111,7 +114,7 @@ class TestContract:
 
         assert play.strategy.ask(play.ledger) == play.strategy.ask(play.ledger)
 
-    def test_what_others_asked_for_and_what_failed_is_learned_from(self, strategy: Any) -> None:
+    def test_trials_of_other_coordinators_and_failures_can_be_learned(self, strategy: Any) -> None:
         play = Play(make_study(strategy=strategy))
         params = (("n_neighbors", 1), ("weights", "uniform"))
         foreign = Trial(play.spec.id, 0, "knn", params, 1, OTHER)
@@ -163,7 +166,7 @@ def test_a_grid_goes_through_the_file_in_order() -> None:
         ({"integer": [1, 100], "log": True}, 3, [1, 10, 100]),
     ],
 )
-def test_a_grid_has_the_values_that_one_would_write_down(
+def test_a_grid_has_the_values_that_a_user_would_write_down(
     space: dict[str, Any], points: int, values: list[float]
 ) -> None:
     strategy = {"name": "grid", "points": points} if points else "grid"
@@ -195,7 +198,7 @@ def test_bayesian_search_learns_where_to_look() -> None:
     assert errors["bayesian"] < errors["random"] / 2
 
 
-def test_halving_stops_what_falls_behind_at_a_rung_and_nothing_else() -> None:
+def test_halving_stops_only_trials_that_fall_behind_at_a_rung() -> None:
     play = Play(make_study(strategy={"name": "halving", "reduction": 2, "epochs_min": 2}))
     trials = [play.ask() for _ in range(4)]
     stopped = []
@@ -217,10 +220,10 @@ def test_a_grid_tries_every_choice_whatever_its_type() -> None:
     assert [trial.values["gamma"] for trial in Play(spec).asked(5)] == choices
 
 
-def test_code_of_others_runs_only_with_leave() -> None:
+def test_a_user_s_strategy_runs_only_if_code_is_allowed() -> None:
     spec = make_study(strategy="mine:Strategy")
 
-    with pytest.raises(ValueError, match="needs leave to run"):
+    with pytest.raises(ValueError, match="only on peers that were started with --allow-code"):
         make_strategy(spec)
     allowed = make_strategy(spec, lambda name: lambda spec: RandomStrategy(make_study()))
     assert allowed.ask(StudyLedger(spec)) == RandomStrategy(make_study()).ask(
@@ -228,15 +231,15 @@ def test_code_of_others_runs_only_with_leave() -> None:
     )
 
 
-class Mute(Exception):  # noqa: N818 (somebody's)
-    """An error that cannot say what it is."""
+class Mute(Exception):  # noqa: N818 (a user's class)
+    """An error whose text raises."""
 
     def __str__(self) -> str:
         raise ValueError
 
 
 class Faulty(RandomStrategy):
-    """Does what its class attributes say."""
+    """Fails in the way that its class attributes name."""
 
     fault = ""
     answer: Any = None
@@ -264,7 +267,7 @@ class Faulty(RandomStrategy):
 
 
 def _searching(name: str, **attributes: Any) -> Search:
-    """A peer that has just begun a study with a strategy of its own."""
+    """A peer that has just begun a study with a user's strategy."""
     kind = type(name, (Faulty,), attributes)
     search = Search(ME, make_study(strategy=f"mine:{name}"), lambda _: kind)
     search.handle(Started(4, submits=True), 0.0)
@@ -292,7 +295,7 @@ def _searching(name: str, **attributes: Any) -> Search:
         ({"answer": Suggestion(["knn"], ())}, "strategy mine:Late: "),  # type: ignore[arg-type]
         ({"fault": "exit"}, "strategy mine:Late: SystemExit: 3"),
         ({"fault": "surrogate"}, "strategy mine:Late: RuntimeError: a?b"),
-        ({"fault": "mute"}, "strategy mine:Late: Mute: its text cannot be had (ValueError)"),
+        ({"fault": "mute"}, "strategy mine:Late: Mute: no text (ValueError)"),
     ],
 )
 def test_a_strategy_that_fails_ends_the_study_and_no_peer(
@@ -313,15 +316,15 @@ def test_a_strategy_that_cannot_be_made_is_refused_with_its_error() -> None:
         make_strategy(make_study(strategy="mine:Late"), lambda _: kind)
 
 
-def test_who_takes_over_and_cannot_tell_the_past_ends_the_study() -> None:
+def test_a_strategy_that_cannot_learn_the_ledger_at_a_takeover_ends_the_study() -> None:
     before = _searching("Good")
     assert before.ledger.closed is None
     kind = type("Late", (Faulty,), {"fault": "tell"})
 
-    heir = Search(OTHER, before.spec, lambda _: kind)
-    heir.handle(Started(1, tuple(before.ledger.entries), 1), 0.0)
+    successor = Search(OTHER, before.spec, lambda _: kind)
+    successor.handle(Started(1, tuple(before.ledger.entries), 1), 0.0)
     for tenths in range(200):
-        heir.handle(TimerFired("tick"), tenths / 10)
+        successor.handle(TimerFired("tick"), tenths / 10)
 
-    assert heir.ledger.closed is not None
-    assert heir.ledger.closed.error == "strategy mine:Good: ZeroDivisionError: by zero"
+    assert successor.ledger.closed is not None
+    assert successor.ledger.closed.error == "strategy mine:Good: ZeroDivisionError: by zero"

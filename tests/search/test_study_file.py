@@ -1,4 +1,4 @@
-"""Study files: what they mean, and where a wrong one is wrong."""
+"""Study files: their meaning, and the field that an error names."""
 
 from collections.abc import Callable
 from typing import Any
@@ -70,7 +70,7 @@ def test_the_direction_follows_the_objective(objective: str, direction: str) -> 
         ),
         ({"strategy": {"nme": "grid"}}, "strategy: must be a name"),
         ({"strategy": "simulated annealing"}, "strategy must be one of"),
-        ({"data": "mine.csv"}, "data: goes with no dataset of a name"),
+        ({"data": "mine.csv"}, "data: must not be given with a dataset, got "),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_path_of_the_field(
@@ -80,7 +80,7 @@ def test_a_wrong_file_is_refused_with_the_path_of_the_field(
         make_study(**fields)
 
 
-def test_own_data_travels_as_a_blob() -> None:
+def test_the_submitter_s_data_is_sent_as_a_blob() -> None:
     blob = BlobRef(sha256_hex(b"x,class\n"), 8)
     document = {"name": "a", "num_trials": 1, "models": {"knn": {}}, "data": "mine.csv"}
 
@@ -93,7 +93,7 @@ def test_own_data_travels_as_a_blob() -> None:
         parse_study({**document, "data": "mine.pickle"}, ME, blob)
 
 
-def test_numbers_of_numpy_are_taken_as_those_of_python() -> None:
+def test_numpy_scalars_are_accepted_as_python_numbers() -> None:
     space = {
         "n": [np.int64(3), np.float64(0.5), np.bool_(True)],
         "m": {"float": [np.float32(0.5), np.int32(2)]},
@@ -111,6 +111,6 @@ def test_numbers_of_numpy_are_taken_as_those_of_python() -> None:
 
 
 @pytest.mark.parametrize("call", [data_file, lambda document: parse_study(document, ME)])
-def test_a_path_is_no_study(call: Callable[[Any], Any]) -> None:
+def test_a_path_is_refused_as_a_study(call: Callable[[Any], Any]) -> None:
     with pytest.raises(ConfigurationError, match=r"must be a dict .* got 'study\.toml'; tomllib"):
         call("study.toml")

@@ -1,4 +1,4 @@
-"""Ledgers: what they take in, in which order, and when two of them are equal."""
+"""Ledgers: the entries they accept, in which order, and when two of them are equal."""
 
 import random
 
@@ -57,12 +57,12 @@ def test_equal_sets_are_equal_ledgers_in_any_order_that_has_trials_first(seed: i
 
 
 @pytest.mark.parametrize("number", [0, 6])
-def test_a_loss_has_a_number_of_those_after_which_a_trial_is_given_up(number: int) -> None:
+def test_the_number_of_a_loss_is_between_one_and_five(number: int) -> None:
     with pytest.raises(ValueError, match=rf"number must be between 1 and 5, got {number}"):
         Lost(TRIALS[0].id, number, OTHER)
 
 
-def test_a_number_whose_trial_was_lost_with_its_coordinator_is_given_again() -> None:
+def test_the_number_of_a_trial_lost_with_its_coordinator_is_used_again() -> None:
     ledger = StudyLedger(SPEC, [Asked(TRIALS[k]) for k in (0, 1, 3)])
     assert ledger.next_number == 2
 
@@ -71,7 +71,7 @@ def test_a_number_whose_trial_was_lost_with_its_coordinator_is_given_again() -> 
     assert ledger.next_number == 4
 
 
-def test_what_a_greater_term_recorded_takes_the_place_of_our_own() -> None:
+def test_a_result_of_a_greater_term_replaces_ours() -> None:
     ledger = StudyLedger(SPEC, [Asked(TRIALS[0]), Recorded(complete(TRIALS[0], 0.5, ME))])
     theirs = Recorded(complete(TRIALS[0], 0.9, OTHER))
 
@@ -81,7 +81,7 @@ def test_what_a_greater_term_recorded_takes_the_place_of_our_own() -> None:
     assert ledger.checksum == StudyLedger(SPEC, [Asked(TRIALS[0]), theirs]).checksum
 
 
-def test_results_of_unknown_trials_and_trials_of_other_studies_are_not_taken() -> None:
+def test_results_of_unknown_trials_and_trials_of_other_studies_are_not_added() -> None:
     ledger = StudyLedger(SPEC)
     foreign = Trial(make_study(seed=7).id, 0, "knn", (), 1, ME)
 
@@ -91,7 +91,9 @@ def test_results_of_unknown_trials_and_trials_of_other_studies_are_not_taken() -
 
 
 @pytest.mark.parametrize(("direction", "best"), [("maximize", 3), ("minimize", 0)])
-def test_the_best_is_the_first_of_equal_values_and_no_failure(direction: str, best: int) -> None:
+def test_the_best_result_is_the_first_of_equal_values_and_never_a_failure(
+    direction: str, best: int
+) -> None:
     spec = make_study(direction=direction)
     trials = [Trial(spec.id, k, "knn", (("k", k),), 1, ME) for k in range(6)]
     ledger = StudyLedger(spec, map(Asked, trials))
@@ -103,7 +105,7 @@ def test_the_best_is_the_first_of_equal_values_and_no_failure(direction: str, be
     assert ledger.trials[ledger.best.trial].number == best
 
 
-def test_the_newest_checkpoint_is_found_whatever_came_first() -> None:
+def test_the_newest_checkpoint_is_found_in_any_order_of_reports() -> None:
     ledger = StudyLedger(SPEC, [Asked(TRIALS[0])])
     for epoch in (2, 3, 1):
         blob = BlobRef(sha256_hex(bytes([epoch])), 10) if epoch < 3 else None
@@ -115,6 +117,6 @@ def test_the_newest_checkpoint_is_found_whatever_came_first() -> None:
     assert newest.point.epoch == 2
 
 
-def test_a_study_is_named_by_everything_in_it(study: StudySpec) -> None:
+def test_the_id_of_a_study_depends_on_all_its_fields(study: StudySpec) -> None:
     assert study.id == make_study().id
     assert study.id != make_study(seed=1).id

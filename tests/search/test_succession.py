@@ -1,4 +1,4 @@
-"""Who follows whom, who takes over, and what it then does with what others know."""
+"""Followers and takeovers: which peer coordinates next, and how it uses what others know."""
 
 import pytest
 
@@ -31,7 +31,7 @@ from tests.search.parts import (
 )
 
 
-def test_a_gap_in_the_ledger_is_asked_for(study: StudySpec) -> None:
+def test_missing_entries_before_a_page_are_requested(study: StudySpec) -> None:
     worker = Worker(study)
     entries = tuple(Asked(trial) for trial in worker.trials)
     page = messages.StudyLedgerPage(study.id, OTHER, 1, 5, entries, 8)
@@ -43,29 +43,31 @@ def test_a_gap_in_the_ledger_is_asked_for(study: StudySpec) -> None:
 
 
 @pytest.mark.parametrize("event", [PeerUnreachable(OTHER), None])
-def test_somebody_takes_over_from_a_lost_coordinator_and_only_one(event: Event | None) -> None:
+def test_exactly_one_member_takes_over_from_a_lost_coordinator(event: Event | None) -> None:
     spec = make_study()
-    heirs = [Worker(spec, me).search for me in (ME, THIRD)]
+    standbys = [Worker(spec, me).search for me in (ME, THIRD)]
     coordinating: list[tuple[float, PeerId]] = []
     for place in range(40):
         now_s = 0.2 + place / 4
-        for heir in heirs:
-            effects = tick(heir, now_s)
+        for standby in standbys:
+            effects = tick(standby, now_s)
             if event is not None and place == 0:
-                effects += heir.handle(event, now_s)
+                effects += standby.handle(event, now_s)
             for claim in published(messages.CoordinatorHeartbeat, effects):
-                coordinating.append((now_s, heir.me))
-                for other in heirs:
+                coordinating.append((now_s, standby.me))
+                for other in standbys:
                     other.handle(claim, now_s)
 
-    took_over_s, heir_name = coordinating[0]
-    assert {name for _, name in coordinating} == {heir_name}
+    took_over_s, successor = coordinating[0]
+    assert {name for _, name in coordinating} == {successor}
     assert took_over_s < (1.0 if event is not None else 4.0)
 
 
-def test_the_heir_waits_for_what_the_others_know_before_it_asks(study: StudySpec) -> None:
-    heir = _heir(study)
-    search = heir.search
+def test_a_new_coordinator_waits_for_the_other_members_before_it_asks_for_trials(
+    study: StudySpec,
+) -> None:
+    successor = _successor(study)
+    search = successor.search
     assert search.coordinating is not None
 
     alone = [e for place in range(4) for e in tick(search, 0.6 + place / 10)]
@@ -75,9 +77,9 @@ def test_the_heir_waits_for_what_the_others_know_before_it_asks(study: StudySpec
     assert of(RunTrial, others)
 
 
-def test_the_heir_does_not_ask_again_for_what_others_still_run(study: StudySpec) -> None:
-    heir = _heir(study)
-    search, trial = heir.search, heir.trials[0]
+def test_a_new_coordinator_does_not_lease_trials_that_others_still_run(study: StudySpec) -> None:
+    successor = _successor(study)
+    search, trial = successor.search, successor.trials[0]
     missing = messages.MissingEntries(study.id, THIRD, search.coordinators.term, (Asked(trial),))
 
     effects = search.handle(missing, 0.9)
@@ -88,19 +90,21 @@ def test_the_heir_does_not_ask_again_for_what_others_still_run(study: StudySpec)
     assert trial not in leased_to(THIRD, effects)
 
 
-def test_what_nobody_runs_any_more_is_lent_again(study: StudySpec) -> None:
-    heir = Worker(study)
-    heir.search.handle(
-        messages.StudyLedgerPage(study.id, OTHER, 1, 0, (Asked(heir.trials[0]),), 1), 0.3
+def test_trials_that_no_worker_runs_are_leased_again(study: StudySpec) -> None:
+    successor = Worker(study)
+    successor.search.handle(
+        messages.StudyLedgerPage(study.id, OTHER, 1, 0, (Asked(successor.trials[0]),), 1), 0.3
     )
-    heir.search.coordinators.members = (ME, OTHER)
+    successor.search.coordinators.members = (ME, OTHER)
 
-    effects = heir.search.handle(PeerUnreachable(OTHER), 0.5)
+    effects = successor.search.handle(PeerUnreachable(OTHER), 0.5)
 
-    assert heir.trials[0] in [e.trial for e in of(RunTrial, effects)]
+    assert successor.trials[0] in [e.trial for e in of(RunTrial, effects)]
 
 
-def test_who_hears_of_a_greater_term_steps_down_and_gives_what_it_has(study: StudySpec) -> None:
+def test_a_coordinator_that_hears_a_greater_term_steps_down_and_sends_its_entries(
+    study: StudySpec,
+) -> None:
     coordinator = Coordinator(study)
     claim = messages.CoordinatorHeartbeat(study.id, THIRD, 2, 0, 0, 1.0, (ME, THIRD), 0)
 
@@ -113,7 +117,7 @@ def test_who_hears_of_a_greater_term_steps_down_and_gives_what_it_has(study: Stu
     assert set(own.held) == {own_trial(coordinator.search, k).id for k in (0, 1)}
 
 
-def test_a_term_out_of_all_proportion_is_not_believed(study: StudySpec) -> None:
+def test_a_term_that_leaps_too_far_is_not_believed(study: StudySpec) -> None:
     worker = Worker(study)
 
     worker.search.handle(worker.coordinator_heartbeat(THIRD, 2**50), 0.5)
@@ -136,7 +140,9 @@ def test_after_a_restart_a_peer_waits_for_others_before_it_coordinates(study: St
     assert [e.trial.number for e in of(RunTrial, next_ones)] == [0]
 
 
-def test_who_comes_back_to_a_study_that_is_over_hands_out_all_of_it(study: StudySpec) -> None:
+def test_a_peer_that_comes_back_to_a_study_that_is_over_serves_its_whole_ledger(
+    study: StudySpec,
+) -> None:
     trial = Worker(study).trials[0]
     entries = (Asked(trial), Recorded(complete(trial)), Closed("done", OTHER))
     search = Search(ME, study)
@@ -156,7 +162,7 @@ def test_who_comes_back_to_a_study_that_is_over_hands_out_all_of_it(study: Study
     assert looker.ledger.checksum == search.ledger.checksum
 
 
-def test_a_stranger_s_gift_is_not_taken(study: StudySpec) -> None:
+def test_entries_that_a_stranger_sends_are_ignored(study: StudySpec) -> None:
     coordinator = Coordinator(study)
     (own,) = [t for t in coordinator.search.ledger.trials.values() if t.number == 0]
     forged = (Recorded(complete(own, 1.0, THIRD)),)
@@ -166,12 +172,12 @@ def test_a_stranger_s_gift_is_not_taken(study: StudySpec) -> None:
     assert not coordinator.search.ledger.results
 
 
-def _heir(study: StudySpec) -> Worker:
+def _successor(study: StudySpec) -> Worker:
     """A worker that has just taken over, with one other worker left."""
-    heir = Worker(study)
-    search = heir.search
+    successor = Worker(study)
+    search = successor.search
     search.handle(PeerUnreachable(OTHER), 0.5)
     for place in range(8):
         if search.coordinating is None:
             tick(search, 0.5 + place / 4)
-    return heir
+    return successor

@@ -1,4 +1,4 @@
-"""ColumnTPESampler suggests what Optuna's own sampler does."""
+"""ColumnTPESampler suggests what Optuna's own sampler suggests."""
 
 import math
 import random
@@ -18,7 +18,7 @@ Suggested = dict[str, object]
 
 
 def suggest(trial: optuna.Trial) -> tuple[Suggested, float]:
-    """Draw from a conditional space with every kind of dimension; also say how good that is."""
+    """Draw from a conditional space with every kind of dimension; also return a score."""
     model = trial.suggest_categorical("model", ["near", "far"])
     rate = trial.suggest_float(f"{model}.rate", 1e-3, 1e3, log=True)
     depth = trial.suggest_int("depth", 1, 9)
@@ -29,7 +29,7 @@ def suggest(trial: optuna.Trial) -> tuple[Suggested, float]:
 
 
 def end(study: optuna.Study, trial: optuna.Trial, score: float, fate: float) -> None:
-    """Have a trial fail, be pruned with or without a report, or be complete."""
+    """End a trial: failed, pruned with or without a report, or complete."""
     if fate < 0.1:
         study.tell(trial, state=TrialState.FAIL)
     elif fate < 0.15:
@@ -42,7 +42,7 @@ def end(study: optuna.Study, trial: optuna.Trial, score: float, fate: float) -> 
 
 
 def play(sampler: BaseSampler, direction: str, seed: int) -> list[Suggested]:
-    """Everything that is suggested while some trials are under way and end in any order."""
+    """All suggestions, while some trials run and end in any order."""
     chance = random.Random(seed)  # noqa: S311 (reproducible)
     study = optuna.create_study(direction=direction, sampler=sampler)
     running: list[tuple[optuna.Trial, float]] = []
@@ -73,8 +73,8 @@ def test_suggestions_are_those_of_optunas_sampler(direction: str, seed: int) -> 
     assert found == expected
 
 
-def test_it_is_asked_the_way_optuna_is_now() -> None:
-    # Should Optuna rename what is overridden, nothing would fail; it would only be slow again.
+def test_optuna_still_has_the_method_that_is_overridden() -> None:
+    # If Optuna renamed the method, no other test would fail: suggestions would only be slow.
     assert "_sample" in vars(TPESampler)
 
 

@@ -1,9 +1,10 @@
-"""That every rule a mutant takes out still stands where it says; the mutants are run by hand."""
+"""The text that each mutant changes is where it says; the mutants themselves run by hand."""
 
 from pathlib import Path
 
 import pytest
 
+from swarm.simulation.rehearsal import SCENARIOS
 from tests.simulation.mutants.catalog import FEDERATION_MUTANTS, MUTANTS
 from tests.simulation.mutants.mutant import Mutant
 
@@ -11,11 +12,15 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_the_rule_a_mutant_takes_out_is_there_exactly_once(mutant: Mutant) -> None:
+def test_the_text_that_a_mutant_changes_occurs_exactly_once(mutant: Mutant) -> None:
     for file, old, _ in mutant.changes:
         text = (ROOT / "swarm" / file).read_text()
 
         assert text.count(old) == 1, file
+
+
+def test_the_scenarios_that_should_notice_a_mutant_exist() -> None:
+    assert SCENARIOS.keys() >= {name for mutant in MUTANTS for name in mutant.scenarios}
 
 
 def test_every_guarantee_has_a_mutant() -> None:
@@ -25,7 +30,7 @@ def test_every_guarantee_has_a_mutant() -> None:
     assert promised == {mutant.guarantee for mutant in FEDERATION_MUTANTS}
 
 
-def test_the_list_of_mutants_in_the_documents_is_this_one() -> None:
+def test_the_documents_list_every_mutant_in_order() -> None:
     document = (ROOT / "docs" / "simulation.md").read_text()
     listed = [
         line.split("`")[1]

@@ -1,23 +1,25 @@
-"""Where examples come from; needs neither Keras nor TensorFlow.
+"""Where examples of federated sessions come from; needs neither Keras nor TensorFlow.
 
-resolve_dataset   decide once, before peers start, what is trained on, and have it on disk
-load_dataset      open it
-describe          its shape and classes, for who writes the session's spec
+resolve_dataset   decide once, before peers start, which data set is used, and put it on disk
+load_dataset      open a data set
+describe          shape and number of classes, for the session's spec
 
-cifar10      the official binary archive: from a folder, the cache, or its home page
-synthetic10  generated; stands in for cifar10 where that cannot be had, and says so
-digits       8x8 grey digits that come with scikit-learn
-own          arrays from the peer's own .npz file
+dataset       Dataset: labels in memory, pixels read when they are needed
+cifar10       the official binary archive: from a folder, the cache, or its home page
+cifar_binary  the binary file layout of CIFAR-10
+synthetic10   generated; replaces cifar10 where that is unavailable, and says so
+digits        8x8 grey digits that come with scikit-learn
+npz           own: arrays from the peer's own .npz file
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from swarm.core.errors import ConfigurationError, DataError
-from swarm.learning.datasets import cifar10, digits, npz, synthetic10
+from swarm.learning.data_config import DataConfig
+from swarm.learning.datasets import cifar10, cifar_binary, digits, npz, synthetic10
 from swarm.learning.datasets.dataset import Dataset
-from swarm.learning.federation.jobs import DataConfig, Progress
+from swarm.learning.progress import OnProgress
 
 __all__ = [
     "DATASETS",
@@ -30,32 +32,31 @@ __all__ = [
 
 DATASETS = ("cifar10", "digits", "synthetic10", "own")
 
-OnProgress = Callable[[Progress], None]
-
 
 @dataclass(frozen=True, slots=True)
 class ResolvedDataset:
-    """What will be trained on. Peers that start with `name` need no decision of their own."""
+    """The data set to train on. Peers that start with `name` have nothing left to decide."""
 
     name: str
     label: str
-    """What to call it wherever its numbers appear."""
+    """Its name wherever its numbers appear."""
     stand_in: bool
+    """Whether it is generated data that replaces CIFAR-10."""
     reason: str = ""
-    """Why it is not what was asked for; empty if it is."""
+    """Why it is not the data set that was asked for; empty if it is."""
 
 
 def resolve_dataset(
     name: str, data_dir: str | None, cache_dir: str, progress: OnProgress
 ) -> ResolvedDataset:
-    """Have a built-in data set on disk: found, downloaded or generated.
+    """Find, download or generate a built-in data set.
 
     Returns:
-        The data set asked for, or `synthetic10` if that was cifar10 and cannot be had.
+        The data set that was asked for, or `synthetic10` if that was cifar10 and is unavailable.
 
     Raises:
         ConfigurationError: There is no data set of that name.
-        DataError: Files that were found are damaged.
+        DataError: Files were found but are damaged.
     """
     _check_name(name)
     if name == "cifar10":
@@ -71,14 +72,14 @@ def resolve_dataset(
 
 
 def load_dataset(config: DataConfig, progress: OnProgress) -> Dataset:
-    """Open a data set; pixels stay on disk where they can.
+    """Open a data set; pixels stay on disk where possible.
 
-    Nothing stands in for anything here: what is trained on was decided, by `resolve_dataset`,
-    before the session began, and two peers of a session must not differ in it.
+    No data set is replaced by another one here. `resolve_dataset` decided before the session
+    began, and all peers of a session must use the same data set.
 
     Raises:
         ConfigurationError: There is no data set of that name.
-        DataError: It cannot be had, or its files are damaged or malformed.
+        DataError: It is unavailable, or its files are damaged or malformed.
     """
     if config.dataset == "own":
         if config.data_path is None:
@@ -86,17 +87,18 @@ def load_dataset(config: DataConfig, progress: OnProgress) -> Dataset:
         return npz.load(Path(config.data_path))
     _check_name(config.dataset)
     if config.dataset == "cifar10":
-        return cifar10.load(cifar10.find_or_download(config.data_dir, config.cache_dir, progress))
+        folder = cifar10.find_or_download(config.data_dir, config.cache_dir, progress)
+        return cifar_binary.read(folder, "cifar10", stand_in=False)
     if config.dataset == "synthetic10":
         return synthetic10.load(config.cache_dir, progress)
     return digits.load()
 
 
 def describe(name_or_npz_path: str) -> tuple[tuple[int, ...], int]:
-    """Shape of one example, and number of classes, of a built-in data set or an `.npz` file.
+    """Shape of one example, and number of classes: of a built-in data set or an `.npz` file.
 
     Raises:
-        ConfigurationError: Neither a name nor the path of an `.npz` file.
+        ConfigurationError: The argument is neither a name nor the path of an `.npz` file.
         DataError: The file is malformed.
 
     Example:

@@ -1,4 +1,4 @@
-"""cifar10: 60,000 photographs in ten classes, from a folder, the cache, or their home page.
+"""cifar10: 60,000 photographs in ten classes, from a folder, the cache, or the home page.
 
 Source: Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images".
 """
@@ -8,7 +8,6 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 from urllib.error import URLError
@@ -18,37 +17,32 @@ from swarm.core.errors import DataError
 from swarm.learning.datasets.cifar_binary import (
     FILE_BYTES,
     FOLDER,
-    NUM_CLASSES,
     TEST_FILES,
     TRAIN_FILES,
     map_rows,
-    read_split,
 )
-from swarm.learning.datasets.dataset import Dataset
-from swarm.learning.federation.jobs import Progress
+from swarm.learning.progress import OnProgress, Progress
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 ARCHIVE_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
 ARCHIVE_BYTES = 170_052_171
 STALL_TIMEOUT_S = 8.0
-"""For the connection and for each read: who is offline should not wait long to hear it."""
+"""For the connection and for each read; short, so that offline users do not wait long."""
 PIECE_BYTES = 1 << 20
-
-OnProgress = Callable[[Progress], None]
 
 
 class UnavailableError(DataError):
-    """CIFAR-10 is in no folder, and could not be downloaded."""
+    """CIFAR-10 is in none of the folders and could not be downloaded."""
 
 
 def find_or_download(data_dir: str | None, cache_dir: str, progress: OnProgress) -> Path:
-    """Folder with the binary batches; downloads them into the cache if they are nowhere.
+    """Find the folder with the binary batches; download them into the cache if there is none.
 
     Looks in `data_dir`, then in $SWARM_DATA_DIR, then in the cache.
 
     Raises:
-        UnavailableError: Not found, and the download failed.
-        DataError: Found, but a file is missing or has another size.
+        UnavailableError: They were not found, and the download failed.
+        DataError: They were found, but a file is missing or has the wrong size.
     """
     for place in (data_dir, os.environ.get("SWARM_DATA_DIR"), cache_dir):
         for folder in (Path(place) / FOLDER, Path(place)) if place else ():
@@ -57,22 +51,6 @@ def find_or_download(data_dir: str | None, cache_dir: str, progress: OnProgress)
                     map_rows(folder / name)
                 return folder
     return _download(Path(cache_dir), progress)
-
-
-def load(folder: Path) -> Dataset:
-    """Open the batches in `folder`.
-
-    Raises:
-        DataError: A file is missing or damaged.
-    """
-    return Dataset(
-        label="cifar10",
-        stand_in=False,
-        input_shape=(32, 32, 3),
-        num_classes=NUM_CLASSES,
-        train=read_split(folder, TRAIN_FILES),
-        test=read_split(folder, TEST_FILES),
-    )
 
 
 def _download(cache_dir: Path, progress: OnProgress) -> Path:
@@ -105,7 +83,7 @@ def _fetch(archive: IO[bytes], progress: OnProgress) -> None:
 
 
 def _extract(archive: IO[bytes], folder: Path) -> None:
-    """Copy the six expected files and nothing else: no path in the archive is ever used."""
+    """Copy only the six expected files; paths in the archive are never used."""
     folder.mkdir()
     with tarfile.open(fileobj=archive, mode="r:gz") as tar:
         for name in TRAIN_FILES + TEST_FILES:
@@ -123,6 +101,6 @@ def _move_in(fresh: Path, final: Path) -> Path:
     try:
         fresh.rename(final)
     except OSError:
-        if not (final / TEST_FILES[0]).exists():  # another process was faster, which is as good
+        if not (final / TEST_FILES[0]).exists():  # otherwise another process was faster
             raise
     return final

@@ -1,6 +1,7 @@
 """The official binary layout of CIFAR-10: rows of a label byte and 3 x 32 x 32 pixel bytes.
 
-No pickle in it, and rows can be mapped. Source: the data set's home page, "binary version".
+It needs no pickle, and rows can be memory-mapped. Source: the data set's home page, "binary
+version".
 """
 
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.errors import DataError
-from swarm.learning.datasets.dataset import Split
+from swarm.learning.datasets.dataset import Dataset, Split
 
 FOLDER = "cifar-10-batches-bin"
 TRAIN_FILES = tuple(f"data_batch_{k}.bin" for k in range(1, 6))
@@ -22,13 +23,13 @@ NUM_CLASSES = 10
 
 
 class BinaryExamples:
-    """Images in files of this layout, read only when taken."""
+    """Images in files of this layout, read when they are needed."""
 
     def __init__(self, paths: tuple[Path, ...]) -> None:
         self._paths = paths
 
     def take(self, indices: NDArray[np.int64]) -> NDArray[Any]:
-        """Copy images as uint8 (n, 32, 32, 3); see `Examples.take`."""
+        """Copy images as uint8 (n, 32, 32, 3). See `Examples.take`."""
         images = np.empty((len(indices), 32, 32, 3), np.uint8)
         for number, path in enumerate(self._paths):
             here = np.flatnonzero(indices // ROWS_PER_FILE == number)
@@ -37,22 +38,27 @@ class BinaryExamples:
         return images
 
 
-def read_split(folder: Path, files: tuple[str, ...]) -> Split:
-    """Read the labels of a split; its images stay in the files.
+def read(folder: Path, label: str, *, stand_in: bool) -> Dataset:
+    """Read the labels in a folder; the images stay in the files.
 
     Raises:
-        DataError: A file is missing, or is not of this layout; the message names it.
+        DataError: A file is missing or has another layout; the message names it.
     """
-    paths = tuple(folder / name for name in files)
-    labels = np.concatenate([_labels(path) for path in paths])
-    return Split(BinaryExamples(paths), labels)
+    return Dataset(
+        label=label,
+        stand_in=stand_in,
+        input_shape=(32, 32, 3),
+        num_classes=NUM_CLASSES,
+        train=read_split(folder, TRAIN_FILES),
+        test=read_split(folder, TEST_FILES),
+    )
 
 
 def map_rows(path: Path) -> NDArray[np.uint8]:
-    """Map a file as uint8 (10,000, 3,073).
+    """Memory-map a file as uint8 (10,000, 3,073).
 
     Raises:
-        DataError: The file is missing or has another size.
+        DataError: The file is missing or has the wrong size.
     """
     try:
         size_bytes = path.stat().st_size
@@ -63,6 +69,13 @@ def map_rows(path: Path) -> NDArray[np.uint8]:
         return np.memmap(path, np.uint8, mode="r", shape=(ROWS_PER_FILE, ROW_BYTES))
     except OSError as error:
         raise DataError(f"cannot read {path}: {error}") from error
+
+
+def read_split(folder: Path, files: tuple[str, ...]) -> Split:
+    """Read the labels of one split. See `read`."""
+    paths = tuple(folder / name for name in files)
+    labels = np.concatenate([_labels(path) for path in paths])
+    return Split(BinaryExamples(paths), labels)
 
 
 def _labels(path: Path) -> NDArray[np.int64]:

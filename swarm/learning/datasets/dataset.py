@@ -1,4 +1,4 @@
-"""Dataset: labels in memory, pixels wherever they are until a part of them is taken."""
+"""Dataset: labels in memory; inputs stay where they are until some of them are needed."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,21 +10,21 @@ from swarm.core.errors import DataError
 
 
 class Examples(Protocol):
-    """The inputs of a split, in an order."""
+    """The inputs of a split, in a fixed order."""
 
     def take(self, indices: NDArray[np.int64]) -> NDArray[Any]:
-        """Copy the examples at `indices`: (len(indices), *shape), uint8 or float32."""
+        """Copy the examples at `indices`, as uint8 or float32 (len(indices), *shape)."""
         ...
 
 
 class ArrayExamples:
-    """Examples in one array, in memory or mapped."""
+    """Examples in one array, in memory or memory-mapped."""
 
     def __init__(self, array: NDArray[Any]) -> None:
         self._array = array
 
     def take(self, indices: NDArray[np.int64]) -> NDArray[Any]:
-        """Copy examples; see `Examples.take`."""
+        """Copy examples. See `Examples.take`."""
         return self._array[indices]
 
 
@@ -39,7 +39,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A training split and a test split of one shape. uint8 inputs stand for 0..1 in 256 steps."""
+    """A training split and a test split of one shape. uint8 inputs mean 0..1 in 256 steps."""
 
     label: str
     stand_in: bool
@@ -49,10 +49,10 @@ class Dataset:
     test: Split
 
     def check_fits(self, input_shape: tuple[int, ...], num_classes: int) -> None:
-        """Require the session's shape, and no class outside the session's.
+        """Check the shape of examples and the number of classes against the session.
 
         Raises:
-            DataError: They differ.
+            DataError: The shape differs, or the data set has more classes.
         """
         if self.input_shape != input_shape:
             raise DataError(

@@ -1,4 +1,4 @@
-"""digits: 1,797 grey digits of 8x8 pixels, read from the file that scikit-learn brings along."""
+"""digits: 1,797 grey digits of 8x8 pixels, from a file that comes with scikit-learn."""
 
 import gzip
 from importlib.util import find_spec
@@ -15,10 +15,10 @@ GREY_MAX = 16
 
 
 def load() -> Dataset:
-    """Read the digits; pixels become floats in [0, 1], the split is always the same.
+    """Read the digits, with pixels as floats in [0, 1] and always the same split.
 
     Raises:
-        DataError: scikit-learn is not installed, or without its data.
+        DataError: scikit-learn is not installed, or its data is missing.
     """
     table = np.loadtxt(_file(), delimiter=",", dtype=np.float32)
     x = (table[:, :-1] / GREY_MAX).reshape(-1, 8, 8, 1)

@@ -18,9 +18,9 @@ _UNREADABLE = (OSError, ValueError, zipfile.BadZipFile, EOFError)
 
 
 def load(path: Path) -> Dataset:
-    """Read and check the arrays; without a test split, a fifth of the training split is held out.
+    """Read and check the arrays; without a test split, hold out a fifth of the training split.
 
-    Arrays of shape (n, height, width) are grey images. Everything but uint8 becomes float32.
+    Arrays of shape (n, height, width) are grey images. All types except uint8 become float32.
 
     Raises:
         DataError: The file or an array breaks a rule; the message names both.
@@ -50,13 +50,13 @@ def load(path: Path) -> Dataset:
 
 
 def load_training(path: Path, called: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Inputs and labels of the whole training split, for cross-validation.
+    """Read inputs and labels of the whole training split, for cross-validation.
 
-    Those of tables are float64 if their type holds more than float32; see `load` for images.
+    Tables become float64 if their type is more precise than float32; for images see `load`.
 
     Args:
         path: The file.
-        called: What messages call it.
+        called: The file's name in error messages.
 
     Raises:
         DataError: The file or an array breaks a rule; the message names both.
@@ -66,7 +66,7 @@ def load_training(path: Path, called: str) -> tuple[NDArray[Any], NDArray[np.int
 
 
 def describe(path: Path) -> tuple[tuple[int, ...], int]:
-    """Shape of one example, from its array's header, and the number of classes.
+    """Read the shape of one example, from the array's header, and the number of classes.
 
     Raises:
         DataError: The file cannot be read, or an array is missing or malformed.
@@ -89,7 +89,7 @@ def _read(
         with path.open("rb") as opened, np.lib.npyio.NpzFile(opened, allow_pickle=False) as file:
             _check_names(called, file.files)
             arrays = {name: file[name] for name in file.files if only is None or name in only}
-    # Whatever damage makes of a length, a method of compression or a password.
+    # Damage to a length, a compression method or a password flag can raise any of these.
     except (*_UNREADABLE, zlib.error, MemoryError, RuntimeError) as error:
         raise DataError(
             f"{called} must be an .npz file without pickled objects: {error}"
@@ -100,7 +100,7 @@ def _read(
 
 def _check_arrays(called: str, arrays: dict[str, Any]) -> None:
     for name, array in arrays.items():
-        if not isinstance(array, np.ndarray):  # a member of the archive that is none
+        if not isinstance(array, np.ndarray):  # another member of the archive
             raise DataError(f"{called}: {name} must be an array")
 
 
@@ -133,7 +133,7 @@ def _checked(
             f"{called}: x_{split} must have an axis of examples and more, got {x.shape}"
         )
     if len(x) and not x.size:
-        raise DataError(f"{called}: an example of x_{split} must hold something, got {x.shape}")
+        raise DataError(f"{called}: an example of x_{split} must not be empty, got {x.shape}")
     if len(x) != len(y):
         raise DataError(f"{called}: x_{split} has {len(x)} examples but y_{split} has {len(y)}")
     if x.dtype.kind not in "uif":

@@ -1,14 +1,13 @@
-"""synthetic10: ten classes of generated images, of CIFAR-10's shape and size, to stand in for it.
+"""synthetic10: ten classes of generated images, with CIFAR-10's shape and size, to replace it.
 
-Each image shows a patch of stripes at a random place; the class is the stripes' direction. Phase,
-spacing and colours are random, and every image is as likely as the one with its contrast
-inverted. A linear classifier's scores change sign with the contrast, so it is right about at most
-one of the two and stays under 50 %; a convolutional net learns the direction.
+Each image shows a patch of stripes at a random place; the class is the direction of the stripes.
+Phase, spacing and colours are random. Every image is as likely as the same image with inverted
+contrast. A linear classifier's scores change sign with the contrast, so it classifies at most one
+of the two correctly and stays under 50 %. A convolutional network learns the direction.
 """
 
 import contextlib
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,23 +22,21 @@ from swarm.learning.datasets.cifar_binary import (
     TEST_FILES,
     TRAIN_FILES,
     map_rows,
-    read_split,
+    read,
 )
 from swarm.learning.datasets.dataset import Dataset
-from swarm.learning.federation.jobs import Progress
+from swarm.learning.progress import OnProgress, Progress
 
 LABEL = "synthetic10 (generated stand-in for CIFAR-10)"
 CACHE_FOLDER = "synthetic10-v1"
-"""Another version for every change that changes a pixel."""
+"""Its version number increases with every change that changes a pixel."""
 SEED = 10
 BLOCK = 2_000
 SIDE = 32
 
-OnProgress = Callable[[Progress], None]
-
 
 def find_or_generate(cache_dir: str, progress: OnProgress) -> Path:
-    """Folder with the data set in CIFAR-10's binary layout; generated on first use.
+    """Find the data set in CIFAR-10's binary layout; generate it on first use.
 
     Raises:
         StorageError: The cache cannot be written.
@@ -56,7 +53,7 @@ def find_or_generate(cache_dir: str, progress: OnProgress) -> Path:
                 (fresh / name).write_bytes(generate_file(number).tobytes())
                 share = (number + 1) / len(TRAIN_FILES + TEST_FILES)
                 progress(Progress("preparing", share, text="generating synthetic10"))
-            with contextlib.suppress(OSError):  # another process was faster, with the same bytes
+            with contextlib.suppress(OSError):  # another process wrote the same bytes first
                 fresh.rename(final)
     except OSError as error:
         raise StorageError(f"cannot write generated data to {cache_dir}: {error}") from error
@@ -64,7 +61,7 @@ def find_or_generate(cache_dir: str, progress: OnProgress) -> Path:
 
 
 def load(cache_dir: str, progress: OnProgress) -> Dataset:
-    """Open the data set, generating it on first use.
+    """Open the data set; generate it on first use.
 
     Raises:
         StorageError: The cache cannot be written.
@@ -73,18 +70,11 @@ def load(cache_dir: str, progress: OnProgress) -> Dataset:
     folder = find_or_generate(cache_dir, progress)
     for name in TRAIN_FILES + TEST_FILES:
         map_rows(folder / name)
-    return Dataset(
-        label=LABEL,
-        stand_in=True,
-        input_shape=(SIDE, SIDE, 3),
-        num_classes=NUM_CLASSES,
-        train=read_split(folder, TRAIN_FILES),
-        test=read_split(folder, TEST_FILES),
-    )
+    return read(folder, LABEL, stand_in=True)
 
 
 def generate_file(number: int) -> NDArray[np.uint8]:
-    """Rows of file `number` (0 to 4 for training, 5 for the test): uint8 (10,000, 3,073)."""
+    """Generate file `number` (0 to 4 for training, 5 for the test): uint8 (10,000, 3,073)."""
     rng = np.random.default_rng((SEED, number))
     rows = np.empty((ROWS_PER_FILE, ROW_BYTES), np.uint8)
     rows[:, 0] = rng.permutation(np.arange(ROWS_PER_FILE) % NUM_CLASSES)
@@ -95,7 +85,7 @@ def generate_file(number: int) -> NDArray[np.uint8]:
 
 
 def _images(labels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Images of the given classes: uint8 (n, 3, 32, 32)."""
+    """Generate images of the given classes: uint8 (n, 3, 32, 32)."""
     n = len(labels)
 
     def uniform(low: float, high: float, *shape: int) -> NDArray[np.float32]:

@@ -1,8 +1,14 @@
-"""Families of models to try, by name; one short file each behind `family.Family`.
+"""Families of estimators by name: models to try in a search or to combine in an ensemble.
 
-knn, dtree, logreg, forest, svm, mlp   from scikit-learn
-keras-lenet, keras-cnn, keras-mlp      our Keras models; they hand over checkpoints
-module:function                        a function of the user's own that builds a Keras model
+family           Family and Estimator: the protocols
+hyperparameters  declarations, so that a wrong value is refused by name before anything runs
+objectives       what predictions are scored by
+
+knn, dtree, logreg, forest, svm, mlp   families from scikit-learn, one short file each
+scikit           what these share; trees: what dtree and forest share
+keras_family     keras-lenet, keras-cnn, keras-mlp: our Keras models, which have checkpoints;
+                 module:function: a user's own function that builds a Keras model
+keras_network    a compiled Keras model that estimators take turns with
 """
 
 from collections.abc import Mapping
@@ -37,10 +43,10 @@ FAMILIES: dict[str, Family] = {
 
 
 def find_family(name: str) -> Family:
-    """The family of this name; whether code may run is not asked here.
+    """The family of this name. Whether custom code may run is checked elsewhere.
 
     Raises:
-        ConfigurationError: There is none.
+        ConfigurationError: The name is unknown.
     """
     if is_code(name):
         return KerasFamily(name, name)
@@ -52,14 +58,14 @@ def find_family(name: str) -> Family:
 
 
 def is_code(name: str) -> bool:
-    """Whether a model is a function of the user's own, as in "mine.models:build"."""
+    """Whether a model is a user's own function, as in "mine.models:build"."""
     return ":" in name
 
 
 def check_params_of(name: str, params: Mapping[str, object]) -> None:
-    """Require that a model has these hyperparameters, and that they can have these values.
+    """Check that a model has these hyperparameters and that the values are allowed.
 
-    What a function of the user's own takes beside those of training is its own affair.
+    Of a user's own function, only the hyperparameters of training are checked.
 
     Raises:
         ConfigurationError: One breaks a rule; it is named.

@@ -1,4 +1,4 @@
-"""dtree: one decision tree."""
+"""dtree: a single decision tree."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ class DecisionTree(ScikitFamily):
     is_single = True
 
     def estimator(self, params: Params, problem: Problem, seed: int) -> Any:
-        """Make it; the seed breaks ties between splits."""
+        """Create it; the seed breaks ties between splits."""
         check_criterion(self.name, params, problem)
         return pick(
             problem, "sklearn.tree:DecisionTreeClassifier", "sklearn.tree:DecisionTreeRegressor"

@@ -1,4 +1,4 @@
-"""Family and TrialModel: what every family of models to try is, and what it makes."""
+"""Family and Estimator: the protocols of model families and of the estimators they create."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,17 +6,18 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from swarm.learning.estimators.hyperparameters import Hyperparameter
+from swarm.learning.estimators.hyperparameters import Hyperparameter, Value
 from swarm.learning.estimators.objectives import Predictions
-from swarm.learning.search.trial_records import Kind, Value
+from swarm.learning.tables.table_source import Kind
 
 Params = Mapping[str, Value]
 State = dict[str, NDArray[Any]]
+"""Everything that an estimator has learnt, as arrays by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What a model is to learn."""
+    """What an estimator is to learn."""
 
     kind: Kind
     input_shape: tuple[int, ...]
@@ -25,37 +26,37 @@ class Problem:
     """0 for a regression."""
     needs_probabilities: bool
     is_double: bool = False
-    """Whether examples are float64: float32 might make some of them the same."""
+    """Whether examples are float64: float32 might make some of them equal."""
     beyond_float32: str = ""
-    """What float32 would make an infinity, in words."""
+    """A value beyond the range of float32, in words; empty if there is none."""
 
 
-class TrialModel(Protocol):
-    """A model of one fold."""
+class Estimator(Protocol):
+    """A model that is trained on one set of examples, such as a fold."""
 
     def train_epoch(self, x: NDArray[Any], y: NDArray[Any], epoch: int) -> float | None:
-        """Train one pass over the fold's examples.
+        """Train for one pass over the examples.
 
         Args:
             x: Shape (n, *input_shape), float32 or float64.
             y: Shape (n,).
-            epoch: Counted from 1; alone decides the order of examples, with the trial's seed.
+            epoch: Counted from 1; it and the seed alone decide the order of examples.
 
         Returns:
-            Mean training loss, where the model knows one.
+            Mean training loss; None if the model has none.
         """
         ...
 
     def predict(self, x: NDArray[Any]) -> Predictions:
-        """Answer examples of shape (n, *input_shape)."""
+        """Predict for examples of shape (n, *input_shape)."""
         ...
 
     def state(self) -> State | None:
-        """All that the model has learnt, optimizer included; None if it cannot be taken out."""
+        """Everything learnt, optimizer included; None if it cannot be exported."""
         ...
 
     def restore(self, state: State) -> None:
-        """Become the model that `state` was taken from.
+        """Continue from a state of the same model.
 
         Raises:
             LearningError: It is the state of another model.
@@ -64,41 +65,41 @@ class TrialModel(Protocol):
 
 
 class Family(Protocol):
-    """Models of one kind, told apart by hyperparameters.
+    """A family of estimators: the same kind of model with different hyperparameters.
 
-    Making a family imports nothing; `create` imports what the model is made of.
+    Creating a family imports no library; `create` imports the libraries that the model needs.
     """
 
     @property
     def name(self) -> str:
-        """As in a study file."""
+        """Its name in a study file."""
         ...
 
     @property
     def hyperparameters(self) -> tuple[Hyperparameter, ...]:
-        """What can be set; each has a default."""
+        """The hyperparameters; each has a default."""
         ...
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """Problems it can learn."""
+        """The kinds of problem that it can learn."""
         ...
 
     @property
     def has_epochs(self) -> bool:
-        """Whether it trains in epochs; otherwise all in one."""
+        """Whether it trains in epochs; otherwise it is fitted at once."""
         ...
 
-    def create(self, params: Params, problem: Problem, seed: int) -> TrialModel:
-        """Make an untrained model.
+    def create(self, params: Params, problem: Problem, seed: int) -> Estimator:
+        """Create an untrained estimator.
 
         Args:
-            params: Values that passed `check_params`.
-            problem: What is to be learnt.
-            seed: In 0..2**32-1; the same seed gives the same model.
+            params: Hyperparameters that passed `check_params`.
+            problem: What it is to learn.
+            seed: In 0..2**32-1; the same seed gives the same estimator.
 
         Raises:
-            ConfigurationError: The family is not for this problem.
-            DataError: Nor for a value of its examples.
+            ConfigurationError: The family does not fit the problem.
+            DataError: The family cannot take a value of the examples.
         """
         ...

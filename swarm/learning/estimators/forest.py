@@ -1,4 +1,4 @@
-"""forest: many decision trees, each on a resample of the examples."""
+"""forest: many decision trees, each trained on a resample of the examples."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ class Forest(ScikitFamily):
     is_single = True
 
     def estimator(self, params: Params, problem: Problem, seed: int) -> Any:
-        """Make it; one trial takes one core."""
+        """Create it; one trial uses one core."""
         check_criterion(self.name, params, problem)
         return pick(
             problem,

@@ -1,4 +1,4 @@
-"""Declarations of hyperparameters, by which a wrong value is refused by name."""
+"""Declarations of hyperparameters, so that a wrong value is refused by name."""
 
 import math
 import re
@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from swarm.core.errors import ConfigurationError
-from swarm.learning.search.trial_records import Value
+
+Value = bool | int | float | str
+"""What a hyperparameter can be set to."""
+EPOCHS_MAX = 512
+"""Most epochs that an estimator trains; `swarm.search.study` has the same bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class Integer:
     maximum: int | None = None
 
     def fault(self, value: object) -> str | None:
-        """The rule that a value breaks, as in "must be at least 1"; None if it is fine."""
+        """The rule that a value breaks, as in "must be at least 1"; None if it breaks none."""
         most = math.inf if self.maximum is None else self.maximum
         if type(value) is int and self.minimum <= value <= most:
             return None
@@ -35,7 +39,7 @@ class Integer:
 
 @dataclass(frozen=True, slots=True)
 class Real:
-    """A finite number within bounds, or one of some words.
+    """A finite number within bounds, or one of a few words.
 
     Example:
         >>> Real("C", 0.0, above=True).fault(0)
@@ -77,7 +81,7 @@ class Choice:
     options: tuple[Value, ...]
 
     def fault(self, value: object) -> str | None:
-        """See `Integer.fault`; 1 is not True here."""
+        """See `Integer.fault`; 1 does not count as True."""
         if any(type(value) is type(option) and value == option for option in self.options):
             return None
         return f"must be one of {', '.join(map(repr, self.options))}"
@@ -102,7 +106,7 @@ class Sizes:
         return 'must be the size of one layer, or of up to ten as in "64-32", each in 1..99999'
 
     def read(self, value: Value) -> tuple[int, ...]:
-        """The sizes in a value that has no fault."""
+        """The sizes in a valid value."""
         return tuple(int(size) for size in str(value).split("-"))
 
 
@@ -115,10 +119,10 @@ Hyperparameter = Integer | Real | Choice | Sizes
 def check_params(
     model: str, declared: Iterable[Hyperparameter], params: Mapping[str, object]
 ) -> None:
-    """Require that every value is of a declared hyperparameter and breaks no rule of it.
+    """Check that every value belongs to a declared hyperparameter and breaks no rule.
 
     Raises:
-        ConfigurationError: One does not; the message begins with its path in a study file.
+        ConfigurationError: A value does; the message begins with its path in a study file.
     """
     by_name = {hyperparameter.name: hyperparameter for hyperparameter in declared}
     for name, value in params.items():

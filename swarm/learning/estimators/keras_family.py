@@ -1,8 +1,8 @@
-"""Our Keras models as families: their training's hyperparameters, and checkpoints.
+"""Our Keras models as families, with the hyperparameters of their training, and checkpoints.
 
-Making and compiling a network takes a second, so networks are kept and shared by folds and by the
-trials that follow: what a fold has learnt is arrays, put into the network when it is that fold's
-turn.
+Building and compiling a network takes a second, so networks are kept and shared by folds and by
+later trials. What an estimator has learnt is a set of arrays; it is put into the network whenever
+it is that estimator's turn.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -12,12 +12,17 @@ from numpy.typing import NDArray
 
 from swarm.core.errors import ConfigurationError, DataError, LearningError
 from swarm.learning.estimators.family import Params, Problem, State
-from swarm.learning.estimators.hyperparameters import Choice, Hyperparameter, Integer, Real
+from swarm.learning.estimators.hyperparameters import (
+    EPOCHS_MAX,
+    Choice,
+    Hyperparameter,
+    Integer,
+    Real,
+)
 from swarm.learning.estimators.objectives import Predictions
 from swarm.learning.estimators.scikit import STANDARDISE
-from swarm.learning.search.trial_records import Kind
-from swarm.learning.tables.trial_table import FLOAT32_MAX
-from swarm.search.study import EPOCHS_MAX
+from swarm.learning.tables.table import FLOAT32_MAX
+from swarm.learning.tables.table_source import Kind
 
 if TYPE_CHECKING:
     from swarm.learning.estimators.keras_network import Network
@@ -35,14 +40,14 @@ _HYPERPARAMETERS: tuple[Hyperparameter, ...] = (
 LEARNING_RATE = 0.001
 BATCH_SIZE = 32
 MEAN, DEVIATION = "input/mean", "input/deviation"
-"""Of the fold's training examples, by which inputs are standardised; they belong to the state."""
+"""Keys of the state: mean and deviation of the training examples, to standardise inputs."""
 
 
 class KerasFamily:
     """One model of `swarm.learning.models`, trained by stochastic gradient descent.
 
-    One that is built by a function of the user's own passes it what is no hyperparameter of
-    training: units=64, say.
+    A user's own function gets the hyperparameters that are not those of training, such as
+    units=64.
     """
 
     hyperparameters = _HYPERPARAMETERS
@@ -54,10 +59,10 @@ class KerasFamily:
         self._built_in = built_in
 
     def create(self, params: Params, problem: Problem, seed: int) -> "KerasModel":
-        """See `Family.create`; the first one of a process imports Keras, which takes seconds."""
+        """See `Family.create`; the first call in a process imports Keras, which takes seconds."""
         from swarm.learning.estimators.keras_network import (  # noqa: PLC0415 - see above
             Optimizer,
-            take_network,
+            find_network,
         )
 
         if problem.beyond_float32:
@@ -77,10 +82,10 @@ class KerasFamily:
             )
         known = {hyperparameter.name for hyperparameter in self.hyperparameters}
         options = tuple(sorted((k, v) for k, v in params.items() if k not in known))
-        place = (self._built_in, problem.input_shape, problem.num_classes, options)
-        network = take_network(place, optimizer)
+        architecture = (self._built_in, problem.input_shape, problem.num_classes, options)
+        network = find_network(architecture, optimizer)
         state = network.initial_state(seed, optimizer.learning_rate)
-        # Pixels are in [0, 1] as they are, and built-in image models centre them themselves.
+        # Pixels are in [0, 1] already, and built-in image models centre them themselves.
         if params.get("standardise", len(problem.input_shape) == 1):
             kind = np.float64 if problem.is_double else np.float32
             state |= {key: np.zeros(problem.input_shape, kind) for key in (MEAN, DEVIATION)}
@@ -88,7 +93,7 @@ class KerasFamily:
 
 
 class KerasModel:
-    """What one fold has learnt."""
+    """One estimator: what it has learnt, and the network that it shares."""
 
     def __init__(self, network: "Network", state: State, batch_size: int, seed: int) -> None:
         self._network = network
@@ -97,7 +102,7 @@ class KerasModel:
         self._seed = seed
 
     def train_epoch(self, x: NDArray[Any], y: NDArray[Any], epoch: int) -> float | None:
-        """See `TrialModel.train_epoch`."""
+        """See `Estimator.train_epoch`."""
         if MEAN in self._state and epoch == 1:
             self._state[MEAN], self._state[DEVIATION] = x.mean(axis=0), x.std(axis=0)
         x = self._standardised(x)
@@ -111,7 +116,7 @@ class KerasModel:
         return total / len(y)
 
     def predict(self, x: NDArray[Any]) -> Predictions:
-        """See `TrialModel.predict`."""
+        """See `Estimator.predict`."""
         self._network.put(self._state)
         probabilities = self._network.probabilities(self._standardised(x))
         return Predictions(probabilities.argmax(axis=1), probabilities)
@@ -121,14 +126,14 @@ class KerasModel:
         return self._state
 
     def restore(self, state: State) -> None:
-        """See `TrialModel.restore`."""
+        """See `Estimator.restore`."""
         shapes = {key: (array.shape, array.dtype) for key, array in self._state.items()}
         if shapes != {key: (array.shape, array.dtype) for key, array in state.items()}:
             raise LearningError("the checkpoint holds arrays of another model or optimizer")
         self._state = state
 
     def _standardised(self, x: NDArray[Any]) -> NDArray[np.float32]:
-        """As float32, but only now: before, it would make times of one year the same."""
+        """Standardise before converting to float32, which could make dates of a year equal."""
         if MEAN not in self._state:
             return np.asarray(x, np.float32)
         deviation = self._state[DEVIATION]

@@ -1,4 +1,4 @@
-"""Network: a compiled Keras model whose weights and optimizer are put in and taken out."""
+"""Network: a compiled Keras model; estimators put their weights and optimizer state into it."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from swarm.learning.backend import keras
 from swarm.learning.estimators.family import State
+from swarm.learning.estimators.hyperparameters import Value
 from swarm.learning.models import create_model, gives_logits
-from swarm.search.values import Params
 
 NETWORKS_MAX = 4
-"""Compiled networks kept; one of `cnn` takes some 20 MiB."""
+"""Number of compiled networks kept; one of `cnn` takes some 20 MiB."""
 PREDICTION_BATCH = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Optimizer:
-    """What a trial asks of its optimizer."""
+    """The optimizer's hyperparameters."""
 
     name: str
     learning_rate: float
@@ -27,53 +27,51 @@ class Optimizer:
     weight_decay: float
 
 
-Place = tuple[str, tuple[int, ...], int, Params]
-"""What a network is made of: model, shape of one example, number of classes, options."""
+Architecture = tuple[str, tuple[int, ...], int, tuple[tuple[str, Value], ...]]
+"""Model, shape of one example, number of classes, and options of a `module:function`."""
 
 
-def take_network(place: Place, optimizer: Optimizer) -> "Network":
-    """A network for this trial, new or kept; the learning rate alone needs no new one.
+def find_network(architecture: Architecture, optimizer: Optimizer) -> "Network":
+    """Find or create a network; networks that differ only in the learning rate are shared.
 
     Args:
-        place: What it is made of; a `module:function` in it was allowed to run.
-        optimizer: What trains it.
+        architecture: The model; the caller has checked that a `module:function` may run.
+        optimizer: The optimizer that trains it.
     """
     return _network(
-        place, Optimizer(optimizer.name, 0.0, optimizer.momentum, optimizer.weight_decay)
+        architecture, Optimizer(optimizer.name, 0.0, optimizer.momentum, optimizer.weight_decay)
     )
 
 
 class Network:
-    """A model and its optimizer, compiled; made by `take_network`."""
+    """A model and its optimizer, compiled; made by `find_network`."""
 
-    def __init__(self, place: Place, optimizer: Optimizer) -> None:
-        self._place = place
+    def __init__(self, architecture: Architecture, optimizer: Optimizer) -> None:
+        self._architecture = architecture
         self._model = self._create(seed=0)
         self._logits = gives_logits(self._model)
         self._optimizer = _create_optimizer(optimizer)
         self._model.compile(
             optimizer=self._optimizer,
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=self._logits),
-            jit_compile=False,  # XLA is slower here than oneDNN, and compiles for seconds
+            jit_compile=False,  # XLA is slower here than oneDNN and compiles for seconds
         )
         self._optimizer.build(self._model.trainable_variables)
 
     def initial_state(self, seed: int, learning_rate: float) -> State:
-        """Weights drawn by a seed, and an optimizer that has seen nothing."""
+        """Weights drawn from a seed, and a fresh optimizer."""
         weights = self._create(seed).get_weights()
         state = {
-            key: np.zeros_like(_array(variable)) for key, variable in self._optimizer_places()
+            key: np.zeros_like(_array(variable)) for key, variable in self._optimizer_variables()
         }
-        state |= {
-            key: array for (key, _), array in zip(self._weight_places(), weights, strict=True)
-        }
+        state |= {key: array for (key, _), array in zip(self._weights(), weights, strict=True)}
         state["optimizer/learning_rate"] = np.asarray(learning_rate, np.float32)
         return state
 
     def put(self, state: State, rng: np.random.Generator | None = None) -> None:
-        """Become what `state` says; `rng` seeds dropout and the like."""
-        self._model.set_weights([state[key] for key, _ in self._weight_places()])
-        for key, variable in self._optimizer_places():
+        """Load a state; `rng` seeds layers that draw random numbers, such as dropout."""
+        self._model.set_weights([state[key] for key, _ in self._weights()])
+        for key, variable in self._optimizer_variables():
             variable.assign(state[key])
         self._optimizer.learning_rate.assign(state["optimizer/learning_rate"])
         if rng is not None:
@@ -82,14 +80,14 @@ class Network:
                     variable.assign(rng.integers(0, 2**31, variable.shape))
 
     def take(self) -> State:
-        """Copies of weights and optimizer."""
-        places = [*self._weight_places(), *self._optimizer_places()]
-        state = {key: _array(variable) for key, variable in places}
+        """Copy the weights and the optimizer's state."""
+        variables = [*self._weights(), *self._optimizer_variables()]
+        state = {key: _array(variable) for key, variable in variables}
         state["optimizer/learning_rate"] = _array(self._optimizer.learning_rate)
         return state
 
     def train(self, x: NDArray[np.float32], y: NDArray[Any]) -> float:
-        """One gradient step on (n, *input_shape) and (n,); returns the batch's mean loss."""
+        """Take a gradient step on (n, *input_shape) and (n,); return the batch's mean loss."""
         self._model.reset_metrics()
         return float(self._model.train_on_batch(x, y, return_dict=True)["loss"])
 
@@ -102,7 +100,7 @@ class Network:
         return np.concatenate(parts)
 
     def _probabilities(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
-        # Filled up with zeros: every other length would be compiled anew.
+        # Filled up with zeros: Keras compiles again for each new length.
         padded = np.zeros((PREDICTION_BATCH, *x.shape[1:]), np.float32)
         padded[: len(x)] = x
         outputs = np.asarray(self._model.predict_on_batch(padded), np.float64)[: len(x)]
@@ -112,37 +110,37 @@ class Network:
         return probabilities
 
     def _create(self, seed: int) -> Any:
-        model, input_shape, num_classes, options = self._place
+        model, input_shape, num_classes, options = self._architecture
         return create_model(
             model,
             input_shape,
             num_classes,
             seed=seed,
-            allow_code=":" in model,  # `check_task` asked
+            allow_code=":" in model,  # `check_task` has checked it
             options=dict(options),
         )
 
-    def _weight_places(self) -> list[tuple[str, Any]]:
+    def _weights(self) -> list[tuple[str, Any]]:
         return [(f"weights/{i:03}", weight) for i, weight in enumerate(self._model.weights)]
 
-    def _optimizer_places(self) -> list[tuple[str, Any]]:
+    def _optimizer_variables(self) -> list[tuple[str, Any]]:
         rate = self._optimizer.learning_rate
         others = [variable for variable in self._optimizer.variables if variable is not rate]
         return [(f"optimizer/{i:03}", variable) for i, variable in enumerate(others)]
 
 
 @lru_cache(maxsize=NETWORKS_MAX)
-def _network(place: Place, optimizer: Optimizer) -> Network:
-    return Network(place, optimizer)
+def _network(architecture: Architecture, optimizer: Optimizer) -> Network:
+    return Network(architecture, optimizer)
 
 
 def _array(variable: Any) -> NDArray[Any]:
-    """A copy: the variable's own memory is written by the next step."""
+    """Copy a variable: the next step overwrites its memory."""
     return np.array(variable.numpy())
 
 
 def _create_optimizer(optimizer: Optimizer) -> Any:
-    decay = optimizer.weight_decay or None  # Keras compiles no decay at all for None
+    decay = optimizer.weight_decay or None  # with None, Keras compiles no decay at all
     match optimizer.name:
         case "sgd":
             return keras.optimizers.SGD(momentum=optimizer.momentum, weight_decay=decay)

@@ -21,7 +21,7 @@ class Knn(ScikitFamily):
     standardises = True
 
     def estimator(self, params: Params, problem: Problem, seed: int) -> Any:
-        """Make it; nothing in it is random."""
+        """Create it; nothing in it is random."""
         return pick(
             problem,
             "sklearn.neighbors:KNeighborsClassifier",

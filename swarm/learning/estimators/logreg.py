@@ -6,11 +6,11 @@ from typing import Any
 from swarm.learning.estimators.family import Params, Problem
 from swarm.learning.estimators.hyperparameters import Choice, Integer, Real
 from swarm.learning.estimators.scikit import STANDARDISE, ScikitFamily
-from swarm.learning.search.trial_records import Kind
+from swarm.learning.tables.table_source import Kind
 
 
 class LogisticRegression(ScikitFamily):
-    """scikit-learn's LogisticRegression; l1_ratio 0 is a ridge, 1 a lasso penalty."""
+    """scikit-learn's LogisticRegression; l1_ratio 0 is a ridge penalty, 1 a lasso penalty."""
 
     name = "logreg"
     hyperparameters = (
@@ -27,7 +27,7 @@ class LogisticRegression(ScikitFamily):
     standardises = True
 
     def estimator(self, params: Params, problem: Problem, seed: int) -> Any:
-        """Make it; of the solvers only saga can do an l1_ratio above 0."""
+        """Create it; saga is the only solver for an l1_ratio above 0."""
         own: dict[str, Any] = dict(params)
         if own.get("class_weight") == "none":
             own["class_weight"] = None

@@ -1,21 +1,28 @@
 """mlp: scikit-learn's dense network, trained epoch by epoch."""
 
-import importlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.learning.estimators.family import Params, Problem, TrialModel
-from swarm.learning.estimators.hyperparameters import Choice, Integer, Real, Sizes
+from swarm.learning.estimators.family import Params, Problem
+from swarm.learning.estimators.hyperparameters import EPOCHS_MAX, Choice, Integer, Real, Sizes
 from swarm.learning.estimators.scikit import STANDARDISE, ScikitFamily, ScikitModel, pick
-from swarm.search.study import EPOCHS_MAX
 
 _SIZES = Sizes("hidden_layer_sizes")
 
 
+class _EpochwiseModel(ScikitModel):
+    def _fit(self, x: NDArray[np.float64], y: NDArray[Any]) -> float | None:
+        if self._problem.kind == "classification":
+            self._estimator.partial_fit(x, y, classes=np.arange(self._problem.num_classes))
+        else:
+            self._estimator.partial_fit(x, y)
+        return float(self._estimator.loss_)
+
+
 class MultilayerPerceptron(ScikitFamily):
-    """scikit-learn's MLPClassifier and MLPRegressor; see `keras-mlp` for ours."""
+    """scikit-learn's MLPClassifier and MLPRegressor; `keras-mlp` is our own model."""
 
     name = "mlp"
     hyperparameters = (
@@ -30,16 +37,11 @@ class MultilayerPerceptron(ScikitFamily):
         STANDARDISE,
     )
     has_epochs = True
+    model = _EpochwiseModel
     standardises = True
 
-    def create(self, params: Params, problem: Problem, seed: int) -> TrialModel:
-        """See `Family.create`."""
-        own = dict(params)
-        standardise = bool(own.pop("standardise", self.standardises))
-        return _EpochwiseModel(self.estimator(own, problem, seed), problem, standardise)
-
     def estimator(self, params: Params, problem: Problem, seed: int) -> Any:
-        """Make it; how many epochs is not its business."""
+        """Create it; the number of epochs is not part of it."""
         own: dict[str, Any] = dict(params)
         own.pop("epochs", None)
         if "hidden_layer_sizes" in own:
@@ -48,16 +50,3 @@ class MultilayerPerceptron(ScikitFamily):
             problem, "sklearn.neural_network:MLPClassifier", "sklearn.neural_network:MLPRegressor"
         )
         return network(**own, random_state=seed)
-
-
-class _EpochwiseModel(ScikitModel):
-    def __init__(self, estimator: Any, problem: Problem, standardise: bool) -> None:
-        super().__init__(estimator, problem, standardise=standardise)
-        importlib.import_module("sklearn").set_config(assume_finite=True)
-
-    def _fit(self, x: NDArray[np.float64], y: NDArray[Any]) -> float | None:
-        if self._problem.kind == "classification":
-            self._estimator.partial_fit(x, y, classes=np.arange(self._problem.num_classes))
-        else:
-            self._estimator.partial_fit(x, y)
-        return float(self._estimator.loss_)

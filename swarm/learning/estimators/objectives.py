@@ -1,4 +1,4 @@
-"""What a trial is scored by, and what is measured beside it; by scikit-learn's metrics."""
+"""Objectives: what predictions are scored by, and what is measured besides."""
 
 import importlib
 import math
@@ -10,38 +10,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.errors import ConfigurationError
-from swarm.learning.search.trial_records import Kind
+from swarm.learning.tables.table_source import Kind
 
 Direction = Literal["maximize", "minimize"]
 
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """A model's answers to n examples."""
+    """An estimator's predictions for n examples."""
 
     labels: NDArray[Any]
-    """Shape (n,): class numbers, or numbers for a regression."""
+    """Shape (n,): class numbers; for a regression, predicted values."""
     probabilities: NDArray[np.float64] | None = None
-    """Shape (n, C); None if the model gives none, and for a regression."""
+    """Shape (n, C); None for a regression, or if the estimator gives none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """One score."""
+    """A score, and whether it is to be large or small."""
 
     name: str
     direction: Direction
     kind: Kind
     needs_probabilities: bool
     measure: Callable[[NDArray[Any], Predictions], float]
-    """From true values of shape (n,) and predictions for them."""
+    """Computes the score from true values of shape (n,) and predictions."""
 
 
 def find_objective(name: str, kind: Kind) -> Objective:
     """The objective of this name.
 
     Raises:
-        ConfigurationError: There is none, or not for this kind of problem.
+        ConfigurationError: The name is unknown, or is for the other kind of problem.
     """
     objective = OBJECTIVES.get(name)
     fitting = [known.name for known in OBJECTIVES.values() if known.kind == kind]
@@ -55,7 +55,7 @@ def find_objective(name: str, kind: Kind) -> Objective:
 def measure_all(
     objective: Objective, truth: NDArray[Any], predictions: Predictions
 ) -> dict[str, float]:
-    """The objective and the metrics that are always of interest, by name, as far as they exist."""
+    """The objective and the usual metrics of its kind, by name, as far as they can be computed."""
     found = {objective.name: objective.measure(truth, predictions)}
     for name in _ALWAYS[objective.kind]:
         other = OBJECTIVES[name]
@@ -67,7 +67,7 @@ def measure_all(
 
 
 def mean_of_folds(folds: Iterable[dict[str, float]]) -> dict[str, float]:
-    """Mean of each metric over the folds that have it.
+    """Mean of each metric, over the folds that have it.
 
     Example:
         >>> mean_of_folds([{"accuracy": 0.5}, {"accuracy": 1.0}])
@@ -81,7 +81,9 @@ def mean_of_folds(folds: Iterable[dict[str, float]]) -> dict[str, float]:
 
 
 def _metrics() -> Any:
-    return importlib.import_module("sklearn.metrics")  # a second: only where trials run
+    return importlib.import_module(
+        "sklearn.metrics"
+    )  # takes a second; only needed where trials run
 
 
 def _accuracy(truth: NDArray[Any], predictions: Predictions) -> float:
@@ -89,7 +91,7 @@ def _accuracy(truth: NDArray[Any], predictions: Predictions) -> float:
 
 
 def _balanced_accuracy(truth: NDArray[Any], predictions: Predictions) -> float:
-    # The mean recall of the classes that occur in `truth`. scikit-learn's own warns about
+    # The mean recall of the classes that occur in `truth`. scikit-learn's version warns about
     # predicted classes that do not occur.
     hits = truth == predictions.labels
     return float(np.mean([hits[truth == label].mean() for label in np.unique(truth)]))
@@ -104,7 +106,7 @@ def _f1_macro(truth: NDArray[Any], predictions: Predictions) -> float:
 def _log_loss(truth: NDArray[Any], predictions: Predictions) -> float:
     probabilities = predictions.probabilities
     if probabilities is None:
-        raise ConfigurationError("log_loss needs a model that gives probabilities")
+        raise ConfigurationError("log_loss needs a model that predicts probabilities")
     if not np.isfinite(probabilities).all():
         return math.nan
     labels = np.arange(probabilities.shape[1])

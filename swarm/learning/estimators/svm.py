@@ -28,7 +28,7 @@ class SupportVectorMachine(ScikitFamily):
     standardises = True
 
     def estimator(self, params: Params, problem: Problem, seed: int) -> Any:
-        """Make it; `epsilon` is for regressions, `class_weight` for classifications."""
+        """Create it; `epsilon` is for regressions, `class_weight` for classifications."""
         own: dict[str, Any] = dict(params)
         foreign = "epsilon" if problem.kind == "classification" else "class_weight"
         if foreign in own:

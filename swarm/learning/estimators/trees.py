@@ -1,9 +1,9 @@
-"""How trees grow: the hyperparameters that one tree and a forest of them share."""
+"""Growth of trees: the hyperparameters that a single tree and a forest share."""
 
 from swarm.core.errors import ConfigurationError
 from swarm.learning.estimators.family import Params, Problem
 from swarm.learning.estimators.hyperparameters import Choice, Hyperparameter, Integer, Real
-from swarm.learning.search.trial_records import Kind
+from swarm.learning.tables.table_source import Kind
 
 _CRITERIA: dict[Kind, tuple[str, ...]] = {
     "classification": ("gini", "entropy", "log_loss"),
@@ -19,14 +19,14 @@ GROWTH: tuple[Hyperparameter, ...] = (
     Real("ccp_alpha", 0.0),
     Choice("criterion", _CRITERIA["classification"] + _CRITERIA["regression"]),
 )
-"""Without max_depth or max_leaf_nodes there is no such limit."""
+"""max_depth and max_leaf_nodes are unlimited by default."""
 
 
 def check_criterion(model: str, params: Params, problem: Problem) -> None:
-    """Require a criterion for this kind of problem.
+    """Check that the criterion is for this kind of problem.
 
     Raises:
-        ConfigurationError: It is one for the other kind.
+        ConfigurationError: It is for the other kind.
     """
     criteria = _CRITERIA[problem.kind]
     if "criterion" in params and params["criterion"] not in criteria:

@@ -1,4 +1,4 @@
-"""combine(): what a cluster's contributions become, by federated_average()."""
+"""combine(): the weighted mean of contributions, by federated_average()."""
 
 from collections.abc import Sequence
 
@@ -39,8 +39,8 @@ def federated_average(
     Args:
         weights: One entry per peer; each a list of layers, layer l of shape S_l,
             the same S_l for every peer.
-        num_examples: n_k, examples behind each entry, discounted ones possibly no whole number;
-            positive, same order.
+        num_examples: n_k, examples behind each entry, in the same order; positive, and not a
+            whole number where a stale contribution is discounted.
 
     Returns:
         Layers of shapes S_l, float32: sum over k of (n_k / n) * w_k, with n = sum of n_k.

@@ -19,7 +19,7 @@ def evaluate(model: Any, shard: Shard, *, logits: bool, tick: Any) -> Evaluation
         model: From `swarm.learning.models.create_model`, compiled.
         shard: At least one example.
         logits: Whether the model's outputs are logits; probabilities otherwise.
-        tick: Called with the fraction done after each batch.
+        tick: Called with the finished fraction after each batch.
     """
     num_correct, total_loss = 0, 0.0
     for start in range(0, len(shard), BATCH):
@@ -32,7 +32,7 @@ def evaluate(model: Any, shard: Shard, *, logits: bool, tick: Any) -> Evaluation
 
 
 def _padded(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Fill the last batch up with zeros: a new shape would be compiled anew."""
+    """Fill the last batch up with zeros: Keras compiles again for each new shape."""
     missing = BATCH - len(x)
     if not missing:
         return x

@@ -1,4 +1,13 @@
-"""Gates: which contributions are averaged at all. They bound an attack; they do not end it."""
+"""Gates: which contributions are averaged. They bound an attack; they do not end it.
+
+Theory of operation. A peer that combines weights cannot distinguish an attack from unusual data.
+It can refuse what would break the average, in three cheap and deterministic steps:
+schema_fault    keys, shapes and types must be those of the base, or nothing can be added up;
+finite_fault    one infinity or NaN would spread to every peer's weights;
+norm_faults     an update much longer than the cluster's median would outweigh all others.
+An update within the norm bound may still be harmful: the bound limits how far a round can be moved
+by one member. The reason for a rejection names the value and the rule, and is logged.
+"""
 
 import statistics
 from collections.abc import Mapping
@@ -9,10 +18,11 @@ from swarm.learning.errors import ForeignWeightsError
 from swarm.learning.federation.weights_files import Weights
 
 NORM_GATE_MEMBERS_MIN = 3
+"""Of two lengths, neither can be called the unusual one."""
 
 
 def schema_fault(base: Weights, weights: Weights) -> str | None:
-    """Say how keys or shapes differ from the base's; None if they do not."""
+    """How keys, shapes or types differ from those of the base; None if they do not."""
     if missing := base.keys() - weights.keys():
         return f"weights must have the keys of the base, {min(missing)} is missing"
     if surplus := weights.keys() - base.keys():
@@ -26,7 +36,7 @@ def schema_fault(base: Weights, weights: Weights) -> str | None:
 
 
 def finite_fault(weights: Weights) -> str | None:
-    """Name the first array that holds an infinity or a NaN; None if there is none."""
+    """Which array, the first one, holds an infinity or a NaN; None if there is none."""
     for key, array in weights.items():
         if not np.isfinite(array).all():
             num_bad = array.size - int(np.isfinite(array).sum())
@@ -45,7 +55,7 @@ def require_fit(base: Weights, weights: Weights) -> None:
 
 
 def update_norm(base: Weights, weights: Weights) -> float:
-    """Euclidean length of weights - base over all arrays, in float64."""
+    """Euclidean norm of weights - base over all arrays, in float64."""
     return float(
         np.sqrt(sum(np.square(weights[k] - base[k], dtype=np.float64).sum() for k in base))
     )
@@ -54,8 +64,8 @@ def update_norm(base: Weights, weights: Weights) -> float:
 def norm_faults(norms: Mapping[str, float], norm_bound: float) -> dict[str, str]:
     """Reasons, by name, for updates longer than `norm_bound` times the cluster's median.
 
-    With fewer than three members there is no majority that could tell which of two lengths is
-    the odd one, so nobody is rejected; nor if the median is zero, because then there is no scale.
+    With fewer than three members, no update is rejected: there is no majority to say which of two
+    lengths is unusual. If the median is zero, there is no scale, and no update is rejected either.
 
     Example:
         >>> norm_faults({"a": 1.0, "b": 1.2, "c": 90.0}, norm_bound=10.0)

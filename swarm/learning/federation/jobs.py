@@ -1,46 +1,16 @@
-"""What a learner can be asked, and what it answers: plain records that cross the worker's pipe."""
+"""What a learner can be asked, and its answers: plain records that cross the worker's pipe."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from swarm.core.blobs import BlobRef
 from swarm.core.session import SessionSpec
 from swarm.federation.effects import Rejection
-
-Phase = Literal["preparing", "downloading", "evaluating", "training"]
-
-
-@dataclass(frozen=True, slots=True)
-class DataConfig:
-    """Where this peer's examples come from, and which part of them is its own."""
-
-    dataset: str
-    """Name of the data set; see `swarm.learning.datasets`."""
-    data_path: str | None = None
-    """Own `.npz` file; required by, and read only for, the data set `own`."""
-    data_dir: str | None = None
-    """Folder that may hold `cifar-10-batches-bin`."""
-    cache_dir: str = ""
-    """Folder for downloaded and generated data."""
-    partition_index: int = 0
-    """Which part of the training and test examples, counted from 0."""
-    partition_count: int = 1
-
-    def __post_init__(self) -> None:
-        if self.partition_count < 1:
-            raise ValueError(f"partition_count must be at least 1, got {self.partition_count}")
-        if not 0 <= self.partition_index < self.partition_count:
-            raise ValueError(
-                f"partition_index must be in 0..{self.partition_count - 1}, "
-                f"got {self.partition_index}"
-            )
-        if self.dataset == "own" and not self.data_path:
-            raise ValueError("data set 'own' needs data_path, the path of an .npz file")
+from swarm.learning.data_config import DataConfig
 
 
 @dataclass(frozen=True, slots=True)
 class Initialise:
-    """Build the session's model and read this peer's part of the data. Comes first."""
+    """Build the session's model and read the peer's part of the data. This job comes first."""
 
     spec: SessionSpec
     data: DataConfig
@@ -55,9 +25,9 @@ class Initialised:
     """The learner is ready."""
 
     dataset_label: str
-    """What to call the data wherever its numbers appear."""
+    """The data set's name wherever its numbers appear."""
     stand_in: bool
-    """Whether generated data stands in for what was asked for."""
+    """Whether generated data replaces the data set that was asked for."""
     num_train: int
     num_test: int
     num_parameters: int
@@ -65,7 +35,7 @@ class Initialised:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How good weights are on this peer's test shard."""
+    """How good weights are on the peer's test shard."""
 
     accuracy: float
     loss: float
@@ -125,12 +95,12 @@ class CombineInput:
     """One member's weights."""
 
     name: str
-    """Returned in a `Rejection`; tells the inputs apart."""
+    """Identifies the input in a `Rejection`."""
     path: str
     weight: float
-    """Examples behind it; those of a stale contribution are discounted."""
+    """Number of examples behind it; discounted for a stale contribution."""
     stale_base_path: str | None = None
-    """Older base it was trained from: its update is applied to this round's base instead."""
+    """Base of a stale contribution; its update is applied to this round's base instead."""
 
     def __post_init__(self) -> None:
         if not 0 < self.weight < float("inf"):
@@ -139,12 +109,12 @@ class CombineInput:
 
 @dataclass(frozen=True, slots=True)
 class MergeInput:
-    """Weights of another lineage, to be added once the members' are combined."""
+    """Weights of another lineage, added after the members' weights are combined."""
 
     name: str
     path: str
     share: float
-    """In (0, 1]: how much of the difference between them and the base is added."""
+    """In (0, 1]: the part of their difference from the base that is added."""
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
@@ -186,21 +156,9 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """The `.keras` file is there."""
+    """The `.keras` file was written."""
 
     path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far the current job is."""
-
-    phase: Phase
-    fraction: float
-    """In [0, 1], of this phase."""
-    train_accuracy: float | None = None
-    train_loss: float | None = None
-    text: str = ""
 
 
 Job = Initialise | CreateWeights | Train | EvaluateWeights | Combine | Export

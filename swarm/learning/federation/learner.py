@@ -27,36 +27,36 @@ from swarm.learning.federation.weights_files import (
     write_weights,
 )
 from swarm.learning.models import create_model, gives_logits
+from swarm.learning.progress import OnProgress, Progress
 
-OnProgress = Callable[[jobs.Progress], None]
 BetweenBatches = Callable[[], bool]
 
 
-def _ignore(progress: jobs.Progress) -> None:
-    """For callers that do not watch."""
+def _ignore(progress: Progress) -> None:
+    """The default, for callers without a display."""
 
 
 class Learner:
     """One peer's model and data of one session.
 
-    Weights live in the model only while a job runs: every job says from which file it starts.
-    `combine` touches neither model nor data, so it may be called between batches of `train`.
+    The model holds weights only while a job runs: every job names the file that it starts from.
+    `combine` uses neither model nor data, so it may be called between batches of `train`.
     """
 
     def __init__(self, job: jobs.Initialise, on_progress: OnProgress = _ignore) -> None:
         """Build the model and read the data.
 
         Raises:
-            ConfigurationError: The session names a model or data set that is not to be had.
+            ConfigurationError: The session names a model or data set that is unavailable.
             LearningError: Model and data do not fit the session.
         """
         self._spec: SessionSpec = job.spec
         self._partition = job.data.partition_index
-        self._progress = jobs.Progress("preparing", 0.0)
+        self._progress = Progress("preparing", 0.0)
         dataset = load_dataset(job.data, on_progress)
         dataset.check_fits(job.spec.input_shape, job.spec.num_classes)
         self._train_shard, self._test_shard = take_shards(dataset, job.spec, job.data)
-        on_progress(jobs.Progress("preparing", 0.5, text="building the model"))
+        on_progress(Progress("preparing", 0.5, text="building the model"))
         self._model = create_model(
             job.model_path or job.spec.model,
             job.spec.input_shape,
@@ -75,12 +75,12 @@ class Learner:
             num_parameters=sum(array.size for array in self._initial_weights.values()),
         )
 
-    def progress(self) -> jobs.Progress:
-        """How far the current, or the last, training is."""
+    def progress(self) -> Progress:
+        """Progress of the current training, or else of the last one."""
         return self._progress
 
     def create_weights(self, job: jobs.CreateWeights) -> jobs.WeightsWritten:
-        """Write the initial weights: from the session's seed, or those of its `.keras` file."""
+        """Write the initial weights: from the session's seed, or from its `.keras` file."""
         path, blob = write_weights(self._initial_weights, job.output_dir)
         return jobs.WeightsWritten(str(path), blob)
 
@@ -93,7 +93,7 @@ class Learner:
         """Evaluate the base weights, then train them for the session's local epochs.
 
         Args:
-            job: Which weights, and which round.
+            job: The base weights and the round.
             between_batches: Called after every batch; the training ends when it returns False.
 
         Raises:
@@ -104,7 +104,7 @@ class Learner:
         self._load(job.base_path)
 
         def tick(fraction: float) -> None:
-            self._progress = jobs.Progress("evaluating", fraction)
+            self._progress = Progress("evaluating", fraction)
             _continue_or_cancel(between_batches)
 
         evaluation = self._evaluate(tick)
@@ -121,10 +121,10 @@ class Learner:
         )
 
     def combine(self, job: jobs.Combine) -> jobs.Combined:
-        """Combine what passes the gates, in the order given.
+        """Combine the inputs that pass the gates, in the order given.
 
         Raises:
-            NoContributionsError: Nothing passed; the message has each reason.
+            NoContributionsError: No input passed; the message has each reason.
         """
         base = read_weights(job.base_path)
         accepted, reasons = self._pass_gates(base, job.inputs)
@@ -144,7 +144,7 @@ class Learner:
         return jobs.Combined(str(path), blob, rejected)
 
     def export(self, job: jobs.Export) -> jobs.Exported:
-        """Write the model with the given weights as a `.keras` file, whole or not at all."""
+        """Write the model with the given weights as a `.keras` file, completely or not at all."""
         self._load(job.weights_path)
         target = Path(job.keras_path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -179,7 +179,7 @@ class Learner:
         return evaluate(self._model, self._test_shard, logits=self._logits, tick=tick)
 
     def _fit(self, round_number: int, between_batches: BetweenBatches) -> tuple[float, float]:
-        """Train for the local epochs; returns the last epoch's running accuracy and loss."""
+        """Train for the local epochs; return the last epoch's running accuracy and loss."""
         rng = generator(self._spec.seed, Purpose.TRAINING, self._partition, round_number)
         self._reseed_layers(rng)
         start_round(self._optimizer, self._spec, round_number)
@@ -194,21 +194,21 @@ class Learner:
                 seen += len(indices)
                 done += 1
                 accuracy, loss = (sums / seen).tolist()
-                self._progress = jobs.Progress("training", done / total, accuracy, loss)
+                self._progress = Progress("training", done / total, accuracy, loss)
                 _continue_or_cancel(between_batches)
         if not np.isfinite(loss):
             raise LearningError(f"training diverged: the loss is {loss}; lower the learning rate")
         return accuracy, loss
 
     def _train_batch(self, indices: Any) -> Any:
-        """One gradient step; returns the batch's number of correct answers and sum of losses."""
+        """Take a gradient step; return the batch's number of correct answers and sum of losses."""
         x, y = self._train_shard.batch(indices)
-        # Faster than fit(), which builds a data pipeline anew in every call.
+        # Faster than fit(), which builds a new data pipeline in every call.
         logs = self._model.train_on_batch(x, y, return_dict=True)
         return np.array([logs["accuracy"], logs["loss"]], np.float64) * len(y)
 
     def _reseed_layers(self, rng: np.random.Generator) -> None:
-        """Give layers with randomness of their own, such as dropout, this round's seeds."""
+        """Give layers that draw random numbers, such as dropout, this round's seeds."""
         for variable in self._model.variables:
             if variable.path.endswith("seed_generator_state"):
                 variable.assign(rng.integers(0, 2**31, variable.shape))

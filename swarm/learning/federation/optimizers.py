@@ -1,4 +1,4 @@
-"""The session's Keras optimizer, kept compiled over rounds but fresh in each."""
+"""The session's Keras optimizer: compiled once, fresh in each round."""
 
 from typing import Any
 
@@ -7,17 +7,16 @@ from swarm.learning.backend import keras
 
 
 def create_optimizer(spec: SessionSpec) -> Any:
-    """Make the optimizer that the session names."""
+    """Create the optimizer that the session names."""
     if spec.optimizer == "adam":
         return keras.optimizers.Adam(spec.learning_rate)
     return keras.optimizers.SGD(spec.learning_rate, momentum=spec.momentum)
 
 
 def start_round(optimizer: Any, spec: SessionSpec, round_number: int) -> None:
-    """Forget all moments and set the round's learning rate.
+    """Set all moments to zero and set the round's learning rate.
 
-    Zeroing in place spares a new optimizer, which would make Keras compile the training step
-    again: 0.6 s for each round and peer.
+    With a new optimizer, Keras would compile the training step again: 0.6 s per round and peer.
     """
     for variable in optimizer.variables:
         variable.assign(variable * 0)

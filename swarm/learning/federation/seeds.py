@@ -1,4 +1,4 @@
-"""Every random choice of a learner, from the session's seed, so that runs repeat."""
+"""Random numbers of a learner, all from the session's seed, so that runs can be repeated."""
 
 from enum import IntEnum
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Purpose(IntEnum):
-    """What a generator is for; no two purposes share random numbers."""
+    """Purpose of a generator; no two purposes share random numbers."""
 
     TRAIN_SPLIT = 1
     TEST_SPLIT = 2
@@ -15,5 +15,5 @@ class Purpose(IntEnum):
 
 
 def generator(seed: int, purpose: Purpose, *places: int) -> np.random.Generator:
-    """Generator for one purpose at one place (a partition, a round) of one session."""
+    """Generator for one purpose at one place of a session, such as a partition and a round."""
     return np.random.default_rng((seed % 2**64, purpose, *places))

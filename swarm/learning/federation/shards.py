@@ -1,4 +1,4 @@
-"""This peer's part of the data: its training part and its test shard, in memory."""
+"""A peer's part of the data: its training part and its test shard, in memory."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from swarm.core.errors import DataError
 from swarm.core.session import SessionSpec
+from swarm.learning.data_config import DataConfig
 from swarm.learning.datasets.dataset import Dataset
-from swarm.learning.federation.jobs import DataConfig
 from swarm.learning.federation.seeds import Purpose, generator
 from swarm.learning.partitioners import IidPartitioner, create_partitioner
 
@@ -18,7 +18,7 @@ UINT8_MAX = np.float32(255)
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Examples of one peer; uint8 inputs stay uint8 until a batch of them is taken."""
+    """Examples of one peer; uint8 inputs stay uint8 until a batch is taken."""
 
     x: NDArray[Any]
     y: NDArray[np.int64]
@@ -27,7 +27,7 @@ class Shard:
         return len(self.y)
 
     def batch(self, indices: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Inputs as float32, uint8 scaled to [0, 1], and labels, at `indices`."""
+        """Inputs at `indices` as float32, with uint8 scaled to [0, 1], and their labels."""
         x = self.x[indices]
         if x.dtype == np.uint8:
             return x.astype(np.float32) / UINT8_MAX, self.y[indices]
@@ -35,11 +35,11 @@ class Shard:
 
 
 def take_shards(dataset: Dataset, spec: SessionSpec, config: DataConfig) -> tuple[Shard, Shard]:
-    """Copy this peer's training part and test shard.
+    """Copy a peer's training part and test shard.
 
-    The test split is always cut iid into as many shards as there are parts, so the mean of the
+    The test split is always cut iid, into as many shards as there are parts. So the mean of the
     peers' accuracies, weighted by their examples, is exactly the accuracy on the whole test split,
-    unless the session caps the shards.
+    unless the session limits the size of the shards.
 
     Raises:
         DataError: There are fewer examples than parts.

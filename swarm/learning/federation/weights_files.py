@@ -1,8 +1,5 @@
-"""Weights files: safetensors, float32, keys in the model's own order; read and written here."""
+"""Weights files: safetensors, float32, with keys in the model's order."""
 
-import hashlib
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,8 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from swarm.core.blobs import BlobRef
-from swarm.core.errors import StorageError
-from swarm.core.ids import Digest
+from swarm.learning.blob_files import write_blob
 from swarm.learning.errors import ForeignWeightsError
 
 Weights = dict[str, NDArray[np.float32]]
@@ -21,7 +17,7 @@ Weights = dict[str, NDArray[np.float32]]
 
 
 def weight_key(index: int, path: str) -> str:
-    """Key of a model's weight number `index`; sorts as the model orders its weights.
+    """Key of a model's weight number `index`; keys sort in the model's order.
 
     Example:
         >>> weight_key(0, "conv1/kernel")
@@ -34,7 +30,7 @@ def read_weights(path: str | Path) -> Weights:
     """Read a weights file; the file is memory-mapped while its arrays are copied.
 
     Raises:
-        ForeignWeightsError: Not a safetensors file, or not all of it is float32.
+        ForeignWeightsError: It is not a safetensors file, or some of it is not float32.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -53,20 +49,13 @@ def write_weights(
     """Write weights to a new file in `folder`; equal weights give equal bytes.
 
     Returns:
-        The file's path, for its owner to move, and what names its bytes.
+        The file's path, for its owner to move, and the digest and size of its bytes.
 
     Raises:
-        StorageError: The disk refused.
+        StorageError: The file cannot be written.
     """
     data = save({key: np.ascontiguousarray(array) for key, array in weights.items()})
-    blob = BlobRef(Digest(hashlib.sha256(data).hexdigest()), len(data))
-    try:
-        descriptor, name = tempfile.mkstemp(prefix="weights-", suffix=".tmp", dir=folder)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-    except OSError as error:
-        raise StorageError(f"cannot write weights to {folder}: {error}") from error
-    return Path(name), blob
+    return write_blob(data, folder, "weights")
 
 
 def _check_dtypes(path: str | Path, dtypes: Mapping[str, str]) -> None:

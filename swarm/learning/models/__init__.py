@@ -1,6 +1,10 @@
-"""Keras models by name, one short file each; none has batch norm, whose statistics do not average.
+"""Keras models by name. None has batch normalisation, whose statistics cannot be averaged.
 
 create_model("lenet" | "cnn" | "mlp" | "path/to/file.keras" | "module:function", ...)
+
+cnn    three convolutions; for images
+lenet  LeNet-5 as NIID-Bench uses it; for images
+mlp    one hidden layer; for any shape
 """
 
 import importlib
@@ -23,7 +27,7 @@ def create_model(
     allow_code: bool,
     options: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Build or load a model that maps images to one output per class.
+    """Build or load a model that maps examples to one output per class.
 
     Args:
         name: A built-in name, the path of a `.keras` file, or `module:function`, where
@@ -32,7 +36,7 @@ def create_model(
         num_classes: C, the length of one output.
         seed: Decides the initial weights; the same seed gives the same weights.
         allow_code: Whether `module:function` and Lambda layers may run.
-        options: Of a `module:function`; nothing else takes any.
+        options: Arguments for a `module:function`; other models take none.
 
     Returns:
         A Keras model from float32 (n, *input_shape) to float32 (n, C), not compiled.
@@ -41,7 +45,7 @@ def create_model(
         ConfigurationError: There is no such model, or it is code and code is not allowed.
         LearningError: The model does not fit the data, or its weights cannot be averaged.
     """
-    keras.utils.clear_session()  # automatic layer names start from 1 again: the same in every peer
+    keras.utils.clear_session()  # restarts automatic layer names at 1: all peers get the same
     keras.utils.set_random_seed(seed)
     if name in BUILT_IN:
         model = importlib.import_module(f"{__name__}.{name}").build(input_shape, num_classes)
@@ -59,7 +63,7 @@ def create_model(
 
 
 def gives_logits(model: Any) -> bool:
-    """Say whether outputs are logits; a model that ends in a softmax gives probabilities."""
+    """Whether outputs are logits; a model that ends in a softmax gives probabilities."""
     last = model.layers[-1]
     if isinstance(last, keras.layers.Softmax):
         return False
@@ -71,7 +75,7 @@ def _load_file(path: Path, *, allow_code: bool) -> Any:
         raise ConfigurationError(f"model file {path} does not exist")
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=not allow_code)
-    except Exception as error:  # Keras raises whatever a malformed file happens to cause
+    except Exception as error:  # a malformed file can make Keras raise anything
         raise LearningError(f"cannot load model {path}: {error}") from error
 
 

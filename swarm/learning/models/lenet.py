@@ -5,18 +5,19 @@ from typing import Any
 from swarm.learning.backend import keras
 from swarm.learning.image_shape import check_is_image
 
-VALID_SIDE_MIN = 16  # below, two 5x5 convolutions without padding leave no pixel
+VALID_SIDE_MIN = 16
+"""Below this, two 5x5 convolutions without padding leave no pixel."""
 
 
 def build(input_shape: tuple[int, ...], num_classes: int) -> Any:
-    """Two 5x5 convolutions, two pools, three dense layers; outputs are logits."""
+    """Two 5x5 convolutions, two pools, three dense layers. Outputs are logits."""
     check_is_image("lenet", input_shape)
     padding = "valid" if min(input_shape[:2]) >= VALID_SIDE_MIN else "same"
     layers = keras.layers
     return keras.Sequential(
         [
             keras.Input(input_shape),
-            layers.Rescaling(2.0, offset=-1.0, name="centre"),  # see images.py
+            layers.Rescaling(2.0, offset=-1.0, name="centre"),  # see image_shape
             layers.Conv2D(6, 5, padding=padding, activation="relu", name="conv1"),
             layers.MaxPooling2D(name="pool1"),
             layers.Conv2D(16, 5, padding=padding, activation="relu", name="conv2"),

@@ -1,4 +1,4 @@
-"""mlp: one hidden layer of 64, for any shape; on 8x8 digits its weights fit an announcement."""
+"""mlp: one hidden layer of 64, for any shape; for 8x8 digits its weights fit in a message."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from swarm.learning.backend import keras
 
 
 def build(input_shape: tuple[int, ...], num_classes: int) -> Any:
-    """Flatten, dense 64, dense; outputs are logits."""
+    """Flatten, dense 64, dense. Outputs are logits."""
     layers = keras.layers
     return keras.Sequential(
         [

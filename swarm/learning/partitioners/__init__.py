@@ -1,4 +1,9 @@
-"""How one data set is split among peers: one short file per partitioner."""
+"""How one data set is split among peers: one short file per partitioner.
+
+partitioner  check_enough(): an example for every part
+iid          equal parts, drawn uniformly
+dirichlet    each class in proportions drawn from a Dirichlet distribution
+"""
 
 from swarm.core.session import SessionSpec
 from swarm.learning.partitioners.dirichlet import DirichletPartitioner
@@ -10,7 +15,7 @@ Partitioner = IidPartitioner | DirichletPartitioner
 
 
 def create_partitioner(spec: SessionSpec) -> Partitioner:
-    """Make the session's partitioner."""
+    """Create the session's partitioner."""
     if spec.partitioner == "dirichlet":
         return DirichletPartitioner(spec.dirichlet_alpha)
     return IidPartitioner()

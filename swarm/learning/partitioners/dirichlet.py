@@ -1,8 +1,8 @@
-"""dirichlet: each class is spread over the peers in proportions drawn from a Dirichlet.
+"""dirichlet: spreads each class over the peers in proportions drawn from a Dirichlet distribution.
 
 Source:
     Hsu et al. 2019, arXiv:1909.06335 (the idea); Li et al. 2021, NIID-Bench, arXiv:2102.02079
-    (per class, with no more of a class for a part that already has its fair share of examples).
+    (per class; a part that already has its fair share of examples gets no more of a class).
 """
 
 import numpy as np
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from swarm.learning.partitioners.partitioner import check_enough
 
 PART_SIZE_MIN = 10
-"""Examples; NIID-Bench draws again until every part has so many."""
+"""NIID-Bench draws again until every part has at least this number of examples."""
 DRAWS_MAX = 50
 
 
 class DirichletPartitioner:
-    """The smaller `alpha`, the fewer classes dominate each part."""
+    """Splits unevenly: the smaller `alpha`, the fewer classes dominate each part."""
 
     def __init__(self, alpha: float) -> None:
         self._alpha = alpha
@@ -24,7 +24,7 @@ class DirichletPartitioner:
     def partition(
         self, labels: NDArray[np.int64], num_parts: int, rng: np.random.Generator
     ) -> list[NDArray[np.int64]]:
-        """Split as iid does; every part gets `PART_SIZE_MIN` if that can be."""
+        """Split as iid does. Every part gets `PART_SIZE_MIN` examples if possible."""
         check_enough(len(labels), num_parts)
         size_min = min(PART_SIZE_MIN, len(labels) // num_parts)
         for _ in range(DRAWS_MAX):

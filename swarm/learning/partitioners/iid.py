@@ -1,4 +1,4 @@
-"""iid: a random permutation, cut into parts whose sizes differ by at most one."""
+"""iid: cuts a random permutation into parts whose sizes differ by at most one."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,7 @@ from swarm.learning.partitioners.partitioner import check_enough
 
 
 class IidPartitioner:
-    """Every part is a uniform sample of the whole."""
+    """Splits evenly: every part is a uniform sample of the whole."""
 
     def partition(
         self, labels: NDArray[np.int64], num_parts: int, rng: np.random.Generator

@@ -1,10 +1,10 @@
-"""check_enough(): what every way of splitting a data set requires."""
+"""check_enough(): an example for every part."""
 
 from swarm.core.errors import DataError
 
 
 def check_enough(num_examples: int, num_parts: int) -> None:
-    """Require an example for every part.
+    """Check that there is at least one example for each part.
 
     Raises:
         DataError: There are fewer.

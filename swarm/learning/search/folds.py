@@ -7,21 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.errors import DataError
-from swarm.learning.tables.trial_table import Table
+from swarm.learning.tables.table import Table
 
 HOLD_OUT_SHARE = 0.25
-"""Held out where there is one fold."""
+"""Share of the examples that is held out if there is one fold."""
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
-"""Indices of the examples to train on, and of those to score on."""
+"""Indices of the examples to train on and of the examples to score on."""
 
 
 def make_folds(table: Table, num_folds: int, seed: int) -> list[Fold]:
-    """Cut a table's examples; every class is in every fold in the same share.
+    """Split a table's examples; each class has the same share in every fold.
 
     Args:
-        table: What to cut.
-        num_folds: 1 holds a quarter of the examples out.
+        table: The examples.
+        num_folds: At least 1; 1 holds out a quarter of the examples.
         seed: The same seed gives the same folds.
 
     Raises:
@@ -32,17 +32,18 @@ def make_folds(table: Table, num_folds: int, seed: int) -> list[Fold]:
 
 
 def check_enough(table: Table, num_folds: int) -> None:
-    """Require as many examples as folds, of every class; imports nothing.
+    """Check that there are as many examples as folds, of each class. Imports no library.
 
     Raises:
         DataError: There are too few.
     """
-    if len(table.y) < max(2, num_folds):
+    least = max(2, num_folds)
+    if len(table.y) < least:
         raise DataError(
-            f"{table.label}: {num_folds} folds need as many examples, got {len(table.y)}"
+            f"{table.label}: {num_folds} folds need at least {least} examples, got {len(table.y)}"
         )
     if table.kind == "classification":
-        _check_classes(table, max(2, num_folds))
+        _check_classes(table, least)
 
 
 def _check_classes(table: Table, least: int) -> None:
@@ -50,7 +51,7 @@ def _check_classes(table: Table, least: int) -> None:
     rarest = int(counts.argmin())
     if counts[rarest] < least:
         raise DataError(
-            f"{table.label}: every class must have at least {least} examples, one a fold; "
+            f"{table.label}: every class must have at least {least} examples, one per fold; "
             f"{table.classes[rarest]!r} has {counts[rarest]}"
         )
 

@@ -1,4 +1,4 @@
-"""Between a study's records and a trial's: what to run, and what came of it."""
+"""Translates between the records of a study and those of a trial; checks on submission."""
 
 import importlib.util
 import math
@@ -9,18 +9,18 @@ from typing import Literal
 
 from swarm.core.errors import ConfigurationError, DataError
 from swarm.learning.estimators import check_params_of, is_code
+from swarm.learning.estimators.hyperparameters import Value
 from swarm.learning.estimators.objectives import OBJECTIVES
 from swarm.learning.image_shape import check_is_image
 from swarm.learning.search.folds import check_enough
 from swarm.learning.search.trial_records import (
     EpochReport,
-    TrialData,
     TrialOutcome,
     TrialTask,
-    Value,
 )
 from swarm.learning.search.trial_runner import check_task
-from swarm.learning.tables.trial_table import Table, load_table
+from swarm.learning.tables.table import Table, load_table
+from swarm.learning.tables.table_source import TableSource
 from swarm.search.catalog import FILE, SKLEARN_MODELS
 from swarm.search.space import CATEGORICAL, INTEGER, Dimension
 from swarm.search.study import StudySpec
@@ -38,7 +38,7 @@ IMAGE_MODELS = ("keras-cnn", "keras-lenet")
 
 
 def check_study(spec: StudySpec, *, allow_code: bool = False) -> None:
-    """Require that every trial a study can ask for could be run here; reads no data.
+    """Check that every trial of a study could run here. Reads no data.
 
     Args:
         spec: The study.
@@ -59,19 +59,20 @@ def check_study(spec: StudySpec, *, allow_code: bool = False) -> None:
 
 
 def check_own_data(spec: StudySpec, path: Path) -> None:
-    """Require that every model of a study can learn from the submitter's own file.
+    """Check that every model of a study can learn from the submitter's own file.
 
-    Otherwise all trials fail, on all machines, one after the other. Reads the file, and blocks as
-    long; imports neither scikit-learn nor Keras. A study of data by name passes.
+    Otherwise all trials would fail, on all machines, one after the other. This reads the file,
+    blocks meanwhile, and imports neither scikit-learn nor Keras. A study of a named data set
+    passes.
 
     Args:
-        spec: A study that passes `check_study`.
-        path: The file on the submitter's machine, by which messages call it.
+        spec: A study that passed `check_study`.
+        path: The file on the submitter's machine; error messages name it.
 
     Raises:
         DataError: The file is malformed, has too few examples or classes, or a value that a
             model cannot take; the message names it, with line and column of a CSV file.
-        ConfigurationError: A model or the objective is not for such data.
+        ConfigurationError: A model or the objective does not fit the data.
     """
     if spec.dataset != FILE:
         return
@@ -84,18 +85,18 @@ def check_own_data(spec: StudySpec, path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where on this machine is what a trial needs, and goes what it leaves."""
+    """Where a trial finds its input on this machine, and where it writes its output."""
 
     data_path: str | None = None
-    """The study's own data, if it has such."""
+    """File with the study's own data, if it has any."""
     data_dir: str | None = None
     """Folder that may hold `cifar-10-batches-bin`."""
     cache_dir: str = ""
     """Folder for downloaded and generated data."""
     resume_path: str | None = None
-    """A checkpoint to go on from."""
+    """A checkpoint to resume from."""
     checkpoint_dir: str | None = None
-    """Folder for checkpoints; None writes none."""
+    """Folder for checkpoints; None means that none are written."""
     allow_code: bool = False
     """Whether models that are a `module:function` may run here."""
 
@@ -104,22 +105,22 @@ NOWHERE = Places()
 
 
 def task_of(spec: StudySpec, trial: Trial, places: Places = NOWHERE) -> TrialTask:
-    """What to run for a trial of a study.
+    """The task that runs a trial of a study.
 
     Raises:
-        ConfigurationError: The study has data of its own, and no path is given.
+        ConfigurationError: The study has its own data, and `places` has no path to it.
     """
     return _task(spec, trial.model, trial.values, places)
 
 
 def report_of(trial: Trial, report: EpochReport) -> TrialReport:
-    """What to tell the study of an epoch; who executes the trial is filled in by its peer."""
+    """The study's record of an epoch; the peer fills in which peer executes the trial."""
     blob = report.checkpoint.blob if report.checkpoint else None
     return TrialReport(trial.id, point_of(report), blob)
 
 
 def point_of(report: EpochReport) -> EpochPoint:
-    """A point of the trial's curve, the mean of the folds, which are trained side by side."""
+    """A point of the trial's curve: the mean of the folds, which are trained side by side."""
     return EpochPoint(
         report.epoch,
         report.value,
@@ -129,12 +130,12 @@ def point_of(report: EpochReport) -> EpochPoint:
 
 
 def result_of(trial: Trial, outcome: TrialOutcome, curve: Iterable[EpochPoint]) -> TrialResult:
-    """What came of a trial.
+    """The study's record of a trial's end.
 
     Args:
-        trial: Which.
+        trial: The trial.
         outcome: How it ended.
-        curve: Its points, those before a resumption included.
+        curve: All its points, including those before it was resumed.
     """
     if outcome.value is None:
         return failed(trial.id, outcome.error or "", outcome.duration_s)
@@ -150,11 +151,11 @@ def result_of(trial: Trial, outcome: TrialOutcome, curve: Iterable[EpochPoint]) 
 
 def _task(spec: StudySpec, model: str, params: dict[str, Value], places: Places) -> TrialTask:
     if spec.dataset == FILE and places.data_path is None:
-        raise ConfigurationError("the study has data of its own, which is not here")
+        raise ConfigurationError("the study has its own data, which is not on this machine")
     file_format: Literal["", "csv", "npz"] = ""
     if spec.dataset == FILE:
         file_format = "csv" if spec.data_format == "csv" else "npz"
-    data = TrialData(
+    data = TableSource(
         name=str(places.data_path) if spec.dataset == FILE else spec.dataset,
         file_format=file_format,
         target=spec.target or None,
@@ -180,13 +181,13 @@ def _task(spec: StudySpec, model: str, params: dict[str, Value], places: Places)
 def _check_code(model: str, *, allow_code: bool) -> None:
     if not allow_code:
         raise ConfigurationError(
-            f"models.{model}: is code of your own, which runs only on peers that were started "
+            f"models.{model}: is custom code, which runs only on peers that were started "
             "with --allow-code, and not through a broker"
         )
     package = model.partition(":")[0].partition(".")[0]
     try:
         is_here = importlib.util.find_spec(package) is not None
-    except ValueError:  # no name of a module at all
+    except ValueError:  # not a module name
         is_here = False
     if not is_here:
         raise ConfigurationError(

@@ -1,60 +1,34 @@
-"""What a trial is asked, and what it answers: plain records that cross the worker's pipe."""
+"""What a trial is asked, and its answers: plain records that cross the worker's pipe."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from swarm.core.blobs import BlobRef
+from swarm.learning.estimators.hyperparameters import Value
+from swarm.learning.tables.table_source import TableSource
 from swarm.search.study import EPOCHS_MAX, FOLDS_MAX
-
-Value = bool | int | float | str
-"""A hyperparameter's value."""
-Kind = Literal["classification", "regression"]
-
-
-@dataclass(frozen=True, slots=True)
-class TrialData:
-    """Where a trial's examples come from."""
-
-    name: str
-    """A name of `swarm.learning.tables.trial_table`, or the path of a file."""
-    file_format: Literal["", "csv", "npz"] = ""
-    """What is in the file; empty if `name` is no path."""
-    target: str | None = None
-    """The column of a CSV file to predict; its last one if None."""
-    kind: Kind = "classification"
-    max_examples: int | None = None
-    """Use so many examples only, drawn by the trial's seed in equal shares; all if None."""
-    data_dir: str | None = None
-    """Folder that may hold `cifar-10-batches-bin`."""
-    cache_dir: str = ""
-    """Folder for downloaded and generated data."""
-
-    def __post_init__(self) -> None:
-        if self.max_examples is not None and self.max_examples < 2:
-            raise ValueError(f"max_examples must be at least 2, got {self.max_examples}")
 
 
 @dataclass(frozen=True, slots=True)
 class TrialTask:
-    """One trial: train a model with these hyperparameters, say how good it is."""
+    """One trial: train a model with these hyperparameters and score it."""
 
     model: str
     """A name of `swarm.learning.estimators`, or `module:function`."""
     params: Mapping[str, Value]
-    data: TrialData
+    data: TableSource
     objective: str
     """A name of `swarm.learning.estimators.objectives`."""
     folds: int = 3
-    """Cross-validation folds; 1 holds a quarter of the examples out instead."""
+    """Number of cross-validation folds; 1 holds out a quarter of the examples instead."""
     epochs: int = 1
-    """Passes over the data by models that train in epochs, unless `params` has its own."""
+    """Passes over the data, for models that train in epochs; `params` may override it."""
     seed: int = 0
     """Decides folds, initial weights and the order of examples."""
     resume_path: str | None = None
-    """A checkpoint of this trial to go on from."""
+    """A checkpoint of this trial to resume from."""
     checkpoint_dir: str | None = None
-    """Folder in which checkpoints are left; None writes none."""
+    """Folder for checkpoints; None means that none are written."""
     checkpoint_every: int = 1
     """Epochs between two checkpoints."""
     allow_code: bool = False
@@ -72,7 +46,7 @@ class TrialTask:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A file from which the trial can go on, and what names its bytes."""
+    """A file from which the trial can be resumed, and the digest and size of its bytes."""
 
     path: str
     blob: BlobRef
@@ -85,9 +59,9 @@ class EpochReport:
     epoch: int
     """Counted from 1."""
     value: float
-    """The objective, the mean of the folds; finite."""
+    """Mean of the objective over the folds; finite."""
     metrics: Mapping[str, float] = field(default_factory=dict)
-    """Whatever else was measured, by name: `accuracy`, `log_loss`, `train_loss` ..."""
+    """Other metrics, by name: `accuracy`, `log_loss`, `train_loss` ..."""
     checkpoint: Checkpoint | None = None
 
 
@@ -96,17 +70,17 @@ class TrialOutcome:
     """How a trial ended: with a value, or with an error."""
 
     value: float | None
-    """The objective after the last epoch, the mean of the folds; None if there is an error."""
+    """Mean of the objective over the folds after the last epoch; None if there is an error."""
     metrics: Mapping[str, float]
     fold_values: tuple[float, ...]
     """The objective of each fold."""
     epochs: int
-    """Epochs done, those before a resumption included."""
+    """Number of finished epochs, including those before it was resumed."""
     duration_s: float
     error: str | None = None
-    """What went wrong, in words; None if nothing did."""
+    """What went wrong, in words; None if the trial has a value."""
     stopped: bool = False
-    """Whether it was told to stop before its last epoch; then `value` is that of the last one."""
+    """Whether it was stopped early; then `value` is that of the last finished epoch."""
 
     def __post_init__(self) -> None:
         if (self.value is None) == (self.error is None):

@@ -13,7 +13,7 @@ import numpy as np
 
 from swarm.core.errors import ConfigurationError, LearningError
 from swarm.learning.estimators import check_params_of, find_family, is_code
-from swarm.learning.estimators.family import Family, Problem, TrialModel
+from swarm.learning.estimators.family import Estimator, Family, Problem
 from swarm.learning.estimators.objectives import (
     Objective,
     find_objective,
@@ -25,25 +25,25 @@ from swarm.learning.search.folds import Fold, make_folds
 from swarm.learning.search.trial_records import (
     Checkpoint,
     EpochReport,
-    TrialData,
     TrialOutcome,
     TrialTask,
 )
-from swarm.learning.tables.trial_table import Table, check_data, load_table
+from swarm.learning.tables.table import Table, check_source, load_table
+from swarm.learning.tables.table_source import TableSource
 
 OnReport = Callable[[EpochReport], None]
 GoOn = Callable[[], bool]
 
 TABLES_MAX = 4
-"""Data sets kept in memory."""
+"""Number of tables kept in memory."""
 
 
 class TrialStoppedError(LearningError):
-    """The trial was told to stop before its first epoch was done."""
+    """The trial was stopped before its first epoch was finished."""
 
 
 def check_task(task: TrialTask) -> None:
-    """Require that a trial can be run at all; reads no data, imports no library.
+    """Check that a trial can run. Reads no data, imports no library.
 
     Raises:
         ConfigurationError: Model, hyperparameter, data or objective is wrong; it is named.
@@ -51,10 +51,10 @@ def check_task(task: TrialTask) -> None:
     family = find_family(task.model)
     if is_code(task.model) and not task.allow_code:
         raise ConfigurationError(
-            f"model {task.model!r} is code: it runs only where --allow-code was given"
+            f"model {task.model!r} is custom code: it runs only on peers started with --allow-code"
         )
     check_params_of(task.model, task.params)
-    check_data(task.data)
+    check_source(task.data)
     find_objective(task.objective, task.data.kind)
     if task.data.kind not in family.kinds:
         raise ConfigurationError(
@@ -67,23 +67,23 @@ def run_trial(
     on_report: OnReport = lambda report: None,
     go_on: GoOn = lambda: True,
 ) -> TrialOutcome:
-    """Run one trial; whatever goes wrong in it is an outcome.
+    """Run one trial; any error in it becomes its outcome.
 
-    The same task gives the same value and reports, whether or not it was interrupted and resumed.
+    The same task gives the same value and reports, even if it was interrupted and resumed.
 
     Args:
-        task: What to try.
-        on_report: Called after each epoch, if the family trains in epochs.
+        task: What to run.
+        on_report: Called after each epoch, if the model trains in epochs.
         go_on: Called between epochs and folds; the trial stops when it returns False.
     """
     started_s = time.perf_counter()
     try:
         check_task(task)
         with warnings.catch_warnings():
-            # A trial that has not converged, or overflows, is scored by what it has reached.
+            # A trial that did not converge, or overflowed, is scored by its predictions.
             warnings.simplefilter("ignore")
             scores, epochs, stopped = _Trial(task).run(on_report, go_on)
-    except Exception as error:  # whatever a library raises for these hyperparameters
+    except Exception as error:  # libraries raise anything for some hyperparameters
         text = f"{type(error).__name__}: {error}"
         stopped = isinstance(error, TrialStoppedError)
         spent_s = time.perf_counter() - started_s
@@ -100,16 +100,16 @@ def run_trial(
 
 @dataclass(frozen=True, slots=True)
 class _Scores:
-    """All folds after one epoch."""
+    """Scores of all folds after one epoch."""
 
     metrics: dict[str, float]
-    """Means of the folds."""
+    """Means over the folds."""
     fold_values: tuple[float, ...]
     value: float
 
 
 class _Trial:
-    """The models of one trial, a fold each, trained side by side."""
+    """The estimators of one trial, one per fold, trained side by side."""
 
     def __init__(self, task: TrialTask) -> None:
         self._task = task
@@ -122,10 +122,10 @@ class _Trial:
         self._models = self._create_models()
 
     def run(self, on_report: OnReport, go_on: GoOn) -> tuple[_Scores, int, bool]:
-        """Scores after the last epoch, its number, and whether it was told to stop."""
+        """Train; return the last epoch's scores, its number, and whether the trial was stopped."""
         first = self._resume()
         scores: _Scores | None = None
-        if first > self._epochs:  # nothing is left to train: the checkpoint is scored
+        if first > self._epochs:  # all epochs are in the checkpoint: score it
             scores = self._combine(
                 [self._score(model, fold, first - 1) for model, fold in self._pairs()]
             )
@@ -142,7 +142,7 @@ class _Trial:
         assert scores is not None  # noqa: S101 - there is at least one epoch
         return scores, max(self._epochs, first - 1), False
 
-    def _create_models(self) -> list[TrialModel]:
+    def _create_models(self) -> list[Estimator]:
         table = self._table
         problem = Problem(
             table.kind,
@@ -156,7 +156,7 @@ class _Trial:
         return [self._family.create(self._task.params, problem, int(seed)) for seed in seeds]
 
     def _resume(self) -> int:
-        """Returns the first epoch to train."""
+        """Restore the checkpoint, if there is one; return the first epoch to train."""
         if self._task.resume_path is None:
             return 1
         epoch, states = read_checkpoint(self._task, self._task.resume_path)
@@ -165,7 +165,7 @@ class _Trial:
         return epoch + 1
 
     def _run_epoch(self, epoch: int, go_on: GoOn) -> _Scores | None:
-        """Returns None if told to stop."""
+        """Train and score one epoch; return None if the trial was stopped."""
         found = []
         for model, fold in self._pairs():
             if not go_on():
@@ -185,10 +185,10 @@ class _Trial:
         metrics = mean_of_folds(folds)
         return _Scores(metrics, tuple(fold[name] for fold in folds), metrics[name])
 
-    def _score(self, model: TrialModel, fold: Fold, epoch: int) -> dict[str, float]:
+    def _score(self, model: Estimator, fold: Fold, epoch: int) -> dict[str, float]:
         test = fold[1]
         predictions = model.predict(self._table.examples(test))
-        # Whatever is largest among NaNs would be scored as if it were an answer.
+        # Without this check, the largest of several NaNs would be scored as an answer.
         outputs = predictions.probabilities
         if outputs is None:
             outputs = predictions.labels
@@ -209,7 +209,7 @@ class _Trial:
             return None
         return write_checkpoint(self._task, epoch, states, folder)
 
-    def _pairs(self) -> list[tuple[TrialModel, Fold]]:
+    def _pairs(self) -> list[tuple[Estimator, Fold]]:
         return list(zip(self._models, self._folds, strict=True))
 
 
@@ -219,25 +219,25 @@ def _check_finite(what: str, value: float, epoch: int) -> None:
 
 
 def _cut_table(task: TrialTask) -> tuple[Table, list[Fold]]:
-    """A task's examples in folds; read and cut once for all trials of a study."""
+    """A task's examples and folds; read and split once for all trials of a study."""
     return _cut(task.data, _version(task.data), task.folds, task.seed)
 
 
 @lru_cache(maxsize=TABLES_MAX)
 def _cut(
-    data: TrialData, version: tuple[int, int], num_folds: int, seed: int
+    data: TableSource, version: tuple[int, int], num_folds: int, seed: int
 ) -> tuple[Table, list[Fold]]:
     table = _read(data, version).sample(data.max_examples, seed)
     return table, make_folds(table, num_folds, seed)
 
 
 @lru_cache(maxsize=TABLES_MAX)
-def _read(data: TrialData, version: tuple[int, int]) -> Table:
+def _read(data: TableSource, version: tuple[int, int]) -> Table:
     return load_table(data)
 
 
-def _version(data: TrialData) -> tuple[int, int]:
-    """Changes when a file does, so that what is kept of it is not stale."""
+def _version(data: TableSource) -> tuple[int, int]:
+    """A key that changes with a file, so that tables in memory are not stale."""
     path = Path(data.name)
     if not data.file_format or not path.exists():
         return 0, 0

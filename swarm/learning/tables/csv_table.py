@@ -1,4 +1,4 @@
-"""Reads a CSV file: a line of column names, then numbers, and one column to predict."""
+"""Reads a CSV file: a line of column names, then numbers and one column to predict."""
 
 import csv
 import math
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from swarm.core.errors import DataError
 
 FEATURE_MAX = 1e150
-"""Greater ones have no deviation in double precision: its square overflows."""
+"""The standard deviation of greater values overflows in double precision."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The column to predict, as it is in the file."""
+    """The column to predict, as text from the file."""
 
     name: str
     values: tuple[str, ...]
     first_line: int
-    """The line of the first value, counted from 1 as editors do."""
+    """The line of the first value, counted from 1 as in editors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +31,16 @@ class Features:
 
     names: tuple[str, ...]
     values: NDArray[np.float64]
-    """Shape (n, number of names); seconds since 1970 do not fit in float32."""
+    """Shape (n, number of names). float64, because seconds since 1970 do not fit in float32."""
 
 
 def read(path: Path, target: str | None, called: str) -> tuple[Features, Target]:
-    """Read features and target; blank lines at the end are nobody's examples.
+    """Read features and target; blank lines at the end are ignored.
 
     Args:
         path: The file, in UTF-8, with commas.
-        target: Name of the column to predict; the last one if None.
-        called: What messages call the file.
+        target: Name of the column to predict; None means the last one.
+        called: The file's name in error messages.
 
     Raises:
         DataError: The file is missing or malformed; the message names line and column.
@@ -58,7 +58,7 @@ def numbers(target: Target, called: str) -> NDArray[np.float64]:
     """The target as numbers, for a regression.
 
     Raises:
-        DataError: One is none.
+        DataError: A value is not a finite number.
     """
     return np.array(
         [
@@ -101,14 +101,14 @@ def _target_place(called: str, header: list[str], target: str | None) -> int:
     for separator in (";", "\t"):
         if len(header) == 1 and separator in header[0]:
             raise DataError(
-                f"{called}, line 1: values are separated by {separator!r}: commas are needed"
+                f"{called}, line 1: values must be separated by commas, not by {separator!r}"
             )
     if len(header) < 2:
         raise DataError(
             f"{called} must begin with a line of at least 2 column names, got {header}"
         )
     if len(set(header)) < len(header) or not all(header):
-        raise DataError(f"{called}: column names must be there and differ, got {header}")
+        raise DataError(f"{called}: column names must not be empty and must differ, got {header}")
     if all(_is_number(name) for name in header):
         raise DataError(f"{called} must begin with a line of column names, got numbers: {header}")
     if target is None:

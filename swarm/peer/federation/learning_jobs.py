@@ -16,6 +16,7 @@ from swarm.federation import effects
 from swarm.federation.records import Metrics
 from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import jobs
+from swarm.learning.progress import Progress
 from swarm.peer.federation.status_board import StatusBoard
 from swarm.peer.host.host import Host
 from swarm.peer.host.machine_driver import Job
@@ -120,10 +121,10 @@ class Learning:
             )
         return None
 
-    def _watch(self, round_number: int) -> Callable[[jobs.Progress], None]:
+    def _watch(self, round_number: int) -> Callable[[Progress], None]:
         told_s = trio.current_time()
 
-        def take(progress: jobs.Progress) -> None:
+        def take(progress: Progress) -> None:
             nonlocal told_s
             self._board.take_progress(progress)
             now_s = trio.current_time()

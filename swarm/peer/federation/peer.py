@@ -83,7 +83,9 @@ class Peer:
             host = self.host = await stack.enter_async_context(open_host(config))
             if not settings.bootstraps:
                 self._say(f"Others join with: python -m swarm.peer <ip> <port> {host.address}")
-            sessions = await stack.enter_async_context(open_sessions(host, self.settings))
+            sessions = await stack.enter_async_context(
+                open_sessions(host, self.settings, only_trains=not self._others)
+            )
             for open_workload in self._others:
                 await stack.enter_async_context(open_workload(host))
             self._sessions = sessions

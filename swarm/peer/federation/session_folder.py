@@ -17,8 +17,8 @@ from swarm.federation.ledger_entries import PAGE_MAX, LedgerEntry, LedgerPage
 from swarm.federation.messages import Contribution
 from swarm.federation.records import GlobalModel
 from swarm.network.identity import verify
-from swarm.network.wire import decode, encode
 from swarm.peer.host.message_files import load_messages, save_messages, write_whole
+from swarm.peer.host.wire import decode, encode
 
 HEADS_RESUMED_MAX = 1024
 """Heads read back on a restart."""

@@ -23,9 +23,10 @@ from swarm.federation.federation import Federation
 from swarm.federation.messages import STATUS_TEXT_MAX, Contribution, Status
 from swarm.federation.records import GlobalModel
 from swarm.federation.topics import status_topic
+from swarm.learning.data_config import DataConfig
 from swarm.learning.federation import jobs
 from swarm.network.store import FileBlobStore
-from swarm.network.wire import encode, signing_bytes
+from swarm.network.wire import signing_bytes
 from swarm.peer.federation.learning_jobs import Learning
 from swarm.peer.federation.peer_settings import PeerSettings
 from swarm.peer.federation.session_driver import SessionDriver
@@ -33,6 +34,7 @@ from swarm.peer.federation.session_folder import SessionFolder
 from swarm.peer.federation.status_board import StatusBoard, write_json
 from swarm.peer.host.host import GOODBYE_WITHIN_S, Host
 from swarm.peer.host.loop_lag import LagMeter
+from swarm.peer.host.wire import encode
 from swarm.peer.processes.learner_worker import LearnerWorker
 
 STATUS_EVERY_S = 1.0
@@ -178,7 +180,7 @@ class SessionRun:
     async def _prepare(self, model_path: str | None) -> None:
         settings = self._settings
         index, count = settings.partition or (1, 1)
-        data = jobs.DataConfig(
+        data = DataConfig(
             data_path=str(settings.data) if settings.data is not None else None,
             data_dir=str(settings.data_dir) if settings.data_dir is not None else None,
             cache_dir=str(settings.cache_dir),

@@ -10,7 +10,7 @@ import trio
 from swarm.core.errors import ConfigurationError, NetworkError
 from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec, dataset_label, is_stand_in
-from swarm.learning.federation.jobs import Progress
+from swarm.learning.progress import Progress
 from swarm.peer.federation.peer_settings import PeerSettings, disagreement, make_spec
 from swarm.peer.host.host import Host
 
@@ -39,8 +39,7 @@ class SessionSource:
                 log.warning("waiting", detail=f"the model file: {error}")
                 await trio.sleep(MODEL_FILE_RETRY_S)
         path = folder / "model.keras"
-        source = self._host.store.path(spec.model_file)
-        await trio.to_thread.run_sync(shutil.copyfile, source, path)
+        await trio.to_thread.run_sync(_copy, self._host.store.path(spec.model_file), path)
         return str(path)
 
     def create(self) -> SessionSpec:
@@ -104,6 +103,11 @@ class SessionSource:
                 f"the session's model {spec.model!r} is code: "
                 "start with --allow-model to run it on this machine"
             )
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
 
 
 def announce(spec: SessionSpec) -> None:

@@ -55,13 +55,16 @@ class Sessions:
         A session that fails ends with its reason; other work of this host goes on.
     """
 
-    def __init__(self, host: Host, settings: PeerSettings, nursery: trio.Nursery) -> None:
+    def __init__(
+        self, host: Host, settings: PeerSettings, nursery: trio.Nursery, *, only_trains: bool
+    ) -> None:
         self.runs: dict[SessionId, SessionRun] = {}
         """By session, the newest last."""
         self.changed = trio.Event()
         """Set, and replaced, when a session began, is over or failed."""
         self._host = host
         self._settings = settings
+        self._only_trains = only_trains and not settings.idle
         self._nursery = nursery
         self._source = SessionSource(settings, host)
         machine = SessionChoice(host.me, asks=not settings.idle)
@@ -225,8 +228,7 @@ class Sessions:
         self._notify()
 
     def _is_only_work(self, session: SessionId) -> bool:
-        alone = self.runs.keys() <= {session} and self._host.num_workloads == 1
-        return alone and not self._settings.idle
+        return self._only_trains and self.runs.keys() <= {session}
 
     def _notify(self) -> None:
         self.changed.set()
@@ -234,10 +236,18 @@ class Sessions:
 
 
 @asynccontextmanager
-async def open_sessions(host: Host, settings: PeerSettings) -> AsyncIterator[Sessions]:
-    """Take part in federated sessions on a host; their worker processes end with the block."""
+async def open_sessions(
+    host: Host, settings: PeerSettings, *, only_trains: bool
+) -> AsyncIterator[Sessions]:
+    """Take part in federated sessions on a host; their worker processes end with the block.
+
+    Args:
+        host: The host.
+        settings: What the user set.
+        only_trains: Whether the host does nothing else, so that a failed session ends the peer.
+    """
     async with trio.open_nursery() as nursery:
-        sessions = Sessions(host, settings, nursery)
+        sessions = Sessions(host, settings, nursery, only_trains=only_trains)
         if not settings.idle:
             sessions.preload()
         host.add(sessions)

@@ -11,7 +11,7 @@ from swarm.core.ids import Digest, RoundNumber
 from swarm.federation.federation import Federation
 from swarm.federation.messages import ADDRESSES_MAX, STATUS_TEXT_MAX, Status
 from swarm.federation.records import Metrics
-from swarm.learning.federation.jobs import Progress
+from swarm.learning.progress import Progress
 from swarm.network.statistics import NetworkSnapshot
 
 LINKS_MAX = 64
@@ -80,9 +80,9 @@ class StatusBoard:
             addresses=tuple(a[:STATUS_TEXT_MAX] for a in addresses[:ADDRESSES_MAX]),
             data_label=self.data_label,
             num_test=self.num_test,
-            run_state=machine.orders.run_state,
-            obeyed=tuple(sorted(c.digest[:16] for c in machine.orders.commands)),
-            num_refused=machine.orders.num_refused,
+            run_state=machine.registers.run_state,
+            obeyed=tuple(sorted(c.digest[:16] for c in machine.registers.commands)),
+            num_refused=machine.registers.num_refused,
         )
 
     def report(self, machine: Federation, network: NetworkSnapshot) -> dict[str, Any]:

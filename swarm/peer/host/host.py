@@ -23,8 +23,8 @@ from swarm.network.identity import Identity, load_or_create_identity, verify
 from swarm.network.lock import hold_state_folder
 from swarm.network.network import Network, NetworkConfig
 from swarm.network.store import FREE_BYTES_MIN, FileBlobStore
-from swarm.network.wire import decode
 from swarm.peer.host.outbox import Outbox
+from swarm.peer.host.wire import decode
 
 GOODBYE_WITHIN_S = 0.5
 REFUSALS_EVERY_S = 60.0
@@ -65,11 +65,6 @@ class Host:
     def bootstraps(self) -> str:
         """The bootstrap addresses, in words; empty if there are none."""
         return ", ".join(str(address) for address in self._config.bootstraps)
-
-    @property
-    def num_workloads(self) -> int:
-        """Workloads on this host."""
-        return len(self._workloads)
 
     def add(self, workload: Workload) -> None:
         """Give a workload all events from now on, and the connections that are open."""

@@ -10,7 +10,7 @@ from swarm.core.errors import RemoteProtocolError, StorageError
 from swarm.core.ids import PeerId
 from swarm.core.machine import Event
 from swarm.network.identity import verify
-from swarm.network.wire import decode, encode
+from swarm.peer.host.wire import decode, encode
 
 _FRAME = struct.Struct(">I")
 

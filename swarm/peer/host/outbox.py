@@ -14,7 +14,7 @@ from swarm.core.ids import PeerId
 from swarm.core.machine import Event
 from swarm.network.network import Network
 from swarm.network.store import FileBlobStore
-from swarm.network.wire import encode
+from swarm.peer.host.wire import encode
 
 OUTBOX_MAX = 1024
 """Messages waiting to be published; machines publish some ten a second, so a full one stalls."""

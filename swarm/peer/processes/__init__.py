@@ -1,9 +1,19 @@
-"""Runs trials in processes of their own, one a slot, that live on from trial to trial.
+"""Child processes: what a peer computes in processes of its own, and how it talks to them.
 
-frames   what is said between a peer and such a process
-process  the process
-outlet   bytes on their way to such a process
-life     one life of such a process, and the trials that were sent to it
-worker   TrialWorker: one process as trio sees it; a trial that crashes or hangs is an outcome
-pool     TrialPool: as many of them as a peer has slots
+process_life     ProcessLife: one life of a child process; RestartedProcess: one after another
+pipes            PipedProcess: a process and the peer's ends of its pipes; Log
+pipe_writer      PipeWriter: writes into a process's pipe without making the caller wait
+framing          Framing: messages as length-prefixed msgpack, in both directions
+child_pipes      ChildPipes: the child's side of the pipes
+fork_server      loads Keras once and forks a learner process for each peer on the machine
+
+learner_worker   LearnerWorker: a peer's learner process, for trio
+learner_process  the learner process: does the jobs of a federated session
+learner_frames   messages between the two
+
+trial_pool       TrialPool: runs as many trials at once as a peer has slots
+trial_worker     TrialWorker: a process that runs trials, for trio
+trial_life       TrialLife: one life of such a process, and the trials that were sent to it
+trial_process    the process: runs the trials of studies, one at a time
+trial_frames     messages between the two
 """

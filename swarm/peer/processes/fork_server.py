@@ -1,25 +1,26 @@
-"""The fork server: loads Keras once, forks a worker for each peer that asks.
+"""The fork server: loads Keras once and forks a worker for each peer that asks.
 
-Run it with `python -m swarm.peer.processes.fork_server SOCKET`.
+Run it with `python -m swarm.peer.processes.fork_server SOCKET`. It needs Linux.
 
-Loading Keras and TensorFlow takes three seconds of processor time. Peers that share a machine
-share one fork server: each gets its worker within milliseconds, and the workers share memory.
+Theory of operation. Loading Keras and TensorFlow takes three seconds of processor time. Peers that
+share a machine share one fork server: each gets its worker within milliseconds, and the workers
+share memory.
 
-SOCKET must be in a folder that does not exist yet: it is made for this user alone, and goes with
-the server. A connection carries one worker's life. The peer sends one `Request` with the worker's
-ends of three pipes. The answer is `Forked`, from the worker itself and with its pidfd, or
-`Refused` from the server; at last the server sends `Ended`. When the peer closes the connection,
-or dies, its worker is killed; when the server is killed, workers go on as if their peers had
-started them.
+One connection carries one worker's life. The peer sends a `Request` together with the worker's
+ends of three pipes. The answer is `Forked`, sent by the worker itself together with its pidfd, or
+`Refused`, sent by the server. When the worker has ended, the server sends `Ended`. When the peer
+closes the connection, or dies, the server kills its worker. When the server is killed, the workers
+go on as if their peers had started them.
 
-The server ends, and kills its workers, when stdin closes: then whoever started it is gone; and by
-SIGTERM or SIGINT. Linux only.
+SOCKET must be in a folder that does not exist yet. The server creates the folder for this user
+alone and removes it at the end. The server ends, and kills its workers, on SIGTERM, on SIGINT, and
+when stdin closes, because then the process that started it is gone.
 
-No exception is raised for a signal: in the middle of an import it may be taken for a module that
-is missing (TensorFlow's extensions make an ImportError of whatever comes), and go unnoticed.
+Signals raise no exception. In the middle of an import, an exception may be taken for a missing
+module and go unnoticed: TensorFlow's extensions turn any exception into an ImportError.
 
-Invariant: whenever the server forks it has one thread, and has only imported, never computed.
-TensorFlow's thread pools are made by its first operation, and would be missing in the child.
+Invariant: whenever the server forks, it has one thread and has only imported, never computed.
+TensorFlow creates its thread pools at its first operation; they would be missing in the child.
 """
 
 import contextlib
@@ -40,9 +41,9 @@ from pathlib import Path
 from typing import NoReturn
 
 LISTENING = "listening"
-"""The line on stdout after which peers can connect; they wait until everything is loaded."""
+"""The line on stdout after which peers can connect; they wait until loading is done."""
 MESSAGE_SIZE_MAX = 1 << 18
-"""Bytes; a request holds the peer's environment, and kernels take no longer ones by default."""
+"""Bytes, the longest that kernels take by default; a request holds the peer's environment."""
 _NUM_PIPES = 3
 _WORKER = "swarm.peer.processes.learner_process"
 _LOADED = ("swarm.learning.federation.learner", "numpy")
@@ -50,20 +51,20 @@ _READ_WHILE_LOADING = (
     *("PYTHON", "LD_", "SWARM_BACKEND", "SWARM_WORKER_THREADS", "KERAS_", "TF_", "XLA_", "JAX_"),
     *("TORCH_", "PYTORCH_", "CUDA_", "OMP_", "KMP_", "MKL_", "DNNL_", "ONEDNN_", "OPENBLAS_"),
 )
-"""Beginnings of variables that decide what is loaded, and how: too late to change them then."""
+"""Prefixes of variables that are read while loading; after that, changes have no effect."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """From a peer: fork a worker. What a worker of the peer's own would run under."""
+    """From a peer: fork a worker, in the conditions that the peer would start one in."""
 
     executable: str
     folder: str
     environment: Mapping[str, str]
 
     def difference(self, other: "Request") -> str | None:
-        """What would make the two load other code, or load it in another way; None if nothing.
+        """The first condition that would change what is loaded, or how; None if there is none.
 
         Example:
             >>> here = Request("python3", "/", {"KERAS_BACKEND": "jax", "SWARM_NAME": "a"})
@@ -82,21 +83,21 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Forked:
-    """To the peer: its worker runs; the worker's pidfd comes along."""
+    """To the peer: its worker runs. The worker's pidfd comes with this message."""
 
     pid: int
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """To the peer: there will be no worker."""
+    """To the peer: no worker was forked."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """To the peer: its worker has ended; negative for the number of the signal that ended it."""
+    """To the peer: its worker has ended; a negative code is the number of the signal."""
 
     code: int
 
@@ -105,7 +106,7 @@ Message = Request | Forked | Refused | Ended
 
 
 def encode(message: Message) -> bytes:
-    """Bytes of one message, which a SOCK_SEQPACKET socket keeps together."""
+    """Bytes of one message; a SOCK_SEQPACKET socket keeps them together."""
     return json.dumps({"kind": type(message).__name__, **asdict(message)}).encode()
 
 
@@ -113,7 +114,7 @@ def decode(data: bytes) -> Message:
     """Read one message.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The bytes are not a message.
 
     Example:
         >>> decode(encode(Ended(-9)))
@@ -128,40 +129,40 @@ def decode(data: bytes) -> Message:
 
 
 def request_of_this_process() -> Request:
-    """What a worker would run under that this process started."""
+    """A request for a worker like one that this process would start itself."""
     return Request(sys.executable, str(Path.cwd()), dict(os.environ))
 
 
 def is_supported() -> bool:
-    """Whether this system has what the server is made of."""
+    """Whether this system can run a fork server."""
     return sys.platform == "linux" and hasattr(os, "pidfd_open")
 
 
 def new_socket_path() -> Path:
-    """A path for SOCKET that nobody has; short, as the paths of sockets must be."""
+    """An unused path for SOCKET; short, as paths of sockets must be."""
     return Path(tempfile.gettempdir(), f"swarm-{os.urandom(8).hex()}", "fork-server")
 
 
 @dataclass(slots=True, eq=False)
 class _Child:
-    """A worker, from its fork until it was reaped: so long nobody else can have its pid."""
+    """A worker, from its fork until it is reaped; until then its pid is not reused."""
 
     pid: int
     pidfd: int
 
 
 class ForkServer:
-    """Forks workers and buries them, in one thread; see the module."""
+    """Forks workers and reaps them, in one thread; see the module."""
 
     def __init__(self, listener: socket.socket, signals: int, like: Request) -> None:
         self._listener = listener
         self._signals = signals
         self._like = like
-        self._selector = selectors.PollSelector()  # no descriptor of its own for children to hold
+        self._selector = selectors.PollSelector()  # has no descriptor that children would inherit
         self._children: dict[socket.socket, _Child] = {}
 
     def serve(self) -> None:
-        """Serve until stdin closes, or a signal comes."""
+        """Serve until stdin closes or a signal arrives."""
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._signals, selectors.EVENT_READ)
         self._selector.register(0, selectors.EVENT_READ)
@@ -176,15 +177,15 @@ class ForkServer:
                     self._accept()
                 elif key.data is None:
                     assert isinstance(key.fileobj, socket.socket)  # noqa: S101 - see _accept
-                    self._hear(key.fileobj)
+                    self._read_from(key.fileobj)
                 else:
-                    self._bury(key.data)
+                    self._reap(key.data)
 
     def close(self) -> None:
         """Kill the workers that are left."""
         for connection in list(self._children):
             self._kill(connection)
-            self._bury(connection)
+            self._reap(connection)
         self._selector.close()
 
     def _accept(self) -> None:
@@ -192,10 +193,10 @@ class ForkServer:
         connection.setblocking(False)
         self._selector.register(connection, selectors.EVENT_READ)
 
-    def _hear(self, connection: socket.socket) -> None:
-        """Take a request; anything else, and the end, means that the peer wants no worker."""
+    def _read_from(self, connection: socket.socket) -> None:
+        """Read a request; anything else, or the end, means that the peer wants no worker."""
         if connection.fileno() < 0:
-            return  # its worker was buried a moment ago
+            return  # its worker was reaped a moment ago
         try:
             data, pipes, _, _ = socket.recv_fds(connection, MESSAGE_SIZE_MAX, _NUM_PIPES)
         except OSError:
@@ -230,8 +231,8 @@ class ForkServer:
         self, connection: socket.socket, pipes: list[int], environment: Mapping[str, str]
     ) -> None:
         if (num_threads := len(os.listdir("/proc/self/task"))) != 1:
-            raise OSError(f"it takes one thread, there are {num_threads}")
-        with _blocked_signals():  # the child has nothing that would hear them yet
+            raise OSError(f"forking needs 1 thread, the server has {num_threads}")
+        with _blocked_signals():  # the child cannot handle them yet
             pid = os.fork()
             if pid == 0:
                 os.environ.update(environment)
@@ -246,12 +247,12 @@ class ForkServer:
             self._selector.register(pidfd, selectors.EVENT_READ, connection)
 
     def _become_worker(self, connection: socket.socket, pipes: list[int]) -> NoReturn:
-        """In the child: hold nothing of the server's, then be what a worker is by itself."""
+        """In the child: close everything of the server, then run the worker's program."""
         try:
             for number, pipe in enumerate(pipes):
                 os.dup2(pipe, number)
-            # The worker says this, or ends: a peer that does not hear it starts another worker at
-            # the same pipes, so it must neither be lost with the server nor come too late.
+            # The worker sends this itself, or ends. A peer that does not receive it starts another
+            # worker on the same pipes, so it must not be lost with the server or come too late.
             pidfd = os.pidfd_open(os.getpid())
             socket.send_fds(connection, [encode(Forked(os.getpid()))], [pidfd])
             os.close(pidfd)
@@ -267,10 +268,10 @@ class ForkServer:
             for signum in _SIGNALS:
                 signal.signal(signum, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-            # `random` does this by itself; the server's state must not be every worker's.
+            # `random` reseeds itself on fork; NumPy's state would be the same in all workers.
             importlib.import_module("numpy").random.seed()
             importlib.import_module(_WORKER).main()
-        except BaseException:  # whatever it is, the child must not go on as a second server
+        except BaseException:  # after any error, the child must not go on as a second server
             traceback.print_exc()
         finally:
             os._exit(1)
@@ -279,7 +280,7 @@ class ForkServer:
         if connection in self._children:
             os.kill(self._children[connection].pid, signal.SIGKILL)
 
-    def _bury(self, connection: socket.socket) -> None:
+    def _reap(self, connection: socket.socket) -> None:
         child = self._children.pop(connection)
         self._selector.unregister(child.pidfd)
         os.close(child.pidfd)
@@ -288,13 +289,13 @@ class ForkServer:
         self._drop(connection)
 
     def _drop(self, connection: socket.socket) -> None:
-        with contextlib.suppress(KeyError):  # who has hung up is not listened to any more
+        with contextlib.suppress(KeyError):  # unregistered before, when the peer hung up
             self._selector.unregister(connection)
         connection.close()
 
 
 def main() -> None:
-    """Listen first, so that nobody is turned away while this process loads; then serve."""
+    """Listen first, so that peers can wait while this process loads; then serve."""
     if len(sys.argv) != 2 or not is_supported():
         sys.exit("usage, on Linux: python -m swarm.peer.processes.fork_server SOCKET")
     like = request_of_this_process()
@@ -309,17 +310,17 @@ def main() -> None:
 
 
 def _load() -> None:
-    # OpenBLAS, which comes with NumPy, starts threads when it is loaded; workers use none of them.
+    # OpenBLAS, which comes with NumPy, starts threads when it is loaded; workers do not need them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for module in (*_LOADED, _WORKER):
         importlib.import_module(module)
-    # Without this a worker's first garbage collection would copy every page it now shares.
+    # Without this, a worker's first garbage collection would copy every page that it shares.
     gc.freeze()
 
 
 @contextlib.contextmanager
 def _listening(path: Path) -> Iterator[socket.socket]:
-    """A socket in a folder made for it. Until there is a server, a signal removes both."""
+    """A socket in a folder made for it. Until the server runs, a signal removes both."""
     with _blocked_signals():
         path.parent.mkdir(mode=0o700)
         for signum in _SIGNALS:
@@ -340,15 +341,15 @@ def _remove(path: Path) -> None:
 
 
 def _leave(path: Path, _signum: int, _frame: object) -> NoReturn:
-    """End in the middle of whatever is being loaded: there are no workers yet, only a folder."""
+    """End in the middle of loading: there are no workers yet, only a folder."""
     try:
         _remove(path)
-    finally:  # whatever a second signal does to the first one's handler
+    finally:  # even if a second signal interrupts this handler
         os._exit(0)
 
 
 def _open_signals() -> int:
-    """The end of a pipe that can be read once a signal has come; they do nothing else any more."""
+    """The end of a pipe that becomes readable when a signal arrives; nothing else happens."""
     signals, wakeup = os.pipe()
     os.set_blocking(wakeup, False)
     signal.set_wakeup_fd(wakeup)
@@ -367,7 +368,7 @@ def _blocked_signals() -> Iterator[None]:
 
 
 def _send(connection: socket.socket, message: Message) -> None:
-    with contextlib.suppress(OSError):  # the peer is gone; its worker is dealt with in _hear
+    with contextlib.suppress(OSError):  # the peer is gone; _read_from kills its worker
         connection.send(encode(message))
 
 

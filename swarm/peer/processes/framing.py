@@ -1,7 +1,7 @@
-"""Framing: messages between a process of ours and one it started; a length, then a msgpack map.
+"""Framing: messages between a peer and its child process, as length-prefixed msgpack.
 
-Frame: 4 bytes of length, big-endian, then so many bytes of msgpack. Both ends run the same code,
-so a frame that does not parse is a bug of ours: `LocalProtocolError`.
+A frame is 4 bytes of length, big-endian, then this many bytes of msgpack, a map. Both ends run the
+same code, so a frame that does not parse is our own bug: `LocalProtocolError`.
 """
 
 import struct
@@ -15,7 +15,7 @@ from cattrs.strategies import configure_tagged_union, configure_union_passthroug
 from swarm.core.errors import LocalProtocolError
 
 FRAME_SIZE_MAX = 1 << 20
-"""Bytes; the longest frame names the weights files of one cluster."""
+"""Bytes; the longest frame has the paths of one cluster's weights files."""
 
 _LENGTH = struct.Struct(">I")
 M = TypeVar("M")
@@ -25,12 +25,12 @@ class Framing(Generic[M]):
     """Writes and reads the frames of one union of dataclasses."""
 
     def __init__(self, message: Any, *unions: Any, scalars: Any = None) -> None:
-        """Learn what there is to read.
+        """Prepare to read and write the members of a union.
 
         Args:
             message: The union M.
-            unions: Unions of dataclasses within its members, innermost first.
-            scalars: A union of scalars within them, if there is one.
+            unions: Unions of dataclasses inside its members, innermost first.
+            scalars: A union of scalars inside its members, if there is one.
         """
         self._message = message
         self._converter = Converter(forbid_extra_keys=True)
@@ -40,7 +40,7 @@ class Framing(Generic[M]):
             configure_tagged_union(union, self._converter, tag_name="kind")
 
     def encode(self, message: M) -> bytes:
-        """Length and bytes of one message.
+        """Frame one message.
 
         Raises:
             LocalProtocolError: The message is too long for a frame.
@@ -56,7 +56,7 @@ class Framing(Generic[M]):
         """Read one message, blocking; None at the end of the file.
 
         Raises:
-            LocalProtocolError: What was read is not a message.
+            LocalProtocolError: The bytes are not a message.
         """
         head = file.read(_LENGTH.size)
         if len(head) < _LENGTH.size:
@@ -66,10 +66,10 @@ class Framing(Generic[M]):
         return self._decode(body) if len(body) == size_bytes else None
 
     def cut(self, buffer: bytearray) -> list[M]:
-        """Take whole messages from the beginning of a buffer; leave the rest in it.
+        """Remove the whole messages from the start of a buffer and return them.
 
         Raises:
-            LocalProtocolError: What was read is not a message.
+            LocalProtocolError: The bytes are not a message.
         """
         messages = []
         while len(buffer) >= _LENGTH.size:

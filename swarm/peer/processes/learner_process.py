@@ -1,53 +1,49 @@
 """The learner process: does a peer's jobs from stdin, answers on stdout.
 
-Its own process, so that training neither stalls the peer's network nor takes the peer with it.
-It ends when stdin closes, at once and in the middle of anything: then the peer is gone.
+It is a process of its own, so that training neither stalls the peer's network nor takes the peer
+with it when it crashes.
 """
 
 import contextlib
 import importlib
-import os
 import queue
-import signal
-import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from swarm.core.errors import LearningError
 from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import jobs
+from swarm.learning.progress import Progress
+from swarm.peer.processes.child_pipes import ChildPipes
 from swarm.peer.processes.learner_frames import (
+    FRAMING,
     CancelTraining,
     Done,
     Failed,
     Message,
     Progressed,
     Request,
-    encode_frame,
-    read_frame,
 )
 
 if TYPE_CHECKING:
     from swarm.learning.federation.learner import Learner
 
-NICENESS = 5
-"""Training gives way to the peer's network, which must answer within milliseconds."""
 PROGRESS_INTERVAL_S = 0.25
 
 
-class WorkerService:
-    """Does requests in order, but a `Combine` also between the batches of a training."""
+class LearnerService:
+    """Does requests in order; does a `Combine` also between the batches of a training."""
 
-    def __init__(self, inbox: "queue.SimpleQueue[Message]", outlet: BinaryIO) -> None:
-        self._inbox = inbox
-        self._outlet = outlet
+    def __init__(self, pipes: ChildPipes[Message]) -> None:
+        self._pipes = pipes
+        self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._backlog: deque[Request] = deque()
         self._cancelled: set[int] = set()
         self._learner: Learner | None = None
         self._reported_s = 0.0
+        pipes.read(self._inbox.put)
 
     def serve(self) -> None:
         """Do requests for ever."""
@@ -73,9 +69,9 @@ class WorkerService:
         try:
             reply = self._do(request)
         except Exception as error:  # any failure is an answer; the process lives on
-            self._send(Failed(request.call, type(error).__name__, str(error)))
+            self._pipes.send(Failed(request.call, type(error).__name__, str(error)))
         else:
-            self._send(Done(request.call, reply))
+            self._pipes.send(Done(request.call, reply))
         self._cancelled.discard(request.call)
 
     def _do(self, request: Request) -> jobs.Reply:
@@ -117,47 +113,19 @@ class WorkerService:
 
         return between_batches
 
-    def _report(self, call: int, progress: jobs.Progress) -> None:
+    def _report(self, call: int, progress: Progress) -> None:
         now_s = time.monotonic()
         if now_s >= self._reported_s + PROGRESS_INTERVAL_S:
             self._reported_s = now_s
-            self._send(Progressed(call, progress))
-
-    def _send(self, message: Message) -> None:
-        self._outlet.write(encode_frame(message))
-        self._outlet.flush()
+            self._pipes.send(Progressed(call, progress))
 
 
 def main() -> None:
     """Serve the peer at the other end of stdin and stdout until it is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the peer, which decides
-    os.nice(NICENESS)
-    outlet = _claim_stdout()
-    inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
-    threading.Thread(target=_read_requests, args=(sys.stdin.buffer, inbox), daemon=True).start()
+    service = LearnerService(ChildPipes(FRAMING))
     with contextlib.suppress(Exception):  # raised again, and answered, at Initialise
-        importlib.import_module(
-            "swarm.learning.federation.learner"
-        )  # takes seconds: begin at once
-    try:
-        WorkerService(inbox, outlet).serve()
-    except BrokenPipeError:
-        os._exit(0)
-
-
-def _claim_stdout() -> BinaryIO:
-    """Take stdout for frames, and lead whatever libraries print to stderr."""
-    outlet = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    return outlet
-
-
-def _read_requests(file: BinaryIO, inbox: "queue.SimpleQueue[Message]") -> None:
-    try:
-        while message := read_frame(file):
-            inbox.put(message)
-    finally:
-        os._exit(0)
+        importlib.import_module("swarm.learning.federation.learner")  # takes seconds: begin now
+    service.serve()
 
 
 if __name__ == "__main__":

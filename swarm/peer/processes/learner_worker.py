@@ -1,11 +1,10 @@
-"""LearnerWorker: a peer's worker process, for trio. Calls return or raise; they never hang."""
+"""LearnerWorker: a peer's learner process, for trio. Every call returns or raises."""
 
-from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, TypeVar
 
 import trio
 
@@ -13,24 +12,19 @@ from swarm.core import errors
 from swarm.core.errors import LearningError, LocalProtocolError, SwarmError, WorkerDiedError
 from swarm.learning import errors as learning_errors
 from swarm.learning.federation import jobs
+from swarm.learning.progress import OnProgress
 from swarm.peer.processes.learner_frames import (
+    FRAMING,
     CancelTraining,
     Done,
     Failed,
-    FrameReader,
     Message,
     Progressed,
     Request,
-    encode_frame,
 )
-from swarm.peer.processes.pipes import STOP_GRACE_S, Log, PipedProcess
+from swarm.peer.processes.pipes import Log, PipedProcess
+from swarm.peer.processes.process_life import ProcessLife, RestartedProcess
 
-OUTBOX_MAX = 64
-"""Frames; a driver has a handful of calls outstanding."""
-LAST_WORDS_MAX = 10
-"""Lines of the worker's stderr that an error message quotes."""
-
-OnProgress = Callable[[jobs.Progress], None]
 R = TypeVar("R")
 
 
@@ -46,49 +40,18 @@ class WorkerStatistics:
     calls_outstanding: int
 
 
-@dataclass(slots=True, eq=False)
-class _Call:
-    """One outstanding call."""
-
-    on_progress: OnProgress | None
-    answered: trio.Event = field(default_factory=trio.Event)
-    reply: jobs.Reply | None = None
-    error: SwarmError | None = None
-
-    def resolve(self, reply: jobs.Reply | None, error: SwarmError | None) -> None:
-        self.reply, self.error = reply, error
-        self.answered.set()
-
-
-@dataclass(slots=True, eq=False)
-class _Process:
-    """One life of the worker process."""
-
-    process: PipedProcess
-    outbox: trio.MemorySendChannel[bytes]
-    calls: dict[int, _Call] = field(default_factory=dict)
-    last_words: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_WORDS_MAX))
-    alive: bool = True
-
-
-class _Starting(Protocol):
-    """What `_live` needs of trio's task status."""
-
-    def started(self, value: _Process, /) -> None: ...
-
-
 @asynccontextmanager
 async def open_worker(
     log: Log | None = None, fork_server: Path | None = None
 ) -> "AsyncIterator[LearnerWorker]":
-    """Start a worker process; stop it at the end of the block, whatever happens.
+    """Start a learner process; stop it at the end of the block, whatever happens.
 
     The process loads Keras at once, so open it before it is known what to train.
 
     Args:
-        log: Where to say what happens to it.
-        fork_server: Socket of a `swarm.peer.processes.fork_server`; if that cannot give one
-            this process starts its own, as without.
+        log: Where to log what happens to the process.
+        fork_server: Socket of a `swarm.peer.processes.fork_server`. If that server cannot fork
+            a process, this process starts one, as it does without a server.
     """
     async with trio.open_nursery() as nursery:
         worker = LearnerWorker(nursery, log, fork_server)
@@ -100,27 +63,24 @@ async def open_worker(
 
 
 class LearnerWorker:
-    """Calls into the worker process; made by `open_worker`.
+    """Calls into the learner process; made by `open_worker`.
 
     Calls may overlap: a `combine` is answered in the middle of a `train`. Each raises
 
     - `WorkerDiedError` if the process ended first. The next call starts a new process and
       initialises it as the last one was.
     - the error of `swarm.core.errors` or `swarm.learning.errors` that ended the job, or
-      `LearningError` with the foreign error's name and message.
+      `LearningError` with the name and message of any other error.
     """
 
     def __init__(
         self, nursery: trio.Nursery, log: Log | None = None, fork_server: Path | None = None
     ) -> None:
-        self._nursery = nursery
-        self._log = log
-        self._fork_server = fork_server
-        self._process: _Process | None = None
-        self._starting = trio.Lock()
+        self._process = RestartedProcess(
+            nursery, lambda: _LearnerLife(FRAMING, PipedProcess(fork_server, log), log)
+        )
         self._initialise: jobs.Initialise | None = None
         self._num_calls = 0
-        self._num_starts = 0
         self._jobs_done = 0
         self._jobs_failed = 0
 
@@ -131,9 +91,9 @@ class LearnerWorker:
     async def initialise(
         self, job: jobs.Initialise, on_progress: OnProgress | None = None
     ) -> jobs.Initialised:
-        """Build the model, read the data; repeated by itself after the process died."""
-        process = await self._running(initialise=False)
-        reply = await self._exchange(process, job, jobs.Initialised, on_progress)
+        """Build the model and read the data; repeated by itself after the process died."""
+        life = await self._running(initialise=False)
+        reply = await self._exchange(life, job, jobs.Initialised, on_progress)
         self._initialise = job
         return reply
 
@@ -151,66 +111,68 @@ class LearnerWorker:
 
     def cancel_training(self) -> None:
         """End every outstanding training between two batches; its call raises."""
-        if self._process is not None:
-            for call in self._process.calls:
-                _send_cancel(self._process, call)
+        life = self._process.life
+        if life is not None:
+            for number in life.calls:
+                life.send(CancelTraining(number))
 
     async def evaluate(self, job: jobs.EvaluateWeights) -> jobs.Evaluation:
-        """Evaluate weights on the test shard; waits for an outstanding training."""
+        """Evaluate weights on the test shard, after any outstanding training."""
         return await self._call(job, jobs.Evaluation)
 
     async def combine(self, job: jobs.Combine) -> jobs.Combined:
-        """Combine members' weights; done between the batches of an outstanding training."""
+        """Combine members' weights, between two batches of any outstanding training."""
         return await self._call(job, jobs.Combined)
 
     async def export(self, job: jobs.Export) -> jobs.Exported:
-        """Write a `.keras` file; waits for an outstanding training."""
+        """Write a `.keras` file, after any outstanding training."""
         return await self._call(job, jobs.Exported)
 
     def statistics(self) -> WorkerStatistics:
-        """What is going on, as an immutable value."""
-        process = self._process
+        """The worker's present state, as an immutable value."""
+        life = self._process.life
         return WorkerStatistics(
-            pid=process.process.pid if process else None,
-            restarts=max(0, self._num_starts - 1),
+            pid=self._process.pid,
+            restarts=self._process.restarts,
             jobs_done=self._jobs_done,
             jobs_failed=self._jobs_failed,
-            calls_outstanding=len(process.calls) if process else 0,
+            calls_outstanding=len(life.calls) if life is not None else 0,
         )
 
     async def _call(
         self, job: jobs.Job, reply_type: type[R], on_progress: OnProgress | None = None
     ) -> R:
-        process = await self._running(initialise=True)
-        return await self._exchange(process, job, reply_type, on_progress)
+        life = await self._running(initialise=True)
+        return await self._exchange(life, job, reply_type, on_progress)
 
-    async def _running(self, *, initialise: bool) -> _Process:
-        async with self._starting:
-            process = self._process
-            if process is None or not process.alive:
-                started: _Process = await self._nursery.start(self._live)
-                process = self._process = started
+    async def _running(self, *, initialise: bool) -> "_LearnerLife":
+        async with self._process.starting:
+            life = self._process.life
+            if life is None:
+                life = await self._process.start()
                 if initialise and self._initialise is not None:
-                    await self._exchange(process, self._initialise, jobs.Initialised, None)
-            return process
+                    await self._exchange(life, self._initialise, jobs.Initialised, None)
+            return life
 
     async def _exchange(
-        self, process: _Process, job: jobs.Job, reply_type: type[R], on_progress: OnProgress | None
+        self,
+        life: "_LearnerLife",
+        job: jobs.Job,
+        reply_type: type[R],
+        on_progress: OnProgress | None,
     ) -> R:
         self._num_calls += 1
         number, call = self._num_calls, _Call(on_progress)
-        frame = encode_frame(Request(number, job))
-        if not process.alive:
-            raise WorkerDiedError("the worker process ended before it was asked")
-        process.calls[number] = call
+        if not life.alive:
+            raise WorkerDiedError("the worker process ended before the job was sent")
+        life.calls[number] = call
         try:
-            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                await process.outbox.send(frame)  # if broken, _live resolves the call
+            life.send(Request(number, job))
             await call.answered.wait()
         finally:
-            process.calls.pop(number, None)
+            life.calls.pop(number, None)
             if not call.answered.is_set() and isinstance(job, jobs.Train):
-                _send_cancel(process, number)
+                life.send(CancelTraining(number))
         if call.error is not None:
             self._jobs_failed += 1
             raise call.error
@@ -219,42 +181,35 @@ class LearnerWorker:
         self._jobs_done += 1
         return call.reply
 
-    async def _live(self, task_status: _Starting) -> None:
-        """Run one process from start to end; whatever ends it, its calls are resolved."""
-        process = PipedProcess(self._fork_server, self._log)
-        send_frame, receive_frame = trio.open_memory_channel[bytes](OUTBOX_MAX)
-        life = _Process(process, send_frame)
-        self._num_starts += 1
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(process.run)
-                nursery.start_soon(_write, process, receive_frame)
-                task_status.started(life)
-                async with trio.open_nursery() as reading:
-                    reading.start_soon(self._drain_stderr, life)
-                    await self._read(life)
-                    # Nobody waits for who closes stdout and stays, or leaves stderr to a child.
-                    reading.cancel_scope.deadline = trio.current_time() + STOP_GRACE_S
-                    await process.wait()
-                nursery.cancel_scope.cancel()
-        finally:
-            life.alive = False
-            self._process = None if self._process is life else self._process
-            send_frame.close()
-            await process.aclose()
-            self._bury(life)
 
-    async def _read(self, life: _Process) -> None:
-        reader = FrameReader()
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            async for data in life.process.stdout:
-                for message in reader.feed(data):
-                    self._take(life, message)
+@dataclass(slots=True, eq=False)
+class _Call:
+    """One outstanding call."""
 
-    def _take(self, life: _Process, message: Message) -> None:
-        call = life.calls.get(message.call)
+    on_progress: OnProgress | None
+    answered: trio.Event = field(default_factory=trio.Event)
+    reply: jobs.Reply | None = None
+    error: SwarmError | None = None
+
+    def resolve(self, reply: jobs.Reply | None, error: SwarmError | None) -> None:
+        self.reply, self.error = reply, error
+        self.answered.set()
+
+
+class _LearnerLife(ProcessLife[Message]):
+    """One life of the learner process, and the calls that it has not answered."""
+
+    name = "the worker process"
+    said = "worker said"
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.calls: dict[int, _Call] = {}
+
+    def take(self, message: Message) -> None:
+        call = self.calls.get(message.call)
         if call is None:
-            return  # nobody waits for it any more
+            return  # its caller was cancelled
         match message:
             case Progressed(progress=progress) if call.on_progress is not None:
                 call.on_progress(progress)
@@ -263,42 +218,13 @@ class LearnerWorker:
             case Failed(error_class=name, message=text):
                 call.resolve(None, _error(name, text))
 
-    async def _drain_stderr(self, life: _Process) -> None:
-        rest = b""
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            async for data in life.process.stderr:
-                *lines, rest = (rest + data).split(b"\n")
-                rest = rest[-4096:]  # a worker that never ends its line must not fill our memory
-                for line in lines:
-                    text = line.decode(errors="replace")[:500]
-                    life.last_words.append(text)
-                    if self._log is not None:
-                        self._log.debug("worker said", pid=life.process.pid, line=text)
-
-    def _bury(self, life: _Process) -> None:
-        words = "; ".join(life.last_words) or "nothing"
-        code = life.process.returncode
-        text = (
-            f"the worker process ended with code {'unknown' if code is None else code}; "
-            f"it said: {words}"
-        )
-        if self._log is not None and life.calls:
-            self._log.warning("worker died", pid=life.process.pid, reason=text)
-        for call in life.calls.values():
+    def end(self) -> None:
+        reason = self.exit_reason()
+        if self.died and self.log is not None:
+            self.log.warning("worker died", pid=self.process.pid, reason=reason)
+        for call in self.calls.values():
             if not call.answered.is_set():
-                call.resolve(None, WorkerDiedError(text))
-
-
-async def _write(process: PipedProcess, frames: trio.MemoryReceiveChannel[bytes]) -> None:
-    with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-        async for frame in frames:
-            await process.stdin.send_all(frame)
-
-
-def _send_cancel(process: _Process, call: int) -> None:
-    gone = (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError)
-    with suppress(*gone):
-        process.outbox.send_nowait(encode_frame(CancelTraining(call)))
+                call.resolve(None, WorkerDiedError(reason))
 
 
 def _error(class_name: str, message: str) -> SwarmError:

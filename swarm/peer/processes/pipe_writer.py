@@ -1,18 +1,15 @@
-"""Outlet: bytes on their way into a process's pipe; who puts them in does not wait."""
+"""PipeWriter: writes into a process's pipe without making the caller wait."""
 
 import os
 
 import trio
 
-SEND_WITHIN_S = 2.0
-"""A pipe takes 64 KiB at once; a process that leaves more than that unread has broken down."""
 
-
-class Outlet:
+class PipeWriter:
     """Writes at once what the pipe takes, and the rest in the background.
 
-    It holds as much as is put in; a pool puts in a few trials. A process that is gone takes
-    everything: whoever reads from it finds out.
+    It holds everything that is put in; its owners put in a few requests at a time. Bytes for a
+    process that is gone are dropped: whoever reads from the process notices its end.
 
     Invariant: bytes go out in the order in which they were put in, all or, at the end, none.
     """
@@ -23,23 +20,23 @@ class Outlet:
         self._more = trio.Event()
 
     def put(self, data: bytes) -> None:
-        """Have bytes written, after all those before."""
+        """Write bytes after all those before."""
         num_written = 0 if self._rest else self._write(data)
         self._rest += data[num_written:]
         if self._rest:
             self._more.set()
 
-    async def run(self) -> None:
+    async def run(self, patience_s: float) -> None:
         """Write what the pipe did not take at once, until the process is gone.
 
         Raises:
-            TooSlowError: It has read nothing for some time.
+            TooSlowError: The process has left bytes unread for `patience_s` seconds.
         """
         while True:
             await self._more.wait()
             data = bytes(self._rest)
             try:
-                with trio.fail_after(SEND_WITHIN_S):
+                with trio.fail_after(patience_s):
                     await self._stream.send_all(data)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return

@@ -1,7 +1,8 @@
-"""PipedProcess: a worker process and our ends of its pipes, whoever starts it.
+"""PipedProcess: a child process and the peer's ends of its pipes.
 
-A fork server does if there is one, this process otherwise. Both put the worker at the same pipes,
-so what was written while the server was still loading, or before it died, is not lost.
+A fork server starts the process if there is one; otherwise this process starts it. Both connect it
+to the same pipes, so nothing is lost that was written while the server was loading or before it
+died.
 """
 
 import os
@@ -27,13 +28,14 @@ from swarm.peer.processes.fork_server import (
 
 COMMAND = (sys.executable, "-m", "swarm.peer.processes.learner_process")
 STOP_GRACE_S = 2.0
+"""Time that a process has to end after it closed stdout, and after SIGTERM before SIGKILL."""
 Log = FilteringBoundLogger
 FORKED_WITHIN_S = 90.0
-"""Six peers that start at once on two busy cores have been seen to load for 40 s."""
+"""Six peers that started at once on two busy cores were seen to load for 40 s."""
 
 
 class PipedProcess:
-    """One life of a worker process; `run` starts it, and ends it when cancelled."""
+    """A child process that runs once; `run` starts it, and ends it when cancelled."""
 
     def __init__(
         self, server: Path | None, log: Log | None, command: tuple[str, ...] = COMMAND
@@ -41,34 +43,34 @@ class PipedProcess:
         """Make the pipes.
 
         Args:
-            server: Socket of a fork server, which knows no other command than `COMMAND`.
-            log: Where to say what happens.
+            server: Socket of a fork server, which can run only `COMMAND`.
+            log: Where to log what happens.
             command: What to run without a server.
         """
         self._server = server
         self._command = command
         self._log = log
-        worker_in, ours_out = os.pipe()
-        ours_in, worker_out = os.pipe()
-        ours_err, worker_err = os.pipe()
-        self._workers_ends = [worker_in, worker_out, worker_err]
+        child_in, ours_out = os.pipe()
+        ours_in, child_out = os.pipe()
+        ours_err, child_err = os.pipe()
+        self._child_ends = [child_in, child_out, child_err]
         self.stdin = trio.lowlevel.FdStream(ours_out)
         self.stdout = trio.lowlevel.FdStream(ours_in)
-        """It ends when the process does."""
+        """Ends when the process ends."""
         self.stderr = trio.lowlevel.FdStream(ours_err)
         self.pid: int | None = None
         """None until it runs."""
         self.returncode: int | None = None
-        """None until it has ended, and for ever if the fork server died before it could tell."""
+        """None until it has ended; stays None if the fork server died before it sent the code."""
         self._ended = trio.Event()
 
     async def run(self) -> None:
-        """Be the process's whole life."""
+        """Start the process and wait until it has ended."""
         try:
             if self._server is None or not await self._run_forked(self._server):
                 await self._run_own()
         finally:
-            self._close_workers_ends()
+            self._close_child_ends()
             self._ended.set()
 
     async def wait(self) -> None:
@@ -76,20 +78,20 @@ class PipedProcess:
         await self._ended.wait()
 
     async def aclose(self) -> None:
-        """Close our ends of the pipes, once everything of interest is read."""
+        """Close the peer's ends of the pipes, once everything of interest is read."""
         with trio.CancelScope(shield=True):
             for stream in (self.stdin, self.stdout, self.stderr):
                 await stream.aclose()
 
-    # -- a process of our own
+    # -- started by this process
 
     async def _run_own(self) -> None:
-        stdin, stdout, stderr = self._workers_ends
+        stdin, stdout, stderr = self._child_ends
         process = await trio.lowlevel.open_process(
             self._command, stdin=stdin, stdout=stdout, stderr=stderr, env=dict(os.environ)
         )
         self.pid = process.pid
-        self._close_workers_ends()
+        self._close_child_ends()
         try:
             await process.wait()
         finally:
@@ -108,26 +110,26 @@ class PipedProcess:
                 process.kill()
                 await process.wait()
 
-    # -- one that the fork server makes
+    # -- forked by the server
 
     async def _run_forked(self, server: Path) -> bool:
-        """Returns False if the server cannot be had: then no process has run."""
+        """Run a forked process; return False if the server did not fork one."""
         with trio.socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
             answer: Message
             try:
                 with trio.fail_after(FORKED_WITHIN_S):
                     await connection.connect(str(server))
-                    await _ask(connection, self._workers_ends)
-                    answer, pidfd = await _hear(connection)
+                    await _ask(connection, self._child_ends)
+                    answer, pidfd = await _receive(connection)
             except trio.TooSlowError:
                 answer, pidfd = Refused(f"no answer within {FORKED_WITHIN_S:.0f} s"), None
             except (OSError, ValueError) as error:
                 answer, pidfd = Refused(str(error)), None
             if not isinstance(answer, Forked) or pidfd is None:
-                self._tell(server, answer)
+                self._log_refusal(server, answer)
                 return False
             self.pid = answer.pid
-            self._close_workers_ends()
+            self._close_child_ends()
             try:
                 await self._await_forked(connection, pidfd)
             finally:
@@ -135,28 +137,28 @@ class PipedProcess:
         return True
 
     async def _await_forked(self, connection: trio.socket.SocketType, pidfd: int) -> None:
-        """Until the process has ended; the server's end is not its end."""
+        """Wait until the process has ended; it may outlive the server."""
         try:
             await trio.lowlevel.wait_readable(pidfd)
         finally:
             with suppress(ProcessLookupError):
-                # Not through the server, which may be gone. Unlike a pid, a pidfd cannot have come
-                # to mean another process.
+                # Not through the server, which may be gone. Unlike a pid, a pidfd never comes to
+                # name another process.
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             with trio.CancelScope(shield=True), trio.move_on_after(STOP_GRACE_S):
                 await trio.lowlevel.wait_readable(pidfd)
-                with suppress(OSError, ValueError):  # the server died before it could tell
-                    ended, _ = await _hear(connection)
+                with suppress(OSError, ValueError):  # the server died before it sent the code
+                    ended, _ = await _receive(connection)
                     self.returncode = ended.code if isinstance(ended, Ended) else None
 
-    def _tell(self, server: Path, answer: Message) -> None:
+    def _log_refusal(self, server: Path, answer: Message) -> None:
         if self._log is not None:
             reason = answer.reason if isinstance(answer, Refused) else f"it said {answer}"
             self._log.warning("starts its own worker", fork_server=str(server), reason=reason)
 
-    def _close_workers_ends(self) -> None:
-        while self._workers_ends:
-            os.close(self._workers_ends.pop())
+    def _close_child_ends(self) -> None:
+        while self._child_ends:
+            os.close(self._child_ends.pop())
 
 
 async def _ask(connection: trio.socket.SocketType, pipes: list[int]) -> None:
@@ -166,12 +168,12 @@ async def _ask(connection: trio.socket.SocketType, pipes: list[int]) -> None:
     )
 
 
-async def _hear(connection: trio.socket.SocketType) -> tuple[Message, int | None]:
-    """The next message, and the descriptor that came with it.
+async def _receive(connection: trio.socket.SocketType) -> tuple[Message, int | None]:
+    """Receive a message and the descriptor that came with it, if any.
 
     Raises:
         OSError: The server is gone.
-        ValueError: It sent something else.
+        ValueError: It sent something that is not a message.
     """
     data, ancillary, _, _ = await connection.recvmsg(MESSAGE_SIZE_MAX, socket.CMSG_SPACE(4))
     rights = b"".join(content for _, _, content in ancillary)

@@ -1,8 +1,9 @@
-"""What a peer and a process that runs its trials say to each other; see `framing`."""
+"""Messages between a peer and a process that runs its trials."""
 
 from dataclasses import dataclass
 
-from swarm.learning.search.trial_records import EpochReport, TrialOutcome, TrialTask, Value
+from swarm.learning.estimators.hyperparameters import Value
+from swarm.learning.search.trial_records import EpochReport, TrialOutcome, TrialTask
 from swarm.peer.processes.framing import Framing
 
 
@@ -16,7 +17,7 @@ class RunTrial:
 
 @dataclass(frozen=True, slots=True)
 class StopTrial:
-    """To the process: end this trial before its next epoch or fold, or do not begin with it."""
+    """To the process: end this trial before its next epoch or fold, or do not begin it."""
 
     call: int
 
@@ -57,6 +58,5 @@ class Withdrawn:
 
 
 Message = RunTrial | StopTrial | WithdrawTrial | Ready | Reported | Ended | Withdrawn
-
 
 FRAMING: Framing[Message] = Framing(Message, scalars=Value)

@@ -1,4 +1,12 @@
-"""TrialPool: runs as many trials at once as a peer has slots."""
+"""TrialPool: runs as many trials at once as a peer has slots.
+
+Theory of operation. Each slot is a process. A process gets its next trial while the present one
+runs, so it never waits for a message between two short trials. The price is that a trial may wait
+in a process behind a long one while another process is idle. So whenever a trial ends and leaves a
+process idle, and no trial waits in the pool, all trials that wait in processes are taken back and
+given out again. A process either gives a trial back or has begun it, never both. Trials beyond
+`PER_PROCESS` for each slot wait in the pool, in the order in which they came.
+"""
 
 import math
 from collections.abc import AsyncIterator, Callable
@@ -8,7 +16,7 @@ import trio
 
 from swarm.learning.search.trial_records import TrialOutcome, TrialTask
 from swarm.peer.processes.pipes import Log
-from swarm.peer.processes.trial_process_life import OnReport
+from swarm.peer.processes.trial_life import OnReport
 from swarm.peer.processes.trial_worker import (
     COMMAND,
     TrialWorker,
@@ -17,7 +25,7 @@ from swarm.peer.processes.trial_worker import (
 )
 
 PER_PROCESS = 2
-"""One trial that runs, and one that waits for nothing else."""
+"""One trial that runs, and one that waits behind it."""
 
 
 @asynccontextmanager
@@ -27,9 +35,9 @@ async def open_trial_pool(
     """Start a process for each slot; stop them at the end of the block.
 
     Args:
-        slots: How many trials may run at once, at least 1.
-        log: Where to say what happens.
-        command: What runs trials.
+        slots: Number of trials that may run at once, at least 1.
+        log: Where to log what happens.
+        command: Runs trials.
     """
     if slots < 1:
         raise ValueError(f"slots must be at least 1, got {slots}")
@@ -41,14 +49,11 @@ async def open_trial_pool(
 
 
 class TrialPool:
-    """Workers and what each of them has; made by `open_trial_pool`.
-
-    A process has its next trial before it is done with the last one. Who has nothing to do gets
-    what waits behind another's long trial.
+    """Shares trials out among workers; made by `open_trial_pool`.
 
     Invariants:
-        No more trials are at the processes than `PER_PROCESS` for each; others wait, in order.
-        Nobody waits while a place is left.
+        At most `PER_PROCESS` trials for each process are out; the others wait here, in order.
+        No trial waits here while a place is free.
     """
 
     def __init__(self, workers: list[TrialWorker]) -> None:
@@ -71,14 +76,14 @@ class TrialPool:
             key: Names the trial for `stop`.
             task: What to run.
             on_report: Called after each epoch.
-            limit_s: Seconds after which it is killed, from when it has a slot.
-            on_begin: Called when it has one.
+            limit_s: Seconds after its start at which the trial is killed.
+            on_begin: Called when the trial starts.
         """
         await self._take_place()
         try:
             outcome = None
             while outcome is None:
-                # The one that was busy last is the one whose data is in the processor's caches.
+                # Of equals, the one that was busy last: its data is still in a processor's cache.
                 worker = min(reversed(self._workers), key=lambda worker: worker.load)
                 self._workers.remove(worker)
                 self._workers.append(worker)
@@ -93,17 +98,17 @@ class TrialPool:
             self._give_place()
 
     def stop(self, key: str) -> None:
-        """End a trial that has begun before its next epoch; it has the value it had."""
+        """End a running trial before its next epoch; its value is that of the last one."""
         for worker in self._workers:
             worker.stop(key)
 
     def statistics(self) -> tuple[TrialWorkerStatistics, ...]:
-        """What each worker does, as immutable values."""
+        """Each worker's present state, as immutable values."""
         return tuple(worker.statistics() for worker in self._workers)
 
     async def _take_place(self) -> None:
-        # Not a semaphore: who has to wait there has an exception raised and caught for it first,
-        # which is dearer than the rest.
+        # Not a semaphore: trio's raises and catches an exception for each caller that waits, which
+        # costs more than everything else here.
         if self._places_left:
             self._places_left -= 1
         else:
@@ -116,7 +121,7 @@ class TrialPool:
             self._places_left += 1
 
     def _spread(self) -> None:
-        """Have trials back that wait in a process while another one idles."""
+        """Take back the trials that wait in processes if another process is idle."""
         if self._queue or all(w.load for w in self._workers):
             return
         for worker in self._workers:

@@ -1,11 +1,12 @@
 """What to try next, one file per strategy, behind `ask(history)` and `tell(entry)`.
 
-strategy   the protocol, and what all share
+strategy   the protocol of strategies, and what all share
 grid       every setting once, in order
 random     independent draws, no discrete setting twice
 bayesian   tree-structured Parzen estimators (Optuna's)
+tpe        the sampler of bayesian, faster than Optuna's own
 halving    asynchronous successive halving of random draws
-guarded    somebody's strategy, whose errors are ours
+guarded    wraps a user's strategy; its exceptions become StrategyError
 """
 
 import importlib
@@ -24,24 +25,24 @@ _HOMES = {
     "halving": ("swarm.search.strategies.halving", "HalvingStrategy"),
 }
 Load = Callable[[str], Callable[[StudySpec], Strategy]]
-"""Finds the class that `module:Class` names; whoever passes one lets foreign code run."""
+"""Finds the class that `module:Class` names; to pass one is to allow a user's code to run."""
 
 
 def make_strategy(spec: StudySpec, load: Load | None = None) -> Strategy:
-    """The strategy of a study, nothing told yet.
+    """Make the strategy of a study, before it learns any entry.
 
     Raises:
-        ValueError: An option or the space does not go with the strategy, or the strategy is
+        ValueError: An option or the space does not suit the strategy, or the strategy is
             `module:Class` and there is no `load`.
     """
     if spec.strategy in BUILT_IN_STRATEGIES:
-        # By name: Optuna takes a second to load, and only the Bayesian strategy needs it.
+        # Imported by name: Optuna takes a second to load, and only `bayesian` needs it.
         module, name = _HOMES[spec.strategy]
         kind: Any = getattr(importlib.import_module(module), name)
     elif load is None:
         raise ValueError(
-            f"strategy {spec.strategy!r} is code of somebody's: it needs leave to run, "
-            "which --allow-code gives"
+            f"strategy {spec.strategy!r} is a user's code: it runs only on peers that were "
+            "started with --allow-code"
         )
     else:
         try:

@@ -1,8 +1,8 @@
-"""Bayesian: tree-structured Parzen estimators, Optuna's, in memory.
+"""Bayesian: tree-structured Parzen estimators (Optuna's), in memory.
 
-Bergstra et al. 2011, "Algorithms for Hyper-Parameter Optimization". Trials under way count as bad
-ones (`constant_liar`), so that workers do not try the same again. Nothing is kept by Optuna: the
-ledger is told again after a takeover.
+Bergstra et al. 2011, "Algorithms for Hyper-Parameter Optimization". Running trials count as bad
+ones (`constant_liar`), so that workers do not try the same setting again. Optuna stores nothing:
+after a takeover the new coordinator's strategy learns the ledger from the beginning.
 """
 
 from typing import Any, cast
@@ -11,23 +11,23 @@ import optuna
 from optuna.study import StudyDirection
 
 from swarm.search.space import CATEGORICAL, INTEGER, Dimension
-from swarm.search.strategies.strategy import Suggestion, check_options, suggestion
+from swarm.search.strategies.strategy import Strategy, Suggestion, check_options, suggestion
 from swarm.search.strategies.tpe import ColumnTPESampler
 from swarm.search.study import StudySpec
 from swarm.search.study_ledger import Asked, Entry, Recorded, StudyLedger
-from swarm.search.trial import COMPLETE, FAILED, Trial, TrialId, TrialReport, TrialResult
+from swarm.search.trial import COMPLETE, FAILED, Trial, TrialId, TrialResult
 from swarm.search.values import Value
 
 LOOKAHEAD_MAX = 32
-"""For each slot; a suggestion made long before its forerunners' results is worth a random one."""
+"""For each slot; a suggestion made long before earlier results is worth no more than a draw."""
 _MODEL = "model"
 
 
-class BayesianStrategy:
+class BayesianStrategy(Strategy):
     """Asks Optuna's sampler; its randomness depends on the seed and the trial's number only.
 
-    Options: `startup_trials` (10) random ones come first, `candidates` (24) are compared for each
-    suggestion.
+    Options: `startup_trials` (10) random trials come first; `candidates` (24) settings are
+    compared for each suggestion.
     """
 
     lookahead_max = LOOKAHEAD_MAX
@@ -44,7 +44,7 @@ class BayesianStrategy:
         self._suggested: tuple[Suggestion, optuna.Trial] | None = None
 
     def ask(self, history: StudyLedger) -> Suggestion | None:
-        """The most promising of some candidates."""
+        """Suggest the most promising of some candidates."""
         if self._suggested is None:
             self._sampler.seed_anew((self._spec.seed * 1_000_003 + len(history.trials)) % 2**32)
             trial = self._study.ask()
@@ -52,16 +52,12 @@ class BayesianStrategy:
         return self._suggested[0]
 
     def tell(self, entry: Entry) -> None:
-        """Learn what is under way and what came of it."""
+        """Learn which trials run and what their results are."""
         match entry:
             case Asked(trial):
                 self._running[trial.id] = self._taken(trial) or self._replayed(trial)
             case Recorded(result) if result.trial in self._running:
                 self._finish(self._running.pop(result.trial), result)
-
-    def stops(self, report: TrialReport, history: StudyLedger) -> bool:
-        """Every trial is tried to its end."""
-        return False
 
     def _suggest(self, trial: optuna.Trial) -> Suggestion:
         models = [space.model for space in self._spec.models]
@@ -72,7 +68,7 @@ class BayesianStrategy:
         return suggestion(self._spec, model, values)
 
     def _taken(self, trial: Trial) -> optuna.Trial | None:
-        """The trial that was just suggested, if this is it."""
+        """Optuna's trial of the last suggestion, if this trial was made from it."""
         if self._suggested is None:
             return None
         suggested, own = self._suggested
@@ -82,7 +78,7 @@ class BayesianStrategy:
         return own
 
     def _replayed(self, trial: Trial) -> optuna.Trial:
-        """A trial that another coordinator asked for."""
+        """Optuna's trial for one that another coordinator asked for."""
         fixed: dict[str, Any] = {f"{trial.model}.{name}": value for name, value in trial.params}
         if len(self._spec.models) > 1:
             fixed[_MODEL] = trial.model

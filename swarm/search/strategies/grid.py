@@ -1,31 +1,26 @@
-"""Grid: every setting once, in the order of the study file; the last hyperparameter first."""
+"""Grid: every setting once, in the study file's order; the last hyperparameter varies first."""
 
 import math
 from collections.abc import Iterator
 from itertools import islice
 
 from swarm.search.space import FLOAT, INTEGER, Dimension
-from swarm.search.strategies.strategy import Suggestion, check_options, suggestion
+from swarm.search.strategies.strategy import Strategy, Suggestion, check_options, suggestion
 from swarm.search.study import StudySpec
-from swarm.search.study_ledger import Entry, StudyLedger
-from swarm.search.trial import TrialReport
+from swarm.search.study_ledger import StudyLedger
 from swarm.search.values import Params, Value
 
 GRID_MAX = 100_000
 POINTS_MAX = 1000
 DIGITS = 12
-"""Significant ones of a value that is computed."""
-LOOKAHEAD_MAX = 1000
+"""Significant digits of a computed value."""
 
 
-class GridStrategy:
-    """Suggests the first setting that nobody asked for yet.
+class GridStrategy(Strategy):
+    """Suggests the first setting that was not asked for yet.
 
-    Option `points`: so many values, evenly spread, of a number without a step.
+    Option `points`: number of evenly spaced values of a numeric dimension without a step.
     """
-
-    lookahead_max = LOOKAHEAD_MAX
-    is_slow = False
 
     def __init__(self, spec: StudySpec) -> None:
         check_options(spec, {"points": (2, POINTS_MAX)})
@@ -40,20 +35,13 @@ class GridStrategy:
         self._num_seen = 0
 
     def ask(self, history: StudyLedger) -> Suggestion | None:
-        """The next setting."""
+        """Suggest the next setting."""
         for trial in islice(history.trials.values(), self._num_seen, None):
             self._asked.add((trial.model, trial.params))
         self._num_seen = len(history.trials)
         while self._rest and (self._rest[-1].model, self._rest[-1].params) in self._asked:
             self._rest.pop()
         return self._rest[-1] if self._rest else None
-
-    def tell(self, entry: Entry) -> None:
-        """Nothing to learn: the history says what was asked."""
-
-    def stops(self, report: TrialReport, history: StudyLedger) -> bool:
-        """Every setting is tried to its end."""
-        return False
 
     def _axis(self, model: str, dimension: Dimension) -> list[Value]:
         size = dimension.size
@@ -99,7 +87,7 @@ class GridStrategy:
 
 
 def _spread(dimension: Dimension, points: int) -> list[Value]:
-    """Values from low to high at equal distances, or ratios if the dimension is logarithmic."""
+    """Values from low to high at equal distances, or at equal ratios if `log` is set."""
     low, high = dimension.low, dimension.high
     shares = [place / (points - 1) for place in range(points)]
     if dimension.log:
@@ -113,7 +101,7 @@ def _spread(dimension: Dimension, points: int) -> list[Value]:
 
 
 def _rounded(dimension: Dimension, value: Value) -> Value:
-    """Without the last digits, which are noise of the arithmetic; the bounds as they were given.
+    """Round off the last digits, which are arithmetic noise; keep bounds as they were given.
 
     Example:
         >>> _rounded(Dimension("C", "float", low=3.0, high=4.0), 3.0999999999999996)

@@ -1,4 +1,4 @@
-"""GuardedStrategy: somebody's strategy; whatever its code does becomes one kind of error."""
+"""GuardedStrategy: wraps a user's strategy; its exceptions become StrategyError."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -14,16 +14,16 @@ T = TypeVar("T")
 
 
 class GuardedStrategy(Strategy):
-    """Raises `StrategyError` where the code raises anything, or suggests what is not in the space.
+    """Raises `StrategyError` if the code raises anything, or suggests a setting not in the space.
 
-    A peer must not end because of code that a study brings: the next one would take over, and end.
+    A study's code must not end a peer: the next coordinator would run the same code and end too.
     """
 
     def __init__(self, make: Callable[[StudySpec], Strategy], spec: StudySpec) -> None:
         """Make and wrap a strategy.
 
         Raises:
-            StrategyError: It cannot be made, or has not what strategies have.
+            StrategyError: It cannot be made, or lacks an attribute of strategies.
         """
         self._name = spec.strategy
         self._spaces = {space.model: space for space in spec.models}
@@ -40,17 +40,17 @@ class GuardedStrategy(Strategy):
         self._guard(self._strategy.tell, entry)
 
     def stops(self, report: TrialReport, history: StudyLedger) -> bool:
-        """Whether a trial is not worth going on with; see `Strategy`."""
+        """Whether to stop a trial; see `Strategy`."""
         return self._guard(lambda: bool(self._strategy.stops(report, history)))
 
     def _guard(self, call: Callable[..., T], *args: Any) -> T:
         try:
             return call(*args)
-        except (Exception, SystemExit) as error:  # somebody's code
+        except (Exception, SystemExit) as error:  # a user's code may raise anything
             raise StrategyError(f"strategy {self._name}: {_words(error)}") from error
 
     def _checked(self, suggested: Suggestion | None) -> Suggestion | None:
-        """What was suggested, made of our own types only."""
+        """Check a suggestion and rebuild it from our own types."""
         if suggested is None:
             return None
         if not isinstance(suggested, Suggestion):
@@ -65,9 +65,9 @@ class GuardedStrategy(Strategy):
 
 
 def _words(error: BaseException) -> str:
-    """One line on an error, whose own words may fail or not be text that can be sent."""
+    """One line on an error; its own text may raise, or may not be encodable."""
     try:
         text = " ".join(str(error).split()).encode("utf-8", "replace").decode()
-    except Exception as worse:  # somebody's __str__
-        text = f"its text cannot be had ({type(worse).__name__})"
+    except Exception as worse:  # from a user's __str__
+        text = f"no text ({type(worse).__name__})"
     return f"{type(error).__name__}: {text}"

@@ -5,22 +5,17 @@ import random
 from itertools import islice
 
 from swarm.search.space import CATEGORICAL, INTEGER, Dimension, ModelSpace
-from swarm.search.strategies.strategy import Suggestion, check_options, suggestion
+from swarm.search.strategies.strategy import Strategy, Suggestion, check_options, suggestion
 from swarm.search.study import StudySpec
-from swarm.search.study_ledger import Entry, StudyLedger
-from swarm.search.trial import TrialReport
+from swarm.search.study_ledger import StudyLedger
 from swarm.search.values import Params, Value
 
-LOOKAHEAD_MAX = 1000
 DRAWS_MAX = 200
-"""Draws for one suggestion; in vain, the rest of the space is small and is listed instead."""
+"""Draws for one suggestion. If none is new, few settings are left, and they are listed instead."""
 
 
-class RandomStrategy:
+class RandomStrategy(Strategy):
     """Draws a model, then its hyperparameters; the k-th trial's draws depend on k only."""
-
-    lookahead_max = LOOKAHEAD_MAX
-    is_slow = False
 
     def __init__(self, spec: StudySpec) -> None:
         check_options(spec, {})
@@ -28,19 +23,12 @@ class RandomStrategy:
         self._drawer = Drawer(spec)
 
     def ask(self, history: StudyLedger) -> Suggestion | None:
-        """One more draw."""
+        """Suggest one more draw."""
         return self._drawer.draw(history)
-
-    def tell(self, entry: Entry) -> None:
-        """Nothing to learn: draws do not depend on results."""
-
-    def stops(self, report: TrialReport, history: StudyLedger) -> bool:
-        """Every draw is tried to its end."""
-        return False
 
 
 class Drawer:
-    """Draws settings that were not asked for yet."""
+    """Draws settings that were not asked for before."""
 
     def __init__(self, spec: StudySpec) -> None:
         self._spec = spec
@@ -49,7 +37,7 @@ class Drawer:
         self._num_seen = 0
 
     def draw(self, history: StudyLedger) -> Suggestion | None:
-        """A new setting; None if every one of a discrete space was asked for."""
+        """Draw a new setting; None if all settings of a discrete space were asked for."""
         self._catch_up(history)
         rest = [space for space in self._spec.models if not self._is_exhausted(space.model)]
         if not rest:
@@ -94,7 +82,7 @@ def _value(dimension: Dimension, chance: random.Random) -> Value:
         return chance.choice(dimension.choices)
     if dimension.log:
         low, high = dimension.low, dimension.high
-        if dimension.kind == INTEGER:  # each whole number stands for half a unit on both sides
+        if dimension.kind == INTEGER:  # each whole number covers half a unit on both sides
             exact = math.exp(chance.uniform(math.log(low - 0.5), math.log(high + 0.5)))
             return int(min(high, max(low, round(exact))))
         return min(high, max(low, math.exp(chance.uniform(math.log(low), math.log(high)))))

@@ -1,4 +1,4 @@
-"""Strategy: decides what to try next; a pure function of the study and the ledger's entries."""
+"""Strategy: suggests what to try next; a pure function of the study and the ledger's entries."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,40 +12,40 @@ from swarm.search.values import Params, Value, make_params
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """What a trial should be made of."""
+    """A setting for a trial."""
 
     model: str
     params: Params
-    """Searched and fixed ones."""
+    """The searched hyperparameters and the fixed ones."""
 
 
 class Strategy(Protocol):
-    """What to try next. The same study and the same entries give the same suggestions.
+    """Suggests trials. The same study and the same entries give the same suggestions.
 
-    A coordinator that takes over makes a new one and tells it the ledger, entry by entry.
+    A coordinator that takes over makes a new strategy and tells it the ledger, entry by entry.
+    A subclass needs only `ask`: by default a strategy learns nothing and stops no trial.
     """
 
-    lookahead_max: int
-    """Most trials worth asking for before their forerunners' results are known."""
+    lookahead_max: int = 1000
+    """Most trials per slot worth asking for before the results of earlier ones are known."""
 
-    is_slow: bool
+    is_slow: bool = False
     """Whether asking takes milliseconds rather than microseconds."""
 
     def ask(self, history: StudyLedger) -> Suggestion | None:
-        """Suggest one more trial, or None if the space has no more."""
+        """Suggest one more trial; None if the space has no more."""
         ...
 
     def tell(self, entry: Entry) -> None:
-        """Learn of an entry of the ledger; each once, in their order."""
-        ...
+        """Learn an entry of the ledger. Each entry is told once, in order."""
 
     def stops(self, report: TrialReport, history: StudyLedger) -> bool:
-        """Whether a trial is not worth going on with after this report, just told."""
-        ...
+        """Whether to stop a trial after this report, which was just told."""
+        return False
 
 
 def check_options(spec: StudySpec, known: Mapping[str, tuple[float, float]]) -> None:
-    """Check a strategy's options: whole numbers or floats within their ranges.
+    """Check that a strategy's options are known numbers within their ranges.
 
     Raises:
         ValueError: One is unknown or out of its range.
@@ -60,5 +60,5 @@ def check_options(spec: StudySpec, known: Mapping[str, tuple[float, float]]) -> 
 
 
 def suggestion(spec: StudySpec, model: str, chosen: Mapping[str, Value]) -> Suggestion:
-    """Add what the study fixes to what was chosen."""
+    """Make a suggestion of the chosen values and those that the study fixes."""
     return Suggestion(model, make_params({**dict(spec.space(model).fixed), **chosen}))

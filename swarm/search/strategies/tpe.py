@@ -1,7 +1,17 @@
-"""ColumnTPESampler: Optuna's TPE, which need not go through all trials for each suggestion.
+"""ColumnTPESampler: Optuna's TPE without a pass over all trials for each suggestion.
 
-Optuna sorts all finished trials and reads their parameters anew whenever it is asked, which takes
-longer than the estimators themselves once there are some hundreds. Here both are kept.
+TPE splits the finished trials into the best few and the rest. It fits a Parzen estimator to each
+group, draws candidates from the good one, and suggests the candidate with the greatest ratio of
+good to bad density (Bergstra et al. 2011). Running trials belong to the rest.
+
+For each suggestion, Optuna sorts all finished trials and reads their parameters again. With some
+hundreds of trials this takes longer than the estimators themselves. This sampler keeps both:
+
+    _ranked    finished trials, the best first; a new one is inserted at its place
+    _columns   one array of values per parameter, indexed by the trial's number
+    _good      the last estimator of good trials, reused while that group is unchanged
+
+It suggests the same settings as Optuna's sampler, bit for bit; a test compares the two.
 """
 
 import math
@@ -21,16 +31,16 @@ _CAPACITY = 64
 
 Column = NDArray[np.float64]
 Rank = tuple[int, float, float]
-"""Complete trials by value; then pruned ones, by how far they came, and by value."""
+"""Orders complete trials by value; then pruned ones, by their last epoch and by value."""
 
 
 class ColumnTPESampler(TPESampler):
     """Suggests what `TPESampler` does, bit for bit, for one study.
 
-    The study must be told everything through `Study.tell`, have one objective and no constraints,
-    never give a parameter another distribution, and ask for a trial only after the one before has
-    all its parameters. Overrides `_sample`, which is not public: a test compares the two, and what
-    an Optuna without `_sample` would lose is speed.
+    The study must end all trials through `Study.tell`, have one objective and no constraints,
+    give each parameter one distribution only, and ask for a trial only after the one before has
+    all its parameters. Overrides `_sample`, which is not public: in an Optuna version without
+    `_sample`, suggestions stay right but become slow.
     """
 
     def __init__(self, seed: int, n_startup_trials: int, n_ei_candidates: int) -> None:
@@ -45,25 +55,25 @@ class ColumnTPESampler(TPESampler):
         self._asked: list[int] = []
         """Numbers of trials whose parameters are not in the columns yet."""
         self._counts = np.zeros(_CAPACITY, bool)
-        """By number: whether the trial is finished, or under way and so counts as a bad one."""
+        """By number: whether the trial has finished, or runs and so counts as a bad one."""
         self._columns: dict[str, Column] = {}
-        """Values by parameter and number, in Optuna's internal form; NaN where there is none."""
+        """Values by parameter and number, in Optuna's internal form; NaN if there is none."""
         self._distributions: dict[str, BaseDistribution] = {}
         self._common: dict[str, BaseDistribution] | None = None
-        """What all finished trials have in common; None before the first one."""
+        """Parameters that all finished trials have; None before the first one."""
         self._good: tuple[tuple[tuple[str, ...], bytes], Any] | None = None
-        """The last estimator of good trials, and what it was made of."""
+        """The last estimator of good trials, and the parameters and trials it was made from."""
 
     def seed_anew(self, seed: int) -> None:
-        """Draw from now on what a new sampler with this seed would.
+        """From now on draw what a new sampler with this seed would draw.
 
-        Optuna has no public way; a new sampler for each trial would go through all trials anew.
+        Optuna has no public way, and a new sampler per trial would read all trials again.
         """
         self._rng.rng.seed(seed)
         self._random_sampler._rng.rng.seed(seed)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Note that a trial is about to get its parameters."""
+        """Note a trial that is about to get its parameters."""
         super().before_trial(study, trial)
         self._asked.append(trial.number)
 
@@ -74,7 +84,7 @@ class ColumnTPESampler(TPESampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Note what came of a trial."""
+        """Rank a trial that has ended, and note its parameters."""
         super().after_trial(study, trial, state, values)
         if trial.number in self._asked:
             self._asked.remove(trial.number)
@@ -90,7 +100,7 @@ class ColumnTPESampler(TPESampler):
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """The dimensions that are drawn together."""
+        """The dimensions that are sampled together."""
         common = self._common or {}
         return {name: space for name, space in common.items() if not space.single()}
 
@@ -106,7 +116,7 @@ class ColumnTPESampler(TPESampler):
         return {name: space.to_external_repr(best[name]) for name, space in search_space.items()}
 
     def _fill_in_asked(self, study: Study, asking: FrozenTrial) -> None:
-        """Have the parameters in the columns of all trials that were asked for before this one."""
+        """Put the parameters of all trials asked for before this one into the columns."""
         trials = study.get_trials(deepcopy=False)
         for number in self._asked:
             if number != asking.number:
@@ -123,12 +133,12 @@ class ColumnTPESampler(TPESampler):
             self._columns[name] = np.full(len(self._counts), np.nan)
             self._distributions[name] = trial.distributions[name]
         for name, column in self._columns.items():
-            column[trial.number] = np.nan  # once drawn, perhaps, and then not wanted
+            column[trial.number] = np.nan  # it may have been drawn and then not used
             if name in params:
                 column[trial.number] = self._distributions[name].to_internal_repr(params[name])
 
     def _split(self, names: Mapping[str, object]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Numbers of the good trials and of the others, those that have all these parameters."""
+        """Numbers of the good and of the other trials, among those with all these parameters."""
         num_good = min(default_gamma(len(self._ranked)), len(self._ranked))
         good = np.zeros_like(self._counts)
         good[[number for _, number in self._ranked[:num_good]]] = True
@@ -140,7 +150,7 @@ class ColumnTPESampler(TPESampler):
     def _good_estimator(
         self, numbers: NDArray[np.intp], search_space: dict[str, BaseDistribution]
     ) -> Any:
-        # Most results are not among the best: the same estimator serves several suggestions.
+        # Most results are not among the best, so one estimator serves several suggestions.
         made_of = (tuple(search_space), numbers.tobytes())
         if self._good is None or self._good[0] != made_of:
             self._good = made_of, self._estimator(numbers, search_space)

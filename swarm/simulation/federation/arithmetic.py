@@ -1,4 +1,4 @@
-"""Arithmetic: what a head's weights must be, redone from what it names."""
+"""Arithmetic: what a head's weights must be, computed anew from what it names."""
 
 import math
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from swarm.simulation.federation.simulated_learning import SimulatedLearner, Vec
 
 TOLERANCE = 1e-9
 STALENESS_MAX = 4
-"""A contribution counts if its base is the parent or at most so many heads before it."""
+"""A contribution counts if its base is the parent or at most this number of heads before it."""
 
 
 class WrongHeadError(Exception):
@@ -17,9 +17,9 @@ class WrongHeadError(Exception):
 
 
 class Heads:
-    """Every head that a peer ever adopted, and their pasts.
+    """Every head that a peer ever adopted, and all heads behind it.
 
-    Invariant: the parent of a head that is known here, and what it merges, are known.
+    Invariant: the parent of a known head, and the heads it merges, are known as well.
     """
 
     def __init__(self, learner: SimulatedLearner, num_examples_max: int) -> None:
@@ -29,7 +29,7 @@ class Heads:
         self._admitted: set[Digest] = set()
 
     def remember(self, head: GlobalModel) -> None:
-        """Know a head that a hostile peer holds: others may build on it, once it is checked."""
+        """Remember the head of a hostile peer: others may build on it, once it is checked."""
         self._heads[head.digest] = head
 
     def admit(self, head: GlobalModel) -> None:
@@ -44,7 +44,7 @@ class Heads:
         for digest in _links(head):
             if digest not in self._heads:
                 raise WrongHeadError(
-                    f"head {head.round} names {digest:.8}, which nobody ever held"
+                    f"head {head.round} names {digest:.8}, which no peer ever held"
                 )
         self._heads[head.digest] = head
         self._check_counted_once(head)
@@ -69,11 +69,11 @@ class Heads:
 
     @property
     def known(self) -> frozenset[Digest]:
-        """All heads so far, whoever holds them."""
+        """All heads so far, including those of hostile peers."""
         return frozenset(self._heads)
 
     def num_since(self, head: GlobalModel, known: frozenset[Digest]) -> int:
-        """How many heads `head` and its parents are, back to one of `known`."""
+        """Number of heads from `head` back to its first ancestor in `known`."""
         number = 0
         step: GlobalModel | None = head
         while step is not None and step.digest not in known:
@@ -93,7 +93,7 @@ class Heads:
             seen |= keys
 
     def _check_merged_once(self, head: GlobalModel, branch: GlobalModel) -> None:
-        """What both sides have is behind the one head that their difference is taken from."""
+        """Check that both sides share only what is behind their fork."""
         parent = self.parent(head)
         ours = self.past(parent) if parent is not None else {}
         if branch.digest in ours:
@@ -137,7 +137,7 @@ class Heads:
             raise WrongHeadError(f"head {head.round} is not the mean of what it names")
 
     def _parted(self, parent: GlobalModel, merged: Merged) -> tuple[int, int]:
-        """Examples behind the parent, and behind the branch, since the two parted."""
+        """Examples behind the parent, and behind the branch, since their fork."""
         branch = self._heads[merged.head]
         common = self.past(parent).keys() & self.past(branch).keys()
         fork = max((self._heads[digest] for digest in common), key=lambda h: h.key, default=None)
@@ -155,7 +155,7 @@ class Heads:
         raise WrongHeadError(f"{contributor.peer} did not train from the lineage it counts in")
 
     def _chosen(self, contributor: Contributor, head: GlobalModel) -> Vector:
-        """What the contributor trained; if more than once, the result that was combined."""
+        """The contributor's result of training; if it has several, the one that was combined."""
         options = self._learner.trained.get(contributor.key, {})
         blob = head.blob.digest
         sources = self._learner.sources.get(blob, {blob})
@@ -182,7 +182,7 @@ def _links(head: GlobalModel) -> Iterator[Digest]:
 
 
 def _total(head: GlobalModel) -> int:
-    """Examples in its lineage, counted here anew, not as the head itself counts them."""
+    """Examples in the lineage, counted anew instead of as the head states them."""
     added = sum(c.num_examples for c in head.contributors)
     added += sum(merged.num_examples for merged in head.merged)
     return head.examples_before + max(1, added)

@@ -1,82 +1,63 @@
-"""Checkers: what must hold after every event of a simulated swarm."""
+"""Checkers: what must hold after every event of a simulated session, and at its end."""
 
 import statistics
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from swarm.core.ids import Digest, PeerId
 from swarm.federation.records import GlobalModel
 from swarm.federation.validity import tree_of
+from swarm.simulation.checks import CheckError, require
 from swarm.simulation.federation.arithmetic import Heads, WrongHeadError
 from swarm.simulation.federation.command_checks import CommandChecks
-from swarm.simulation.federation.peers import SimulatedPeer
-from swarm.simulation.federation.simulator import Simulator
+from swarm.simulation.federation.peers import SessionPeer
+from swarm.simulation.federation.simulator import SessionSimulator
 from swarm.simulation.federation.traffic import budget
 
 TIMED_BY_ROUND = 4
-"""By then weights of every peer went over its link to another, and were not late for that."""
+"""Round by which the weights of each peer have been timed on its link."""
 TICK_S = 1.0
-"""So often it is checked that nothing takes too long."""
-
-
-class CheckError(AssertionError):
-    """A promise of the protocol was broken."""
-
-
-@contextmanager
-def noticing_errors() -> Iterator[None]:
-    """Have whatever a machine raises break a promise: it is what we look for.
-
-    Raises:
-        CheckError: It raised something, or a promise was broken.
-    """
-    try:
-        yield
-    except CheckError:
-        raise
-    except Exception as error:
-        raise CheckError(f"a machine raised {error!r}") from error
+"""Seconds between checks that nothing takes too long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long things may take in a scenario."""
+    """What a scenario promises beyond what always holds, and how long things may take."""
 
     round_s: float = 120.0
-    """Somebody adopts a greater head before so long is over."""
+    """Some peer adopts a greater head within this many seconds."""
     agreement_s: float = 60.0
-    """So long after the last fault, at the latest, all live peers have held one head ..."""
+    """This many seconds after the last fault, all live peers have held one head ..."""
     agreement_rounds: int = 5
-    """... and no more rounds than these have gone by."""
+    """... and at most this number of rounds has passed."""
     typical_round_s: float | None = None
-    """Most rounds take no longer, once every peer was timed."""
+    """Half of the rounds take at most this long, once each peer has been timed."""
     sites: bool = False
-    """Clusters hold peers of one site, but for one at each border between sites."""
+    """Clusters hold peers of one site, except for one cluster at each border between sites."""
     quarantines: bool = False
-    """Somebody quarantines the hostile peer before the end."""
+    """Some peer quarantines the hostile peer before the end."""
     obedience_s: float = 0.0
-    """So long after an order everybody follows it."""
+    """Seconds after a command by which each peer follows it."""
     all_contribute: bool = False
-    """Every head names a contribution of each peer that was asked."""
+    """Each head names a contribution of every member of its cohort."""
     merging_rounds: int | None = None
-    """So many rounds after the last fault, all that live peers held then is in the last head."""
+    """This many rounds after the last fault, all work that live peers held then is merged."""
 
 
 @dataclass(slots=True)
 class _Window:
-    """Traffic of one peer since it adopted a head."""
+    """Traffic counts of one peer when it adopted its head."""
 
     since_s: float
     num_sent: int
     num_received: int
 
 
-class Checkers:
-    """Watches a simulator; hand `check` to its `run`."""
+class SessionCheckers:
+    """Watches a session while it runs."""
 
-    def __init__(self, simulator: Simulator, limits: Limits | None = None) -> None:
+    def __init__(self, simulator: SessionSimulator, limits: Limits | None = None) -> None:
         self.used: Counter[str] = Counter()
         """Greatest share of each bound on traffic that was used, in percent."""
         self._simulator = simulator
@@ -87,14 +68,15 @@ class Checkers:
         self._newest: GlobalModel | None = None
         self._newest_s = 0.0
         self._rounds_s: list[float] = []
-        """How long rounds took, without the first ones."""
+        """Durations of rounds, without the first ones."""
         self._known_at_last_fault: frozenset[Digest] | None = None
         self._held_at_last_fault: dict[PeerId, GlobalModel] = {}
         self._agreed = False
-        self._orders = CommandChecks(simulator, self._limits.obedience_s)
+        self._commands = CommandChecks(simulator, self._limits.obedience_s)
+        simulator.check = self.check
         simulator.clock.after(TICK_S, self._tick)
 
-    def check(self, peer: SimulatedPeer) -> None:
+    def check(self, peer: SessionPeer) -> None:
         """Check a peer that has just started, died, adopted or measured a head.
 
         Raises:
@@ -104,7 +86,7 @@ class Checkers:
         if head is not None and peer.name == self._simulator.plan.hostile:
             self._heads.remember(head)
         elif peer.name in self._simulator.astray:
-            pass  # whoever is given a liar to contact has no defence
+            pass  # it had a liar as its only contact, and has no defence
         elif head is not None and head is not self._held.get(peer.name):
             self._check_adopted(peer, head)
             self._held[peer.name] = head
@@ -115,55 +97,56 @@ class Checkers:
     def _tick(self) -> None:
         self._simulator.clock.after(TICK_S, self._tick)
         self._check_progress()
-        for broken in self._orders.broken_now(self._newest_s):
+        for broken in self._commands.broken_now(self._newest_s):
             raise CheckError(broken)
         if self._simulator.faults_over:
             self._check_agreement()
 
     def check_end(self) -> None:
-        """After the last fault every live peer is done, and they hold one head.
+        """Check that every live peer is done, and that all hold one head.
 
-        No honest peer ever announced two results of training from one base, or was quarantined
-        by another.
+        No honest peer ever announced two results of training from one base. No honest peer
+        quarantines another.
 
         Raises:
             CheckError: A promise was broken.
         """
         simulator = self._simulator
-        for broken in self._orders.broken_at_end(self._newest):
+        for broken in self._commands.broken_at_end(self._newest):
             raise CheckError(broken)
-        for (name, _), blobs in simulator.delivery.announced.items():
+        for (name, _), blobs in simulator.announced.items():
             honest = name != simulator.plan.hostile
-            _require(
+            require(
                 not honest or len(blobs) <= 1,
                 f"{name} announced {len(blobs)} results for one base",
             )
         for name, peer in simulator.live.items():
             accused = {n.text.split()[0] for _, n in peer.notes if n.kind == "quarantined"}
             accused.discard(str(simulator.plan.hostile))
-            _require(not accused, f"{name} quarantines {', '.join(sorted(accused))}")
+            require(not accused, f"{name} quarantines {', '.join(sorted(accused))}")
         if self._limits.quarantines:
             hostile = str(simulator.plan.hostile)
-            told = [n for p in simulator.live.values() for _, n in p.notes]
-            caught = any(n.kind == "quarantined" and hostile in n.text for n in told)
-            _require(caught, f"nobody quarantines {hostile}")
+            notes = [n for p in simulator.live.values() for _, n in p.notes]
+            caught = any(n.kind == "quarantined" and hostile in n.text for n in notes)
+            require(caught, f"no peer quarantines {hostile}")
         undone = ", ".join(sorted(simulator.census.unsettled))
-        _require(not undone, f"not done by {simulator.now_s:.0f} s: {undone}")
-        _require(
+        require(not undone, f"not done by {simulator.now_s:.0f} s: {undone}")
+        require(
             simulator.census.agreed,
             f"live peers hold {len(simulator.census.holders)} different heads",
         )
         typical_s = self._limits.typical_round_s
         if typical_s is not None:
             median_s = statistics.median(self._rounds_s)
-            _require(median_s <= typical_s, f"most rounds take over {median_s:.1f} s")
+            require(median_s <= typical_s, f"most rounds take over {median_s:.1f} s")
         if self._limits.merging_rounds is not None and self._newest is not None:
             self._check_merged(self._newest, self._limits.merging_rounds)
 
     def _check_merged(self, last: GlobalModel, rounds: int) -> None:
-        """Nothing is lost that can be merged.
+        """Check that nothing is lost that can be merged.
 
-        What counts some contribution twice cannot, and what merged a head that is merged already.
+        A branch cannot be merged if some contribution would then count twice, or if it merged a
+        head that the lineage has merged too.
         """
         known = self._known_at_last_fault
         if known is None or self._heads.num_since(last, known) < rounds:
@@ -175,15 +158,16 @@ class Checkers:
             keys = {c.key for step in branch for c in step.contributors}
             there = {c.key for step in past.values() for c in step.contributors}
             taken = {merged.head for step in branch for merged in step.merged}
-            _require(
+            require(
                 not branch or keys & there or taken & past.keys(),
                 f"the last head lacks {len(branch)} heads behind {head.round} of {head.author}",
             )
 
     def _vouched_for(self) -> Iterator[GlobalModel]:
-        """Heads that were held at the last fault; of one that its author alone held, the parent.
+        """Heads held at the last fault that another peer than their author vouches for.
 
-        Unless it names nobody but its author: then nobody can be lied about.
+        If only its author held a head, its parent counts instead. A head that names only its
+        author's contribution counts as it is: it cannot claim the work of others.
         """
         for name, head in self._held_at_last_fault.items():
             holders = {n for n, other in self._held_at_last_fault.items() if other == head}
@@ -193,10 +177,10 @@ class Checkers:
             else:
                 yield head
 
-    def _check_adopted(self, peer: SimulatedPeer, head: GlobalModel) -> None:
+    def _check_adopted(self, peer: SessionPeer, head: GlobalModel) -> None:
         name, before = peer.name, self._held.get(peer.name)
-        _require(before is None or head.key >= before.key, f"{name} went down the head order")
-        _require(head.blob.digest in peer.store, f"{name} lacks the weights of its head")
+        require(before is None or head.key >= before.key, f"{name} went down the head order")
+        require(head.blob.digest in peer.store, f"{name} lacks the weights of its head")
         try:
             self._heads.admit(head)
         except WrongHeadError as error:
@@ -206,7 +190,7 @@ class Checkers:
         parent = self._heads.parent(head)
         if self._limits.all_contribute and parent is not None:
             missing = parent.members - {c.peer for c in head.contributors}
-            _require(not missing, f"head {head.round} is without {', '.join(sorted(missing))}")
+            require(not missing, f"head {head.round} is without {', '.join(sorted(missing))}")
         if before is not None or head.round == 0:
             self._check_traffic(peer, before or head)
         now_s = self._simulator.now_s
@@ -220,7 +204,7 @@ class Checkers:
             self._newest, self._newest_s = head, now_s
 
     def _check_majority(self, name: PeerId, head: GlobalModel) -> None:
-        """A part of a swarm goes on only with most of the cohort, if the policy is so.
+        """Check that only the part with most of the cohort goes on during a partition.
 
         Contributions that came before the cut count, wherever their peers are now.
         """
@@ -233,27 +217,27 @@ class Checkers:
         heard = {c.peer for c in head.contributors}
         heard |= {peer for peer in parent.cohort if simulator.links.island(peer) == island}
         votes = 2 * len(heard) + (min(parent.cohort) in heard)
-        _require(
+        require(
             votes > len(parent.cohort),
             f"{name} composed head {head.round} with {len(heard)} of {len(parent.cohort)} peers",
         )
 
     def _check_sites(self, head: GlobalModel) -> None:
-        """Sites are told truly, and as few clusters as can be hold peers of more than one."""
+        """Check that sites are correct, and that few clusters hold peers of several sites."""
         simulator = self._simulator
         site_of = {c.peer: c.site for c in head.contributors}
         for peer, site in site_of.items():
-            _require(site == simulator.site_of(peer), f"{peer} is said to be at {site!r}")
+            require(site == simulator.site_of(peer), f"{peer} is said to be at {site!r}")
         sites = [
             {site_of.get(peer, "") for peer in cluster.peers}
             for cluster in tree_of(head, simulator.spec).tiers[0]
         ]
         num_mixed, num_sites = sum(len(s) > 1 for s in sites), len(set().union(*sites))
-        told = f"{num_mixed} clusters of head {head.round} hold peers of several sites"
-        _require(num_mixed < num_sites, f"{told}, of {num_sites}")
+        mixed = f"{num_mixed} clusters of head {head.round} hold peers of several sites"
+        require(num_mixed < num_sites, f"{mixed}, of {num_sites}")
 
-    def _check_traffic(self, peer: SimulatedPeer, base: GlobalModel) -> None:
-        """The scale rule: nothing grows with the swarm."""
+    def _check_traffic(self, peer: SessionPeer, base: GlobalModel) -> None:
+        """Check the scale rule: nothing grows with the swarm."""
         simulator = self._simulator
         allowed = budget(base, simulator.spec)
         window = self._windows.get(peer.name) or _Window(0.0, 0, 0)
@@ -263,28 +247,28 @@ class Checkers:
             "contacts": (len(peer.contacts), allowed.contacts),
             "blobs": (len(peer.store), allowed.blobs),
         }
-        # Before head 0 the starter alone can be asked, so everybody asks it.
+        # Before head 0 only the starter can answer, so every peer asks it.
         if peer.name in self._windows or peer.name != simulator.starter:
             received = peer.num_received - window.num_received
             used["received"] = (received, allowed.received(elapsed_s))
         for what, (number, most) in used.items():
             self.used[what] = max(self.used[what], round(100 * number / most))
-            _require(
+            require(
                 number <= most,
                 f"{peer.name}, {what}: {number} in a round of {elapsed_s:.1f} s, not {most:.0f}",
             )
 
     def _check_progress(self) -> None:
-        """Some peer adopts a greater head before the bound, until the last round is done."""
+        """Check that some peer adopts a greater head in time, until the last round is done."""
         done = self._newest is not None and self._newest.round >= self._simulator.spec.rounds
-        done = done or self._orders.stopped
+        done = done or self._commands.stopped
         waited_s = self._simulator.now_s - self._newest_s
         if not done and waited_s > self._limits.round_s:
             number = self._newest.round + 1 if self._newest is not None else 0
             raise CheckError(f"round {number} takes {waited_s:.0f} s")
 
     def _check_agreement(self) -> None:
-        """All live peers hold one head soon after the last fault."""
+        """Check that all live peers hold one head soon after the last fault."""
         simulator = self._simulator
         if self._known_at_last_fault is None:
             self._known_at_last_fault = self._heads.known
@@ -296,18 +280,13 @@ class Checkers:
         if self._agreed:
             return
         waited_s = simulator.now_s - simulator.faults_over_s
-        # Not by their labels: the lineage that wins may have had more rounds of fewer examples.
+        # Not by round numbers: the lineage that loses may have more rounds, of fewer examples.
         rounds = (
             self._heads.num_since(self._newest, self._known_at_last_fault) if self._newest else 0
         )
         late = waited_s > self._limits.agreement_s or rounds > self._limits.agreement_rounds
-        _require(
+        require(
             not late,
             f"{waited_s:.0f} s and {rounds} rounds after the last fault live peers hold "
             f"{len(simulator.census.holders)} different heads",
         )
-
-
-def _require(condition: object, promise: str) -> None:
-    if not condition:
-        raise CheckError(promise)

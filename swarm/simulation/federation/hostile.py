@@ -1,9 +1,9 @@
 """Hostile: a peer of the cohort that lies, floods, and sends what is invalid.
 
-It cannot forge what another peer would have signed or sent. It follows the session with an honest
-machine inside, so that it is asked into rounds and gets duties, and twists what that one says.
-Records that only its own duty could make valid are sent with weights that fail the gates or that
-nobody can pull: a root that lies about a mean is not noticed, and not rehearsed.
+It cannot forge what another peer would have signed or sent. An honest machine inside follows the
+session, so that the peer is asked into rounds and gets duties; what that machine says is twisted.
+If its duty makes a record valid, the record names weights that fail the gates or that no peer can
+pull. A root that lies about a mean is not noticed, so that is not rehearsed.
 """
 
 import itertools
@@ -38,11 +38,11 @@ from swarm.federation.tree import root_succession, succession
 from swarm.federation.validity import slow_among, tree_of
 
 FLOOD = 10
-"""So many messages of one kind at once."""
-MISCHIEF_RATE = 0.5
-"""Share of timers that make it send something of its own."""
+"""Number of messages of one kind sent at once."""
+ATTACK_RATE = 0.5
+"""Share of timers on which it sends something of its own."""
 Keep = Callable[[PeerId, Digest, tuple[float, ...]], BlobRef]
-"""Puts a vector in this peer's store, as its result of training from a base."""
+"""Puts a vector in a peer's store, as its result of training from a base."""
 
 
 class Hostile(Federation):
@@ -55,36 +55,36 @@ class Hostile(Federation):
         sign: Callable[[Digest], bytes],
         chance: random.Random,
         keep: Keep,
-        prey: PeerId | None = None,
+        misled: PeerId | None = None,
     ) -> None:
         super().__init__(me, spec, sign)
-        self._prey = prey
-        """Whom it tells of a head that it made up, and of nothing else."""
+        self._misled = misled
+        """The newcomer that it shows an invented head, and nothing else."""
         self._invented: GlobalModel | None = None
         self.invents_branches = False
-        """Whether it also tells of parted work that nobody did."""
+        """Whether it also announces branches of work that no peer did."""
         self._chance = chance
         self._keep = keep
         self._sign_forged = sign
 
     def handle(self, event: Event, now_s: float) -> list[Effect]:
-        """Apply one event, and lie about it."""
+        """Apply one event, and twist the effects."""
         if isinstance(event, TrainingFinished) and self._chance.random() < 0.5:
-            event = replace(event, blob=self._poison(event.base))
+            event = replace(event, blob=self._bad_weights(event.base))
         effects = [self._twist(effect) for effect in super().handle(event, now_s)]
-        if isinstance(event, TimerFired) and self._chance.random() < MISCHIEF_RATE:
-            effects += self._chance.choice(_MISCHIEF)(self)
+        if isinstance(event, TimerFired) and self._chance.random() < ATTACK_RATE:
+            effects += self._chance.choice(_ATTACKS)(self)
         if isinstance(event, TimerFired) and self.invents_branches:
-            effects += self._tell_of_invented_branch()
+            effects += self._announce_invented_branch()
         return effects
 
-    # -- twisting what the honest machine says
+    # -- twisted effects of the honest machine
 
     def _twist(self, effect: Effect) -> Effect:
         if not isinstance(effect, Publish | Send):
             return effect
         message = self._twist_message(effect.message)
-        if isinstance(effect, Send) and effect.peer == self._prey:
+        if isinstance(effect, Send) and effect.peer == self._misled:
             message = self._mislead(message)
         if isinstance(effect, Send):
             return Send(effect.peer, message)
@@ -99,7 +99,7 @@ class Hostile(Federation):
             case GlobalModel() if message.author == self.me:
                 return self._chance.choice(self._bad_heads(message))
             case Heartbeat() | JoinRequest() if self._chance.random() < 0.3:
-                return replace(message, head=self._lie())
+                return replace(message, head=self._false_key())
             case HeadHistory():
                 return self._chance.choice([message, self._bad_history(message)])
         return message
@@ -108,9 +108,9 @@ class Hostile(Federation):
         return [
             replace(message, num_examples=self.spec.num_examples_max + 1),
             replace(message, num_examples=self.spec.num_examples_max),
-            replace(message, base=self._digest()),
-            replace(message, session=SessionId(self._digest())),
-            replace(message, blob=self._nowhere()),
+            replace(message, base=self._random_digest()),
+            replace(message, session=SessionId(self._random_digest())),
+            replace(message, blob=self._absent_blob()),
             replace(message, joiners=tuple(PeerId(f"made-up-{k}") for k in range(3))),
         ]
 
@@ -122,23 +122,25 @@ class Hostile(Federation):
             replace(message, tier=Tier(message.tier + 1)),
             replace(message, contributors=(stranger,), metrics=()),
             replace(message, contributors=(*message.contributors, stranger)),
-            replace(message, blob=self._poison(message.base)),
-            replace(message, blob=self._nowhere()),
+            replace(message, blob=self._bad_weights(message.base)),
+            replace(message, blob=self._absent_blob()),
         ]
         return [record.signed(self._sign_forged(record.digest)) for record in bad]
 
     def _bad_heads(self, message: GlobalModel) -> list[GlobalModel]:
-        stranger = Contributor(PeerId("made-up-9"), message.parent or self._digest(), 10**6, 1.0)
+        stranger = Contributor(
+            PeerId("made-up-9"), message.parent or self._random_digest(), 10**6, 1.0
+        )
         parent = self.lineage.get(message.parent) if message.parent is not None else None
         bad = [
             replace(message, examples_before=message.examples_before + 10**9),
             replace(message, round=RoundNumber(message.round + 1)),
             replace(message, contributors=(*message.contributors, stranger)),
-            replace(message, parent=self._digest(), examples_before=10**9),
+            replace(message, parent=self._random_digest(), examples_before=10**9),
             replace(message, parent=None, round=RoundNumber(0), term=Term(0)),
             replace(message, slow=(PeerId("made-up-8"),)),
-            replace(message, session=SessionId(self._digest())),
-            replace(message, blob=self._nowhere()),
+            replace(message, session=SessionId(self._random_digest())),
+            replace(message, blob=self._absent_blob()),
         ]
         if parent is not None:
             ranking = self._ranking(parent)
@@ -154,12 +156,12 @@ class Hostile(Federation):
         return replace(message, heads=tuple(heads[:HISTORY_MAX]))
 
     def _mislead(self, message: Event) -> Event:
-        """Show a newcomer no head but one that everybody else turns down."""
-        held, prey = self.held, self._prey
-        if not isinstance(message, HeadHistory) or held is None or prey is None:
+        """Show a newcomer only a head that every other peer rejects."""
+        held, misled = self.held, self._misled
+        if not isinstance(message, HeadHistory) or held is None or misled is None:
             return message
         if self._invented is None:
-            cohort = {*held.cohort, *self._chance.choice([[prey], []])}
+            cohort = {*held.cohort, *self._chance.choice([[misled], []])}
             head = replace(
                 held,
                 parent=held.digest,
@@ -177,7 +179,7 @@ class Hostile(Federation):
             self._invented = head.signed(self._sign_forged(head.digest))
         return replace(message, heads=(self._invented,), adopted_unix_s=())
 
-    # -- things of its own making
+    # -- messages of its own
 
     def _send_false_heads(self) -> list[Effect]:
         held = self.held
@@ -203,11 +205,12 @@ class Hostile(Federation):
         heads = [head, *self._bad_heads(head)[:-1]]
         return [Publish(session_topic(held.session), self._chance.choice(heads))]
 
-    def _tell_of_invented_branch(self) -> list[Effect]:
-        """A head by the rules, of work that some peer did not get done, three heads ago.
+    def _announce_invented_branch(self) -> list[Effect]:
+        """Announce a head that keeps the rules, of work that a late peer did not finish.
 
-        Not later: to whoever still holds the head before, it would be the next one by a standby
-        that lies about the mean, which is not what this scenario is about.
+        It follows the head of three rounds ago. If it followed a later one, peers that still hold
+        that one could take it for the next head, by a standby that lies about the mean. This
+        scenario is not about that.
         """
         past = list(itertools.islice(self.lineage.ancestors(self.held), 4)) if self.held else []
         if len(past) < 4 or self.me not in past[3].members:
@@ -229,22 +232,22 @@ class Hostile(Federation):
         head = replace(head, slow=slow_among(head, fork))
         head = head.signed(self._sign_forged(head.digest))
         history = HeadHistory(self.spec.id, self.me, (head,))
-        wish = JoinRequest(self.spec.id, self.me, held.key, (Branch(head.digest, self.me),))
-        return [Send(peer, m) for peer in self._others() for m in (history, wish)]
+        request = JoinRequest(self.spec.id, self.me, held.key, (Branch(head.digest, self.me),))
+        return [Send(peer, m) for peer in self._others() for m in (history, request)]
 
-    def _lie_in_heartbeats(self) -> list[Effect]:
-        heartbeat = Heartbeat(self.spec.id, self.me, self._lie())
+    def _send_false_heartbeats(self) -> list[Effect]:
+        heartbeat = Heartbeat(self.spec.id, self.me, self._false_key())
         topics = (session_topic(self.spec.id), *self._heartbeats.topics)
         return [Publish(topic, heartbeat) for topic in topics]
 
-    def _flood_with_wishes(self) -> list[Effect]:
-        wish = JoinRequest(self.spec.id, self.me, self._lie())
+    def _flood_with_join_requests(self) -> list[Effect]:
+        request = JoinRequest(self.spec.id, self.me, self._false_key())
         topic = session_topic(self.spec.id)
-        effects: list[Effect] = [Publish(topic, wish) for _ in range(FLOOD)]
-        return effects + [Send(peer, wish) for peer in self._others()[:FLOOD]]
+        effects: list[Effect] = [Publish(topic, request) for _ in range(FLOOD)]
+        return effects + [Send(peer, request) for peer in self._others()[:FLOOD]]
 
     def _flood_with_requests(self) -> list[Effect]:
-        wanted = [self._digest(), None, self.held.digest if self.held else None]
+        wanted = [self._random_digest(), None, self.held.digest if self.held else None]
         requests = [HeadRequest(self.spec.id, self.me, digest, HISTORY_MAX) for digest in wanted]
         others = self._others()
         sends: list[Effect] = [Send(peer, r) for peer in others[:3] for r in requests]
@@ -256,7 +259,7 @@ class Hostile(Federation):
             return []
         cluster = self._chance.choice([c for t in tree_of(held, self.spec).tiers for c in t])
         contribution = Contribution(
-            self.spec.id, self.me, held.digest, 10**6, self._poison(held.digest), 0.0, None
+            self.spec.id, self.me, held.digest, 10**6, self._bad_weights(held.digest), 0.0, None
         )
         other = replace(self.spec, seed=self.spec.seed + 1)
         topic = cluster_topic(self.spec.id, cluster.id)
@@ -268,8 +271,8 @@ class Hostile(Federation):
         ]
         return effects
 
-    def _order_about(self) -> list[Effect]:
-        """Give commands that nobody trusts it to give."""
+    def _give_commands(self) -> list[Effect]:
+        """Give commands, although no peer trusts it as an operator."""
         topic = session_topic(self.spec.id)
         own = Command(
             scope=self.spec.id,
@@ -282,7 +285,7 @@ class Hostile(Federation):
         return [Publish(topic, RelayedCommands(self.spec.id, self.me, (own,)))]
 
     def _fill_ledgers(self) -> list[Effect]:
-        """Entries by the page, and requests for everybody's."""
+        """Send whole pages of entries, and request those of every peer."""
         entries = tuple(
             LedgerEntry(
                 session=self.spec.id,
@@ -303,22 +306,22 @@ class Hostile(Federation):
 
     # -- parts
 
-    def _lie(self) -> HeadKey | None:
+    def _false_key(self) -> HeadKey | None:
         held = self.held
-        keys = [None, HeadKey(10**9, 0, self._digest())]
+        keys = [None, HeadKey(10**9, 0, self._random_digest())]
         if held is not None:
             keys.append(HeadKey(held.key.examples_before + 10**6, 0, held.digest))
             keys.append(HeadKey(0, 0, held.digest))
         return self._chance.choice(keys)
 
-    def _poison(self, base: Digest) -> BlobRef:
+    def _bad_weights(self, base: Digest) -> BlobRef:
         bad = self._chance.choice([math.nan, math.inf, -math.inf])
         return self._keep(self.me, base, (bad, self._chance.random(), 0.0))
 
-    def _nowhere(self) -> BlobRef:
-        return BlobRef(self._digest(), 10**6)
+    def _absent_blob(self) -> BlobRef:
+        return BlobRef(self._random_digest(), 10**6)
 
-    def _digest(self) -> Digest:
+    def _random_digest(self) -> Digest:
         return sha256_hex(self._chance.randbytes(8))
 
     def _ranking(self, head: GlobalModel) -> tuple[PeerId, ...]:
@@ -331,12 +334,12 @@ class Hostile(Federation):
         return others
 
 
-_MISCHIEF: tuple[Callable[[Hostile], list[Effect]], ...] = (
+_ATTACKS: tuple[Callable[[Hostile], list[Effect]], ...] = (
     Hostile._send_false_heads,
-    Hostile._lie_in_heartbeats,
-    Hostile._flood_with_wishes,
+    Hostile._send_false_heartbeats,
+    Hostile._flood_with_join_requests,
     Hostile._flood_with_requests,
     Hostile._send_nonsense,
-    Hostile._order_about,
+    Hostile._give_commands,
     Hostile._fill_ledgers,
 )

@@ -1,66 +1,40 @@
-"""Peers of a simulated swarm: what each one is, and what all of them hold."""
+"""Peers of a simulated session: what each one has, and what all of them hold."""
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from swarm.commanding.commands import Command
 from swarm.core.ids import Digest, PeerId
-from swarm.core.machine import Event
 from swarm.federation.effects import Note
 from swarm.federation.federation import Federation
 from swarm.federation.ledger_entries import LedgerEntry
 from swarm.federation.messages import Contribution
-from swarm.federation.records import GlobalModel
+from swarm.federation.records import GlobalModel, Metrics
+from swarm.simulation.peers import SimulatedPeer
 
 HEADS_RESUMED_MAX = 64
 NOTES_MAX = 256
 
 
 @dataclass(slots=True, eq=False)
-class SimulatedPeer:
-    """One peer: its machine, and what survives a crash of it."""
+class SessionPeer(SimulatedPeer):
+    """One peer of a session, and what survives a crash of it."""
 
-    name: PeerId
-    index: int
     machine: Federation
-    clock_offset_s: float = 0.0
-    clock_rate: float = 1.0
-    """Seconds of its own clock per second of the world."""
-    alive: bool = False
-    life: int = 0
-    """Counts starts; what an earlier life asked for is not answered to a later one."""
-    started_s: float = 0.0
-    frozen: bool = False
-    inbox: list[Event] = field(default_factory=list)
-    """What arrived while it was frozen."""
-    topics: dict[str, None] = field(default_factory=dict)
-    store: set[Digest] = field(default_factory=set)
+    index: int = 0
     heads: deque[GlobalModel] = field(default_factory=lambda: deque(maxlen=HEADS_RESUMED_MAX))
     contribution: Contribution | None = None
     entries: tuple[LedgerEntry, ...] = ()
     commands: tuple[Command, ...] = ()
-    timers: dict[str, int] = field(default_factory=dict)
     training: Digest | None = None
+    """Base of the training that is under way."""
     notes: deque[tuple[float, Note]] = field(default_factory=lambda: deque(maxlen=NOTES_MAX))
-    num_sent: int = 0
-    """Messages sent or published, however many received them."""
-    num_received: int = 0
-    contacts: set[PeerId] = field(default_factory=set)
-    """Peers it sent something to or keeps a connection to; checkers begin it anew."""
-
-    def own_s(self, now_s: float) -> float:
-        """What this peer's clock shows."""
-        return self.clock_offset_s + now_s * self.clock_rate
-
-    def world_s(self, own_s: float) -> float:
-        """When this peer's clock shows `own_s`."""
-        return (own_s - self.clock_offset_s) / self.clock_rate
+    counted: tuple[GlobalModel | None, Metrics | None] = None, None
+    """The head it held and the final metrics it had when they were last checked."""
 
     def end_life(self) -> None:
-        """Lose what a process that dies loses."""
-        self.alive = self.frozen = False
-        self.inbox.clear()
-        self.timers.clear()
+        """Lose what a process loses when it dies."""
+        SimulatedPeer.end_life(self)
         self.training = None
 
     @property
@@ -73,7 +47,7 @@ class SimulatedPeer:
 
 
 class Census:
-    """What the live peers hold, counted as it changes.
+    """Counts what the live peers hold, as it changes.
 
     Invariant: `holders` counts each live peer once.
     """
@@ -87,8 +61,8 @@ class Census:
         """Greatest head ever held."""
         self._counted: dict[PeerId, Digest | None] = {}
 
-    def count(self, peer: SimulatedPeer) -> None:
-        """Take note of a peer that started, died, adopted or measured a head."""
+    def count(self, peer: SessionPeer) -> None:
+        """Count a peer that started, died, adopted or measured a head."""
         self._discount(peer.name)
         if not peer.alive:
             return

@@ -1,4 +1,4 @@
-"""Plans: what goes wrong in a swarm; the seed chooses when exactly."""
+"""Plans: what goes wrong in a session; the seed chooses when exactly."""
 
 import random
 from itertools import pairwise
@@ -6,26 +6,26 @@ from itertools import pairwise
 from swarm.core.ids import PeerId
 from swarm.simulation.faults import (
     Crash,
-    FaultPlan,
     Freeze,
     OneWayLoss,
     Partition,
     ScheduledCommand,
 )
+from swarm.simulation.federation.faults import SessionFaults
 from swarm.simulation.federation.scenario import Peers, Plan
 
 _ROUND_S = 6.0
-"""A round of simulated training takes about so long."""
+"""Approximate duration of a round of simulated training."""
 
 
-def calm(_chance: random.Random, _peers: Peers) -> FaultPlan:
+def calm(_chance: random.Random, _peers: Peers) -> SessionFaults:
     """Nothing goes wrong."""
-    return FaultPlan()
+    return SessionFaults()
 
 
-def lossy(chance: random.Random, _peers: Peers) -> FaultPlan:
-    """Messages are lost, repeated and late."""
-    return FaultPlan(
+def lossy(chance: random.Random, _peers: Peers) -> SessionFaults:
+    """Messages are lost, duplicated and late."""
+    return SessionFaults(
         loss_rate=chance.uniform(0.05, 0.3),
         duplicate_rate=0.1,
         delay_s_max=chance.uniform(0.05, 0.5),
@@ -36,57 +36,62 @@ def lossy(chance: random.Random, _peers: Peers) -> FaultPlan:
 
 
 def dies(role: str) -> Plan:
-    """Who is in this role dies."""
+    """The peer in this role dies."""
 
-    def plan(chance: random.Random, _peers: Peers) -> FaultPlan:
-        return FaultPlan(crashes=(Crash(role, chance.randint(0, 3), chance.uniform(0, _ROUND_S)),))
+    def plan(chance: random.Random, _peers: Peers) -> SessionFaults:
+        return SessionFaults(
+            crashes=(Crash(role, chance.randint(0, 3), chance.uniform(0, _ROUND_S)),)
+        )
 
     return plan
 
 
-def half_dies(chance: random.Random, peers: Peers) -> FaultPlan:
+def half_dies(chance: random.Random, peers: Peers) -> SessionFaults:
     """Half of the peers die within two seconds."""
-    # From round 1 on: weights that only the dead had cannot be had again.
+    # Not before round 1: weights that only dead peers have are lost.
     number, delay_s = chance.randint(1, 3), chance.uniform(0, _ROUND_S)
     crashes = (
         Crash(peer, number, delay_s + chance.uniform(0, 1.5))
         for peer in chance.sample(peers, len(peers) // 2)
     )
-    return FaultPlan(crashes=tuple(crashes))
+    return SessionFaults(crashes=tuple(crashes))
 
 
-def restart(chance: random.Random, _peers: Peers) -> FaultPlan:
-    """One after the other dies and comes back."""
+def restart(chance: random.Random, _peers: Peers) -> SessionFaults:
+    """In each of the first four rounds, a peer dies and restarts."""
     roles = ("root", "aggregator", "trainer", "starter")
     crashes = tuple(
         Crash(chance.choice(roles), number, chance.uniform(0, _ROUND_S), chance.uniform(0.5, 12))
         for number in range(4)
     )
-    return FaultPlan(crashes=crashes)
+    return SessionFaults(crashes=crashes)
 
 
-def mass_restart(chance: random.Random, peers: Peers) -> FaultPlan:
-    """All die at once, and come back one by one."""
+def mass_restart(chance: random.Random, peers: Peers) -> SessionFaults:
+    """All peers die at once, and restart one by one."""
     number, delay_s = chance.randint(1, 3), chance.uniform(0, _ROUND_S)
     pause_s = chance.uniform(0.5, 4)
     crashes = []
     for place, peer in enumerate(chance.sample(peers, len(peers))):
         back_s = 2 + pause_s * place + chance.uniform(0, 1)
         crashes.append(Crash(peer, number, delay_s + chance.uniform(0, 1.5), back_s))
-    return FaultPlan(crashes=tuple(crashes))
+    return SessionFaults(crashes=tuple(crashes))
 
 
-def power_cut(chance: random.Random, peers: Peers) -> FaultPlan:
-    """Everybody dies in the same moment, and is back before anyone is given up."""
+def power_cut(chance: random.Random, peers: Peers) -> SessionFaults:
+    """All peers die in the same moment.
+
+    They restart within nine seconds of each other, before any is given up.
+    """
     number, delay_s = chance.randint(1, 3), chance.uniform(0, _ROUND_S)
     crashes = (Crash(peer, number, delay_s, chance.uniform(1, 10)) for peer in peers)
-    return FaultPlan(crashes=tuple(crashes))
+    return SessionFaults(crashes=tuple(crashes))
 
 
-def many_die(chance: random.Random, _peers: Peers) -> FaultPlan:
-    """One of each tier dies, and a trainer."""
+def many_die(chance: random.Random, _peers: Peers) -> SessionFaults:
+    """One peer of each of three tiers dies, and a trainer."""
     roles = ("root", "aggregator", "tier-2 aggregator", "trainer")
-    return FaultPlan(
+    return SessionFaults(
         loss_rate=0.05,
         crashes=tuple(
             Crash(role, chance.randint(0, 2), chance.uniform(0, _ROUND_S)) for role in roles
@@ -102,51 +107,51 @@ def _cut_s(chance: random.Random) -> tuple[float, float]:
     return start_s, start_s + chance.uniform(8, 40)
 
 
-def partition_heals(chance: random.Random, peers: Peers) -> FaultPlan:
-    """Two halves do not hear each other for a while."""
+def partition_heals(chance: random.Random, peers: Peers) -> SessionFaults:
+    """Two halves do not hear each other for a while, and then merge."""
     island = frozenset(chance.sample(peers, len(peers) // 2))
-    return FaultPlan(partitions=(Partition(*_cut_s(chance), (island,)),))
+    return SessionFaults(partitions=(Partition(*_cut_s(chance), (island,)),))
 
 
-def composers_freeze(chance: random.Random, peers: Peers) -> FaultPlan:
-    """While parted work is to be merged, who is to do it stands still, and another does."""
+def composers_freeze(chance: random.Random, peers: Peers) -> SessionFaults:
+    """When a partition heals, the peer that should merge freezes, so that another one does."""
     partitions = partition_heals(chance, peers).partitions
     freezes = tuple(
         Freeze("root", number, chance.uniform(4, 5.6), chance.uniform(6, 25))
         for number in range(2, 12)
     )
-    return FaultPlan(partitions=partitions, freezes=freezes)
+    return SessionFaults(partitions=partitions, freezes=freezes)
 
 
-def partition_unequal(chance: random.Random, peers: Peers) -> FaultPlan:
-    """A few peers are cut off, in one island or several."""
+def partition_unequal(chance: random.Random, peers: Peers) -> SessionFaults:
+    """A few peers are cut off, in one island or two."""
     shuffled = chance.sample(peers, len(peers))
     sixth = max(1, len(peers) // 6)
     cuts = chance.choice([(2,), (1,), (2, 3), (1, 2), (1, 3)])  # 4/2, 5/1, 3/1/2, 4/1/1, 3/2/1
     bounds = [0, *(sixth * cut for cut in cuts)]
     islands = tuple(frozenset(shuffled[a:b]) for a, b in pairwise(bounds))
-    return FaultPlan(partitions=(Partition(*_cut_s(chance), islands),))
+    return SessionFaults(partitions=(Partition(*_cut_s(chance), islands),))
 
 
-def partition_in_two(chance: random.Random, peers: Peers) -> FaultPlan:
+def partition_in_two(chance: random.Random, peers: Peers) -> SessionFaults:
     """Up to half of the peers are cut off."""
     island = frozenset(chance.sample(peers, chance.randint(1, len(peers) // 2)))
-    return FaultPlan(partitions=(Partition(*_cut_s(chance), (island,)),))
+    return SessionFaults(partitions=(Partition(*_cut_s(chance), (island,)),))
 
 
-def three_sided(chance: random.Random, peers: Peers) -> FaultPlan:
-    """Three islands, joined one after the other."""
+def three_sided(chance: random.Random, peers: Peers) -> SessionFaults:
+    """Three islands are joined one after the other."""
     shuffled = chance.sample(peers, len(peers))
     third = max(1, len(peers) // 3)
     a, b = frozenset(shuffled[:third]), frozenset(shuffled[third : 2 * third])
     start_s, first_s = _cut_s(chance)
     second_s = first_s + chance.uniform(2, 20)
-    return FaultPlan(
+    return SessionFaults(
         partitions=(Partition(start_s, first_s, (a, b)), Partition(first_s, second_s, (a | b,)))
     )
 
 
-def flapping_link(chance: random.Random, peers: Peers) -> FaultPlan:
+def flapping_link(chance: random.Random, peers: Peers) -> SessionFaults:
     """One peer's links go up and down."""
     island = frozenset([chance.choice(peers)])
     now_s, end_s = _cut_s(chance)
@@ -155,47 +160,47 @@ def flapping_link(chance: random.Random, peers: Peers) -> FaultPlan:
         down_s = now_s + chance.uniform(1, 3)
         partitions.append(Partition(now_s, down_s, (island,)))
         now_s = down_s + chance.uniform(1, 3)
-    return FaultPlan(partitions=tuple(partitions))
+    return SessionFaults(partitions=tuple(partitions))
 
 
-def one_way_loss(chance: random.Random, peers: Peers) -> FaultPlan:
-    """What some send does not reach the others, for a while."""
+def one_way_loss(chance: random.Random, peers: Peers) -> SessionFaults:
+    """Some peers are not heard by the others for a while, although they hear them."""
     sources = frozenset(chance.sample(peers, chance.randint(1, len(peers) // 2)))
     targets = frozenset(peers) - sources
-    return FaultPlan(one_way_losses=(OneWayLoss(*_cut_s(chance), sources, targets),))
+    return SessionFaults(one_way_losses=(OneWayLoss(*_cut_s(chance), sources, targets),))
 
 
-def deaf_peer_dies(chance: random.Random, peers: Peers) -> FaultPlan:
-    """A peer hears nobody, is heard, and dies."""
+def deaf_peer_dies(chance: random.Random, peers: Peers) -> SessionFaults:
+    """A peer that hears no other peer, but is heard, dies."""
     deaf = chance.choice(peers)
     others = frozenset(peers) - {deaf}
-    return FaultPlan(
+    return SessionFaults(
         one_way_losses=(OneWayLoss(*_cut_s(chance), others, frozenset([deaf])),),
         crashes=(Crash(deaf, chance.randint(1, 4), chance.uniform(0, 2 * _ROUND_S)),),
     )
 
 
-def slow_links(chance: random.Random, _peers: Peers) -> FaultPlan:
-    """Weights travel longer than silence lasts."""
-    return FaultPlan(join_at_s=(chance.uniform(10, 40),), blob_transfer_s=8.0)
+def slow_links(chance: random.Random, _peers: Peers) -> SessionFaults:
+    """Transfers of weights take longer than the silence after which a peer counts as lost."""
+    return SessionFaults(join_at_s=(chance.uniform(10, 40),), blob_transfer_s=8.0)
 
 
-def slow_link(chance: random.Random, _peers: Peers) -> FaultPlan:
-    """One peer's weights travel longer than it trains."""
-    # So long that it is over twice the others' time in any case, and the peer takes no duty.
+def slow_link(chance: random.Random, _peers: Peers) -> SessionFaults:
+    """Transfers of one peer's weights take longer than its training."""
+    # Over twice the others' time in any case, so that the peer takes no duty.
     upwards_only = chance.choice([True, False])
     slow_link_s = chance.uniform(7 if upwards_only else 4, 15)
-    return FaultPlan(slow_link_s=slow_link_s, slow_upwards_only=upwards_only)
+    return SessionFaults(slow_link_s=slow_link_s, slow_upwards_only=upwards_only)
 
 
-def sites(chance: random.Random, _peers: Peers) -> FaultPlan:
-    """Three sites, whose peers come, go and come back."""
+def sites(chance: random.Random, _peers: Peers) -> SessionFaults:
+    """The peers of three sites die, restart and join late."""
     sites = ("berlin", "oslo", "rome")
     crashes = (
         Crash("aggregator", number, chance.uniform(0, _ROUND_S), chance.uniform(0.5, 12))
         for number in (1, 3)
     )
-    return FaultPlan(
+    return SessionFaults(
         sites=sites,
         crashes=tuple(crashes),
         join_at_s=(chance.uniform(5, 25), chance.uniform(5, 25)),
@@ -206,13 +211,13 @@ def sites(chance: random.Random, _peers: Peers) -> FaultPlan:
 
 
 def slow(factor_min: float, factor_max: float) -> Plan:
-    """One peer trains so many times longer than the others."""
-    return lambda chance, _: FaultPlan(slow_factor=chance.uniform(factor_min, factor_max))
+    """One peer needs a multiple, between these factors, of the others' time to train."""
+    return lambda chance, _: SessionFaults(slow_factor=chance.uniform(factor_min, factor_max))
 
 
-def freezes(chance: random.Random, _peers: Peers) -> FaultPlan:
-    """Peers of each role stand still, then go on."""
-    return FaultPlan(
+def freezes(chance: random.Random, _peers: Peers) -> SessionFaults:
+    """Peers of each role freeze for a while, then go on."""
+    return SessionFaults(
         freezes=tuple(
             Freeze(role, chance.randint(0, 3), chance.uniform(0, _ROUND_S), chance.uniform(6, 25))
             for role in ("aggregator", "root", "trainer")
@@ -220,47 +225,52 @@ def freezes(chance: random.Random, _peers: Peers) -> FaultPlan:
     )
 
 
-def clock_skew(chance: random.Random, _peers: Peers) -> FaultPlan:
+def clock_skew(chance: random.Random, _peers: Peers) -> SessionFaults:
     """No two clocks agree."""
-    return FaultPlan(
+    return SessionFaults(
         loss_rate=chance.uniform(0, 0.1), clock_offset_s_max=1e5, clock_rate_error_max=0.02
     )
 
 
-def late_joiners(chance: random.Random, _peers: Peers) -> FaultPlan:
-    """Three peers come later."""
-    return FaultPlan(join_at_s=tuple(chance.uniform(0, 25) for _ in range(3)))
+def late_joiners(chance: random.Random, _peers: Peers) -> SessionFaults:
+    """Three peers join late."""
+    return SessionFaults(join_at_s=tuple(chance.uniform(0, 25) for _ in range(3)))
 
 
-def replayed_messages(chance: random.Random, _peers: Peers) -> FaultPlan:
-    """Old messages come again."""
-    return FaultPlan(replay_rate=chance.uniform(0.05, 0.3), duplicate_rate=0.1)
+def replayed_messages(chance: random.Random, _peers: Peers) -> SessionFaults:
+    """Old messages are delivered again."""
+    return SessionFaults(replay_rate=chance.uniform(0.05, 0.3), duplicate_rate=0.1)
 
 
-def hostile_peer(chance: random.Random, peers: Peers) -> FaultPlan:
+def hostile_peer(chance: random.Random, peers: Peers) -> SessionFaults:
     """One peer lies and floods."""
-    return FaultPlan(hostile=chance.choice(peers[1:]))
+    return SessionFaults(hostile=chance.choice(peers[1:]))
 
 
-def misled_newcomer(chance: random.Random, peers: Peers) -> FaultPlan:
-    """A newcomer has nobody to contact but a liar."""
-    return FaultPlan(hostile=chance.choice(peers[1:]), misled_at_s=chance.uniform(8, 20))
+def misled_newcomer(chance: random.Random, peers: Peers) -> SessionFaults:
+    """A newcomer has only a liar to contact, believes it, and passes its lies on."""
+    return SessionFaults(
+        hostile=chance.choice(peers[1:]), join_at_s=(chance.uniform(8, 20),), misled=True
+    )
 
 
-def invented_branches(chance: random.Random, peers: Peers) -> FaultPlan:
-    """Somebody is slow, so that there is work that no head names."""
+def invented_branches(chance: random.Random, peers: Peers) -> SessionFaults:
+    """One peer announces branches of work that no peer did.
+
+    Another one is slow, so that there is work that no head names.
+    """
     hostile, slow_factor = chance.choice(peers[1:-1]), chance.uniform(3, 14)
-    return FaultPlan(hostile=hostile, invents_branches=True, slow_factor=slow_factor)
+    return SessionFaults(hostile=hostile, invents_branches=True, slow_factor=slow_factor)
 
 
-def weights_withheld(chance: random.Random, peers: Peers) -> FaultPlan:
-    """Nobody gets weights from one peer."""
-    return FaultPlan(withholding=chance.choice(peers[1:]))
+def weights_withheld(chance: random.Random, peers: Peers) -> SessionFaults:
+    """One peer gives its weights to no other, and is correct in all else."""
+    return SessionFaults(withholding=chance.choice(peers[1:]))
 
 
-def churn(chance: random.Random, peers: Peers) -> FaultPlan:
-    """Loss, deaths, returns, latecomers, a slow peer."""
-    return FaultPlan(
+def churn(chance: random.Random, peers: Peers) -> SessionFaults:
+    """Messages are lost, peers die, restart and join late, and one is slow."""
+    return SessionFaults(
         loss_rate=chance.uniform(0, 0.2),
         duplicate_rate=0.1,
         delay_s_max=0.3,
@@ -273,11 +283,11 @@ def churn(chance: random.Random, peers: Peers) -> FaultPlan:
     )
 
 
-def everything(chance: random.Random, peers: Peers) -> FaultPlan:
-    """All of it, in moderation."""
+def everything(chance: random.Random, peers: Peers) -> SessionFaults:
+    """All faults together, in moderation."""
     hostile = chance.choice(peers[1:])
     mortal = [peer for peer in peers if peer != hostile]
-    return FaultPlan(
+    return SessionFaults(
         loss_rate=chance.uniform(0, 0.1),
         duplicate_rate=0.05,
         replay_rate=0.05,
@@ -304,11 +314,14 @@ def everything(chance: random.Random, peers: Peers) -> FaultPlan:
 _OPERATOR, _STRANGER = PeerId("operator"), PeerId("stranger")
 
 
-def pause(chance: random.Random, peers: Peers) -> FaultPlan:
-    """Pause and go on, while messages get lost, peers die, return and join."""
+def pause(chance: random.Random, peers: Peers) -> SessionFaults:
+    """An operator pauses and resumes; a stranger tries to stop.
+
+    Meanwhile messages are lost, and peers die, restart and join.
+    """
     paused_s = chance.uniform(3, 12)
     resumed_s = paused_s + chance.uniform(15, 40)
-    return FaultPlan(
+    return SessionFaults(
         loss_rate=chance.uniform(0, 0.25),
         duplicate_rate=0.1,
         replay_rate=0.1,
@@ -316,7 +329,7 @@ def pause(chance: random.Random, peers: Peers) -> FaultPlan:
         crashes=restart(chance, peers).crashes,
         join_at_s=(chance.uniform(0, resumed_s),),
         operators=(_OPERATOR,),
-        orders=(
+        commands=(
             ScheduledCommand(chance.uniform(1, paused_s), _STRANGER, "stop"),
             ScheduledCommand(paused_s, _OPERATOR, "pause"),
             ScheduledCommand(resumed_s, _OPERATOR, "resume"),
@@ -324,26 +337,29 @@ def pause(chance: random.Random, peers: Peers) -> FaultPlan:
     )
 
 
-def stop(chance: random.Random, peers: Peers) -> FaultPlan:
-    """Stop for good, while messages get lost, peers die and return."""
-    return FaultPlan(
+def stop(chance: random.Random, peers: Peers) -> SessionFaults:
+    """An operator stops the session early; a stranger tries to pause it.
+
+    Meanwhile messages are lost, and peers die and restart.
+    """
+    return SessionFaults(
         loss_rate=chance.uniform(0, 0.25),
         replay_rate=0.1,
         crashes=restart(chance, peers).crashes,
         operators=(_OPERATOR,),
-        orders=(
+        commands=(
             ScheduledCommand(chance.uniform(1, 8), _STRANGER, "pause"),
             ScheduledCommand(chance.uniform(30, 50), _OPERATOR, "stop"),
         ),
     )
 
 
-def remove(chance: random.Random, peers: Peers) -> FaultPlan:
-    """Put a peer out, and see that the others go on without it."""
-    return FaultPlan(
+def remove(chance: random.Random, peers: Peers) -> SessionFaults:
+    """An operator removes a peer, and the others go on; a stranger tries to remove another."""
+    return SessionFaults(
         loss_rate=chance.uniform(0, 0.15),
         operators=(_OPERATOR,),
-        orders=(
+        commands=(
             ScheduledCommand(chance.uniform(6, 15), _OPERATOR, "remove", chance.choice(peers[1:])),
             ScheduledCommand(chance.uniform(6, 15), _STRANGER, "remove", peers[0]),
         ),

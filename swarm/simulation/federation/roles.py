@@ -1,4 +1,4 @@
-"""Roles: who is the root, an aggregator or a trainer in the round on a head."""
+"""Roles: which peer is the root, an aggregator or a trainer in the round on a head."""
 
 import re
 
@@ -10,7 +10,10 @@ from swarm.federation.validity import tree_of
 
 
 def find_role(role: str, head: GlobalModel, spec: SessionSpec) -> PeerId | None:
-    """The peer in a role, or None if nobody is; any other word is taken as a peer's name."""
+    """The peer in a role, or None if there is none; any other word is taken as a peer's name.
+
+    Roles are `root`, `aggregator`, `tier-2 aggregator`, `trainer` and `starter`.
+    """
     tree = tree_of(head, spec)
     slow = frozenset(head.slow)
     firsts = [[succession(head.digest, c, slow)[0] for c in tier] for tier in tree.tiers]

@@ -1,4 +1,4 @@
-"""Scenario: a swarm and what goes wrong in it, ready to be rehearsed."""
+"""SessionScenario: a session and what goes wrong in it, ready to be rehearsed."""
 
 import random
 from collections.abc import Callable
@@ -6,23 +6,24 @@ from dataclasses import dataclass, field
 
 from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec
-from swarm.simulation.faults import FaultPlan
-from swarm.simulation.federation.checkers import Checkers, Limits, noticing_errors
-from swarm.simulation.federation.simulator import Simulator, peer_names
+from swarm.simulation.federation.checkers import Limits, SessionCheckers
+from swarm.simulation.federation.faults import SessionFaults
+from swarm.simulation.federation.simulator import SessionSimulator
+from swarm.simulation.federation.transcript import Transcript
+from swarm.simulation.peers import peer_names
+from swarm.simulation.scenario import Scenario
 
-UNTIL_S = 900.0
 LARGE_SWARM_PEERS_MIN = 65
 LARGE_SWARM_CLUSTER_SIZE = 8
 
 Peers = tuple[PeerId, ...]
-Plan = Callable[[random.Random, Peers], FaultPlan]
+Plan = Callable[[random.Random, Peers], SessionFaults]
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario:
-    """A swarm and what goes wrong in it."""
+class SessionScenario(Scenario[SessionSimulator]):
+    """A session and what goes wrong in it."""
 
-    about: str
     plan: Plan
     cluster_size: int = 3
     num_peers: int = 6
@@ -34,13 +35,13 @@ class Scenario:
     limits: Limits = field(default_factory=Limits)
 
     def prepare(
-        self, seed: int, num_peers: int | None = None, rounds: int | None = None
-    ) -> Simulator:
-        """A simulator of this scenario, nothing delivered yet."""
+        self, seed: int, num_peers: int | None = None, length: int | None = None
+    ) -> SessionSimulator:
+        """A session of this many rounds in which nothing has happened yet."""
         size = num_peers or self.num_peers
         plan = self.plan(random.Random(seed), peer_names(size))  # noqa: S311 (reproducible)
         spec = SessionSpec(
-            rounds=rounds or self.rounds,
+            rounds=length or self.rounds,
             cluster_size=max(
                 self.cluster_size, LARGE_SWARM_CLUSTER_SIZE * (size >= LARGE_SWARM_PEERS_MIN)
             ),
@@ -49,16 +50,12 @@ class Scenario:
             deadline_min_s=self.deadline_min_s,
             partition_policy=self.partition_policy,
         )
-        return Simulator(spec, size, plan, seed, self.size_bytes)
+        return SessionSimulator(spec, size, plan, seed, self.size_bytes)
 
-    def rehearse(self, simulator: Simulator) -> Checkers:
-        """Run a history to its end, checking after every event.
+    def watch(self, world: SessionSimulator) -> SessionCheckers:
+        """Check the promises of docs/protocol.md while the session runs."""
+        return SessionCheckers(world, self.limits)
 
-        Raises:
-            CheckError: A promise of the protocol was broken.
-        """
-        checkers = Checkers(simulator, self.limits)
-        with noticing_errors():
-            simulator.run(UNTIL_S, checkers.check)
-        checkers.check_end()
-        return checkers
+    def transcribe(self, write: Callable[[str], None]) -> Transcript:
+        """Write down what each peer got and did."""
+        return Transcript(write)

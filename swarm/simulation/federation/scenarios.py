@@ -1,127 +1,62 @@
-"""Scenarios: swarms and their faults by name."""
+"""Scenarios: sessions and their faults by name; each plan's docstring says what goes wrong."""
 
 from swarm.simulation.federation import plans
 from swarm.simulation.federation.checkers import Limits
-from swarm.simulation.federation.scenario import Scenario
+from swarm.simulation.federation.scenario import SessionScenario as Session
 
 _PARTED_ROUNDS = 16
-"""Enough for both sides to go on, and then together."""
+"""Enough for both sides to go on apart, and then together."""
 _MERGING = Limits(merging_rounds=4)
 _OPERATED = Limits(obedience_s=15.0)
 _PROMPT = Limits(round_s=18.0)
-"""Silence is noticed after five seconds, and nobody waits for a deadline."""
+"""Silence is noticed after five seconds, so no peer waits for a deadline."""
 _LOSSY = Limits(round_s=24.0, typical_round_s=12.0)
-"""What is repeated every two seconds and lost three times in ten is, once in a thousand sessions,
-lost at every stage of a round; most rounds are as prompt as any."""
+"""Messages are repeated every two seconds, and 3 in 10 are lost. In one session of a thousand,
+every stage of some round loses its messages. Most rounds are as prompt as without loss."""
 
-SCENARIOS = {
-    "calm": Scenario("nothing goes wrong", plans.calm),
-    "small-blobs": Scenario("weights ride in announcements", plans.lossy, size_bytes=1000),
-    "lossy": Scenario(
-        "messages are lost, repeated and late", plans.lossy, rounds=9, limits=_LOSSY
+SESSION_SCENARIOS = {
+    "calm": Session(plans.calm),
+    "small-blobs": Session(plans.lossy, size_bytes=1000),
+    "lossy": Session(plans.lossy, rounds=9, limits=_LOSSY),
+    "slow-links": Session(plans.slow_links, deadline_min_s=60.0),
+    "slow-link-peer": Session(plans.slow_link, rounds=12, limits=Limits(typical_round_s=7.0)),
+    "sites": Session(plans.sites, num_peers=9, rounds=8, limits=Limits(sites=True)),
+    "slow-peer": Session(plans.slow(3, 5)),
+    "very-slow-peer": Session(plans.slow(7, 14), rounds=8),  # slower than any deadline
+    "frozen-peer": Session(plans.freezes, rounds=10),
+    "clock-skew": Session(plans.clock_skew),
+    "aggregator-dies": Session(plans.dies("aggregator"), limits=_PROMPT),
+    "root-dies": Session(plans.dies("root"), limits=_PROMPT),
+    "trainer-dies": Session(plans.dies("trainer"), limits=_PROMPT),
+    "starter-dies": Session(plans.dies("starter")),
+    "half-dies": Session(plans.half_dies, limits=_PROMPT),
+    "restart": Session(plans.restart),
+    "mass-restart": Session(plans.mass_restart, rounds=8),
+    "power-cut": Session(plans.power_cut, limits=Limits(all_contribute=True)),
+    "late-joiners": Session(plans.late_joiners),
+    "churn": Session(plans.churn),
+    "three-tiers": Session(plans.many_die, num_peers=20),
+    "partition-heals": Session(plans.partition_heals, rounds=_PARTED_ROUNDS, limits=_MERGING),
+    "partition-unequal": Session(plans.partition_unequal, rounds=_PARTED_ROUNDS, limits=_MERGING),
+    "composers-freeze": Session(plans.composers_freeze, rounds=30, limits=_MERGING),
+    "partition-majority": Session(
+        plans.partition_in_two, rounds=_PARTED_ROUNDS, partition_policy="majority"
     ),
-    "slow-links": Scenario(
-        "weights travel longer than silence lasts", plans.slow_links, deadline_min_s=60.0
-    ),
-    "slow-link-peer": Scenario(
-        "one peer's weights travel for longer than it trains",
-        plans.slow_link,
-        rounds=12,
-        limits=Limits(typical_round_s=7.0),
-    ),
-    "sites": Scenario(
-        "peers of three sites, two of which come late",
-        plans.sites,
-        num_peers=9,
-        rounds=8,
-        limits=Limits(sites=True),
-    ),
-    "slow-peer": Scenario("one peer trains slowly", plans.slow(3, 5)),
-    "very-slow-peer": Scenario(
-        "one peer is slower than any deadline", plans.slow(7, 14), rounds=8
-    ),
-    "frozen-peer": Scenario("peers stand still for a while, then go on", plans.freezes, rounds=10),
-    "clock-skew": Scenario("no two clocks agree", plans.clock_skew),
-    "aggregator-dies": Scenario("an aggregator dies", plans.dies("aggregator"), limits=_PROMPT),
-    "root-dies": Scenario("the root's aggregator dies", plans.dies("root"), limits=_PROMPT),
-    "trainer-dies": Scenario("a peer without duty dies", plans.dies("trainer"), limits=_PROMPT),
-    "starter-dies": Scenario("the starter dies", plans.dies("starter")),
-    "half-dies": Scenario("half of the peers die at once", plans.half_dies, limits=_PROMPT),
-    "restart": Scenario("peers die and come back", plans.restart),
-    "mass-restart": Scenario(
-        "all die at once and come back one by one", plans.mass_restart, rounds=8
-    ),
-    "power-cut": Scenario(
-        "all die at once and are back within nine seconds of each other",
-        plans.power_cut,
-        limits=Limits(all_contribute=True),
-    ),
-    "late-joiners": Scenario("three peers come later", plans.late_joiners),
-    "churn": Scenario("loss, deaths, returns, latecomers, a slow peer", plans.churn),
-    "three-tiers": Scenario("20 peers in three tiers, four die", plans.many_die, num_peers=20),
-    "partition-heals": Scenario(
-        "two halves do not hear each other",
-        plans.partition_heals,
-        rounds=_PARTED_ROUNDS,
-        limits=_MERGING,
-    ),
-    "partition-unequal": Scenario(
-        "a few peers are cut off",
-        plans.partition_unequal,
-        rounds=_PARTED_ROUNDS,
-        limits=_MERGING,
-    ),
-    "composers-freeze": Scenario(
-        "two halves do not hear each other, and who would merge them stands still",
-        plans.composers_freeze,
-        rounds=30,
-        limits=_MERGING,
-    ),
-    "partition-majority": Scenario(
-        "the smaller part waits",
-        plans.partition_in_two,
-        rounds=_PARTED_ROUNDS,
-        partition_policy="majority",
-    ),
-    "three-sided": Scenario(
-        "three islands, joined one after the other", plans.three_sided, rounds=_PARTED_ROUNDS
-    ),
-    "flapping-link": Scenario(
-        "one peer's links go up and down", plans.flapping_link, rounds=_PARTED_ROUNDS
-    ),
-    "deaf-peer-dies": Scenario("a peer hears nobody, is heard, and dies", plans.deaf_peer_dies),
-    "one-way-loss": Scenario(
-        "some are heard by nobody", plans.one_way_loss, rounds=_PARTED_ROUNDS
-    ),
-    "replayed-messages": Scenario("old messages come again", plans.replayed_messages, rounds=8),
-    "hostile-peer": Scenario(
-        "one peer lies and floods",
+    "three-sided": Session(plans.three_sided, rounds=_PARTED_ROUNDS),
+    "flapping-link": Session(plans.flapping_link, rounds=_PARTED_ROUNDS),
+    "deaf-peer-dies": Session(plans.deaf_peer_dies),
+    "one-way-loss": Session(plans.one_way_loss, rounds=_PARTED_ROUNDS),
+    "replayed-messages": Session(plans.replayed_messages, rounds=8),
+    "hostile-peer": Session(
         plans.hostile_peer,
-        rounds=12,  # as long as it takes until one of its victims has met three of its lies
+        rounds=12,  # until one of its victims has met three of its lies
         limits=Limits(quarantines=True),
     ),
-    "invented-branches": Scenario(
-        "one peer tells of parted work that nobody did", plans.invented_branches, rounds=8
-    ),
-    "weights-withheld": Scenario(
-        "nobody gets weights from one peer, which does all else as it should",
-        plans.weights_withheld,
-    ),
-    "misled-newcomer": Scenario(
-        "a newcomer believes a liar, and passes its lies on",
-        plans.misled_newcomer,
-        rounds=8,
-        limits=Limits(quarantines=True),
-    ),
-    "paused": Scenario(
-        "an operator pauses and resumes, a stranger tries to",
-        plans.pause,
-        rounds=12,
-        limits=_OPERATED,
-    ),
-    "stopped": Scenario(
-        "an operator ends the session early", plans.stop, rounds=100, limits=_OPERATED
-    ),
-    "removed": Scenario("an operator puts a peer out", plans.remove, rounds=12, limits=_OPERATED),
-    "everything": Scenario("all of it, in moderation", plans.everything, rounds=20),
+    "invented-branches": Session(plans.invented_branches, rounds=8),
+    "weights-withheld": Session(plans.weights_withheld),
+    "misled-newcomer": Session(plans.misled_newcomer, rounds=8, limits=Limits(quarantines=True)),
+    "paused": Session(plans.pause, rounds=12, limits=_OPERATED),
+    "stopped": Session(plans.stop, rounds=100, limits=_OPERATED),
+    "removed": Session(plans.remove, rounds=12, limits=_OPERATED),
+    "everything": Session(plans.everything, rounds=20),
 }

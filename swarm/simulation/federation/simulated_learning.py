@@ -25,8 +25,8 @@ from swarm.federation.effects import (
 )
 from swarm.federation.records import Metrics
 from swarm.simulation.clock import Clock
-from swarm.simulation.faults import FaultPlan
-from swarm.simulation.federation.peers import SimulatedPeer
+from swarm.simulation.federation.faults import SessionFaults
+from swarm.simulation.federation.peers import SessionPeer
 
 Vector = tuple[float, ...]
 """Stands in for a model's weights."""
@@ -40,21 +40,21 @@ READY_AFTER_S = 3.0
 
 
 class SimulatedLearner:
-    """The workers of all peers, and every vector there ever was."""
+    """The workers of all peers, and every vector that was ever made."""
 
     def __init__(
         self,
-        plan: FaultPlan,
+        plan: SessionFaults,
         clock: Clock,
         chance: random.Random,
         size_bytes: int,
-        answer: Callable[[SimulatedPeer, int, Event], None],
+        answer: Callable[[SessionPeer, int, Event], None],
     ) -> None:
         self.vectors: dict[Digest, Vector] = {}
         self.trained: defaultdict[tuple[PeerId, Digest], dict[Digest, Vector]] = defaultdict(dict)
         """Every result of training per (peer, base); a restarted peer may train twice."""
         self.sources: dict[Digest, frozenset[Digest]] = {}
-        """The results of training behind each combination."""
+        """Results of training that each combination includes."""
         self.slowest: PeerId | None = None
         self._plan = plan
         self._clock = clock
@@ -62,13 +62,13 @@ class SimulatedLearner:
         self._size_bytes = size_bytes
         self._answer = answer
 
-    def create(self, peer: SimulatedPeer, _effect: CreateWeights) -> None:
+    def create(self, peer: SessionPeer, _effect: CreateWeights) -> None:
         """Make the initial weights."""
         blob = self.keep(peer, INITIAL)
         self._clock.after(CREATING_S, self._answer, peer, peer.life, WeightsCreated(blob))
 
-    def train(self, peer: SimulatedPeer, effect: Train) -> None:
-        """Train for a while, unless this very training is under way already."""
+    def train(self, peer: SessionPeer, effect: Train) -> None:
+        """Train for a while, unless this training is under way already."""
         if peer.training == effect.base:
             return
         peer.training = effect.base
@@ -78,14 +78,14 @@ class SimulatedLearner:
         result = self.learn(peer.name, base), self.measure(peer.name, base), duration_s
         self._clock.after(duration_s, self._trained, peer, peer.life, effect.base, result)
 
-    def evaluate(self, peer: SimulatedPeer, effect: Evaluate) -> None:
+    def evaluate(self, peer: SessionPeer, effect: Evaluate) -> None:
         """Measure a head."""
         metrics = self.measure(peer.name, self.vectors[effect.blob.digest])
         event = EvaluationFinished(effect.head, metrics)
         self._clock.after(EVALUATING_S, self._answer, peer, peer.life, event)
 
-    def combine(self, peer: SimulatedPeer, effect: Combine) -> None:
-        """Do what `Combine` says, leaving out what fails the one gate there is: finite numbers."""
+    def combine(self, peer: SessionPeer, effect: Combine) -> None:
+        """Combine weights, without those that fail the only gate: all numbers must be finite."""
         blobs = {item.name: item.blob for item in effect.inputs}
         if effect.merge is not None:
             blobs[effect.merge.name] = effect.merge.blob
@@ -107,14 +107,14 @@ class SimulatedLearner:
         self._clock.after(COMBINING_S, self._answer, peer, peer.life, answer)
 
     def learn(self, _peer: PeerId, vector: Vector) -> Vector:
-        """What a peer's training makes of a vector: a step somewhere, unless a subclass learns."""
+        """Train a vector: a random step, unless a subclass learns."""
         return tuple(w + self._chance.gauss(0, 1) for w in vector)
 
     def measure(self, peer: PeerId, _vector: Vector) -> Metrics:
-        """How a vector does on a peer's test shard: always alike, unless a subclass measures."""
+        """Metrics of a vector on a peer's test shard: constant, unless a subclass measures."""
         return Metrics(peer, 0.5, 1.0, 100)
 
-    def keep(self, peer: SimulatedPeer, vector: Vector) -> BlobRef:
+    def keep(self, peer: SessionPeer, vector: Vector) -> BlobRef:
         """Put a vector in the peer's store."""
         digest = sha256_hex(repr(vector).encode())
         self.vectors[digest] = vector
@@ -123,7 +123,7 @@ class SimulatedLearner:
 
     def _trained(
         self,
-        peer: SimulatedPeer,
+        peer: SessionPeer,
         life: int,
         base: Digest,
         result: tuple[Vector, Metrics, float],
@@ -140,7 +140,7 @@ class SimulatedLearner:
 
     def _combined(
         self,
-        peer: SimulatedPeer,
+        peer: SessionPeer,
         base: BlobRef,
         inputs: list[CombineInput],
         merge: MergeInput | None,
@@ -170,7 +170,7 @@ class SimulatedLearner:
         return all(map(math.isfinite, self.vectors[blob.digest]))
 
     def _require_here(
-        self, peer: SimulatedPeer, effect: Combine, inputs: list[CombineInput]
+        self, peer: SessionPeer, effect: Combine, inputs: list[CombineInput]
     ) -> None:
         needed = [item.blob for item in inputs]
         needed += [item.stale_base for item in inputs if item.stale_base is not None]
@@ -184,7 +184,7 @@ class SimulatedLearner:
 
 
 def weighted_mean(vectors: list[Vector], weights: list[float]) -> Vector:
-    """Sum of weight times vector over the sum of the weights, number by number."""
+    """Mean of vectors by their weights: sum of weight times vector, over the sum of weights."""
     total = math.fsum(weights)
     return tuple(
         math.fsum(weight * number for weight, number in zip(weights, column, strict=True)) / total

@@ -12,21 +12,21 @@ class Budget:
     """Bounds for one peer and one round, from the cluster size, the tiers and the cohort only."""
 
     sent_per_s: float
-    """Beats, repeats and requests."""
+    """Heartbeats, repeats and requests."""
     received_per_s: float
-    """The same, of everybody in its clusters."""
+    """The same, from all peers in its clusters."""
     messages: int
-    """So many besides, however short the round."""
+    """Messages allowed besides, however short the round."""
     contacts: int
     """Distinct peers sent to or kept connected."""
     blobs: int
 
     def sent(self, elapsed_s: float) -> float:
-        """Most messages sent in a round that took so long."""
+        """Most messages sent in a round that took `elapsed_s`."""
         return self.messages + self.sent_per_s * elapsed_s
 
     def received(self, elapsed_s: float) -> float:
-        """Most messages received in a round that took so long."""
+        """Most messages received in a round that took `elapsed_s`."""
         return self.messages + self.received_per_s * elapsed_s
 
 

@@ -1,4 +1,4 @@
-"""Transcript: a history in the words of the protocol, for people who look for a bug."""
+"""Transcript: a history in the words of the protocol, for people looking for a bug."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -29,14 +29,14 @@ from swarm.simulation.history import HistoryEntry
 
 
 class Transcript:
-    """Prints each event that had consequences: time, peer, what it got, what it did."""
+    """Writes each event that had consequences: time, peer, what it got, what it did."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._names: dict[Digest, str] = {}
 
     def __call__(self, entry: HistoryEntry) -> None:
-        """Take the next event of a history."""
+        """Write the next event of a history."""
         for head in _heads_in(entry):
             self._names.setdefault(head.digest, f"{head.round}/{head.digest[:4]}")
         done = [words for effect in entry.effects if (words := self._did(effect))]
@@ -84,15 +84,15 @@ def _adopts(self: Transcript, effect: SaveHead) -> str:
     head = effect.head
     merged = "".join(f", merging {self._name(m.head)}" for m in head.merged)
     num_stale_applied = sum(c.base != head.parent for c in head.contributors)
-    folded = f", {num_stale_applied} folded" if num_stale_applied else ""
+    stale = f", {num_stale_applied} stale" if num_stale_applied else ""
     return (
         f"ADOPTS head {self._name(head.digest)} of {head.author}: "
-        f"{len(head.contributors)} contributions{folded}{merged}"
+        f"{len(head.contributors)} contributions{stale}{merged}"
     )
 
 
 def _combines(self: Transcript, effect: Combine) -> str:
-    names = [item.name + " (folded)" * bool(item.stale_base) for item in effect.inputs]
+    names = [item.name + " (stale)" * bool(item.stale_base) for item in effect.inputs]
     merge = f", merging {effect.merge.name}" if effect.merge else ""
     return f"COMBINES {', '.join(names)} on head {self._name(effect.base)}{merge}"
 
@@ -136,10 +136,10 @@ _HEARD: dict[type[Event], Callable[[Transcript, Any], str]] = {
         f"{self._name(e.heads[0].digest) if e.heads else 'none'}"
     ),
     HeadRequest: lambda self, e: f"{e.sender} asks for head {self._name(e.digest)}",
-    JoinRequest: lambda self, e: f"wish of {e.sender}",
+    JoinRequest: lambda self, e: f"join request of {e.sender}",
     PeerConnected: lambda self, e: f"connected with {e.peer}",
     PeerUnreachable: lambda self, e: f"cannot reach {e.peer}",
-    BlobMissing: lambda self, e: f"weights {e.blob.digest[:4]} cannot be had",
+    BlobMissing: lambda self, e: f"weights {e.blob.digest[:4]} are missing",
 }
 
 _DID: dict[type[Effect], Callable[[Transcript, Any], str]] = {

@@ -10,16 +10,16 @@ from swarm.search import messages
 from swarm.search.effects import Note, RunTrial
 from swarm.search.study_ledger import CANCELLED, DONE
 from swarm.search.trial import FAILED, TrialId, TrialResult
-from swarm.simulation.federation.checkers import CheckError
+from swarm.simulation.checks import CheckError
 from swarm.simulation.search.execution import true_value
 from swarm.simulation.search.peers import StudyPeer
 from swarm.simulation.search.simulator import StudySimulator
 
 TAKEOVER_S = 5.0
-"""So long after a coordinator died, at the latest, another one asks."""
+"""Seconds after a coordinator's death within which another peer coordinates."""
 
 KILLED_MAX = 16
-"""So many peers may a trial take down: five workers, and now and then who coordinates."""
+"""Most peers that one trial may kill: five workers, and sometimes the coordinator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,11 @@ class StudyLimits:
     """What a scenario promises beyond what always holds."""
 
     takeover_s: float | None = None
-    """A dead coordinator is succeeded within so long."""
+    """A dead coordinator is succeeded within this many seconds."""
     losses_max: int | None = 0
-    """So many leases are lost at the most; None: as many as there are."""
+    """At most this number of leases is lost; None for no limit."""
     closes_within_s: float | None = None
-    """Somebody knows that the study is over so long after its start."""
+    """Some peer knows that the study is over, this many seconds after its start."""
     resumes: bool = False
     """Trials of dead peers go on elsewhere, from their checkpoints."""
     prunes: bool = False
@@ -39,16 +39,16 @@ class StudyLimits:
 
 
 class StudyCheckers:
-    """Watches a simulator; hand `check` to its `run`."""
+    """Watches a study while it runs."""
 
     def __init__(self, simulator: StudySimulator, limits: StudyLimits) -> None:
-        self.used: Counter[str] = Counter()
-        """For the table of rehearsals: nothing is bounded in shares here."""
+        self.used: dict[str, int] = {}
+        """Empty: a study has no bounds of which shares are reported."""
         self._simulator = simulator
         self._limits = limits
         self._recorded: dict[tuple[PeerId, int], dict[TrialId, TrialResult]] = {}
         self._inherited: dict[tuple[PeerId, int], set[TrialId]] = {}
-        """Results a peer came back with: if nobody else had one, the trial was done again."""
+        """Results that a peer restarted with; trials whose result it alone had are done again."""
         self._num_seen: Counter[tuple[PeerId, int]] = Counter()
         self._lost: Counter[TrialId] = Counter()
         self._leased_to: dict[TrialId, set[PeerId]] = {}
@@ -57,15 +57,16 @@ class StudyCheckers:
         """When each life of a peer last began to coordinate."""
         self._duel = False
         """Whether two live peers ever coordinated at the same time."""
+        simulator.check = self.check
 
-    def check(self, peer: StudyPeer, asked: list[Effect]) -> None:
+    def check(self, peer: StudyPeer, effects: list[Effect]) -> None:
         """Check a peer that has just handled an event.
 
         Raises:
             CheckError: A promise was broken.
         """
-        self._note(peer, asked)
-        if peer.name == self._simulator.faults.hostile:
+        self._note(peer, effects)
+        if peer.name == self._simulator.plan.hostile:
             return
         self._check_recorded_once(peer)
         self._check_slots(peer)
@@ -75,7 +76,7 @@ class StudyCheckers:
             raise CheckError(f"the study is not over after {limit_s:.0f} s")
 
     def check_end(self) -> None:
-        """The study is over everywhere, nothing was lost, and nothing was done without need.
+        """Check that the study is over everywhere, nothing was lost, and no work was needless.
 
         Raises:
             CheckError: A promise was broken.
@@ -87,12 +88,12 @@ class StudyCheckers:
         spec, closed = simulator.spec, ledger.closed
         if closed is None:  # what `over` excludes
             raise CheckError("the ledger is open")
-        expected = CANCELLED if simulator.faults.cancel_after_results is not None else DONE
+        expected = CANCELLED if simulator.plan.cancel_after_results is not None else DONE
         if closed.reason != expected:
             raise CheckError(f"the study was {closed.reason}, not {expected}")
         missing = [trial.number for trial in ledger.open_trials]
         if closed.reason == DONE and missing and not self._parted:
-            raise CheckError(f"trials {missing} were asked for and have no result")
+            raise CheckError(f"trials {missing} were proposed and have no result")
         number = len(ledger.results)
         if closed.reason == DONE and number < spec.num_trials:
             raise CheckError(f"{number} results of {spec.num_trials} trials")
@@ -103,12 +104,12 @@ class StudyCheckers:
 
     @property
     def _parted(self) -> bool:
-        """Whether somebody may have asked for trials that nobody else knew of until later."""
+        """Whether a peer may have proposed trials that others learned of only later."""
         came_back = any(peer.life > 1 for peer in self._simulator.peers.values())
         return self._duel or came_back
 
-    def _note(self, peer: StudyPeer, asked: list[Effect]) -> None:
-        for effect in asked:
+    def _note(self, peer: StudyPeer, effects: list[Effect]) -> None:
+        for effect in effects:
             match effect:
                 case Note(kind="expired" | "orphaned", text=text):
                     self._lost[TrialId(text.split()[0])] += 1
@@ -123,7 +124,7 @@ class StudyCheckers:
     def _check_takeover(self, peer: StudyPeer) -> None:
         simulator = self._simulator
         others = [p for p in simulator.live.values() if p is not peer]
-        if not simulator.faults.parts_peers:
+        if not simulator.plan.parts_peers:
             self._check_needed(peer, others)
         self._duel = self._duel or any(p.machine.coordinating is not None for p in others)
         self._coordinates_since_s[peer.name, peer.life] = simulator.now_s
@@ -134,9 +135,9 @@ class StudyCheckers:
             raise CheckError(f"{peer.name} took over {late_s:.1f} s after the coordinator died")
 
     def _check_needed(self, peer: StudyPeer, others: list[StudyPeer]) -> None:
-        """Nobody begins a term while everybody can hear who coordinates.
+        """Check that no peer begins a term while all can hear the present coordinator.
 
-        Unless that one's term is an older one: it came back not knowing of the greater.
+        A coordinator of an older term does not count: it restarted without knowing the newer one.
         """
         now_s, heard_within_s = self._simulator.now_s, self._simulator.spec.lease_s
         before = peer.machine.coordinators.term - 1
@@ -157,7 +158,7 @@ class StudyCheckers:
         if life not in self._recorded:
             self._inherited[life] = set(ledger.results)
         seen = self._recorded.setdefault(life, {})
-        if len(ledger) == self._num_seen[life] and not self._simulator.faults.parts_peers:
+        if len(ledger) == self._num_seen[life] and not self._simulator.plan.parts_peers:
             return
         self._num_seen[life] = len(ledger)
         for trial, result in ledger.results.items():
@@ -171,10 +172,12 @@ class StudyCheckers:
             raise CheckError(f"{peer.name} forgot a result")
 
     def _check_true(self, peer: StudyPeer, result: TrialResult) -> None:
-        """What honest peers measured is what was recorded; liars tell of what they were lent."""
-        if result.peer == self._simulator.faults.hostile:
+        """Check that a result is what an honest peer measures, or a liar's own leased trial."""
+        if result.peer == self._simulator.plan.hostile:
             if result.peer not in self._leased_to.get(result.trial, set()):
-                raise CheckError(f"{peer.name} recorded {result.trial} of who never had it")
+                raise CheckError(
+                    f"{peer.name} recorded {result.trial} of a peer that never had it"
+                )
             return
         trial = peer.machine.ledger.trials[result.trial]
         epoch = max((point.epoch for point in result.curve), default=1)
@@ -200,11 +203,11 @@ class StudyCheckers:
         ledger = next(iter(self._simulator.live.values())).machine.ledger
         lost = [r.trial for r in ledger.results.values() if "lost with" in r.error]
         given_up = {ledger.trials[trial].number for trial in lost}
-        if given_up != {self._simulator.faults.poison_trial} - {None}:
+        if given_up != {self._simulator.plan.poison_trial} - {None}:
             raise CheckError(f"trials {sorted(given_up)} were given up")
         starts = self._simulator.execution.starts
         poison_trials = [
-            t for t in ledger.trials.values() if t.number == self._simulator.faults.poison_trial
+            t for t in ledger.trials.values() if t.number == self._simulator.plan.poison_trial
         ]
         if any(starts[poison_trial.id] > KILLED_MAX for poison_trial in poison_trials):
             raise CheckError(f"one trial killed {[starts[k.id] for k in poison_trials]} peers")

@@ -9,7 +9,7 @@ from swarm.core.blobs import BlobRef
 from swarm.core.canonical import sha256_hex
 from swarm.core.ids import PeerId
 from swarm.core.machine import Event
-from swarm.search.effects import RunTrial, TrialFinished, TrialReported
+from swarm.search.effects import DropTrial, PruneTrial, RunTrial, TrialFinished, TrialReported
 from swarm.search.trial import (
     COMPLETE,
     PRUNED,
@@ -25,15 +25,16 @@ from swarm.simulation.search.peers import StudyPeer
 
 CHECKPOINT_BYTES = 100_000
 EPOCHS_LOST_MAX = 2
-"""So many epochs' checkpoints may still have been on their way when a peer died."""
+"""Most epochs whose checkpoints may still have been on their way when a peer died."""
 FAILURE_SHARE = 0.1
-"""So many settings cannot be tried."""
+"""Share of settings that cannot be tried."""
 
 
 class Execution:
-    """Carries out `RunTrial` at every peer, and counts how often each trial began.
+    """Carries out `RunTrial` at every peer, and counts the starts of each trial.
 
-    A trial takes `epochs` epochs of `epoch_s` seconds; with 0 epochs, that long and no reports.
+    A trial takes `epochs` epochs of `epoch_s` seconds. With 0 epochs it takes the time of one, and
+    reports nothing.
     """
 
     def __init__(
@@ -47,9 +48,9 @@ class Execution:
     ) -> None:
         self.starts: Counter[TrialId] = Counter()
         self.resumed: list[int] = []
-        """Epochs that checkpoints saved, one entry for each time a trial went on elsewhere."""
+        """Epochs that a checkpoint saved, for each time that a trial went on elsewhere."""
         self.wasted: list[TrialId] = []
-        """Trials that began again although a checkpoint of much later was handed over."""
+        """Trials that began again, although a checkpoint of a much later epoch had been sent."""
         self._furthest: Counter[TrialId] = Counter()
         self._clock = clock
         self._chance = chance
@@ -66,14 +67,14 @@ class Execution:
         peer.queue.append(effect)
         self._fill_slots(peer)
 
-    def prune(self, peer: StudyPeer, trial: TrialId) -> None:
+    def prune(self, peer: StudyPeer, effect: PruneTrial) -> None:
         """End a trial after its present epoch."""
-        peer.pruned.add(trial)
+        peer.pruned.add(effect.trial)
 
-    def drop(self, peer: StudyPeer, trial: TrialId) -> None:
+    def drop(self, peer: StudyPeer, dropped: DropTrial) -> None:
         """Forget a trial."""
-        peer.queue = [effect for effect in peer.queue if effect.trial.id != trial]
-        peer.running.pop(trial, None)
+        peer.queue = [effect for effect in peer.queue if effect.trial.id != dropped.trial]
+        peer.running.pop(dropped.trial, None)
         self._fill_slots(peer)
 
     def _fill_slots(self, peer: StudyPeer) -> None:

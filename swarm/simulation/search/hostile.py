@@ -1,4 +1,4 @@
-"""Liar: a Search machine that tells what is not true, in every way its messages allow."""
+"""Liar: a Search machine that lies in every way its messages allow."""
 
 from dataclasses import replace
 
@@ -13,17 +13,17 @@ FALSE_VALUE = 1e6
 
 
 class Liar(Search):
-    """Works as others do, and on the side forges results, reports, leases, pages and stops.
+    """Works as others do, and also forges results, reports, leases, pages and stops.
 
-    It never says that it coordinates: who does so is followed, see docs/search.md.
+    It never claims to coordinate, because other peers would follow it: see docs/search.md.
     """
 
     def handle(self, event: Event, now_s: float) -> list[Effect]:
-        """Do as others, and lie now and then."""
-        asked = super().handle(event, now_s)
+        """Apply one event as others do, and lie now and then."""
+        effects = super().handle(event, now_s)
         if isinstance(event, TimerFired) and event.name == "tick" and self.ledger.trials:
-            asked += self._lies()
-        return asked
+            effects += self._lies()
+        return effects
 
     def _lies(self) -> list[Effect]:
         study, coordinator, term = (

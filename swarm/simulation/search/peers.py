@@ -1,31 +1,20 @@
-"""Peers of a simulated study: what each one is, and what survives a crash of it."""
+"""Peers of a simulated study: what each one has, and what survives a crash of it."""
 
 from dataclasses import dataclass, field
 
-from swarm.core.ids import Digest, PeerId
-from swarm.core.machine import Event
 from swarm.search.effects import RunTrial
 from swarm.search.search import Search
 from swarm.search.study_ledger import Entry
 from swarm.search.trial import TrialId
+from swarm.simulation.peers import SimulatedPeer
 
 
 @dataclass(slots=True, eq=False)
-class StudyPeer:
-    """One peer: its machine, its slots, its disk."""
+class StudyPeer(SimulatedPeer):
+    """One peer of a study: its slots, and the ledger on its disk."""
 
-    name: PeerId
     machine: Search
-    slots: int
-    alive: bool = False
-    life: int = 0
-    """Counts starts; what an earlier life asked for is not answered to a later one."""
-    frozen: bool = False
-    inbox: list[Event] = field(default_factory=list)
-    """What arrived while it was frozen."""
-    topics: set[str] = field(default_factory=set)
-    timers: dict[str, int] = field(default_factory=dict)
-    store: set[Digest] = field(default_factory=set)
+    slots: int = 1
     saved: list[Entry] = field(default_factory=list)
     saved_term: int = 0
     queue: list[RunTrial] = field(default_factory=list)
@@ -35,11 +24,8 @@ class StudyPeer:
     pruned: set[TrialId] = field(default_factory=set)
 
     def end_life(self) -> None:
-        """Lose what a process that dies loses."""
-        self.alive = self.frozen = False
-        self.inbox.clear()
-        self.topics.clear()
-        self.timers.clear()
+        """Lose what a process loses when it dies."""
+        SimulatedPeer.end_life(self)
         self.queue.clear()
         self.running.clear()
         self.pruned.clear()

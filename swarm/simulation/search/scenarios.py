@@ -1,4 +1,4 @@
-"""Scenarios: studies and their faults by name; the seed chooses when exactly things go wrong."""
+"""Scenarios: studies and their faults by name; the seed chooses when exactly."""
 
 import random
 from collections.abc import Callable
@@ -8,14 +8,15 @@ from swarm.core.ids import PeerId
 from swarm.search.catalog import FILE
 from swarm.search.space import INTEGER, Dimension, ModelSpace
 from swarm.search.study import StudySpec
-from swarm.simulation.faults import OneWayLoss, Partition
-from swarm.simulation.federation.checkers import noticing_errors
-from swarm.simulation.federation.simulator import peer_names
+from swarm.simulation.faults import Crash, Freeze, OneWayLoss, Partition
+from swarm.simulation.history import HistoryEntry
+from swarm.simulation.peers import peer_names
+from swarm.simulation.scenario import Scenario
 from swarm.simulation.search.checkers import TAKEOVER_S, StudyCheckers, StudyLimits
-from swarm.simulation.search.faults import COORDINATOR, STANDBY, WORKER, Blow, StudyFaults
+from swarm.simulation.search.faults import COORDINATOR, STANDBY, WORKER, StudyFaults
 from swarm.simulation.search.simulator import StudySimulator, data_blob
+from swarm.simulation.search.transcript import study_transcript
 
-UNTIL_S = 900.0
 HEARTBEAT_S = 1.0
 
 Peers = tuple[PeerId, ...]
@@ -23,30 +24,31 @@ Plan = Callable[[random.Random, Peers, int], StudyFaults]
 
 
 @dataclass(frozen=True, slots=True)
-class StudyScenario:
+class StudyScenario(Scenario[StudySimulator]):
     """A study and what goes wrong in it."""
 
-    about: str
+    study_name: str
+    """The study's id depends on it, and so do all its histories."""
     plan: Plan
     num_peers: int = 6
     num_trials: int = 60
     strategy: str = "random"
     slots: int = 1
     epochs: int = 0
-    """Epochs a trial reports; 0 for trials that report none."""
+    """Epochs that a trial reports; 0 for none."""
     epoch_s: float = 0.8
     brings_data: bool = False
     limits: StudyLimits = field(default_factory=StudyLimits)
 
     def prepare(
-        self, seed: int, num_peers: int | None = None, num_trials: int | None = None
+        self, seed: int, num_peers: int | None = None, length: int | None = None
     ) -> StudySimulator:
-        """A simulator of this scenario, nothing delivered yet."""
-        peers, trials = num_peers or self.num_peers, num_trials or self.num_trials
+        """A study of this many trials in which nothing has happened yet."""
+        peers, trials = num_peers or self.num_peers, length or self.num_trials
         names = peer_names(peers)
         faults = self.plan(random.Random(seed), names, trials)  # noqa: S311 (reproducible)
         spec = StudySpec(
-            name=self.about[:64],
+            name=self.study_name,
             models=(ModelSpace("knn", (Dimension("k", INTEGER, low=1, high=10**6, step=1),)),),
             dataset=FILE if self.brings_data else "iris",
             data=data_blob() if self.brings_data else None,
@@ -59,17 +61,13 @@ class StudyScenario:
         )
         return StudySimulator(spec, peers, faults, seed, self.slots, self.epochs, self.epoch_s)
 
-    def rehearse(self, simulator: StudySimulator) -> StudyCheckers:
-        """Run a history to its end, checking after every event.
+    def watch(self, world: StudySimulator) -> StudyCheckers:
+        """Check the promises of docs/search.md while the study runs."""
+        return StudyCheckers(world, self.limits)
 
-        Raises:
-            CheckError: A promise was broken.
-        """
-        checkers = StudyCheckers(simulator, self.limits)
-        with noticing_errors():
-            simulator.run(UNTIL_S, checkers.check)
-        checkers.check_end()
-        return checkers
+    def transcribe(self, write: Callable[[str], None]) -> Callable[[HistoryEntry], None]:
+        """Write down which peer coordinated, which ran what, and what was lost."""
+        return study_transcript(write)
 
 
 def _calm(_chance: random.Random, _peers: Peers, _trials: int) -> StudyFaults:
@@ -87,7 +85,7 @@ def _lossy(chance: random.Random, _peers: Peers, _trials: int) -> StudyFaults:
 def _dies(role: str) -> Plan:
     def plan(chance: random.Random, _peers: Peers, trials: int) -> StudyFaults:
         after = chance.randrange(trials * 3 // 4)
-        return StudyFaults(blows=(Blow(role, after, chance.uniform(0, 1.5)),))
+        return StudyFaults(crashes=(Crash(role, after, chance.uniform(0, 1.5)),))
 
     return plan
 
@@ -95,9 +93,9 @@ def _dies(role: str) -> Plan:
 def _both_die(chance: random.Random, _peers: Peers, trials: int) -> StudyFaults:
     after, delay_s = chance.randrange(trials // 2), chance.uniform(0, 1)
     return StudyFaults(
-        blows=(
-            Blow(STANDBY, after, delay_s),
-            Blow(COORDINATOR, after, delay_s + chance.uniform(0, 2)),
+        crashes=(
+            Crash(STANDBY, after, delay_s),
+            Crash(COORDINATOR, after, delay_s + chance.uniform(0, 2)),
         )
     )
 
@@ -106,22 +104,22 @@ def _half_dies(chance: random.Random, peers: Peers, trials: int) -> StudyFaults:
     after, delay_s = chance.randrange(trials // 2), chance.uniform(0, 1)
     victims = chance.sample(peers, len(peers) // 2)
     return StudyFaults(
-        blows=tuple(Blow(peer, after, delay_s + chance.uniform(0, 1)) for peer in victims)
+        crashes=tuple(Crash(peer, after, delay_s + chance.uniform(0, 1)) for peer in victims)
     )
 
 
 def _dies_in_the_middle(chance: random.Random, _peers: Peers, trials: int) -> StudyFaults:
-    """Of trials that take long; what they left is with the coordinator and its standby."""
+    """Peers die during long trials; the coordinator and its standby have the checkpoints."""
     after, delay_s = chance.randrange(1, trials // 2), chance.uniform(5, 8)
     roles = chance.choice([(WORKER, WORKER), (COORDINATOR,)])
-    return StudyFaults(blows=tuple(Blow(role, after, delay_s) for role in roles))
+    return StudyFaults(crashes=tuple(Crash(role, after, delay_s) for role in roles))
 
 
 def _all_but_one_die(chance: random.Random, peers: Peers, trials: int) -> StudyFaults:
     victims = chance.sample(peers, len(peers) - 1)
     return StudyFaults(
-        blows=tuple(
-            Blow(peer, chance.randrange(trials // 2), chance.uniform(0, 2)) for peer in victims
+        crashes=tuple(
+            Crash(peer, chance.randrange(trials // 2), chance.uniform(0, 2)) for peer in victims
         )
     )
 
@@ -129,12 +127,12 @@ def _all_but_one_die(chance: random.Random, peers: Peers, trials: int) -> StudyF
 def _restarts(chance: random.Random, _peers: Peers, trials: int) -> StudyFaults:
     roles = (COORDINATOR, WORKER, STANDBY)
     return StudyFaults(
-        blows=tuple(
-            Blow(
+        crashes=tuple(
+            Crash(
                 chance.choice(roles),
                 chance.randrange(trials * 3 // 4),
                 chance.uniform(0, 1),
-                restarts_after_s=chance.uniform(0.5, 10),
+                restart_after_s=chance.uniform(0.5, 10),
             )
             for _ in range(4)
         )
@@ -144,21 +142,21 @@ def _restarts(chance: random.Random, _peers: Peers, trials: int) -> StudyFaults:
 def _mass_restart(chance: random.Random, peers: Peers, trials: int) -> StudyFaults:
     after = chance.randrange(trials // 2)
     pause_s = chance.uniform(0.2, 3)
-    blows = []
+    crashes = []
     for place, peer in enumerate(chance.sample(peers, len(peers))):
         back_s = 2 + pause_s * place + chance.uniform(0, 1)
-        blows.append(Blow(peer, after, chance.uniform(0, 1), restarts_after_s=back_s))
-    return StudyFaults(blows=tuple(blows))
+        crashes.append(Crash(peer, after, chance.uniform(0, 1), restart_after_s=back_s))
+    return StudyFaults(crashes=tuple(crashes))
 
 
 def _freezes(chance: random.Random, _peers: Peers, trials: int) -> StudyFaults:
     return StudyFaults(
-        blows=tuple(
-            Blow(
+        freezes=tuple(
+            Freeze(
                 role,
                 chance.randrange(trials * 3 // 4),
                 chance.uniform(0, 1),
-                freezes_for_s=chance.uniform(2, 15),
+                length_s=chance.uniform(2, 15),
             )
             for role in (COORDINATOR, WORKER)
         )
@@ -200,7 +198,7 @@ def _one_way(chance: random.Random, peers: Peers, _trials: int) -> StudyFaults:
 
 
 def _unheard(chance: random.Random, peers: Peers, _trials: int) -> StudyFaults:
-    """A worker hears the others, and is heard by nobody for long."""
+    """A worker hears the others, but no peer hears it for a minute."""
     source = frozenset([chance.choice(peers[1:])])
     start_s = chance.uniform(2, 5)
     loss = OneWayLoss(start_s, start_s + 60, source, frozenset(peers) - source)
@@ -208,28 +206,28 @@ def _unheard(chance: random.Random, peers: Peers, _trials: int) -> StudyFaults:
 
 
 def _everything(chance: random.Random, peers: Peers, trials: int) -> StudyFaults:
+    loss_rate = chance.uniform(0, 0.1)
+    restarts = _restarts(chance, peers, trials).crashes
+    freezes = _freezes(chance, peers, trials).freezes
     return StudyFaults(
-        loss_rate=chance.uniform(0, 0.1),
+        loss_rate=loss_rate,
         duplicate_rate=0.05,
         delay_s_max=0.3,
-        blows=(
-            *_restarts(chance, peers, trials).blows,
-            *_freezes(chance, peers, trials).blows,
-            Blow(WORKER, chance.randrange(trials)),
-        ),
+        crashes=(*restarts, Crash(WORKER, chance.randrange(trials), 0.0)),
+        freezes=freezes,
         partitions=_partition(chance, peers, trials).partitions,
         join_at_s=(chance.uniform(2, 15), chance.uniform(2, 15)),
     )
 
 
 def _leases(number: int) -> StudyLimits:
-    """At most so many leases are lost."""
+    """At most `number` leases are lost, and a takeover is quick."""
     return StudyLimits(losses_max=number, takeover_s=TAKEOVER_S)
 
 
 _ANY = StudyLimits(losses_max=None)
 _PER_PEER = 4
-"""Leases a peer with one slot and trials of a second holds at once, with one to spare."""
+"""Leases that a peer with one slot and one-second trials holds at once, with one to spare."""
 
 STUDY_SCENARIOS = {
     "study-calm": StudyScenario("nothing goes wrong", _calm),

@@ -1,4 +1,4 @@
-"""Alerts: what a person may have to look at, told once, from heads and from ledgers."""
+"""Alerts: what a person may have to look at, from heads and from ledgers."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,9 +10,9 @@ from swarm.federation.records import GlobalModel
 from swarm.watching.federation.head_history import Point
 
 SAME_WITHIN_S = 30.0
-"""What several peers note about the same peer within this time is one alert."""
+"""Entries of several peers about one peer within this time are one alert."""
 COHORT_MIN = 3
-"""In smaller cohorts a missing half is one peer, and is told as a loss."""
+"""In a smaller cohort a missing half is one peer; it is shown as a loss."""
 _SEVERITIES = {
     "lost": "error",
     "disk": "error",
@@ -31,7 +31,7 @@ _SEVERITIES = {
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One thing, however many peers noticed it."""
+    """One fact to look at, with all peers that reported it."""
 
     kind: str
     round: RoundNumber
@@ -57,30 +57,30 @@ def alerts_of(
     """All alerts of a run, by round, then by time.
 
     Args:
-        entries: Of all ledgers that were read.
+        entries: The entries of all ledgers that were read.
         chain: The newest head and its ancestors.
         curve: Global accuracy by round.
-        drop_threshold: A fall of accuracy by more than this is one.
-        of_heads: What heads told before, by their digests; what others tell is added. It spares
-            going through a long chain at each new head.
+        drop_threshold: A larger fall of accuracy is an alert.
+        of_heads: Alerts from heads found before, by digest; new ones are added. This saves going
+            through a long chain at each new head.
     """
     of_heads = {} if of_heads is None else of_heads
-    told = _told(entries)
-    takeovers = {(a.round, a.subject) for a in told if a.kind == "takeover"}
+    found = _from_entries(entries)
+    takeovers = {(a.round, a.subject) for a in found if a.kind == "takeover"}
     for head, parent in pairwise(chain):
         if head.digest not in of_heads:
             of_heads[head.digest] = _of_head(head, parent)
-        told += [
+        found += [
             alert
             for alert in of_heads[head.digest]
             if alert.kind != "takeover" or (alert.round, alert.subject) not in takeovers
         ]
-    told += _drops(curve, drop_threshold)
-    return sorted(told, key=lambda a: (a.round, a.unix_s or 0.0, a.kind, a.subject or ""))
+    found += _drops(curve, drop_threshold)
+    return sorted(found, key=lambda a: (a.round, a.unix_s or 0.0, a.kind, a.subject or ""))
 
 
-def _told(entries: Iterable[LedgerEntry]) -> list[Alert]:
-    """Entries of several peers about one thing become one alert, at the time of the first."""
+def _from_entries(entries: Iterable[LedgerEntry]) -> list[Alert]:
+    """One alert for the entries of several peers about one thing, at the time of the first."""
     alerts: list[Alert] = []
     newest: dict[tuple[str, PeerId | None], int] = {}
     notes = (entry for entry in entries if not entry.is_fact)
@@ -111,12 +111,12 @@ def _of_head(head: GlobalModel, parent: GlobalModel) -> list[Alert]:
     if stale:
         found.append(Alert("folded", head.round, None, f"late work of {', '.join(stale)}"))
     for merged in head.merged:
-        text = f"the other side's work is taken in: {merged.num_examples} examples"
+        text = f"the other side's work is merged: {merged.num_examples} examples"
         found.append(Alert("merged", head.round, None, text))
     fresh = {c.peer for c in head.contributors if c.base == head.parent}
     size = len(parent.cohort)
     if size >= COHORT_MIN and 2 * len(fresh) <= size:
-        text = f"only {len(fresh)} of {size} peers are behind the new model"
+        text = f"only {len(fresh)} of {size} peers contributed to the new model"
         found.append(Alert("partition", head.round, None, text))
     return found
 

@@ -19,21 +19,21 @@ PARTIAL_AFTER_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class CommandGiven(Event):
-    """The operator gives a command, signed already."""
+    """The operator gives a command, already signed."""
 
     command: Command
 
 
 @dataclass(slots=True)
 class Given:
-    """A command of this operator, and who reported it."""
+    """A command of this operator, and the peers that reported it."""
 
     command: Command
     unix_s: float
     confirmed_by: set[PeerId] = field(default_factory=set)
     waiting_for: set[PeerId] = field(default_factory=set)
     superseded: bool = False
-    """A later command about the same was given."""
+    """Whether a later command about the same thing was given."""
 
     def state(self, unix_s: float) -> str:
         """`pending`, `confirmed`, `partial` or `expired`."""
@@ -46,32 +46,32 @@ class Given:
 
 
 class CommandTracking:
-    """Publishes commands until the live peers report them; learns what is in force.
+    """Publishes commands until the live peers report them; finds out which are in force.
 
     Invariants:
-        Believes that a command is in force only if a live peer reports it.
+        A command counts as in force only if a live peer reports it.
         Remembers `COMMANDS_MAX` given commands and `HEARD_MAX` heard ones.
     """
 
     def __init__(self, session: SessionId, me: PeerId) -> None:
         self.given: deque[Given] = deque(maxlen=COMMANDS_MAX)
         self.removed: frozenset[PeerId] = frozenset()
-        """Peers that were put out."""
+        """Peers that operators removed."""
         self._session = session
         self._me = me
-        self._heard: dict[str, Command] = {}
+        self._known: dict[str, Command] = {}
         self._in_force: dict[str, Command] = {}
 
     @property
     def drop_threshold(self) -> float:
-        """A fall of accuracy by more than this is an alert."""
+        """A larger fall of accuracy is an alert."""
         command = self._in_force.get("threshold")
         return command.value if command is not None and command.value else DROP_THRESHOLD
 
     @property
     def sequence(self) -> int:
-        """The greatest of any command known."""
-        known = [*self._heard.values(), *(g.command for g in self.given)]
+        """The greatest sequence of any command known."""
+        known = [*self._known.values(), *(g.command for g in self.given)]
         return max((c.sequence for c in known), default=0)
 
     def give(self, command: Command, unix_s: float) -> list[Effect]:
@@ -80,24 +80,24 @@ class CommandTracking:
             if earlier.command.register == command.register:
                 earlier.superseded = True
         self.given.append(Given(command, unix_s))
-        self.hear(RelayedCommands(self._session, self._me, (command,)))
+        self.take(RelayedCommands(self._session, self._me, (command,)))
         return [self._publish(command)]
 
-    def hear(self, orders: RelayedCommands) -> None:
-        """Take note of commands that somebody passes on."""
-        for command in orders.commands:
+    def take(self, relayed: RelayedCommands) -> None:
+        """Take note of commands that a peer passes on."""
+        for command in relayed.commands:
             name = _name(command)
-            self._heard.pop(name, None)
-            self._heard[name] = command
-            if len(self._heard) > HEARD_MAX:
-                del self._heard[next(iter(self._heard))]
+            self._known.pop(name, None)
+            self._known[name] = command
+            if len(self._known) > HEARD_MAX:
+                del self._known[next(iter(self._known))]
 
     def observe(self, live: Mapping[PeerId, Status]) -> None:
         """Compare with what the live peers report."""
         reported = {name for status in live.values() for name in status.obeyed}
         in_force: dict[str, Command] = {}
-        for name in reported & self._heard.keys():
-            command = self._heard[name]
+        for name in reported & self._known.keys():
+            command = self._known[name]
             held = in_force.get(command.register)
             if held is None or command.key > held.key:
                 in_force[command.register] = command
@@ -109,7 +109,7 @@ class CommandTracking:
             given.waiting_for = live.keys() - given.confirmed_by - {given.command.subject}
 
     def repeat(self, unix_s: float) -> list[Effect]:
-        """Publish again what is not confirmed yet."""
+        """Publish again the commands that are not confirmed yet."""
         return [
             self._publish(given.command)
             for given in self.given

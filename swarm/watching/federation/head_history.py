@@ -9,7 +9,7 @@ from swarm.federation.messages import HeadHistory
 from swarm.federation.records import GlobalModel, Metrics
 
 HEADS_MAX = 4096
-"""Heads remembered besides the lineage's; the oldest of longer runs are not asked for."""
+"""Heads remembered besides the lineage's; older heads of longer runs are not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,31 +22,26 @@ class Point:
 
 
 class KnownHeads:
-    """The chain from the newest head back, and the curves along it.
+    """The chain from the newest head back, and the accuracy curves along it.
 
-    Invariant: `points` and `chain` are replaced, never changed, so they may be handed out.
+    Invariant: `chain` and the curves are replaced, never changed, so they may be handed out.
     """
 
     def __init__(self, lineage: Lineage) -> None:
         self.chain: tuple[GlobalModel, ...] = ()
         """The newest head and its known ancestors, newest first."""
         self.unix_s: dict[Digest, float] = {}
-        """When a head was adopted, by the clock of who told first."""
+        """When a head was adopted, by the clock of the first peer that reported it."""
         self.version = 0
         """Grows whenever the chain does."""
         self._lineage = lineage
         self._ancestors: dict[Digest, GlobalModel] = {}
-        self._everybody: list[Point] = []
+        self._overall: list[Point] = []
         self._points: dict[PeerId, list[Point]] = {}
 
     @property
-    def complete(self) -> bool:
-        """Whether it reaches back to head 0."""
-        return bool(self.chain) and self.chain[-1].parent is None
-
-    @property
     def peers(self) -> Collection[PeerId]:
-        """All on whose shards some head was measured."""
+        """Peers on whose test shards some head was measured."""
         return self._points.keys()
 
     @property
@@ -56,8 +51,8 @@ class KnownHeads:
             return None
         return self.chain[-1].parent
 
-    def take(self, history: HeadHistory) -> None:
-        """Believe ancestors because each is named by its child."""
+    def take_history(self, history: HeadHistory) -> None:
+        """Believe ancestors that are named by their child's digest."""
         older: list[GlobalModel] = []
         wanted = self.missing
         for head in history.heads:
@@ -70,13 +65,13 @@ class KnownHeads:
         if older:
             self.chain = (*self.chain, *older)
             before, points = _measured(reversed(older))
-            self._everybody = before + self._everybody
+            self._overall = before + self._overall
             peers = {**dict.fromkeys(points), **dict.fromkeys(self._points)}
             self._points = {p: points.get(p, []) + self._points.get(p, []) for p in peers}
             self.version += 1
 
     def adopt(self, head: GlobalModel, unix_s: float) -> None:
-        """Go on to a new head."""
+        """Take a new head."""
         self._note_time(head, unix_s)
         self._ancestors[head.digest] = head
         if len(self._ancestors) > HEADS_MAX:
@@ -85,7 +80,7 @@ class KnownHeads:
         if self.chain and head.parent == self.chain[0].digest:
             self.chain = (head, *self.chain[: HEADS_MAX - 1])
             after, points = _measured([head])
-            self._everybody = self._everybody + after
+            self._overall = self._overall + after
             later = {p: self._points.get(p, []) + new for p, new in points.items()}
             self._points = {**self._points, **later}
         else:
@@ -93,13 +88,13 @@ class KnownHeads:
         self.version += 1
 
     def curve(self, newest: Iterable[Metrics] = (), peer: PeerId | None = None) -> list[Point]:
-        """Accuracy and loss by round: on one peer's test shard, or over all shards.
+        """Accuracy and loss by round, on one peer's test shard or over all shards.
 
         Args:
             newest: Measurements of the newest head, once every shard was measured.
-            peer: Whose, or None.
+            peer: The peer, or None for all.
         """
-        known = self._everybody if peer is None else self._points.get(peer, [])
+        known = self._overall if peer is None else self._points.get(peer, [])
         chosen = [m for m in newest if peer is None or m.peer == peer]
         if not chosen or not self.chain:
             return known
@@ -119,28 +114,28 @@ class KnownHeads:
                 break
             chain.append(parent)
         self.chain = tuple(chain)
-        self._everybody, self._points = _measured(reversed(chain))
+        self._overall, self._points = _measured(reversed(chain))
 
     def _find(self, digest: Digest) -> GlobalModel | None:
         return self._lineage.get(digest) or self._ancestors.get(digest)
 
 
 def _measured(heads: Iterable[GlobalModel]) -> tuple[list[Point], dict[PeerId, list[Point]]]:
-    """What heads, oldest first, tell of their parents: over all shards, and on each peer's."""
-    everybody: list[Point] = []
+    """What heads, oldest first, say of their parents: over all shards, and on each peer's."""
+    overall: list[Point] = []
     points: dict[PeerId, list[Point]] = {}
     for head in heads:
         number = RoundNumber(head.round - 1)
         if not head.metrics or number < 0:
             continue
-        everybody.append(weighted(number, head.metrics))
+        overall.append(weighted(number, head.metrics))
         for one in head.metrics:
             points.setdefault(one.peer, []).append(Point(number, one.accuracy, one.loss))
-    return everybody, points
+    return overall, points
 
 
 def weighted(number: RoundNumber, metrics: Iterable[Metrics]) -> Point:
-    """The mean over test shards, by their numbers of examples."""
+    """The mean over test shards, weighted by their numbers of examples."""
     shards = list(metrics)
     total = sum(m.num_examples for m in shards)
     return Point(

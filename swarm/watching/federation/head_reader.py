@@ -1,4 +1,4 @@
-"""HeadReader: how an observer asks the peers for heads, the newest and those of the past."""
+"""HeadReader: asks peers for heads, the newest and those of the past."""
 
 from collections.abc import Iterable
 
@@ -13,9 +13,9 @@ from swarm.watching.federation.peer_registry import PeerRegistry
 
 
 class HeadReader:
-    """Asks one peer at a time, another one next time, and none that is gone.
+    """Asks one peer at a time, in turn, and none that is gone.
 
-    Invariant: the same head is asked for at most once until `again`.
+    Invariant: the same head is asked for at most once until `ask_again`.
     """
 
     def __init__(
@@ -34,16 +34,16 @@ class HeadReader:
         self._requested: set[Digest] = set()
         self._asked: dict[PeerId, None] = {}
 
-    def may_ask(self, peers: Iterable[PeerId]) -> None:
+    def add_peers(self, peers: Iterable[PeerId]) -> None:
         """Note peers that may be asked."""
         self._asked |= dict.fromkeys(peers)
 
-    def again(self) -> list[Effect]:
-        """Ask for what is still missing, even if that was asked for already."""
+    def ask_again(self) -> list[Effect]:
+        """Ask for what is still missing, even if it was asked for already."""
         self._requested.clear()
         return self.ask(None) if self._lineage.held is None else self.ask_for_past()
 
-    def notice(self, sender: PeerId, key: HeadKey | None) -> list[Effect]:
+    def note_head(self, sender: PeerId, key: HeadKey | None) -> list[Effect]:
         """Ask for the greater head that `sender` says it holds."""
         head = self._lineage.held
         if key is None or (head is not None and key <= head.key):
@@ -52,17 +52,17 @@ class HeadReader:
         return self.ask(key.digest if head is not None else None)
 
     def ask(self, digest: Digest | None) -> list[Effect]:
-        """Ask one peer for a head (the newest if None) and its ancestors, once in a while."""
+        """Ask one peer for a head (the newest if None) and its ancestors."""
         peer = next((p for p in self._asked if not self._registry.is_gone(p)), None)
         if peer is None or (digest is not None and digest in self._requested):
             return []
         if digest is not None:
             self._requested.add(digest)
         self._asked.pop(peer)
-        self._asked[peer] = None  # another one next time
+        self._asked[peer] = None  # another peer next time
         return [Send(peer, HeadRequest(self._session, self._me, digest, HISTORY_MAX))]
 
     def ask_for_past(self) -> list[Effect]:
-        """Ask for the ancestor that is missing next, if one is."""
+        """Ask for the next missing ancestor, if there is one."""
         missing = self._past.missing
         return self.ask(missing) if missing is not None else []

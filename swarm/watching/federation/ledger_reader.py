@@ -1,4 +1,4 @@
-"""LedgerReader: how an observer reads the peers' ledgers, one after the other."""
+"""LedgerReader: reads the peers' ledgers, one after the other."""
 
 from collections.abc import Collection
 
@@ -7,11 +7,12 @@ from swarm.federation.ledger_entries import LedgerPage, LedgerRequest
 
 ASKED_AT_ONCE_MAX = 4
 READ_AGAIN_AFTER_S = 20.0
-"""What is new is told in the clusters; so often it is made sure that nothing was missed."""
+"""New entries are sent in the clusters; a ledger is read again after this time, in case some
+were missed."""
 
 
 class LedgerReader:
-    """Reads each peer's ledger from the place it was read to.
+    """Reads each peer's ledger on from the place that it reached.
 
     Invariant: asks at most `ASKED_AT_ONCE_MAX` peers at a time.
     """
@@ -25,7 +26,7 @@ class LedgerReader:
     def requests(
         self, present: Collection[PeerId], now_s: float
     ) -> list[tuple[PeerId, LedgerRequest]]:
-        """Whom to ask now: those not read for a while, the longest first."""
+        """Requests to send now, to the peers whose ledgers were not read for the longest time."""
         self._next = {p: place for p, place in self._next.items() if p in present}
         self._read_s = {p: s for p, s in self._read_s.items() if p in present}
         never = float("-inf")
@@ -33,15 +34,15 @@ class LedgerReader:
         due.sort(key=lambda p: self._read_s.get(p, never))
         return [(peer, self._ask(peer, now_s)) for peer in due[:ASKED_AT_ONCE_MAX]]
 
-    def read(self, page: LedgerPage, now_s: float) -> LedgerRequest | None:
-        """Take an answer; return what to ask its sender next, if there is more."""
+    def take_page(self, page: LedgerPage, now_s: float) -> LedgerRequest | None:
+        """Take an answer; return the next request to its sender, if there is more."""
         if page.next is None or page.sender not in self._read_s:
             return None
         self._next[page.sender] = page.next
         return self._ask(page.sender, now_s) if page.more else None
 
     def forget(self, peer: PeerId) -> None:
-        """Read this peer's ledger from the beginning: it may be another life of it."""
+        """Read this peer's ledger from the beginning: the peer may have restarted."""
         self._next.pop(peer, None)
         self._read_s.pop(peer, None)
 

@@ -1,4 +1,4 @@
-"""What an observer notes of the present: peers seen, weights that move, lines of the log."""
+"""Live state: what an observer notes of the present: peers, flows of weights, lines of the log."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ class SeenPeer:
     heard_s: float
     status: Status | None = None
     gone: str = ""
-    """`lost` or `left` when the connection closed or the peer said goodbye."""
+    """`lost` if the connection closed, `left` if the peer said goodbye, else empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Weights that were announced to go from one peer to another."""
+    """Weights that go from one peer to another, as announced."""
 
     seq: int
     source: PeerId
@@ -46,9 +46,9 @@ class Line:
 
 
 class Flows:
-    """The newest movements of weights.
+    """The newest flows of weights.
 
-    Invariant: each announcement counts once, however often it is repeated.
+    Invariant: each announcement counts once, even if it is repeated.
     """
 
     def __init__(self) -> None:

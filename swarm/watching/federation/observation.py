@@ -1,4 +1,4 @@
-"""Observation: what a peer that only watches makes of what it hears."""
+"""Observation: follows a session from the messages that a peer which only watches hears."""
 
 from collections.abc import Callable
 
@@ -33,7 +33,8 @@ from swarm.watching.federation.peer_registry import PeerRegistry
 
 ENTRIES_MAX = 4096
 TOPICS_MAX = 256
-"""Most cluster topics an observer listens to; in a larger swarm it sees the first ones."""
+"""Most cluster topics an observer listens to; in a larger swarm it sees only the first
+clusters."""
 ASK_AGAIN = "observing.ask_again"
 ASK_AGAIN_EVERY_S = 2.0
 
@@ -42,7 +43,7 @@ class Observation:
     """Follows a session from its messages; takes part in nothing.
 
     Invariants:
-        Sends nothing but requests for heads and ledgers, and commands its operator gives.
+        Sends nothing but requests for heads and ledgers, and commands of its operator.
         Everything it remembers is bounded.
     """
 
@@ -55,13 +56,13 @@ class Observation:
         self.past = KnownHeads(self.lineage)
         self.ledger = SessionLedger(spec.id, me, lambda _: b"", ENTRIES_MAX)
         self.command_tracking = CommandTracking(spec.id, me)
-        self._seen_peer = PeerRegistry(me, self.lineage, self.command_tracking, self.log)
+        self._registry = PeerRegistry(me, self.lineage, self.command_tracking, self.log)
         self.acting: dict[str, PeerId] = {}
-        """Who announced an aggregate, by cluster, in this round."""
+        """The peer that announced an aggregate in this round, by cluster."""
         self.contributed: set[PeerId] = set()
         self._session = spec.id
         self._topics: set[str] = set()
-        self._heads = HeadReader(spec.id, me, self.lineage, self.past, self._seen_peer)
+        self._heads = HeadReader(spec.id, me, self.lineage, self.past, self._registry)
         self._ledgers = LedgerReader(spec.id, me)
         self._alerts: tuple[tuple[int, int, int, float], list[Alert]] | None = None
         self._of_heads: dict[Digest, list[Alert]] = {}
@@ -70,13 +71,13 @@ class Observation:
 
     @property
     def head(self) -> GlobalModel | None:
-        """The greatest head heard of."""
+        """The greatest head known."""
         return self.lineage.held
 
     @property
     def registry(self) -> dict[PeerId, SeenPeer]:
         """What is known of each peer."""
-        return self._seen_peer.by_peer
+        return self._registry.by_peer
 
     @property
     def tree(self) -> Tree | None:
@@ -101,41 +102,41 @@ class Observation:
 
     def state_of(self, peer: PeerId, now_s: float) -> str:
         """`alive`, `suspect`, `lost`, `left`, `quarantined` or `removed`."""
-        return self._seen_peer.state_of(peer, now_s)
+        return self._registry.state_of(peer, now_s)
 
     def live(self, now_s: float) -> dict[PeerId, Status]:
-        """What those say who are here."""
-        return self._seen_peer.live(now_s)
+        """The newest status of each peer that is here."""
+        return self._registry.live(now_s)
 
     def knows(self, peer: PeerId) -> bool:
-        """Whether this peer was seen in the session, or is asked into its round."""
-        return self._seen_peer.knows(peer)
+        """Whether this peer was seen in the session, or is in its cohort."""
+        return self._registry.knows(peer)
 
     def name_of(self, peer: PeerId) -> str:
-        """What people call a peer."""
-        return self._seen_peer.name_of(peer)
+        """A peer's name."""
+        return self._registry.name_of(peer)
 
     def site_of(self, peer: PeerId) -> str:
-        """Where it says it is, or was; nothing if it says nothing."""
-        return self._seen_peer.site_of(peer)
+        """A peer's site, as it says or last said; empty if it says none."""
+        return self._registry.site_of(peer)
 
     def names(self) -> dict[PeerId, str]:
-        """What people call the peers, also those that are gone."""
-        return self._seen_peer.names()
+        """The peers' names, including peers that are gone."""
+        return self._registry.names()
 
     def unix_s(self, now_s: float) -> float:
         """Seconds since 1970."""
-        return self._seen_peer.unix_s(now_s)
+        return self._registry.unix_s(now_s)
 
     def aggregator_of(self, cluster: Cluster, now_s: float) -> PeerId:
-        """Who aggregates a cluster now: who announced, or the first not lost in its succession."""
+        """The aggregator of a cluster now: announced, or the first of its succession not lost."""
         head = self.head
         if head is None:
             raise ValueError("without a head there are no clusters")
         if cluster.id in self.acting:
             return self.acting[cluster.id]
         ranking = self._ranking(head, cluster)
-        present = (p for p in ranking if self._seen_peer.is_present(p, now_s))
+        present = (p for p in ranking if self._registry.is_present(p, now_s))
         return next(present, ranking[0])
 
     def newest_metrics(self) -> tuple[Metrics, ...]:
@@ -152,11 +153,11 @@ class Observation:
         return newest if {m.peer for m in newest} >= chain[0].members - gone else ()
 
     def curve(self, peer: PeerId | None = None) -> list[Point]:
-        """Accuracy and loss by round: of one peer's test shard, or over all shards."""
+        """Accuracy and loss by round, of one peer's test shard or over all shards."""
         return self.past.curve(self.newest_metrics(), peer)
 
     def alerts(self) -> list[Alert]:
-        """All that somebody may have to look at, oldest first."""
+        """All alerts of the run, by round, then by time."""
         curve, threshold = self.curve(), self.command_tracking.drop_threshold
         of = (self.ledger.num_kept, self.past.version, len(curve), threshold)
         if self._alerts is None or self._alerts[0] != of:
@@ -167,16 +168,16 @@ class Observation:
         return self._alerts[1]
 
     def look(self, now_s: float) -> None:
-        """See which commands the peers report; before a picture is painted."""
+        """Find out which commands the peers report; called before each snapshot."""
         self.command_tracking.observe(self.live(now_s))
 
     # -- events
 
     def _on_started(self, event: Started, now_s: float) -> list[Effect]:
-        self._seen_peer.unix_offset_s = event.unix_s - now_s
+        self._registry.unix_offset_s = event.unix_s - now_s
         topics = (session_topic(self._session), status_topic(self._session))
         subscriptions: list[Effect] = [Subscribe(topic) for topic in topics]
-        self._heads.may_ask(event.offered_by)
+        self._heads.add_peers(event.offered_by)
         return [
             *subscriptions,
             *self._heads.ask(None),
@@ -186,9 +187,9 @@ class Observation:
     def _on_timer(self, event: TimerFired, now_s: float) -> list[Effect]:
         if event.name != ASK_AGAIN:
             return []
-        self._seen_peer.forget_old(now_s)
-        effects = self._heads.again()
-        present = self._seen_peer.present(now_s)
+        self._registry.forget_old(now_s)
+        effects = self._heads.ask_again()
+        present = self._registry.present(now_s)
         effects += [Send(p, request) for p, request in self._ledgers.requests(present, now_s)]
         effects += self.command_tracking.repeat(self.unix_s(now_s))
         return [*effects, SetTimer(ASK_AGAIN, now_s + ASK_AGAIN_EVERY_S)]
@@ -197,26 +198,26 @@ class Observation:
         seen_peer = self._see(event.sender, now_s)
         if seen_peer is None:
             return []
-        self._seen_peer.take_status(seen_peer, event, now_s)
-        return self._heads.notice(event.sender, event.head)
+        self._registry.take_status(seen_peer, event, now_s)
+        return self._heads.note_head(event.sender, event.head)
 
     def _on_heartbeat(self, event: Heartbeat | JoinRequest, now_s: float) -> list[Effect]:
         self._see(event.sender, now_s)
-        return self._heads.notice(event.sender, event.head)
+        return self._heads.note_head(event.sender, event.head)
 
     def _on_goodbye(self, event: Goodbye, now_s: float) -> list[Effect]:
-        self._seen_peer.lose(event.sender, "left", now_s)
+        self._registry.note_gone(event.sender, "left", now_s)
         return []
 
     def _on_ledger(self, event: LedgerPage, now_s: float) -> list[Effect]:
         for entry in event.entries:
             if self.ledger.keep(entry):
-                self._seen_peer.believe(entry, now_s)
-        following = self._ledgers.read(event, now_s)
+                self._registry.take_entry(entry, now_s)
+        following = self._ledgers.take_page(event, now_s)
         return [Send(event.sender, following)] if following is not None else []
 
     def _on_commands(self, event: RelayedCommands, _now_s: float) -> list[Effect]:
-        self.command_tracking.hear(event)
+        self.command_tracking.take(event)
         return []
 
     def _on_command_given(self, event: CommandGiven, now_s: float) -> list[Effect]:
@@ -225,11 +226,11 @@ class Observation:
         return effects
 
     def _on_unreachable(self, event: PeerUnreachable, now_s: float) -> list[Effect]:
-        self._seen_peer.lose(event.peer, "lost", now_s)
+        self._registry.note_gone(event.peer, "lost", now_s)
         return []
 
     def _on_connected(self, event: PeerConnected, now_s: float) -> list[Effect]:
-        self._seen_peer.connected(event.peer, now_s)
+        self._registry.connected(event.peer, now_s)
         self._ledgers.forget(event.peer)
         return []
 
@@ -272,13 +273,13 @@ class Observation:
         if self.head is None and event.heads:
             self.lineage.add(event.heads[0], trusted=True)
         effects = self._adopt(now_s)
-        self.past.take(event)
+        self.past.take_history(event)
         for head in reversed(event.heads):
             if self.head is None or head.key > self.head.key:
                 effects += self._on_head(head, now_s)
         return [*effects, *self._heads.ask_for_past()]
 
-    # -- what follows
+    # -- what follows from events
 
     def _ranking(self, head: GlobalModel, cluster: Cluster) -> tuple[PeerId, ...]:
         if cluster.id not in self._rankings:
@@ -305,12 +306,12 @@ class Observation:
             self.log.add("finished", f"all {self.spec.rounds} rounds are done", now_s)
         if before is not None:
             self._flow_down(best, before, slow, now_s)
-        return self._retopic()
+        return self._subscribe()
 
     def _flow_down(
         self, head: GlobalModel, tree: Tree, slow: frozenset[PeerId], now_s: float
     ) -> None:
-        """Show the new head going down the tree it was made in."""
+        """Show the new head going down the tree in which it was made."""
         ends: list[tuple[PeerId, PeerId]] = []
         for cluster in tree.tiers[0]:
             named = [c.peer for c in head.contributors if c.peer in cluster.peers]
@@ -322,7 +323,7 @@ class Observation:
             ends += [(aggregator, p) for p in named if p not in (aggregator, head.author)]
         self.flows.add(None, ends, "head", head.blob.size_bytes, now_s)
 
-    def _retopic(self) -> list[Effect]:
+    def _subscribe(self) -> list[Effect]:
         tree = self.tree
         clusters = [c for tier in tree.tiers for c in tier] if tree is not None else []
         wanted = {cluster_topic(self._session, c.id) for c in clusters[:TOPICS_MAX]}
@@ -332,9 +333,9 @@ class Observation:
         return effects
 
     def _see(self, peer: PeerId, now_s: float) -> SeenPeer | None:
-        seen_peer = self._seen_peer.see(peer, now_s)
+        seen_peer = self._registry.note_heard(peer, now_s)
         if seen_peer is not None:
-            self._heads.may_ask([peer])
+            self._heads.add_peers([peer])
         return seen_peer
 
 

@@ -1,4 +1,4 @@
-"""PeerRegistry: who is there, as an observer sees it, and what people call them."""
+"""PeerRegistry: which peers are there, as an observer sees it, and their names."""
 
 from swarm.core.ids import PeerId
 from swarm.federation.ledger_entries import LedgerEntry
@@ -9,9 +9,9 @@ from swarm.watching.federation.live_state import Log, SeenPeer
 
 SUSPECT_AFTER_S = 3.0
 LOST_AFTER_S = 5.5
-"""A peer of the cohort beats every second, and its fellows give it up after 5 s."""
+"""A peer of the cohort sends a heartbeat every second; its cluster gives it up after 5 s."""
 LOST_OUTSIDE_AFTER_S = 9.0
-"""Others may only be heard every 5 s, from their status."""
+"""Other peers may only be heard every 5 s, by their status."""
 FORGOTTEN_AFTER_S = 120.0
 QUARANTINE_SHOWN_S = 300.0
 PEERS_MAX = 1024
@@ -21,7 +21,7 @@ NAME_MAX = 64
 
 
 class PeerRegistry:
-    """Remembers when each peer was heard, and what others tell of it.
+    """Remembers when each peer was heard, and what other peers report of it.
 
     Invariant: remembers at most `PEERS_MAX` peers and `NAMES_MAX` names.
     """
@@ -33,16 +33,16 @@ class PeerRegistry:
         self.unix_offset_s = 0.0
         self._me = me
         self._lineage = lineage
-        self._operating = command_tracking
+        self._commands = command_tracking
         self._log = log
         self._names: dict[PeerId, str] = {}
-        self._told: dict[tuple[PeerId, str], str] = {}
-        """Facts from ledgers: names and sites of peers, also of those that are gone."""
+        self._facts: dict[tuple[PeerId, str], str] = {}
+        """Facts from ledgers: names and sites of peers, including peers that are gone."""
         self._quarantined_s: dict[PeerId, float] = {}
 
     def state_of(self, peer: PeerId, now_s: float) -> str:
         """`alive`, `suspect`, `lost`, `left`, `quarantined` or `removed`."""
-        if peer in self._operating.removed:
+        if peer in self._commands.removed:
             return "removed"
         seen_peer = self.by_peer.get(peer)
         if seen_peer is None:
@@ -64,7 +64,7 @@ class PeerRegistry:
         return self.state_of(peer, now_s) in ("alive", "suspect", "quarantined")
 
     def is_gone(self, peer: PeerId) -> bool:
-        """Whether a peer that was seen is known to have gone."""
+        """Whether a peer that was seen is gone."""
         return peer in self.by_peer and bool(self.by_peer[peer].gone)
 
     def present(self, now_s: float) -> list[PeerId]:
@@ -72,7 +72,7 @@ class PeerRegistry:
         return [peer for peer in self.by_peer if self.is_present(peer, now_s)]
 
     def live(self, now_s: float) -> dict[PeerId, Status]:
-        """What those say who are here."""
+        """The newest status of each peer that is here."""
         return {
             peer: seen_peer.status
             for peer, seen_peer in self.by_peer.items()
@@ -80,30 +80,30 @@ class PeerRegistry:
         }
 
     def knows(self, peer: PeerId) -> bool:
-        """Whether this peer was seen in the session, or is asked into its round."""
-        return self._is_asked(peer) or peer in self.by_peer or peer in self._operating.removed
+        """Whether this peer was seen in the session, or is in its cohort, or was removed."""
+        return self._is_asked(peer) or peer in self.by_peer or peer in self._commands.removed
 
     def name_of(self, peer: PeerId) -> str:
-        """What people call a peer: as it says, or else as ledgers say it was called."""
-        return self._names.get(peer) or self._told.get((peer, "name")) or peer[-6:]
+        """A peer's name: as it says itself, or else as ledgers say."""
+        return self._names.get(peer) or self._facts.get((peer, "name")) or peer[-6:]
 
     def site_of(self, peer: PeerId) -> str:
-        """Where its owner says it is, or was; nothing if it says nothing."""
+        """A peer's site, as it says or last said; empty if it says none."""
         seen_peer = self.by_peer.get(peer)
         if seen_peer is not None and seen_peer.status is not None:
             return seen_peer.status.site
-        return self._told.get((peer, "site"), "")
+        return self._facts.get((peer, "site"), "")
 
     def names(self) -> dict[PeerId, str]:
-        """What people call the peers, also those that are gone."""
-        told = {peer: text for (peer, kind), text in self._told.items() if kind == "name"}
-        return {**told, **self._names}
+        """The peers' names, including peers that are gone."""
+        facts = {peer: text for (peer, kind), text in self._facts.items() if kind == "name"}
+        return {**facts, **self._names}
 
     def unix_s(self, now_s: float) -> float:
         """Seconds since 1970."""
         return now_s + self.unix_offset_s
 
-    def see(self, peer: PeerId, now_s: float) -> SeenPeer | None:
+    def note_heard(self, peer: PeerId, now_s: float) -> SeenPeer | None:
         """Note that a peer was heard; None if it cannot be remembered."""
         if peer == self._me:
             return None
@@ -116,7 +116,7 @@ class PeerRegistry:
         return seen_peer
 
     def take_status(self, seen_peer: SeenPeer, status: Status, now_s: float) -> None:
-        """Note what a peer that was just seen says of itself."""
+        """Note the status of a peer that was just seen."""
         if seen_peer.status is None:
             self._log.add("joined", legible(status.name), now_s, status.sender)
         seen_peer.status = status
@@ -126,25 +126,25 @@ class PeerRegistry:
             del self._names[next(iter(self._names))]
 
     def connected(self, peer: PeerId, now_s: float) -> None:
-        """Note that a peer which was seen is connected again."""
+        """Note that a peer that was seen is connected again."""
         seen_peer = self.by_peer.get(peer)
         if seen_peer is not None:
             seen_peer.gone, seen_peer.heard_s = "", now_s
 
-    def lose(self, peer: PeerId, how: str, now_s: float) -> None:
+    def note_gone(self, peer: PeerId, how: str, now_s: float) -> None:
         """Note that a peer is gone: `lost` or `left`."""
         seen_peer = self.by_peer.get(peer)
         if seen_peer is not None and not seen_peer.gone:
             seen_peer.gone = how
             self._log.add(how, self.name_of(peer), now_s, peer)
 
-    def believe(self, entry: LedgerEntry, now_s: float) -> None:
-        """Show at once what a peer has just noticed of another, or tells of itself."""
+    def take_entry(self, entry: LedgerEntry, now_s: float) -> None:
+        """Show at once what a peer just noticed of another, or says of itself."""
         if entry.is_fact:
-            self._told.pop((entry.author, entry.kind), None)
-            self._told[entry.author, entry.kind] = legible(entry.text)
-            if len(self._told) > NAMES_MAX:
-                del self._told[next(iter(self._told))]
+            self._facts.pop((entry.author, entry.kind), None)
+            self._facts[entry.author, entry.kind] = legible(entry.text)
+            if len(self._facts) > NAMES_MAX:
+                del self._facts[next(iter(self._facts))]
             return
         if entry.kind == "quarantined" and entry.subject is not None:
             self._quarantined_s[entry.subject] = entry.unix_s
@@ -154,13 +154,13 @@ class PeerRegistry:
         if not fresh or entry.subject is None:
             return
         if entry.kind == "lost" and self._silent_s(entry.subject, now_s) > SUSPECT_AFTER_S:
-            self.lose(entry.subject, "lost", now_s)
+            self.note_gone(entry.subject, "lost", now_s)
         elif entry.kind in ("rejected", "quarantined", "disk"):
             text = f"{self.name_of(entry.subject)}: {entry.text}"
             self._log.add(entry.kind, text, now_s, entry.subject, entry.round)
 
     def forget_old(self, now_s: float) -> None:
-        """Forget peers outside the cohort that were not heard for long."""
+        """Forget peers outside the cohort that were not heard for `FORGOTTEN_AFTER_S`."""
         old = [
             peer
             for peer, seen_peer in self.by_peer.items()
@@ -179,5 +179,5 @@ class PeerRegistry:
 
 
 def legible(text: str) -> str:
-    """What may be shown of a text that a stranger chose: one short line, in its own direction."""
+    """A text from a stranger, made safe to show: one short line, with no control characters."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[:NAME_MAX]

@@ -1,4 +1,4 @@
-"""StudyObservation: watches all studies of a swarm and keeps what is worth showing."""
+"""StudyObservation: finds and follows all studies of a swarm, for those who watch it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,24 +30,24 @@ from swarm.search.topics import SEARCH_TOPIC
 from swarm.watching.search.study_counts import StudyCounts, StudyView
 
 STUDIES_MAX = 16
-"""Studies shown; for one more the oldest that is over, or that nobody speaks of, is dropped."""
+"""Most studies shown. One more drops the oldest that is over or whose coordinator is silent."""
 ENTRIES_MAX = 100_000
-"""Entries of ledgers held in all; beyond, the longest ledger is read no further."""
+"""Most ledger entries held in all; beyond that, the longest ledger is read no further."""
 SILENT_S = 120.0
-"""A study whose coordinator was silent for so long may have to make room."""
+"""A study whose coordinator was silent for this long may be dropped for a new one."""
 DROPPED_MAX = 1024
 ASK_EVERY_S = 5.0
 ASKED_MAX = 8
-"""Most peers asked at a time."""
+"""Most peers that are asked for studies at a time."""
 PEERS_MAX = 256
 CONNECTIONS_MAX = 64
-_TIMERS = "looking on "
+_TIMERS = "study observation "
 _ASK = _TIMERS + "ask"
 _ABOUT_STUDIES = (StudyOffer, CoordinatorHeartbeat, StudyLedgerPage, LeaveStudy)
 
 
 def is_about_studies(event: Event) -> bool:
-    """Whether an event is for `StudyObservation` alone."""
+    """Whether an event is for `StudyObservation` only."""
     if isinstance(event, TimerFired):
         return event.name.startswith(_TIMERS)
     return isinstance(event, _ABOUT_STUDIES)
@@ -58,29 +58,29 @@ class _Watched:
     """A study that is, or was, followed."""
 
     machine: Search | None
-    """None once it is over and read to its end, or given up."""
-    tally: StudyCounts | None
+    """None once the study is over and was read to its end, or was given up."""
+    counts: StudyCounts | None
     peers: tuple[PeerId, ...] = ()
-    """Whom its machine wants to be connected with."""
+    """Peers that its machine wants to be connected with."""
     was_read: bool = False
-    """Whether its ledger was once equal to the coordinator's."""
+    """Whether its ledger once equaled the coordinator's."""
     view: StudyView | None = field(default=None)
-    """None if it changed since somebody looked."""
+    """None if the study changed since the last view."""
 
-    def look(self) -> StudyView:
-        """What there is to see; the same object until something changes."""
+    def current_view(self) -> StudyView:
+        """The view of the study; the same object until something changes."""
         if self.view is None:
-            assert self.machine is not None  # noqa: S101 (what was let go of has its last view)
-            assert self.tally is not None  # noqa: S101
-            self.view = self.tally.view(self.machine.coordinators.members, complete=self.was_read)
+            assert self.machine is not None  # noqa: S101 (a study that was left has its last view)
+            assert self.counts is not None  # noqa: S101
+            self.view = self.counts.view(self.machine.coordinators.members, complete=self.was_read)
         return self.view
 
 
 class StudyObservation:
     """Finds studies and follows each with a machine that has no slots.
 
-    Such a machine never coordinates and gets no leases. A study that is over is left, and what was
-    seen of it last is kept, its ledger is not.
+    Such a machine never coordinates and gets no leases. A study that is over is left: its last
+    view is kept, its ledger is not.
 
     Invariants:
         At most `STUDIES_MAX` studies, and about `ENTRIES_MAX` entries, are held.
@@ -96,7 +96,7 @@ class StudyObservation:
         self._kept: tuple[PeerId, ...] = ()
 
     def start(self, now_s: float) -> list[Effect]:
-        """Begin to look."""
+        """Subscribe to offers of studies, and begin to ask peers for them."""
         return [Subscribe(SEARCH_TOPIC), SetTimer(_ASK, now_s + ASK_EVERY_S)]
 
     def handle(self, event: Event, now_s: float) -> list[Effect]:
@@ -113,8 +113,8 @@ class StudyObservation:
         return effects
 
     def views(self) -> tuple[StudyView, ...]:
-        """All studies, the first that was heard of first."""
-        return tuple(watched.look() for watched in self._studies.values())
+        """All studies, in the order in which they were found."""
+        return tuple(watched.current_view() for watched in self._studies.values())
 
     # -- events
 
@@ -122,20 +122,20 @@ class StudyObservation:
         self._connected[event.peer] = None
         if len(self._connected) > PEERS_MAX:
             del self._connected[next(iter(self._connected))]
-        return [Send(event.peer, StudyQuery(self._me)), *self._tell_all(event, now_s)]
+        return [Send(event.peer, StudyQuery(self._me)), *self._handle_in_all(event, now_s)]
 
     def _on_unreachable(self, event: PeerUnreachable, now_s: float) -> list[Effect]:
         self._connected.pop(event.peer, None)
-        return self._tell_all(event, now_s)
+        return self._handle_in_all(event, now_s)
 
     def _on_timer(self, event: TimerFired, now_s: float) -> list[Effect]:
         if event.name == _ASK:
             return self._ask(now_s)
         study, _, name = event.name.removeprefix(_TIMERS).partition(" ")
-        return self._tell(StudyId(study), TimerFired(name), now_s)
+        return self._handle_in(StudyId(study), TimerFired(name), now_s)
 
     def _on_message(self, event: Any, now_s: float) -> list[Effect]:
-        return self._tell(event.study, event, now_s)
+        return self._handle_in(event.study, event, now_s)
 
     def _on_offer(self, offer: StudyOffer, now_s: float) -> list[Effect]:
         study = offer.spec.id
@@ -156,7 +156,7 @@ class StudyObservation:
         return [*self._drop(oldest, now_s), *self._follow(offer, (), now_s)]
 
     def _can_end_by(self, offer: StudyOffer, watched: _Watched, now_s: float) -> bool:
-        """Whether a peer has the end of a study whose coordinator left before we read it."""
+        """Whether this peer has the end of a study whose coordinator left before we read it."""
         machine = watched.machine
         if machine is None or machine.closed or not offer.closed:
             return False
@@ -164,7 +164,7 @@ class StudyObservation:
 
     def _ask(self, now_s: float) -> list[Effect]:
         asked = list(self._connected)[:ASKED_MAX]
-        for peer in asked:  # the next ones next time
+        for peer in asked:  # so that other peers are asked next time
             del self._connected[peer]
             self._connected[peer] = None
         queries = [Send(peer, StudyQuery(self._me)) for peer in asked]
@@ -180,31 +180,31 @@ class StudyObservation:
         effects = machine.handle(started, now_s)
         self._studies[offer.spec.id] = _Watched(machine, StudyCounts(machine.ledger))
         self.version += 1
-        return self._carry(offer.spec.id, effects, now_s)
+        return self._pass_on(offer.spec.id, effects, now_s)
 
-    def _tell_all(self, event: Event, now_s: float) -> list[Effect]:
-        return [e for study in self._studies for e in self._tell(study, event, now_s)]
+    def _handle_in_all(self, event: Event, now_s: float) -> list[Effect]:
+        return [e for study in self._studies for e in self._handle_in(study, event, now_s)]
 
-    def _tell(self, study: StudyId, event: Event, now_s: float) -> list[Effect]:
+    def _handle_in(self, study: StudyId, event: Event, now_s: float) -> list[Effect]:
         watched = self._studies.get(study)
         if watched is None or watched.machine is None:
             return []
         members = watched.machine.coordinators.members
         effects = watched.machine.handle(event, now_s)
         if watched.machine.coordinators.members != members:
-            self._change(watched)
-        return self._carry(study, effects, now_s)
+            self._note_changed(watched)
+        return self._pass_on(study, effects, now_s)
 
-    def _carry(self, study: StudyId, effects: list[Effect], now_s: float) -> list[Effect]:
-        """Count what a machine took in, and pass on what it wants from the network."""
+    def _pass_on(self, study: StudyId, effects: list[Effect], now_s: float) -> list[Effect]:
+        """Count the entries that a machine adopted, and pass on its requests to the network."""
         watched = self._studies[study]
         passed: list[Effect] = []
         for effect in effects:
             match effect:
-                case SaveEntries(entries) if watched.tally is not None:
+                case SaveEntries(entries) if watched.counts is not None:
                     for entry in entries:
-                        watched.tally.take(entry)
-                    self._change(watched)
+                        watched.counts.count(entry)
+                    self._note_changed(watched)
                 case SetTimer(name, due_s):
                     passed.append(SetTimer(f"{_TIMERS}{study} {name}", due_s))
                 case KeepConnected(peers):
@@ -216,18 +216,18 @@ class StudyObservation:
             return passed
         if not watched.was_read:
             watched.was_read = True
-            self._change(watched)
-        return passed + (self._let_go(study, now_s) if machine.closed else [])
+            self._note_changed(watched)
+        return passed + (self._leave(study, now_s) if machine.closed else [])
 
-    def _let_go(self, study: StudyId, now_s: float) -> list[Effect]:
-        """Leave a study and keep the last view of it."""
+    def _leave(self, study: StudyId, now_s: float) -> list[Effect]:
+        """Leave a study and keep its last view."""
         watched = self._studies[study]
         machine = watched.machine
         if machine is None:
             return []
-        watched.look()
-        watched.machine, watched.tally, watched.peers = None, None, ()
-        return self._carry(study, machine.handle(LeaveRequested(), now_s), now_s)
+        watched.current_view()
+        watched.machine, watched.counts, watched.peers = None, None, ()
+        return self._pass_on(study, machine.handle(LeaveRequested(), now_s), now_s)
 
     def _give_up_longest(self, now_s: float) -> list[Effect]:
         lengths = {
@@ -240,11 +240,11 @@ class StudyObservation:
         longest = max(lengths, key=lengths.__getitem__)
         watched = self._studies[longest]
         watched.was_read = False
-        self._change(watched)
-        return self._let_go(longest, now_s)
+        self._note_changed(watched)
+        return self._leave(longest, now_s)
 
     def _dispensable(self, now_s: float) -> StudyId | None:
-        """The oldest study that is not followed any more, or else one that nobody speaks of."""
+        """The oldest study no longer followed, or else the oldest with a silent coordinator."""
         silent = None
         for study, watched in self._studies.items():
             if watched.machine is None:
@@ -254,7 +254,7 @@ class StudyObservation:
         return silent
 
     def _drop(self, study: StudyId, now_s: float) -> list[Effect]:
-        effects = self._let_go(study, now_s)
+        effects = self._leave(study, now_s)
         del self._studies[study]
         self._dropped[study] = None
         if len(self._dropped) > DROPPED_MAX:
@@ -262,7 +262,7 @@ class StudyObservation:
         self.version += 1
         return effects
 
-    def _change(self, watched: _Watched) -> None:
+    def _note_changed(self, watched: _Watched) -> None:
         watched.view = None
         self.version += 1
 

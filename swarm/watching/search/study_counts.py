@@ -1,4 +1,4 @@
-"""StudyCounts: how far a study is, counted entry by entry, for those who watch it."""
+"""StudyCounts: the progress of a study, counted entry by entry."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from swarm.search.trial import COMPLETE, FAILED, Trial, TrialId, TrialResult
 
 RUNNING = "running"
 HISTORY_MAX = 1000
-"""Trials shown one by one: those that were asked for last."""
+"""Most trials shown one by one: those that were asked for last."""
 WORKERS_MAX = 256
 
 
@@ -21,38 +21,38 @@ class TrialView:
 
     number: int
     state: str
-    """`running` (it may still wait at its worker), or the result's: see `trial.STATES`."""
+    """`running` (it may still wait at its worker), or the state of its result: `trial.STATES`."""
     value: float | None
     peer: PeerId | None
-    """Who ran it, or was last heard to run it."""
+    """The peer that ran it, or that last reported on it; None if no peer has."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerView:
-    """A peer that runs trials, or ran some."""
+    """A peer that runs trials or ran some."""
 
     peer: PeerId
     trial: int | None
-    """Number of the newest trial without a result that it reported of; None if it told of none."""
+    """Number of its newest reported trial without a result; None if it reported on none."""
     num_done: int
-    """Results of its own, failures included."""
+    """Number of its results, including failures."""
 
 
 @dataclass(frozen=True, slots=True)
 class StudyView:
-    """What there is to see of a study at one moment."""
+    """The state of a study at one moment."""
 
     spec: StudySpec
     closed: str
-    """`done` or `cancelled`; empty while it goes on."""
+    """`done`, `cancelled` or `failed`; empty while the study runs."""
     complete: bool
     """Whether the whole ledger was read."""
     num_trials: int
-    """To be tried in all, as far as that is known."""
+    """Number of trials in all, as far as it is known."""
     num_running: int
-    """Asked for and without a result."""
+    """Trials asked for that have no result."""
     num_done: int
-    """With a value: complete, and pruned."""
+    """Trials with a value: complete and pruned ones."""
     num_failed: int
     best: tuple[Trial, TrialResult] | None
     history: tuple[TrialView, ...]
@@ -61,24 +61,24 @@ class StudyView:
 
 
 class StudyCounts:
-    """Counts a ledger's entries as they come, so that looking costs little however many there are.
+    """Counts a ledger's entries one by one, so that a view costs little for any number of them.
 
-    Invariant: the counts are those of the entries that `take` was given.
+    Invariant: the counts are those of the entries that `count` was given.
     """
 
     def __init__(self, ledger: StudyLedger) -> None:
         self._ledger = ledger
         self._results: dict[TrialId, TrialResult] = {}
         self._runners: dict[TrialId, PeerId] = {}
-        """Of trials without a result, who reported of them last."""
+        """The peer that last reported on each trial without a result."""
         self._states: Counter[str] = Counter()
         self._done_by: Counter[PeerId] = Counter()
         self._best: TrialResult | None = None
         for entry in ledger.entries:
-            self.take(entry)
+            self.count(entry)
 
-    def take(self, entry: Entry) -> None:
-        """Count an entry that the ledger took in, be it in place of another one."""
+    def count(self, entry: Entry) -> None:
+        """Count an entry that was added to the ledger or replaced another."""
         match entry:
             case Reported(report) if report.trial not in self._results:
                 self._runners[report.trial] = report.peer
@@ -86,7 +86,7 @@ class StudyCounts:
                 self._record(result)
 
     def view(self, members: tuple[PeerId, ...], *, complete: bool) -> StudyView:
-        """What there is to see now.
+        """Make a view of the study as it is now.
 
         Args:
             members: Peers that take part, as the coordinator says.
@@ -111,7 +111,7 @@ class StudyCounts:
     def _num_trials(self) -> int:
         ledger = self._ledger
         if ledger.closed is not None and ledger.closed.reason == DONE:
-            return len(ledger.trials)  # fewer than wanted, if the strategy had no more
+            return len(ledger.trials)  # the strategy may have had fewer than wanted
         return max(ledger.spec.num_trials, len(ledger.trials))
 
     def _record(self, result: TrialResult) -> None:
@@ -132,9 +132,9 @@ class StudyCounts:
 
     def _history(self) -> tuple[TrialView, ...]:
         newest = islice(reversed(self._ledger.trials.values()), HISTORY_MAX)
-        return tuple(map(self._look, sorted(newest, key=lambda t: (t.number, t.id))))
+        return tuple(map(self._trial_view, sorted(newest, key=lambda t: (t.number, t.id))))
 
-    def _look(self, trial: Trial) -> TrialView:
+    def _trial_view(self, trial: Trial) -> TrialView:
         result = self._results.get(trial.id)
         if result is None:
             return TrialView(trial.number, RUNNING, None, self._runners.get(trial.id))

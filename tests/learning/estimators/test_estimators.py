@@ -1,4 +1,4 @@
-"""One contract, run by every family of models."""
+"""One contract, run by every family of estimators."""
 
 import subprocess
 import sys
@@ -8,10 +8,11 @@ import pytest
 
 from swarm.core.errors import ConfigurationError, LearningError
 from swarm.learning.estimators import FAMILIES, find_family
-from swarm.learning.estimators.family import Family, Problem, TrialModel
-from swarm.learning.estimators.hyperparameters import Choice, Integer, check_params
-from swarm.learning.search.trial_records import TrialData, TrialTask, Value
+from swarm.learning.estimators.family import Estimator, Family, Problem
+from swarm.learning.estimators.hyperparameters import Choice, Integer, Value, check_params
+from swarm.learning.search.trial_records import TrialTask
 from swarm.learning.search.trial_runner import run_trial
+from swarm.learning.tables.table_source import TableSource
 
 EVERY: dict[str, dict[str, Value]] = {
     "knn": {"n_neighbors": 3, "weights": "distance", "metric": "minkowski", "p": 1.5},
@@ -79,8 +80,8 @@ EVERY: dict[str, dict[str, Value]] = {
     "keras-cnn": {"learning_rate": 0.003, "batch_size": 32, "optimizer": "adam", "epochs": 3},
     "keras-mlp": {"learning_rate": 0.005, "batch_size": 16, "optimizer": "adamw", "epochs": 5},
 }
-"""Values of hyperparameters by which each family learns digits; of most, all it has."""
-DIGITS = TrialData("digits", max_examples=600)
+"""Values with which each family learns digits; for most families, of all hyperparameters."""
+DIGITS = TableSource("digits", max_examples=600)
 IMAGES = Problem("classification", (8, 8, 1), 10, needs_probabilities=True)
 
 
@@ -100,7 +101,7 @@ def family(request: pytest.FixtureRequest) -> Family:
 
 @pytest.fixture
 def digits() -> tuple[np.ndarray, np.ndarray]:
-    """Shapes of what families are given; easy to tell apart."""
+    """Ten easily separated classes of examples, in the shape that families take."""
     rng = np.random.default_rng(0)
     y = np.arange(100) % 10
     x = rng.normal(0.0, 0.1, (100, 8, 8, 1)).astype(np.float32)
@@ -177,13 +178,13 @@ def test_learns_a_regression(name: str) -> None:
         "mlp": {"epochs": 60, "learning_rate_init": 0.01},
         "dtree": {"max_depth": 4, "criterion": "squared_error"},
     }.get(name, {})
-    data = TrialData("diabetes", kind="regression")
+    data = TableSource("diabetes", kind="regression")
 
     outcome = run_trial(TrialTask(name, params, data, "r2", folds=3))
 
     assert outcome.error is None
     assert outcome.value is not None
-    assert outcome.value > 0.1  # the mean as the answer has 0
+    assert outcome.value > 0.1  # predicting the mean gives 0
     assert outcome.metrics["rmse"] > 0
 
 
@@ -209,18 +210,19 @@ def test_values_that_exclude_each_other_are_an_error_that_names_them(
     assert text in outcome.error
 
 
-def test_true_is_no_integer_and_one_is_not_true() -> None:
+def test_true_is_not_an_integer_and_one_is_not_true() -> None:
     assert Integer("n", 0).fault(True)
     assert Choice("bootstrap", (True, False)).fault(1)
 
 
 @pytest.mark.slow
-def test_trials_of_scikit_learn_do_not_pay_for_keras_nor_checks_for_either() -> None:
+def test_trials_of_scikit_learn_do_not_import_keras_and_checks_import_neither() -> None:
     script = (
         "import sys\n"
-        "from swarm.learning.search.trial_records import TrialData, TrialTask\n"
+        "from swarm.learning.search.trial_records import TrialTask\n"
+        "from swarm.learning.tables.table_source import TableSource\n"
         "from swarm.learning.search.trial_runner import check_task, run_trial\n"
-        "task = TrialTask('knn', {'n_neighbors': 3}, TrialData('iris'), 'log_loss')\n"
+        "task = TrialTask('knn', {'n_neighbors': 3}, TableSource('iris'), 'log_loss')\n"
         "check_task(task)\n"
         "assert 'sklearn' not in sys.modules\n"
         "assert run_trial(task).error is None\n"
@@ -230,7 +232,7 @@ def test_trials_of_scikit_learn_do_not_pay_for_keras_nor_checks_for_either() -> 
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-def _assert_same(first: TrialModel, second: TrialModel) -> None:
+def _assert_same(first: Estimator, second: Estimator) -> None:
     one, other = first.state(), second.state()
     assert one is not None
     assert other is not None

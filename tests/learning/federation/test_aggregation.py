@@ -17,7 +17,7 @@ def test_peers_count_in_proportion_to_their_examples() -> None:
     np.testing.assert_array_equal(averaged, np.full(3, 2.5))
 
 
-def test_nothing_to_average_is_an_error() -> None:
+def test_averaging_no_contributions_is_an_error() -> None:
     with pytest.raises(NoContributionsError):
         federated_average([], num_examples=[])
 
@@ -35,7 +35,7 @@ trees = st.recursive(peers, lambda children: st.lists(children, min_size=1, max_
 
 @settings(deadline=None, derandomize=True, max_examples=200)
 @given(tree=trees)
-def test_tiered_aggregation_equals_flat_fedavg_whatever_the_tree(tree: object) -> None:
+def test_tiered_aggregation_equals_flat_fedavg_for_every_tree(tree: object) -> None:
     leaves = _leaves(tree)
     layers = [_weights(seed) for seed, _ in leaves]
 
@@ -65,7 +65,7 @@ def _leaves(tree: object) -> list[Peer]:
 
 
 def _combine(tree: object) -> tuple[list[NDArray[np.float32]], int]:
-    """Combine as the swarm does: every cluster's aggregate goes one tier up as float32."""
+    """Combine as the swarm does: each cluster's aggregate goes up one tier as float32."""
     if isinstance(tree, tuple):
         return _weights(tree[0]), tree[1]
     assert isinstance(tree, list)

@@ -23,7 +23,7 @@ def test_equal_schemas_pass() -> None:
         ({"a": np.zeros(2, np.float64), "b": np.zeros(3, np.float32)}, "float64"),
     ],
 )
-def test_another_schema_is_named(weights: Weights, expected: str) -> None:
+def test_a_different_schema_is_named(weights: Weights, expected: str) -> None:
     fault = schema_fault(_weights(), weights)
 
     assert fault is not None
@@ -39,7 +39,7 @@ def test_one_value_that_is_not_finite_fails_the_gate(bad: float) -> None:
     assert finite_fault(_weights()) is None
 
 
-def test_the_update_norm_is_taken_over_all_arrays() -> None:
+def test_the_update_norm_covers_all_arrays() -> None:
     moved = {"a": np.full(2, 2, np.float32), "b": np.full(3, 3, np.float32)}
 
     assert update_norm(_weights(), moved) == pytest.approx(np.sqrt(2 * 4 + 3 * 9))
@@ -55,11 +55,11 @@ def test_a_norm_at_the_bound_passes() -> None:
     assert norm_faults({"a": 1.0, "b": 1.0, "c": 10.0}, norm_bound=10) == {}
 
 
-def test_two_members_cannot_tell_who_is_the_outlier() -> None:
+def test_of_two_members_neither_is_rejected_as_an_outlier() -> None:
     assert norm_faults({"a": 1.0, "b": 1e9}, norm_bound=10) == {}
 
 
-def test_without_a_scale_nobody_is_rejected() -> None:
+def test_no_member_is_rejected_if_the_median_is_zero() -> None:
     assert norm_faults({"a": 0.0, "b": 0.0, "c": 1.0}, norm_bound=10) == {}
 
 

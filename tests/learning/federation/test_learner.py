@@ -14,15 +14,17 @@ from swarm.core.errors import (
 )
 from swarm.core.session import SessionSpec
 from swarm.learning.backend import keras
+from swarm.learning.data_config import DataConfig
 from swarm.learning.datasets import digits, synthetic10
 from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import jobs
 from swarm.learning.federation.learner import Learner
 from swarm.learning.federation.weights_files import read_weights, write_weights
+from swarm.learning.progress import Progress
 
 pytestmark = [
     pytest.mark.slow,
-    # Keras 3.15 converts TensorFlow's variables in a way that numpy 2 frowns on.
+    # Keras 3.15 converts TensorFlow's variables in a way that numpy 2 warns about.
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't:DeprecationWarning"),
 ]
 
@@ -48,7 +50,7 @@ def base(learner: Learner, tmp_path: Path) -> str:
 
 
 class TestInitialise:
-    def test_it_says_what_it_has(self, learner: Learner) -> None:
+    def test_it_reports_its_data_and_model(self, learner: Learner) -> None:
         assert learner.initialised == jobs.Initialised(
             dataset_label="digits",
             stand_in=False,
@@ -57,7 +59,7 @@ class TestInitialise:
             num_parameters=4810,
         )
 
-    def test_the_cap_holds(self) -> None:
+    def test_the_session_limits_the_size_of_shards(self) -> None:
         assert _learner(replace(SPEC, examples_per_peer_max=50)).initialised.num_train == 50
 
     def test_data_of_another_shape_is_refused(self) -> None:
@@ -74,9 +76,9 @@ class TestInitialise:
 
 
 class TestTrain:
-    def test_training_repeats_to_the_byte(self, learner: Learner, base: str) -> None:
+    def test_the_same_training_gives_the_same_bytes(self, learner: Learner, base: str) -> None:
         first = _train(learner, base, 1)
-        _train(learner, first.path, 2)  # what came between must not matter
+        _train(learner, first.path, 2)  # must not change what follows
         again = _train(learner, base, 1)
 
         assert again.blob == first.blob
@@ -103,7 +105,7 @@ class TestTrain:
         assert last.accuracy > 0.8
         assert last.loss < first.evaluation.loss
 
-    def test_the_base_is_what_is_evaluated(self, learner: Learner, base: str) -> None:
+    def test_the_base_is_evaluated_before_training(self, learner: Learner, base: str) -> None:
         trained = _train(learner, base, 1)
 
         assert trained.evaluation == learner.evaluate_weights(jobs.EvaluateWeights(base))
@@ -122,7 +124,7 @@ class TestTrain:
     def test_progress_goes_up_to_one_through_both_phases(
         self, learner: Learner, base: str
     ) -> None:
-        seen: list[jobs.Progress] = []
+        seen: list[Progress] = []
 
         def watch() -> bool:
             seen.append(learner.progress())
@@ -148,7 +150,7 @@ class TestTrain:
         with pytest.raises(ShapeMismatchError, match="mlp"):
             _train(learner, str(path), 1)
 
-    def test_divergence_is_said(self, tmp_path: Path) -> None:
+    def test_divergence_is_an_error_that_says_so(self, tmp_path: Path) -> None:
         wild = _learner(replace(SPEC, learning_rate=1e30))
         base = wild.create_weights(jobs.CreateWeights(str(tmp_path))).path
 
@@ -177,7 +179,7 @@ def test_weighted_accuracy_of_all_peers_is_that_of_the_whole_test_split(
 
 
 class TestCombine:
-    def test_bad_inputs_are_rejected_with_reasons_and_the_rest_is_averaged(
+    def test_invalid_inputs_are_rejected_with_reasons_and_the_rest_is_averaged(
         self, learner: Learner, base: str, tmp_path: Path
     ) -> None:
         moved = [_moved(base, 0.1 * k, tmp_path) for k in (1, 2, 3)]
@@ -196,7 +198,7 @@ class TestCombine:
             got = read_weights(combined.path)[key]
             np.testing.assert_allclose(got, array + expected, atol=1e-6)
 
-    def test_nothing_but_bad_inputs_is_an_error_with_the_reasons(
+    def test_only_invalid_inputs_are_an_error_with_the_reasons(
         self, learner: Learner, base: str, tmp_path: Path
     ) -> None:
         with pytest.raises(NoContributionsError, match="0: weights must be finite"):
@@ -256,7 +258,7 @@ def test_cnn_learns_synthetic10_to_90_percent(tmp_path_factory: pytest.TempPathF
 def _learner(
     spec: SessionSpec, index: int = 0, count: int = 1, cache: Path | None = None
 ) -> Learner:
-    data = jobs.DataConfig(
+    data = DataConfig(
         dataset=spec.dataset,
         cache_dir=str(cache),
         partition_index=index,
@@ -275,13 +277,13 @@ def _moved(base: str, offset: float, folder: Path) -> str:
 
 
 def _combine(base: str, paths: list[str], folder: Path) -> jobs.Combine:
-    """A combination of files; input number k is named k and has k + 1 examples."""
+    """A combination of files: input k is named k and has k + 1 examples."""
     inputs = tuple(jobs.CombineInput(str(k), path, k + 1) for k, path in enumerate(paths))
     return jobs.Combine(base, inputs, str(folder))
 
 
 def _accuracy_and_loss_on_digits(weights_path: str) -> tuple[float, float]:
-    """What an mlp with these weights gets on the training split, by plain numpy."""
+    """Accuracy of an mlp with these weights on the training split, computed by NumPy."""
     kernel1, bias1, kernel2, bias2 = read_weights(weights_path).values()
     split = digits.load().train
     x = split.x.take(np.arange(len(split.y))).reshape(len(split.y), -1)

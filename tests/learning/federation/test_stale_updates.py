@@ -1,4 +1,4 @@
-"""Folding and merging, by hand-made numbers."""
+"""Stale updates and branches, with numbers that can be checked by hand."""
 
 import numpy as np
 import pytest

@@ -15,7 +15,7 @@ from swarm.learning.federation.weights_files import (
 )
 
 
-def test_what_was_written_is_read(tmp_path: Path) -> None:
+def test_weights_survive_a_file(tmp_path: Path) -> None:
     path, blob = write_weights(_weights(), tmp_path)
 
     read = read_weights(path)
@@ -33,7 +33,7 @@ def test_equal_weights_give_equal_bytes_in_any_order_of_keys(tmp_path: Path) -> 
     assert write_weights(_weights(), tmp_path)[1] == write_weights(backwards, tmp_path)[1]
 
 
-def test_arrays_that_are_not_contiguous_are_written_right(tmp_path: Path) -> None:
+def test_arrays_that_are_not_contiguous_are_written_correctly(tmp_path: Path) -> None:
     array = np.arange(6, dtype=np.float32).reshape(2, 3).T
 
     path, _ = write_weights({"a": array}, tmp_path)
@@ -73,7 +73,7 @@ def test_other_dtypes_are_refused_by_name(tmp_path: Path) -> None:
         read_weights(tmp_path / "f64")
 
 
-def test_a_file_of_no_weights_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_weights_is_refused(tmp_path: Path) -> None:
     save_file({}, tmp_path / "empty")
 
     with pytest.raises(ForeignWeightsError, match="no weights"):

@@ -1,11 +1,11 @@
-"""A user's own model: what `module:function` of a study may be."""
+"""A user's own model, for `module:function` in a study."""
 
 from typing import Any
 
 
 def small(input_shape: tuple[int, ...], num_classes: int, units: int = 8) -> Any:
     """A network with one hidden layer."""
-    import keras  # noqa: PLC0415 - only the process that runs trials pays
+    import keras  # noqa: PLC0415 - takes seconds, only in processes that run trials
 
     return keras.Sequential(
         [

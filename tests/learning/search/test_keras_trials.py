@@ -1,4 +1,4 @@
-"""Keras trials beyond the toys: CIFAR-10 in its official layout, and a user's own model."""
+"""Keras trials on more than small tables: CIFAR-10 in its official layout, own models, times."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +14,11 @@ from swarm.learning.datasets.cifar_binary import (
     TEST_FILES,
     TRAIN_FILES,
 )
-from swarm.learning.search.trial_records import EpochReport, TrialData, TrialTask
+from swarm.learning.search.trial_records import EpochReport, TrialTask
 from swarm.learning.search.trial_runner import check_task, run_trial
+from swarm.learning.tables.table_source import TableSource
 
-OWN = "tests.learning.trials.own_models:small"
+OWN = "tests.learning.search.own_models:small"
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def cifar_dir(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_a_keras_trial_learns_cifar10_from_the_folder_that_was_named(cifar_dir: Path) -> None:
-    data = TrialData("cifar10", data_dir=str(cifar_dir), max_examples=400)
+    data = TableSource("cifar10", data_dir=str(cifar_dir), max_examples=400)
     params = {"learning_rate": 0.003, "batch_size": 16}
     task = TrialTask("keras-lenet", params, data, "accuracy", folds=1, epochs=4)
     reports: list[EpochReport] = []
@@ -51,13 +52,13 @@ def test_a_keras_trial_learns_cifar10_from_the_folder_that_was_named(cifar_dir: 
 
 
 @pytest.mark.slow
-def test_a_user_s_own_model_takes_its_own_hyperparameters_beside_those_of_training() -> None:
+def test_a_user_s_own_model_takes_hyperparameters_besides_those_of_training() -> None:
     params = {"units": 16, "learning_rate": 0.02}
-    task = TrialTask(OWN, params, TrialData("iris"), "accuracy", 2, epochs=8, allow_code=True)
+    task = TrialTask(OWN, params, TableSource("iris"), "accuracy", 2, epochs=8, allow_code=True)
 
     outcome = run_trial(task)
     unknown = run_trial(
-        TrialTask(OWN, {"uints": 16}, TrialData("iris"), "accuracy", 2, allow_code=True)
+        TrialTask(OWN, {"uints": 16}, TableSource("iris"), "accuracy", 2, allow_code=True)
     )
 
     assert outcome.value is not None
@@ -65,22 +66,22 @@ def test_a_user_s_own_model_takes_its_own_hyperparameters_beside_those_of_traini
     assert "unexpected keyword argument 'uints'" in (unknown.error or "")
 
 
-def test_code_does_not_run_without_leave() -> None:
-    outcome = run_trial(TrialTask(OWN, {}, TrialData("iris"), "accuracy"))
+def test_code_does_not_run_without_permission() -> None:
+    outcome = run_trial(TrialTask(OWN, {}, TableSource("iris"), "accuracy"))
 
-    assert "it runs only where --allow-code was given" in (outcome.error or "")
-    check_task(TrialTask(OWN, {}, TrialData("iris"), "accuracy", allow_code=True))
+    assert "it runs only on peers started with --allow-code" in (outcome.error or "")
+    check_task(TrialTask(OWN, {}, TableSource("iris"), "accuracy", allow_code=True))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("objective", ["accuracy", "log_loss"])
-def test_a_keras_training_that_diverges_is_an_error_and_no_score(
+def test_a_keras_training_that_diverges_is_an_error_without_a_score(
     tmp_path: Path, objective: str
 ) -> None:
     path = tmp_path / "big.csv"
     path.write_text("a,b,kind\n" + "1e30,2e37,x\n3e37,-1e30,y\n" * 20)
     params = {"optimizer": "sgd", "batch_size": 8, "standardise": False}
-    data = TrialData(str(path), "csv")
+    data = TableSource(str(path), "csv")
 
     outcome = run_trial(TrialTask("keras-mlp", params, data, objective, 2, epochs=2))
 
@@ -89,11 +90,11 @@ def test_a_keras_training_that_diverges_is_an_error_and_no_score(
 
 
 @pytest.mark.slow
-def test_a_keras_model_tells_times_of_one_minute_apart(tmp_path: Path) -> None:
+def test_a_keras_model_distinguishes_times_within_one_minute(tmp_path: Path) -> None:
     path = tmp_path / "times.csv"
     rows = [f"{1_700_000_000 + i},{'early' if i < 20 else 'late'}\n" for i in range(40)]
     path.write_text("time,part\n" + "".join(rows))
-    data = TrialData(str(path), "csv", target="part")
+    data = TableSource(str(path), "csv", target="part")
     params = {"learning_rate": 0.05}
     reports: list[EpochReport] = []
     task = TrialTask(
@@ -105,7 +106,9 @@ def test_a_keras_model_tells_times_of_one_minute_apart(tmp_path: Path) -> None:
     assert checkpoint is not None
     resumed = run_trial(replace(task, resume_path=checkpoint.path))
 
-    assert (outcome.value or 0) > 0.85  # chance, and all of one time, is a half
+    assert (
+        outcome.value or 0
+    ) > 0.85  # chance is 0.5, and so is the result if all times are equal
     assert resumed.value == outcome.value
 
 
@@ -116,6 +119,6 @@ def test_a_keras_model_refuses_what_float32_cannot_hold_by_column_and_value(
     path = tmp_path / "big.csv"
     path.write_text("small,big,kind\n" + "1,2,a\n2,1e39,b\n" * 6)
 
-    outcome = run_trial(TrialTask("keras-mlp", {}, TrialData(str(path), "csv"), "accuracy", 2))
+    outcome = run_trial(TrialTask("keras-mlp", {}, TableSource(str(path), "csv"), "accuracy", 2))
 
     assert "column 'big' has 1e+39" in (outcome.error or "")

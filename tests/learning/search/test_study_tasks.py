@@ -1,4 +1,4 @@
-"""A study's records become trials' and back; what cannot be run is refused on submission."""
+"""Records of a study become tasks of trials and back; what cannot run is refused early."""
 
 import subprocess
 import sys
@@ -13,6 +13,7 @@ from swarm.core.blobs import BlobRef
 from swarm.core.errors import ConfigurationError, DataError
 from swarm.core.ids import Digest, PeerId
 from swarm.learning.estimators import FAMILIES
+from swarm.learning.estimators.hyperparameters import EPOCHS_MAX
 from swarm.learning.estimators.objectives import OBJECTIVES
 from swarm.learning.search.study_tasks import (
     Places,
@@ -25,8 +26,8 @@ from swarm.learning.search.study_tasks import (
 )
 from swarm.learning.search.trial_records import EpochReport
 from swarm.learning.search.trial_runner import run_trial
-from swarm.learning.tables.trial_table import DATA_NAMES
-from swarm.search import catalog
+from swarm.learning.tables.table import DATA_NAMES
+from swarm.search import catalog, study
 from swarm.search.study import StudySpec
 from swarm.search.study_file import parse_study
 from swarm.search.trial import COMPLETE, FAILED, PRUNED, Trial
@@ -44,7 +45,11 @@ def _trial(spec: StudySpec, model: str, **params: Any) -> Trial:
     return Trial(spec.id, 0, model, make_params(params), 1, ME)
 
 
-def test_whatever_a_study_may_name_can_be_run() -> None:
+def test_an_estimator_and_a_study_allow_the_same_number_of_epochs() -> None:
+    assert EPOCHS_MAX == study.EPOCHS_MAX
+
+
+def test_everything_that_a_study_may_name_can_run() -> None:
     assert set(catalog.MODELS) == set(FAMILIES)
     assert set(catalog.DATASETS) - {catalog.FILE} == set(DATA_NAMES)
     assert {name: o.direction for name, o in OBJECTIVES.items()} == catalog.OBJECTIVES
@@ -66,7 +71,7 @@ def test_whatever_a_study_may_name_can_be_run() -> None:
             "^models.svm.kernel must be one of .* got 'cubic'",
         ),
         ({"logreg": {"C": 0}}, "^models.logreg.C must be a number above 0, got 0"),
-        ({"mine:build": {}}, "models.mine:build: is code of your own"),
+        ({"mine:build": {}}, "models.mine:build: is custom code"),
     ],
 )
 def test_a_study_with_a_wrong_hyperparameter_is_refused_by_name(
@@ -76,8 +81,8 @@ def test_a_study_with_a_wrong_hyperparameter_is_refused_by_name(
         check_study(_study(models))
 
 
-def test_a_model_that_is_code_needs_leave_and_its_module_here() -> None:
-    allowed = _study({"tests.learning.trials.own_models:small": {"units": {"integer": [4, 8]}}})
+def test_a_model_that_is_code_needs_permission_and_an_installed_module() -> None:
+    allowed = _study({"tests.learning.search.own_models:small": {"units": {"integer": [4, 8]}}})
 
     check_study(allowed, allow_code=True)
     with pytest.raises(ConfigurationError, match="started with --allow-code"):
@@ -96,7 +101,7 @@ def test_a_study_whose_objective_does_not_fit_its_data_is_refused() -> None:
     check_study(_study({"knn": {"n_neighbors": {"integer": [1, 9]}}}))
 
 
-def test_a_trial_is_run_as_its_study_says() -> None:
+def test_a_trial_runs_as_its_study_says() -> None:
     spec = _study({"mlp": {}}, folds=2, epochs_max=3, seed=5, examples_max=90)
     trial = _trial(spec, "mlp", learning_rate_init=0.01)
     reports: list[EpochReport] = []
@@ -112,7 +117,7 @@ def test_a_trial_is_run_as_its_study_says() -> None:
     assert result.curve[0].train_loss is not None
 
 
-def test_stopped_and_failed_trials_are_told_apart() -> None:
+def test_stopped_and_failed_trials_have_different_states() -> None:
     spec = _study({"mlp": {}, "knn": {}})
     trial = _trial(spec, "mlp")
     reports: list[EpochReport] = []
@@ -125,13 +130,13 @@ def test_stopped_and_failed_trials_are_told_apart() -> None:
     assert "n_neighbors" in result_of(trial, wrong, ()).error
 
 
-def test_data_that_is_not_here_is_an_error() -> None:
+def test_data_that_is_not_on_this_machine_is_an_error() -> None:
     blob = BlobRef(Digest("0" * 64), 9)
     spec = _study({"knn": {}})
     own = replace(spec, dataset="file", data=blob, data_format="csv", target="b")
     trial = _trial(own, "knn")
 
-    with pytest.raises(ConfigurationError, match="which is not here"):
+    with pytest.raises(ConfigurationError, match="which is not on this machine"):
         task_of(own, trial)
     task = task_of(own, trial, Places(data_path="/blobs/0"))
     assert (task.data.name, task.data.file_format, task.data.target) == ("/blobs/0", "csv", "b")
@@ -174,7 +179,7 @@ def test_a_file_that_no_trial_could_use_is_refused_on_submission(
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_trials_can_use_passes_and_so_does_data_by_name(tmp_path: Path) -> None:
+def test_a_file_that_trials_can_use_passes_and_so_does_a_named_data_set(tmp_path: Path) -> None:
     table, arrays = tmp_path / "own.csv", tmp_path / "own.npz"
     table.write_text("a,kind\n" + "1e39,1\n2,2\n" * 3)
     np.savez(arrays, x_train=np.zeros((9, 8, 8), np.uint8), y_train=np.arange(9) % 3)
@@ -195,7 +200,7 @@ def test_a_file_is_checked_without_scikit_learn_and_keras(tmp_path: Path) -> Non
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from tests.learning.trials.test_studies import _own_study\n"
+        "from tests.learning.search.test_study_tasks import _own_study\n"
         "from swarm.learning.search.study_tasks import check_own_data\n"
         "path = Path(sys.argv[1])\n"
         "check_own_data(_own_study(path, {'knn': {}, 'keras-mlp': {}}), path)\n"

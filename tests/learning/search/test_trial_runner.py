@@ -10,11 +10,12 @@ from safetensors.numpy import save_file
 
 from swarm.core.errors import ConfigurationError, DataError
 from swarm.learning.search.folds import make_folds
-from swarm.learning.search.trial_records import EpochReport, TrialData, TrialOutcome, TrialTask
+from swarm.learning.search.trial_records import EpochReport, TrialOutcome, TrialTask
 from swarm.learning.search.trial_runner import check_task, run_trial
-from swarm.learning.tables.trial_table import load_table
+from swarm.learning.tables.table import load_table
+from swarm.learning.tables.table_source import TableSource
 
-IRIS = TrialData("iris")
+IRIS = TableSource("iris")
 KNN = TrialTask("knn", {"n_neighbors": 3}, IRIS, "accuracy")
 MLP = TrialTask("mlp", {"learning_rate_init": 0.01}, IRIS, "accuracy", epochs=4)
 
@@ -36,7 +37,7 @@ class TestFolds:
         if num_folds > 1:
             assert sorted(np.concatenate([test for _, test in folds])) == list(range(150))
 
-    def test_a_seed_decides_them(self) -> None:
+    def test_the_seed_decides_the_folds(self) -> None:
         table = load_table(IRIS)
 
         first, same, other = (make_folds(table, 3, seed) for seed in (1, 1, 2))
@@ -46,11 +47,11 @@ class TestFolds:
 
     def test_too_few_examples_of_a_class_are_refused_by_its_name(self) -> None:
         with pytest.raises(DataError, match="'class_2' has 48"):
-            make_folds(load_table(TrialData("wine")), 60, 0)
+            make_folds(load_table(TableSource("wine")), 60, 0)
 
 
 class TestReports:
-    def test_one_report_an_epoch_and_the_last_one_is_the_value(self) -> None:
+    def test_each_epoch_is_reported_and_the_last_report_has_the_value(self) -> None:
         reports: list[EpochReport] = []
 
         outcome = run_trial(MLP, reports.append)
@@ -70,7 +71,7 @@ class TestReports:
 
         assert reports == []
 
-    def test_told_to_stop_between_epochs_it_ends_with_the_value_it_has(self) -> None:
+    def test_a_trial_stopped_between_epochs_has_the_value_of_the_last_one(self) -> None:
         reports: list[EpochReport] = []
 
         outcome = run_trial(MLP, reports.append, lambda: len(reports) < 2)
@@ -78,7 +79,7 @@ class TestReports:
         assert outcome.stopped
         assert (outcome.epochs, outcome.value) == (2, reports[1].value)
 
-    def test_told_to_stop_before_the_first_epoch_it_has_none(self) -> None:
+    def test_a_trial_stopped_before_its_first_epoch_has_no_value(self) -> None:
         outcome = run_trial(KNN, go_on=lambda: False)
 
         assert outcome.stopped
@@ -95,13 +96,13 @@ class TestErrors:
                 replace(KNN, params={"n_neighbors": 0}),
                 "n_neighbors must be an integer of at least",
             ),
-            (replace(KNN, data=TrialData("irisses")), "data must be one of iris, .* 'irisses'"),
-            (replace(KNN, data=TrialData("iris", kind="regression")), "'iris' is for classif"),
-            (replace(KNN, data=TrialData("iris", target="x")), "a target column is for CSV"),
+            (replace(KNN, data=TableSource("irisses")), "data must be one of iris, .* 'irisses'"),
+            (replace(KNN, data=TableSource("iris", kind="regression")), "'iris' is for classif"),
+            (replace(KNN, data=TableSource("iris", target="x")), "a target column is for CSV"),
             (replace(KNN, objective="acuracy"), "must be one of accuracy, .* got 'acuracy'"),
             (replace(KNN, objective="rmse"), "objective of a classification must be one of"),
             (
-                TrialTask("keras-lenet", {}, TrialData("diabetes", kind="regression"), "r2"),
+                TrialTask("keras-lenet", {}, TableSource("diabetes", kind="regression"), "r2"),
                 "models.keras-lenet is for classification, not for regression",
             ),
         ],
@@ -112,7 +113,7 @@ class TestErrors:
 
         assert "ConfigurationError" in (run_trial(task).error or "")
 
-    def test_what_a_library_raises_is_an_outcome(self) -> None:
+    def test_an_exception_of_a_library_is_an_outcome(self) -> None:
         outcome = run_trial(replace(KNN, params={"n_neighbors": 1000}))
 
         assert outcome.value is None
@@ -145,7 +146,7 @@ class TestCheckpoints:
         "keras-mlp", {"optimizer": "adam", "batch_size": 16}, IRIS, "log_loss", folds=2, epochs=5
     )
 
-    def test_a_trial_resumed_elsewhere_ends_in_the_very_same_numbers(self, tmp_path: Path) -> None:
+    def test_a_trial_resumed_elsewhere_ends_with_the_same_numbers(self, tmp_path: Path) -> None:
         whole: list[EpochReport] = []
         rest: list[EpochReport] = []
         task = replace(self.TASK, checkpoint_dir=str(tmp_path))
@@ -178,7 +179,9 @@ class TestCheckpoints:
         assert {"000/weights/000", "001/weights/000", "001/optimizer/000"} <= keys
         assert Path(written[0].path).stat().st_size == written[0].blob.size_bytes
 
-    def test_a_finished_one_is_scored_and_not_trained(self, tmp_path: Path) -> None:
+    def test_a_checkpoint_of_a_finished_trial_is_scored_and_not_trained(
+        self, tmp_path: Path
+    ) -> None:
         reports: list[EpochReport] = []
         task = replace(self.TASK, checkpoint_dir=str(tmp_path))
         expected = run_trial(task, reports.append)
@@ -189,7 +192,7 @@ class TestCheckpoints:
         assert again.value == expected.value
         assert again.epochs == 5
 
-    def test_another_trial_s_checkpoint_and_what_is_none_are_refused(self, tmp_path: Path) -> None:
+    def test_other_files_and_checkpoints_of_other_trials_are_refused(self, tmp_path: Path) -> None:
         reports: list[EpochReport] = []
         run_trial(replace(self.TASK, checkpoint_dir=str(tmp_path), epochs=1), reports.append)
         assert reports[0].checkpoint is not None

@@ -7,16 +7,17 @@ import pytest
 from swarm.core.session import SessionSpec
 from swarm.peer.observer.snapshot import make_snapshot
 from swarm.peer.observer.snapshot_changes import SnapshotCache
-from swarm.simulation.faults import Crash, FaultPlan
-from swarm.simulation.federation.simulator import Simulator
+from swarm.simulation.faults import Crash
+from swarm.simulation.federation.faults import SessionFaults
+from swarm.simulation.federation.simulator import SessionSimulator
 from tests.harness.simulated_swarm import WatchedSimulation, Watcher
 
 
 @pytest.fixture(scope="module")
 def swarm() -> WatchedSimulation:
-    plan = FaultPlan(crashes=(Crash("trainer", 3, 1.0),), sites=("Bern", "Lyon"))
+    plan = SessionFaults(crashes=(Crash("trainer", 3, 1.0),), sites=("Bern", "Lyon"))
     spec = SessionSpec(rounds=50, cluster_size=4, min_peers=2, deadline_first_s=30.0)
-    return WatchedSimulation(Simulator(spec, 12, plan, seed=3))
+    return WatchedSimulation(SessionSimulator(spec, 12, plan, seed=3))
 
 
 @pytest.fixture(scope="module")

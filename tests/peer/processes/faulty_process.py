@@ -1,4 +1,4 @@
-"""A process for trials with families that misbehave; tests start it in place of the real one."""
+"""A trial process whose estimators misbehave; tests start it in place of the real one."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from swarm.peer.processes import trial_process as process
 
 
 class Faulty:
-    """Does something other than learn, in the epoch that its hyperparameter says."""
+    """Misbehaves in the epoch that its hyperparameter names, instead of learning."""
 
     hyperparameters = (Integer("epoch", 1), Real("seconds", 0.0))
     kinds = ("classification",)
@@ -40,7 +40,7 @@ class Faulty:
     def _misbehave(self) -> None:
         match self.name:
             case "exits":
-                sys.stderr.write("I leave\n")
+                sys.stderr.write("I exit\n")
                 os._exit(3)
             case "segfaults":
                 os.kill(os.getpid(), signal.SIGSEGV)
@@ -62,7 +62,7 @@ class Faulty:
         return None
 
     def restore(self, state: State) -> None:
-        """Nothing is learnt."""
+        """Nothing to restore."""
 
 
 if __name__ == "__main__":

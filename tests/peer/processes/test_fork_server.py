@@ -1,4 +1,4 @@
-"""Real fork servers, real workers forked by them, and peers that outlive both."""
+"""Real fork servers, workers forked by them, and peers that outlive both."""
 
 import os
 import signal
@@ -18,6 +18,7 @@ import trio.testing
 
 from swarm.core.errors import WorkerDiedError
 from swarm.core.session import SessionSpec
+from swarm.learning.data_config import DataConfig
 from swarm.learning.federation import jobs
 from swarm.peer.processes import fork_server
 from swarm.peer.processes.fork_server import (
@@ -39,14 +40,14 @@ StartForkServer = Callable[..., AbstractContextManager[tuple["subprocess.Popen[s
 needs_linux = pytest.mark.skipif(not fork_server.is_supported(), reason="needs Linux")
 
 
-class Sayings:
-    """A log that remembers."""
+class WarningLog:
+    """A log that keeps its warnings."""
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
 
     def debug(self, event: str, **fields: Any) -> None:
-        """Forget it."""
+        """Ignore it."""
 
     def warning(self, event: str, **fields: Any) -> None:
         self.warnings.append(f"{event}: {fields.get('reason')}")
@@ -62,12 +63,12 @@ def test_a_message_survives_the_socket(message: Message) -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"\xff", b"[]", b"{}", b'{"kind": "Ended"}', b'{"kind": []}']
 )
-def test_what_is_not_a_message_is_named(data: bytes) -> None:
+def test_bytes_that_are_not_a_message_are_an_error(data: bytes) -> None:
     with pytest.raises(ValueError, match="not a message of ours"):
         decode(data)
 
 
-def test_settings_of_a_peer_may_differ_and_what_libraries_read_may_not() -> None:
+def test_only_variables_that_libraries_read_while_loading_must_agree() -> None:
     here = Request("python", "/here", {"SWARM_NAME": "a", "PWD": "/", "TF_X": "1"})
 
     assert here.difference(Request("python", "/here", {"SWARM_NAME": "b", "TF_X": "1"})) is None
@@ -98,10 +99,10 @@ def test_a_folder_that_exists_is_refused(tmp_path: Path) -> None:
 @needs_linux
 @pytest.mark.trio
 class TestForkServer:
-    async def test_a_forked_worker_trains_to_the_very_bytes_of_one_started_by_itself(
+    async def test_a_forked_worker_trains_to_the_same_bytes_as_one_that_was_not_forked(
         self, shared_fork_server: Path, tmp_path: Path
     ) -> None:
-        log = Sayings()
+        log = WarningLog()
         digests = []
         for index, server in enumerate((shared_fork_server, shared_fork_server, None)):
             folder = tmp_path / str(index)
@@ -115,7 +116,7 @@ class TestForkServer:
         assert digests[0] == digests[1] == digests[2]
         assert log.warnings == []
 
-    async def test_a_worker_holds_its_own_pipes_and_nothing_of_the_server_or_of_others(
+    async def test_a_worker_holds_only_its_own_pipes(
         self, shared_fork_server: Path, tmp_path: Path
     ) -> None:
         async with (
@@ -137,9 +138,9 @@ class TestForkServer:
     async def test_a_peer_with_another_environment_starts_its_own_worker_and_says_why(
         self, shared_fork_server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # One that nothing sets by itself: importing our learning code here sets some of them.
+        # A variable that nothing else sets; importing our learning code here sets some others.
         monkeypatch.setenv("XLA_OF_THIS_TEST", "1")
-        log = Sayings()
+        log = WarningLog()
 
         async with open_worker(log, shared_fork_server) as worker:
             await ready(worker, tmp_path)
@@ -151,17 +152,15 @@ class TestForkServer:
     async def test_without_a_server_the_peer_starts_its_own_worker_and_says_so(
         self, tmp_path: Path
     ) -> None:
-        log = Sayings()
+        log = WarningLog()
 
-        async with open_worker(log, tmp_path / "nobody") as worker:
+        async with open_worker(log, tmp_path / "missing") as worker:
             await ready(worker, tmp_path)
 
         assert log.warnings == ["starts its own worker: [Errno 2] No such file or directory"]
 
-    async def test_what_was_asked_of_a_server_that_dies_while_it_loads_is_done_all_the_same(
-        self, tmp_path: Path
-    ) -> None:
-        log = Sayings()
+    async def test_jobs_survive_a_server_that_dies_while_it_loads(self, tmp_path: Path) -> None:
+        log = WarningLog()
         listener = trio.socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with listener:
             await listener.bind(str(tmp_path / "socket"))
@@ -181,7 +180,7 @@ class TestForkServer:
     async def test_a_worker_outlives_the_server_and_its_death_is_still_seen(
         self, start_fork_server: StartForkServer, tmp_path: Path
     ) -> None:
-        log = Sayings()
+        log = WarningLog()
         with start_fork_server() as (server, path):
             async with open_worker(log, path) as worker:
                 base = await ready(worker, tmp_path)
@@ -192,7 +191,7 @@ class TestForkServer:
 
                 assert (await worker.evaluate(jobs.EvaluateWeights(base))).num_examples > 0
 
-                os.kill(pid, signal.SIGSTOP)  # so that it dies with the question unanswered
+                os.kill(pid, signal.SIGSTOP)  # so that it dies before it answers
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(expect_death, worker, base)
                     await trio.testing.wait_all_tasks_blocked()
@@ -204,14 +203,14 @@ class TestForkServer:
         assert "ended with code unknown" in log.warnings[0]
         assert "starts its own worker: [Errno 111]" in log.warnings[1]
 
-    async def test_nonsense_is_answered_and_the_server_goes_on(
+    async def test_invalid_requests_are_refused_and_the_server_goes_on(
         self, shared_fork_server: Path, tmp_path: Path
     ) -> None:
         answers = []
-        for nonsense in (b"{}", encode(Ended(1)), encode(fork_server.request_of_this_process())):
+        for invalid in (b"{}", encode(Ended(1)), encode(fork_server.request_of_this_process())):
             with trio.socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
                 await connection.connect(str(shared_fork_server))
-                await connection.send(nonsense)
+                await connection.send(invalid)
                 answers.append(decode(await connection.recv(1000)))
                 assert await connection.recv(1000) == b""
 
@@ -228,13 +227,13 @@ class TestForkServer:
             "threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
             "fork_server.main()\n"
         )
-        log = Sayings()
+        log = WarningLog()
         with start_fork_server(sys.executable, "-c", script) as (_, path):
             async with open_worker(log, path) as worker:
                 await ready(worker, tmp_path)
 
         assert log.warnings == [
-            "starts its own worker: cannot fork: it takes one thread, there are 2"
+            "starts its own worker: cannot fork: forking needs 1 thread, the server has 2"
         ]
 
 
@@ -247,7 +246,7 @@ def test_the_socket_is_for_this_user_alone(shared_fork_server: Path) -> None:
 @pytest.mark.slow
 @needs_linux
 @pytest.mark.parametrize("how", ["stdin", "SIGTERM", "SIGINT"])
-def test_a_server_that_ends_takes_its_workers_and_its_folder_along(
+def test_a_server_that_ends_kills_its_workers_and_removes_its_folder(
     how: str, start_fork_server: StartForkServer
 ) -> None:
     with start_fork_server() as (server, path):
@@ -286,7 +285,7 @@ def test_a_server_that_is_stopped_while_it_loads_leaves_no_folder(
 
 @needs_linux
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_a_load_that_takes_every_exception_for_a_missing_module(
+def test_a_signal_ends_loading_even_if_every_exception_is_swallowed(
     signum: signal.Signals, start_fork_server: StartForkServer
 ) -> None:
     script = (
@@ -312,7 +311,7 @@ def test_a_signal_ends_a_load_that_takes_every_exception_for_a_missing_module(
 
 
 @pytest.mark.slow
-def test_the_worker_of_a_peer_that_was_killed_is_killed_whatever_it_does(
+def test_the_worker_of_a_killed_peer_is_killed_even_while_it_is_stopped(
     shared_fork_server: Path,
 ) -> None:
     with subprocess.Popen(
@@ -321,7 +320,7 @@ def test_the_worker_of_a_peer_that_was_killed_is_killed_whatever_it_does(
         assert peer.stdout is not None
         try:
             worker = psutil.Process(int(peer.stdout.readline()))
-            worker.suspend()  # it will not see that its stdin closes
+            worker.suspend()  # so it cannot notice that its stdin closes
         finally:
             peer.kill()
 
@@ -332,22 +331,23 @@ PEER = (
     "import sys, tempfile, trio\n"
     "from pathlib import Path\n"
     "from swarm.core.session import SessionSpec\n"
+    "from swarm.learning.data_config import DataConfig\n"
     "from swarm.learning.federation import jobs\n"
     "from swarm.peer.processes.learner_worker import open_worker\n"
     "async def main(server):\n"
     "    spec = SessionSpec(model='mlp', dataset='digits', input_shape=(8, 8, 1))\n"
     "    async with open_worker(fork_server=Path(server)) as worker:\n"
-    "        await worker.initialise(jobs.Initialise(spec, jobs.DataConfig('digits')))\n"
+    "        await worker.initialise(jobs.Initialise(spec, DataConfig('digits')))\n"
     "        print(worker.statistics().pid, flush=True)\n"
     "        await trio.sleep_forever()\n"
     "trio.run(main, sys.argv[1])\n"
 )
-"""A process with a worker from the server, whose pid it prints."""
+"""A process that has a worker from the server and prints its pid."""
 
 
 async def ready(worker: LearnerWorker, folder: Path) -> str:
     """Initialise, and return the path of the initial weights."""
-    await worker.initialise(jobs.Initialise(SPEC, jobs.DataConfig("digits")))
+    await worker.initialise(jobs.Initialise(SPEC, DataConfig("digits")))
     return (await worker.create_weights(jobs.CreateWeights(str(folder)))).path
 
 

@@ -1,4 +1,4 @@
-"""A real worker process behind the trio side."""
+"""Real learner processes behind `LearnerWorker`, and their frames."""
 
 import io
 import os
@@ -23,48 +23,66 @@ from swarm.core.errors import (
 )
 from swarm.core.ids import Digest
 from swarm.core.session import SessionSpec
+from swarm.learning.data_config import DataConfig
 from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import jobs
+from swarm.learning.progress import Progress
+from swarm.peer.processes.framing import FRAME_SIZE_MAX
 from swarm.peer.processes.learner_frames import (
-    FRAME_SIZE_MAX,
+    FRAMING,
     CancelTraining,
     Done,
     Failed,
-    FrameReader,
     Message,
     Progressed,
     Request,
-    encode_frame,
-    read_frame,
 )
 from swarm.peer.processes.learner_worker import LearnerWorker, open_worker
 
 SPEC = SessionSpec(model="mlp", dataset="digits", input_shape=(8, 8, 1), learning_rate=0.1)
 LONG = replace(SPEC, local_epochs=100_000)
-"""A training that ends only when it is told to."""
+"""A training that ends only when it is cancelled."""
+
+
+class DeathLog:
+    """Remembers the reason of the last warning."""
+
+    def __init__(self) -> None:
+        self.warned = trio.Event()
+        self.reason = ""
+
+    def debug(self, event: str, **fields: Any) -> None:
+        """Ignore it."""
+
+    def warning(self, event: str, **fields: Any) -> None:
+        self.reason = fields["reason"]
+        self.warned.set()
 
 
 class TestFrames:
     @pytest.mark.parametrize(
         "message",
         [
-            Request(1, jobs.Initialise(SPEC, jobs.DataConfig(dataset="digits"))),
+            Request(1, jobs.Initialise(SPEC, DataConfig(dataset="digits"))),
             Request(2, jobs.Combine("b", (jobs.CombineInput("a", "p", 3),), "o")),
             CancelTraining(2),
-            Progressed(3, jobs.Progress("training", 0.5, 0.25, None, "x")),
+            Progressed(3, Progress("training", 0.5, 0.25, None, "x")),
             Done(4, jobs.Combined("p", BlobRef(Digest("0" * 64), 1), ())),
             Failed(5, "DataError", "no"),
         ],
     )
     def test_a_message_survives_the_pipe_in_any_pieces(self, message: Message) -> None:
-        frame = encode_frame(message)
-        reader = FrameReader()
+        frame = FRAMING.encode(message)
+        buffer = bytearray()
+        received = []
 
-        received = [m for byte in frame + frame for m in reader.feed(bytes([byte]))]
+        for byte in frame + frame:
+            buffer.append(byte)
+            received += FRAMING.cut(buffer)
 
         assert received == [message, message]
-        assert read_frame(io.BytesIO(frame)) == message
-        assert read_frame(io.BytesIO(frame[:-1])) is None
+        assert FRAMING.read(io.BytesIO(frame)) == message
+        assert FRAMING.read(io.BytesIO(frame[:-1])) is None
 
     @pytest.mark.parametrize(
         "data",
@@ -76,18 +94,18 @@ class TestFrames:
             b"\0\0\0\x0b\x81\xa4kind\xa4what",
         ],
     )
-    def test_what_is_not_a_message_is_our_bug(self, data: bytes) -> None:
+    def test_bytes_that_are_not_a_message_are_our_own_bug(self, data: bytes) -> None:
         with pytest.raises(LocalProtocolError):
-            FrameReader().feed(data)
+            FRAMING.cut(bytearray(data))
 
-    def test_a_message_too_long_is_never_sent(self) -> None:
+    def test_a_message_that_is_too_long_is_never_sent(self) -> None:
         with pytest.raises(LocalProtocolError):
-            encode_frame(Failed(1, "LearningError", "x" * FRAME_SIZE_MAX))
+            FRAMING.encode(Failed(1, "LearningError", "x" * FRAME_SIZE_MAX))
 
 
 @pytest.fixture(params=["own", "forked"])
 def fork_server(request: pytest.FixtureRequest) -> Path | None:
-    """Every worker keeps the same promises, whoever starts its process."""
+    """Run each test with a process of its own and with a forked one."""
     if request.param == "own":
         return None
     path: Path = request.getfixturevalue("shared_fork_server")
@@ -104,7 +122,7 @@ async def worker(fork_server: Path | None) -> AsyncIterator[LearnerWorker]:
 @pytest.mark.trio
 class TestWorker:
     async def test_a_round_on_digits(self, worker: LearnerWorker, tmp_path: Path) -> None:
-        seen: list[jobs.Progress] = []
+        seen: list[Progress] = []
 
         initialised = await worker.initialise(_initialise(SPEC, 2))
         base = await worker.create_weights(jobs.CreateWeights(str(tmp_path)))
@@ -139,7 +157,7 @@ class TestWorker:
 
         assert (await worker.evaluate(jobs.EvaluateWeights(base))).num_examples > 0
 
-    async def test_leaving_a_training_call_ends_the_training(
+    async def test_cancelling_a_training_call_ends_the_training(
         self, worker: LearnerWorker, tmp_path: Path
     ) -> None:
         base = await _ready(worker, LONG, tmp_path)
@@ -154,9 +172,9 @@ class TestWorker:
         self, worker: LearnerWorker, tmp_path: Path
     ) -> None:
         base = await _ready(worker, LONG, tmp_path)
-        seen: list[tuple[float, jobs.Progress]] = []
+        seen: list[tuple[float, Progress]] = []
 
-        def on_progress(progress: jobs.Progress) -> None:
+        def on_progress(progress: Progress) -> None:
             seen.append((trio.current_time(), progress))
             if len(seen) == 9:
                 worker.cancel_training()
@@ -165,7 +183,7 @@ class TestWorker:
         with pytest.raises(TrainingCancelledError):
             await worker.train(_train(base), on_progress)
 
-        # From the request, which the first was not sent before, to when the last was here.
+        # From the request, before which none was sent, to the arrival of the last one.
         assert seen[-1][0] - began_s > 0.25 * (len(seen) - 1)
         assert seen[-1][1].phase == "training"
         assert seen[-1][1].train_accuracy is not None
@@ -184,6 +202,20 @@ class TestWorker:
         assert evaluation.num_examples > 0
         assert worker.statistics().restarts == 1
         assert worker.statistics().pid != first_pid
+
+    async def test_the_death_of_an_idle_process_is_logged(
+        self, fork_server: Path | None, tmp_path: Path
+    ) -> None:
+        log = DeathLog()
+        async with open_worker(log, fork_server) as worker:
+            await _ready(worker, SPEC, tmp_path)
+            pid = worker.statistics().pid
+            assert pid is not None
+
+            os.kill(pid, signal.SIGKILL)
+            await log.warned.wait()
+
+        assert "ended with code -9" in log.reason
 
     async def test_a_failed_job_says_why_and_the_process_lives_on(
         self, worker: LearnerWorker, tmp_path: Path
@@ -246,16 +278,17 @@ def test_the_process_ends_when_the_peer_is_gone(tmp_path: Path) -> None:
     script = (
         "import sys, trio\n"
         "from swarm.core.session import SessionSpec\n"
+        "from swarm.learning.data_config import DataConfig\n"
         "from swarm.learning.federation import jobs\n"
         "from swarm.peer.processes.learner_worker import open_worker\n"
         "async def main(folder):\n"
         "    spec = SessionSpec(model='mlp', dataset='digits', input_shape=(8, 8, 1),\n"
         "                       local_epochs=100_000)\n"
         "    async with open_worker() as worker:\n"
-        "        await worker.initialise(jobs.Initialise(spec, jobs.DataConfig('digits')))\n"
+        "        await worker.initialise(jobs.Initialise(spec, DataConfig('digits')))\n"
         "        base = (await worker.create_weights(jobs.CreateWeights(folder))).path\n"
-        "        say = lambda progress: print(worker.statistics().pid, flush=True)\n"
-        "        await worker.train(jobs.Train(base, 1, folder), say)\n"
+        "        show = lambda progress: print(worker.statistics().pid, flush=True)\n"
+        "        await worker.train(jobs.Train(base, 1, folder), show)\n"
         "trio.run(main, sys.argv[1])\n"
     )
     with subprocess.Popen(
@@ -281,10 +314,10 @@ async def _cancelled_training(
     base: str,
     task_status: Any = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """A training that reports once it runs, and is expected to be cancelled."""
+    """Train until the training is cancelled; report its start."""
     running = False
 
-    def on_progress(progress: jobs.Progress) -> None:
+    def on_progress(progress: Progress) -> None:
         nonlocal running
         if not running:
             running = True
@@ -294,10 +327,10 @@ async def _cancelled_training(
         await worker.train(_train(base), on_progress)
 
 
-def _kill(pid: int) -> Callable[[jobs.Progress], None]:
+def _kill(pid: int) -> Callable[[Progress], None]:
     killed = False
 
-    def on_progress(progress: jobs.Progress) -> None:
+    def on_progress(progress: Progress) -> None:
         nonlocal killed
         if not killed:
             killed = True
@@ -309,7 +342,7 @@ def _kill(pid: int) -> Callable[[jobs.Progress], None]:
 def _initialise(
     spec: SessionSpec, partition_count: int = 1, *, allow_code: bool = False
 ) -> jobs.Initialise:
-    data = jobs.DataConfig(dataset="digits", partition_count=partition_count)
+    data = DataConfig(dataset="digits", partition_count=partition_count)
     return jobs.Initialise(spec, data, allow_code)
 
 

@@ -1,4 +1,4 @@
-"""Outlet on a real pipe: what fits goes at once, the rest in order, and nobody waits for ever."""
+"""PipeWriter on a real pipe: what fits is written at once, the rest in order, within limits."""
 
 import os
 from collections.abc import AsyncIterator
@@ -7,20 +7,21 @@ import pytest
 import trio
 import trio.testing
 
-from swarm.peer.processes.pipe_writer import Outlet
+from swarm.peer.processes.pipe_writer import PipeWriter
 
 pytestmark = pytest.mark.trio
 PIPE_BYTES = 64 * 1024
+PATIENCE_S = 2.0
 
 
 class Pipe:
-    """Both ends of a pipe, ours as the outlet has it, the other one for `os.read`."""
+    """Both ends of a pipe: the near one in a `PipeWriter`, the far one for `os.read`."""
 
     def __init__(self) -> None:
         self.far, near = os.pipe()
         os.set_blocking(self.far, False)
         self.near = trio.lowlevel.FdStream(near)
-        self.outlet = Outlet(self.near)
+        self.writer = PipeWriter(self.near)
 
     def read(self) -> bytes:
         try:
@@ -37,43 +38,43 @@ async def pipe() -> AsyncIterator[Pipe]:
     os.close(opened.far)
 
 
-async def test_what_fits_is_there_at_once(pipe: Pipe) -> None:
-    pipe.outlet.put(b"one")
-    pipe.outlet.put(b"two")
+async def test_bytes_that_fit_are_written_at_once(pipe: Pipe) -> None:
+    pipe.writer.put(b"one")
+    pipe.writer.put(b"two")
 
     assert pipe.read() == b"onetwo"
 
 
-async def test_what_does_not_fit_follows_in_order(pipe: Pipe) -> None:
+async def test_bytes_that_do_not_fit_follow_in_order(pipe: Pipe) -> None:
     pieces = [bytes([number]) * 40_000 for number in range(6)]
     for piece in pieces:
-        pipe.outlet.put(piece)
+        pipe.writer.put(piece)
 
     received = b""
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(pipe.outlet.run)
+        nursery.start_soon(pipe.writer.run, PATIENCE_S)
         while len(received) < 240_000:
             received += pipe.read()
             await trio.testing.wait_all_tasks_blocked()
-        pipe.outlet.put(b"last")
+        pipe.writer.put(b"last")
         nursery.cancel_scope.cancel()
 
     assert received + pipe.read() == b"".join(pieces) + b"last"
 
 
-async def test_who_reads_nothing_is_given_up(
+async def test_a_process_that_reads_nothing_is_given_up(
     pipe: Pipe, autojump_clock: trio.testing.MockClock
 ) -> None:
-    pipe.outlet.put(bytes(PIPE_BYTES + 1))
+    pipe.writer.put(bytes(PIPE_BYTES + 1))
 
     with pytest.raises(trio.TooSlowError):
-        await pipe.outlet.run()
+        await pipe.writer.run(PATIENCE_S)
 
 
-async def test_who_is_gone_takes_everything(pipe: Pipe) -> None:
-    pipe.outlet.put(bytes(PIPE_BYTES + 1))
+async def test_bytes_for_a_process_that_is_gone_are_dropped(pipe: Pipe) -> None:
+    pipe.writer.put(bytes(PIPE_BYTES + 1))
     os.close(pipe.far)
     pipe.far = os.open(os.devnull, os.O_RDONLY)
 
-    await pipe.outlet.run()
-    pipe.outlet.put(b"more")
+    await pipe.writer.run(PATIENCE_S)
+    pipe.writer.put(b"more")

@@ -1,4 +1,4 @@
-"""Real processes that run trials: crash, hang, cancellation, checkpoints handed over."""
+"""Real processes that run trials: crashes, hangs, cancellation, checkpoints."""
 
 import os
 import signal
@@ -15,8 +15,9 @@ import trio
 import trio.testing
 
 from swarm.core.errors import WorkerDiedError
-from swarm.learning.search.trial_records import EpochReport, TrialData, TrialTask
+from swarm.learning.search.trial_records import EpochReport, TrialTask
 from swarm.learning.search.trial_runner import run_trial
+from swarm.learning.tables.table_source import TableSource
 from swarm.peer.processes.trial_frames import (
     FRAMING,
     Message,
@@ -31,14 +32,14 @@ from swarm.peer.processes.trial_pool import TrialPool, open_trial_pool
 from swarm.peer.processes.trial_worker import TrialWorker, open_trial_worker
 
 FAULTY = (sys.executable, str(Path(__file__).parent / "faulty_process.py"))
-IRIS = TrialData("iris")
+IRIS = TableSource("iris")
 KNN = TrialTask("knn", {"n_neighbors": 3, "p": 1.0}, IRIS, "accuracy")
 MLP = TrialTask("mlp", {}, IRIS, "accuracy", epochs=3)
-ENDLESS = replace(MLP, data=TrialData("digits"), epochs=512)
-"""Takes a minute, so whoever ends it does not come too late."""
+ENDLESS = replace(MLP, data=TableSource("digits"), epochs=512)
+"""Takes a minute, so that a test can end it in time."""
 
 LATE = "import os, sys; open(sys.argv[1]).read(); os.execv(sys.argv[2], sys.argv[2:])"
-"""Is another program once somebody has written to a pipe with a name."""
+"""Becomes another program once something was written to a named pipe."""
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ async def worker() -> AsyncIterator[TrialWorker]:
 
 
 class HangLog:
-    """Cancels something when a trial says that it hangs."""
+    """Cancels a scope when a trial says that it hangs."""
 
     def __init__(self, scope: trio.CancelScope) -> None:
         self._scope = scope
@@ -58,7 +59,7 @@ class HangLog:
             self._scope.cancel()
 
     def warning(self, event: str, **fields: Any) -> None:
-        """Nothing is wrong but what is meant to be."""
+        """Ignore it."""
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def _faulty_task(model: str, **params: float) -> TrialTask:
 
 
 async def _one_behind_another(worker: TrialWorker, *limited: tuple[TrialTask, float]) -> list[Any]:
-    """Outcomes of trials, as they end, that a started process is given one after the other."""
+    """Give trials to a started process, one after the other; return outcomes as they end."""
     outcomes = []
 
     async def run(task: TrialTask, limit_s: float) -> None:
@@ -137,7 +138,7 @@ class TestTrialWorker:
     @pytest.mark.parametrize(
         ("model", "text", "restarts"),
         [
-            ("exits", "ended with code 3; it said: I leave", 1),
+            ("exits", "ended with code 3; it said: I exit", 1),
             ("segfaults", "ended with code -11", 1),
             ("raises", "MemoryError: too much", 0),
         ],
@@ -169,9 +170,7 @@ class TestTrialWorker:
         assert (await faulty.run(KNN)).error is None
         assert not psutil.pid_exists(pid)
 
-    async def test_a_trial_told_to_stop_ends_with_the_value_it_had(
-        self, worker: TrialWorker
-    ) -> None:
+    async def test_a_stopped_trial_ends_with_the_value_it_had(self, worker: TrialWorker) -> None:
         reports: list[EpochReport] = []
 
         def on_report(report: EpochReport) -> None:
@@ -185,7 +184,7 @@ class TestTrialWorker:
         assert outcome.epochs >= 2
         assert outcome.value == reports[outcome.epochs - 1].value
 
-    async def test_leaving_a_trial_ends_it_and_keeps_the_process(
+    async def test_cancelling_a_trial_ends_it_and_keeps_the_process(
         self, worker: TrialWorker
     ) -> None:
         await worker.run(KNN)
@@ -198,7 +197,7 @@ class TestTrialWorker:
         assert (await worker.run(KNN)).error is None
         assert worker.statistics().pid == pid
 
-    async def test_leaving_a_trial_that_hangs_costs_the_process(self) -> None:
+    async def test_cancelling_a_trial_that_hangs_kills_the_process(self) -> None:
         scope = trio.CancelScope()
         async with open_trial_worker(HangLog(scope), FAULTY) as faulty:
             with scope:
@@ -208,7 +207,7 @@ class TestTrialWorker:
             assert (await faulty.run(KNN)).error is None
             assert faulty.statistics().restarts == 1
 
-    async def test_a_killed_process_s_trial_is_resumed_exactly_by_another(
+    async def test_another_process_resumes_the_trial_of_a_killed_one_exactly(
         self, worker: TrialWorker, tmp_path: Path
     ) -> None:
         task = TrialTask(
@@ -232,7 +231,7 @@ class TestTrialWorker:
         assert resumed.value == expected.value
         assert resumed.epochs == 4
 
-    async def test_a_process_that_cannot_start_is_not_the_trial_s_fault(
+    async def test_a_process_that_cannot_start_is_no_outcome_of_the_trial(
         self, tmp_path: Path
     ) -> None:
         async with open_trial_worker(command=(*FAULTY, str(tmp_path))) as broken:
@@ -240,7 +239,7 @@ class TestTrialWorker:
                 await broken.run(KNN)
 
     @pytest.mark.parametrize("ending", ["exits", "hangs"])
-    async def test_a_trial_that_waits_behind_one_that_ends_the_process_is_not_to_blame(
+    async def test_a_trial_that_waits_behind_one_that_ends_the_process_still_runs(
         self, faulty: TrialWorker, ending: str
     ) -> None:
         outcomes = await _one_behind_another(faulty, (_faulty_task(ending), 1.0), (KNN, 60.0))
@@ -251,7 +250,7 @@ class TestTrialWorker:
         ]
         assert faulty.statistics().restarts == 1
 
-    async def test_a_trial_that_waits_has_its_whole_limit_when_it_begins(
+    async def test_the_limit_of_a_waiting_trial_counts_from_its_start(
         self, faulty: TrialWorker
     ) -> None:
         sleeps = _faulty_task("sleeps", seconds=2.0)
@@ -259,7 +258,7 @@ class TestTrialWorker:
 
         assert [outcome is not None and outcome.error for outcome in outcomes] == [None, None]
 
-    async def test_leaving_a_trial_that_waits_leaves_the_one_before_it_alone(
+    async def test_cancelling_a_waiting_trial_does_not_disturb_the_one_before_it(
         self, faulty: TrialWorker
     ) -> None:
         await faulty.run(KNN)
@@ -299,7 +298,7 @@ class TestTrialPool:
             async def run(key: str) -> None:
                 def on_report(report: EpochReport) -> None:
                     running.add(key)
-                    if running == {"a", "b"}:  # both are under way: now neither is needed
+                    if running == {"a", "b"}:  # both run: stop both
                         pool.stop("a")
                         pool.stop("b")
 
@@ -313,7 +312,7 @@ class TestTrialPool:
         assert all(outcome.stopped for outcome in outcomes.values())
         assert third.error is None
 
-    async def test_who_has_nothing_to_do_gets_what_waits_behind_a_long_trial(self) -> None:
+    async def test_an_idle_process_gets_the_trials_that_wait_behind_a_long_one(self) -> None:
         done: list[str] = []
 
         async with open_trial_pool(2, command=FAULTY) as pool:
@@ -335,7 +334,7 @@ class TestTrialPool:
 
         assert sorted(done) == ["also", "behind", "short"]
 
-    async def test_who_has_nothing_to_do_gets_what_waits_for_a_process_that_still_loads(
+    async def test_an_idle_process_gets_the_trials_that_wait_for_one_that_still_loads(
         self, tmp_path: Path
     ) -> None:
         os.mkfifo(gate := tmp_path / "gate")
@@ -343,7 +342,7 @@ class TestTrialPool:
         done: list[str] = []
 
         async with open_trial_worker(command=late) as slow, open_trial_worker() as quick:
-            pool = TrialPool([quick, slow])  # of equals the last one is taken
+            pool = TrialPool([quick, slow])  # of equals, the last one gets the trial
 
             async def run(key: str, task: TrialTask) -> None:
                 await pool.run(key, task)
@@ -385,13 +384,14 @@ class TestTrialPool:
 def test_the_process_ends_when_the_peer_is_gone() -> None:
     script = (
         "import trio\n"
-        "from swarm.learning.search.trial_records import TrialData, TrialTask\n"
+        "from swarm.learning.search.trial_records import TrialTask\n"
+        "from swarm.learning.tables.table_source import TableSource\n"
         "from swarm.peer.processes.trial_worker import open_trial_worker\n"
         "async def main():\n"
-        "    task = TrialTask('mlp', {}, TrialData('digits'), 'accuracy', epochs=512)\n"
+        "    task = TrialTask('mlp', {}, TableSource('digits'), 'accuracy', epochs=512)\n"
         "    async with open_trial_worker() as worker:\n"
-        "        say = lambda report: print(worker.statistics().pid, flush=True)\n"
-        "        await worker.run(task, say)\n"
+        "        show = lambda report: print(worker.statistics().pid, flush=True)\n"
+        "        await worker.run(task, show)\n"
         "trio.run(main)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as peer:

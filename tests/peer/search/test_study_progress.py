@@ -23,7 +23,7 @@ def told(capsys: pytest.CaptureFixture[str], num_results: int, **fields: Any) ->
         machine.ledger.add(Recorded(TrialResult(trial.id, COMPLETE, 0.5, 1.0)))
         machine._elapsed_s = number + 1.0
         machine.coordinators.begin(0, machine._now_s)
-        machine.coordinators.hear(ME, machine._now_s)
+        machine.coordinators.note_heard(ME, machine._now_s)
         progress.show(len(machine.ledger.results), summary(machine))
     return capsys.readouterr().err.splitlines()
 

@@ -14,26 +14,28 @@ from swarm.federation.effects import Combine, Started
 from swarm.federation.federation import Federation
 from swarm.federation.lineage import Lineage
 from swarm.federation.records import GlobalModel
-from swarm.simulation.faults import Crash, FaultPlan
-from swarm.simulation.federation.checkers import CheckError, Checkers
-from swarm.simulation.federation.scenarios import SCENARIOS
-from swarm.simulation.federation.simulator import Simulator
+from swarm.simulation.checks import CheckError
+from swarm.simulation.faults import Crash
+from swarm.simulation.federation.checkers import SessionCheckers
+from swarm.simulation.federation.faults import SessionFaults
+from swarm.simulation.federation.scenarios import SESSION_SCENARIOS
+from swarm.simulation.federation.simulator import SessionSimulator
 
 Patch = pytest.MonkeyPatch
 
 
 def caught(name: str, num_seeds: int = 12) -> str:
-    """What the first failing seed of a scenario says."""
+    """The promise that the first failing seed breaks; empty if none does."""
     for seed in range(num_seeds):
         try:
-            SCENARIOS[name].rehearse(SCENARIOS[name].prepare(seed))
+            SESSION_SCENARIOS[name].rehearse(SESSION_SCENARIOS[name].prepare(seed))
         except CheckError as error:
             return str(error)
     return ""
 
 
 def twist(patch: Patch, change: Callable[[Federation, Event, Effect], list[Effect]]) -> None:
-    """Let every machine ask for something else than it should."""
+    """Change the effects of every machine."""
     original = Federation.handle
 
     def handle(self: Federation, event: Event, now_s: float) -> list[Effect]:
@@ -44,7 +46,7 @@ def twist(patch: Patch, change: Callable[[Federation, Event, Effect], list[Effec
 
 
 def twist_combine(patch: Patch, change: Callable[[Combine], Combine]) -> None:
-    """Let every machine combine something else than it says."""
+    """Change what every machine combines."""
     twist(patch, lambda _, __, effect: [change(effect) if isinstance(effect, Combine) else effect])
 
 
@@ -58,7 +60,7 @@ def test_a_peer_that_adopts_lower_heads_is_caught(monkeypatch: Patch) -> None:
     assert "went down the head order" in caught("calm", 1)
 
 
-def test_an_aggregator_that_names_who_it_did_not_combine_is_caught(monkeypatch: Patch) -> None:
+def test_an_aggregator_that_names_a_peer_it_did_not_combine_is_caught(monkeypatch: Patch) -> None:
     twist_combine(
         monkeypatch,
         lambda job: replace(job, inputs=job.inputs[1:] if job.inputs[1:] else job.inputs),
@@ -76,7 +78,9 @@ def test_an_aggregator_that_weighs_wrongly_is_caught(monkeypatch: Patch) -> None
     assert "is not the mean of what it names" in caught("calm", 1)
 
 
-def test_an_aggregator_that_folds_without_the_older_base_is_caught(monkeypatch: Patch) -> None:
+def test_an_aggregator_that_ignores_the_base_of_a_stale_update_is_caught(
+    monkeypatch: Patch,
+) -> None:
     twist_combine(
         monkeypatch,
         lambda job: replace(job, inputs=tuple(replace(i, stale_base=None) for i in job.inputs)),
@@ -110,11 +114,11 @@ def test_a_machine_that_forgets_its_stored_contribution_is_caught(monkeypatch: P
 
     monkeypatch.setattr(Federation, "handle", handle)
 
-    # It is back before the slow peer is done, so the round is still open.
-    plan = FaultPlan(slow_factor=5.0, crashes=(Crash("peer-01", 0, 6.0, restart_after_s=0.5),))
-    simulator = Simulator(SessionSpec(rounds=3), 6, plan, seed=1)
-    checkers = Checkers(simulator)
-    simulator.run(200.0, checkers.check)
+    # It restarts before the slow peer is done, so the round is still open.
+    plan = SessionFaults(slow_factor=5.0, crashes=(Crash("peer-01", 0, 6.0, restart_after_s=0.5),))
+    simulator = SessionSimulator(SessionSpec(rounds=3), 6, plan, seed=1)
+    checkers = SessionCheckers(simulator)
+    simulator.run(200.0)
 
     with pytest.raises(CheckError, match="peer-01 announced 2 results"):
         checkers.check_end()

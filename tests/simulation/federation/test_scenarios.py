@@ -1,4 +1,4 @@
-"""Many histories of every scenario; what a failing seed prints replays it."""
+"""Many histories of every session; a failing seed prints the command that replays it."""
 
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -6,9 +6,9 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 
 from swarm.core.session import SessionSpec
-from swarm.simulation.faults import FaultPlan
-from swarm.simulation.federation.scenarios import SCENARIOS
-from swarm.simulation.federation.simulator import Simulator
+from swarm.simulation.federation.faults import SessionFaults
+from swarm.simulation.federation.scenarios import SESSION_SCENARIOS
+from swarm.simulation.federation.simulator import SessionSimulator
 from swarm.simulation.rehearsal import Task, processes, rehearse, rehearse_all
 from tests.harness.history_digest import HistoryDigest
 
@@ -23,7 +23,7 @@ def pool() -> Iterator[ProcessPoolExecutor]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", SESSION_SCENARIOS)
 def test_the_promises_hold_after_every_event(name: str, pool: ProcessPoolExecutor) -> None:
     tasks = [Task(name, seed) for seed in range(NUM_SEEDS)]
 
@@ -33,16 +33,16 @@ def test_the_promises_hold_after_every_event(name: str, pool: ProcessPoolExecuto
     assert not failures, f"{len(failures)} of {NUM_SEEDS} seeds failed\n{shown}"
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", SESSION_SCENARIOS)
 def test_the_promises_hold_in_one_history_of_each(name: str) -> None:
     outcome = rehearse(Task(name, seed=NUM_SEEDS))
 
     assert not outcome.failure, str(outcome)
 
 
-def rehearsed(name: str, seed: int) -> Simulator:
-    simulator = SCENARIOS[name].prepare(seed)
-    SCENARIOS[name].rehearse(simulator)
+def rehearsed(name: str, seed: int) -> SessionSimulator:
+    simulator = SESSION_SCENARIOS[name].prepare(seed)
+    SESSION_SCENARIOS[name].rehearse(simulator)
     return simulator
 
 
@@ -50,9 +50,9 @@ def rehearsed(name: str, seed: int) -> Simulator:
 def test_the_same_seed_gives_the_same_history(name: str) -> None:
     words = []
     for seed in (7, 7, 8):
-        simulator = SCENARIOS[name].prepare(seed, rounds=4)
+        simulator = SESSION_SCENARIOS[name].prepare(seed, length=4)
         simulator.record = digest = HistoryDigest()
-        SCENARIOS[name].rehearse(simulator)
+        SESSION_SCENARIOS[name].rehearse(simulator)
         words.append(digest.word)
 
     assert words[0] == words[1] != words[2]
@@ -61,7 +61,7 @@ def test_the_same_seed_gives_the_same_history(name: str) -> None:
 @pytest.mark.parametrize("num_peers", [1, 2, 4, 7, 13])
 def test_without_faults_every_peer_is_in_every_round(num_peers: int) -> None:
     spec = SessionSpec(rounds=3, min_peers=num_peers)
-    simulator = Simulator(spec, num_peers, FaultPlan(), seed=1)
+    simulator = SessionSimulator(spec, num_peers, SessionFaults(), seed=1)
 
     simulator.run(200.0)
 
@@ -83,8 +83,8 @@ def test_a_restarted_peer_is_in_a_later_cohort() -> None:
     assert any(simulator.peers[c.peer].life > 1 for c in last.contributors)
 
 
-def test_who_still_fetches_a_heads_weights_is_not_given_up() -> None:
-    """Even when a newcomer changes the clusters, so that all topics are new."""
+def test_a_peer_that_still_fetches_a_heads_weights_is_not_given_up() -> None:
+    """This holds even when a newcomer changes the clusters, so that all topics are new."""
     simulator = rehearsed("slow-links", 0)
 
     (last,) = {peer.machine.held for peer in simulator.live.values()}

@@ -1,20 +1,20 @@
-"""Peers that say where they are send fewer weights from site to site."""
+"""Peers that state their site send fewer weights from site to site."""
 
 import pytest
 
 from swarm.core.session import SessionSpec
 from swarm.federation.validity import tree_of
-from swarm.simulation.faults import FaultPlan
-from swarm.simulation.federation.simulator import Simulator
+from swarm.simulation.federation.faults import SessionFaults
+from swarm.simulation.federation.simulator import SessionSimulator
 
 ROUNDS = 20
 SITES = ("berlin", "oslo")
 
 
-def blobs_between_sites(seed: int, labels: tuple[str, ...]) -> tuple[float, Simulator]:
-    """Blobs a round that go from one half of six peers to the other."""
+def blobs_between_sites(seed: int, labels: tuple[str, ...]) -> tuple[float, SessionSimulator]:
+    """Blobs per round that go from one half of six peers to the other."""
     spec = SessionSpec(rounds=ROUNDS, min_peers=6, cluster_size=3)
-    simulator = Simulator(spec, 6, FaultPlan(sites=labels), seed)
+    simulator = SessionSimulator(spec, 6, SessionFaults(sites=labels), seed)
     half = {name: index % 2 for index, name in enumerate(simulator.peers)}
     simulator.run(600)
     carried = simulator.transfers.carried

@@ -1,10 +1,10 @@
-"""Mutants: the deciding ring with one rule taken out; for each, the simulator must notice.
+"""Mutants: the deciding ring without one rule; the simulator must notice each.
 
     python -m tests.simulation.mutants              all of them: a table, exit 1 if one survives
     python -m tests.simulation.mutants --only named-again --seeds 50
 
-A promise whose absence nothing notices is not tested. Each mutant changes one place in a copy of
-the package and rehearses scenarios until one fails.
+A rule is tested only if something fails without it. Each mutant changes one place in a copy of the
+package, and rehearses scenarios until one fails.
 """
 
 import shutil
@@ -25,17 +25,17 @@ ROOT = Path(__file__).parents[3]
 
 
 def main(
-    only: Annotated[list[str] | None, typer.Option(help="Try these mutants alone.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds of each scenario.")] = 20,
-    jobs: Annotated[int, typer.Option(min=1, help="Mutants tried at once.")] = 2,
+    only: Annotated[list[str] | None, typer.Option(help="Try only these mutants.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds of each scenario.")] = 20,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of mutants tried at once.")] = 2,
     healthy: Annotated[
-        bool, typer.Option(help="Also rehearse with all rules in place, which must pass.")
+        bool, typer.Option(help="First check that the scenarios pass with all rules in place.")
     ] = True,
 ) -> None:
-    """Take the rules out one by one; exit 1 if the simulator does not notice."""
+    """Remove the rules one by one; exit 1 if the simulator does not notice."""
     names = {mutant.name for mutant in MUTANTS}
     if unknown := sorted(set(only or ()) - names):
-        raise typer.BadParameter(f"no mutant is called {', '.join(unknown)}")
+        raise typer.BadParameter(f"unknown mutants: {', '.join(unknown)}")
     chosen = [mutant for mutant in MUTANTS if not only or mutant.name in only]
     verdicts: list[Verdict] = []
     with (
@@ -43,7 +43,7 @@ def main(
         Progress(transient=True) as progress,
         ThreadPoolExecutor(jobs) as pool,
     ):
-        folder = Path(name)  # copied once, so that nothing changes under a long run
+        folder = Path(name)  # copied once, so that edits do not affect a long run
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "swarm", folder / "swarm", ignore=ignored)
         rehearsals = rehearsals_of(chosen, seeds) if healthy else ()

@@ -1,4 +1,4 @@
-"""Mutants of what makes all hold one head: its order, how they hear of it, how parts merge."""
+"""Mutants of agreement: the head order, how heads spread, and how branches merge."""
 
 from tests.simulation.mutants.mutant import Mutant
 
@@ -20,7 +20,7 @@ AGREEING = (
         "            if True:\n",
         ("calm",),
     ),
-    # G4: after the last fault all that are connected hold one head
+    # G4: after the last fault, all connected peers hold one head
     Mutant(
         "greater-head-not-asked-for",
         "G4",
@@ -39,10 +39,10 @@ AGREEING = (
         rarity=5,
     ),
     Mutant(
-        "nobody-asks-to-be-taken-back",
+        "no-peer-asks-to-rejoin",
         "G4",
         "federation/join_requests.py",
-        "        return [Send(peer, wish) for peer in (*first, *second) if peer != self._me]",
+        "        return [Send(peer, request) for peer in (*first, *second) if peer != self._me]",
         "        return []",
         ("calm", "late-joiners"),
     ),
@@ -54,9 +54,9 @@ AGREEING = (
         "            if branch is None:\n                return head.digest\n",
         ("partition-heals", "partition-unequal", "three-sided"),
     ),
-    # G6: a branch is merged, or it is said why not
+    # G6: a branch is merged, or the reason why not is stated
     Mutant(
-        "branches-not-told-of",
+        "branches-not-announced",
         "G6",
         "federation/branches.py",
         "            self._leave(before.digest)\n",
@@ -64,7 +64,7 @@ AGREEING = (
         ("partition-heals", "partition-unequal"),
     ),
     Mutant(
-        "lone-heads-parent-not-told-of",
+        "lone-heads-parent-not-announced",
         "G6",
         "federation/branches.py",
         "if before.author == self._me and before.parent is not None:",

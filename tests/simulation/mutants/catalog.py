@@ -1,4 +1,4 @@
-"""All mutants, of the federation and of searches."""
+"""All mutants, of federated training and of searches."""
 
 from tests.simulation.mutants.agreeing import AGREEING
 from tests.simulation.mutants.counting import COUNTING

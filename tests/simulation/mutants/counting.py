@@ -1,4 +1,4 @@
-"""Mutants of what counts: how often a contribution does, and what a head is the mean of."""
+"""Mutants of counting: how often a contribution counts, and what a head is the mean of."""
 
 from tests.simulation.mutants.mutant import Mutant
 
@@ -46,24 +46,24 @@ COUNTING = (
         ("restart", "mass-restart"),
     ),
     Mutant(
-        "folded-and-merged",
+        "applied-stale-and-merged",
         "G1",
         "federation/duty.py",
-        "        return facts.mergeable if clear else None\n",
-        "        return facts.mergeable\n",
+        "        return view.mergeable if clear else None\n",
+        "        return view.mergeable\n",
         ("everything",),
         also=(
             ("federation/validity.py", "relation.only_theirs.isdisjoint(head.keys)", "True"),
-            ("federation/duty.py", "contribution.contributor.key in facts.claimed", "False"),
+            ("federation/duty.py", "contribution.contributor.key in view.claimed", "False"),
             (
                 "federation/training.py",
-                "if contribution.contributor.key not in current.facts.claimed:",
+                "if contribution.contributor.key not in self._shared.branches.claimed:",
                 "if True:",
             ),
         ),
         rarity=20,
     ),
-    # G2: a head is the weighted mean of what it names, plus its folds and merges
+    # G2: a head is the weighted mean of what it names, with stale updates and merges applied
     Mutant(
         "stale-not-discounted",
         "G2",
@@ -108,7 +108,7 @@ COUNTING = (
         "clusters-not-weighted",
         "G2",
         "federation/duty.py",
-        "    weight = window.weight(_contributors(source))\n",
+        "    weight = window.weight(source.contributors)\n",
         "    weight = 1.0\n",
         ("calm",),
     ),

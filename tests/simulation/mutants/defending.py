@@ -1,9 +1,9 @@
-"""Mutants of what keeps liars out of heads, and strangers from giving orders."""
+"""Mutants of defence: liars stay out of heads, and strangers give no commands."""
 
 from tests.simulation.mutants.mutant import Mutant
 
 DEFENDING = (
-    # G7: what breaks a rule or fails a gate never enters a head; nobody honest is quarantined
+    # G7: what breaks a rule or fails a gate never enters a head; no honest peer is quarantined
     Mutant(
         "term-not-checked",
         "G7",
@@ -54,24 +54,24 @@ DEFENDING = (
         ("misled-newcomer",),
     ),
     Mutant(
-        "nobody-is-quarantined",
+        "no-peer-is-quarantined",
         "G7",
         "federation/violations.py",
         "        if count < VIOLATIONS_MAX or self.quarantined(peer, now_s):\n",
         "        if True:\n",
         ("hostile-peer",),
     ),
-    # G9: operators that a peer trusts are followed, and nobody else
+    # G9: a peer follows the operators that it trusts, and no others
     Mutant(
         "strangers-obeyed",
         "G9",
         "commanding/registers.py",
-        "if command.author not in self._trusted:",
-        "if False:",
+        "                command.author not in self._trusted,\n",
+        "                False,\n",
         ("paused", "stopped", "removed"),
     ),
     Mutant(
-        "older-orders-obeyed",
+        "older-commands-obeyed",
         "G9",
         "commanding/registers.py",
         "if held is not None and command.key <= held.key:",
@@ -79,24 +79,24 @@ DEFENDING = (
         ("paused",),
     ),
     Mutant(
-        "orders-not-passed-on",
+        "commands-not-relayed",
         "G9",
         "federation/command_following.py",
-        "return [Publish(topic, orders) for topic in topics if topic is not None]",
+        "return [Publish(topic, relayed) for topic in topics if topic is not None]",
         "return []",
         ("paused", "stopped"),
     ),
     Mutant(
-        "orders-forgotten-by-restarts",
+        "commands-lost-in-restarts",
         "G9",
         "federation/command_following.py",
-        "effects.append(SaveCommands(self.book.commands))",
+        "effects.append(SaveCommands(self.registers.commands))",
         "pass",
         ("paused", "stopped"),
         also=(
             (
                 "federation/command_following.py",
-                "return [Publish(topic, orders) for topic in topics if topic is not None]",
+                "return [Publish(topic, relayed) for topic in topics if topic is not None]",
                 "return []",
             ),
         ),
@@ -105,7 +105,7 @@ DEFENDING = (
         "paused-rounds-go-on",
         "G9",
         "federation/federation.py",
-        "if self.round is not None and not self.finished and not self.orders.waits:",
+        "if self.round is not None and not self.finished and not self.registers.waits:",
         "if self.round is not None and not self.finished:",
         ("paused",),
         rarity=5,

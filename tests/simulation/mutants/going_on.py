@@ -1,4 +1,4 @@
-"""Mutants of what keeps rounds coming, with a bounded share of the work for everybody."""
+"""Mutants of progress: rounds keep coming, and each peer's share of the work is bounded."""
 
 from tests.simulation.mutants.mutant import Mutant
 
@@ -8,7 +8,7 @@ GOING_ON = (
         "no-takeover-from-the-lost",
         "G5",
         "federation/duty.py",
-        "            peer in facts.given_up\n            or (now_s >= patience_s",
+        "            peer in view.given_up\n            or (now_s >= patience_s",
         "            False\n            or (now_s >= patience_s + 1000",
         ("root-dies", "aggregator-dies"),
     ),
@@ -32,7 +32,7 @@ GOING_ON = (
         "nothing-is-repeated",
         "G5",
         "federation/round.py",
-        "return [Publish(effect.topic, effect.message) for effect in self._announced]",
+        "return [Publish(effect.topic, effect.message) for effect in self._repeated]",
         "return []",
         ("lossy", "churn"),
     ),
@@ -45,7 +45,7 @@ GOING_ON = (
         ("weights-withheld",),
     ),
     Mutant(
-        "minority-leaves-others-out",
+        "minority-drops-others",
         "G5",
         "federation/composing.py",
         "if not is_majority(contributed, base.cohort):",
@@ -54,7 +54,7 @@ GOING_ON = (
         rarity=10,
     ),
     Mutant(
-        "unknown-bases-not-asked-for",
+        "unknown-bases-not-requested",
         "G5",
         "federation/head_exchange.py",
         "return self._head_holders.ask(base, source, now_s, 1, others_too=True)",
@@ -96,7 +96,7 @@ GOING_ON = (
         ("sites",),
     ),
     Mutant(
-        "sites-not-told",
+        "sites-not-announced",
         "G10",
         "federation/training.py",
         "site=self._site,",
@@ -105,10 +105,10 @@ GOING_ON = (
     ),
     # G8: nothing a peer sends, receives or keeps grows with the swarm
     Mutant(
-        "everybody-may-ask",
+        "every-peer-may-ask",
         "G8",
         "federation/composing.py",
-        "return min(1.0, max(ADMISSION_MIN, spec.cohort_max / max(1.0, crowd)))",
+        "return min(1.0, max(ADMISSION_MIN, spec.cohort_max / max(1.0, num_outside)))",
         "return 1.0",
         ("calm",),
         ("--peers", "3000", "--rounds", "4"),

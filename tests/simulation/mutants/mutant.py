@@ -1,27 +1,27 @@
-"""Mutant: one rule taken out of the deciding ring."""
+"""Mutant: the deciding ring without one rule."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One rule taken out of one file."""
+    """Removes one rule from one file."""
 
     name: str
     guarantee: str
-    """Which of docs/protocol.md, section 8, or docs/search.md, section 3."""
+    """A guarantee of docs/protocol.md, section 8, or docs/search.md, section 3."""
     file: str
     """Path below `swarm/`."""
     old: str
     new: str
     scenarios: tuple[str, ...]
-    """Where it should be noticed; tried in this order."""
+    """Scenarios that should notice it; tried in this order."""
     options: tuple[str, ...] = ()
-    """Of one history that is enough."""
+    """Options of the one history that is enough."""
     also: tuple[tuple[str, str, str], ...] = ()
-    """More places to change, as (file, old, new): rules that a second rule stands behind."""
+    """More places to change, as (file, old, new), if a second rule has the same effect."""
     rarity: int = 1
-    """So many times as many seeds: what it takes to notice does not happen often."""
+    """Factor on the number of seeds: the situation that shows the mutant is rare."""
 
     @property
     def changes(self) -> tuple[tuple[str, str, str], ...]:

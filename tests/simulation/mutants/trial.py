@@ -1,4 +1,4 @@
-"""Trial of a mutant: the package without one rule is rehearsed until a promise breaks."""
+"""Trial of a mutant: rehearse the package without one rule until a promise breaks."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.simulation.mutants.mutant import Mutant
 
 TIMEOUT_S = 600.0
-"""A mutant that makes the simulator run for so long is noticed as well."""
+"""A mutant that makes the simulator run for this many seconds is noticed as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +27,18 @@ class Rehearsal:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a mutant."""
+    """Result of trying a mutant."""
 
     mutant: Mutant
     scenario: str
-    """Where it was noticed; empty if it survived."""
+    """The scenario that noticed it; empty if it survived."""
     promise: str
-    """What was broken."""
+    """The broken promise."""
     seconds: float
 
 
 def rehearsals_of(mutants: Sequence[Mutant], seeds: int) -> tuple[Rehearsal, ...]:
-    """What must pass with all rules in place: what fails even then tells nothing of a mutant."""
+    """Rehearsals that must pass with all rules in place; else their failure proves nothing."""
     number: dict[tuple[str, tuple[str, ...]], int] = {}
     for mutant in mutants:
         for scenario in mutant.scenarios:
@@ -59,10 +59,10 @@ def check_healthy(rehearsal: Rehearsal, folder: Path) -> None:
 
 
 def try_mutant(mutant: Mutant, seeds: int, healthy: Path) -> Verdict:
-    """Rehearse with the rule taken out of a copy of the package in the folder `healthy`.
+    """Rehearse a copy of the package in the folder `healthy`, without the rule.
 
     Raises:
-        ValueError: The place to change is not there exactly once.
+        ValueError: The text to change does not occur exactly once.
     """
     started_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="swarm-mutant-") as name:
@@ -84,7 +84,7 @@ def try_mutant(mutant: Mutant, seeds: int, healthy: Path) -> Verdict:
 
 
 def _rehearse(scenario: str, seeds: int, folder: Path, options: tuple[str, ...]) -> str:
-    """The first promise that was broken, or nothing."""
+    """The first broken promise, or nothing."""
     number = "1" if options else str(seeds)
     command = [sys.executable, "-m", "swarm.simulation", "--scenario", scenario]
     command += ["--seeds", number, "--until-failure", *options]

@@ -1,4 +1,4 @@
-"""Many histories of every study; what a failing seed prints replays it."""
+"""Many histories of every study; a failing seed prints the command that replays it."""
 
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
@@ -6,13 +6,12 @@ from typing import Any
 import pytest
 
 from swarm.core.machine import Effect, Event
-from swarm.search import coordinating, search
-from swarm.search import outgoing as telling
+from swarm.search import coordinator_role, outgoing_batches, search
 from swarm.search.effects import SaveEntries
-from swarm.search.leased_trials import Working
-from swarm.search.leases import Leases
+from swarm.search.held_trials import HeldTrials
+from swarm.search.lease_book import LeaseBook
 from swarm.search.study_ledger import StudyLedger
-from swarm.simulation.federation.checkers import CheckError
+from swarm.simulation.checks import CheckError
 from swarm.simulation.rehearsal import Task, processes, rehearse, rehearse_all
 from swarm.simulation.search.scenarios import STUDY_SCENARIOS
 from tests.harness.history_digest import HistoryDigest
@@ -71,7 +70,7 @@ def test_a_checkpoint_saves_the_epochs_before_it() -> None:
 
 
 def caught(name: str, num_seeds: int = 8) -> str:
-    """What the first failing seed of a scenario says."""
+    """The promise that the first failing seed breaks; empty if none does."""
     for seed in range(num_seeds):
         try:
             STUDY_SCENARIOS[name].rehearse(STUDY_SCENARIOS[name].prepare(seed))
@@ -83,48 +82,50 @@ def caught(name: str, num_seeds: int = 8) -> str:
 def test_a_coordinator_that_gives_up_lost_trials_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Leases, "put_back", lambda self, trial: 1)
+    monkeypatch.setattr(LeaseBook, "put_back", lambda self, trial: 1)
 
     assert "not over everywhere" in caught("study-worker-dies")
 
 
-def test_a_worker_that_tells_a_result_only_once_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telling, "NEWS_AGAIN_HEARTBEATS", 1e9)
+def test_a_worker_that_sends_a_result_only_once_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outgoing_batches, "NEWS_AGAIN_HEARTBEATS", 1e9)
 
     assert "not over everywhere" in caught("study-lossy")
 
 
-def test_a_ledger_that_takes_the_last_result_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ledger_that_keeps_the_last_result_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(StudyLedger, "add", StudyLedger.adopt)
 
     assert caught("study-restarts", 20)
 
 
-def test_a_coordinator_that_believes_anybody_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Leases, "may_tell", lambda *_: True)
+def test_a_coordinator_that_believes_any_peer_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LeaseBook, "may_report", lambda *_: True)
 
-    assert "of who never had it" in caught("study-hostile")
+    assert "of a peer that never had it" in caught("study-hostile")
 
 
-def test_an_heir_that_does_not_listen_first_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = coordinating.Coordinating.begin
+def test_a_new_coordinator_that_does_not_listen_first_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    original = coordinator_role.CoordinatorRole.begin
 
-    def begin(self: Any, now_s: float, elapsed_s: float, expected: Any, patient: bool) -> None:
-        original(self, now_s, elapsed_s, (), patient=False)
+    def begin(self: Any, now_s: float, elapsed_s: float, expected: Any, patient: bool) -> Any:
+        return original(self, now_s, elapsed_s, (), patient=False)
 
-    monkeypatch.setattr(coordinating.Coordinating, "begin", begin)
+    monkeypatch.setattr(coordinator_role.CoordinatorRole, "begin", begin)
 
     assert "leases were lost" in caught("study-coordinator-dies", 20)
 
 
 def test_a_worker_that_runs_what_it_already_has_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Working.take
+    original = HeldTrials.take_leases
 
-    def take(self: Any, leases: Any, ledger: StudyLedger) -> None:
+    def take_leases(self: Any, leases: Any, ledger: StudyLedger) -> list[Effect]:
         self._held.clear()
-        original(self, leases, ledger)
+        return original(self, leases, ledger)
 
-    monkeypatch.setattr(Working, "take", take)
+    monkeypatch.setattr(HeldTrials, "take_leases", take_leases)
 
     assert caught("study-calm")
 

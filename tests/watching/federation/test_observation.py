@@ -1,4 +1,4 @@
-"""Who watches: how the past is completed, what becomes an alert, how commands are confirmed."""
+"""Observation: completing the past, making alerts, confirming commands."""
 
 from dataclasses import replace
 from typing import Any
@@ -28,13 +28,10 @@ from swarm.watching.federation.peer_registry import (
     QUARANTINE_SHOWN_S,
     SUSPECT_AFTER_S,
 )
+from tests.harness.federation_effects import of
 
 ME, OLGA = PeerId("watcher"), PeerId("olga")
 UNIX_S = 1_000_000.0
-
-
-def of(kind: type, effects: list[Effect]) -> list[Any]:
-    return [effect for effect in effects if isinstance(effect, kind)]
 
 
 def sent(kind: type, effects: list[Effect]) -> list[Send]:
@@ -60,7 +57,7 @@ class Watch:
         known |= {"session": self.id, "sender": peer, "round": RoundNumber(1)}
         self.seen.handle(Status(**{**known, **fields}), now_s)
 
-    def tell(self, kind: str, author: PeerId, now_s: float, **fields: Any) -> None:
+    def report(self, kind: str, author: PeerId, now_s: float, **fields: Any) -> None:
         entry = entry_of(self.session, kind, author, UNIX_S + now_s, **fields)
         self.seen.handle(LedgerPage(self.id, author, (entry,), None), now_s)
 
@@ -88,11 +85,11 @@ def measured(session: Any, head: GlobalModel, accuracy: float) -> tuple[Metrics,
 # -- names
 
 
-def test_a_peer_that_died_before_is_called_what_ledgers_say_and_makes_no_alert(
+def test_a_peer_that_is_gone_has_the_name_in_ledgers_and_makes_no_alert(
     watch: Watch,
 ) -> None:
-    watch.tell("name", OLGA, 1.0, subject=OLGA, text="Olga\u202e's <b>laptop\n" + "x" * 100)
-    watch.tell("site", OLGA, 2.0, subject=OLGA, text="Bern")
+    watch.report("name", OLGA, 1.0, subject=OLGA, text="Olga\u202e's <b>laptop\n" + "x" * 100)
+    watch.report("site", OLGA, 2.0, subject=OLGA, text="Bern")
 
     name = watch.seen.name_of(OLGA)
     assert name.startswith("Olga\ufffd's <b>laptop\ufffdx")
@@ -102,16 +99,16 @@ def test_a_peer_that_died_before_is_called_what_ledgers_say_and_makes_no_alert(
     assert watch.seen.alerts() == []
 
 
-def test_nobody_names_another(watch: Watch) -> None:
-    watch.tell("name", watch.session.peers[0], 1.0, subject=OLGA, text="impostor")
+def test_no_peer_names_another(watch: Watch) -> None:
+    watch.report("name", watch.session.peers[0], 1.0, subject=OLGA, text="impostor")
 
     assert watch.seen.name_of(OLGA) == OLGA[-6:]
 
 
-def test_what_a_peer_says_itself_counts_more_than_what_ledgers_say(watch: Watch) -> None:
+def test_a_peers_own_status_counts_more_than_ledgers(watch: Watch) -> None:
     watch.status(OLGA, 1.0, name="Olga now", site="Lyon")
-    watch.tell("name", OLGA, 2.0, subject=OLGA, text="Olga then")
-    watch.tell("site", OLGA, 2.0, subject=OLGA, text="Bern")
+    watch.report("name", OLGA, 2.0, subject=OLGA, text="Olga then")
+    watch.report("site", OLGA, 2.0, subject=OLGA, text="Bern")
 
     assert (watch.seen.name_of(OLGA), watch.seen.site_of(OLGA)) == ("Olga now", "Lyon")
 
@@ -119,17 +116,17 @@ def test_what_a_peer_says_itself_counts_more_than_what_ledgers_say(watch: Watch)
 # -- the past
 
 
-def test_it_asks_for_ancestors_until_it_reaches_head_0(watch: Watch) -> None:
+def test_an_observer_asks_for_ancestors_until_it_reaches_head_0(watch: Watch) -> None:
     chain = watch.session.chain(6)
 
     (asked,) = sent(HeadRequest, watch.hear(*chain[4:]))
     assert asked.message == HeadRequest(watch.id, ME, chain[3].digest, HISTORY_MAX)
-    assert not watch.seen.past.complete
+    assert watch.seen.past.missing == chain[3].digest
     effects = watch.hear(*chain[:4])
 
     assert sent(HeadRequest, effects) == []
     assert watch.seen.past.chain == tuple(reversed(chain))
-    assert watch.seen.past.complete
+    assert watch.seen.past.missing is None
 
 
 def test_ancestors_that_no_child_names_are_not_believed(watch: Watch) -> None:
@@ -163,7 +160,7 @@ def test_curves_are_the_same_whether_the_past_came_at_once_or_in_pieces(session:
         assert pieces.seen.curve(peer) == whole.seen.curve(peer) == live.seen.curve(peer)
 
 
-def test_the_times_of_heads_come_from_who_was_there(watch: Watch) -> None:
+def test_the_times_of_heads_come_from_peers_that_adopted_them(watch: Watch) -> None:
     chain = watch.session.chain(2)
 
     watch.hear(*chain, adopted_unix_s=(30.0, 20.0, 0.0), now_s=5.0)
@@ -194,7 +191,7 @@ def test_ledgers_are_read_page_by_page_a_few_peers_at_a_time(watch: Watch) -> No
     assert Send(peer, LedgerRequest(watch.id, ME, 32)) in again
 
 
-def test_pages_nobody_asked_for_ask_for_nothing(watch: Watch) -> None:
+def test_pages_that_were_not_asked_for_cause_no_request(watch: Watch) -> None:
     page = LedgerPage(watch.id, PeerId("eve"), (), 32, more=True)
 
     assert watch.seen.handle(page, 1.0) == []
@@ -215,17 +212,17 @@ def test_silent_peers_of_the_cohort_are_suspect_then_lost(watch: Watch) -> None:
     assert states == ["alive", "suspect", "lost"]
 
 
-def test_a_loss_that_a_fellow_noticed_is_shown_at_once_unless_the_peer_is_heard(
+def test_a_loss_noticed_in_the_cluster_is_shown_at_once_unless_the_peer_is_heard(
     watch: Watch,
 ) -> None:
     watch.hear(watch.session.head0)
-    gone, here, fellow = watch.session.peers[1:4]
+    gone, here, neighbour = watch.session.peers[1:4]
     watch.status(gone, 10.0)
     watch.status(here, 14.9)
 
     for peer in (gone, here):
         sequence = watch.session.peers.index(peer)
-        watch.tell("lost", fellow, 15.0, subject=peer, sequence=sequence)
+        watch.report("lost", neighbour, 15.0, subject=peer, sequence=sequence)
 
     assert watch.seen.state_of(gone, 15.0) == "lost"
     assert watch.seen.state_of(here, 15.0) == "alive"
@@ -233,8 +230,8 @@ def test_a_loss_that_a_fellow_noticed_is_shown_at_once_unless_the_peer_is_heard(
 
 def test_a_quarantined_peer_is_shown_as_such_for_a_while(watch: Watch) -> None:
     watch.hear(watch.session.head0)
-    bad, fellow = watch.session.peers[1:3]
-    watch.tell("quarantined", fellow, 10.0, subject=bad)
+    bad, neighbour = watch.session.peers[1:3]
+    watch.report("quarantined", neighbour, 10.0, subject=bad)
     for now_s in (11.0, 11.0 + QUARANTINE_SHOWN_S):
         watch.status(bad, now_s)
         state = watch.seen.state_of(bad, now_s)
@@ -244,7 +241,7 @@ def test_a_quarantined_peer_is_shown_as_such_for_a_while(watch: Watch) -> None:
 # -- alerts
 
 
-def test_what_several_peers_notice_is_one_alert(session: Any) -> None:
+def test_one_thing_noticed_by_several_peers_is_one_alert(session: Any) -> None:
     gone = session.peers[5]
     entries = [
         entry_of(session, "lost", peer, 100.0 + k, subject=gone)
@@ -252,26 +249,26 @@ def test_what_several_peers_notice_is_one_alert(session: Any) -> None:
     ]
     later = entry_of(session, "lost", session.peers[0], 200.0, subject=gone, sequence=7)
 
-    told = alerts_of([later, *entries], (), (), 0.1)
+    alerts = alerts_of([later, *entries], (), (), 0.1)
 
-    assert [(a.unix_s, a.reporters) for a in told] == [
+    assert [(a.unix_s, a.reporters) for a in alerts] == [
         (100.0, session.peers[:3]),
         (200.0, session.peers[:1]),
     ]
-    assert {a.severity for a in told} == {"error"}
+    assert {a.severity for a in alerts} == {"error"}
     assert SAME_WITHIN_S < 100
 
 
-def test_heads_tell_of_takeovers_folds_merges_and_of_missing_halves(session: Any) -> None:
+def test_heads_show_takeovers_stale_work_merges_and_missing_halves(session: Any) -> None:
     chain = session.chain(2)
     late = session.contributors(chain[1], session.peers[:1])
     some = session.contributors(chain[2], session.peers[1:4])
     branch = (Merged(chain[0].digest, 500),)
     head = session.child(chain[2], term=1, contributors=(*late, *some), merged=branch)
 
-    told = alerts_of([], (head, *reversed(chain)), (), 0.1)
+    alerts = alerts_of([], (head, *reversed(chain)), (), 0.1)
 
-    assert {(a.kind, a.round, a.subject) for a in told} == {
+    assert {(a.kind, a.round, a.subject) for a in alerts} == {
         ("takeover", 3, head.author),
         ("folded", 3, None),
         ("merged", 3, None),
@@ -279,17 +276,17 @@ def test_heads_tell_of_takeovers_folds_merges_and_of_missing_halves(session: Any
     }
 
 
-def test_a_takeover_that_a_ledger_tells_is_not_told_again_by_the_head(session: Any) -> None:
+def test_a_takeover_in_a_ledger_and_in_a_head_is_one_alert(session: Any) -> None:
     head0 = session.head0
     head = session.child(head0, term=1)
     entry = entry_of(session, "takeover", head.author, 5.0, subject=head.author)
 
-    told = alerts_of([entry], (head, head0), (), 0.1)
+    alerts = alerts_of([entry], (head, head0), (), 0.1)
 
-    assert told == [Alert("takeover", RoundNumber(1), head.author, "", 5.0, (head.author,))]
+    assert alerts == [Alert("takeover", RoundNumber(1), head.author, "", 5.0, (head.author,))]
 
 
-def test_a_fall_of_accuracy_beyond_the_threshold_is_one() -> None:
+def test_a_fall_of_accuracy_beyond_the_threshold_is_an_alert() -> None:
     curve = [Point(RoundNumber(k), a, 1.0) for k, a in enumerate((0.5, 0.45, 0.3, 0.6))]
 
     assert [a.round for a in alerts_of([], (), curve, 0.1)] == [2]
@@ -327,7 +324,7 @@ def test_a_command_is_published_and_again_until_all_live_peers_report_it(watch: 
     assert published not in watch.seen.handle(TimerFired(ASK_AGAIN), 4.5)
 
 
-def test_a_command_that_nobody_reports_expires(watch: Watch) -> None:
+def test_a_command_that_no_peer_reports_expires(watch: Watch) -> None:
     watch.status(watch.session.peers[0], 1.0)
     watch.seen.handle(CommandGiven(command(watch, "stop")), 1.0)
 
@@ -335,7 +332,7 @@ def test_a_command_that_nobody_reports_expires(watch: Watch) -> None:
     assert given.state(UNIX_S + 3601) == "expired"
 
 
-def test_what_is_in_force_is_what_peers_report_not_what_is_published(watch: Watch) -> None:
+def test_a_command_is_in_force_when_peers_report_it_not_when_it_is_published(watch: Watch) -> None:
     gone = watch.session.peers[5]
     remove = command(watch, "remove", 1, subject=gone)
     threshold = command(watch, "threshold", 2, value=0.3)

@@ -1,4 +1,4 @@
-"""A study, as tests of search make it."""
+"""The study of the tests of search."""
 
 from tests.search.conftest import study
 

@@ -1,4 +1,4 @@
-"""Looking on: which studies are found and followed, what is seen of them, what is let go of."""
+"""Observation: which studies are found, followed and left, and what their views show."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def recorded(
 
 
 class Swarm:
-    """A coordinator as one who looks on hears of it."""
+    """A coordinator, as an observer hears it."""
 
     def __init__(self, spec: StudySpec, coordinator: PeerId = OTHER, term: int = 1) -> None:
         self.spec, self.coordinator, self.term = spec, coordinator, term
@@ -77,7 +77,7 @@ def sent(effects: list[Effect], kind: type[Event]) -> list[Any]:
     return [e.message for e in effects if isinstance(e, Send) and isinstance(e.message, kind)]
 
 
-def test_who_is_connected_is_asked_at_once_and_in_turns_ever_after() -> None:
+def test_connected_peers_are_asked_at_once_and_then_in_turns() -> None:
     study_observation = StudyObservation(ME)
     started = study_observation.start(0.0)
     peers = [PeerId(f"peer {k}") for k in range(12)]
@@ -111,7 +111,7 @@ def test_a_study_that_is_offered_is_followed_without_slots(study: StudySpec) -> 
     assert hear(study_observation, swarm.offer()) == []
 
 
-def test_what_the_ledger_says_is_what_is_seen(study: StudySpec) -> None:
+def test_a_view_shows_what_the_ledger_says(study: StudySpec) -> None:
     study_observation, swarm = StudyObservation(ME), Swarm(study)
     zero, one, two, three, four, five = trials(study)
     point = EpochPoint(1, 0.5)
@@ -134,7 +134,7 @@ def test_what_the_ledger_says_is_what_is_seen(study: StudySpec) -> None:
     assert view.complete
     assert (view.num_trials, view.num_running, view.num_done, view.num_failed) == (12, 2, 3, 1)
     assert view.best is not None
-    assert view.best[0] == one  # what was pruned is no best
+    assert view.best[0] == one  # a pruned trial is never the best
     assert [(t.number, t.state, t.value, t.peer) for t in view.history] == [
         (0, "complete", 0.7, OTHER),
         (1, "complete", 0.9, THIRD),
@@ -147,7 +147,7 @@ def test_what_the_ledger_says_is_what_is_seen(study: StudySpec) -> None:
     assert workers == {OTHER: (None, 1), THIRD: (4, 3)}
 
 
-def test_nothing_is_painted_anew_while_nothing_changes(study: StudySpec) -> None:
+def test_a_view_stays_the_same_object_while_nothing_changes(study: StudySpec) -> None:
     study_observation, swarm = StudyObservation(ME), Swarm(study)
     hear(
         study_observation,
@@ -182,7 +182,7 @@ def test_a_study_that_is_over_is_left_and_stays_in_view(study: StudySpec) -> Non
     assert only(study_observation) is view
 
 
-def test_a_study_that_was_over_before_is_read_from_whoever_has_it(study: StudySpec) -> None:
+def test_a_study_that_was_over_before_is_read_from_any_peer_that_has_it(study: StudySpec) -> None:
     study_observation, swarm = StudyObservation(ME), Swarm(study, THIRD)
     trial = trials(study)[0]
     page = swarm.page(Asked(trial), recorded(trial, 0.5), Closed("cancelled", OTHER))
@@ -193,7 +193,7 @@ def test_a_study_that_was_over_before_is_read_from_whoever_has_it(study: StudySp
     assert only(study_observation).complete
 
 
-def test_the_end_comes_from_somebody_else_if_the_coordinator_is_gone(study: StudySpec) -> None:
+def test_the_end_is_read_from_another_peer_if_the_coordinator_is_gone(study: StudySpec) -> None:
     study_observation, swarm, other = (
         StudyObservation(ME),
         Swarm(study, THIRD),
@@ -210,7 +210,7 @@ def test_the_end_comes_from_somebody_else_if_the_coordinator_is_gone(study: Stud
     assert (only(study_observation).closed, only(study_observation).num_done) == ("done", 1)
 
 
-def test_a_new_coordinator_s_result_takes_the_place_of_the_old_one(study: StudySpec) -> None:
+def test_a_new_coordinator_s_result_replaces_the_old_one(study: StudySpec) -> None:
     study_observation, swarm, newer = (
         StudyObservation(ME),
         Swarm(study),
@@ -235,7 +235,7 @@ def test_a_new_coordinator_s_result_takes_the_place_of_the_old_one(study: StudyS
     assert {w.peer: w.num_done for w in view.workers} == {THIRD: 1, OTHER: 1}
 
 
-def test_what_others_give_away_is_not_taken(study: StudySpec) -> None:
+def test_pages_of_other_peers_than_the_coordinator_are_ignored(study: StudySpec) -> None:
     study_observation, swarm, liar = StudyObservation(ME), Swarm(study), Swarm(study, THIRD)
     hear(study_observation, swarm.offer())
 
@@ -244,7 +244,7 @@ def test_what_others_give_away_is_not_taken(study: StudySpec) -> None:
     assert only(study_observation).history == ()
 
 
-def test_what_is_over_makes_room_and_what_is_spoken_of_does_not(
+def test_studies_that_are_over_or_silent_make_room_and_others_do_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(study_observation_module, "STUDIES_MAX", 2)
@@ -261,7 +261,7 @@ def test_what_is_over_makes_room_and_what_is_spoken_of_does_not(
     assert Unsubscribe(study_topic(first.spec.id)) in effects
 
 
-def test_the_longest_ledger_is_given_up_before_they_take_too_much(
+def test_the_longest_ledger_is_given_up_when_all_take_too_much(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(study_observation_module, "ENTRIES_MAX", 5)
@@ -290,7 +290,7 @@ def test_only_the_newest_trials_are_shown_one_by_one(study: StudySpec) -> None:
     assert view.num_running == view.num_trials == HISTORY_MAX + 10
 
 
-def test_connections_are_kept_to_who_coordinates(study: StudySpec) -> None:
+def test_connections_are_kept_with_the_coordinator_and_the_members(study: StudySpec) -> None:
     study_observation, swarm = StudyObservation(ME), Swarm(study, THIRD, term=2)
     hear(study_observation, Swarm(study).offer())
 

@@ -1,4 +1,4 @@
-"""Data by name and from files; every refusal names the place."""
+"""Tables from named data sets and from files; every error names the place."""
 
 import importlib
 from pathlib import Path
@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from swarm.core.errors import DataError
-from swarm.learning.search.trial_records import TrialData, TrialTask
+from swarm.learning.search.trial_records import TrialTask
 from swarm.learning.search.trial_runner import _cut_table, run_trial
-from swarm.learning.tables.trial_table import load_table
+from swarm.learning.tables.table import load_table
+from swarm.learning.tables.table_source import TableSource
 
 
-def _own(path: Path, **fields: Any) -> TrialData:
-    return TrialData(str(path), path.suffix.removeprefix("."), **fields)  # type: ignore[arg-type]
+def _own(path: Path, **fields: Any) -> TableSource:
+    return TableSource(str(path), path.suffix.removeprefix("."), **fields)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -26,8 +27,8 @@ def _own(path: Path, **fields: Any) -> TrialData:
         ("breast_cancer", (569, 30), 2),
     ],
 )
-def test_data_by_name(name: str, shape: tuple[int, ...], num_classes: int) -> None:
-    table = load_table(TrialData(name))
+def test_named_data_sets(name: str, shape: tuple[int, ...], num_classes: int) -> None:
+    table = load_table(TableSource(name))
 
     assert table.x.shape == shape
     assert table.x.dtype == np.float32
@@ -62,7 +63,7 @@ def test_the_last_column_is_the_target_and_may_be_a_number(tmp_path: Path) -> No
         ("", "must begin with a line of at least 2 column names"),
         ("a,b\n", "at least 1 line of values"),
         ("1,2\n3,4\n", "line of column names, got numbers"),
-        ("a,a\n3,4\n", "must be there and differ"),
+        ("a,a\n3,4\n", "must not be empty and must differ"),
         ("a,b\n3,x\nred,y\n", "line 3: column 'a' must be a finite number, got 'red'"),
         ("a,b\nnan,x\n", "line 2: column 'a' must be a finite number, got 'nan'"),
         ("a,b\n,x\n", "line 2: column 'a' must be a finite number, got ''"),
@@ -70,8 +71,8 @@ def test_the_last_column_is_the_target_and_may_be_a_number(tmp_path: Path) -> No
         ("a,b\n1,x,y\n", "line 2: 2 values expected, got 3"),
         ("a,b\n1,x\n\n2,y\n", "line 3: an empty line"),
         ("a,b\n1,x\n1e200,y\n", r"line 3: column 'a' must be within 1e\+150 of 0, got '1e200'"),
-        ("a;b\n1;x\n", "line 1: values are separated by ';': commas are needed"),
-        ("a\tb\n1\tx\n", r"line 1: values are separated by '\\t': commas are needed"),
+        ("a;b\n1;x\n", "line 1: values must be separated by commas, not by ';'"),
+        ("a\tb\n1\tx\n", r"line 1: values must be separated by commas, not by '\\t'"),
         ("a,b\n1,x\n2,x\n", "column 'b' must have at least 2 classes, got 1"),
         ('a,b\n"1,x\n', "as CSV in UTF-8"),
     ],
@@ -86,7 +87,7 @@ def test_a_malformed_csv_file_is_refused_by_line_and_column(
         load_table(_own(path))
 
 
-def test_other_bad_files_are_refused_too(tmp_path: Path) -> None:
+def test_other_invalid_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "own.csv"
     with pytest.raises(DataError, match=r"own\.csv"):
         load_table(_own(path))
@@ -124,8 +125,8 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     assert run_trial(task).value != 1.0
 
 
-def test_fewer_examples_on_request() -> None:
-    task = TrialTask("knn", {}, TrialData("digits", max_examples=100), "accuracy", folds=2)
+def test_a_sample_has_fewer_examples_and_the_same_shares() -> None:
+    task = TrialTask("knn", {}, TableSource("digits", max_examples=100), "accuracy", folds=2)
 
     outcome = run_trial(task)
 
@@ -133,10 +134,10 @@ def test_fewer_examples_on_request() -> None:
     assert np.bincount(table.y).tolist() == pytest.approx([10] * 10, abs=1)
     assert sum(len(test) for _, test in folds) == 100
     assert outcome.value is not None
-    assert outcome.value < run_trial(TrialTask("knn", {}, TrialData("digits"), "accuracy")).value
+    assert outcome.value < run_trial(TrialTask("knn", {}, TableSource("digits"), "accuracy")).value
 
 
-def test_blank_lines_at_the_end_of_a_csv_file_are_no_examples(tmp_path: Path) -> None:
+def test_blank_lines_at_the_end_of_a_csv_file_are_ignored(tmp_path: Path) -> None:
     path = tmp_path / "own.csv"
     path.write_text("a,b\n1,x\n2,y\n\n  \n\n")
 
@@ -144,7 +145,7 @@ def test_blank_lines_at_the_end_of_a_csv_file_are_no_examples(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("model", ["knn", "dtree", "forest", "logreg", "svm", "mlp"])
-def test_times_in_seconds_since_1970_stay_apart(tmp_path: Path, model: str) -> None:
+def test_times_in_seconds_since_1970_stay_different(tmp_path: Path, model: str) -> None:
     path = tmp_path / "times.csv"
     rows = [f"{1_700_000_000 + i},{'early' if i < 9 else 'late'}\n" for i in range(18)]
     path.write_text("time,part\n" + "".join(rows * 3))
@@ -157,13 +158,11 @@ def test_times_in_seconds_since_1970_stay_apart(tmp_path: Path, model: str) -> N
 
     assert len(np.unique(table.examples(np.arange(54)))) == 18
     assert outcome.value is not None
-    assert outcome.value > 0.9  # one time for all of them would be a half
+    assert outcome.value > 0.9  # 0.5 if all times were equal
 
 
 @pytest.mark.parametrize("model", ["dtree", "forest"])
-def test_trees_tell_times_apart_beside_a_0_that_stands_for_none(
-    tmp_path: Path, model: str
-) -> None:
+def test_trees_distinguish_times_beside_a_0_that_means_none(tmp_path: Path, model: str) -> None:
     path = tmp_path / "times.csv"
     times = [1_700_000_000 + i if i % 10 else 0 for i in range(300)]
     rows = [f"{time},{'early' if i < 150 else 'late'}\n" for i, time in enumerate(times)]
@@ -176,9 +175,7 @@ def test_trees_tell_times_apart_beside_a_0_that_stands_for_none(
 
 
 @pytest.mark.parametrize("model", ["knn", "dtree", "forest", "logreg"])
-def test_what_float32_would_make_an_infinity_is_a_number_to_scikit_learn(
-    tmp_path: Path, model: str
-) -> None:
+def test_scikit_learn_takes_numbers_beyond_float32(tmp_path: Path, model: str) -> None:
     path = tmp_path / "big.csv"
     path.write_text("big,kind\n" + "1e39,a\n3e39,b\n" * 12)
 
@@ -205,9 +202,9 @@ def test_the_same_numbers_score_the_same_by_csv_and_npz(tmp_path: Path, model: s
     assert first.value == second.value
 
 
-def test_messages_call_a_file_that_came_as_a_blob_the_study_s_data(tmp_path: Path) -> None:
+def test_a_file_that_came_as_a_blob_is_called_the_study_s_data(tmp_path: Path) -> None:
     path = tmp_path / ("0f" * 32)
-    data = TrialData(str(path), "csv")
+    data = TableSource(str(path), "csv")
     path.write_text("a,b\n,x\n")
     with pytest.raises(DataError, match=r"^the study's data, line 2: column 'a' must be a fin"):
         load_table(data)
@@ -216,10 +213,10 @@ def test_messages_call_a_file_that_came_as_a_blob_the_study_s_data(tmp_path: Pat
     assert (outcome.error or "").startswith("DataError: the study's data: every class must")
     path.write_text("no zip")
     with pytest.raises(DataError, match=r"^the study's data must be an \.npz file"):
-        load_table(TrialData(str(path), "npz"))
+        load_table(TableSource(str(path), "npz"))
 
 
-def test_times_and_what_is_too_large_in_an_npz_file(tmp_path: Path) -> None:
+def test_times_and_values_that_are_too_large_in_an_npz_file(tmp_path: Path) -> None:
     path = tmp_path / "own.npz"
     x = 1_700_000_000 + np.arange(18).reshape(18, 1)
     np.savez(path, x_train=x, y_train=np.arange(18) % 2)

@@ -1,16 +1,15 @@
-"""Life: one life of a process that runs trials, and the trials that were sent to it."""
+"""TrialLife: one life of a process that runs trials, and the trials that were sent to it."""
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import trio
 
 from swarm.learning.search.trial_records import EpochReport, TrialOutcome, TrialTask
-from swarm.peer.processes.pipe_writer import Outlet
-from swarm.peer.processes.pipes import PipedProcess
+from swarm.peer.processes.process_life import ProcessLife
 from swarm.peer.processes.trial_frames import (
-    FRAMING,
     Ended,
     Message,
     Ready,
@@ -21,43 +20,40 @@ from swarm.peer.processes.trial_frames import (
     WithdrawTrial,
 )
 
-LAST_WORDS_MAX = 10
-"""Lines of the process's stderr that an error quotes."""
-
 OnReport = Callable[[EpochReport], None]
 
 
 @dataclass(slots=True, eq=False)
-class Call:
-    """One trial that was sent to a process: it waits there, runs, or is over."""
+class TrialCall:
+    """A trial that was sent to a process: it waits there, runs, or is over."""
 
     number: int
     key: str
     limit_s: float
-    """Seconds it may take."""
+    """Longest run time, in seconds."""
     on_report: OnReport | None
     on_begin: Callable[[], None] | None = None
     outcome: TrialOutcome | None = None
     began_s: float | None = None
-    """When, in trio's time; None before."""
+    """Start time on trio's clock; None before the start."""
     limit: trio.CancelScope = field(default_factory=trio.CancelScope)
-    """Ends when it has taken too long; for who waits until it is over."""
+    """Ends the waiting for the trial when it has taken too long."""
     withdrawn: bool = False
     """Whether the process gave it back before it began."""
     recalled: bool = False
-    """Whether it was wanted back before the process had it."""
+    """Whether it was to be given back before the process had it."""
     turn: trio.Event = field(default_factory=trio.Event)
-    """Set once it has begun, or is over without."""
+    """Set once it has begun, or is over without having begun."""
     over: trio.Event = field(default_factory=trio.Event)
-    """Set once the process is done with it, or is no more."""
+    """Set once the process has finished it, or is gone."""
 
     @property
     def has_begun(self) -> bool:
-        """Whether the process took it up."""
+        """Whether the process has started it."""
         return self.began_s is not None
 
     def begin(self) -> None:
-        """The process is at it."""
+        """Note that the process starts it now."""
         self.began_s = trio.current_time()
         self.limit.deadline = self.began_s + self.limit_s
         self.turn.set()
@@ -65,54 +61,54 @@ class Call:
             self.on_begin()
 
     def end(self) -> None:
-        """The process is done with it, or gave it back, or is no more."""
+        """Note that the process has finished it, gave it back, or is gone."""
         self.turn.set()
         self.over.set()
 
 
-@dataclass(slots=True, eq=False)
-class Life:
-    """One life of the process.
+class TrialLife(ProcessLife[Message]):
+    """One life of a process that runs trials.
 
-    Invariant: of the calls only the first has begun; the process takes them in their order.
+    Invariant: only the first of the calls has begun; the process runs them in their order.
     """
 
-    process: PipedProcess
-    outlet: Outlet
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-    ready: trio.Event = field(default_factory=trio.Event)
-    """Set, too, when it is no more."""
-    last_words: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_WORDS_MAX))
-    calls: deque[Call] = field(default_factory=deque)
-    alive: bool = True
+    name = "the trial's process"
+    said = "trial said"
+    patience_s = 2.0
+    """A pipe takes 64 KiB at once; a process that leaves more than that unread has broken down."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.ready = trio.Event()
+        """Set once the process is loaded, and when it is gone."""
+        self.calls: deque[TrialCall] = deque()
 
     @property
-    def running(self) -> Call | None:
+    def running(self) -> TrialCall | None:
         """The call that has begun."""
         return self.calls[0] if self.calls else None
 
     @property
-    def waiting(self) -> list[Call]:
+    def waiting(self) -> list[TrialCall]:
         """Calls that have not begun."""
         return list(self.calls)[1:]
 
-    def give(self, task: TrialTask, call: Call) -> None:
+    def give(self, task: TrialTask, call: TrialCall) -> None:
         """Send a trial to the process."""
-        frame = FRAMING.encode(RunTrial(call.number, task))
+        self.send(RunTrial(call.number, task))
         self.calls.append(call)
-        self.outlet.put(frame)
         self._begin_first()
 
-    def stop(self, call: Call) -> None:
-        """Ask the process to end a trial before its next epoch, or not to begin with it."""
-        self.outlet.put(FRAMING.encode(StopTrial(call.number)))
+    def stop(self, call: TrialCall) -> None:
+        """Ask the process to end a trial before its next epoch, or not to begin it."""
+        self.send(StopTrial(call.number))
 
-    def take_back(self, call: Call) -> None:
+    def take_back(self, call: TrialCall) -> None:
         """Ask the process to give a trial back, unless it has begun."""
-        self.outlet.put(FRAMING.encode(WithdrawTrial(call.number)))
+        self.send(WithdrawTrial(call.number))
 
     def take(self, message: Message) -> None:
-        """The process says something."""
+        """See `ProcessLife.take`."""
         match message:
             case Ready():
                 self.ready.set()
@@ -132,20 +128,13 @@ class Life:
                         self._end(call)
 
     def end(self) -> None:
-        """The process is no more, and its trials are over."""
-        self.alive = False
+        """See `ProcessLife.end`: the trials are over."""
         self.ready.set()
         for call in self.calls:
             call.end()
         self.calls.clear()
 
-    def exit_reason(self) -> str:
-        """Why it ended, as far as anybody knows."""
-        words = "; ".join(self.last_words) or "nothing"
-        code = self.process.returncode
-        return f"the trial's process ended with code {code}; it said: {words}"
-
-    def _end(self, call: Call) -> None:
+    def _end(self, call: TrialCall) -> None:
         self.calls.remove(call)
         call.end()
         self._begin_first()

@@ -1,4 +1,4 @@
-"""What a coordinator asks for: trials lent out, taken back, recorded; the end of a study."""
+"""Effects of a coordinator: trials leased, taken back, recorded; the end of a study."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +10,6 @@ from swarm.core.effects import (
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect, SetTimer, TimerFired
 from swarm.search import messages
-from swarm.search.coordinating import ASKS_TOGETHER
 from swarm.search.effects import (
     CancelRequested,
     Note,
@@ -24,6 +23,7 @@ from swarm.search.search import Search
 from swarm.search.study import StudySpec
 from swarm.search.study_ledger import Closed, Lost, Recorded
 from swarm.search.trial import EpochPoint, Trial, TrialReport
+from swarm.search.trial_supply import ASKS_TOGETHER
 from tests.search.conftest import ME, OTHER, THIRD, make_study
 from tests.search.parts import (
     Coordinator,
@@ -38,7 +38,7 @@ from tests.search.parts import (
 )
 
 
-def test_who_submits_coordinates_and_works_at_once(study: StudySpec) -> None:
+def test_the_submitter_coordinates_and_works_at_once(study: StudySpec) -> None:
     effects = Coordinator(study).started
 
     assert [e.trial.number for e in of(RunTrial, effects)] == [0, 1]
@@ -47,11 +47,11 @@ def test_who_submits_coordinates_and_works_at_once(study: StudySpec) -> None:
     assert of(SaveTerm, effects) == [SaveTerm(1)]
 
 
-def test_a_worker_is_lent_one_trial_to_run_and_one_to_wait(study: StudySpec) -> None:
+def test_a_worker_is_leased_one_trial_to_run_and_one_to_wait(study: StudySpec) -> None:
     assert [trial.number for trial in Coordinator(study).leased] == [2, 3]
 
 
-def test_leases_of_a_strategy_that_takes_its_time_share_messages() -> None:
+def test_leases_of_a_slow_strategy_share_messages() -> None:
     spec = make_study(strategy="bayesian", num_trials=200)
     search = Search(ME, spec)
     search.handle(Started(1, submits=True), 0.0)
@@ -76,29 +76,29 @@ def test_a_slow_strategy_is_asked_again_before_a_distant_worker_has_nothing_left
     search.handle(Started(1, submits=True), 0.0)
     search.handle(heartbeat(spec, OTHER, search), 0.1)
 
-    def tell(*trials: Trial) -> list[int]:
-        """Tell of results that take a while; return how many leases each message then has."""
+    def finish(*trials: Trial) -> list[int]:
+        """Send results of long trials; return the number of leases in each message."""
         results = tuple(replace(complete(t, peer=OTHER), duration_s=0.1) for t in trials)
         effects = search.handle(messages.WorkerNews(spec.id, OTHER, (), results), 0.5)
         leases = _leased(effects)
         while "ask" in [timer.name for timer in of(SetTimer, effects)]:
             effects = search.handle(TimerFired("ask"), 0.5)
             leases += _leased(effects)
-        told.extend(trial for trials in leases for trial in trials)
+        leased.extend(trial for trials in leases for trial in trials)
         return [len(trials) for trials in leases]
 
-    told = [trial for trials in _asked(search, 10) for trial in trials]
-    tell(*told)
-    held = told[2:]  # six, as many as a turn-around takes
+    leased = [trial for trials in _asked(search, 10) for trial in trials]
+    finish(*leased)
+    held = leased[2:]  # six: the number that a turnaround takes
     assert len(held) == 6
-    assert [tell(trial) for trial in held[:4]] == [[], [], [], [4]]
+    assert [finish(trial) for trial in held[:4]] == [[], [], [], [4]]
     for _ in range(20):
-        tell(*[trial for trial in told if trial.id not in search.ledger.results])
+        finish(*[trial for trial in leased if trial.id not in search.ledger.results])
     assert len(search.ledger.trials) == 40
-    assert {trial.id for trial in told} == search.ledger.trials.keys() - set(search.held)
+    assert {trial.id for trial in leased} == search.ledger.trials.keys() - set(search.held)
 
 
-def test_who_stepped_down_in_the_middle_of_asking_asks_again_when_it_coordinates_again() -> None:
+def test_a_peer_that_stepped_down_while_asking_asks_again_when_it_coordinates_again() -> None:
     spec = make_study(strategy="bayesian", num_trials=200)
     search = Search(ME, spec)
     effects = search.handle(Started(1, submits=True), 0.0)
@@ -113,27 +113,29 @@ def test_who_stepped_down_in_the_middle_of_asking_asks_again_when_it_coordinates
     assert "ask" in [timer.name for timer in of(SetTimer, effects)]
 
 
-def test_a_strategy_that_takes_its_time_is_asked_for_several_unless_somebody_needs_one() -> None:
+def test_a_slow_strategy_is_asked_for_several_trials_unless_a_worker_needs_one() -> None:
     spec = make_study(strategy="bayesian", num_trials=200)
     search = Search(ME, spec)
     search.handle(Started(0, submits=True), 0.0)
     search.handle(heartbeat(spec, OTHER, search), 0.1)
 
-    def tell(*trials: Trial) -> bool:
-        """Tell of results; return whether the strategy is to be asked."""
+    def finish(*trials: Trial) -> bool:
+        """Send results; return whether the strategy is asked next."""
         results = tuple(replace(complete(t, peer=OTHER), duration_s=0.01) for t in trials)
         effects = search.handle(messages.WorkerNews(spec.id, OTHER, (), results), 0.5)
         return "ask" in [timer.name for timer in of(SetTimer, effects)]
 
     first = [trial for trials in _asked(search, 10) for trial in trials]
-    assert tell(first[0])
+    assert finish(first[0])
     leased = [trial for trials in _asked(search, 80) for trial in trials]
-    assert [tell(trial) for trial in leased[: ASKS_TOGETHER - 1]] == [False] * (ASKS_TOGETHER - 1)
-    assert tell(leased[ASKS_TOGETHER])
+    assert [finish(trial) for trial in leased[: ASKS_TOGETHER - 1]] == [False] * (
+        ASKS_TOGETHER - 1
+    )
+    assert finish(leased[ASKS_TOGETHER])
 
 
 def _asked(search: Search, times: int) -> list[list[Trial]]:
-    """Trials of each message of leases while a slow strategy is asked so many times."""
+    """Trials of each message of leases while a slow strategy is asked this many times."""
     found: list[list[Trial]] = []
     for _ in range(times):
         found += _leased(search.handle(TimerFired("ask"), 0.5))
@@ -141,7 +143,7 @@ def _asked(search: Search, times: int) -> list[list[Trial]]:
 
 
 def _until_it_coordinates(search: Search) -> list[Effect]:
-    """Everything that ticks bring about until trials can be asked for."""
+    """Effects of ticks until trials can be asked for."""
     effects: list[Effect] = []
     for tenths in range(200):
         effects += search.handle(TimerFired("tick"), 0.3 + tenths / 10)
@@ -150,11 +152,11 @@ def _until_it_coordinates(search: Search) -> list[Effect]:
 
 
 def _leased(effects: Sequence[Effect]) -> list[list[Trial]]:
-    """Trials of each message of leases."""
+    """Trials in each message of leases."""
     return [[lease.trial for lease in leases.leases] for leases in sent(messages.Leases, effects)]
 
 
-def test_what_is_sent_was_saved_before(study: StudySpec) -> None:
+def test_entries_are_saved_before_anything_is_sent(study: StudySpec) -> None:
     coordinator = Coordinator(study)
 
     effects = coordinator.search.handle(
@@ -178,7 +180,7 @@ def test_the_first_result_wins_and_a_second_one_changes_nothing(study: StudySpec
     assert not of(SaveEntries, effects)
 
 
-def test_a_result_of_a_trial_that_was_lent_to_somebody_else_is_not_taken(study: StudySpec) -> None:
+def test_a_result_of_a_trial_leased_to_another_worker_is_ignored(study: StudySpec) -> None:
     coordinator = Coordinator(study)
     (own,) = [t for t in coordinator.search.ledger.trials.values() if t.number == 0]
 
@@ -187,7 +189,7 @@ def test_a_result_of_a_trial_that_was_lent_to_somebody_else_is_not_taken(study: 
     assert not coordinator.search.ledger.results
 
 
-def test_three_missed_heartbeats_and_the_trials_go_to_others_first_of_all(
+def test_after_three_missed_heartbeats_the_trials_are_leased_again_before_all_others(
     study: StudySpec,
 ) -> None:
     coordinator = Coordinator(study)
@@ -225,7 +227,7 @@ def test_a_lease_that_never_arrived_is_sent_again(study: StudySpec) -> None:
     assert leased_to(OTHER, effects) == coordinator.leased
 
 
-def test_a_worker_that_lost_a_trial_it_had_confirmed_does_not_keep_it(study: StudySpec) -> None:
+def test_a_confirmed_trial_missing_from_two_heartbeats_is_leased_again(study: StudySpec) -> None:
     coordinator = Coordinator(study)
     search = coordinator.search
     search.handle(heartbeat(study, OTHER, search, tuple(t.id for t in coordinator.leased)), 1.0)
@@ -237,7 +239,7 @@ def test_a_worker_that_lost_a_trial_it_had_confirmed_does_not_keep_it(study: Stu
     assert (lease.trial, lease.attempt) == (coordinator.leased[0], 1)
 
 
-def test_a_trial_that_is_lost_again_and_again_fails(study: StudySpec) -> None:
+def test_a_trial_that_is_lost_with_five_workers_fails(study: StudySpec) -> None:
     coordinator = Coordinator(make_study(num_trials=3), slots=0)
     search, trial = coordinator.search, coordinator.leased[0]
     for k in range(5):
@@ -249,7 +251,7 @@ def test_a_trial_that_is_lost_again_and_again_fails(study: StudySpec) -> None:
     assert "lost with 5 workers" in result.error
 
 
-def test_trials_that_waited_behind_one_that_kills_its_workers_are_not_given_up() -> None:
+def test_trials_that_waited_behind_a_poison_trial_are_not_given_up() -> None:
     spec = make_study(num_trials=3)
     coordinator = Coordinator(spec, slots=0)
     search, (poison_trial, waited) = coordinator.search, coordinator.leased
@@ -262,7 +264,7 @@ def test_trials_that_waited_behind_one_that_kills_its_workers_are_not_given_up()
     assert (first.trial, first.attempt) == (waited, 5)
 
 
-def test_who_leaves_of_its_own_will_was_not_ended_by_its_trial() -> None:
+def test_a_worker_that_says_goodbye_counts_no_losses() -> None:
     spec = make_study(num_trials=3)
     coordinator = Coordinator(spec, slots=0)
     search = coordinator.search
@@ -276,7 +278,7 @@ def test_who_leaves_of_its_own_will_was_not_ended_by_its_trial() -> None:
     assert leased_to(PeerId("leaver 6"), effects) == coordinator.leased
 
 
-def test_workers_that_all_fall_silent_at_once_were_not_ended_by_their_trials() -> None:
+def test_workers_that_all_fall_silent_at_once_count_no_losses() -> None:
     spec = make_study(num_trials=8)
     coordinator = Coordinator(spec, slots=0)
     search = coordinator.search
@@ -288,7 +290,7 @@ def test_workers_that_all_fall_silent_at_once_were_not_ended_by_their_trials() -
     assert not search.ledger.losses
 
 
-def test_losses_outlive_the_coordinator_that_noticed_them() -> None:
+def test_losses_outlive_the_coordinator_that_recorded_them() -> None:
     spec = make_study(num_trials=3)
     coordinator = Coordinator(spec, slots=0)
     search, trial = coordinator.search, coordinator.leased[0]
@@ -315,16 +317,16 @@ def test_losses_outlive_the_coordinator_that_noticed_them() -> None:
     assert search.ledger.results[trial.id].error == "lost with 5 workers, the last was victim 5"
 
 
-def test_a_lease_is_not_lost_that_its_worker_was_never_told_of() -> None:
+def test_a_lease_that_was_never_sent_does_not_count_as_an_attempt() -> None:
     spec = make_study(strategy="bayesian", num_trials=200)
     search = Search(ME, spec)
     search.handle(Started(0, submits=True), 0.0)
     search.handle(heartbeat(spec, OTHER, search), 0.1)
-    told = [trial for trials in _asked(search, 10) for trial in trials]
-    results = (replace(complete(told[0], peer=OTHER), duration_s=0.01),)
+    first = [trial for trials in _asked(search, 10) for trial in trials]
+    results = (replace(complete(first[0], peer=OTHER), duration_s=0.01),)
     search.handle(messages.WorkerNews(spec.id, OTHER, (), results), 0.5)
-    (told_later,) = _asked(search, 4)
-    untold = list(search.ledger.trials)[len(told + told_later) :]
+    (later,) = _asked(search, 4)
+    unsent = list(search.ledger.trials)[len(first + later) :]
 
     search.handle(PeerUnreachable(OTHER), 0.6)
     effects = [
@@ -334,9 +336,9 @@ def test_a_lease_is_not_lost_that_its_worker_was_never_told_of() -> None:
 
     leases = [item for m in sent(messages.Leases, effects) for item in m.leases]
     assert [(item.trial.id, item.attempt) for item in leases] == [
-        (told[1].id, 1),
-        *((trial.id, 1) for trial in told_later),
-        (untold[0], 0),
+        (first[1].id, 1),
+        *((trial.id, 1) for trial in later),
+        (unsent[0], 0),
     ]
 
 
@@ -356,7 +358,7 @@ def test_the_study_is_over_when_every_trial_has_a_result() -> None:
     assert search.settled
 
 
-def test_what_workers_let_go_of_after_the_end_was_not_lost(study: StudySpec) -> None:
+def test_trials_released_after_the_end_are_not_lost(study: StudySpec) -> None:
     coordinator = Coordinator(study)
     search = coordinator.search
     search.handle(heartbeat(study, OTHER, search, tuple(t.id for t in coordinator.leased)), 1.0)
@@ -370,7 +372,7 @@ def test_what_workers_let_go_of_after_the_end_was_not_lost(study: StudySpec) -> 
     assert "expired" not in [note.kind for note in of(Note, effects)]
 
 
-def test_a_time_budget_ends_the_asking_and_what_runs_may_finish() -> None:
+def test_a_time_budget_ends_the_asking_and_running_trials_may_finish() -> None:
     search = Search(ME, make_study(num_trials=0, time_budget_s=10.0))
     trials = [e.trial for e in of(RunTrial, search.handle(Started(1, submits=True), 0.0))]
 
@@ -395,7 +397,7 @@ def test_pages_are_published_at_most_five_times_a_second(study: StudySpec) -> No
     assert SetTimer("batch", 1.2) in soon
 
 
-def test_a_trial_that_falls_behind_is_told_to_stop() -> None:
+def test_a_trial_that_falls_behind_is_stopped() -> None:
     coordinator = Coordinator(make_study(strategy={"name": "halving", "reduction": 2}))
     good, bad = coordinator.leased
     reports = [

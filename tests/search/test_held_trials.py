@@ -1,4 +1,4 @@
-"""What a worker asks for: trials run, told, dropped; checkpoints and data fetched."""
+"""Effects of a worker: trials run, reported and dropped; checkpoints and data fetched."""
 
 from dataclasses import replace
 
@@ -52,7 +52,9 @@ def test_a_lease_is_run_and_held_until_its_result_is_in_the_ledger(study: StudyS
     assert worker.search.held == ()
 
 
-def test_leases_pages_and_stops_of_anybody_else_are_ignored(study: StudySpec) -> None:
+def test_leases_pages_and_stops_of_other_peers_than_the_coordinator_are_ignored(
+    study: StudySpec,
+) -> None:
     worker = Worker(study)
     trial = worker.trials[0]
     worker.search.handle(worker.leases(trial), 0.2)
@@ -70,7 +72,7 @@ def test_leases_pages_and_stops_of_anybody_else_are_ignored(study: StudySpec) ->
     assert not worker.search.closed
 
 
-def test_another_study_s_messages_are_ignored(study: StudySpec) -> None:
+def test_messages_of_another_study_are_ignored(study: StudySpec) -> None:
     worker = Worker(study)
     other = make_study(seed=9)
     foreign = Trial(other.id, 0, "knn", (), 1, OTHER)
@@ -94,7 +96,7 @@ def test_results_share_a_message_while_one_was_just_sent(study: StudySpec) -> No
     assert [len(news.results) for news in sent(messages.WorkerNews, later)] == [2]
 
 
-def test_who_has_nothing_left_that_waits_tells_its_results_at_once(study: StudySpec) -> None:
+def test_a_worker_with_an_empty_queue_sends_its_results_at_once(study: StudySpec) -> None:
     worker = Worker(study)
     worker.search.handle(worker.leases(*worker.trials[:2]), 0.2)
 
@@ -106,7 +108,7 @@ def test_who_has_nothing_left_that_waits_tells_its_results_at_once(study: StudyS
     assert [len(messages) for messages in told] == [1, 1]
 
 
-def test_a_trial_somebody_else_finished_is_dropped(study: StudySpec) -> None:
+def test_a_trial_that_another_worker_finished_is_dropped(study: StudySpec) -> None:
     worker = Worker(study)
     trial = worker.trials[0]
     worker.search.handle(worker.leases(trial), 0.2)
@@ -119,7 +121,7 @@ def test_a_trial_somebody_else_finished_is_dropped(study: StudySpec) -> None:
     assert of(DropTrial, effects) == [DropTrial(trial.id)]
 
 
-def test_a_checkpoint_is_fetched_before_its_trial_goes_on(study: StudySpec) -> None:
+def test_a_checkpoint_is_fetched_before_its_trial_resumes(study: StudySpec) -> None:
     worker = Worker(study)
     trial = worker.trials[0]
 
@@ -133,7 +135,7 @@ def test_a_checkpoint_is_fetched_before_its_trial_goes_on(study: StudySpec) -> N
     assert of(RunTrial, arrived) == [RunTrial(trial, CHECKPOINT)]
 
 
-def test_without_its_checkpoint_a_trial_begins_anew(study: StudySpec) -> None:
+def test_without_its_checkpoint_a_trial_starts_from_the_beginning(study: StudySpec) -> None:
     worker = Worker(study)
     trial = worker.trials[0]
     worker.search.handle(worker.leases(trial, checkpoint=CHECKPOINT, holders=(THIRD,)), 0.2)
@@ -143,7 +145,7 @@ def test_without_its_checkpoint_a_trial_begins_anew(study: StudySpec) -> None:
     assert of(RunTrial, effects) == [RunTrial(trial)]
 
 
-def test_reports_are_told_with_who_executes(study: StudySpec) -> None:
+def test_reports_name_the_peer_that_executes_the_trial(study: StudySpec) -> None:
     worker = Worker(study)
     trial = worker.trials[0]
     worker.search.handle(worker.leases(trial), 0.2)
@@ -154,7 +156,7 @@ def test_reports_are_told_with_who_executes(study: StudySpec) -> None:
     assert [n.reports for n in sent(messages.WorkerNews, effects)] == [(replace(report, peer=ME),)]
 
 
-def test_who_lacks_the_study_s_data_fetches_it_and_offers_no_slots_until_then() -> None:
+def test_a_peer_without_the_study_s_data_fetches_it_and_offers_no_slots_until_then() -> None:
     data = BlobRef(sha256_hex(b"data"), 4)
     spec = replace(make_study(), dataset="file", data=data, data_format="npz")
     worker = Search(ME, spec)

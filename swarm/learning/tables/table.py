@@ -1,4 +1,4 @@
-"""Data for trials, by name or from a file; read once and kept by the process that runs trials."""
+"""Table: examples in memory, from a named data set or a file."""
 
 import importlib
 import re
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.errors import ConfigurationError, DataError
+from swarm.learning.data_config import DataConfig
 from swarm.learning.datasets import load_dataset, npz
 from swarm.learning.datasets.dataset import Dataset
-from swarm.learning.federation.jobs import DataConfig
-from swarm.learning.search.trial_records import Kind, TrialData
 from swarm.learning.tables import csv_table
+from swarm.learning.tables.table_source import Kind, TableSource
 
 _TOYS = {
     "iris": "classification",
@@ -24,7 +24,7 @@ _TOYS = {
     "breast_cancer": "classification",
     "diabetes": "regression",
 }
-"""What comes with scikit-learn."""
+"""Data sets that come with scikit-learn."""
 _IMAGES = ("cifar10", "synthetic10")
 DATA_NAMES = (*_TOYS, *_IMAGES)
 
@@ -36,14 +36,14 @@ _BLOB_NAME = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """Examples and what is to be predicted of them, in memory."""
+    """Examples and their targets, in memory."""
 
     label: str
-    """What to call it wherever its numbers appear."""
+    """Its name wherever its numbers appear."""
     kind: Kind
     x: NDArray[Any]
-    """Shape (n, *shape of one example); float32, or uint8 that stands for 0..1 in 256 steps, or
-    float64 of files, of whose numbers float32 might make different ones the same."""
+    """Shape (n, *shape of one example). float32; or uint8, which means 0..1 in 256 steps; or
+    float64 from files, where float32 might make different numbers equal."""
     y: NDArray[Any]
     """Shape (n,): class numbers as int64, or float64."""
     classes: tuple[str, ...]
@@ -52,25 +52,25 @@ class Table:
     """Names of the features, where they have any."""
 
     def examples(self, indices: NDArray[np.int64]) -> NDArray[Any]:
-        """The inputs of the examples at `indices`, as float32, or float64 if `x` is."""
+        """The inputs at `indices`, as float32, or as float64 if `x` is float64."""
         x = self.x[indices]
         if x.dtype == np.float64:
             return x
         return np.asarray(x / UINT8_MAX if x.dtype == np.uint8 else x, np.float32)
 
     def sample(self, num_examples: int | None, seed: int) -> "Table":
-        """The table of at most so many examples, in the same shares of classes; all if None."""
+        """A table of at most `num_examples`, with the same shares of classes; None means all."""
         if num_examples is None or num_examples >= len(self.y):
             return self
-        # Sorted by class, at random within each, and one taken every so often: equal shares.
-        luck = np.random.default_rng(seed % 2**64).random(len(self.y))
-        order = np.lexsort((luck, self.y))
+        # Sorted by class and in random order within each; equal steps then give equal shares.
+        tie_breaks = np.random.default_rng(seed % 2**64).random(len(self.y))
+        order = np.lexsort((tie_breaks, self.y))
         places = np.linspace(0, len(order) - 1, num_examples).round().astype(np.int64)
         return self.only(np.sort(order[places]))
 
     @property
     def beyond_float32(self) -> str:
-        """What float32 would make an infinity, as in "column 'a' has 1e+39"; empty if nothing."""
+        """A value beyond the range of float32, as in "column 'a' has 1e+39"; empty if none."""
         if self.x.dtype != np.float64 or np.abs(self.x).max() <= FLOAT32_MAX:
             return ""
         place = tuple(np.argwhere(np.abs(self.x) > FLOAT32_MAX)[0])
@@ -82,17 +82,17 @@ class Table:
         return replace(self, x=self.x[indices], y=self.y[indices])
 
 
-def called_data(data: TrialData) -> str:
-    """What messages call a trial's data: a blob's path would tell its user nothing."""
+def called_data(data: TableSource) -> str:
+    """The name of the data in error messages; the path of a blob would mean nothing to a user."""
     is_blob = data.file_format and _BLOB_NAME.fullmatch(Path(data.name).name)
     return "the study's data" if is_blob else data.name
 
 
-def check_data(data: TrialData) -> None:
-    """Require a known name, or a file, and a kind of problem that fits it.
+def check_source(data: TableSource) -> None:
+    """Check that the source is a known name or a file, and fits the kind of problem.
 
     Raises:
-        ConfigurationError: The name or kind is wrong.
+        ConfigurationError: The name, the target or the kind is wrong.
     """
     if not data.file_format and data.name not in DATA_NAMES:
         raise ConfigurationError(
@@ -109,14 +109,14 @@ def check_data(data: TrialData) -> None:
         raise ConfigurationError(f"{what} is for {kind}, the objective for {data.kind}")
 
 
-def load_table(data: TrialData) -> Table:
-    """Read the examples a trial names; nothing stands in for anything.
+def load_table(data: TableSource) -> Table:
+    """Read the examples of a source; no data set is replaced by another one.
 
     Raises:
-        ConfigurationError: There is no such data.
-        DataError: It cannot be had, or a file is malformed; the message names the place.
+        ConfigurationError: See `check_source`.
+        DataError: The data is unavailable, or a file is malformed; the message names the place.
     """
-    check_data(data)
+    check_source(data)
     if data.file_format == "csv":
         return _from_csv(data)
     if data.file_format == "npz":
@@ -142,14 +142,14 @@ def _from_scikit(name: str) -> Table:
 
 
 def _from_dataset(dataset: Dataset) -> Table:
-    """The training split: what is tuned on test examples says nothing about others."""
+    """Use the training split only: scores on examples used for tuning would be too good."""
     split = dataset.train
     x = split.x.take(np.arange(len(split.y)))
     return _classification(dataset.label, x, split.y)
 
 
-def _from_npz(data: TrialData) -> Table:
-    """All of x_train and y_train; x_test and y_test, if given, are for a final test only."""
+def _from_npz(data: TableSource) -> Table:
+    """Use all of x_train and y_train; x_test and y_test, if given, are for a final test only."""
     called = called_data(data)
     x, y = npz.load_training(Path(data.name), called)
     if x.dtype == np.float64 and (most := np.abs(x).max()) > csv_table.FEATURE_MAX:
@@ -163,13 +163,13 @@ def _from_npz(data: TrialData) -> Table:
 
 
 def _classification(label: str, x: NDArray[Any], labels: NDArray[np.int64]) -> Table:
-    # A class that only the test split has would be too rare for any fold.
+    # A class that occurs only in the test split would be too rare for any fold.
     present = np.unique(labels)
     y = np.searchsorted(present, labels).astype(np.int64)
     return Table(label, "classification", x, y, tuple(map(str, present)))
 
 
-def _from_csv(data: TrialData) -> Table:
+def _from_csv(data: TableSource) -> Table:
     called = called_data(data)
     features, target = csv_table.read(Path(data.name), data.target, called)
     x, columns = features.values, features.names

@@ -1,0 +1,22 @@
+"""Progress: how far a job is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Phase = Literal["preparing", "downloading", "evaluating", "training"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the current job is."""
+
+    phase: Phase
+    fraction: float
+    """In [0, 1], of this phase."""
+    train_accuracy: float | None = None
+    train_loss: float | None = None
+    text: str = ""
+
+
+OnProgress = Callable[[Progress], None]

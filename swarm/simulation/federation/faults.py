@@ -1,0 +1,22 @@
+"""Faults that only federated sessions have."""
+
+from dataclasses import dataclass
+
+from swarm.simulation.faults import FaultPlan
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFaults(FaultPlan):
+    """Faults of one simulated session; the progress that crashes and freezes refer to is rounds.
+
+    They wait until two peers hold a head: before that, initial weights would die with the starter.
+    """
+
+    sites: tuple[str, ...] = ()
+    """Site labels, which peers take in turn."""
+    slow_factor: float = 1.0
+    """The last of the first peers needs this multiple of the others' time to train."""
+    invents_branches: bool = False
+    """The hostile peer also announces branches of work that no peer did."""
+    misled: bool = False
+    """The last latecomer has the hostile peer as its only contact, and believes it."""
