@@ -18,7 +18,6 @@ from swarm.search.study import StudySpec
 from swarm.search.trial import Trial, TrialId, TrialResult
 
 _GREY = "#cccccc"
-_DASHES = {"value": "solid", "validation_loss": "solid", "train_loss": "dot"}
 
 
 def write_pages(
