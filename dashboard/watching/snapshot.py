@@ -36,7 +36,6 @@ class SessionFacts(TypedDict):
     stand_in: bool
     """The data are generated, because the real ones could not be had."""
     rounds: int
-    strategy: str
     cluster_size: int
     min_peers: int
 
