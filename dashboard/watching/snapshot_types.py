@@ -36,7 +36,6 @@ class SessionInfo(TypedDict):
     stand_in: bool
     """The data are generated, because the real data set was not available."""
     rounds: int
-    strategy: str
     cluster_size: int
     min_peers: int
 

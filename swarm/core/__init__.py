@@ -4,7 +4,7 @@ ids            distinct types for the names of things
 protocol       the version of the wire format and of topics
 errors         every error that this project raises
 canonical      one byte string per record, for hashing and signing
-blobs          BlobRef, and the BlobStore protocol
+blobs          BlobRef
 machine        the sans-IO contract: Event, Effect, Machine
 effects        effects that every workload may ask for, and the events that answer them
 message_kinds  MessageKind: how a workload declares its messages to the wire

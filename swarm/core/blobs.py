@@ -1,9 +1,6 @@
 """BlobRef: a digest and a size that stand for bytes the deciding packages never hold."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
 from swarm.core.ids import Digest, is_digest
 
@@ -28,35 +25,3 @@ class BlobRef:
     def is_small(self) -> bool:
         """Whether the bytes may travel inside the message that announces them."""
         return self.size_bytes <= INLINE_SIZE_MAX
-
-
-class BlobStore(Protocol):
-    """Immutable files, named by their content. A blob is readable until `keep_only` deletes it."""
-
-    def has(self, ref: BlobRef) -> bool:
-        """Return whether the blob is here and verified."""
-        ...
-
-    def path(self, ref: BlobRef) -> Path:
-        """Return the file that holds the blob's bytes; callers only read it.
-
-        Raises:
-            BlobNotFoundError: The blob is not here.
-        """
-        ...
-
-    def put(self, data: bytes) -> BlobRef:
-        """Store bytes.
-
-        Raises:
-            StorageError: The disk is full or failed.
-        """
-        ...
-
-    def admit(self, path: Path, ref: BlobRef) -> None:
-        """Move a file into the store; our own worker wrote it, on the same file system."""
-        ...
-
-    def keep_only(self, refs: Collection[BlobRef]) -> None:
-        """Delete every blob not named in `refs`."""
-        ...

@@ -1,6 +1,5 @@
 """SessionSpec: what a swarm trains and by which rules; immutable, named by its digest."""
 
-import dataclasses
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -42,7 +41,6 @@ class SessionSpec:
     momentum: float = 0.9
     learning_rate_decay: float = 1.0
     """Factor on the learning rate for each round after the first."""
-    strategy: str = "fedavg"
     cluster_size: int = 3
     """Most members of a cluster in the aggregation tree."""
     min_peers: int = 2
@@ -60,7 +58,6 @@ class SessionSpec:
     `majority`: the side without a majority of the last cohort waits."""
     norm_bound: float = 10.0
     """A contribution is rejected if its update is longer than this multiple of the median."""
-    codec: str = "float32"
     seed: int = 0
     starter: PeerId = _NOBODY
     """The peer that may author head 0. The starter fills it in; users never compare it."""
@@ -83,14 +80,6 @@ class SessionSpec:
     def id(self) -> SessionId:
         """Digest of the canonical encoding: equal specs have equal ids."""
         return _session_id(self)
-
-    def differing_fields(self, other: "SessionSpec") -> list[str]:
-        """List the fields in which `other` differs, with both values, for an error message."""
-        return [
-            f"{f.name}: {getattr(self, f.name)!r} here, {getattr(other, f.name)!r} there"
-            for f in dataclasses.fields(self)
-            if f.name != "starter" and getattr(self, f.name) != getattr(other, f.name)
-        ]
 
 
 @lru_cache(maxsize=64)
@@ -132,9 +121,7 @@ _MINIMA = {
 _CHOICES = {
     "partitioner": ("iid", "dirichlet"),
     "optimizer": ("sgd", "adam"),
-    "strategy": ("fedavg",),
     "partition_policy": ("merge", "majority"),
-    "codec": ("float32",),
 }
 
 

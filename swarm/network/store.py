@@ -33,7 +33,7 @@ FREE_BYTES_MIN = 64 * 1024**2
 
 
 class FileBlobStore:
-    """Keeps blobs at `root/<first two hex digits>/<digest>`; see `swarm.core.blobs.BlobStore`.
+    """Keeps blobs at `root/<first two hex digits>/<digest>`.
 
     Invariants:
         A file under its final name had the right size and digest when it was renamed to it.

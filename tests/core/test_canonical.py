@@ -59,7 +59,6 @@ def test_any_changed_field_changes_the_sessions_id(field: str, value: float) -> 
     changed = replace(SessionSpec(), **{field: value})
 
     assert changed.id != SessionSpec().id
-    assert len(SessionSpec().differing_fields(changed)) == 1
 
 
 def test_a_digest_leaves_out_the_named_fields() -> None:

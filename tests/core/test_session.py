@@ -19,7 +19,7 @@ from swarm.core.session import COHORT_MAX, SessionSpec
         pytest.param({"quorum": 0.0}, "quorum must be in", id="quorum"),
         pytest.param({"cohort_max": COHORT_MAX + 1}, "cohort_max must be", id="cohort-max"),
         pytest.param({"input_shape": (0, 3)}, "input_shape must have", id="shape"),
-        pytest.param({"strategy": "krum"}, "strategy must be one of", id="strategy"),
+        pytest.param({"optimizer": "lion"}, "optimizer must be one of", id="optimizer"),
         pytest.param({"model": "file"}, "model_file must be given", id="no-model-file"),
     ],
 )

@@ -158,7 +158,6 @@ class FakeRun:
             "dataset_label": "synthetic10" if self.stand_in else "CIFAR-10",
             "stand_in": self.stand_in,
             "rounds": self.rounds,
-            "strategy": "fedavg",
             "cluster_size": self.cluster_size,
             "min_peers": self.num_peers,
         }

@@ -19,9 +19,9 @@ from swarm.core.effects import (
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.simulation.faults import Crash, FaultPlan, Freeze, Partition
-from swarm.simulation.history import HistoryDigest
 from swarm.simulation.peers import SimulatedPeer
 from swarm.simulation.world import SimulatedWorld
+from tests.harness.history_digest import HistoryDigest
 
 TOPIC = "clocks"
 EVERY_S = 1.0

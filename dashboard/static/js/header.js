@@ -25,7 +25,6 @@ export function Title({ store, theme, openOperator }) {
       ? html`<dl class="facts">
           <${Fact} name="Model" value=${session.model} />
           <${Fact} name="Data" value=${session.dataset_label} loud=${session.stand_in} />
-          <${Fact} name="Strategy" value=${session.strategy} />
           <${Fact} name="Cluster size" value=${session.cluster_size} />
           <${Fact} name="Session" value=${session.id.slice(0, 8)} />
         </dl>`

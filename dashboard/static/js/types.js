@@ -3,7 +3,7 @@
 
 /**
  * @typedef {{id: string, model: string, dataset: string, dataset_label: string, stand_in: boolean,
- *   rounds: number, strategy: string, cluster_size: number, min_peers: number}} Session
+ *   rounds: number, cluster_size: number, min_peers: number}} Session
  * @typedef {{digest: string, round: number, author: string, num_contributors: number}} Head
  * @typedef {{label: string, num_train: number, num_test: number}} PeerData
  * @typedef {{id: string, name: string, role: string, tier: number, cluster: number | null,

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Protocol
 
 from swarm.core.errors import ConfigurationError
 
@@ -13,19 +12,6 @@ Value = bool | int | float | str
 """What a hyperparameter can be set to."""
 EPOCHS_MAX = 512
 """Most epochs that an estimator trains; `swarm.search.study` has the same bound."""
-
-
-class Hyperparameter(Protocol):
-    """One hyperparameter of a model family."""
-
-    @property
-    def name(self) -> str:
-        """Its name in a study file."""
-        ...
-
-    def fault(self, value: object) -> str | None:
-        """The rule that a value breaks, as in "must be at least 1"; None if it breaks none."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +28,7 @@ class Integer:
     maximum: int | None = None
 
     def fault(self, value: object) -> str | None:
-        """See `Hyperparameter.fault`."""
+        """The rule that a value breaks, as in "must be at least 1"; None if it breaks none."""
         most = math.inf if self.maximum is None else self.maximum
         if type(value) is int and self.minimum <= value <= most:
             return None
@@ -69,7 +55,7 @@ class Real:
     words: tuple[str, ...] = ()
 
     def fault(self, value: object) -> str | None:
-        """See `Hyperparameter.fault`."""
+        """See `Integer.fault`."""
         if isinstance(value, str) and value in self.words:
             return None
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
@@ -95,7 +81,7 @@ class Choice:
     options: tuple[Value, ...]
 
     def fault(self, value: object) -> str | None:
-        """See `Hyperparameter.fault`; 1 does not count as True."""
+        """See `Integer.fault`; 1 does not count as True."""
         if any(type(value) is type(option) and value == option for option in self.options):
             return None
         return f"must be one of {', '.join(map(repr, self.options))}"
@@ -113,7 +99,7 @@ class Sizes:
     name: str
 
     def fault(self, value: object) -> str | None:
-        """See `Hyperparameter.fault`."""
+        """See `Integer.fault`."""
         whole = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 99_999
         if whole or (isinstance(value, str) and _SIZES.fullmatch(value)):
             return None
@@ -125,6 +111,9 @@ class Sizes:
 
 
 _SIZES = re.compile(r"[1-9]\d{0,4}(-[1-9]\d{0,4}){0,9}")
+
+Hyperparameter = Integer | Real | Choice | Sizes
+"""One hyperparameter of a model family."""
 
 
 def check_params(

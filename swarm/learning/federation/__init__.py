@@ -9,6 +9,5 @@ evaluation     evaluate(): accuracy and loss of a model on a shard
 weights_files  safetensors files of a model's weights
 gates          which contributions are averaged
 stale_updates  moves updates and branches that began from another base
-strategies     how contributions become an aggregate
 aggregation    federated_average()
 """

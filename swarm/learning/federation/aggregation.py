@@ -1,4 +1,4 @@
-"""federated_average(): the weighted mean of weights."""
+"""combine(): the weighted mean of contributions, by federated_average()."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.errors import NoContributionsError, ShapeMismatchError
+from swarm.learning.federation.weights_files import Weights
+
+
+def combine(base: Weights, contributions: Sequence[tuple[Weights, float]]) -> Weights:
+    """Average contributions into an aggregate with the base's keys and shapes.
+
+    A mean of weighted means is the weighted mean, so clusters' aggregates combine as well.
+
+    Args:
+        base: Weights that the contributions were trained from.
+        contributions: Weights that passed the gates and the examples behind them, in the order
+            that decides rounding; at least one.
+
+    Raises:
+        NoContributionsError: There is none.
+    """
+    layers = federated_average(
+        [[weights[key] for key in base] for weights, _ in contributions],
+        [num_examples for _, num_examples in contributions],
+    )
+    return dict(zip(base, layers, strict=True))
 
 
 def federated_average(

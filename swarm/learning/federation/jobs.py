@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from swarm.core.blobs import BlobRef
 from swarm.core.session import SessionSpec
+from swarm.federation.effects import Rejection
 from swarm.learning.data_config import DataConfig
 
 
@@ -122,7 +123,7 @@ class MergeInput:
 
 @dataclass(frozen=True, slots=True)
 class Combine:
-    """Combine members' weights by the session's strategy, in the order given."""
+    """Combine members' weights, in the order given."""
 
     base_path: str
     inputs: tuple[CombineInput, ...]
@@ -133,15 +134,6 @@ class Combine:
         names = [given.name for given in self.inputs]
         if len(set(names)) < len(names):
             raise ValueError(f"names of inputs must differ, got {', '.join(names)}")
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A member's weights failed a gate."""
-
-    name: str
-    reason: str
-    """Names the value and the rule."""
 
 
 @dataclass(frozen=True, slots=True)

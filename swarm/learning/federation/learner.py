@@ -9,16 +9,17 @@ import numpy as np
 
 from swarm.core.errors import LearningError, NoContributionsError, ShapeMismatchError
 from swarm.core.session import SessionSpec
+from swarm.federation.effects import Rejection
 from swarm.learning.backend import keras
 from swarm.learning.datasets import load_dataset
 from swarm.learning.errors import ForeignWeightsError, TrainingCancelledError
 from swarm.learning.federation import gates, jobs
+from swarm.learning.federation.aggregation import combine
 from swarm.learning.federation.evaluation import evaluate
 from swarm.learning.federation.optimizers import create_optimizer, start_round
 from swarm.learning.federation.seeds import Purpose, generator
 from swarm.learning.federation.shards import Shard, take_shards
 from swarm.learning.federation.stale_updates import merge, rebase
-from swarm.learning.federation.strategies import Contribution, create_strategy
 from swarm.learning.federation.weights_files import (
     Weights,
     read_weights,
@@ -51,7 +52,6 @@ class Learner:
         """
         self._spec: SessionSpec = job.spec
         self._partition = job.data.partition_index
-        self._strategy = create_strategy(job.spec.strategy)
         self._progress = Progress("preparing", 0.0)
         dataset = load_dataset(job.data, on_progress)
         dataset.check_fits(job.spec.input_shape, job.spec.num_classes)
@@ -121,25 +121,25 @@ class Learner:
         )
 
     def combine(self, job: jobs.Combine) -> jobs.Combined:
-        """Combine the inputs that pass the gates by the session's strategy, in the order given.
+        """Combine the inputs that pass the gates, in the order given.
 
         Raises:
             NoContributionsError: No input passed; the message has each reason.
         """
         base = read_weights(job.base_path)
         accepted, reasons = self._pass_gates(base, job.inputs)
-        rejected = tuple(jobs.Rejection(name, reason) for name, reason in reasons.items())
+        rejected = tuple(Rejection(name, reason) for name, reason in reasons.items())
         if not accepted:
             listed = "; ".join(f"{r.name}: {r.reason}" for r in rejected)
             raise NoContributionsError(
                 f"no contribution passed the gates: {listed or 'none given'}"
             )
-        combined = self._strategy.combine(base, accepted)
+        combined = combine(base, accepted)
         if job.merge is not None:
             try:
                 combined = _merged(base, combined, job.merge)
             except ForeignWeightsError as error:
-                rejected = (*rejected, jobs.Rejection(job.merge.name, str(error)))
+                rejected = (*rejected, Rejection(job.merge.name, str(error)))
         path, blob = write_weights(combined, job.output_dir)
         return jobs.Combined(str(path), blob, rejected)
 
@@ -215,8 +215,8 @@ class Learner:
 
     def _pass_gates(
         self, base: Weights, inputs: tuple[jobs.CombineInput, ...]
-    ) -> tuple[list[Contribution], dict[str, str]]:
-        contributions: dict[str, Contribution] = {}
+    ) -> tuple[list[tuple[Weights, float]], dict[str, str]]:
+        contributions: dict[str, tuple[Weights, float]] = {}
         reasons: dict[str, str] = {}
         for given in inputs:
             try:
@@ -228,8 +228,10 @@ class Learner:
             except ForeignWeightsError as error:
                 reasons[given.name] = str(error)
             else:
-                contributions[given.name] = Contribution(weights, given.weight)
-        norms = {name: gates.update_norm(base, c.weights) for name, c in contributions.items()}
+                contributions[given.name] = (weights, given.weight)
+        norms = {
+            name: gates.update_norm(base, weights) for name, (weights, _) in contributions.items()
+        }
         reasons |= gates.norm_faults(norms, self._spec.norm_bound)
         return [c for name, c in contributions.items() if name not in reasons], reasons
 

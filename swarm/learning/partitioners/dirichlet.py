@@ -19,14 +19,12 @@ class DirichletPartitioner:
     """Splits unevenly: the smaller `alpha`, the fewer classes dominate each part."""
 
     def __init__(self, alpha: float) -> None:
-        if not alpha > 0:
-            raise ValueError(f"alpha must be positive, got {alpha}")
         self._alpha = alpha
 
     def partition(
         self, labels: NDArray[np.int64], num_parts: int, rng: np.random.Generator
     ) -> list[NDArray[np.int64]]:
-        """See `Partitioner.partition`. Every part gets `PART_SIZE_MIN` examples if possible."""
+        """Split as iid does. Every part gets `PART_SIZE_MIN` examples if possible."""
         check_enough(len(labels), num_parts)
         size_min = min(PART_SIZE_MIN, len(labels) // num_parts)
         for _ in range(DRAWS_MAX):

@@ -179,8 +179,7 @@ class LearningJobs:
             if self._status.phase == "aggregating":
                 self._status.rest("waiting")
         self._admit(result.path, result.blob)
-        rejected = tuple(effects.Rejection(item.name, item.reason) for item in result.rejected)
-        return effects.Combined(effect.base, effect.cluster, result.blob, rejected)
+        return effects.Combined(effect.base, effect.cluster, result.blob, result.rejected)
 
     def _combination(self, effect: effects.Combine) -> jobs.Combine:
         def path(blob: BlobRef) -> str:

@@ -87,7 +87,6 @@ def make_snapshot(
             "dataset_label": dataset_label(spec.dataset),
             "stand_in": is_stand_in(spec.dataset),
             "rounds": spec.rounds,
-            "strategy": spec.strategy,
             "cluster_size": spec.cluster_size,
             "min_peers": spec.min_peers,
         },

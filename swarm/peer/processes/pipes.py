@@ -11,9 +11,9 @@ import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
 
 import trio
+from structlog.typing import FilteringBoundLogger
 
 from swarm.peer.processes.fork_server import (
     MESSAGE_SIZE_MAX,
@@ -29,20 +29,9 @@ from swarm.peer.processes.fork_server import (
 COMMAND = (sys.executable, "-m", "swarm.peer.processes.learner_process")
 STOP_GRACE_S = 2.0
 """Time that a process has to end after it closed stdout, and after SIGTERM before SIGKILL."""
+Log = FilteringBoundLogger
 FORKED_WITHIN_S = 90.0
 """Six peers that started at once on two busy cores were seen to load for 40 s."""
-
-
-class Log(Protocol):
-    """The part of a structlog logger that child processes need."""
-
-    def debug(self, event: str, **fields: Any) -> Any:
-        """Log a line for developers."""
-        ...
-
-    def warning(self, event: str, **fields: Any) -> Any:
-        """Log a line that a user should see."""
-        ...
 
 
 class PipedProcess:

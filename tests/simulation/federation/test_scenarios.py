@@ -9,8 +9,8 @@ from swarm.core.session import SessionSpec
 from swarm.simulation.federation.faults import SessionFaults
 from swarm.simulation.federation.scenarios import SESSION_SCENARIOS
 from swarm.simulation.federation.simulator import SessionSimulator
-from swarm.simulation.history import HistoryDigest
 from swarm.simulation.rehearsal import Task, processes, rehearse, rehearse_all
+from tests.harness.history_digest import HistoryDigest
 
 NUM_SEEDS = 50
 FAILURES_SHOWN_MAX = 5

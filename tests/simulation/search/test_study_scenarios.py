@@ -12,9 +12,9 @@ from swarm.search.held_trials import HeldTrials
 from swarm.search.lease_book import LeaseBook
 from swarm.search.study_ledger import StudyLedger
 from swarm.simulation.checks import CheckError
-from swarm.simulation.history import HistoryDigest
 from swarm.simulation.rehearsal import Task, processes, rehearse, rehearse_all
 from swarm.simulation.search.scenarios import STUDY_SCENARIOS
+from tests.harness.history_digest import HistoryDigest
 
 NUM_SEEDS = 20
 FAILURES_SHOWN_MAX = 5
