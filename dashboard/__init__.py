@@ -3,13 +3,13 @@
 Snapshots flow one way: source -> broadcaster -> sockets -> page. Browsers can only send operator
 commands: over HTTP, after signing in.
 
-    __main__   `python -m dashboard`: the command line
-    config     settings of the server: where to listen, whom to answer, how many browsers to serve
-    server     binds the port and runs the application under gunicorn
-    app        the Flask application: page, assets, JSON, socket
-    page       what the server sends to browsers: files, and snapshots as they change
-    watching   the types of a snapshot, its source, and other ways to read it than the page
-    access     which requests the dashboard answers, and for whom
-    static     the page itself: plain ES modules, no build step
-    templates  HTML pages: the frame of the page, the sign-in form, the note on missing libraries
+__main__   `python -m dashboard`: the command line
+config     settings of the server: where to listen, whom to answer, how many browsers to serve
+server     binds the port and runs the application under gunicorn
+app        the Flask application: page, assets, JSON, socket
+page       what the server sends to browsers: files, and snapshots as they change
+watching   the types of a snapshot, its source, and other ways to read it than the page
+access     which requests the dashboard answers, and for whom
+
+`static/` is the page itself: plain ES modules, no build step. `templates/` has the HTML pages.
 """

@@ -11,16 +11,18 @@
         trial, result = search.submit({"name": "iris", "dataset": "iris", "num_trials": 20,
                                        "models": {"knn": {"n_neighbors": [1, 3, 5]}}}).wait()
 
-Layers, from the top; imports point down only (see ARCHITECTURE.md):
+Layers, from the top; imports point down only (see ARCHITECTURE.md). The dashboard is above all:
 
-    dashboard                                     shows a swarm, and gives operators' commands
-    swarm.launch                                  starts many peers on one machine
-    swarm.peer                                    runs one peer
-    swarm.simulation | .network | .learning       rehearses | moves bytes | computes
-    swarm.watching                                observes, without input or output
-    swarm.federation | .search                    decide, without input or output
-    swarm.commanding                              operators' commands
-    swarm.core                                    words and rules that all packages share
+launch       starts many peers on one machine
+peer         runs one peer
+simulation   rehearses the deciding packages on virtual time
+network      moves bytes
+learning     computes
+watching     observes, without input or output
+federation   decides on federated training, without input or output
+search       decides on hyperparameter searches, without input or output
+commanding   operators' commands
+core         words and rules that all packages share
 """
 
 import importlib

@@ -8,5 +8,6 @@ blobs          BlobRef
 machine        the sans-IO contract: Event, Effect, Machine
 effects        effects that every workload may ask for, and the events that answer them
 message_kinds  MessageKind: how a workload declares its messages to the wire
+workload       Workload: what a host expects of each kind of work
 session        SessionSpec: what a swarm trains, immutable
 """

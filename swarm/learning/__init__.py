@@ -13,9 +13,10 @@ blob_files    write_blob(): a new file, named by the digest of its bytes
 data_config   DataConfig: which data set a peer reads, and which part of it
 image_shape   what image models require of their input
 progress      Progress: how far a job is
+__main__      `python -m swarm.learning evaluate`: measures an exported model
 errors        errors of learning, beyond those of swarm.core.errors
 
-`python -m swarm.learning evaluate` measures an exported model. Only federation's learner and
+Only federation's learner and
 optimizers, estimators.keras_network, models and backend import Keras; a peer process may import
 the other modules.
 """

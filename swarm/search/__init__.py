@@ -37,11 +37,13 @@ lease_book          which worker has which trials
 lost_leases         what follows when leases are lost
 term_ledger         what the term records, and what its strategy learns from that
 
+The command line:
+
+__main__            `python -m swarm.search`; its commands are in `swarm.peer.search`
+
 The code that executes a trial (`swarm.learning.search`) takes a `StudySpec` (data, objective,
 folds, epochs_max, seed, trial_limit_s), a `Trial` (model, params), the local path of the study's
 data file if there is one, and the local path of a checkpoint if one was handed over. It produces
 a `TrialReport` per epoch, if the model has epochs, and one `TrialResult`; the peer that runs it
 fills in `peer`. It may ignore lease times, strategies, terms and the ledger.
-
-`__main__` is the command `python -m swarm.search`; its commands are in `swarm.peer.search`.
 """

@@ -1,8 +1,8 @@
 """Where examples of federated sessions come from; needs neither Keras nor TensorFlow.
 
-resolve_dataset   decide once, before peers start, which data set is used, and put it on disk
-load_dataset      open a data set
-describe          shape and number of classes, for the session's spec
+`resolve_dataset()` decides once, before peers start, which data set is used, and puts it on disk.
+`load_dataset()` opens a data set. `describe()` gives shape and number of classes, for the
+session's spec.
 
 dataset       Dataset: labels in memory, pixels read when they are needed
 cifar10       the official binary archive: from a folder, the cache, or its home page

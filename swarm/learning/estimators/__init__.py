@@ -4,10 +4,12 @@ family           Family and Estimator: the protocols
 hyperparameters  declarations, so that a wrong value is refused by name before anything runs
 objectives       what predictions are scored by
 
-knn, dtree, logreg, forest, svm, mlp   families from scikit-learn, one short file each
-scikit           what these share; trees: what dtree and forest share
-keras_family     keras-lenet, keras-cnn, keras-mlp: our Keras models, which have checkpoints;
-                 module:function: a user's own function that builds a Keras model
+dtree, forest    decision trees: one, and many on resamples of the examples
+knn, svm         nearest neighbours, and support vector machines
+logreg, mlp      logistic regression, and scikit-learn's dense network
+scikit           what the families from scikit-learn share
+trees            what dtree and forest share
+keras_family     keras-lenet, keras-cnn, keras-mlp, and a user's own module:function
 keras_network    a compiled Keras model that estimators take turns with
 """
 

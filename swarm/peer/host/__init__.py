@@ -7,6 +7,7 @@ outbox           connections, topics and blobs that machines share
 commands         operators' commands to peers
 message_files    files of messages in wire form
 whole_files      files that are written whole, then renamed into place
+wire             encodes and decodes the messages of all workloads
 command_line     runs a typer command; exit codes, signals
 logs             log lines on stderr, as text or JSON
 loop_lag         measures how late the event loop wakes up
