@@ -90,6 +90,8 @@ async def test_a_process_that_is_cancelled_is_gone_and_has_not_died(
     new_process: NewProcess,
 ) -> None:
     life = await new_process("cat").start()
+    life.send(CancelTraining(1))
+    await life.arrived.wait()
 
     life.scope.cancel()
     await life.over.wait()
