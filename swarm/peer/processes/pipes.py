@@ -60,6 +60,8 @@ class PipedProcess:
         self.stderr = trio.lowlevel.FdStream(ours_err)
         self.pid: int | None = None
         """None until it runs."""
+        self.running = trio.Event()
+        """Set once `pid` is known, which can be after the first answer."""
         self.returncode: int | None = None
         """None until it has ended; stays None if the fork server died before it sent the code."""
         self._ended = trio.Event()
@@ -91,6 +93,7 @@ class PipedProcess:
             self._command, stdin=stdin, stdout=stdout, stderr=stderr, env=dict(os.environ)
         )
         self.pid = process.pid
+        self.running.set()
         self._close_child_ends()
         try:
             await process.wait()
@@ -129,6 +132,7 @@ class PipedProcess:
                 self._log_refusal(server, answer)
                 return False
             self.pid = answer.pid
+            self.running.set()
             self._close_child_ends()
             try:
                 await self._await_forked(connection, pidfd)

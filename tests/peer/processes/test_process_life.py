@@ -56,8 +56,7 @@ async def test_messages_go_both_ways(new_process: NewProcess) -> None:
 async def test_after_a_death_another_process_can_be_started(new_process: NewProcess) -> None:
     process = new_process("cat")
     life = await process.start()
-    life.send(CancelTraining(1))
-    await life.arrived.wait()
+    await life.process.running.wait()
     assert process.pid is not None
 
     os.kill(process.pid, signal.SIGKILL)
@@ -90,8 +89,7 @@ async def test_a_process_that_is_cancelled_is_gone_and_has_not_died(
     new_process: NewProcess,
 ) -> None:
     life = await new_process("cat").start()
-    life.send(CancelTraining(1))
-    await life.arrived.wait()
+    await life.process.running.wait()
 
     life.scope.cancel()
     await life.over.wait()
