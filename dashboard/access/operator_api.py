@@ -26,7 +26,10 @@ class TokenInput(Schema):
 
 
 class CommandInput(Schema):
-    """A command. `remove` and `readmit` need `peer`, `threshold` needs `value`."""
+    """A command. `remove` and `readmit` need `peer`, `threshold` needs `value`.
+
+    `join` and `leave` need `session`. They are for all peers, or for one `peer`.
+    """
 
     action = String(required=True, validate=OneOf(get_args(OperatorAction)))
     peer = String(load_default=None, allow_none=True, validate=Length(1, 128))
@@ -35,6 +38,7 @@ class CommandInput(Schema):
         allow_none=True,
         validate=Range(min=0, max=1, min_inclusive=False),
     )
+    session = String(load_default=None, allow_none=True, validate=Length(1, 128))
 
 
 _COMMAND_ANSWERS: dict[Any, Any] = {
@@ -87,7 +91,7 @@ def operator_blueprint(source: SnapshotSource, credentials: Credentials) -> APIB
     def command(json_data: dict[str, Any]) -> tuple[Response, int]:
         credentials.require(request)
         try:
-            given = source.command(json_data["action"], json_data["peer"], json_data["value"])
+            given = source.command(**json_data)
         except ConfigurationError as error:
             abort(400, str(error))
         except (NetworkError, EndedError) as error:

@@ -26,7 +26,9 @@ class SnapshotSource(Protocol):
     def alerts(self) -> list[Alert]:
         """Return all known alerts, oldest first."""
 
-    def command(self, action: str, peer: str | None, value: float | None) -> CommandInfo:
+    def command(
+        self, action: str, peer: str | None, value: float | None, session: str | None
+    ) -> CommandInfo:
         """Sign a command and send it to the swarm. The snapshots show which peers obey it.
 
         Raises:

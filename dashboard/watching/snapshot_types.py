@@ -21,7 +21,9 @@ Severity = Literal["info", "warning", "error"]
 EventKind = AlertKind | Literal["head"]
 RunState = Literal["held", "running", "paused", "stopped"]
 """`held`: the session waits until an operator starts it."""
-OperatorAction = Literal["start", "pause", "resume", "stop", "remove", "readmit", "threshold"]
+OperatorAction = Literal[
+    "start", "pause", "resume", "stop", "remove", "readmit", "threshold", "join", "leave"
+]
 CommandState = Literal["pending", "confirmed", "partial", "expired"]
 
 
@@ -225,6 +227,8 @@ class CommandInfo(TypedDict):
     action: OperatorAction
     peer: str | None
     value: float | None
+    session: str | None
+    """For `join` and `leave`, which are commands to peers."""
     sequence: int
     unix_s: float
     expires_unix_s: float

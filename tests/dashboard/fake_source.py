@@ -68,13 +68,16 @@ class FakeSource:
     def alerts(self) -> Any:
         return self.snapshot()["alerts"]
 
-    def command(self, action: str, peer: str | None, value: float | None) -> Any:
+    def command(
+        self, action: str, peer: str | None, value: float | None, session: str | None = None
+    ) -> Any:
         self.commands.append((action, peer, value))
         facts = {
             "id": f"{len(self.commands):064x}",
             "action": action,
             "peer": peer,
             "value": value,
+            "session": session,
             "sequence": len(self.commands),
             "unix_s": BEGAN_UNIX_S,
             "expires_unix_s": BEGAN_UNIX_S + 600,

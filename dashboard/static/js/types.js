@@ -28,7 +28,7 @@
  *   round: number | null, unix_s: number | null, text: string, reporters: string[]}} Alert
  * @typedef {{first_round: number | null, last_round: number | null, complete: boolean}} History
  * @typedef {{id: string, action: string, peer: string | null, value: number | null,
- *   sequence: number, unix_s: number, expires_unix_s: number,
+ *   session: string | null, sequence: number, unix_s: number, expires_unix_s: number,
  *   state: "pending" | "confirmed" | "partial" | "expired",
  *   confirmed_by: string[], waiting_for: string[]}} Command
  * @typedef {{enabled: boolean, operator_id: string | null, run_state: string, agreed: boolean,

@@ -132,6 +132,7 @@ def command_json(given: Given, unix_s: float) -> dict[str, Any]:
         "action": command.action,
         "peer": command.subject,
         "value": command.value,
+        "session": command.session,
         "sequence": command.sequence,
         "unix_s": given.unix_s,
         "expires_unix_s": command.expires_unix_s,

@@ -78,6 +78,16 @@ def test_a_command_with_a_peer_and_one_with_a_value_reach_the_source(browser, so
     assert source.commands == [("remove", "12D3KooWx", None), ("threshold", None, 0.2)]
 
 
+def test_a_command_to_peers_names_its_session(browser, source):
+    csrf = sign_in(browser)
+    session = "5" * 64
+
+    answer = browser.post(COMMANDS, json={"action": "join", "session": session}, headers=csrf)
+
+    assert (answer.status_code, answer.json["session"]) == (202, session)
+    assert source.commands == [("join", None, None)]
+
+
 def test_commands_are_refused_without_signing_in(browser, source):
     answer = browser.post(COMMANDS, json={"action": "stop"}, headers={"X-CSRF-Token": "x"})
 
@@ -123,7 +133,7 @@ def test_a_body_that_is_too_large_is_refused(browser, source):
     [(ConfigurationError("no session was found"), 400), (NetworkError("it ended"), 503)],
 )
 def test_an_error_of_the_swarm_is_in_the_answer(browser, source, monkeypatch, error, status):
-    def refuse(*_):
+    def refuse(**_):
         raise error
 
     monkeypatch.setattr(source, "command", refuse)
