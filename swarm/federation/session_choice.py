@@ -102,6 +102,11 @@ class SessionChoice:
         return handler(self, event, now_s) if handler is not None else []
 
     @property
+    def num_offers(self) -> int:
+        """Number of offers remembered."""
+        return len(self._offers)
+
+    @property
     def _is_free(self) -> bool:
         return self._asks and self._has_started and not self._running
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from swarm.commanding.commands import Action
-from swarm.core.ids import PeerId
+from swarm.core.ids import PeerId, SessionId
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,10 @@ class ScheduledCommand:
     operator: PeerId
     action: Action
     subject: PeerId | None = None
+    scope: str = ""
+    """Empty for the scope of all commands of the history."""
+    session: SessionId | None = None
+    """For commands to peers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 
 from swarm.commanding.commands import VALID_FOR_S, Command, RelayedCommands
-from swarm.core.ids import SessionId
 from swarm.simulation.clock import Clock
 from swarm.simulation.faults import ScheduledCommand
 
@@ -15,11 +14,11 @@ class Operators:
     """Publishes each command several times, because each copy may be lost."""
 
     def __init__(
-        self, session: SessionId, clock: Clock, publish: Callable[[RelayedCommands], None]
+        self, scope: str, clock: Clock, publish: Callable[[RelayedCommands], None]
     ) -> None:
         self.given: list[tuple[float, Command]] = []
         """Commands given so far, and when."""
-        self._session = session
+        self._scope = scope
         self._clock = clock
         self._publish = publish
 
@@ -30,14 +29,15 @@ class Operators:
 
     def _give(self, scheduled: ScheduledCommand) -> None:
         command = Command(
-            scope=self._session,
+            scope=scheduled.scope or self._scope,
             author=scheduled.operator,
             sequence=len(self.given) + 1,
             action=scheduled.action,
             expires_unix_s=self._clock.now_s + VALID_FOR_S,
             subject=scheduled.subject,
+            session=scheduled.session,
         )
-        commands = RelayedCommands(self._session, scheduled.operator, (command,))
+        commands = RelayedCommands(command.scope, scheduled.operator, (command,))
         self.given.append((self._clock.now_s, command))
         for k in range(PUBLISHED_TIMES):
             self._clock.after(k * REPEATED_EVERY_S, self._publish, commands)

@@ -11,10 +11,15 @@ from typing import Any
 
 from swarm.simulation.checks import CheckError
 from swarm.simulation.federation.scenarios import SESSION_SCENARIOS
+from swarm.simulation.hosting.scenarios import HOSTING_SCENARIOS
 from swarm.simulation.scenario import Scenario
 from swarm.simulation.search.scenarios import STUDY_SCENARIOS
 
-SCENARIOS: dict[str, Scenario[Any]] = {**SESSION_SCENARIOS, **STUDY_SCENARIOS}
+SCENARIOS: dict[str, Scenario[Any]] = {
+    **SESSION_SCENARIOS,
+    **STUDY_SCENARIOS,
+    **HOSTING_SCENARIOS,
+}
 """The scenarios of all workloads, by name."""
 
 _KIB = 1024

@@ -9,7 +9,7 @@ class Mutant:
 
     name: str
     guarantee: str
-    """A guarantee of docs/protocol.md, section 8, or docs/search.md, section 3."""
+    """A guarantee of docs/protocol.md, section 8, or docs/search.md, section 3, or a rule."""
     file: str
     """Path below `swarm/`."""
     old: str
