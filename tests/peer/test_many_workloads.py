@@ -98,3 +98,37 @@ def test_an_idle_peer_joins_and_leaves_the_session_that_an_operator_names(tmp_pa
             assert not peers.peers[2].logged("session", {})
         finally:
             observer.stop()
+
+
+def test_two_sessions_run_side_by_side_on_one_peer(tmp_path: Path) -> None:
+    operator = load_or_create_identity(tmp_path / "operator").peer_id
+    endless = ["--dataset", "digits", "--model", "mlp", "--rounds", "4000", "--min-peers", "2"]
+    with SwarmProcesses(3, endless, ["--operator", operator], start=2) as peers:
+        peers.wait_event("adopted", START_S, 2, round=1)
+        peers.start_next(["--new-session", *endless, "--seed", "7"])
+        peers.wait_event("session", START_S, 3)
+        (second,) = [line.fields["id"] for line in peers.peers[2].lines if line.event == "session"]
+        both = load_or_create_identity(peers.state_dir(1)).peer_id
+        observer = Observer([f"127.0.0.1:{peers.ports[0]}"], operator_key=tmp_path / "operator")
+        observer.start()
+        try:
+            observer.command("join", peer=both, session=second)
+            peers.wait_until(
+                lambda: peers.peers[1].logged("session", {"id": second}), START_S, "it joins"
+            )
+            rounds: dict[str, int] = {}
+
+            def rounds_of(folder: SessionFolder) -> int:
+                heads = folder.load_heads()
+                return heads[-1].round if heads else 0
+
+            def advance() -> bool:
+                folders = SessionFolder.all_in(peers.state_dir(1), both)
+                now = {str(folder.root): rounds_of(folder) for folder in folders}
+                for name, number in now.items():
+                    rounds.setdefault(name, number)
+                return len(now) == 2 and all(now[name] >= rounds[name] + 3 for name in now)
+
+            peers.wait_until(advance, START_S, "both sessions make three rounds")
+        finally:
+            observer.stop()
