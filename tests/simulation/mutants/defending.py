@@ -44,6 +44,7 @@ DEFENDING = (
         "return tuple(peer for peer in self.holders if alone or peer != head.author)",
         "return tuple(self.holders)",
         ("invented-branches",),
+        rarity=5,
     ),
     Mutant(
         "relayers-are-blamed",
