@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from swarm.peer.processes.child_pipes import NICENESS
+from swarm.peer.processes.child_pipes import TRIAL_NICENESS
 
 STUDY: dict[str, Any] = {
     "dataset": "wine",
@@ -29,7 +29,7 @@ def draw(chance: random.Random) -> float:
 
 
 @lru_cache(maxsize=1)
-def give_way(niceness: int = NICENESS) -> None:
+def give_way(niceness: int = TRIAL_NICENESS) -> None:
     """Set the niceness of peers' trial processes, so that other load affects all engines alike."""
     os.nice(niceness)
 

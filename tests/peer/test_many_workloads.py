@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 import swarm
@@ -28,6 +29,15 @@ STUDY: dict[str, Any] = {
 VICTIM = 1
 
 
+def niceness(peers: SwarmProcesses, index: int) -> dict[str, int]:
+    """Priorities of a peer's child processes; the learner is forked by the fork server."""
+    peer = peers.peers[index]
+    learner = next(line.fields["worker_pid"] for line in peer.lines if line.event == "ready")
+    children = psutil.Process(peer.process.pid).children()
+    (trials,) = {child.nice() for child in children if any("trial" in a for a in child.cmdline())}
+    return {"learner": psutil.Process(learner).nice(), "trials": trials}
+
+
 def ledger_of(state_dir: Path) -> Any:
     (folder,) = (state_dir / "studies").glob("*")
     return read_ledger(folder)
@@ -40,6 +50,7 @@ def test_a_peer_trains_searches_is_killed_resumes_both_and_takes_up_the_next_ses
         with swarm.start_search(bootstrap=address, slots=0) as search:
             study = search.submit(STUDY)
             study.wait_results(40, START_S)
+            assert niceness(peers, 0) == {"learner": 5, "trials": 10}
             peers.kill(VICTIM)
             peers.restart(VICTIM)
             peers.wait_event("resumed", START_S, 1)

@@ -12,18 +12,25 @@ from typing import Generic, TypeVar
 
 from swarm.peer.processes.framing import Framing
 
-NICENESS = 5
+LEARNER_NICENESS = 5
 """Computing gives way to the peer's network, which must answer within milliseconds."""
+TRIAL_NICENESS = 10
+"""Trials give way to training and aggregation, which other peers wait for."""
 M = TypeVar("M")
 
 
 class ChildPipes(Generic[M]):
     """Reads frames in a thread and writes frames from any thread."""
 
-    def __init__(self, framing: Framing[M]) -> None:
-        """Claim stdin and stdout for frames; whatever libraries print goes to stderr."""
+    def __init__(self, framing: Framing[M], niceness: int) -> None:
+        """Claim stdin and stdout for frames; whatever libraries print goes to stderr.
+
+        Args:
+            framing: Of the messages.
+            niceness: Priority of this process: the greater, the later it gets a core.
+        """
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the peer, which decides
-        os.nice(NICENESS)
+        os.nice(niceness)
         self._framing = framing
         self._stdin = sys.stdin.buffer
         self._stdout = os.fdopen(os.dup(sys.stdout.fileno()), "wb")

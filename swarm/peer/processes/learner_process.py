@@ -16,7 +16,7 @@ from swarm.core.errors import LearningError
 from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import jobs
 from swarm.learning.progress import Progress
-from swarm.peer.processes.child_pipes import ChildPipes
+from swarm.peer.processes.child_pipes import LEARNER_NICENESS, ChildPipes
 from swarm.peer.processes.learner_frames import (
     FRAMING,
     CancelTraining,
@@ -122,7 +122,7 @@ class LearnerService:
 
 def main() -> None:
     """Serve the peer at the other end of stdin and stdout until it is gone."""
-    service = LearnerService(ChildPipes(FRAMING))
+    service = LearnerService(ChildPipes(FRAMING, LEARNER_NICENESS))
     with contextlib.suppress(Exception):  # raised again, and answered, at Initialise
         importlib.import_module("swarm.learning.federation.learner")  # takes seconds: begin now
     service.serve()

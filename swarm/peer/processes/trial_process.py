@@ -7,7 +7,7 @@ import threading
 from collections import deque
 
 from swarm.learning.search.trial_records import EpochReport
-from swarm.peer.processes.child_pipes import ChildPipes
+from swarm.peer.processes.child_pipes import TRIAL_NICENESS, ChildPipes
 from swarm.peer.processes.trial_frames import (
     FRAMING,
     Ended,
@@ -87,7 +87,7 @@ class TrialService:
 
 def main() -> None:
     """Serve the peer at the other end of stdin and stdout until it is gone."""
-    pipes = ChildPipes(FRAMING)
+    pipes = ChildPipes(FRAMING, TRIAL_NICENESS)
     for name in _THREADS:  # slots share the machine's cores, as training workers do
         os.environ.setdefault(name, os.environ.get("SWARM_WORKER_THREADS", "1"))
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of new shapes of batches
