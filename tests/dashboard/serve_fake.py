@@ -9,6 +9,7 @@ import json
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -21,7 +22,7 @@ from dashboard.server import serve
 from swarm.core.errors import NetworkError
 
 
-class ActiveSource(FakeSource):
+class ActiveSource(FakeSource, ABC):
     """A source that shows new snapshots in a thread."""
 
     def __init__(self, run: FakeRun, moment_s: float) -> None:
@@ -38,8 +39,9 @@ class ActiveSource(FakeSource):
         self._thread.join()
         super().stop()
 
+    @abstractmethod
     def _play(self) -> None:
-        raise NotImplementedError
+        """Change the snapshot until the source is stopped."""
 
 
 class PlayedSource(ActiveSource):

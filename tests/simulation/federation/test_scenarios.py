@@ -1,43 +1,12 @@
 """Many histories of every session; a failing seed prints the command that replays it."""
 
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-
 import pytest
 
 from swarm.core.session import SessionSpec
 from swarm.simulation.federation.faults import SessionFaults
 from swarm.simulation.federation.scenarios import SESSION_SCENARIOS
 from swarm.simulation.federation.simulator import SessionSimulator
-from swarm.simulation.rehearsal import Task, processes, rehearse, rehearse_all
 from tests.harness.history_digest import HistoryDigest
-
-NUM_SEEDS = 50
-FAILURES_SHOWN_MAX = 5
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[ProcessPoolExecutor]:
-    with processes(jobs=2) as pool:
-        yield pool
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", SESSION_SCENARIOS)
-def test_the_promises_hold_after_every_event(name: str, pool: ProcessPoolExecutor) -> None:
-    tasks = [Task(name, seed) for seed in range(NUM_SEEDS)]
-
-    failures = [str(outcome) for outcome in rehearse_all(pool, tasks) if outcome.failure]
-
-    shown = "\n".join(failures[:FAILURES_SHOWN_MAX])
-    assert not failures, f"{len(failures)} of {NUM_SEEDS} seeds failed\n{shown}"
-
-
-@pytest.mark.parametrize("name", SESSION_SCENARIOS)
-def test_the_promises_hold_in_one_history_of_each(name: str) -> None:
-    outcome = rehearse(Task(name, seed=NUM_SEEDS))
-
-    assert not outcome.failure, str(outcome)
 
 
 def rehearsed(name: str, seed: int) -> SessionSimulator:

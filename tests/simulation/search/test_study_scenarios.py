@@ -1,6 +1,5 @@
 """Many histories of every study; a failing seed prints the command that replays it."""
 
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,36 +11,8 @@ from swarm.search.held_trials import HeldTrials
 from swarm.search.lease_book import LeaseBook
 from swarm.search.study_ledger import StudyLedger
 from swarm.simulation.checks import CheckError
-from swarm.simulation.rehearsal import Task, processes, rehearse, rehearse_all
 from swarm.simulation.search.scenarios import STUDY_SCENARIOS
 from tests.harness.history_digest import HistoryDigest
-
-NUM_SEEDS = 20
-FAILURES_SHOWN_MAX = 5
-
-
-@pytest.fixture(scope="module")
-def pool() -> Any:
-    with processes(jobs=2) as pool:
-        yield pool
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", STUDY_SCENARIOS)
-def test_the_promises_hold_after_every_event(name: str, pool: ProcessPoolExecutor) -> None:
-    tasks = [Task(name, seed) for seed in range(NUM_SEEDS)]
-
-    failures = [str(outcome) for outcome in rehearse_all(pool, tasks) if outcome.failure]
-
-    shown = "\n".join(failures[:FAILURES_SHOWN_MAX])
-    assert not failures, f"{len(failures)} of {NUM_SEEDS} seeds failed\n{shown}"
-
-
-@pytest.mark.parametrize("name", STUDY_SCENARIOS)
-def test_the_promises_hold_in_one_history_of_each(name: str) -> None:
-    outcome = rehearse(Task(name, seed=NUM_SEEDS))
-
-    assert not outcome.failure, str(outcome)
 
 
 @pytest.mark.parametrize("name", ["study-restarts", "study-everything"])
