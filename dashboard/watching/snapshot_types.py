@@ -15,7 +15,7 @@ FlowKind = Literal["contribution", "aggregate", "head"]
 AlertKind = Literal[
     "lost", "left", "joined", "takeover", "rejected", "quarantined", "partition", "folded",
     "merged", "skipped", "drop", "disk", "started", "paused", "resumed", "stopped", "removed",
-    "readmitted", "threshold", "refused", "finished", "info",
+    "readmitted", "threshold", "refused", "finished", "failed", "learning", "info",
 ]  # fmt: skip
 Severity = Literal["info", "warning", "error"]
 EventKind = AlertKind | Literal["head"]

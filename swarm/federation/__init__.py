@@ -25,6 +25,7 @@ validity             the rules for heads, aggregates and contributions
 tree                 clusters and successions, derived alike by all peers
 durations            deadlines, slow peers and stragglers
 composing            makes the records of aggregates and heads
+best_head            the best measured model; when a session is over
 branches             lineages that were left, until a head merges them
 
 round                one round at one peer

@@ -30,6 +30,7 @@ from swarm.federation.effects import (
     Combined,
     CombineFailed,
     EvaluationFinished,
+    LearnerFailed,
     LearnerReady,
     LeaveRequested,
     Note,
@@ -140,7 +141,7 @@ class Federation:
 
     @property
     def finished(self) -> bool:
-        """Whether the last round's head is held, or an operator stopped the session."""
+        """Whether the session's last head is held, or an operator stopped the session."""
         return self._shared.finished
 
     @property
@@ -199,6 +200,7 @@ class Federation:
             WeightsCreated: self._founding.created,
             TrainingFinished: self._training.trained,
             TrainingFailed: self._training.failed,
+            LearnerFailed: self._training.give_up,
             EvaluationFinished: self._training.measured,
             Combined: self._participation.combined,
             CombineFailed: self._participation.combine_failed,
@@ -243,9 +245,8 @@ class Federation:
             effects += shared.exchange.ask_newest(peer, now_s)
         return effects
 
-    def _on_learner_ready(self, _event: LearnerReady, now_s: float) -> list[Effect]:
-        self._training.learner_ready()
-        effects = self._catching_up.ask_to_join(now_s)
+    def _on_learner_ready(self, event: LearnerReady, now_s: float) -> list[Effect]:
+        effects = self._training.learner_ready(event) + self._catching_up.ask_to_join(now_s)
         return effects + (
             self._training.work() if self.held is not None else self._founding.ready()
         )
@@ -285,6 +286,8 @@ class Federation:
         self._shared.joiners.forget([event.sender])
         if event.reason == "disk":
             return [Note("disk", f"{event.sender} left: its disk failed", event.sender)]
+        if event.reason == "training":
+            return [Note("failed", f"{event.sender} left: it cannot train", event.sender)]
         return [Note("left", event.sender, event.sender)]
 
     def _on_connected(self, event: PeerConnected, now_s: float) -> list[Effect]:

@@ -28,6 +28,7 @@ SESSION_FLAGS = {
     "model": "lenet, cnn, mlp, a .keras file, or module:function.",
     "dataset": "cifar10, digits or synthetic10.",
     "rounds": "number of rounds to train.",
+    "early_stop": "end after this number of rounds without a new best accuracy; 0: never.",
     "min_peers": "round 1 waits for this number of peers.",
     "local_epochs": "passes over a peer's own data in each round.",
     "batch_size": "examples in each training step.",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from swarm.core.ids import PeerId
 from swarm.simulation.faults import FaultPlan
 
 
@@ -16,6 +17,8 @@ class SessionFaults(FaultPlan):
     """Site labels, which peers take in turn."""
     slow_factor: float = 1.0
     """The last of the first peers needs this multiple of the others' time to train."""
+    failing: PeerId | None = None
+    """Each training of this peer fails."""
     invents_branches: bool = False
     """The hostile peer also announces branches of work that no peer did."""
     misled: bool = False

@@ -24,6 +24,8 @@ SESSION_SCENARIOS = {
     "slow-peer": Session(plans.slow(3, 5)),
     "very-slow-peer": Session(plans.slow(7, 14), rounds=8),  # slower than any deadline
     "frozen-peer": Session(plans.freezes, rounds=10),
+    "training-fails": Session(plans.training_fails),
+    "stops-early": Session(plans.stops_early, rounds=60, early_stop=3),
     "clock-skew": Session(plans.clock_skew),
     "aggregator-dies": Session(plans.dies("aggregator"), limits=_PROMPT),
     "root-dies": Session(plans.dies("root"), limits=_PROMPT),

@@ -16,9 +16,11 @@ COHORT_MIN = 3
 _SEVERITIES = {
     "lost": "error",
     "disk": "error",
+    "failed": "error",
     "partition": "error",
     "quarantined": "error",
     "drop": "error",
+    "learning": "warning",
     "takeover": "warning",
     "rejected": "warning",
     "skipped": "warning",
