@@ -10,5 +10,6 @@ evaluation     evaluate(): accuracy and loss of a model on a shard
 weights_files  safetensors files of a model's weights
 gates          which contributions are averaged
 stale_updates  moves updates and branches that began from another base
+combining      combine_files(): from weights files to a combined one, without Keras
 aggregation    federated_average()
 """

@@ -7,20 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from swarm.core.errors import LearningError, NoContributionsError, ShapeMismatchError
+from swarm.core.errors import LearningError, ShapeMismatchError
 from swarm.core.session import SessionSpec
-from swarm.federation.effects import Rejection
 from swarm.learning.backend import keras
 from swarm.learning.datasets import load_dataset
-from swarm.learning.errors import ForeignWeightsError, TrainingCancelledError
+from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import gates, jobs
-from swarm.learning.federation.aggregation import combine
 from swarm.learning.federation.batches import Clock, RoundBatches
+from swarm.learning.federation.combining import combine_files
 from swarm.learning.federation.evaluation import evaluate
 from swarm.learning.federation.optimizers import create_optimizer, start_round
 from swarm.learning.federation.seeds import Purpose, generator
 from swarm.learning.federation.shards import take_shards
-from swarm.learning.federation.stale_updates import merge, rebase
 from swarm.learning.federation.weights_files import (
     Weights,
     read_weights,
@@ -135,27 +133,8 @@ class Learner:
         )
 
     def combine(self, job: jobs.Combine) -> jobs.Combined:
-        """Combine the inputs that pass the gates, in the order given.
-
-        Raises:
-            NoContributionsError: No input passed; the message has each reason.
-        """
-        base = read_weights(job.base_path)
-        accepted, reasons = self._pass_gates(base, job.inputs)
-        rejected = tuple(Rejection(name, reason) for name, reason in reasons.items())
-        if not accepted:
-            listed = "; ".join(f"{r.name}: {r.reason}" for r in rejected)
-            raise NoContributionsError(
-                f"no contribution passed the gates: {listed or 'none given'}"
-            )
-        combined = combine(base, accepted)
-        if job.merge is not None:
-            try:
-                combined = _merged(base, combined, job.merge)
-            except ForeignWeightsError as error:
-                rejected = (*rejected, Rejection(job.merge.name, str(error)))
-        path, blob = write_weights(combined, job.output_dir)
-        return jobs.Combined(str(path), blob, rejected)
+        """See `combining.combine_files`."""
+        return combine_files(job, self._spec.norm_bound)
 
     def export(self, job: jobs.Export) -> jobs.Exported:
         """Write the model with the given weights as a `.keras` file, completely or not at all."""
@@ -233,36 +212,6 @@ class Learner:
         for variable in self._model.variables:
             if variable.path.endswith("seed_generator_state"):
                 variable.assign(rng.integers(0, 2**31, variable.shape))
-
-    def _pass_gates(
-        self, base: Weights, inputs: tuple[jobs.CombineInput, ...]
-    ) -> tuple[list[tuple[Weights, float]], dict[str, str]]:
-        contributions: dict[str, tuple[Weights, float]] = {}
-        reasons: dict[str, str] = {}
-        for given in inputs:
-            try:
-                weights = read_weights(given.path)
-                gates.require_fit(base, weights)
-                if given.stale_base_path is not None:
-                    weights = rebase(weights, read_weights(given.stale_base_path), base)
-                    gates.require_fit(base, weights)
-            except ForeignWeightsError as error:
-                reasons[given.name] = str(error)
-            else:
-                contributions[given.name] = (weights, given.weight)
-        norms = {
-            name: gates.update_norm(base, weights) for name, (weights, _) in contributions.items()
-        }
-        reasons |= gates.norm_faults(norms, self._spec.norm_bound)
-        return [c for name, c in contributions.items() if name not in reasons], reasons
-
-
-def _merged(base: Weights, combined: Weights, given: jobs.MergeInput) -> Weights:
-    branch = read_weights(given.path)
-    gates.require_fit(base, branch)
-    merged = merge(base, combined, branch, given.share)
-    gates.require_fit(base, merged)
-    return merged
 
 
 def _continue_or_cancel(between_batches: BetweenBatches) -> None:
