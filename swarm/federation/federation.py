@@ -285,10 +285,11 @@ class Federation:
         self._shared.presence.left(event.sender)
         self._shared.joiners.forget([event.sender])
         if event.reason == "disk":
-            return [Note("disk", f"{event.sender} left: its disk failed", event.sender)]
+            return [Note("disk", f"{event.sender} left because its disk failed", event.sender)]
         if event.reason == "training":
-            return [Note("failed", f"{event.sender} left: it cannot train", event.sender)]
-        return [Note("left", event.sender, event.sender)]
+            text = f"{event.sender} left because its training failed again and again"
+            return [Note("failed", text, event.sender)]
+        return [Note("left", f"{event.sender} left the session", event.sender)]
 
     def _on_connected(self, event: PeerConnected, now_s: float) -> list[Effect]:
         self._shared.presence.heard(event.peer, now_s)
@@ -300,7 +301,7 @@ class Federation:
         return []
 
     def _on_leave(self, event: LeaveRequested, _now_s: float) -> list[Effect]:
-        return self._heartbeats.goodbye(event.reason)
+        return self._new_entries() + self._heartbeats.goodbye(event.reason)
 
     def _on_timer(self, event: TimerFired, now_s: float) -> list[Effect]:
         if event.name == HEARTBEAT:
@@ -316,10 +317,13 @@ class Federation:
             *self._heartbeats.cluster_heartbeats(self.round),
             SetTimer(HEARTBEAT, now_s + HEARTBEAT_EVERY_S),
         ]
-        if self.round is not None:
-            page = self._ledger.next_page(self.round.home_topic)
-            effects += [Publish(self.round.home_topic, page)] if page is not None else []
-        return effects
+        return effects + self._new_entries()
+
+    def _new_entries(self) -> list[Effect]:
+        """Pass new entries of the ledger to the home cluster, if there are any."""
+        topic = self.round.home_topic if self.round is not None else None
+        page = self._ledger.next_page(topic) if topic is not None else None
+        return [Publish(topic, page)] if topic is not None and page is not None else []
 
     def _repeat(self, now_s: float) -> list[Effect]:
         current = self.round

@@ -139,8 +139,9 @@ class Training:
         if self._gave_up:
             return []
         self._gave_up = True
-        text = f"failed {FAILURES_MAX} times in the same way and leaves: {event.reason}"
-        return [Note("failed", text, self._shared.me), GiveUp(event.reason)]
+        me = self._shared.me
+        text = f"{me} left because its training failed {FAILURES_MAX} times: {event.reason}"
+        return [Note("failed", text, me), GiveUp(event.reason)]
 
     def measured(self, event: EvaluationFinished, _now_s: float) -> list[Effect]:
         """Note how the held head did on this peer's test shard."""
@@ -154,7 +155,8 @@ class Training:
         noted, self._noted = self._noted, {finding.code} if finding is not None else set()
         if finding is None or finding.code in noted:
             return []
-        return [Note("learning", finding.text, self._shared.me)]
+        me = self._shared.me
+        return [Note("learning", f"{me} may not learn: {finding.text}", me)]
 
     def _compose(self, event: TrainingFinished, base: GlobalModel, now_s: float) -> Contribution:
         shared = self._shared
