@@ -53,6 +53,11 @@ class Peer:
         return self.host.address if self.host is not None else ""
 
     @property
+    def silent_bootstraps(self) -> str:
+        """The bootstrap addresses, while no other peer has ever connected; else empty."""
+        return self.host.bootstraps if self.host is not None and not self.host.met.is_set() else ""
+
+    @property
     def driver(self) -> SessionDriver | None:
         """The driver of the newest session, if there is one."""
         run = self._sessions.newest if self._sessions is not None else None
