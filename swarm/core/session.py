@@ -35,6 +35,12 @@ class SessionSpec:
     """Most test examples on which a peer evaluates the global model; 0 means all of its part."""
     rounds: int = 10
     local_epochs: int = 1
+    """Passes of a peer over its training examples in each round."""
+    local_steps: int = 0
+    """Batches of a peer in each round, instead of `local_epochs`; 0 means by `local_epochs`."""
+    round_seconds: float = 0.0
+    """Most seconds that a peer trains in a round, at least one batch; 0 means no limit. Measuring
+    the global model is not counted."""
     batch_size: int = 50
     optimizer: str = "sgd"
     learning_rate: float = 0.02
@@ -110,6 +116,8 @@ _MINIMA = {
     "test_examples_per_peer_max": 0,
     "rounds": 1,
     "local_epochs": 1,
+    "local_steps": 0,
+    "round_seconds": 0,
     "batch_size": 1,
     "cluster_size": 2,
     "min_peers": 1,

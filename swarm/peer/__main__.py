@@ -31,6 +31,8 @@ SESSION_FLAGS = {
     "rounds": "number of rounds to train.",
     "min_peers": "round 1 waits for this number of peers.",
     "local_epochs": "passes over a peer's own data in each round.",
+    "local_steps": "training steps of a peer in each round; 0: by local epochs.",
+    "round_seconds": "maximum seconds of training in each round; 0: no limit.",
     "batch_size": "examples in each training step.",
     "learning_rate": "learning rate of round 1.",
     "learning_rate_decay": "factor on the learning rate after each round.",

@@ -61,6 +61,10 @@ class SessionDriver(MachineDriver[Federation]):
             case _:
                 self.learning.carry_out(effect, self.spawn_job)
 
+    def end_broken(self, error: Exception) -> None:
+        """End the session's task with this error; other sessions go on."""
+        self._nursery.start_soon(_fail, error)
+
     def _adopted(self, head: GlobalModel) -> None:
         self._folder.save_head(head)
         log.info(
@@ -81,3 +85,8 @@ class SessionDriver(MachineDriver[Federation]):
             round=held.round + 1 if held is not None else None,
             blob_bytes_sent=self._host.network.snapshot().blob_bytes_sent,
         )
+
+
+async def _fail(error: Exception) -> None:
+    await trio.lowlevel.checkpoint()
+    raise error
