@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import trio
 
 from swarm.core.errors import EndedError, StrategyError
+from swarm.peer.host.bootstrap_hints import warn_while_nobody_answers
 from swarm.peer.host.host import Host
 from swarm.peer.host.trio_thread import STOP_WITHIN_S, InBackground, Scratch
 from swarm.peer.search.search_peer import SearchPeer
@@ -152,6 +153,7 @@ class RunningSearch(InBackground):
         async def submit_until_stopped(host: Host, studies: Studies) -> None:
             self._host, self._studies = host, studies
             ready()
+            await warn_while_nobody_answers(host)
             await trio.sleep_forever()
 
         await self._peer.run(submit_until_stopped)
