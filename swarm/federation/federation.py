@@ -293,8 +293,8 @@ class Federation:
         self._shared.presence.left(event.sender)
         self._shared.joiners.forget([event.sender])
         if event.reason == "disk":
-            return [Note("disk", f"{event.sender} left: its disk failed", event.sender)]
-        return [Note("left", event.sender, event.sender)]
+            return [Note("disk", f"{event.sender} left because its disk failed", event.sender)]
+        return [Note("left", f"{event.sender} left the session", event.sender)]
 
     def _on_connected(self, event: PeerConnected, now_s: float) -> list[Effect]:
         self._shared.presence.heard(event.peer, now_s)
