@@ -10,5 +10,6 @@ effects        effects that every workload may ask for, and the events that answ
 message_kinds  MessageKind: how a workload declares its messages to the wire
 workload       Workload: what a host expects of each kind of work
 inputs         InputSpec: one of several inputs of a model, or a text
+suggestions    did_you_mean: answers to misspelt names
 session        SessionSpec: what a swarm trains, immutable
 """
