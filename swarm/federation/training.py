@@ -16,6 +16,7 @@ from swarm.federation.effects import (
     TrainingFailed,
     TrainingFinished,
 )
+from swarm.federation.like_failures import FAILURES_MAX, LikeFailures
 from swarm.federation.messages import Contribution
 from swarm.federation.own_work import OwnWork
 from swarm.federation.records import GlobalModel, Metrics
@@ -24,7 +25,6 @@ from swarm.federation.shared_state import SharedState
 RETRY_TRAINING = "federation.retry_training"
 RETRY_TRAINING_AFTER_S = 1.0
 """Seconds before the second attempt; the third waits twice as long."""
-FAILURES_MAX = 3
 
 
 class Training:
@@ -43,10 +43,7 @@ class Training:
         self._shared = shared
         self._site = site
         self._own = OwnWork(shared.me)
-        self._failure = ""
-        """Reason of the last failure; empty after a success."""
-        self._num_failures = 0
-        """Failures in a row with that reason."""
+        self._failures = LikeFailures()
         self._gave_up = False
         self._noted: set[str] = set()
         """Codes of findings that were noted and still hold."""
@@ -106,14 +103,14 @@ class Training:
         if not self.ready or self._shared.registers.waits or self.busy_elsewhere:
             return []  # a slow peer that started anew each time would never finish
         self._own.starts(head)
-        return [Train(head.digest, head.blob, self._shared.round_number, self._num_failures)]
+        return [Train(head.digest, head.blob, self._shared.round_number, self._failures.number)]
 
     def trained(self, event: TrainingFinished, now_s: float) -> list[Effect]:
         """Contribute what was trained, if it may still count, and go on."""
         base, held = self._own.ended(event.base), self._shared.held
         if base is None or held is None or self._own.of(event.base) is not None:
             return []
-        self._failure, self._num_failures = "", 0
+        self._failures.clear()
         effects = self._note_finding(event.finding)
         contribution = self._compose(event, base, now_s)
         if base is held:
@@ -126,11 +123,9 @@ class Training:
         """Try again, later each time; give up once it failed too often in the same way."""
         if self._own.ended(event.base) is None:
             return []
-        same = event.reason == self._failure
-        self._failure, self._num_failures = event.reason, 1 + self._num_failures * same
-        if self._num_failures >= FAILURES_MAX:
+        if self._failures.count(event.reason):
             return self.give_up(LearnerFailed(event.reason), now_s)
-        after_s = RETRY_TRAINING_AFTER_S * 2 ** (self._num_failures - 1)
+        after_s = RETRY_TRAINING_AFTER_S * 2 ** (self._failures.number - 1)
         what = f"training failed, trying again in {after_s:g} s: {event.reason}"
         return [Note("failing", what), SetTimer(RETRY_TRAINING, now_s + after_s)]
 

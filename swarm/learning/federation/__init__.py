@@ -6,6 +6,8 @@ shards         a peer's part of the data
 seeds          every random choice, from the session's seed
 batches        which examples a round uses, in which order, and when it ends
 optimizers     the session's Keras optimizer, fresh in each round
+diagnosis      why a model does not learn: the likely cause and the setting to change
+fingerprint    fingerprint(): a digest of a peer's own data
 evaluation     evaluate(): accuracy and loss of a model on a shard
 weights_files  safetensors files of a model's weights
 gates          which contributions are averaged

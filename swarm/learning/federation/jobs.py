@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from swarm.core.blobs import BlobRef
 from swarm.core.session import SessionSpec
-from swarm.federation.effects import Rejection
+from swarm.federation.effects import Finding, Rejection
 from swarm.learning.data_config import DataConfig
 
 
@@ -31,6 +31,10 @@ class Initialised:
     num_train: int
     num_test: int
     num_parameters: int
+    fingerprint: str = ""
+    """Digest of this peer's own data."""
+    finding: Finding | None = None
+    """What is unusual about the data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ class Train:
     position: int | None = None
     """Where the last training ended in the peer's data, so that this one goes on there. None if
     that is unknown, as after a restart: it begins a new pass, chosen by the round."""
+    attempt: int = 0
+    """Failures before it: each attempt goes through the examples in another order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,8 @@ class Trained:
     train_loss: float
     evaluation: Evaluation
     """Of the base weights, before training."""
+    finding: Finding | None = None
+    """Why the model may not learn."""
 
 
 @dataclass(frozen=True, slots=True)

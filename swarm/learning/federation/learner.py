@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from swarm.core.errors import LearningError, ShapeMismatchError
+from swarm.core.errors import ShapeMismatchError
 from swarm.core.session import SessionSpec
 from swarm.learning.backend import keras
 from swarm.learning.datasets import DataDescription, load_dataset
@@ -15,7 +15,9 @@ from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import gates, jobs
 from swarm.learning.federation.batches import Clock, RoundBatches
 from swarm.learning.federation.combining import combine_files
+from swarm.learning.federation.diagnosis import Diagnosis
 from swarm.learning.federation.evaluation import evaluate
+from swarm.learning.federation.fingerprint import fingerprint
 from swarm.learning.federation.optimizers import create_optimizer, start_round
 from swarm.learning.federation.seeds import Purpose, generator
 from swarm.learning.federation.shards import take_shards
@@ -76,12 +78,15 @@ class Learner:
         self._logits = gives_logits(self._model)
         self._compile()
         self._initial_weights = self._weights()
+        self._diagnosis = Diagnosis(job.spec, self._model, self._train_shard)
         self.initialised = jobs.Initialised(
             dataset_label=dataset.label,
             stand_in=dataset.stand_in,
             num_train=len(self._train_shard),
             num_test=len(self._test_shard),
             num_parameters=sum(array.size for array in self._initial_weights.values()),
+            fingerprint=fingerprint(self._train_shard, self._test_shard),
+            finding=self._diagnosis.inputs,
         )
 
     def progress(self) -> Progress:
@@ -118,8 +123,10 @@ class Learner:
 
         evaluation = self._evaluate(tick)
         batches = self._batches(job)
+        self._diagnosis.begin(self._weights())
         accuracy, loss = self._fit(batches, job.round_number, between_batches)
-        path, blob = write_weights(self._weights(), job.output_dir)
+        weights = self._weights()
+        path, blob = write_weights(weights, job.output_dir)
         return jobs.Trained(
             path=str(path),
             blob=blob,
@@ -129,6 +136,7 @@ class Learner:
             train_accuracy=accuracy,
             train_loss=loss,
             evaluation=evaluation,
+            finding=self._diagnosis.end(weights),
         )
 
     def combine(self, job: jobs.Combine) -> jobs.Combined:
@@ -175,6 +183,7 @@ class Learner:
         position = job.position
         if position is None:
             position = (job.round_number - 1) * self._spec.local_epochs * num_examples
+        position += job.attempt * num_examples
         return RoundBatches(self._spec, self._partition, num_examples, position, self._clock)
 
     def _fit(
@@ -190,13 +199,13 @@ class Learner:
         for indices in batches:
             if batches.epoch != epoch:
                 epoch, sums, seen = batches.epoch, np.zeros(2), 0
-            sums += self._train_batch(indices)
+            correct_and_loss = self._train_batch(indices)
+            self._diagnosis.note_batch(correct_and_loss, len(indices))
+            sums += correct_and_loss
             seen += len(indices)
             accuracy, loss = (sums / seen).tolist()
             self._progress = Progress("training", batches.fraction, accuracy, loss)
             _continue_or_cancel(between_batches)
-        if not np.isfinite(loss):
-            raise LearningError(f"training diverged: the loss is {loss}; lower the learning rate")
         return accuracy, loss
 
     def _train_batch(self, indices: Any) -> Any:

@@ -103,6 +103,8 @@ class Peer:
                 await host.say_goodbye()
             host.log_refusals()
             host.raise_failure()
+            if sessions.failure is not None and not self._leaving.is_set():
+                raise sessions.failure
 
     async def export(self, path: Path) -> None:
         """Write the newest session's model as a `.keras` file.
@@ -127,5 +129,6 @@ class Peer:
 
     def _ends(self, sessions: Sessions) -> bool:
         removed = any(run.driver.dismissed for run in sessions.runs.values())
+        failed = sessions.failure is not None
         only_trains = not (self._others or self.settings.idle)
-        return self.settings.exit_when_done or (removed and only_trains)
+        return self.settings.exit_when_done or ((removed or failed) and only_trains)

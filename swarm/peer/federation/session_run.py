@@ -89,8 +89,12 @@ class SessionRun:
 
     @property
     def over(self) -> bool:
-        """Whether nothing is left to do: the last head is measured, or this peer was removed."""
-        return bool(self.driver.dismissed) or self.machine.final_metrics is not None
+        """Whether nothing is left to do: the last head is measured, or this peer must leave."""
+        return self._must_leave or self.machine.final_metrics is not None
+
+    @property
+    def _must_leave(self) -> bool:
+        return bool(self.driver.dismissed or self.driver.failure)
 
     def start(
         self,
@@ -132,11 +136,13 @@ class SessionRun:
     async def wait_settled(self) -> None:
         """Wait until other peers have the last head, too, for a limited time."""
         with trio.move_on_after(SETTLE_WITHIN_S):
-            while not (self.driver.dismissed or self.machine.settled(trio.current_time())):
+            while not (self._must_leave or self.machine.settled(trio.current_time())):
                 await self.driver.changed.wait()
 
     def leave(self, reason: str = "") -> None:
         """Say goodbye to the session."""
+        if not reason and self.driver.failure:
+            reason = "training"
         self.driver.say_goodbye(LeaveRequested(reason))
 
     async def close(self) -> None:
@@ -207,7 +213,7 @@ class SessionRun:
             dataset=ready.dataset_label,
             worker_pid=self._worker.statistics().pid,
         )
-        self.driver.handle(LearnerReady())
+        self.driver.handle(LearnerReady(ready.finding))
 
     async def _publish_status_forever(self) -> None:
         published, published_s = None, float("-inf")

@@ -18,10 +18,11 @@ import trio
 
 from swarm.commanding.commands import Command
 from swarm.core.blobs import BlobRef
-from swarm.core.errors import only_error
+from swarm.core.errors import LearningError, only_error
 from swarm.core.ids import PeerId, SessionId
 from swarm.core.machine import Effect, Event
 from swarm.core.session import SessionSpec
+from swarm.federation.like_failures import FAILURES_MAX
 from swarm.federation.messages import SessionQuery
 from swarm.federation.records import GlobalModel
 from swarm.federation.session_choice import (
@@ -74,6 +75,8 @@ class Sessions:
         """By session, the newest last."""
         self.changed = trio.Event()
         """Set, and replaced, when a session began, is over or failed."""
+        self.failure: LearningError | None = None
+        """Why the first of the sessions ended that this peer had to give up."""
         self._host = host
         self._settings = settings
         self._nursery = nursery
@@ -252,6 +255,11 @@ class Sessions:
 
     async def _wait_over(self, run: SessionRun) -> None:
         await run.wait_over()
+        if run.driver.failure:
+            log.error("session failed", session=run.spec.id, reason=run.driver.failure)
+            text = f"this peer failed {FAILURES_MAX} times in the same way: {run.driver.failure}"
+            self.failure = self.failure or LearningError(text)
+            run.leaving.set()
         self._choice.handle(SessionOver(run.spec.id))
         self._notify()
 

@@ -89,9 +89,9 @@ GOING_ON = (
     Mutant(
         "training-fails-for-ever",
         "G5",
-        "federation/training.py",
-        "if self._num_failures >= FAILURES_MAX:",
-        "if False:",
+        "federation/like_failures.py",
+        "return self.number >= FAILURES_MAX",
+        "return False",
         ("training-fails",),
     ),
     # G11: a session that stops early ends at the same head everywhere
