@@ -106,8 +106,8 @@ class Peer:
             if sessions.failure is not None and not self._leaving.is_set():
                 raise sessions.failure
 
-    async def export(self, path: Path) -> None:
-        """Write the newest session's model as a `.keras` file.
+    async def export(self, path: Path, *, best: bool = False) -> int:
+        """Write the newest session's last or best model as a `.keras` file; return its round.
 
         Raises:
             LearningError: There is no model yet, or the learner failed.
@@ -115,7 +115,7 @@ class Peer:
         run = self._sessions.newest if self._sessions is not None else None
         if run is None:
             raise LearningError("there is no model yet: no session has begun")
-        await run.export(path)
+        return await run.export(path, best=best)
 
     async def _work(self) -> None:
         """Return when nothing is left to do, if the user wants the peer to end then."""

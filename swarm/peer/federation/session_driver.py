@@ -81,6 +81,8 @@ class SessionDriver(MachineDriver[Federation]):
 
     def _adopted(self, head: GlobalModel) -> None:
         self._folder.save_head(head)
+        if how := ending(head, self.machine.spec):
+            log.info("ends", round=head.round, detail=how)
         log.info(
             "adopted",
             round=head.round,
@@ -90,8 +92,6 @@ class SessionDriver(MachineDriver[Federation]):
             contributors=len(head.contributors),
             cohort=len(head.cohort),
         )
-        if how := ending(head, self.machine.spec):
-            log.info("ends", round=head.round, detail=how)
 
     def _contributed(self, contribution: Contribution) -> None:
         self._folder.save_contribution(contribution)

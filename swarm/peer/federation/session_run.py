@@ -16,8 +16,9 @@ from swarm.core.errors import (
     StorageError,
     WorkerDiedError,
 )
-from swarm.core.ids import Digest, PeerId
+from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec
+from swarm.federation.best_head import ending
 from swarm.federation.effects import LearnerReady, LeaveRequested, Started
 from swarm.federation.federation import Federation
 from swarm.federation.messages import STATUS_TEXT_MAX, Contribution, Status
@@ -27,6 +28,7 @@ from swarm.learning.data_config import DataConfig
 from swarm.learning.federation import jobs
 from swarm.network.store import FileBlobStore
 from swarm.network.wire import signing_bytes
+from swarm.peer.federation.best_model import best_model, best_path
 from swarm.peer.federation.learning_jobs import LearningJobs
 from swarm.peer.federation.peer_settings import PeerSettings
 from swarm.peer.federation.peer_status import PeerStatus
@@ -45,6 +47,7 @@ SETTLE_WITHIN_S = 20.0
 """At most this long, a finished peer stays for peers that still fetch the last head."""
 SUMMARY = "summary.json"
 """The report of a session, in its folder."""
+UNTRAINED = "there is no trained model yet: round 1 is not done"
 
 log = structlog.get_logger()
 
@@ -70,7 +73,8 @@ class SessionRun:
         self._worker = worker
         self._nursery = nursery
         self._lag = LagMeter()
-        self._exported: Digest | None = None
+        self._exported: dict[Path, tuple[int, BlobRef]] = {}
+        """Round and weights of the model in each file that was written."""
         machine = Federation(
             host.me,
             spec,
@@ -162,29 +166,53 @@ class SessionRun:
             head=held.digest if held is not None else None,
         )
 
-    async def export(self, path: Path) -> None:
-        """Write the held model as a `.keras` file.
+    async def export(self, path: Path, *, best: bool = False) -> int:
+        """Write the held model, or the best measured one, as a `.keras` file; return its round.
 
         Raises:
-            LearningError: There is no model yet, or the learner failed.
+            LearningError: There is no such model here, or the learner failed.
         """
         held = self.machine.held
-        if held is None:
-            raise LearningError("there is no model yet: no round has begun")
-        await self.driver.learning.export(held.blob, path)
+        if held is None or held.round == 0:
+            raise LearningError(UNTRAINED)
+        model = best_model(self.machine) if best else held
+        if model is None:
+            raise LearningError("no model is measured yet: the next round measures this one")
+        if not self._host.store.has(model.blob):
+            raise LearningError(
+                f"the weights of the best model, of round {model.round}, are not here: this peer "
+                "joined later"
+            )
+        await self.driver.learning.export(model.blob, path)
+        return model.round
 
     async def export_held(self) -> None:
-        """Write the model file that the user asked for, unless it contains this model already."""
-        path, held = self._settings.export, self.machine.held
-        if path is None or held is None or held.digest == self._exported:
+        """Write the model files that the user asked for, unless they hold these models already.
+
+        The best measured model goes beside the last one, if it is another.
+        """
+        path, held, best = self._settings.export, self.machine.held, best_model(self.machine)
+        if path is None or held is None:
             return
+        beside = best_path(path)
         try:
-            await self.export(path)
-            self._exported = held.digest
-            self._write_report()
-            log.info("exported", path=str(path), round=held.round)
+            await self._export_once(path, held.round, held.blob)
+            if best is None or best.round == held.round:
+                beside.unlink(missing_ok=True)
+            elif self._host.store.has(best.blob):
+                await self._export_once(beside, best.round, best.blob)
         except (LearningError, NetworkError, WorkerDiedError) as error:
             log.warning("not exported", reason=str(error))
+
+    async def _export_once(self, path: Path, number: int, blob: BlobRef) -> None:
+        if self._exported.get(path) == (number, blob):
+            return
+        if number == 0:
+            raise LearningError(UNTRAINED)
+        await self.driver.learning.export(blob, path)
+        self._exported[path] = number, blob
+        self._write_report()
+        log.info("exported", path=str(path), round=number)
 
     async def _prepare(self, model_path: str | None) -> None:
         settings = self._settings
@@ -213,7 +241,36 @@ class SessionRun:
             dataset=ready.dataset_label,
             worker_pid=self._worker.statistics().pid,
         )
+        self._compare_data(ready.fingerprint)
         self.driver.handle(LearnerReady(ready.finding))
+
+    def _compare_data(self, fingerprint: str) -> None:
+        """Say so if this peer's data are others than this session was trained on here.
+
+        Raises:
+            ConfigurationError: The session is over, and nothing else is asked of this peer.
+        """
+        before = self.folder.load_fingerprint()
+        if not self.machine.finished:
+            if before not in ("", fingerprint):
+                log.warning(
+                    "other data",
+                    detail="this peer's data differ from those that it trained on in this session "
+                    "before: it goes on with the new ones",
+                )
+            self.folder.save_fingerprint(fingerprint)
+        elif before not in ("", fingerprint):
+            held = self.machine.held
+            how = ending(held, self.spec) if held is not None else ""
+            text = (
+                f"this peer's session is over ({how or 'it was stopped'}), and it was trained on "
+                "other data than this peer has now: start anew with --new-session, or with "
+                "another folder (--state)"
+            )
+            settings = self._settings
+            if not settings.new_session and (settings.exit_when_done or not settings.bootstraps):
+                raise ConfigurationError(text)
+            log.warning("other data", detail=text)
 
     async def _publish_status_forever(self) -> None:
         published, published_s = None, float("-inf")
@@ -234,6 +291,8 @@ class SessionRun:
 
     def _write_report(self) -> None:
         report = self.status.report(self.machine, self._host.network.snapshot())
+        report["exported"] = {str(path): number for path, (number, _) in self._exported.items()}
+        report["failure"] = self.driver.failure or None
         if self._settings.measure_lag:
             report |= self._lag.report()
         paths = [self.folder.root / SUMMARY, self._settings.report]
