@@ -12,6 +12,7 @@ backend       the one place that imports Keras, quietly and with few threads
 blob_files    write_blob(): a new file, named by the digest of its bytes
 data_config   DataConfig: which data set a peer reads, and which part of it
 image_shape   what image models require of their input
+model_input   what a .keras file takes, read without Keras
 progress      Progress: how far a job is
 __main__      `python -m swarm.learning evaluate`: measures an exported model
 errors        errors of learning, beyond those of swarm.core.errors

@@ -31,6 +31,8 @@ class Initialised:
     num_train: int
     num_test: int
     num_parameters: int
+    notes: tuple[str, ...] = ()
+    """What the user should know about the data."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,7 @@ class Learner:
             num_train=len(self._train_shard),
             num_test=len(self._test_shard),
             num_parameters=sum(array.size for array in self._initial_weights.values()),
+            notes=dataset.notes,
         )
 
     def progress(self) -> Progress:
