@@ -236,7 +236,7 @@ class TestSplit:
 
         data = own.load(config, DataDescription((2,), 3, classes=("a", "b", "c")))
 
-        assert data.notes == (
+        assert data.doubts == (
             "only 2 test examples: one of them is 50% of the accuracy",
             "no training examples of 2 of the session's 3 classes: 'b', 'c'",
         )
@@ -246,7 +246,7 @@ class TestSplit:
 
         data = own.load(stored(tmp_path, x_train=x, y_train=np.arange(500) % 2), None)
 
-        assert any("built-in models expect 0..1" in note for note in data.notes)
+        assert any("built-in models expect 0..1" in note for note in data.doubts)
 
 
 class TestRefusals:

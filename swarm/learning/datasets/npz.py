@@ -170,7 +170,7 @@ def _read_split(
                 f"{called}: {whole} has {length} examples but y_{split} has {num_labels}"
             )
         arrays[name] = array
-    return RawSplit(arrays.get("", arrays), y)
+    return RawSplit(next(iter(arrays.values())) if len(arrays) == 1 else arrays, y)
 
 
 def _read_array(

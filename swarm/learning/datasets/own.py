@@ -78,10 +78,10 @@ def load(config: DataConfig, session: DataDescription | None) -> Dataset:
     if "test" not in splits:
         splits, note = _held_out(raw.called, splits["train"], session)
         notes.append(note)
-    notes += _doubts(splits, session)
     train, test = (_split(splits[name]) for name in ("train", "test"))
     label = f"own data ({Path(str(config.data_path)).name})"
-    return Dataset(label, False, session, train, test, tuple(notes))
+    doubts = tuple(_doubts(splits, session))
+    return Dataset(label, False, session, train, test, tuple(notes), doubts)
 
 
 def read(

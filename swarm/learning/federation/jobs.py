@@ -32,7 +32,9 @@ class Initialised:
     num_test: int
     num_parameters: int
     notes: tuple[str, ...] = ()
-    """What the user should know about the data."""
+    """What was decided about data and model, a line each."""
+    advice: tuple[str, ...] = ()
+    """What the user should know or change, a line each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from swarm.core.errors import ConfigurationError, DataError
 from swarm.learning.data_config import DataConfig
-from swarm.learning.model_input import model_input_axes
+from swarm.learning.model_files import input_axes
 from swarm.peer.federation.peer_settings import PeerSettings
 
 if TYPE_CHECKING:
@@ -81,5 +81,5 @@ def default_model(described: "DataDescription") -> str:
 
 def _model_axes(settings: PeerSettings) -> int | None:
     if settings.model_path is not None:
-        return model_input_axes(settings.model_path)
+        return input_axes(settings.model_path)
     return 3 if settings.session.get("model") in IMAGE_MODELS else None

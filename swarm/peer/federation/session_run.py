@@ -191,8 +191,6 @@ class SessionRun:
         self.status.num_examples, self.status.num_test = ready.num_train, ready.num_test
         self.status.data_label = ready.dataset_label[:STATUS_TEXT_MAX]
         self.status.rest("waiting")
-        for note in ready.notes:
-            log.warning("data", detail=note)
         log.info(
             "ready",
             num_train=ready.num_train,
@@ -201,6 +199,10 @@ class SessionRun:
             dataset=ready.dataset_label,
             worker_pid=self._worker.statistics().pid,
         )
+        for line in ready.notes:
+            log.info("note", detail=line)
+        for line in ready.advice:
+            log.warning("note", detail=line)
         self.driver.handle(LearnerReady())
 
     async def _publish_status_forever(self) -> None:

@@ -134,7 +134,7 @@ def _log_progress() -> Any:
 
 
 def _say(note: str) -> None:
-    log.info("data", detail=note)
+    log.info("note", detail=note)
 
 
 def _copy(source: Path, target: Path) -> None:
