@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from swarm.search.settings_tree import SettingsTree
 from swarm.search.values import Params, Value, check_name, check_params, check_value
 
 CATEGORICAL, INTEGER, FLOAT = KINDS = ("categorical", "integer", "float")
@@ -195,27 +196,7 @@ class ModelSpace:
     @property
     def size(self) -> int | None:
         """Number of distinct settings; None if it is infinite."""
-        return _count(self.dimensions, {})
-
-
-def _count(dimensions: tuple[Dimension, ...], values: dict[str, Value]) -> int | None:
-    if not dimensions:
-        return 1
-    first, rest = dimensions[0], dimensions[1:]
-    if first.when is not None and not first.when.holds(values):
-        return _count(rest, values)
-    if first.size is None:
-        return None
-    if not any(d.when is not None and d.when.name == first.name for d in rest):
-        behind = _count(rest, values)
-        return None if behind is None else first.size * behind
-    total = 0
-    for place in range(first.size):
-        behind = _count(rest, {**values, first.name: first.value_at(place)})
-        if behind is None:
-            return None
-        total += behind
-    return total
+        return SettingsTree(self.dimensions).count
 
 
 def _check_condition(dimension: Dimension, seen: Mapping[str, Dimension]) -> None:
