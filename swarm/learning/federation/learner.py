@@ -10,7 +10,7 @@ import numpy as np
 from swarm.core.errors import LearningError, ShapeMismatchError
 from swarm.core.session import SessionSpec
 from swarm.learning.backend import keras
-from swarm.learning.datasets import load_dataset
+from swarm.learning.datasets import DataDescription, load_dataset
 from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import gates, jobs
 from swarm.learning.federation.batches import Clock, RoundBatches
@@ -63,8 +63,7 @@ class Learner:
         self._partition = job.data.partition_index
         self._clock = clock
         self._progress = Progress("preparing", 0.0)
-        dataset = load_dataset(job.data, on_progress)
-        dataset.check_fits(job.spec.input_shape, job.spec.num_classes)
+        dataset = load_dataset(job.data, on_progress, DataDescription.of_session(job.spec))
         self._train_shard, self._test_shard = take_shards(dataset, job.spec, job.data)
         on_progress(Progress("preparing", 0.5, text="building the model"))
         self._model = create_model(

@@ -18,9 +18,8 @@ from swarm.federation.records import check_site
 from swarm.peer.host.host_settings import HostSettings
 
 _ED25519_PEER_ID = re.compile(r"12D3KooW[1-9A-HJ-NP-Za-km-z]{44}")
-SESSION_FIELDS = tuple(
-    f.name for f in dataclasses.fields(SessionSpec) if f.name not in ("starter", "model_file")
-)
+_DERIVED = ("starter", "model_file", "inputs")
+SESSION_FIELDS = tuple(f.name for f in dataclasses.fields(SessionSpec) if f.name not in _DERIVED)
 """Fields of a session that a user may set; the others are derived."""
 
 
