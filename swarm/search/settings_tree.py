@@ -7,12 +7,9 @@ however many settings there are: three kinds in each of 28 layers make 10^35 set
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
+from swarm.search.space import Dimension
 from swarm.search.values import Value
-
-if TYPE_CHECKING:
-    from swarm.search.space import Dimension
 
 
 class SettingsTree:
@@ -20,7 +17,7 @@ class SettingsTree:
 
     def __init__(
         self,
-        dimensions: "Sequence[Dimension]",
+        dimensions: Sequence[Dimension],
         sizes: Mapping[str, int | None] | None = None,
     ) -> None:
         """Count the settings.
@@ -48,26 +45,24 @@ class SettingsTree:
         self._fill(self._roots, place, values)
         return {d.name: values[d.name] for d in self._dimensions if d.name in values}
 
-    def _count(self, dimension: "Dimension") -> int | None:
+    def _count(self, dimension: Dimension) -> int | None:
         if dimension.name not in self._parents:
             return self._sizes[dimension.name]
         behind = [self._product(self._behind(dimension, v)) for v in dimension.choices]
         known = [count for count in behind if count is not None]
         return sum(known) if len(known) == len(behind) else None
 
-    def _behind(self, dimension: "Dimension", value: Value) -> "list[Dimension]":
+    def _behind(self, dimension: Dimension, value: Value) -> list[Dimension]:
         """The dimensions that exist because this one has this value."""
         chosen = {dimension.name: value}
         return [d for d in self._dimensions if d.when is not None and d.when.holds(chosen)]
 
-    def _product(self, dimensions: "Iterable[Dimension]") -> int | None:
+    def _product(self, dimensions: Iterable[Dimension]) -> int | None:
         counts = [self._counts[dimension.name] for dimension in dimensions]
         known = [count for count in counts if count is not None]
         return math.prod(known) if len(known) == len(counts) else None
 
-    def _fill(
-        self, dimensions: "Iterable[Dimension]", place: int, values: dict[str, Value]
-    ) -> None:
+    def _fill(self, dimensions: Iterable[Dimension], place: int, values: dict[str, Value]) -> None:
         for dimension in dimensions:
             place, own = divmod(place, self._counts[dimension.name] or 1)
             if dimension.name not in self._parents:

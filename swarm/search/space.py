@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from swarm.search.settings_tree import SettingsTree
 from swarm.search.values import Params, Value, check_name, check_params, check_value
 
 CATEGORICAL, INTEGER, FLOAT = KINDS = ("categorical", "integer", "float")
@@ -192,11 +191,6 @@ class ModelSpace:
             wanted[dimension.name] = given[dimension.name]
         if extra := sorted(given.keys() - wanted.keys()):
             raise ValueError(f"{extra[0]} must not be given")
-
-    @property
-    def size(self) -> int | None:
-        """Number of distinct settings; None if it is infinite."""
-        return SettingsTree(self.dimensions).count
 
 
 def _check_condition(dimension: Dimension, seen: Mapping[str, Dimension]) -> None:

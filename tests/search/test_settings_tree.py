@@ -44,7 +44,7 @@ def test_each_place_is_another_setting_of_the_space() -> None:
     settings = [tree.at(place) for place in range(tree.count or 0)]
 
     # linear, then poly (4 degrees) and rbf, each with scale False or with 3 factors; 2 values of C
-    assert tree.count == space.size == (1 + 4 * 4 + 4) * 2
+    assert tree.count == (1 + 4 * 4 + 4) * 2
     assert len({tuple(setting.items()) for setting in settings}) == len(settings)
     for setting in settings:
         space.check(tuple(sorted(setting.items())))
@@ -52,7 +52,7 @@ def test_each_place_is_another_setting_of_the_space() -> None:
 
 
 def test_a_wide_space_is_counted_at_once() -> None:
-    assert deep(16).size == (1 + 61 + 1) ** 16
+    assert SettingsTree(deep(16).dimensions).count == (1 + 61 + 1) ** 16
 
 
 def test_one_infinite_dimension_makes_all_settings_infinite() -> None:
@@ -91,4 +91,4 @@ def test_brute_force_agrees() -> None:
             kept[dimension.name] = setting[dimension.name]
         listed.add(tuple(kept.items()))
 
-    assert len(listed) == space.size
+    assert len(listed) == SettingsTree(DIMENSIONS).count

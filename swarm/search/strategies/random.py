@@ -33,7 +33,7 @@ class Drawer:
 
     def __init__(self, spec: StudySpec) -> None:
         self._spec = spec
-        self._sizes = {space.model: space.size for space in spec.models}
+        self._sizes = {space.model: SettingsTree(space.dimensions).count for space in spec.models}
         self._tried: dict[str, set[Params]] = {space.model: set() for space in spec.models}
         self._num_seen = 0
 
