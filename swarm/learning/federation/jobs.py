@@ -35,6 +35,10 @@ class Initialised:
     """Threads that train."""
     gpus: tuple[str, ...] = ()
     """Names of the GPUs that train."""
+    notes: tuple[str, ...] = ()
+    """How the session trains what the model was compiled with, a line each."""
+    advice: tuple[str, ...] = ()
+    """What the user should know or change, a line each."""
 
 
 @dataclass(frozen=True, slots=True)

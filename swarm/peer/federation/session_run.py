@@ -212,6 +212,10 @@ class SessionRun:
         )
         self.status.uses = in_words(ready.threads, ready.gpus)
         log.info("uses", detail=self.status.uses)
+        for line in ready.notes:
+            log.info("model", detail=line)
+        for line in ready.advice:
+            log.warning("model", detail=line)
         self.driver.handle(LearnerReady())
 
     async def _publish_status_forever(self) -> None:
