@@ -7,6 +7,7 @@ from typing import Any
 from swarm.core.errors import DataError
 from swarm.core.inputs import InputSpec
 from swarm.core.session import SessionSpec
+from swarm.learning.image_shape import is_image_shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,20 @@ class DataDescription:
         return cls(**{field.name: getattr(spec, field.name) for field in dataclasses.fields(cls)})
 
     @property
+    def example_shape(self) -> tuple[int, ...] | dict[str, tuple[int, ...]]:
+        """Shape of one example; with several inputs, their shapes by name."""
+        shapes = {given.name: given.shape for given in self.inputs}
+        return shapes if len(shapes) > 1 else next(iter(shapes.values()), self.input_shape)
+
+    @property
     def spec_fields(self) -> dict[str, Any]:
         """The fields of the session that a peer starts with this data."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    @property
+    def is_image(self) -> bool:
+        """Whether one example is (height, width, channels) of at least 8 by 8."""
+        return is_image_shape(self.input_shape)
 
     def check_fits(self, session: "DataDescription", label: str) -> None:
         """Check data against the session that it is used for.

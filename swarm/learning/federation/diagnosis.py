@@ -22,6 +22,7 @@ from swarm.core.session import SessionSpec
 from swarm.federation.effects import Finding
 from swarm.learning.backend import keras
 from swarm.learning.datasets.dataset import Inputs
+from swarm.learning.federation.session_model import SessionModel
 from swarm.learning.federation.shards import Shard
 from swarm.learning.federation.weights_files import Weights
 
@@ -50,11 +51,11 @@ _SCALING = frozenset(
 class Diagnosis:
     """Watches the trainings of one learner."""
 
-    def __init__(self, spec: SessionSpec, model: Any, shard: Shard) -> None:
-        self._spec = spec
-        self._model = model
+    def __init__(self, spec: SessionSpec, model: SessionModel, shard: Shard) -> None:
+        self._model = model.keras
+        self._rate = model.optimizer.rate
         self._shard = shard
-        self.inputs = _inputs_finding(model, shard.x)
+        self.inputs = _inputs_finding(self._model, shard.x)
         """What is unusual about the inputs."""
         has_classes = spec.task == "classification"
         self._chance, self._entropy = _guessing(shard.y) if has_classes else (1.0, 0.0)
@@ -70,23 +71,23 @@ class Diagnosis:
         self._before = before
         self._losses, self._num_correct, self._num_seen = [], 0.0, 0
 
-    def note_batch(self, sums: NDArray[np.float64], num_examples: int) -> None:
+    def note_batch(self, means: NDArray[np.float64], num_examples: int) -> None:
         """Note a step.
 
         Args:
-            sums: Number of correct answers and sum of losses, shape (2,).
+            means: Mean score metric and mean loss, shape (2,).
             num_examples: Examples in the batch.
 
         Raises:
             LearningError: The loss is not finite; the message says what to change.
         """
-        num_correct, loss = sums.tolist()
+        metric, loss = means.tolist()
         if not math.isfinite(loss):
             raise LearningError(
                 f"training diverged, the loss is not a finite number: {self._remedy()}"
             )
-        self._losses.append(loss / num_examples)
-        self._num_correct += num_correct
+        self._losses.append(loss)
+        self._num_correct += metric * num_examples
         self._num_seen += num_examples
 
     def end(self, after: Weights) -> Finding | None:
@@ -104,13 +105,15 @@ class Diagnosis:
         return Finding("loss-grows", text)
 
     def _at_chance(self, after: Weights) -> Finding | None:
-        p, n = self._chance, self._num_seen
-        if p >= 1 or not n or self._num_correct / n > p + 2 * math.sqrt(p * (1 - p) / n):
+        p, n = self._chance, max(1, self._num_seen)
+        accuracy = self._num_correct / n
+        # An own train_step may measure nothing but the loss: then the accuracy is 0.
+        if p >= 1 or not 0 < accuracy <= p + 2 * math.sqrt(p * (1 - p) / n):
             self._steps = self._rounds = 0
             return None
         self._steps += len(self._losses)
         self._rounds += 1
-        what = f"accuracy is that of a constant answer ({self._num_correct / n:.0%})"
+        what = f"accuracy is that of a constant answer ({accuracy:.0%})"
         dead, moved = self._dead_share(), _relative_change(self._before, after)
         if dead >= DEAD_SHARE:
             cause = f"{dead:.0%} of a layer's ReLU units give 0 for every example"
@@ -127,7 +130,7 @@ class Diagnosis:
         if self.inputs is not None:
             return f": {self.inputs.text}"
         if moved < MOVED_MIN:
-            rate = self._spec.learning_rate
+            rate = self._rate
             changed = f"raise learning_rate, now {rate:g}, to {10 * rate:g}"
             return f", and the weights hardly change: {changed}"
         return ": check that the labels belong to the inputs, or try another learning_rate"
@@ -136,7 +139,7 @@ class Diagnosis:
         """What to change if steps were too large for the model."""
         if self.inputs is not None:
             return self.inputs.text
-        rate = self._spec.learning_rate
+        rate = self._rate
         return f"lower learning_rate, now {rate:g}, to {rate / 4:g}"
 
     def _dead_share(self) -> float:

@@ -15,6 +15,7 @@ from swarm.learning.datasets import digits
 from swarm.learning.federation import jobs
 from swarm.learning.federation.diagnosis import Diagnosis
 from swarm.learning.federation.learner import Learner
+from swarm.learning.federation.session_model import SessionModel
 from swarm.learning.federation.shards import Shard
 
 pytestmark = [
@@ -81,14 +82,14 @@ def test_units_that_died_are_named(tmp_path: Path) -> None:
 
 def diagnose(losses: list[float], accuracy: float, rounds: int = 1) -> Finding | None:
     """What is said after rounds with these losses of batches and this accuracy."""
-    x, y = np.ones((100, 4), np.float32), np.arange(100) % 10
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(10)])
-    diagnosis = Diagnosis(SessionSpec(), model, Shard(x, y))
+    x, y = np.ones((100, 2, 2, 1), np.float32), np.arange(100) % 10
+    spec = SessionSpec(model="mlp", input_shape=(2, 2, 1))
+    diagnosis = Diagnosis(spec, SessionModel(spec, None, allow_code=False), Shard(x, y))
     found = None
     for number in range(rounds):
         diagnosis.begin({"kernel": np.full((2, 2), 1.0 + number)})
         for loss in losses:
-            diagnosis.note_batch(np.array([100 * accuracy, 100 * loss]), 100)
+            diagnosis.note_batch(np.array([accuracy, loss]), 100)
         found = diagnosis.end({"kernel": np.full((2, 2), 2.0 + number)})
     return found
 
@@ -144,7 +145,7 @@ class TestInputs:
     def test_pixels_in_0_to_255_are_named_before_training(self, tmp_path: Path) -> None:
         own(tmp_path, 255.0)
 
-        one = learner(tmp_path, dataset="own", model="lenet")
+        one = learner(tmp_path, dataset="own", model="lenet", learning_rate=1e6)
 
         text = "inputs reach 255: divide them by 255, or store them as uint8"
         assert one.initialised.finding == Finding("inputs", text)
