@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.learning.federation.jobs import Evaluation
 from swarm.learning.federation.shards import Shard
+from swarm.learning.progress import Evaluation
 
 BATCH = 250
 PROBABILITY_MIN = 1e-12

@@ -6,6 +6,7 @@ from swarm.core.blobs import BlobRef
 from swarm.core.session import SessionSpec
 from swarm.federation.effects import Rejection
 from swarm.learning.data_config import DataConfig
+from swarm.learning.progress import Evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +32,6 @@ class Initialised:
     num_train: int
     num_test: int
     num_parameters: int
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """How good weights are on the peer's test shard."""
-
-    accuracy: float
-    loss: float
-    num_examples: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from swarm.learning.federation.weights_files import (
     write_weights,
 )
 from swarm.learning.models import create_model, gives_logits
-from swarm.learning.progress import OnProgress, Progress
+from swarm.learning.progress import Evaluation, OnProgress, Progress
 
 BetweenBatches = Callable[[], bool]
 
@@ -63,6 +64,8 @@ class Learner:
         self._partition = job.data.partition_index
         self._clock = clock
         self._progress = Progress("preparing", 0.0)
+        self._base_evaluation: Evaluation | None = None
+        """Of the weights from which the current training began."""
         dataset = load_dataset(job.data, on_progress)
         dataset.check_fits(job.spec.input_shape, job.spec.num_classes)
         self._train_shard, self._test_shard = take_shards(dataset, job.spec, job.data)
@@ -87,14 +90,14 @@ class Learner:
 
     def progress(self) -> Progress:
         """Progress of the current training, or else of the last one."""
-        return self._progress
+        return replace(self._progress, evaluation=self._base_evaluation)
 
     def create_weights(self, job: jobs.CreateWeights) -> jobs.WeightsWritten:
         """Write the initial weights: from the session's seed, or from its `.keras` file."""
         path, blob = write_weights(self._initial_weights, job.output_dir)
         return jobs.WeightsWritten(str(path), blob)
 
-    def evaluate_weights(self, job: jobs.EvaluateWeights) -> jobs.Evaluation:
+    def evaluate_weights(self, job: jobs.EvaluateWeights) -> Evaluation:
         """Accuracy and loss of a weights file on the test shard."""
         self._load(job.path)
         return self._evaluate(lambda fraction: None)
@@ -111,13 +114,14 @@ class Learner:
             LearningError: The base does not fit the model, or the loss became infinite.
         """
         started_s = time.perf_counter()
+        self._base_evaluation = None
         self._load(job.base_path)
 
         def tick(fraction: float) -> None:
             self._progress = Progress("evaluating", fraction)
             _continue_or_cancel(between_batches)
 
-        evaluation = self._evaluate(tick)
+        evaluation = self._base_evaluation = self._evaluate(tick)
         batches = self._batches(job)
         accuracy, loss = self._fit(batches, job.round_number, between_batches)
         path, blob = write_weights(self._weights(), job.output_dir)
@@ -168,7 +172,7 @@ class Learner:
             raise ShapeMismatchError(f"{path} does not fit model {self._spec.model}: {fault}")
         self._model.set_weights([weights[key] for key in self._keys()])
 
-    def _evaluate(self, tick: Callable[[float], None]) -> jobs.Evaluation:
+    def _evaluate(self, tick: Callable[[float], None]) -> Evaluation:
         return evaluate(self._model, self._test_shard, logits=self._logits, tick=tick)
 
     def _batches(self, job: jobs.Train) -> RoundBatches:
