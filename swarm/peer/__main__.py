@@ -12,6 +12,7 @@ import typer
 
 from swarm.core.errors import ConfigurationError
 from swarm.core.session import SessionSpec
+from swarm.core.suggestions import did_you_mean
 from swarm.peer.federation.peer_settings import (
     PeerSettings,
     parse_operator,
@@ -55,7 +56,9 @@ def _load_config(context: typer.Context, path: Path | None) -> Path | None:
         values = {name.replace("-", "_"): value for name, value in read_toml(path).items()}
         unknown = sorted(set(values) - known)
         if unknown:
-            raise ConfigurationError(f"{path}: unknown setting {unknown[0]!r}")
+            raise ConfigurationError(
+                f"{path}: unknown setting {unknown[0]!r}{did_you_mean(unknown[0], known)}"
+            )
         context.default_map = values
     return path
 
