@@ -6,6 +6,7 @@ from swarm.core.blobs import BlobRef
 from swarm.core.session import SessionSpec
 from swarm.federation.effects import Finding, Rejection
 from swarm.learning.data_config import DataConfig
+from swarm.learning.progress import Evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +44,6 @@ class Initialised:
     """Digest of this peer's own data."""
     finding: Finding | None = None
     """What is unusual about the data."""
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """How good weights are on the peer's test shard."""
-
-    accuracy: float
-    loss: float
-    num_examples: int
 
 
 @dataclass(frozen=True, slots=True)
