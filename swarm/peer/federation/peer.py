@@ -117,7 +117,7 @@ class Peer:
         run = self._sessions.newest if self._sessions is not None else None
         if run is None:
             raise LearningError("there is no model yet: no session has begun")
-        return await run.export(path, best=best)
+        return await run.model_files.write(path, best=best)
 
     async def _work(self) -> None:
         """Return when nothing is left to do, if the user wants the peer to end then."""

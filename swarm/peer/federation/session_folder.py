@@ -107,9 +107,12 @@ class SessionFolder:
         Raises:
             ConfigurationError: The session's file is damaged.
         """
-        heads = self.load_heads()
-        spec = self.load_spec() if heads else None
-        return spec is not None and is_last(heads[-1], spec)
+        newest = max(self._heads.glob("*.head"), default=None)
+        spec = self.load_spec() if newest is not None else None
+        if newest is None or spec is None or int(newest.name[:6]) >= spec.rounds:
+            return spec is not None
+        heads = self.load_heads() if spec.early_stop else ()
+        return bool(heads) and is_last(heads[-1], spec)
 
     def load_fingerprint(self) -> str:
         """The digest of the data that this peer trained on; empty if unknown."""

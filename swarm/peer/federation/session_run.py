@@ -1,7 +1,6 @@
 """SessionRun: one peer's part in one session, from its folder on disk to its goodbye."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import structlog
 import trio
@@ -12,13 +11,11 @@ from swarm.core.errors import (
     BlobNotFoundError,
     ConfigurationError,
     LearningError,
-    NetworkError,
     StorageError,
-    WorkerDiedError,
 )
 from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec
-from swarm.federation.best_head import ending
+from swarm.federation.best_head import ending, is_last
 from swarm.federation.effects import LearnerReady, LeaveRequested, Started
 from swarm.federation.federation import Federation
 from swarm.federation.messages import STATUS_TEXT_MAX, Contribution, Status
@@ -27,8 +24,8 @@ from swarm.federation.topics import status_topic
 from swarm.learning.federation import jobs
 from swarm.network.store import FileBlobStore
 from swarm.network.wire import signing_bytes
-from swarm.peer.federation.best_model import best_model, best_path
 from swarm.peer.federation.learning_jobs import LearningJobs
+from swarm.peer.federation.model_files import ModelFiles
 from swarm.peer.federation.own_data import data_config
 from swarm.peer.federation.peer_settings import PeerSettings
 from swarm.peer.federation.peer_status import PeerStatus
@@ -48,7 +45,6 @@ SETTLE_WITHIN_S = 20.0
 """At most this long, a finished peer stays for peers that still fetch the last head."""
 SUMMARY = "summary.json"
 """The report of a session, in its folder."""
-UNTRAINED = "there is no trained model yet: round 1 is not done"
 
 log = structlog.get_logger()
 
@@ -74,8 +70,9 @@ class SessionRun:
         self._worker = worker
         self._nursery = nursery
         self._lag = LagMeter()
-        self._exported: dict[Path, tuple[int, BlobRef]] = {}
-        """Round and weights of the model in each file that was written."""
+        self._closed = False
+        self._is_leftover = False
+        """Whether the session was over before this life, and the user wants another one."""
         machine = Federation(
             host.me,
             spec,
@@ -86,6 +83,8 @@ class SessionRun:
         )
         learning = LearningJobs(spec.id, worker, host, self.status)
         self.driver = SessionDriver(machine, host, nursery, self.folder, learning)
+        self.model_files = ModelFiles(machine, learning, host.store)
+        """Writes the session's models."""
 
     @property
     def machine(self) -> Federation:
@@ -115,6 +114,8 @@ class SessionRun:
             model_path: The session's `.keras` file, if it has one.
         """
         folder, session = self.folder, self.spec.id
+        was_over = bool(heads) and is_last(heads[-1], self.spec)
+        self._is_leftover = was_over and self._settings.new_session
         folder.save_spec(self.spec)
         self.driver.handle(
             Started(
@@ -136,7 +137,7 @@ class SessionRun:
         """Wait until the session is over here and the exported model is written."""
         while not self.over:
             await self.driver.changed.wait()
-        await self.export_held()  # now, for the peer may run on for hours
+        await self._export()  # now, for the peer may run on for hours
 
     async def wait_settled(self) -> None:
         """Wait until other peers have the last head, too, for a limited time."""
@@ -151,10 +152,13 @@ class SessionRun:
         self.driver.say_goodbye(LeaveRequested(reason))
 
     async def close(self) -> None:
-        """Write the final model and report, and publish the last status."""
+        """Write the final model and report, and publish the last status; once."""
+        if self._closed:
+            return
+        self._closed = True
         self.driver.learning.stop_training()
         with trio.move_on_after(EXPORT_WITHIN_S):
-            await self.export_held()
+            await self._export()
         self._write_report()
         with trio.move_on_after(GOODBYE_WITHIN_S):
             await self._publish_status()
@@ -167,53 +171,12 @@ class SessionRun:
             head=held.digest if held is not None else None,
         )
 
-    async def export(self, path: Path, *, best: bool = False) -> int:
-        """Write the held model, or the best measured one, as a `.keras` file; return its round.
-
-        Raises:
-            LearningError: There is no such model here, or the learner failed.
-        """
-        held = self.machine.held
-        if held is None or held.round == 0:
-            raise LearningError(UNTRAINED)
-        model = best_model(self.machine) if best else held
-        if model is None:
-            raise LearningError("no model is measured yet: the next round measures this one")
-        if not self._host.store.has(model.blob):
-            raise LearningError(
-                f"the weights of the best model, of round {model.round}, are not here: this peer "
-                "joined later"
-            )
-        await self.driver.learning.export(model.blob, path)
-        return model.round
-
-    async def export_held(self) -> None:
-        """Write the model files that the user asked for, unless they hold these models already.
-
-        The best measured model goes beside the last one, if it is another.
-        """
-        path, held, best = self._settings.export, self.machine.held, best_model(self.machine)
-        if path is None or held is None:
-            return
-        beside = best_path(path)
-        try:
-            await self._export_once(path, held.round, held.blob)
-            if best is None or best.round == held.round:
-                beside.unlink(missing_ok=True)
-            elif self._host.store.has(best.blob):
-                await self._export_once(beside, best.round, best.blob)
-        except (LearningError, NetworkError, WorkerDiedError) as error:
-            log.warning("not exported", reason=str(error))
-
-    async def _export_once(self, path: Path, number: int, blob: BlobRef) -> None:
-        if self._exported.get(path) == (number, blob):
-            return
-        if number == 0:
-            raise LearningError(UNTRAINED)
-        await self.driver.learning.export(blob, path)
-        self._exported[path] = number, blob
-        self._write_report()
-        log.info("exported", path=str(path), round=number)
+    async def _export(self) -> None:
+        """Write the model files that the user asked for."""
+        path, held = self._settings.export, self.machine.held
+        if path is not None and held is not None and not self._is_leftover:
+            await self.model_files.write_all(path)
+            self._write_report()
 
     async def _prepare(self, model_path: str | None) -> None:
         settings = self._settings
@@ -251,27 +214,28 @@ class SessionRun:
         Raises:
             ConfigurationError: The session is over, and nothing else is asked of this peer.
         """
-        before = self.folder.load_fingerprint()
+        before, settings = self.folder.load_fingerprint(), self._settings
+        changed = before not in ("", fingerprint)
         if not self.machine.finished:
-            if before not in ("", fingerprint):
+            if changed:
                 log.warning(
                     "other data",
                     detail="this peer's data differ from those that it trained on in this session "
                     "before: it goes on with the new ones",
                 )
             self.folder.save_fingerprint(fingerprint)
-        elif before not in ("", fingerprint):
-            held = self.machine.held
-            how = ending(held, self.spec) if held is not None else ""
-            text = (
-                f"this peer's session is over ({how or 'it was stopped'}), and it was trained on "
-                "other data than this peer has now: start anew with --new-session, or with "
-                "another folder (--state)"
-            )
-            settings = self._settings
-            if not settings.new_session and (settings.exit_when_done or not settings.bootstraps):
-                raise ConfigurationError(text)
-            log.warning("other data", detail=text)
+            return
+        held = self.machine.held
+        how = ending(held, self.spec) if held is not None else ""
+        text = f"this peer's session is over ({how or 'it was stopped'})"
+        anew = "start anew with --new-session, or with another folder (--state)"
+        if not changed:
+            log.warning("over", detail=f"{text}: to train again, {anew}")
+            return
+        text += f", and it was trained on other data than this peer has now: {anew}"
+        if not settings.new_session and (settings.exit_when_done or not settings.bootstraps):
+            raise ConfigurationError(text)
+        log.warning("other data", detail=text)
 
     async def _publish_status_forever(self) -> None:
         published, published_s = None, float("-inf")
@@ -292,11 +256,11 @@ class SessionRun:
 
     def _write_report(self) -> None:
         report = self.status.report(self.machine, self._host.network.snapshot())
-        report["exported"] = {str(path): number for path, (number, _) in self._exported.items()}
-        report["failure"] = self.driver.failure or None
+        report |= {"exported": self.model_files.rounds, "failure": self.driver.failure or None}
         if self._settings.measure_lag:
             report |= self._lag.report()
-        paths = [self.folder.root / SUMMARY, self._settings.report]
+        report_path = self._settings.report if not self._is_leftover else None
+        paths = [self.folder.root / SUMMARY, report_path]
         try:
             for path in paths:
                 if path is not None:

@@ -263,7 +263,6 @@ class Sessions:
     async def _wait_over(self, run: SessionRun) -> None:
         await run.wait_over()
         if run.driver.failure:
-            log.error("session failed", session=run.spec.id, reason=run.driver.failure)
             text = f"this peer failed {FAILURES_MAX} times in the same way: {run.driver.failure}"
             self.failure = self.failure or LearningError(text)
             run.leaving.set()
