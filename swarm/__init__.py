@@ -23,6 +23,8 @@ federation   decides on federated training, without input or output
 search       decides on hyperparameter searches, without input or output
 commanding   operators' commands
 core         words and rules that all packages share
+
+pack         `python -m swarm.pack`: one .npz file from any data
 """
 
 import importlib
@@ -30,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from swarm.core.session import SessionSpec
+    from swarm.learning.datasets.pack import pack
     from swarm.peer.federation.running_peer import RunningPeer, start_peer
     from swarm.peer.observer.observer import Observer
     from swarm.peer.search.running_search import RunningSearch, RunningStudy
@@ -41,6 +44,7 @@ __all__ = [
     "RunningSearch",
     "RunningStudy",
     "SessionSpec",
+    "pack",
     "start_peer",
     "start_search",
 ]
@@ -51,6 +55,7 @@ _MODULES = {
     "RunningSearch": "swarm.peer.search.running_search",
     "RunningStudy": "swarm.peer.search.running_search",
     "SessionSpec": "swarm.core.session",
+    "pack": "swarm.learning.datasets.pack",
     "start_peer": "swarm.peer.federation.running_peer",
     "start_search": "swarm.peer.search.start_search",
 }

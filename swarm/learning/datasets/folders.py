@@ -140,4 +140,4 @@ def _unreadable(paths: Sequence[Path], good: Iterable[int]) -> list[str]:
     missing = sorted(set(range(len(paths))) - {int(place) for place in good})
     if not missing:
         return []
-    return [f"{len(missing)} pictures cannot be read and are left out, first {paths[missing[0]]}"]
+    return [f"unreadable pictures left out: {len(missing)}, first {paths[missing[0]]}"]

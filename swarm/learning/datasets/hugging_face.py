@@ -109,7 +109,7 @@ class _Reader:
             self.notes += [note] if note else []
         array, good = images.read_pictures(self._called, opened, self.shape, self._progress)
         if len(good) < len(rows):
-            self.notes.append(f"{len(rows) - len(good)} pictures cannot be read and are left out")
+            self.notes.append(f"unreadable pictures left out: {len(rows) - len(good)}")
             self.good = good
         return array
 

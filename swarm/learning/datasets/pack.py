@@ -67,9 +67,10 @@ def _raw(data: Any, y: Any, x_test: Any, y_test: Any, progress: OnProgress) -> R
 
 def _split(name: str, x: Any, y: Any, progress: OnProgress) -> RawSplit:
     if is_batches(x):
+        kind = "the tf.data.Dataset" if hasattr(x, "element_spec") else "the DataLoader"
         if y is not None:
-            raise DataError(f"{type(x).__name__} gives its targets itself: leave out y_{name}")
-        return read_batches(x, f"the {type(x).__name__}", progress)
+            raise DataError(f"{kind} gives its targets itself: leave out y_{name}")
+        return read_batches(x, kind, progress)
     if y is None:
         raise DataError(f"x_{name} and y_{name} must be given together, y_{name} is missing")
     targets = _array(f"y_{name}", y)
@@ -85,10 +86,8 @@ def _array(name: str, value: Any) -> NDArray[Any]:
     """Anything like an array, as an array of numbers or texts."""
     try:
         array = np.asarray(value)
-    except ValueError as error:  # rows of different length
-        raise DataError(
-            f"{name} must hold rows of one length; pad shorter ones: {error}"
-        ) from error
+    except ValueError as error:  # numpy's sentence is about its own insides
+        raise DataError(f"{name} must hold rows of one length: pad shorter ones") from error
     if array.dtype != object:
         return array
     for place, cell in enumerate(array.ravel()):
