@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from swarm.core.session import SessionSpec
+    from swarm.peer.federation.own_loop.keras_callback import Swarm
     from swarm.peer.federation.running_peer import RunningPeer, start_peer
     from swarm.peer.observer.observer import Observer
     from swarm.peer.search.running_search import RunningSearch, RunningStudy
@@ -41,6 +42,7 @@ __all__ = [
     "RunningSearch",
     "RunningStudy",
     "SessionSpec",
+    "Swarm",
     "start_peer",
     "start_search",
 ]
@@ -51,6 +53,7 @@ _MODULES = {
     "RunningSearch": "swarm.peer.search.running_search",
     "RunningStudy": "swarm.peer.search.running_search",
     "SessionSpec": "swarm.core.session",
+    "Swarm": "swarm.peer.federation.own_loop.keras_callback",
     "start_peer": "swarm.peer.federation.running_peer",
     "start_search": "swarm.peer.search.start_search",
 }

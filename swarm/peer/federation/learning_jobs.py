@@ -1,4 +1,4 @@
-"""LearningJobs: runs a session's jobs in the learner process: train, evaluate, combine."""
+"""LearningJobs: has a worker do a session's jobs: train, evaluate, combine."""
 
 import math
 from collections.abc import Awaitable, Callable
@@ -18,9 +18,9 @@ from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import jobs
 from swarm.learning.progress import Progress
 from swarm.peer.federation.peer_status import PeerStatus
+from swarm.peer.federation.trainers import Worker
 from swarm.peer.host.host import Host
 from swarm.peer.host.machine_driver import Job
-from swarm.peer.processes.learner_worker import LearnerWorker
 
 Spawn = Callable[[Job], None]
 PROGRESS_EVERY_S = 1.0
@@ -33,14 +33,12 @@ log = structlog.get_logger()
 
 
 class LearningJobs:
-    """Turns effects into jobs of the learner process, and their results into events.
+    """Turns effects into jobs of a worker, and their results into events.
 
     Invariant: at most one training runs; a new one cancels it.
     """
 
-    def __init__(
-        self, session: SessionId, worker: LearnerWorker, host: Host, status: PeerStatus
-    ) -> None:
+    def __init__(self, session: SessionId, worker: Worker, host: Host, status: PeerStatus) -> None:
         self._session = session
         self._me = host.me
         self._outbox = host.outbox
@@ -103,18 +101,19 @@ class LearningJobs:
                 self._training = None
                 return effects.TrainingFailed(effect.base, str(error))
             self._admit(result.path, result.blob)
-            metrics = self._metrics(result.evaluation)
-            self._status.evaluate(effect.base, effect.round - 1, metrics)
+            metrics = self._metrics(result.evaluation) if result.evaluation is not None else None
+            if metrics is not None:
+                self._status.evaluate(effect.base, effect.round - 1, metrics)
             self._status.train_accuracy = result.train_accuracy
             self._status.rest("waiting")
             log.info(
                 "trained",
                 round=effect.round,
-                train_accuracy=round(result.train_accuracy, 4),
+                train_accuracy=_rounded(result.train_accuracy),
                 seconds=round(result.duration_s, 2),
                 evaluated_round=effect.round - 1,
-                accuracy=round(metrics.accuracy, 4),
-                num_test_examples=metrics.num_examples,
+                accuracy=_rounded(metrics.accuracy if metrics is not None else None),
+                num_test_examples=metrics.num_examples if metrics is not None else 0,
             )
             return effects.TrainingFinished(
                 effect.base, result.blob, result.num_examples, result.duration_s, metrics
@@ -214,3 +213,7 @@ class LearningJobs:
     @property
     def _output_dir(self) -> str:
         return str(self._store.incoming)
+
+
+def _rounded(value: float | None) -> float | None:
+    return round(value, 4) if value is not None else None
