@@ -4,6 +4,7 @@ learner        Learner: does the jobs, one at a time
 jobs           what a learner can be asked, and its answers; plain records
 shards         a peer's part of the data
 seeds          every random choice, from the session's seed
+batches        which examples a round uses, in which order, and when it ends
 optimizers     the session's Keras optimizer, fresh in each round
 evaluation     evaluate(): accuracy and loss of a model on a shard
 weights_files  safetensors files of a model's weights

@@ -10,14 +10,15 @@ import numpy as np
 from swarm.core.errors import LearningError, ShapeMismatchError
 from swarm.core.session import SessionSpec
 from swarm.learning.backend import keras
-from swarm.learning.datasets import load_dataset
+from swarm.learning.datasets import DataDescription, load_dataset
 from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import gates, jobs
+from swarm.learning.federation.batches import Clock, RoundBatches
 from swarm.learning.federation.combining import combine_files
 from swarm.learning.federation.evaluation import evaluate
 from swarm.learning.federation.optimizers import create_optimizer, start_round
 from swarm.learning.federation.seeds import Purpose, generator
-from swarm.learning.federation.shards import Shard, take_shards
+from swarm.learning.federation.shards import take_shards
 from swarm.learning.federation.weights_files import (
     Weights,
     read_weights,
@@ -41,8 +42,18 @@ class Learner:
     `combine` uses neither model nor data, so it may be called between batches of `train`.
     """
 
-    def __init__(self, job: jobs.Initialise, on_progress: OnProgress = _ignore) -> None:
+    def __init__(
+        self,
+        job: jobs.Initialise,
+        on_progress: OnProgress = _ignore,
+        clock: Clock = time.perf_counter,
+    ) -> None:
         """Build the model and read the data.
+
+        Args:
+            job: The session and the peer's part of its data.
+            on_progress: Called while the data is read.
+            clock: Measures a round that is bounded by time.
 
         Raises:
             ConfigurationError: The session names a model or data set that is unavailable.
@@ -50,9 +61,9 @@ class Learner:
         """
         self._spec: SessionSpec = job.spec
         self._partition = job.data.partition_index
+        self._clock = clock
         self._progress = Progress("preparing", 0.0)
-        dataset = load_dataset(job.data, on_progress)
-        dataset.check_fits(job.spec.input_shape, job.spec.num_classes)
+        dataset = load_dataset(job.data, on_progress, DataDescription.of_session(job.spec))
         self._train_shard, self._test_shard = take_shards(dataset, job.spec, job.data)
         on_progress(Progress("preparing", 0.5, text="building the model"))
         self._model = create_model(
@@ -88,10 +99,10 @@ class Learner:
         return self._evaluate(lambda fraction: None)
 
     def train(self, job: jobs.Train, between_batches: BetweenBatches) -> jobs.Trained:
-        """Evaluate the base weights, then train them for the session's local epochs.
+        """Evaluate the base weights, then train them for one round; see `RoundBatches`.
 
         Args:
-            job: The base weights and the round.
+            job: The base weights, the round, and the position in the peer's data.
             between_batches: Called after every batch; the training ends when it returns False.
 
         Raises:
@@ -106,12 +117,14 @@ class Learner:
             _continue_or_cancel(between_batches)
 
         evaluation = self._evaluate(tick)
-        accuracy, loss = self._fit(job.round_number, between_batches)
+        batches = self._batches(job)
+        accuracy, loss = self._fit(batches, job.round_number, between_batches)
         path, blob = write_weights(self._weights(), job.output_dir)
         return jobs.Trained(
             path=str(path),
             blob=blob,
-            num_examples=len(self._train_shard),
+            num_examples=batches.weight,
+            position=batches.position,
             duration_s=time.perf_counter() - started_s,
             train_accuracy=accuracy,
             train_loss=loss,
@@ -157,24 +170,31 @@ class Learner:
     def _evaluate(self, tick: Callable[[float], None]) -> jobs.Evaluation:
         return evaluate(self._model, self._test_shard, logits=self._logits, tick=tick)
 
-    def _fit(self, round_number: int, between_batches: BetweenBatches) -> tuple[float, float]:
-        """Train for the local epochs; return the last epoch's running accuracy and loss."""
-        rng = generator(self._spec.seed, Purpose.TRAINING, self._partition, round_number)
-        self._reseed_layers(rng)
+    def _batches(self, job: jobs.Train) -> RoundBatches:
+        num_examples = len(self._train_shard)
+        position = job.position
+        if position is None:
+            position = (job.round_number - 1) * self._spec.local_epochs * num_examples
+        return RoundBatches(self._spec, self._partition, num_examples, position, self._clock)
+
+    def _fit(
+        self, batches: RoundBatches, round_number: int, between_batches: BetweenBatches
+    ) -> tuple[float, float]:
+        """Train for one round; return the last local epoch's running accuracy and loss."""
+        self._reseed_layers(
+            generator(self._spec.seed, Purpose.TRAINING, self._partition, round_number)
+        )
         start_round(self._optimizer, self._spec, round_number)
-        num_batches = -(-len(self._train_shard) // self._spec.batch_size)
-        total = num_batches * self._spec.local_epochs
-        done = 0
+        epoch, sums, seen = 0, np.zeros(2), 0
         accuracy = loss = 0.0
-        for _ in range(self._spec.local_epochs):
-            sums, seen = np.zeros(2), 0
-            for indices in _batches(self._train_shard, self._spec.batch_size, rng):
-                sums += self._train_batch(indices)
-                seen += len(indices)
-                done += 1
-                accuracy, loss = (sums / seen).tolist()
-                self._progress = Progress("training", done / total, accuracy, loss)
-                _continue_or_cancel(between_batches)
+        for indices in batches:
+            if batches.epoch != epoch:
+                epoch, sums, seen = batches.epoch, np.zeros(2), 0
+            sums += self._train_batch(indices)
+            seen += len(indices)
+            accuracy, loss = (sums / seen).tolist()
+            self._progress = Progress("training", batches.fraction, accuracy, loss)
+            _continue_or_cancel(between_batches)
         if not np.isfinite(loss):
             raise LearningError(f"training diverged: the loss is {loss}; lower the learning rate")
         return accuracy, loss
@@ -196,8 +216,3 @@ class Learner:
 def _continue_or_cancel(between_batches: BetweenBatches) -> None:
     if not between_batches():
         raise TrainingCancelledError("the training was cancelled")
-
-
-def _batches(shard: Shard, batch_size: int, rng: np.random.Generator) -> list[Any]:
-    order = rng.permutation(len(shard))
-    return np.split(order, range(batch_size, len(order), batch_size))

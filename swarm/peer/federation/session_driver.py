@@ -45,9 +45,10 @@ class SessionDriver(MachineDriver[Federation]):
     def carry_out_own(self, effect: Effect) -> None:
         """Carry out an effect of federated training."""
         match effect:
-            case Note(kind, text):
+            case Note(kind, text, about):
                 # `_adopted` logs a new head with its fields.
-                log.log(logging.DEBUG if kind == "head" else logging.INFO, kind, detail=text)
+                level = logging.DEBUG if kind == "head" else logging.INFO
+                log.log(level, kind, detail=text, about=about)
             case SaveLedger(entries):
                 self._folder.save_entries(entries)
             case SaveCommands(commands):

@@ -20,11 +20,11 @@ import structlog
 
 from swarm.learning.federation import jobs
 from swarm.learning.federation.stale_updates import rebase
-from swarm.learning.federation.weights_files import Weights, write_weights
+from swarm.learning.federation.weights_files import Weights
 from swarm.learning.progress import Progress
 from swarm.peer.federation.own_loop.layers import Array, Layers
 from swarm.peer.federation.own_loop.loop_peer import LoopOptions, LoopPeer, LoopStatistics
-from swarm.peer.federation.own_loop.loop_worker import LoopHead, LoopWorker, Work
+from swarm.peer.federation.own_loop.loop_worker import LoopHead, LoopWorker, Work, write_result
 from swarm.peer.federation.own_loop.running_call import RunningCall
 
 log = structlog.get_logger()
@@ -126,7 +126,15 @@ class Engine:
             return self._take(work.head)
         if work.head.path != self._base:
             mine = rebase(mine, self._reference, work.head.weights)
-        trained = self._trained(work, mine, period)
+        trained = write_result(
+            work,
+            mine,
+            num_examples=self._num_examples,
+            duration_s=time.perf_counter() - self._began_s,
+            train_accuracy=period.train_accuracy,
+            train_loss=period.train_loss,
+            evaluation=self._measured if work.head.path == self._base else None,
+        )
         try:
             if not self._peer.call(self._peer.hand_in, work, trained, self._patience_s):
                 Path(trained.path).unlink(missing_ok=True)
@@ -155,18 +163,6 @@ class Engine:
     def stop(self) -> None:
         """Leave the swarm. Stopping twice is harmless."""
         self._peer.stop()
-
-    def _trained(self, work: Work, mine: Weights, period: Period) -> jobs.Trained:
-        path, blob = write_weights(mine, work.output_dir)
-        return jobs.Trained(
-            path=str(path),
-            blob=blob,
-            num_examples=max(1, self._num_examples),
-            duration_s=time.perf_counter() - self._began_s,
-            train_accuracy=period.train_accuracy,
-            train_loss=period.train_loss,
-            evaluation=self._measured if work.head.path == self._base else None,
-        )
 
     def _take(self, head: LoopHead) -> list[Array]:
         self.finished = head.round is None

@@ -13,11 +13,11 @@ import trio
 from swarm.core.errors import NetworkError
 from swarm.learning.errors import ForeignWeightsError
 from swarm.learning.federation import jobs
-from swarm.learning.federation.weights_files import read_weights, write_weights
+from swarm.learning.federation.weights_files import read_weights
 from swarm.network.addressbook import AddressBook
 from swarm.network.network import PEERS_FILE
 from swarm.peer.federation.own_loop.loop_source import LoopSource
-from swarm.peer.federation.own_loop.loop_worker import LoopHead, LoopWorker, Work
+from swarm.peer.federation.own_loop.loop_worker import LoopHead, LoopWorker, Work, write_result
 from swarm.peer.federation.own_loop.running_call import RunningCall
 from swarm.peer.federation.peer import Peer
 from swarm.peer.federation.peer_settings import PeerSettings
@@ -25,7 +25,7 @@ from swarm.peer.federation.session_driver import SessionDriver
 from swarm.peer.federation.trainers import Worker
 from swarm.peer.host.host import Host
 from swarm.peer.host.host_settings import parse_bootstraps
-from swarm.peer.host.trio_thread import TrioThread
+from swarm.peer.host.trio_thread import InBackground
 
 JOIN_WITHIN_S = 30.0
 """A joiner gives up if no peer has offered a session after this many seconds."""
@@ -64,7 +64,7 @@ class LoopStatistics:
     validation data, weighted by their examples."""
 
 
-class LoopPeer:
+class LoopPeer(InBackground):
     """A peer in a thread of its own, with a state folder that goes with it."""
 
     def __init__(
@@ -84,17 +84,13 @@ class LoopPeer:
         self._call = call
         self._peer: Peer
         self._leaving = trio.Event()
-        self._thread = TrioThread("swarm-peer", self._main, self._leaving.set)
+        super().__init__("swarm-peer", self._main, self._leaving.set)
         self.call, self.call_sync = self._thread.call, self._thread.call_sync
 
     @property
     def address(self) -> str:
         """`ip:port` at which others join."""
         return self._peer.address
-
-    def stop(self) -> None:
-        """Leave the swarm. Stopping twice is harmless."""
-        self._thread.stop()
 
     async def first_head(self) -> LoopHead:
         """Wait for the session's newest head.
@@ -244,10 +240,7 @@ class LoopPeer:
         is_last = work.head.round is None
         if is_last or held.cohort != (host.me,) or not host.network.snapshot().connected:
             return
-        path, blob = await trio.to_thread.run_sync(
-            write_weights, work.head.weights, work.output_dir
-        )
-        unchanged = jobs.Trained(str(path), blob, 1, 0.0, None, None, None)
+        unchanged = await trio.to_thread.run_sync(write_result, work, work.head.weights)
         self._worker.answer(work, unchanged)
         while driver.machine.held is held:
             await driver.changed.wait()

@@ -136,3 +136,27 @@ class LoopWorker:
         self.work = work
         self.changed.set()
         self.changed = trio.Event()
+
+
+def write_result(  # noqa: PLR0913 - one keyword for each thing that may be known
+    work: Work,
+    weights: Weights,
+    *,
+    num_examples: int = 1,
+    duration_s: float = 0.0,
+    train_accuracy: float | None = None,
+    train_loss: float | None = None,
+    evaluation: jobs.Evaluation | None = None,
+) -> jobs.Trained:
+    """Write what was trained for a work; the result answers it."""
+    path, blob = write_weights(weights, work.output_dir)
+    return jobs.Trained(
+        path=str(path),
+        blob=blob,
+        num_examples=max(1, num_examples),
+        position=0,
+        duration_s=duration_s,
+        train_accuracy=train_accuracy,
+        train_loss=train_loss,
+        evaluation=evaluation,
+    )
