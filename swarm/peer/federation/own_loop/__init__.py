@@ -10,6 +10,7 @@ Averaging runs in a thread. There is no other process.
     machine <-- TrainingFinished -- LoopWorker <-- weights after a period -- Engine
 
 keras_callback  Swarm for Keras: one more callback of `fit`
+torch_loop      Swarm for PyTorch: `step_end()` after each step of the optimizer
 joining         Joining: at an address, at one known from before, or a new swarm
 engine          Engine: joins, exchanges weights and leaves, for a loop in any framework
 loop_peer       LoopPeer: the peer in the background
