@@ -37,6 +37,7 @@ from swarm.peer.host.host import GOODBYE_WITHIN_S, Host
 from swarm.peer.host.loop_lag import LagMeter
 from swarm.peer.host.whole_files import write_json
 from swarm.peer.host.wire import encode
+from swarm.peer.processes.cores import in_words
 
 STATUS_EVERY_S = 1.0
 STATUS_KEPT_ALIVE_EVERY_S = 5.0
@@ -206,7 +207,15 @@ class SessionRun:
             num_parameters=ready.num_parameters,
             dataset=ready.dataset_label,
             worker_pid=self._worker.statistics().pid,
+            threads=ready.threads,
+            gpus=list(ready.gpus),
         )
+        self.status.uses = in_words(ready.threads, ready.gpus)
+        log.info("uses", detail=self.status.uses)
+        for line in ready.notes:
+            log.info("model", detail=line)
+        for line in ready.advice:
+            log.warning("model", detail=line)
         self.driver.handle(LearnerReady())
 
     async def _publish_status_forever(self) -> None:

@@ -60,7 +60,7 @@ class LearnerProcesses:
 
     def open_worker(self) -> AbstractAsyncContextManager[Worker]:
         """Start a learner process; see `learner_worker.open_worker`."""
-        return open_worker(log, self._settings.fork_server)
+        return open_worker(log, self._settings.fork_server, self._settings.threads)
 
     def source(self, host: Host) -> SessionSource:
         """The user's settings decide."""

@@ -11,6 +11,7 @@ from swarm.learning.federation import jobs
 from swarm.learning.federation.combining import combine_files
 from swarm.learning.federation.weights_files import Weights, read_weights, write_weights
 from swarm.learning.progress import OnProgress, Progress
+from swarm.peer.processes.cores import num_cores
 from swarm.peer.processes.learner_worker import WorkerStatistics
 
 PROGRESS_EVERY_S = 1.0
@@ -81,7 +82,7 @@ class LoopWorker:
         await trio.lowlevel.checkpoint()
         self._norm_bound = job.spec.norm_bound
         num_parameters = sum(array.size for array in self._initial.values())
-        return jobs.Initialised("own data", False, 0, 0, num_parameters)
+        return jobs.Initialised("own data", False, 0, 0, num_parameters, threads=num_cores())
 
     async def create_weights(self, job: jobs.CreateWeights) -> jobs.WeightsWritten:
         """Write the loop's weights."""
