@@ -13,6 +13,7 @@
 
 Layers, from the top; imports point down only (see ARCHITECTURE.md). The dashboard is above all:
 
+torch        training in a PyTorch loop
 launch       starts many peers on one machine
 peer         runs one peer
 simulation   rehearses the deciding packages on virtual time

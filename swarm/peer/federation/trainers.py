@@ -6,7 +6,7 @@ from typing import Protocol
 import structlog
 
 from swarm.learning.federation import jobs
-from swarm.learning.progress import OnProgress
+from swarm.learning.progress import Evaluation, OnProgress
 from swarm.peer.federation.peer_settings import PeerSettings
 from swarm.peer.federation.session_source import SessionSource
 from swarm.peer.host.host import Host
@@ -29,7 +29,7 @@ class Worker(Protocol):
     async def train(self, job: jobs.Train, on_progress: OnProgress | None = None) -> jobs.Trained:
         """Train from a head's weights, until the call is cancelled."""
 
-    async def evaluate(self, job: jobs.EvaluateWeights) -> jobs.Evaluation:
+    async def evaluate(self, job: jobs.EvaluateWeights) -> Evaluation:
         """Measure weights on this peer's test data."""
 
     async def combine(self, job: jobs.Combine) -> jobs.Combined:

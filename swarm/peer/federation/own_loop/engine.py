@@ -18,10 +18,9 @@ from pathlib import Path
 
 import structlog
 
-from swarm.learning.federation import jobs
 from swarm.learning.federation.stale_updates import rebase
 from swarm.learning.federation.weights_files import Weights
-from swarm.learning.progress import Progress
+from swarm.learning.progress import Evaluation, Progress
 from swarm.peer.federation.own_loop.layers import Array, Layers
 from swarm.peer.federation.own_loop.loop_peer import LoopOptions, LoopPeer, LoopStatistics
 from swarm.peer.federation.own_loop.loop_worker import LoopHead, LoopWorker, Work, write_result
@@ -75,7 +74,7 @@ class Engine:
         self._peer = LoopPeer(options, self._worker, call)
         self._base: str | None = None
         self._reference: Weights = {}
-        self._measured: jobs.Evaluation | None = None
+        self._measured: Evaluation | None = None
         self._num_examples = 0
         self._began_s = 0.0
 
@@ -144,7 +143,7 @@ class Engine:
             return self._start_period(None, mine)
         return self._take(self._peer.call(self._peer.newest_head))
 
-    def measure(self, evaluation: jobs.Evaluation) -> None:
+    def measure(self, evaluation: Evaluation) -> None:
         """Note how the model did that the loop began its period with."""
         self._measured = evaluation if self._base is not None else None
 

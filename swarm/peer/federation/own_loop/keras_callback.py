@@ -15,8 +15,7 @@ import keras
 import numpy as np
 
 from swarm.core.errors import ConfigurationError
-from swarm.learning.federation import jobs
-from swarm.learning.progress import Progress
+from swarm.learning.progress import Evaluation, Progress
 from swarm.peer.federation.own_loop.engine import Engine, Period
 from swarm.peer.federation.own_loop.joining import PATIENCE_S, Joining
 from swarm.peer.federation.own_loop.layers import Array, Layers
@@ -153,7 +152,7 @@ class Swarm(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no typ
         score = _score(logs or {})
         if self._engine is not None and self._fresh and score is not None:
             loss = max(0.0, float((logs or {}).get("loss", 0.0)))
-            self._engine.measure(jobs.Evaluation(score, loss, self._counter.num_tested()))
+            self._engine.measure(Evaluation(score, loss, self._counter.num_tested()))
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Exchange weights, unless validation did; add the swarm to the logs."""

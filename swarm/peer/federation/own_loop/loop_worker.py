@@ -10,7 +10,7 @@ from swarm.core.errors import LearningError
 from swarm.learning.federation import jobs
 from swarm.learning.federation.combining import combine_files
 from swarm.learning.federation.weights_files import Weights, read_weights, write_weights
-from swarm.learning.progress import OnProgress, Progress
+from swarm.learning.progress import Evaluation, OnProgress, Progress
 from swarm.peer.processes.cores import num_cores
 from swarm.peer.processes.learner_worker import WorkerStatistics
 
@@ -105,7 +105,7 @@ class LoopWorker:
                 self.work = None
         return work.result
 
-    async def evaluate(self, job: jobs.EvaluateWeights) -> jobs.Evaluation:
+    async def evaluate(self, job: jobs.EvaluateWeights) -> Evaluation:
         """Offer the last head to the loop. The loop goes on without the session, unmeasured."""
         weights = await trio.to_thread.run_sync(read_weights, job.path)
         self._offer(Work(LoopHead(job.path, None, weights)))
@@ -147,7 +147,7 @@ def write_result(  # noqa: PLR0913 - one keyword for each thing that may be know
     duration_s: float = 0.0,
     train_accuracy: float | None = None,
     train_loss: float | None = None,
-    evaluation: jobs.Evaluation | None = None,
+    evaluation: Evaluation | None = None,
 ) -> jobs.Trained:
     """Write what was trained for a work; the result answers it."""
     path, blob = write_weights(weights, work.output_dir)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from swarm.core.errors import ConfigurationError
-from swarm.learning.federation import jobs
+from swarm.learning.progress import Evaluation
 from swarm.peer.federation.own_loop.engine import Period
 from swarm.peer.federation.own_loop.joining import PATIENCE_S, Joining
 from swarm.peer.federation.own_loop.layers import Array, Layers
@@ -145,7 +145,7 @@ class Swarm:
                 f"accuracy must be in 0..1 and examples at least 1, got {accuracy} and {examples}"
             )
         finite = loss if math.isfinite(loss) else math.inf
-        self._engine.measure(jobs.Evaluation(accuracy, max(0.0, finite), examples))
+        self._engine.measure(Evaluation(accuracy, max(0.0, finite), examples))
 
     def close(self) -> None:
         """Exchange what is left, and leave the swarm. Closing twice is harmless.

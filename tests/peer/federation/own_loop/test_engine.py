@@ -3,7 +3,7 @@
 import pytest
 
 from swarm.core.errors import ConfigurationError, LearningError, NetworkError, ShapeMismatchError
-from swarm.learning.federation.jobs import Evaluation
+from swarm.learning.progress import Evaluation
 from swarm.peer.federation.own_loop import loop_peer
 from tests.peer.federation.own_loop.loops import started, together
 
