@@ -72,7 +72,7 @@ def _split(name: str, x: Any, y: Any, progress: OnProgress) -> RawSplit:
             raise DataError(f"{kind} gives its targets itself: leave out y_{name}")
         return read_batches(x, kind, progress)
     if y is None:
-        raise DataError(f"x_{name} and y_{name} must be given together, y_{name} is missing")
+        raise DataError(f"x and y must be given together: y_{name} is missing")
     targets = _array(f"y_{name}", y)
     inputs: Inputs
     if isinstance(x, Mapping):
