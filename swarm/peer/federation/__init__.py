@@ -13,6 +13,8 @@ session_driver   carries out what the machine of a session asks for
 model_files      writes a session's last model, and its best
 best_model       the best measured model of a session, as one peer can tell
 session_folder   what a peer remembers of a session across restarts
-learning_jobs    runs jobs in the learner process: train, evaluate, combine
+learning_jobs    has a worker do jobs: train, evaluate, combine
+trainers         what trains: learner processes, or a loop of the user's own
+own_loop         a peer whose user trains in a loop of their own: Keras, PyTorch
 peer_status      what a peer is doing, for observers and its report
 """
