@@ -215,7 +215,8 @@ class SessionRun:
             ConfigurationError: The session is over, and nothing else is asked of this peer.
         """
         before, settings = self.folder.load_fingerprint(), self._settings
-        changed = before not in ("", fingerprint)
+        # It is not known of a user's own loop, nor after an older version.
+        changed = "" not in (before, fingerprint) and before != fingerprint
         if not self.machine.finished:
             if changed:
                 log.warning(
