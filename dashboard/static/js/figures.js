@@ -110,7 +110,7 @@ function Spark({ values }) {
  * The newest measurement of a trained model; round 0 is the untrained one, which is no result.
  * @param {Snapshot | null} snapshot
  */
-function trained(snapshot) {
+export function trained(snapshot) {
   return snapshot !== null && (snapshot.global.round ?? 0) > 0 ? snapshot.global : null;
 }
 
