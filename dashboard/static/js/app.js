@@ -200,7 +200,7 @@ try {
 }
 render(html`<${Legend} />`, place("legend"));
 render(
-  html`<a href="/api/v1/snapshot">All numbers as JSON</a><span>Commands need the operator's token.</span>`,
+  html`<a href="api/v1/snapshot">All numbers as JSON</a><span>Commands need the operator's token.</span>`,
   place("foot"),
 );
 theme.addEventListener("change", () => schedule.mark(["theme"]));
