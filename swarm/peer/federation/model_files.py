@@ -11,7 +11,7 @@ from swarm.network.store import FileBlobStore
 from swarm.peer.federation.best_model import best_model, best_path
 from swarm.peer.federation.learning_jobs import LearningJobs
 
-UNTRAINED = "there is no trained model yet: round 1 is not done"
+UNTRAINED = "no round is done yet: the model is untrained"
 
 log = structlog.get_logger()
 

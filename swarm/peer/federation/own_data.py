@@ -55,13 +55,25 @@ def check_data(settings: PeerSettings) -> None:
     """Check the peer's own data, if it has any, and that its model file exists.
 
     Raises:
-        ConfigurationError: See `describe_data`; or there is no such model file.
+        ConfigurationError: See `describe_data`; or there is no such model file, or a peer that
+            would start a session has data that make none.
     """
     path = settings.model_path
     if path is not None and not path.is_file():
         raise ConfigurationError(f"model file {path} does not exist")
-    if settings.data is not None:
-        describe_data(settings, "own", lambda note: None)
+    if settings.data is None:
+        return
+    described = describe_data(settings, "own", lambda note: None)
+    if settings.bootstraps or settings.idle:
+        return
+    if "model" not in settings.session:
+        default_model(described)
+    num_classes = settings.session.get("num_classes", described.num_classes)
+    if described.task == "classification" and num_classes < 2:
+        raise ConfigurationError(
+            "all labels are equal: a peer that starts a session needs at least 2 classes, or "
+            "num_classes, if other peers have more of them"
+        )
 
 
 def save_data(folder: Path, x_train: Any, y_train: Any, x_test: Any, y_test: Any) -> Path | None:
