@@ -11,6 +11,7 @@ from typing import Any
 from swarm.core.errors import ConfigurationError
 from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec
+from swarm.core.text import decode_text
 from swarm.federation.ledger_entries import Introduction
 from swarm.federation.records import check_site
 from swarm.peer.host.host_settings import HostSettings
@@ -130,7 +131,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigurationError: The file cannot be read or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(decode_text(path.read_bytes()))
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
