@@ -69,13 +69,15 @@ def main() -> None:
 
 def _run(learners: list[Learner], num_rounds: int, folder: Path) -> list[Round]:
     base = learners[0].create_weights(jobs.CreateWeights(str(folder))).path
+    positions: list[int | None] = [None] * len(learners)
     results = []
     for number in range(1, num_rounds + 1):
         started_s = time.perf_counter()
         trained = [
-            learner.train(jobs.Train(base, number, str(folder)), lambda: True)
-            for learner in learners
+            learner.train(jobs.Train(base, number, str(folder), position), lambda: True)
+            for learner, position in zip(learners, positions, strict=True)
         ]
+        positions = [result.position for result in trained]
         inputs = tuple(
             jobs.CombineInput(f"peer-{k}", result.path, result.num_examples)
             for k, result in enumerate(trained)
@@ -103,12 +105,10 @@ def _evaluate(learners: list[Learner], path: str, number: int, seconds: float) -
 
 
 def _spec(arguments: argparse.Namespace, dataset: str) -> SessionSpec:
-    input_shape, num_classes = describe(dataset)
     return SessionSpec(
         model=arguments.model,
         dataset=dataset,
-        input_shape=input_shape,
-        num_classes=num_classes,
+        **describe(DataConfig(dataset)).spec_fields,
         partitioner=arguments.partitioner,
         dirichlet_alpha=arguments.alpha,
         examples_per_peer_max=arguments.examples_max,

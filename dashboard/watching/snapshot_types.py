@@ -13,9 +13,9 @@ PeerState = Literal["alive", "suspect", "lost", "left", "quarantined", "removed"
 Role = Literal["root", "aggregator", "standby", "trainer", "joining", "waiting"]
 FlowKind = Literal["contribution", "aggregate", "head"]
 AlertKind = Literal[
-    "lost", "left", "joined", "takeover", "rejected", "quarantined", "partition", "folded",
-    "merged", "skipped", "drop", "disk", "started", "paused", "resumed", "stopped", "removed",
-    "readmitted", "threshold", "refused", "finished", "info",
+    "lost", "left", "joined", "takeover", "rejected", "quarantined", "partition", "late",
+    "folded", "merged", "skipped", "drop", "disk", "started", "paused", "resumed", "stopped",
+    "removed", "readmitted", "threshold", "refused", "finished", "info",
 ]  # fmt: skip
 Severity = Literal["info", "warning", "error"]
 EventKind = AlertKind | Literal["head"]

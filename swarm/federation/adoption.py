@@ -86,11 +86,22 @@ class Adoption:
         return [*effects, self._weights.keep(head, others)]
 
     def _note_parting(self, head: GlobalModel, before: GlobalModel | None) -> list[Effect]:
-        """Note a partition if the adopted head does not descend from the one held before."""
+        """Note a partition if the adopted head does not descend from the one held before.
+
+        If the two lineages part at the head held before, and one contributor is named there by
+        both, then peers heard each other: a standby also made a head of that round.
+        """
         if before is None or head.parent in (before.digest, before.parent):
             return []  # a child, or a standby's head of the same round
-        recent = itertools.islice(self._shared.lineage.ancestors(head), HISTORY_MAX)
-        if any(step.digest == before.digest for step in recent):
-            return []
-        text = f"two sides went on separately: left head {before.round} for head {head.round}"
-        return [Note("partition", f"{text} of {head.author}")]
+        ours = {c.peer for c in before.contributors}
+        for step in itertools.islice(self._shared.lineage.ancestors(head), HISTORY_MAX):
+            sibling = step.parent == before.parent
+            if step.digest == before.digest or (
+                sibling and not ours.isdisjoint(c.peer for c in step.contributors)
+            ):
+                return []
+        text = (
+            f"the swarm was split: {self._shared.me} had gone on apart from {head.author} up to "
+            f"round {before.round}, and follows it since round {head.round}"
+        )
+        return [Note("partition", text)]

@@ -204,7 +204,8 @@ class Branches:
         self._closed[digest] = None
         if len(self._closed) > KNOWN_BRANCHES_MAX * 4:
             del self._closed[next(iter(self._closed))]
-        return [Note("skipped", f"branch {digest[:12]} is not merged: {reason}")] if reason else []
+        text = f"work of another side of a split (head {digest[:12]}) was not merged: {reason}"
+        return [Note("skipped", text)] if reason else []
 
     def _leave(self, digest: Digest) -> None:
         """Keep a branch whose head this peer held."""

@@ -54,7 +54,8 @@ class CommandFollowing:
                 elif self.registers.is_newer(command):
                     self._num_due = max(self._num_due, 1)  # its sender is behind
             except RefusedCommandError as error:
-                effects.append(Note("refused", str(error), command.author))
+                text = f"a command was not followed: {error}"
+                effects.append(Note("refused", text, command.author))
         if news:
             self._num_due = FRESH_REPEATS
             effects.append(SaveCommands(self.registers.commands))
@@ -82,10 +83,17 @@ class CommandFollowing:
 
 
 def _note_of(command: Command) -> Note:
-    what = f" {command.subject}" if command.subject is not None else ""
-    value = f" {command.value:g}" if command.value is not None else ""
-    return Note(
-        DONE[command.action],
-        f"{command.action}{what}{value}, by operator {command.author}",
-        command.subject,
-    )
+    say = _SENTENCES.get(command.action, command.action)
+    what = say.format(subject=command.subject, value=command.value)
+    return Note(DONE[command.action], f"the operator {command.author} {what}", command.subject)
+
+
+_SENTENCES = {
+    "start": "started the run",
+    "pause": "paused the run: no training begins until it is resumed",
+    "resume": "resumed the run",
+    "stop": "stopped the run: the model of the last round stays",
+    "remove": "removed {subject}: its work is not taken any more",
+    "readmit": "readmitted {subject}: its work is taken again",
+    "threshold": "asks for an alert when accuracy falls by more than {value}",
+}

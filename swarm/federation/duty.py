@@ -22,7 +22,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from swarm.core.blobs import BlobRef
-from swarm.core.ids import Digest, PeerId, Term
+from swarm.core.ids import Digest, PeerId, Term, listed
 from swarm.core.machine import Effect
 from swarm.core.session import SessionSpec
 from swarm.federation.ancestry import Window
@@ -94,7 +94,7 @@ class Duty:
         self.acting = self.is_due(view, blobs, now_s)
         if not self.acting:
             return []
-        effects = self._note_takeover()
+        effects: list[Effect] = []
         members = self._members(view, blobs, now_s)
         for member in members.values():
             if member.source is not None and member.holder is not None:
@@ -112,7 +112,7 @@ class Duty:
             self._combining = True
             self.inputs = _timed(inputs, blobs)
             self.merge = self._mergeable(view)
-            effects.append(self._combine(view.window))
+            effects += [*self._note_takeover(view), self._combine(view.window)]
         return effects
 
     def is_due(self, view: RoundView, blobs: BlobTracker, now_s: float) -> bool:
@@ -188,12 +188,24 @@ class Duty:
             output.author == peer and not blobs.absent(output.blob, now_s) for output in outputs
         )
 
-    def _note_takeover(self) -> list[Effect]:
+    def _note_takeover(self, view: RoundView) -> list[Effect]:
+        """Note, once, that this peer combines what others were to combine, and why."""
         if self.term == 0 or self._announced_takeover:
             return []
         self._announced_takeover = True
-        tier = self.cluster.tier
-        return [Note("takeover", f"takes over tier {tier} as standby {self.term}", self._me)]
+        what = f"the model of round {view.base.round + 1}" if self.is_root else self.cluster.title
+        lost = [peer for peer in self._predecessors if peer in view.given_up]
+        late = [peer for peer in self._predecessors if peer not in view.given_up]
+        reasons = [
+            f"{listed(peers)}, which {reason}"
+            for peers, reason in (
+                (lost, "stopped answering"),
+                (late, "had nothing to show in time"),
+            )
+            if peers
+        ]
+        text = f"{self._me} combined {what} instead of {', and '.join(reasons)}"
+        return [Note("takeover", text, self._me)]
 
     def _members(self, view: RoundView, blobs: BlobTracker, now_s: float) -> Mapping[str, _Member]:
         if self.cluster.children:

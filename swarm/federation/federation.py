@@ -148,6 +148,15 @@ class Federation:
         """The operators' commands that this peer obeys."""
         return self._command_following.registers
 
+    @property
+    def names(self) -> dict[PeerId, str]:
+        """The names by which peers of the session introduced themselves."""
+        return self._ledger.names
+
+    def asking(self, now_s: float) -> tuple[PeerId, ...]:
+        """Peers outside the cohort that ask to join."""
+        return self._shared.joiners.current(now_s)
+
     def settled(self, now_s: float) -> bool:
         """Whether the session is finished, here and at every peer that this one watches."""
         if self.held is None or not self.finished or self.final_metrics is None:
@@ -284,8 +293,8 @@ class Federation:
         self._shared.presence.left(event.sender)
         self._shared.joiners.forget([event.sender])
         if event.reason == "disk":
-            return [Note("disk", f"{event.sender} left: its disk failed", event.sender)]
-        return [Note("left", event.sender, event.sender)]
+            return [Note("disk", f"{event.sender} left because its disk failed", event.sender)]
+        return [Note("left", f"{event.sender} left the session", event.sender)]
 
     def _on_connected(self, event: PeerConnected, now_s: float) -> list[Effect]:
         self._shared.presence.heard(event.peer, now_s)

@@ -73,6 +73,12 @@ class Presence:
         """Whether `peer` is lost, so that no peer should wait for it."""
         return peer in self._unreachable or self._silent_s(peer, now_s) >= LOST_AFTER_S
 
+    def explain(self, peer: PeerId) -> str:
+        """Say why a lost peer is lost."""
+        if peer in self._unreachable:
+            return f"{peer} is gone: its connections ended"
+        return f"{peer} stopped answering"
+
     @property
     def watched(self) -> tuple[PeerId, ...]:
         """Peers being watched."""

@@ -199,7 +199,7 @@ class Round:
         if lost := [peer for peer in presence.losses(now_s) if peer not in self.given_up]:
             self.given_up |= frozenset(lost)
             view = replace(view, given_up=self.given_up)
-            effects += [Note("lost", peer, peer) for peer in lost]
+            effects += [Note("lost", presence.explain(peer), peer) for peer in lost]
         for duty in self.duties:
             effects += duty.advance(view, blobs, self._spec, now_s)
         return effects
@@ -317,10 +317,11 @@ def _small(blob: BlobRef) -> BlobRef | None:
 def _note_rejections(
     rejected: tuple[Rejection, ...], inputs: Mapping[str, Contribution | Aggregate]
 ) -> list[Effect]:
-    def author(name: str) -> PeerId | None:
-        source = inputs.get(name)
-        return source.peer if isinstance(source, Contribution) else None
-
-    return [
-        Note("rejected", f"{item.name}: {item.reason}", author(item.name)) for item in rejected
-    ]
+    effects: list[Effect] = []
+    for item in rejected:
+        source = inputs.get(item.name)
+        about = source.peer if isinstance(source, Contribution) else None
+        late = "late " if about is not None and item.name != about else ""
+        what = f"the {late}work of {about}" if about is not None else f"the input {item.name}"
+        effects.append(Note("rejected", f"{what} failed a check: {item.reason}", about))
+    return effects

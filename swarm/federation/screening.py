@@ -9,6 +9,12 @@ from swarm.federation.shared_state import SharedState
 from swarm.federation.validity import InvalidRecordError
 from swarm.federation.violations import Violations
 
+_WORDS: dict[type[Event], str] = {
+    GlobalModel: "a model",
+    Aggregate: "a combination",
+    Contribution: "the work",
+}
+
 
 class Screening:
     """Counts violations against the author of a record, never against a peer that passed it on."""
@@ -26,13 +32,13 @@ class Screening:
     def reject(self, event: Event, error: InvalidRecordError, now_s: float) -> list[Effect]:
         """Count an invalid record against its author, not against the peer that passed it on."""
         self.count(1)
-        text = f"{type(event).__name__}: {error}"
         match event:
             case GlobalModel(author=peer) | Aggregate(author=peer) | Contribution(peer=peer):
-                note = Note("rejected", text, peer)
+                what = _WORDS[type(event)]
+                note = Note("rejected", f"{what} of {peer} broke a rule: {error}", peer)
                 return [note, *self.violations.count(peer, str(error), now_s)]
             case _:
-                return [Note("rejected", text)]
+                return [Note("rejected", f"a message broke a rule: {error}")]
 
     def blame(self, event: Combined, now_s: float) -> list[Effect]:
         """Count inputs that failed a gate against the peers that sent them.

@@ -46,6 +46,12 @@ class Cluster:
         return hash(self.id)
 
     @property
+    def title(self) -> str:
+        """What people call it: its number from 1, and its tier above the first."""
+        number = f"cluster {self.index + 1}"
+        return number if self.tier == 1 else f"{number} of tier {self.tier}"
+
+    @property
     def num_members(self) -> int:
         """Number of peers or clusters that it combines."""
         return len(self.peers) or len(self.children)

@@ -32,7 +32,8 @@ class Violations:
         self._until_s = {p: s for p, s in self._until_s.items() if now_s < s}
         self._until_s[peer] = now_s + QUARANTINED_FOR_S
         self._counts[peer] = VIOLATIONS_MAX - 1  # afterwards, one more is enough
-        return [Note("quarantined", f"{peer} for {QUARANTINED_FOR_S:.0f} s: {reason}", peer)]
+        text = f"{peer} broke rules {VIOLATIONS_MAX} times, the last time so: {reason}"
+        return [Note("quarantined", text, peer)]
 
     def quarantined(self, peer: PeerId, now_s: float) -> bool:
         """Whether nothing is taken from this peer now."""

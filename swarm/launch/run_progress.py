@@ -6,6 +6,7 @@ the same. It does no input or output and reads no clock.
 
 from dataclasses import dataclass, field
 
+from swarm.core.ids import with_names
 from swarm.core.session import dataset_label
 from swarm.launch.log_lines import LogLine
 
@@ -260,9 +261,11 @@ class RunProgress:
         match line.event:
             case "lost" if self.finished:
                 return []
-            case "lost" if self._first(f"lost {detail}"):
-                return [f"{peer.name} no longer hears {self._name(detail)}, which counts as lost"]
-            case "takeover" | "rejected" | "job failed" | "worker died" | "not exported":
+            case "lost" if self._first(f"lost {line.text('about')}"):
+                return [f"{with_names(detail, self._name)}; the others go on without it"]
+            case "takeover" | "rejected":
+                return [with_names(detail, self._name)]
+            case "job failed" | "worker died" | "not exported":
                 return [f"{peer.name}: {line.event}: {detail}"]
             case "resumed":
                 return [f"{peer.name} resumes at round {line.text('round')}"]

@@ -70,8 +70,9 @@ def _evaluate(path: Path, dataset: Dataset, *, allow_code: bool) -> Evaluation:
     # Imported here, so that wrong arguments are reported without loading Keras.
     models = importlib.import_module("swarm.learning.models")
     evaluation = importlib.import_module("swarm.learning.federation.evaluation")
+    data = dataset.description
     model = models.create_model(
-        str(path), dataset.input_shape, dataset.num_classes, seed=0, allow_code=allow_code
+        str(path), data.input_shape, data.num_classes, seed=0, allow_code=allow_code
     )
     everything = np.arange(len(dataset.test.y))
     shard = Shard(dataset.test.x.take(everything), dataset.test.y)

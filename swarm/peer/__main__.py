@@ -12,6 +12,7 @@ import typer
 
 from swarm.core.errors import ConfigurationError
 from swarm.core.session import SessionSpec
+from swarm.core.suggestions import did_you_mean
 from swarm.peer.federation.peer_settings import (
     PeerSettings,
     parse_operator,
@@ -30,6 +31,8 @@ SESSION_FLAGS = {
     "rounds": "number of rounds to train.",
     "min_peers": "round 1 waits for this number of peers.",
     "local_epochs": "passes over a peer's own data in each round.",
+    "local_steps": "training steps of a peer in each round; 0: by local epochs.",
+    "round_seconds": "maximum seconds of training in each round; 0: no limit.",
     "batch_size": "examples in each training step.",
     "learning_rate": "learning rate of round 1.",
     "learning_rate_decay": "factor on the learning rate after each round.",
@@ -53,7 +56,9 @@ def _load_config(context: typer.Context, path: Path | None) -> Path | None:
         values = {name.replace("-", "_"): value for name, value in read_toml(path).items()}
         unknown = sorted(set(values) - known)
         if unknown:
-            raise ConfigurationError(f"{path}: unknown setting {unknown[0]!r}")
+            raise ConfigurationError(
+                f"{path}: unknown setting {unknown[0]!r}{did_you_mean(unknown[0], known)}"
+            )
         context.default_map = values
     return path
 

@@ -22,7 +22,7 @@ def lost_without_reason(swarm: FaultySwarm, after_round: int) -> set[str]:
     run = read_run(swarm.state_dir(index) for index in SIX)
     lost = {head.digest: head for head in run.lost if head.round > after_round}
     said = [x for peer in swarm.peers for x in peer.lines if x.event == "skipped"]
-    given_up = {line.fields["detail"].split()[1] for line in said}
+    given_up = {line.fields["detail"].split("(head ")[1][:12] for line in said}
     for tip in [head for digest, head in lost.items() if digest[:12] in given_up]:
         behind = tip.digest
         while behind in lost:

@@ -198,7 +198,9 @@ def test_a_new_command_is_noted_saved_and_relayed_a_few_times() -> None:
     news, effects = mine.hear(orders(pause), NOW_S)
 
     assert news == [pause]
-    note = Note("paused", "pause, by operator olga")
+    note = Note(
+        "paused", "the operator olga paused the run: no training begins until it is resumed"
+    )
     assert effects == [note, SaveCommands((pause,))]
     passed_on = Publish("home", RelayedCommands(SESSION, ME, (pause,)))
     for _ in range(FRESH_REPEATS):
@@ -245,7 +247,7 @@ def test_a_refused_command_is_noted_and_never_relayed() -> None:
     news, effects = mine.hear(orders(command("stop", author=EVE)), NOW_S)
 
     assert news == []
-    text = "stop: eve is no operator that this peer trusts"
+    text = "a command was not followed: stop: eve is no operator that this peer trusts"
     assert effects == [Note("refused", text, EVE)]
     assert mine.remind("home", "all") == []
 

@@ -209,7 +209,11 @@ def test_a_refused_command_changes_nothing_and_is_counted(
     effects = operated.machine.handle(RelayedCommands(session.spec.id, eve, (stop,)), 1.0)
 
     assert of(Note, effects) == [
-        Note("refused", "stop: eve is no operator that this peer trusts", eve)
+        Note(
+            "refused",
+            "a command was not followed: stop: eve is no operator that this peer trusts",
+            eve,
+        )
     ]
     assert operated.machine.registers.num_refused == 1
     assert len(of(Combine, contributions(operated, head0, 2.0))) == 1
@@ -345,7 +349,7 @@ def test_leaving_a_lineage_for_another_is_noted_as_a_partition(session: Any) -> 
 
     assert machine.held == theirs2
     (parting,) = [note for note in notes if note.kind == "partition"]
-    assert "left head 2 for head 2" in parting.text
+    assert parting.text.startswith("the swarm was split: peer-2 had gone on apart from")
 
 
 def test_a_standbys_head_of_the_same_round_is_no_partition(session: Any) -> None:

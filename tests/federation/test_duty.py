@@ -141,7 +141,9 @@ def test_a_standby_acts_at_once_when_its_predecessors_are_lost(session: Any) -> 
 
     case.given_up.add(case.ranking[0])
 
-    note = Note("takeover", "takes over tier 1 as standby 1", case.ranking[1])
+    first, me, _ = case.ranking
+    text = f"{me} combined cluster 1 instead of {first}, which stopped answering"
+    note = Note("takeover", text, me)
     assert case.advance(2.0) == [note, case.combine(*case.ranking[1:])]
 
 

@@ -154,7 +154,8 @@ def test_a_branch_that_no_head_merges_is_given_up_in_the_end(session: Any) -> No
         head = session.child(head, contributors=contributors, cohort=head.cohort)
         notes += [n.text for n in of(Note, adopt(machine, head, 20.0 + k)) if n.kind == "skipped"]
 
-    assert notes == [f"branch {parted.b2.digest[:12]} is not merged: no head merged it"]
+    what = f"work of another side of a split (head {parted.b2.digest[:12]})"
+    assert notes == [f"{what} was not merged: no head merged it"]
 
 
 def test_leaving_a_sibling_of_the_same_contributions_loses_nothing(session: Any) -> None:

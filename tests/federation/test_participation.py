@@ -175,7 +175,7 @@ def test_rejected_inputs_are_noted_and_not_named(
         Combined(head0.digest, combine.cluster, head0.blob, (Rejection(bad, "not finite"),)), 6.0
     )
 
-    assert Note("rejected", f"{bad}: not finite", bad) in effects
+    assert Note("rejected", f"the work of {bad} failed a check: not finite", bad) in effects
     (announced,) = published(Aggregate, effects)
     assert bad not in {c.peer for c in announced.message.contributors}  # type: ignore[attr-defined]
     assert machine.rejections == 1

@@ -208,4 +208,5 @@ def test_a_stale_contribution_that_fails_a_gate_is_not_named(cluster: LateCluste
         e.message for e in of(Publish, effects) if not isinstance(e.message, Contribution)
     ]
     assert {c.base for c in announced.contributors} == {late.head1.digest}
-    assert Note("rejected", f"{name}: not finite", PeerId(name.split()[0])) in effects
+    peer = PeerId(name.split()[0])
+    assert Note("rejected", f"the late work of {peer} failed a check: not finite", peer) in effects

@@ -324,7 +324,7 @@ class FaultySwarm(SwarmProcesses):
         for index in times:
             for line in self.peers[index].lines:
                 if line.event == "lost" and awaited.since_s <= line.at_s <= all_s:
-                    peer = PeerId(line.fields["detail"])
+                    peer = PeerId(line.fields["about"])
                     noticed[peer] = max(line.at_s, noticed.get(peer, 0.0))
         return Closed(min(times.values()), all_s, noticed)
 

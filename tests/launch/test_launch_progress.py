@@ -146,3 +146,20 @@ def test_a_restarted_peer_is_alive_again() -> None:
     assert messages == ["peer-1 was started again"]
     assert [peer.name for peer in progress.alive] == NAMES
     assert progress.peers["peer-1"].last_words == ""
+
+
+def test_takeovers_and_losses_are_told_with_names() -> None:
+    progress = RunProgress(NAMES, rounds=2)
+    ids = ["12D3KooW" + 44 * letter for letter in "AB"]
+    for name, peer_id in zip(NAMES, ids, strict=True):
+        progress.take_line(name, line("listening", peer_id=peer_id, addresses=["/ip4/127.0.0.1"]))
+    why = f"{ids[0]} stopped answering"
+
+    lost = progress.take_line("peer-2", line("lost", detail=why, about=ids[0]))
+    again = progress.take_line("peer-2", line("lost", detail=why, about=ids[0]))
+    text = f"{ids[1]} combined cluster 1 instead of {ids[0]}, which stopped answering"
+    takeover = progress.take_line("peer-2", line("takeover", detail=text, about=ids[1]))
+
+    assert lost == ["peer-1 stopped answering; the others go on without it"]
+    assert again == []
+    assert takeover == ["peer-2 combined cluster 1 instead of peer-1, which stopped answering"]

@@ -11,6 +11,7 @@ import pytest
 from swarm.core.errors import ConfigurationError, DataError
 from swarm.learning.data_config import DataConfig
 from swarm.learning.datasets import (
+    DataDescription,
     cifar10,
     cifar_binary,
     describe,
@@ -223,7 +224,7 @@ class TestNpz:
 
         data = npz.load(path)
 
-        assert (data.input_shape, data.num_classes) == ((4, 4, 3), 3)
+        assert data.description == DataDescription((4, 4, 3), 3)
         np.testing.assert_array_equal(data.train.x.take(np.array([1])), x[1:])
         assert data.label == "own data (own.npz)"
 
@@ -240,12 +241,12 @@ class TestNpz:
     def test_grey_images_get_a_channel(self, tmp_path: Path) -> None:
         path = _npz(tmp_path, x_train=np.zeros((9, 28, 28), np.uint8), y_train=np.arange(9))
 
-        assert npz.load(path).input_shape == describe(str(path))[0] == (28, 28, 1)
+        assert npz.load(path).description == npz.describe(path) == DataDescription((28, 28, 1), 9)
 
     def test_describe_needs_no_pixels(self, tmp_path: Path) -> None:
         path = _npz(tmp_path, x_train=np.zeros((4, 7), np.float32), y_train=[0, 3, 1, 1])
 
-        assert describe(str(path)) == ((7,), 4)
+        assert npz.describe(path) == DataDescription((7,), 4)
 
     @pytest.mark.parametrize(
         ("arrays", "rule"),
@@ -305,7 +306,7 @@ class TestNpz:
 
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="cifar11"):
-        describe("cifar11")
+        describe(DataConfig("cifar11"))
 
 
 def _npz(folder: Path, **arrays: Any) -> Path:

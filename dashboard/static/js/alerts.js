@@ -23,7 +23,7 @@ export function Alerts({ store }) {
         ? html`<div class="calm">
             <span class="calm-sign" aria-hidden="true">✓</span>
             <p><strong>Nothing has gone wrong so far.</strong></p>
-            <p class="hint">Lost peers, takeovers, rejected contributions, partitions and merges appear here.</p>
+            <p class="hint">Peers that are lost or late, takeovers, rejected work, splits and merges appear here.</p>
           </div>`
         : html`<ol class="alert-list">
             ${alerts.toReversed().map((alert) => html`<${AlertLine} key=${alert.id} alert=${alert} store=${store} />`)}

@@ -1,10 +1,10 @@
 """Where examples of federated sessions come from; needs neither Keras nor TensorFlow.
 
 `resolve_dataset()` decides once, before peers start, which data set is used, and puts it on disk.
-`load_dataset()` opens a data set. `describe()` gives shape and number of classes, for the
-session's spec.
+`load_dataset()` opens a data set. `describe()` says what a session needs to know of it.
 
 dataset       Dataset: labels in memory, pixels read when they are needed
+description   DataDescription: what a session fixes about the data of all its peers
 cifar10       the official binary archive: from a folder, the cache, or its home page
 cifar_binary  the binary file layout of CIFAR-10
 synthetic10   generated; replaces cifar10 where that is unavailable, and says so
@@ -15,14 +15,16 @@ npz           own: arrays from the peer's own .npz file
 from dataclasses import dataclass
 from pathlib import Path
 
-from swarm.core.errors import ConfigurationError, DataError
+from swarm.core.errors import ConfigurationError
 from swarm.learning.data_config import DataConfig
 from swarm.learning.datasets import cifar10, cifar_binary, digits, npz, synthetic10
 from swarm.learning.datasets.dataset import Dataset
+from swarm.learning.datasets.description import DataDescription
 from swarm.learning.progress import OnProgress
 
 __all__ = [
     "DATASETS",
+    "DataDescription",
     "Dataset",
     "ResolvedDataset",
     "describe",
@@ -71,16 +73,31 @@ def resolve_dataset(
     return ResolvedDataset(name, name, False)
 
 
-def load_dataset(config: DataConfig, progress: OnProgress) -> Dataset:
+def load_dataset(
+    config: DataConfig, progress: OnProgress, session: DataDescription | None = None
+) -> Dataset:
     """Open a data set; pixels stay on disk where possible.
 
     No data set is replaced by another one here. `resolve_dataset` decided before the session
     began, and all peers of a session must use the same data set.
 
+    Args:
+        config: Which data set, and where it is.
+        progress: Called with the progress of a download or of reading.
+        session: What the session fixes; own data are read by it. None means no session.
+
     Raises:
         ConfigurationError: There is no data set of that name.
-        DataError: It is unavailable, or its files are damaged or malformed.
+        DataError: It is unavailable, its files are damaged or malformed, or it does not fit the
+            session.
     """
+    dataset = _load(config, progress)
+    if session is not None:
+        dataset.description.check_fits(session, dataset.label)
+    return dataset
+
+
+def _load(config: DataConfig, progress: OnProgress) -> Dataset:
     if config.dataset == "own":
         if config.data_path is None:
             raise ConfigurationError("data set 'own' needs the path of an .npz file")
@@ -94,23 +111,21 @@ def load_dataset(config: DataConfig, progress: OnProgress) -> Dataset:
     return digits.load()
 
 
-def describe(name_or_npz_path: str) -> tuple[tuple[int, ...], int]:
-    """Shape of one example, and number of classes: of a built-in data set or an `.npz` file.
+def describe(config: DataConfig) -> DataDescription:
+    """Describe a data set as a session needs it, without reading more than that takes.
 
     Raises:
-        ConfigurationError: The argument is neither a name nor the path of an `.npz` file.
+        ConfigurationError: There is no data set of that name.
         DataError: The file is malformed.
 
     Example:
-        >>> describe("digits")
-        ((8, 8, 1), 10)
+        >>> describe(DataConfig("digits")).input_shape
+        (8, 8, 1)
     """
-    if name_or_npz_path.endswith(".npz"):
-        return npz.describe(Path(name_or_npz_path))
-    _check_name(name_or_npz_path)
-    if name_or_npz_path == "own":
-        raise DataError("the shape of 'own' data is known only from its .npz file")
-    return ((8, 8, 1), 10) if name_or_npz_path == "digits" else ((32, 32, 3), 10)
+    if config.data_path is not None:
+        return npz.describe(Path(config.data_path))
+    _check_name(config.dataset)
+    return DataDescription((8, 8, 1) if config.dataset == "digits" else (32, 32, 3), 10)
 
 
 def _check_name(name: str) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from swarm.core.errors import DataError
 from swarm.learning.datasets.dataset import ArrayExamples, Dataset, Split, split_at_random
+from swarm.learning.datasets.description import DataDescription
 
 TEST_SHARE = 0.2
 SPLIT_SEED = 0
@@ -42,8 +43,7 @@ def load(path: Path) -> Dataset:
     return Dataset(
         label=f"own data ({path.name})",
         stand_in=False,
-        input_shape=tuple(x.shape[1:]),
-        num_classes=int(max(y.max(), y_test.max())) + 1,
+        description=DataDescription(tuple(x.shape[1:]), int(max(y.max(), y_test.max())) + 1),
         train=Split(ArrayExamples(x), y),
         test=Split(ArrayExamples(x_test), y_test),
     )
@@ -65,8 +65,8 @@ def load_training(path: Path, called: str) -> tuple[NDArray[Any], NDArray[np.int
     return _checked(called, arrays, "train", exact_tables=True)
 
 
-def describe(path: Path) -> tuple[tuple[int, ...], int]:
-    """Read the shape of one example, from the array's header, and the number of classes.
+def describe(path: Path) -> DataDescription:
+    """Describe the data from its labels and the header of its examples.
 
     Raises:
         DataError: The file cannot be read, or an array is missing or malformed.
@@ -76,7 +76,7 @@ def describe(path: Path) -> tuple[tuple[int, ...], int]:
     shape = _header_shape(path, "x_train")
     if len(shape) == 3:
         shape = (*shape, 1)
-    return shape[1:], int(y.max()) + 1
+    return DataDescription(shape[1:], int(y.max()) + 1)
 
 
 def _read(

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from swarm.learning.datasets.dataset import Inputs
 from swarm.learning.federation.jobs import Evaluation
 from swarm.learning.federation.shards import Shard
 
@@ -31,12 +32,15 @@ def evaluate(model: Any, shard: Shard, *, logits: bool, tick: Any) -> Evaluation
     return Evaluation(num_correct / len(shard), total_loss / len(shard), len(shard))
 
 
-def _padded(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Fill the last batch up with zeros: Keras compiles again for each new shape."""
-    missing = BATCH - len(x)
-    if not missing:
-        return x
-    return np.concatenate([x, np.zeros((missing, *x.shape[1:]), x.dtype)])
+def _padded(x: Inputs) -> Inputs:
+    """Fill the last batch up with copies of an example: Keras compiles again for each shape."""
+    if isinstance(x, dict):
+        return {name: _padded_array(array) for name, array in x.items()}
+    return _padded_array(x)
+
+
+def _padded_array(x: NDArray[Any]) -> NDArray[Any]:
+    return np.concatenate([x, np.repeat(x[-1:], BATCH - len(x), axis=0)])
 
 
 def _cross_entropy(

@@ -63,8 +63,11 @@ class Train:
 
     base_path: str
     round_number: int
-    """Counts from 1; decides the learning rate and the shuffling."""
+    """Counts from 1; decides the learning rate and the seeds of layers."""
     output_dir: str
+    position: int | None = None
+    """Where the last training ended in the peer's data, so that this one goes on there. None if
+    that is unknown, as after a restart: it begins a new pass, chosen by the round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,9 @@ class Trained:
     path: str
     blob: BlobRef
     num_examples: int
+    """The contribution's weight in the mean: examples really used; see `RoundBatches.weight`."""
+    position: int
+    """Where this training ended in the peer's data."""
     duration_s: float
     """Seconds for the whole job, evaluation included."""
     train_accuracy: float

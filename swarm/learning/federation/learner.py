@@ -7,19 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from swarm.core.errors import LearningError, NoContributionsError, ShapeMismatchError
+from swarm.core.errors import LearningError, ShapeMismatchError
 from swarm.core.session import SessionSpec
-from swarm.federation.effects import Rejection
 from swarm.learning.backend import keras
-from swarm.learning.datasets import load_dataset
-from swarm.learning.errors import ForeignWeightsError, TrainingCancelledError
+from swarm.learning.datasets import DataDescription, load_dataset
+from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import gates, jobs
-from swarm.learning.federation.aggregation import combine
+from swarm.learning.federation.batches import Clock, RoundBatches
+from swarm.learning.federation.combining import combine_files
 from swarm.learning.federation.evaluation import evaluate
 from swarm.learning.federation.optimizers import create_optimizer, start_round
 from swarm.learning.federation.seeds import Purpose, generator
-from swarm.learning.federation.shards import Shard, take_shards
-from swarm.learning.federation.stale_updates import merge, rebase
+from swarm.learning.federation.shards import take_shards
 from swarm.learning.federation.weights_files import (
     Weights,
     read_weights,
@@ -43,8 +42,18 @@ class Learner:
     `combine` uses neither model nor data, so it may be called between batches of `train`.
     """
 
-    def __init__(self, job: jobs.Initialise, on_progress: OnProgress = _ignore) -> None:
+    def __init__(
+        self,
+        job: jobs.Initialise,
+        on_progress: OnProgress = _ignore,
+        clock: Clock = time.perf_counter,
+    ) -> None:
         """Build the model and read the data.
+
+        Args:
+            job: The session and the peer's part of its data.
+            on_progress: Called while the data is read.
+            clock: Measures a round that is bounded by time.
 
         Raises:
             ConfigurationError: The session names a model or data set that is unavailable.
@@ -52,9 +61,9 @@ class Learner:
         """
         self._spec: SessionSpec = job.spec
         self._partition = job.data.partition_index
+        self._clock = clock
         self._progress = Progress("preparing", 0.0)
-        dataset = load_dataset(job.data, on_progress)
-        dataset.check_fits(job.spec.input_shape, job.spec.num_classes)
+        dataset = load_dataset(job.data, on_progress, DataDescription.of_session(job.spec))
         self._train_shard, self._test_shard = take_shards(dataset, job.spec, job.data)
         on_progress(Progress("preparing", 0.5, text="building the model"))
         self._model = create_model(
@@ -90,10 +99,10 @@ class Learner:
         return self._evaluate(lambda fraction: None)
 
     def train(self, job: jobs.Train, between_batches: BetweenBatches) -> jobs.Trained:
-        """Evaluate the base weights, then train them for the session's local epochs.
+        """Evaluate the base weights, then train them for one round; see `RoundBatches`.
 
         Args:
-            job: The base weights and the round.
+            job: The base weights, the round, and the position in the peer's data.
             between_batches: Called after every batch; the training ends when it returns False.
 
         Raises:
@@ -108,12 +117,14 @@ class Learner:
             _continue_or_cancel(between_batches)
 
         evaluation = self._evaluate(tick)
-        accuracy, loss = self._fit(job.round_number, between_batches)
+        batches = self._batches(job)
+        accuracy, loss = self._fit(batches, job.round_number, between_batches)
         path, blob = write_weights(self._weights(), job.output_dir)
         return jobs.Trained(
             path=str(path),
             blob=blob,
-            num_examples=len(self._train_shard),
+            num_examples=batches.weight,
+            position=batches.position,
             duration_s=time.perf_counter() - started_s,
             train_accuracy=accuracy,
             train_loss=loss,
@@ -121,27 +132,8 @@ class Learner:
         )
 
     def combine(self, job: jobs.Combine) -> jobs.Combined:
-        """Combine the inputs that pass the gates, in the order given.
-
-        Raises:
-            NoContributionsError: No input passed; the message has each reason.
-        """
-        base = read_weights(job.base_path)
-        accepted, reasons = self._pass_gates(base, job.inputs)
-        rejected = tuple(Rejection(name, reason) for name, reason in reasons.items())
-        if not accepted:
-            listed = "; ".join(f"{r.name}: {r.reason}" for r in rejected)
-            raise NoContributionsError(
-                f"no contribution passed the gates: {listed or 'none given'}"
-            )
-        combined = combine(base, accepted)
-        if job.merge is not None:
-            try:
-                combined = _merged(base, combined, job.merge)
-            except ForeignWeightsError as error:
-                rejected = (*rejected, Rejection(job.merge.name, str(error)))
-        path, blob = write_weights(combined, job.output_dir)
-        return jobs.Combined(str(path), blob, rejected)
+        """See `combining.combine_files`."""
+        return combine_files(job, self._spec.norm_bound)
 
     def export(self, job: jobs.Export) -> jobs.Exported:
         """Write the model with the given weights as a `.keras` file, completely or not at all."""
@@ -178,24 +170,31 @@ class Learner:
     def _evaluate(self, tick: Callable[[float], None]) -> jobs.Evaluation:
         return evaluate(self._model, self._test_shard, logits=self._logits, tick=tick)
 
-    def _fit(self, round_number: int, between_batches: BetweenBatches) -> tuple[float, float]:
-        """Train for the local epochs; return the last epoch's running accuracy and loss."""
-        rng = generator(self._spec.seed, Purpose.TRAINING, self._partition, round_number)
-        self._reseed_layers(rng)
+    def _batches(self, job: jobs.Train) -> RoundBatches:
+        num_examples = len(self._train_shard)
+        position = job.position
+        if position is None:
+            position = (job.round_number - 1) * self._spec.local_epochs * num_examples
+        return RoundBatches(self._spec, self._partition, num_examples, position, self._clock)
+
+    def _fit(
+        self, batches: RoundBatches, round_number: int, between_batches: BetweenBatches
+    ) -> tuple[float, float]:
+        """Train for one round; return the last local epoch's running accuracy and loss."""
+        self._reseed_layers(
+            generator(self._spec.seed, Purpose.TRAINING, self._partition, round_number)
+        )
         start_round(self._optimizer, self._spec, round_number)
-        num_batches = -(-len(self._train_shard) // self._spec.batch_size)
-        total = num_batches * self._spec.local_epochs
-        done = 0
+        epoch, sums, seen = 0, np.zeros(2), 0
         accuracy = loss = 0.0
-        for _ in range(self._spec.local_epochs):
-            sums, seen = np.zeros(2), 0
-            for indices in _batches(self._train_shard, self._spec.batch_size, rng):
-                sums += self._train_batch(indices)
-                seen += len(indices)
-                done += 1
-                accuracy, loss = (sums / seen).tolist()
-                self._progress = Progress("training", done / total, accuracy, loss)
-                _continue_or_cancel(between_batches)
+        for indices in batches:
+            if batches.epoch != epoch:
+                epoch, sums, seen = batches.epoch, np.zeros(2), 0
+            sums += self._train_batch(indices)
+            seen += len(indices)
+            accuracy, loss = (sums / seen).tolist()
+            self._progress = Progress("training", batches.fraction, accuracy, loss)
+            _continue_or_cancel(between_batches)
         if not np.isfinite(loss):
             raise LearningError(f"training diverged: the loss is {loss}; lower the learning rate")
         return accuracy, loss
@@ -213,42 +212,7 @@ class Learner:
             if variable.path.endswith("seed_generator_state"):
                 variable.assign(rng.integers(0, 2**31, variable.shape))
 
-    def _pass_gates(
-        self, base: Weights, inputs: tuple[jobs.CombineInput, ...]
-    ) -> tuple[list[tuple[Weights, float]], dict[str, str]]:
-        contributions: dict[str, tuple[Weights, float]] = {}
-        reasons: dict[str, str] = {}
-        for given in inputs:
-            try:
-                weights = read_weights(given.path)
-                gates.require_fit(base, weights)
-                if given.stale_base_path is not None:
-                    weights = rebase(weights, read_weights(given.stale_base_path), base)
-                    gates.require_fit(base, weights)
-            except ForeignWeightsError as error:
-                reasons[given.name] = str(error)
-            else:
-                contributions[given.name] = (weights, given.weight)
-        norms = {
-            name: gates.update_norm(base, weights) for name, (weights, _) in contributions.items()
-        }
-        reasons |= gates.norm_faults(norms, self._spec.norm_bound)
-        return [c for name, c in contributions.items() if name not in reasons], reasons
-
-
-def _merged(base: Weights, combined: Weights, given: jobs.MergeInput) -> Weights:
-    branch = read_weights(given.path)
-    gates.require_fit(base, branch)
-    merged = merge(base, combined, branch, given.share)
-    gates.require_fit(base, merged)
-    return merged
-
 
 def _continue_or_cancel(between_batches: BetweenBatches) -> None:
     if not between_batches():
         raise TrainingCancelledError("the training was cancelled")
-
-
-def _batches(shard: Shard, batch_size: int, rng: np.random.Generator) -> list[Any]:
-    order = rng.permutation(len(shard))
-    return np.split(order, range(batch_size, len(order), batch_size))

@@ -12,6 +12,7 @@ class Purpose(IntEnum):
     TEST_SPLIT = 2
     CAP = 3
     TRAINING = 4
+    ORDER = 5
 
 
 def generator(seed: int, purpose: Purpose, *places: int) -> np.random.Generator:

@@ -4,13 +4,15 @@ import csv
 import io
 
 from swarm.core.text import decode_text
+from swarm.learning.tables.csv_file import POINTS_ONLY
 from swarm.learning.tables.sheet import Sheet, SheetColumn
 
 
 def canonical_csv(sheet: Sheet) -> bytes:
     """Write a sheet; dates become days since 1970-01-01."""
     out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
+    out.write(POINTS_ONLY)  # nothing is left to find out
+    writer = csv.writer(out, lineterminator="\r\n")  # so that both are quoted in texts
     writer.writerow(sheet.names)
     writer.writerows(zip(*map(_cells, sheet.columns), strict=True))
     return out.getvalue().encode()

@@ -25,14 +25,17 @@ SNIFFED_ROWS = 100
 SNIFFED_CHARACTERS = 1 << 18
 ENCODINGS = [
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257"),
-    *("cp932", "gb18030", "koi8_r", "mac_roman"),
+    *("koi8_r", "mac_roman", "cp932", "gb18030"),
 ]
 """Encodings of files that are not Unicode; those of Windows first."""
+_EAST_ASIAN = ("cp932", "gb18030")
 WESTERN = "cp1252"
 """Preferred to others that fit as well: most such files come from Windows in western Europe."""
 CHAOS_MAX = 0.5
 """Share of odd sequences of characters that an encoding may give; short names look odd."""
 _POLISH_AS_WESTERN = re.compile(rb"[a-z][\xb3\xb9\xbf][a-z]")
+POINTS_ONLY = "sep=,\n"
+"""A first line that says: commas between values, so that none of them separates decimals."""
 _SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 
 
@@ -58,6 +61,7 @@ def read_csv(data: bytes, label: str) -> Grid:
     text = decoded.text
     skipped = 0
     delimiter = None
+    points_only = text.startswith(POINTS_ONLY)
     if first := _SEPARATOR_LINE.match(text):  # a line that Excel writes and reads
         delimiter, text, skipped = first[1], text[first.end() :], 1
     delimiter = delimiter or _delimiter(text)
@@ -67,7 +71,12 @@ def read_csv(data: bytes, label: str) -> Grid:
         details.append(decoded.encoding)
     columns = list(zip(*rows, strict=True)) if rows else [() for _ in names]
     return Grid(
-        label, names, columns, lines, details=", ".join(details), commas_likely=delimiter == ";"
+        label,
+        names,
+        columns,
+        lines,
+        details=", ".join(details),
+        commas_likely=None if points_only else delimiter == ";",
     )
 
 
@@ -98,7 +107,14 @@ def _guess(data: bytes, label: str) -> tuple[str, str]:
     sample = data[:SNIFFED_CHARACTERS]
     from_bytes = importlib.import_module("charset_normalizer").from_bytes
     matches = list(from_bytes(sample, cp_isolation=ENCODINGS, threshold=CHAOS_MAX))
-    matches.sort(key=lambda match: (match.percent_chaos, match.encoding != WESTERN))
+    # Any bytes are some Chinese or Japanese: that takes words of the language.
+    matches.sort(
+        key=lambda match: (
+            match.encoding in _EAST_ASIAN and not match.percent_coherence,
+            match.percent_chaos,
+            match.encoding != WESTERN,
+        )
+    )
     names = [str(match.encoding) for match in matches]
     if "cp1250" in names and _POLISH_AS_WESTERN.search(sample):
         names.insert(0, "cp1250")

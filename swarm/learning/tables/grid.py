@@ -25,7 +25,8 @@ class Grid:
     lines: NDArray[np.int64]
     line_word: str = "line"
     details: str = ""
-    commas_likely: bool = False
+    commas_likely: bool | None = False
+    """Whether decimal commas are likelier than points; None: there are none."""
     names_may_be_numbers: bool = False
     """Data frames that were made from an array have them."""
 

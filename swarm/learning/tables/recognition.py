@@ -49,31 +49,33 @@ class Recogniser:
         self._line_word = line_word
         self._lines = lines
         self._notes: list[str] = []
+        self._points_only = False
 
     def recognise(
-        self, names: Sequence[str], columns: Sequence[Sequence[str]], *, commas_likely: bool
+        self, names: Sequence[str], columns: Sequence[Sequence[str]], *, commas_likely: bool | None
     ) -> Recognised:
         """Recognise all columns.
 
         Args:
             names: Their names.
             columns: The cells of each, without spaces around them.
-            commas_likely: Whether decimal commas are likelier than points.
+            commas_likely: Whether decimal commas are likelier than points; None: there are none.
 
         Raises:
             DataError: A column mixes numbers with other texts; the message names the place.
         """
+        self._points_only = commas_likely is None
         plain = [plain_numbers(column) for column in columns]
         counts = [
             Counter() if fast is not None else Counter(texts)
             for fast, texts in zip(plain, columns, strict=True)
         ]
-        readings = [_readings(count) for count in counts]
+        readings = [_readings(count, commas=commas_likely is not None) for count in counts]
         points = [
             fast is not None and _have_points(texts)
             for fast, texts in zip(plain, columns, strict=True)
         ]
-        comma = _uses_commas(readings, any_points=any(points), likely=commas_likely)
+        comma = _uses_commas(readings, any_points=any(points), likely=bool(commas_likely))
         found = []
         for name, texts, fast, count, reading in zip(
             names, columns, plain, counts, readings, strict=True
@@ -134,7 +136,7 @@ class Recogniser:
         infinite = {text for text in odd if text.lower() in INFINITE}
         if infinite and infinite == odd:
             raise self._error(name, texts, infinite, "must be a finite number")
-        if present and not odd:
+        if present and not odd and not self._points_only:
             pointed = {text for text in present if number(text, comma=True) is None}
             raise self._error(name, texts, pointed, "mixes decimal points and decimal commas")
         num_odd, total = sum(present[text] for text in odd), sum(present.values())
@@ -181,13 +183,13 @@ def plain_numbers(texts: Sequence[str]) -> NDArray[np.float64] | None:
     return None if any("_" in text for text in texts) else values
 
 
-def _readings(count: Counter[str]) -> _Reading:
+def _readings(count: Counter[str], *, commas: bool) -> _Reading:
     present = [text for text in count if not _is_gap(text)]
     if not present:
         return _Reading(point=False, comma=False)
     return _Reading(
         point=all(number(text) is not None for text in present),
-        comma=all(number(text, comma=True) is not None for text in present),
+        comma=commas and all(number(text, comma=True) is not None for text in present),
     )
 
 

@@ -1,8 +1,6 @@
 """Sheet: a table as it was read, column by column, before anything is made of it."""
 
-import difflib
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -10,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.errors import DataError
+from swarm.core.suggestions import did_you_mean
 from swarm.learning.tables.cells import shown_day, shown_number
 
 ColumnKind = Literal["number", "date", "text"]
@@ -85,7 +84,7 @@ class Sheet:
                 return column
         listed = ", ".join(self.names[:30]) + (", ..." if len(self.names) > 30 else "")
         raise DataError(
-            f"{self.label} has no column {name!r:.80}{_did_you_mean(name, self.names)}; "
+            f"{self.label} has no column {name!r:.80}{did_you_mean(name, self.names)}; "
             f"it has {listed}"
         )
 
@@ -101,9 +100,3 @@ class Sheet:
     def place(self, row: int, column: str) -> str:
         """Where a value stands, as in "data.csv, line 3: column 'age'"."""
         return f"{self.label}, {self.line_word} {self.lines[row]}: column {column!r}"
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    by_lower = {one.lower(): one for one in known}
-    close = difflib.get_close_matches(name.lower(), list(by_lower), n=1)
-    return f"; did you mean {by_lower[close[0]]!r}?" if close else ""

@@ -1,6 +1,8 @@
 """Runs federated sessions.
 
 running_peer     start_peer() and RunningPeer, for scripts
+peer_view        PeerView: one peer's run as text, line and HTML
+progress_line    ProgressLine: a run's progress in a script's output
 peer             Peer: the whole life of a process that trains
 peer_settings    what a user can set
 sessions         the sessions of a host: begins, resumes and ends them

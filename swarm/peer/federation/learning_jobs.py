@@ -48,6 +48,8 @@ class LearningJobs:
         self._store = host.store
         self._status = status
         self._training: Digest | None = None
+        self._position: int | None = None
+        """Where the last finished training ended in this peer's data."""
         self._scope = trio.CancelScope()
 
     def carry_out(self, effect: Effect, spawn: Spawn) -> None:
@@ -95,13 +97,14 @@ class LearningJobs:
         with scope:
             try:
                 base_path = str(self._store.path(effect.blob))
-                job = jobs.Train(base_path, effect.round, self._output_dir)
+                job = jobs.Train(base_path, effect.round, self._output_dir, self._position)
                 result = await self._worker.train(job, self._watch(effect.round))
             except TrainingCancelledError:
                 return None
             except FAILURES as error:
                 self._training = None
                 return effects.TrainingFailed(effect.base, str(error))
+            self._position = result.position
             self._admit(result.path, result.blob)
             metrics = self._metrics(result.evaluation)
             self._status.evaluate(effect.base, effect.round - 1, metrics)

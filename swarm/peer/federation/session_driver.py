@@ -45,9 +45,10 @@ class SessionDriver(MachineDriver[Federation]):
     def carry_out_own(self, effect: Effect) -> None:
         """Carry out an effect of federated training."""
         match effect:
-            case Note(kind, text):
+            case Note(kind, text, about):
                 # `_adopted` logs a new head with its fields.
-                log.log(logging.DEBUG if kind == "head" else logging.INFO, kind, detail=text)
+                level = logging.DEBUG if kind == "head" else logging.INFO
+                log.log(level, kind, detail=text, about=about)
             case SaveLedger(entries):
                 self._folder.save_entries(entries)
             case SaveCommands(commands):
@@ -60,6 +61,10 @@ class SessionDriver(MachineDriver[Federation]):
                 self._adopted(head)
             case _:
                 self.learning.carry_out(effect, self.spawn_job)
+
+    def end_broken(self, error: Exception) -> None:
+        """End the session's task with this error; other sessions go on."""
+        self._nursery.start_soon(_fail, error)
 
     def _adopted(self, head: GlobalModel) -> None:
         self._folder.save_head(head)
@@ -81,3 +86,8 @@ class SessionDriver(MachineDriver[Federation]):
             round=held.round + 1 if held is not None else None,
             blob_bytes_sent=self._host.network.snapshot().blob_bytes_sent,
         )
+
+
+async def _fail(error: Exception) -> None:
+    await trio.lowlevel.checkpoint()
+    raise error

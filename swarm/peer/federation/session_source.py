@@ -54,21 +54,18 @@ class SessionSource:
             ConfigurationError: A value breaks a rule, or the data cannot be read.
         """
         # Imported here: data sets need numpy, and only the peer that starts a session needs them.
+        from swarm.learning.data_config import DataConfig  # noqa: PLC0415
         from swarm.learning.datasets import describe  # noqa: PLC0415
 
         settings = self._settings
         fields = settings.spec_fields
         if settings.data is not None:
             fields.setdefault("dataset", "own")
-            shape, num_classes = describe(str(settings.data))
+            described = describe(DataConfig("own", data_path=str(settings.data)))
         else:
             fields["dataset"] = self._resolve(fields.get("dataset", SessionSpec().dataset))
-            shape, num_classes = describe(fields["dataset"])
-        derived: dict[str, Any] = {
-            "input_shape": shape,
-            "num_classes": num_classes,
-            "starter": self._host.me,
-        }
+            described = describe(DataConfig(fields["dataset"]))
+        derived: dict[str, Any] = {**described.spec_fields, "starter": self._host.me}
         if settings.model_path is not None:
             derived |= {
                 "model": "file",

@@ -40,6 +40,7 @@ class MachineDriver(Generic[M]):
     Invariants:
         Effects are carried out in order, so a machine's state is saved before its next messages.
         After the disk has failed, the machine only says goodbye.
+        After an exception in its `handle`, the machine gets no more events.
     """
 
     def __init__(
@@ -60,6 +61,8 @@ class MachineDriver(Generic[M]):
             carry_out_own: Carries out effects that are not core effects; or override the method.
         """
         self.machine = machine
+        self.broken: Exception | None = None
+        """The exception that ended this machine: a bug."""
         self.changed = trio.Event()
         """Set, and replaced, after each event."""
         self._key = key
@@ -70,11 +73,21 @@ class MachineDriver(Generic[M]):
 
     def handle(self, event: Event) -> None:
         """Hand an event to the machine and carry out its effects."""
-        if self._host.failure is None:
-            self.carry_out(self.machine.handle(event, trio.current_time()))
+        if self._host.failure is not None or self.broken is not None:
+            return
+        try:
+            effects = self.machine.handle(event, trio.current_time())
+        except Exception as error:  # this bug must not end the machines beside it
+            self.broken = error
+            log.exception("machine failed", machine=self._key, event_kind=type(event).__name__)
+            self.end_broken(error)
+        else:
+            self.carry_out(effects)
 
     def say_goodbye(self, event: Event) -> None:
         """Hand over the event that ends the machine's part; after a disk failure, only send."""
+        if self.broken is not None:
+            return
         effects = self.machine.handle(event, trio.current_time())
         if self._host.failure is not None:
             effects = [e for e in effects if isinstance(e, Publish | Send)]
@@ -98,6 +111,10 @@ class MachineDriver(Generic[M]):
         """Carry out an effect that is not a core effect; for subclasses."""
         if self._carry_out_own is not None:
             self._carry_out_own(effect)
+
+    def end_broken(self, error: Exception) -> None:
+        """End this machine, whose `handle` raised; for subclasses. A shared machine ends all."""
+        raise error
 
     def notify(self) -> None:
         """Wake all tasks that wait for a change."""

@@ -1,12 +1,11 @@
 """RunHistory: the past of a run as plain JSON: rounds and alerts."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from swarm.core.ids import Digest, PeerId
+from swarm.core.ids import Digest, PeerId, with_names
 from swarm.core.session import SessionSpec
 from swarm.federation.records import GlobalModel, Metrics
 from swarm.federation.tree import Cluster, succession
@@ -14,14 +13,6 @@ from swarm.federation.validity import tree_of
 from swarm.watching.federation.alerts import Alert
 from swarm.watching.federation.head_history import weighted
 from swarm.watching.federation.observation import Observation
-
-_PEER_ID = re.compile(r"12D3KooW[1-9A-HJ-NP-Za-km-z]{44}")
-_SENTENCES: dict[str, Callable[[str, str], str]] = {
-    "lost": lambda name, _: f"{name} was lost",
-    "left": lambda name, _: f"{name} left",
-    "takeover": lambda name, text: f"{name} {text}",
-    "quarantined": lambda _, text: f"quarantined: {text}",
-}
 
 
 @dataclass(frozen=True)
@@ -171,18 +162,8 @@ def alerts_json(alerts: Sequence[Alert], name_of: Callable[[PeerId], str]) -> li
                 "peer": alert.subject,
                 "round": alert.round,
                 "unix_s": alert.unix_s,
-                "text": sentence(alert, name_of),
+                "text": with_names(alert.text, name_of),
                 "reporters": list(alert.reporters),
             }
         )
     return made
-
-
-def sentence(alert: Alert, name_of: Callable[[PeerId], str]) -> str:
-    """Return an alert as a sentence for users."""
-    text = _PEER_ID.sub(lambda match: name_of(PeerId(match[0])), alert.text)
-    name = name_of(alert.subject) if alert.subject is not None else ""
-    say = _SENTENCES.get(alert.kind)
-    if say is not None:
-        return say(name, text)
-    return text if not name or name in text else f"{name}: {text}"

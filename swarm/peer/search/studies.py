@@ -210,7 +210,10 @@ class Studies:
         return working is not None and not working.machine.closed
 
     def _choose_work(self) -> None:
-        """Give the slots to the next study if the one that has them is over."""
+        """Give the slots to the next study if the one that has them is over, or has failed."""
+        for study in [study for study, driver in self.drivers.items() if driver.broken]:
+            del self.drivers[study]
+            self._left.add(study)  # it is not taken up again in this life
         if self._is_working():
             return
         self._working_for = None

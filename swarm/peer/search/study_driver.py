@@ -36,19 +36,20 @@ class StudyDriver(MachineDriver[Search]):
         host: Host,
         execution: Execution | None,
         nursery: trio.Nursery,
-        on_closed: Callable[[], None],
+        on_ended: Callable[[], None],
     ) -> None:
         super().__init__(machine.spec.id, machine, host, nursery)
         self._file = file
         self._execution = execution
-        self._on_closed: Callable[[], None] | None = on_closed
+        self._on_ended: Callable[[], None] | None = on_ended
         self._syncing = trio.CancelScope()
 
     def notify(self) -> None:
         """Wake all tasks that wait for a change; report the end of the study once."""
         super().notify()
-        if self.machine.closed and self._on_closed is not None:
-            report, self._on_closed = self._on_closed, None
+        ended = self.machine.closed or self.broken is not None
+        if ended and self._on_ended is not None:
+            report, self._on_ended = self._on_ended, None
             report()
 
     async def sync_forever(self) -> None:
@@ -65,10 +66,20 @@ class StudyDriver(MachineDriver[Search]):
             self._file.close()
 
     def retire(self) -> None:
-        """Leave a study for good; its ledger stays on disk."""
+        """Leave a study for good, with a goodbye if it still can; its ledger stays on disk."""
         self.say_goodbye(LeaveRequested())
         self.stop()
         self._syncing.cancel()
+
+    def end_broken(self, error: Exception) -> None:
+        """Leave the study, without a goodbye; other studies go on.
+
+        The peer that submitted it ends, so that its user does not wait for ever.
+        """
+        if self.machine.spec.submitter == self._host.me:
+            raise error
+        self.retire()
+        self.notify()
 
     def prepare(self, effects: list[Effect]) -> None:
         """Append new entries to the ledger: one write, before any message is sent."""

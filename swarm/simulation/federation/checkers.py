@@ -121,13 +121,13 @@ class SessionCheckers:
                 f"{name} announced {len(blobs)} results for one base",
             )
         for name, peer in simulator.live.items():
-            accused = {n.text.split()[0] for _, n in peer.notes if n.kind == "quarantined"}
+            accused = {str(n.about) for _, n in peer.notes if n.kind == "quarantined"}
             accused.discard(str(simulator.plan.hostile))
             require(not accused, f"{name} quarantines {', '.join(sorted(accused))}")
         if self._limits.quarantines:
-            hostile = str(simulator.plan.hostile)
+            hostile = simulator.plan.hostile
             notes = [n for p in simulator.live.values() for _, n in p.notes]
-            caught = any(n.kind == "quarantined" and hostile in n.text for n in notes)
+            caught = any(n.kind == "quarantined" and n.about == hostile for n in notes)
             require(caught, f"no peer quarantines {hostile}")
         undone = ", ".join(sorted(simulator.census.unsettled))
         require(not undone, f"not done by {simulator.now_s:.0f} s: {undone}")

@@ -6,6 +6,7 @@ live_state        what moves now: peers seen, flows of weights, lines of the log
 head_reader       asks peers for heads, the newest and those of the past
 head_history      the chain of heads back to head 0, and accuracy along it
 ledger_reader     reads the peers' ledgers, one after the other
-alerts            what a person may have to look at
+alerts            what a person may have to look at, in sentences
+outcomes          what became of the work of each round
 command_tracking  an operator's commands, until the peers confirm them
 """

@@ -164,7 +164,8 @@ class Observation:
             if len(self._of_heads) > 2 * HEADS_MAX:
                 self._of_heads.clear()
             entries, chain = self.ledger.entries, self.past.chain
-            self._alerts = (of, alerts_of(entries, chain, curve, threshold, self._of_heads))
+            alerts = alerts_of(entries, chain, curve, threshold, self.spec, self._of_heads)
+            self._alerts = (of, alerts)
         return self._alerts[1]
 
     def look(self, now_s: float) -> None:
@@ -254,7 +255,8 @@ class Observation:
         if cluster is None or parent is None:
             return []
         if event.term > 0 and self.acting.get(cluster.id) != event.author:
-            text = f"{self.name_of(event.author)} took over a cluster of tier {event.tier}"
+            first = self.name_of(self._ranking(self.head, cluster)[0])
+            text = f"{self.name_of(event.author)} combined {cluster.title} instead of {first}"
             number = RoundNumber(self.head.round + 1)
             self.log.add("takeover", text, now_s, event.author, number)
         self.acting[cluster.id] = event.author
@@ -300,8 +302,10 @@ class Observation:
         author = self.name_of(best.author)
         text = f"round {best.round}: new global model by {author}"
         self.log.add("head", text, now_s, best.author, best.round)
-        if best.term > 0:
-            self.log.add("takeover", f"{author} took over as root", now_s, best.author, best.round)
+        if best.term > 0 and before is not None:
+            first = self.name_of(succession(best.parent or best.digest, before.root, slow)[0])
+            text = f"{author} combined the model of round {best.round} instead of {first}"
+            self.log.add("takeover", text, now_s, best.author, best.round)
         if best.round >= self.spec.rounds:
             self.log.add("finished", f"all {self.spec.rounds} rounds are done", now_s)
         if before is not None:

@@ -1,6 +1,6 @@
 """PeerRegistry: which peers are there, as an observer sees it, and their names."""
 
-from swarm.core.ids import PeerId
+from swarm.core.ids import PeerId, with_names
 from swarm.federation.ledger_entries import LedgerEntry
 from swarm.federation.lineage import Lineage
 from swarm.federation.messages import Status
@@ -156,7 +156,7 @@ class PeerRegistry:
         if entry.kind == "lost" and self._silent_s(entry.subject, now_s) > SUSPECT_AFTER_S:
             self.note_gone(entry.subject, "lost", now_s)
         elif entry.kind in ("rejected", "quarantined", "disk"):
-            text = f"{self.name_of(entry.subject)}: {entry.text}"
+            text = with_names(entry.text, self.name_of)
             self._log.add(entry.kind, text, now_s, entry.subject, entry.round)
 
     def forget_old(self, now_s: float) -> None:

@@ -1,3 +1,4 @@
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from swarm.learning.data_config import DataConfig
 from swarm.learning.datasets import digits, synthetic10
 from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import jobs
+from swarm.learning.federation.batches import Clock
 from swarm.learning.federation.learner import Learner
 from swarm.learning.federation.weights_files import read_weights, write_weights
 from swarm.learning.progress import Progress
@@ -144,6 +146,33 @@ class TestTrain:
 
         assert next(answers, None) is None
 
+    def test_a_round_of_steps_goes_on_where_the_last_one_ended(self, tmp_path: Path) -> None:
+        learner = _learner(replace(SPEC, local_steps=5))
+        base = learner.create_weights(jobs.CreateWeights(str(tmp_path))).path
+
+        def train(position: int | None) -> jobs.Trained:
+            return learner.train(jobs.Train(base, 2, str(tmp_path), position), lambda: True)
+
+        first = train(0)
+        second = train(first.position)
+
+        assert (first.num_examples, first.position, second.position) == (160, 160, 320)
+        assert second.blob != first.blob
+
+    def test_time_ends_a_round_and_evaluation_is_not_counted(self, tmp_path: Path) -> None:
+        now_s = 0.0
+        learner = _learner(replace(SPEC, round_seconds=5), clock=lambda: now_s)
+        base = learner.create_weights(jobs.CreateWeights(str(tmp_path))).path
+
+        def between_batches() -> bool:
+            nonlocal now_s
+            now_s += 2 if learner.progress().phase == "training" else 100
+            return True
+
+        trained = learner.train(jobs.Train(base, 1, str(tmp_path)), between_batches)
+
+        assert trained.num_examples == 3 * 32
+
     def test_weights_of_another_model_are_refused(self, learner: Learner, tmp_path: Path) -> None:
         path, _ = write_weights({"000/a": np.zeros(3, np.float32)}, tmp_path)
 
@@ -256,7 +285,11 @@ def test_cnn_learns_synthetic10_to_90_percent(tmp_path_factory: pytest.TempPathF
 
 
 def _learner(
-    spec: SessionSpec, index: int = 0, count: int = 1, cache: Path | None = None
+    spec: SessionSpec,
+    index: int = 0,
+    count: int = 1,
+    cache: Path | None = None,
+    clock: Clock = time.perf_counter,
 ) -> Learner:
     data = DataConfig(
         dataset=spec.dataset,
@@ -264,7 +297,7 @@ def _learner(
         partition_index=index,
         partition_count=count,
     )
-    return Learner(jobs.Initialise(spec, data))
+    return Learner(jobs.Initialise(spec, data), clock=clock)
 
 
 def _train(learner: Learner, base: str, round_number: int) -> jobs.Trained:

@@ -69,4 +69,6 @@ def test_a_late_observer_knows_dead_peers_by_name_and_site(
     assert seen["past_peers"] == [{key: lost[key] for key in ("id", "name", "site")}]
     assert lost["site"] in ("Bern", "Lyon")
     assert seen["curves"]["peers"][lost["id"]]
-    assert any(alert["text"] == f"{lost['name']} was lost" for alert in seen["alerts"])
+    texts = [alert["text"] for alert in seen["alerts"] if alert["kind"] == "lost"]
+    assert texts
+    assert all(text.startswith(f"{lost['name']} is gone: ") for text in texts)

@@ -134,3 +134,34 @@ async def test_a_study_goes_on_from_its_folder(studies: Studies) -> None:
 
     assert resumed.ledger.trials == asked
     assert resumed.coordinating is None  # it waits for others that may have gone on
+
+
+async def test_a_study_whose_machine_fails_leaves_its_slots_to_the_next(
+    studies: Studies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = study("first"), study("second")
+    studies.handle(offer(first))
+    studies.handle(offer(second))
+
+    def fail(*_args: object) -> None:
+        raise IndexError("a bug")
+
+    monkeypatch.setattr(studies.drivers[first.id].machine, "handle", fail)
+    end(studies, first)
+    studies.handle(offer(first))
+
+    assert slots(studies) == {"second": 3}
+
+
+async def test_a_bug_in_a_study_reaches_the_user_who_submitted_it(
+    studies: Studies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = study("own", submitter=ME)
+    studies.handle(offer(own))
+
+    def fail(*_args: object) -> None:
+        raise IndexError("a bug")
+
+    monkeypatch.setattr(studies.drivers[own.id].machine, "handle", fail)
+    with pytest.raises(IndexError, match="a bug"):
+        end(studies, own)

@@ -249,7 +249,7 @@ def test_one_thing_noticed_by_several_peers_is_one_alert(session: Any) -> None:
     ]
     later = entry_of(session, "lost", session.peers[0], 200.0, subject=gone, sequence=7)
 
-    alerts = alerts_of([later, *entries], (), (), 0.1)
+    alerts = alerts_of([later, *entries], (), (), 0.1, session.spec)
 
     assert [(a.unix_s, a.reporters) for a in alerts] == [
         (100.0, session.peers[:3]),
@@ -266,7 +266,7 @@ def test_heads_show_takeovers_stale_work_merges_and_missing_halves(session: Any)
     branch = (Merged(chain[0].digest, 500),)
     head = session.child(chain[2], term=1, contributors=(*late, *some), merged=branch)
 
-    alerts = alerts_of([], (head, *reversed(chain)), (), 0.1)
+    alerts = alerts_of([], (head, *reversed(chain)), (), 0.1, session.spec)
 
     assert {(a.kind, a.round, a.subject) for a in alerts} == {
         ("takeover", 3, head.author),
@@ -281,17 +281,18 @@ def test_a_takeover_in_a_ledger_and_in_a_head_is_one_alert(session: Any) -> None
     head = session.child(head0, term=1)
     entry = entry_of(session, "takeover", head.author, 5.0, subject=head.author)
 
-    alerts = alerts_of([entry], (head, head0), (), 0.1)
+    alerts = alerts_of([entry], (head, head0), (), 0.1, session.spec)
 
-    assert alerts == [Alert("takeover", RoundNumber(1), head.author, "", 5.0, (head.author,))]
+    text = "; nothing was lost"
+    assert alerts == [Alert("takeover", RoundNumber(1), head.author, text, 5.0, (head.author,))]
 
 
-def test_a_fall_of_accuracy_beyond_the_threshold_is_an_alert() -> None:
+def test_a_fall_of_accuracy_beyond_the_threshold_is_an_alert(session: Any) -> None:
     curve = [Point(RoundNumber(k), a, 1.0) for k, a in enumerate((0.5, 0.45, 0.3, 0.6))]
 
-    assert [a.round for a in alerts_of([], (), curve, 0.1)] == [2]
-    assert [a.round for a in alerts_of([], (), curve, 0.04)] == [1, 2]
-    assert alerts_of([], (), curve, 0.2) == []
+    assert [a.round for a in alerts_of([], (), curve, 0.1, session.spec)] == [2]
+    assert [a.round for a in alerts_of([], (), curve, 0.04, session.spec)] == [1, 2]
+    assert alerts_of([], (), curve, 0.2, session.spec) == []
 
 
 # -- commands
