@@ -24,6 +24,8 @@ from swarm.learning.tables.sheet import Sheet, SheetColumn
 IDS_MIN = 10
 """Texts that all differ are ids if there are at least this many."""
 ID_NAMES = frozenset({"id", "index", "unnamed: 0", "row", "row_id", "rowid"})
+MANY_UNKNOWN = 0.05
+"""Share of rows with unknown categories that a user hears of."""
 DEVIATIONS_MAX = 10.0
 """Numbers further than this from the mean, in standard deviations, count as this far: a single
 one would otherwise dominate every gradient."""
@@ -125,8 +127,8 @@ def feature_names(columns: tuple[Column, ...]) -> tuple[str, ...]:
 
 
 def unknown_categories(sheet: Sheet, columns: tuple[Column, ...]) -> tuple[str, ...]:
-    """A note for each column that has categories which the session does not know."""
-    notes = []
+    """Columns where many rows have categories without a feature of their own, with an example."""
+    found = []
     for column in columns:
         if column.kind != CATEGORY:
             continue
@@ -134,13 +136,10 @@ def unknown_categories(sheet: Sheet, columns: tuple[Column, ...]) -> tuple[str, 
         unknown = Counter(
             text for text in sheet.column(column.name).texts() if text and text not in known
         )
-        if unknown:
-            examples = ", ".join(repr(text)[:40] for text, _ in unknown.most_common(3))
-            notes.append(
-                f"column {column.name!r}: {unknown.total():,} rows have categories without a "
-                f"feature of their own ({examples}): they count as 'other'"
-            )
-    return tuple(notes)
+        if unknown.total() > MANY_UNKNOWN * len(sheet):
+            example = unknown.most_common(1)[0][0]
+            found.append(f"{column.name} ({unknown.total():,} rows, as in {example!r:.40})")
+    return tuple(found)
 
 
 def _useless(column: SheetColumn) -> str:

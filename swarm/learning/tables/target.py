@@ -87,7 +87,7 @@ def with_target(sheet: Sheet, target: str, missing_target: str) -> tuple[Sheet, 
         rows = f"in {count:,} of {len(sheet):,} rows" if count > 1 else "in this row only"
         raise DataError(
             f"{sheet.place(int(missing.argmax()), target)}, the target, is missing, {rows}: fill "
-            'it in, or leave out such rows with missing_target = "drop"'
+            'it in, or have such rows left out: missing_target = "drop", --missing-target drop'
         )
     left_out = f"{count:,} of {len(sheet):,} rows left out: their target {target!r} is missing"
     return sheet.only(~missing), left_out

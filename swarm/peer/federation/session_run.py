@@ -187,6 +187,8 @@ class SessionRun:
             data_path=str(settings.data) if settings.data is not None else None,
             data_dir=str(settings.data_dir) if settings.data_dir is not None else None,
             cache_dir=str(settings.cache_dir),
+            target=settings.target,
+            missing_target=settings.missing_target,
             dataset="own" if settings.data is not None else self.spec.dataset,
             partition_index=index - 1,
             partition_count=count,

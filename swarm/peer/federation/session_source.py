@@ -61,7 +61,14 @@ class SessionSource:
         fields = settings.spec_fields
         if settings.data is not None:
             fields.setdefault("dataset", "own")
-            described = describe(DataConfig("own", data_path=str(settings.data)))
+            config = DataConfig(
+                "own",
+                data_path=str(settings.data),
+                task=fields.get("task"),
+                target=settings.target,
+                missing_target=settings.missing_target,
+            )
+            described = describe(config, say=_say)
         else:
             fields["dataset"] = self._resolve(fields.get("dataset", SessionSpec().dataset))
             described = describe(DataConfig(fields["dataset"]))
@@ -119,6 +126,10 @@ def announce(spec: SessionSpec) -> None:
     )
     if is_stand_in(spec.dataset):
         log.warning("stand-in", detail=f"all results are for {dataset_label(spec.dataset)}")
+
+
+def _say(note: str) -> None:
+    log.info("data", detail=note)
 
 
 def _log_progress() -> Any:
