@@ -112,10 +112,13 @@ def _guess(data: bytes, label: str) -> tuple[str, str]:
         key=lambda match: (
             match.encoding in _EAST_ASIAN and not match.percent_coherence,
             match.percent_chaos,
-            match.encoding != WESTERN,
+            WESTERN not in match.could_be_from_charset,
         )
     )
-    names = [str(match.encoding) for match in matches]
+    names = [
+        WESTERN if WESTERN in match.could_be_from_charset else str(match.encoding)
+        for match in matches
+    ]
     if "cp1250" in names and _POLISH_AS_WESTERN.search(sample):
         names.insert(0, "cp1250")
     for name in (*names, WESTERN):
