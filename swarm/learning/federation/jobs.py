@@ -31,6 +31,10 @@ class Initialised:
     num_train: int
     num_test: int
     num_parameters: int
+    threads: int = 1
+    """Threads that train."""
+    gpus: tuple[str, ...] = ()
+    """Names of the GPUs that train."""
     notes: tuple[str, ...] = ()
     """How the session trains what the model was compiled with, a line each."""
     advice: tuple[str, ...] = ()

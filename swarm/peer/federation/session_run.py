@@ -36,6 +36,7 @@ from swarm.peer.host.host import GOODBYE_WITHIN_S, Host
 from swarm.peer.host.loop_lag import LagMeter
 from swarm.peer.host.whole_files import write_json
 from swarm.peer.host.wire import encode
+from swarm.peer.processes.cores import in_words
 from swarm.peer.processes.learner_worker import LearnerWorker
 
 STATUS_EVERY_S = 1.0
@@ -208,7 +209,11 @@ class SessionRun:
             num_parameters=ready.num_parameters,
             dataset=ready.dataset_label,
             worker_pid=self._worker.statistics().pid,
+            threads=ready.threads,
+            gpus=list(ready.gpus),
         )
+        self.status.uses = in_words(ready.threads, ready.gpus)
+        log.info("uses", detail=self.status.uses)
         for line in ready.notes:
             log.info("model", detail=line)
         for line in ready.advice:
