@@ -9,28 +9,31 @@ cifar10       the official binary archive: from a folder, the cache, or its home
 cifar_binary  the binary file layout of CIFAR-10
 synthetic10   generated; replaces cifar10 where that is unavailable, and says so
 digits        8x8 grey digits that come with scikit-learn
+own           the peer's own data, read by the kind of file:
+npz           arrays of an .npz file
 table         tables of mixed columns, by the columns of the session
-npz           own: arrays from the peer's own .npz file
+raw           RawData: what a reader found
+targets       which task targets make; labels of any type as class numbers
+examples      images, tables, sequences, ids and texts as a session takes them
+finite        check_finite(): no infinity and no NaN
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from swarm.core.errors import ConfigurationError, DataError
+from swarm.core.errors import ConfigurationError
 from swarm.learning.data_config import DataConfig
-from swarm.learning.datasets import cifar10, cifar_binary, digits, npz, synthetic10
+from swarm.learning.datasets import cifar10, cifar_binary, digits, own, synthetic10
 from swarm.learning.datasets.dataset import Dataset
 from swarm.learning.datasets.description import DataDescription
-from swarm.learning.datasets.table import describe_table, load_table
 from swarm.learning.progress import OnProgress
-from swarm.learning.tables.reading import is_table_file
 
 __all__ = [
     "DATASETS",
     "DataDescription",
     "Dataset",
     "ResolvedDataset",
+    "check",
     "describe",
     "load_dataset",
     "resolve_dataset",
@@ -104,12 +107,8 @@ def load_dataset(
 def _load(config: DataConfig, progress: OnProgress, session: DataDescription | None) -> Dataset:
     if config.dataset == "own":
         if config.data_path is None:
-            raise ConfigurationError("data set 'own' needs the path of an .npz file")
-        if is_table_file(path := Path(config.data_path)):
-            return load_table(path, config, session)
-        if session is not None and session.columns:
-            raise DataError(f"{path} is no table, but the session's data is: bring a table")
-        return npz.load(path)
+            raise ConfigurationError("data set 'own' needs the path of a file or folder")
+        return own.load(config, session)
     _check_name(config.dataset)
     if config.dataset == "cifar10":
         folder = cifar10.find_or_download(config.data_dir, config.cache_dir, progress)
@@ -120,12 +119,16 @@ def _load(config: DataConfig, progress: OnProgress, session: DataDescription | N
 
 
 def describe(
-    config: DataConfig, say: Callable[[str], None] = lambda note: None
+    config: DataConfig,
+    num_axes: int | None = None,
+    say: Callable[[str], None] = lambda note: None,
 ) -> DataDescription:
     """Describe a data set as a session needs it, without reading more than that takes.
 
     Args:
         config: Which data set, and where it is.
+        num_axes: Axes of one example that the session's model takes, if that is known; it decides
+            whether arrays (n, height, width) are images or sequences.
         say: Called with what a user should know about own data.
 
     Raises:
@@ -137,11 +140,18 @@ def describe(
         (8, 8, 1)
     """
     if config.data_path is not None:
-        if is_table_file(path := Path(config.data_path)):
-            return describe_table(path, config, say)
-        return npz.describe(path)
+        return own.describe(config, num_axes, say)
     _check_name(config.dataset)
     return DataDescription((8, 8, 1) if config.dataset == "digits" else (32, 32, 3), 10)
+
+
+def check(config: DataConfig, num_axes: int | None = None) -> None:
+    """Check own data of a peer that joins, as far as that goes without knowing the session.
+
+    Raises:
+        DataError: The data breaks a rule; the message names it.
+    """
+    own.check(config, num_axes)
 
 
 def _check_name(name: str) -> None:

@@ -65,7 +65,9 @@ class Dataset:
     train: Split
     test: Split
     notes: tuple[str, ...] = ()
-    """What the user should know about it, one sentence each."""
+    """What was decided about it, a line each."""
+    doubts: tuple[str, ...] = ()
+    """What makes results doubtful, a line each."""
 
 
 def split_stratified(

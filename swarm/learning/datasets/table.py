@@ -62,6 +62,17 @@ def describe_table(
     return _described(read_sheet(source), config, say)
 
 
+def check_table(source: Any, config: DataConfig) -> None:
+    """Check that a table can be read, before the session that it is for is known.
+
+    Raises:
+        DataError: It breaks a rule, or has no such target.
+    """
+    sheet = read_sheet(source)
+    if config.target is not None:
+        with_target(sheet, sheet.column(config.target).name, config.missing_target)
+
+
 def load_table(source: Any, config: DataConfig, session: DataDescription | None = None) -> Dataset:
     """Read a table and encode it by the columns of a session; without one, by its own.
 
@@ -90,9 +101,8 @@ def load_table(source: Any, config: DataConfig, session: DataDescription | None 
     y = _targets(rows, session, target)
     rows = _split(rows, y)
     train, test = (Split(ArrayExamples(x[part]), y[part]) for part in (rows.train, rows.test))
-    notes = (*rows.notes, *_differences(rows, session.columns))
-    label = f"own data ({sheet.label})"
-    return Dataset(label, False, session, train, test, notes)
+    doubts = _differences(rows, session.columns)
+    return Dataset(f"own data ({sheet.label})", False, session, train, test, rows.notes, doubts)
 
 
 def _described(sheet: Sheet, config: DataConfig, say: Callable[[str], None]) -> DataDescription:

@@ -135,9 +135,9 @@ def _typed(name: str, series: "pd.Series[Any]", label: str) -> SheetColumn | Non
 def _text(cell: Any, label: str, column: str = "") -> str:
     """A cell as it would stand in a CSV file; empty where it is missing."""
     if isinstance(cell, str):
-        return cell.encode("utf-8", "replace").decode().strip()
+        return cell.replace("\0", "").encode("utf-8", "replace").decode().strip()
     if isinstance(cell, bytes):
-        return cell.decode("utf-8", "replace").strip()
+        return _text(cell.decode("utf-8", "replace"), label)
     if cell is None or cell is pd.NaT or cell is pd.NA:
         return ""
     if isinstance(cell, bool | np.bool_ | int | np.integer):
