@@ -13,6 +13,7 @@
 
 Layers, from the top; imports point down only (see ARCHITECTURE.md). The dashboard is above all:
 
+torch        training in a PyTorch loop
 launch       starts many peers on one machine
 peer         runs one peer
 simulation   rehearses the deciding packages on virtual time
@@ -30,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from swarm.core.session import SessionSpec
+    from swarm.peer.federation.own_loop.keras_callback import Swarm
     from swarm.peer.federation.running_peer import RunningPeer, start_peer
     from swarm.peer.observer.observer import Observer
     from swarm.peer.search.running_search import RunningSearch, RunningStudy
@@ -41,6 +43,7 @@ __all__ = [
     "RunningSearch",
     "RunningStudy",
     "SessionSpec",
+    "Swarm",
     "start_peer",
     "start_search",
 ]
@@ -51,6 +54,7 @@ _MODULES = {
     "RunningSearch": "swarm.peer.search.running_search",
     "RunningStudy": "swarm.peer.search.running_search",
     "SessionSpec": "swarm.core.session",
+    "Swarm": "swarm.peer.federation.own_loop.keras_callback",
     "start_peer": "swarm.peer.federation.running_peer",
     "start_search": "swarm.peer.search.start_search",
 }

@@ -22,11 +22,13 @@ class SessionSpec:
     """One run of federated training. Two peers train together only if their specs are equal."""
 
     model: str = "cnn"
-    """A built-in name (`lenet`, `cnn`, `mlp`), `file` (see `model_file`) or `module:function`."""
+    """A built-in name (`lenet`, `cnn`, `mlp`), `file` (see `model_file`) or `module:function`;
+    `keras-loop` or `torch-loop` if peers train in loops of their users' own."""
     model_file: BlobRef | None = None
     """The `.keras` file that describes the model, when `model` is `file`."""
     dataset: str = "cifar10"
-    """A built-in name (`cifar10`, `digits`, `synthetic10`), or `own`: peers bring their data."""
+    """A built-in name (`cifar10`, `digits`, `synthetic10`), `own` (peers bring their data) or
+    `loop` (their users' loops do)."""
     input_shape: tuple[int, ...] = (32, 32, 3)
     """Shape of one example, without the batch axis; () if `inputs` holds the shapes."""
     inputs: tuple[InputSpec, ...] = ()
@@ -213,4 +215,5 @@ _DATASET_LABELS = {
     "digits": "digits (8x8)",
     "synthetic10": "synthetic10 (generated stand-in for CIFAR-10)",
     "own": "own data",
+    "loop": "own data",
 }
