@@ -134,10 +134,12 @@ def test_what_differs_at_a_site_is_said(tmp_path: Path) -> None:
     session = describe(_config(_write(tmp_path / "a.csv", rows, "n,city,y")))
     other = [(number, "Bergen", label, "1") for number, _, label in rows]
 
-    notes = _load(_write(tmp_path / "b.csv", other, "n,city,y,more"), session).doubts
+    dataset = _load(_write(tmp_path / "b.csv", other, "n,city,y,more"), session)
 
-    assert "columns that the session does not use: more" in notes
-    assert "categories that count as 'other' here: city (40 rows, as in 'Bergen')" in notes
+    assert "columns that the session does not use: more" in dataset.notes
+    assert "categories that count as 'other' here: city (40 rows, as in 'Bergen')" in (
+        dataset.doubts
+    )
 
 
 def test_tables_and_arrays_do_not_meet_in_one_session(tmp_path: Path) -> None:

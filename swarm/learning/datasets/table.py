@@ -101,8 +101,9 @@ def load_table(source: Any, config: DataConfig, session: DataDescription | None 
     y = _targets(rows, session, target)
     rows = _split(rows, y)
     train, test = (Split(ArrayExamples(x[part]), y[part]) for part in (rows.train, rows.test))
-    doubts = _differences(rows, session.columns)
-    return Dataset(f"own data ({sheet.label})", False, session, train, test, rows.notes, doubts)
+    notes = (*rows.notes, *_unused(sheet, session.columns))
+    doubts = _unknown(rows.sheet, session.columns)
+    return Dataset(f"own data ({sheet.label})", False, session, train, test, notes, doubts)
 
 
 def _described(sheet: Sheet, config: DataConfig, say: Callable[[str], None]) -> DataDescription:
@@ -171,14 +172,17 @@ def _targets(rows: _Rows, session: DataDescription, target: Column) -> NDArray[A
     return labels_by(rows.sheet, target.name, classes)
 
 
-def _differences(rows: _Rows, columns: tuple[Column, ...]) -> tuple[str, ...]:
-    """How this table differs from the one that the columns were derived from."""
+def _unused(sheet: Sheet, columns: tuple[Column, ...]) -> tuple[str, ...]:
     known = {column.name for column in columns}
-    extra = [name for name in rows.sheet.names if name not in known]
-    notes = [f"columns that the session does not use: {_shown(extra)}"] if extra else []
-    if unknown := unknown_categories(rows.sheet, columns):
-        notes.append(f"categories that count as 'other' here: {_shown(list(unknown))}")
-    return tuple(notes)
+    extra = [name for name in sheet.names if name not in known]
+    return (f"columns that the session does not use: {_shown(extra)}",) if extra else ()
+
+
+def _unknown(sheet: Sheet, columns: tuple[Column, ...]) -> tuple[str, ...]:
+    unknown = unknown_categories(sheet, columns)
+    if not unknown:
+        return ()
+    return (f"categories that count as 'other' here: {_shown(list(unknown))}",)
 
 
 def _shown(names: list[str]) -> str:
