@@ -125,7 +125,8 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         Path | None,
         typer.Option(
             help="This peer's own data: an .npz file with x_train, y_train, and optionally x_test "
-            "and y_test; or a table (CSV, Excel, Parquet)."
+            "and y_test; a table (CSV, Excel, Parquet); a folder of pictures or texts for each "
+            "class; or a Hugging Face data set on disk. See docs/data.md."
         ),
     ] = None,
     target: Annotated[

@@ -2,14 +2,16 @@
 
 import csv
 import io
+import math
 
 from swarm.core.text import decode_text
+from swarm.learning.tables.cells import iso_day
 from swarm.learning.tables.csv_file import POINTS_ONLY
 from swarm.learning.tables.sheet import Sheet, SheetColumn
 
 
 def canonical_csv(sheet: Sheet) -> bytes:
-    """Write a sheet; dates become days since 1970-01-01."""
+    """Write a sheet."""
     out = io.StringIO(newline="")
     out.write(POINTS_ONLY)  # nothing is left to find out
     writer = csv.writer(out, lineterminator="\r\n")  # so that both are quoted in texts
@@ -30,6 +32,5 @@ def is_unicode(data: bytes) -> bool:
 def _cells(column: SheetColumn) -> list[str]:
     if column.kind == "text":
         return ["" if text is None else text for text in column.values]
-    missing = column.missing.tolist()
-    values = column.values.tolist()
-    return ["" if gap else repr(value) for gap, value in zip(missing, values, strict=True)]
+    shown = iso_day if column.kind == "date" else repr
+    return ["" if math.isnan(value) else shown(value) for value in column.values.tolist()]

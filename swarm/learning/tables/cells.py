@@ -2,7 +2,7 @@
 
 import math
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "<na>", "null", "?"})
 """Texts, in lower case, that stand for a missing value in any column."""
@@ -76,7 +76,7 @@ def day(text: str, *, month_first: bool = False) -> float | None:
             month, in_month = (first, second) if month_first else (second, first)
             whole = date(year, month, in_month).isoformat()
             return _days(datetime.fromisoformat(whole + (parts[5] or "")))
-    except ValueError:  # the 31st of February
+    except (ValueError, OverflowError):  # the 31st of February; midnight of year 1 elsewhere
         pass
     return None
 
@@ -93,12 +93,15 @@ def shown_number(value: float) -> str:
     return repr(float(value))
 
 
-def shown_day(value: float) -> str:
-    """The date of a number of days since 1970-01-01."""
-    try:
-        return date.fromordinal(EPOCH + math.floor(value)).isoformat()
-    except (ValueError, OverflowError):
-        return f"day {value:g}"
+def iso_day(value: float) -> str:
+    """The date of a number of days since 1970-01-01, with the time if it is not midnight.
+
+    Example:
+        >>> iso_day(1.0), iso_day(1.5)
+        ('1970-01-02', '1970-01-02T12:00:00')
+    """
+    moment = datetime(1970, 1, 1) + timedelta(days=value)
+    return moment.isoformat().removesuffix("T00:00:00")
 
 
 def _days(moment: datetime) -> float:

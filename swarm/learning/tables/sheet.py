@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from swarm.core.errors import DataError
 from swarm.core.suggestions import did_you_mean
-from swarm.learning.tables.cells import shown_day, shown_number
+from swarm.learning.tables.cells import iso_day, shown_number
 
 ColumnKind = Literal["number", "date", "text"]
 
@@ -35,7 +35,7 @@ class SheetColumn:
         """The values as text, None where missing: what a category is, whatever a column holds."""
         if self.kind == "text":
             return list(self.values)
-        shown = shown_day if self.kind == "date" else shown_number
+        shown = iso_day if self.kind == "date" else shown_number
         return [None if math.isnan(value) else shown(value) for value in self.values.tolist()]
 
     def only(self, rows: NDArray[Any]) -> "SheetColumn":

@@ -35,7 +35,7 @@ class PeerSettings(HostSettings):
     """Fields of `SessionSpec` that the user set; `model` may also be the path of a `.keras` file.
     A joiner's fields must agree with the running session."""
     data: Path | None = None
-    """Own examples: an `.npz` file or a table."""
+    """Own examples: a file or a folder."""
     target: str | None = None
     """The column of a table to predict; None: one named target, label, class or y, else the
     last."""
