@@ -28,6 +28,7 @@ from swarm.peer.search.search_settings import SearchSettings
 SESSION_FLAGS = {
     "model": "lenet, cnn, mlp, a .keras file, or module:function.",
     "dataset": "cifar10, digits or synthetic10.",
+    "task": "classification, multi-label or regression, where --data leave it open.",
     "rounds": "number of rounds to train.",
     "min_peers": "round 1 waits for this number of peers.",
     "local_epochs": "passes over a peer's own data in each round.",

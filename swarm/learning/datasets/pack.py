@@ -12,8 +12,12 @@ from swarm.learning.data_config import DataConfig
 from swarm.learning.datasets import npz, own
 from swarm.learning.datasets.batches import is_batches, read_batches
 from swarm.learning.datasets.dataset import Inputs
+from swarm.learning.datasets.examples import check_numbers, is_text, named
+from swarm.learning.datasets.finite import check_finite
 from swarm.learning.datasets.raw import RawData, RawSplit
 from swarm.learning.progress import OnProgress, Progress
+
+CALLED = "the data"
 
 
 def _ignore(progress: Progress) -> None:
@@ -62,7 +66,7 @@ def _raw(data: Any, y: Any, x_test: Any, y_test: Any, progress: OnProgress) -> R
     test = _split("test", x_test, y_test, progress) if x_test is not None else None
     if test is None and y_test is not None:
         raise DataError("y_test needs x_test")
-    return RawData("the data", train, test)
+    return RawData(CALLED, train, test)
 
 
 def _split(name: str, x: Any, y: Any, progress: OnProgress) -> RawSplit:
@@ -79,6 +83,17 @@ def _split(name: str, x: Any, y: Any, progress: OnProgress) -> RawSplit:
         inputs = {str(key): _array(f"x_{name}[{key!r}]", value) for key, value in x.items()}
     else:
         inputs = _array(f"x_{name}", x)
+    for input_name, array in named(inputs).items():
+        whole = f"x_{name}" + (f"[{input_name!r}]" if input_name else "")
+        if array.shape[:1] != targets.shape[:1]:
+            raise DataError(
+                f"{whole} has {len(array)} examples but y_{name} has {len(targets)}"
+                if array.ndim and targets.ndim
+                else f"{whole} and y_{name} must have an axis of examples"
+            )
+        if not is_text(array):
+            check_numbers(CALLED, whole, array)
+            check_finite(CALLED, whole, array)
     return RawSplit(inputs, targets)
 
 

@@ -56,19 +56,28 @@ def check_data(settings: PeerSettings) -> None:
     """Check the peer's own data, if it has any, and that its model file exists.
 
     Raises:
-        ConfigurationError: See `describe_data`; or there is no such model file.
+        ConfigurationError: See `describe_data`; or there is no such model file, or a peer that
+            would start a session has data that make none.
     """
     path = settings.model_path
     if path is not None and not path.is_file():
         raise ConfigurationError(f"model file {path} does not exist")
     if settings.data is None:
         return
-    if settings.bootstraps:  # a joiner's table is read by the columns of the session
+    if settings.bootstraps or settings.idle:  # a joiner reads its data by the session
         from swarm.learning.datasets import check  # noqa: PLC0415 - as above
 
         _explained(lambda: check(data_config(settings, "own"), _model_axes(settings)))
-    else:
-        describe_data(settings, "own", lambda note: None)
+        return
+    described = describe_data(settings, "own", lambda note: None)
+    if "model" not in settings.session:
+        default_model(described)
+    num_classes = settings.session.get("num_classes", described.num_classes)
+    if described.task == "classification" and num_classes < 2:
+        raise ConfigurationError(
+            "all labels are equal: a peer that starts a session needs at least 2 classes, or "
+            "num_classes, if other peers have more of them"
+        )
 
 
 def save_data(folder: Path, x_train: Any, y_train: Any, x_test: Any, y_test: Any) -> Path | None:
