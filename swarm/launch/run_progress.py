@@ -233,8 +233,9 @@ class RunProgress:
         return messages
 
     def _evaluated(self, peer: PeerProgress, line: LogLine) -> list[str]:
-        peer.phase = "finished"
         peer.finished = (line.number("evaluated_round") or 0) >= self.rounds
+        if peer.finished:  # else it measured the round's base, and trains from it now
+            peer.phase = "finished"
         return self._take_evaluation(peer, line)
 
     def _adopted(self, peer: PeerProgress, line: LogLine) -> list[str]:

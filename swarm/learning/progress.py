@@ -17,6 +17,9 @@ class Progress:
     train_accuracy: float | None = None
     train_loss: float | None = None
     text: str = ""
+    measured: tuple[float, float, int] | None = None
+    """Accuracy, loss and number of examples of the base weights on the test shard, once a training
+    has measured them. Every later progress of this training repeats it: some may be skipped."""
 
 
 OnProgress = Callable[[Progress], None]

@@ -63,6 +63,7 @@ class Learner:
         self._partition = job.data.partition_index
         self._clock = clock
         self._progress = Progress("preparing", 0.0)
+        self._measured: tuple[float, float, int] | None = None
         dataset = load_dataset(job.data, on_progress, DataDescription.of_session(job.spec))
         self._train_shard, self._test_shard = take_shards(dataset, job.spec, job.data)
         on_progress(Progress("preparing", 0.5, text="building the model"))
@@ -117,6 +118,7 @@ class Learner:
             _continue_or_cancel(between_batches)
 
         evaluation = self._evaluate(tick)
+        self._measured = (evaluation.accuracy, evaluation.loss, evaluation.num_examples)
         batches = self._batches(job)
         accuracy, loss = self._fit(batches, job.round_number, between_batches)
         path, blob = write_weights(self._weights(), job.output_dir)
@@ -193,7 +195,9 @@ class Learner:
             sums += self._train_batch(indices)
             seen += len(indices)
             accuracy, loss = (sums / seen).tolist()
-            self._progress = Progress("training", batches.fraction, accuracy, loss)
+            self._progress = Progress(
+                "training", batches.fraction, accuracy, loss, measured=self._measured
+            )
             _continue_or_cancel(between_batches)
         if not np.isfinite(loss):
             raise LearningError(f"training diverged: the loss is {loss}; lower the learning rate")

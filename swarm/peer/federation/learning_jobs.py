@@ -98,7 +98,7 @@ class LearningJobs:
             try:
                 base_path = str(self._store.path(effect.blob))
                 job = jobs.Train(base_path, effect.round, self._output_dir, self._position)
-                result = await self._worker.train(job, self._watch(effect.round))
+                result = await self._worker.train(job, self._watch(effect))
             except TrainingCancelledError:
                 return None
             except FAILURES as error:
@@ -124,18 +124,23 @@ class LearningJobs:
             )
         return None
 
-    def _watch(self, round_number: int) -> Callable[[Progress], None]:
+    def _watch(self, effect: effects.Train) -> Callable[[Progress], None]:
         logged_s = trio.current_time()
+        measured = False
 
         def note(progress: Progress) -> None:
-            nonlocal logged_s
+            nonlocal logged_s, measured
             self._status.take_progress(progress)
+            if progress.measured is not None and not measured:
+                measured = True
+                metrics = self._metrics(jobs.Evaluation(*progress.measured))
+                self._note_metrics(effect.base, effect.round - 1, metrics)
             now_s = trio.current_time()
             if progress.phase == "training" and now_s - logged_s >= PROGRESS_EVERY_S:
                 logged_s = now_s
                 log.debug(
                     "training",
-                    round=round_number,
+                    round=effect.round,
                     percent=round(100 * progress.fraction),
                     train_accuracy=progress.train_accuracy,
                 )
@@ -151,15 +156,19 @@ class LearningJobs:
                 )
             )
         )
-        self._status.evaluate(effect.head, effect.round, metrics)
         self._status.rest("finished")
+        self._note_metrics(effect.head, effect.round, metrics)
+        return effects.EvaluationFinished(effect.head, metrics)
+
+    def _note_metrics(self, head: Digest, number: int, metrics: Metrics) -> None:
+        """Show how a round's head did here as soon as it is known."""
+        self._status.evaluate(head, number, metrics)
         log.info(
             "evaluated",
-            evaluated_round=effect.round,
+            evaluated_round=number,
             accuracy=round(metrics.accuracy, 4),
             num_test_examples=metrics.num_examples,
         )
-        return effects.EvaluationFinished(effect.head, metrics)
 
     async def _persist(self, job: Callable[[], Awaitable[R]]) -> R:
         """Run a job that the session needs; after a failure, run it again."""

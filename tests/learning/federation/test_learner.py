@@ -132,9 +132,12 @@ class TestTrain:
             seen.append(learner.progress())
             return True
 
-        learner.train(jobs.Train(base, 1, str(Path(base).parent)), watch)
+        trained = learner.train(jobs.Train(base, 1, str(Path(base).parent)), watch)
 
         assert [p.phase for p in seen] == ["evaluating"] + ["training"] * 15
+        assert {p.measured and jobs.Evaluation(*p.measured) for p in seen[1:]} == {
+            trained.evaluation
+        }
         assert seen[-1].fraction == 1.0
         assert seen[-1].train_accuracy is not None
 
