@@ -54,9 +54,19 @@ class SessionSpec:
     """Most seconds that a peer trains in a round, at least one batch; 0 means no limit. Measuring
     the global model is not counted."""
     batch_size: int = 50
-    optimizer: str = "sgd"
-    learning_rate: float = 0.02
+    optimizer: str = "auto"
+    """`sgd`, `adam`, or `auto`: the one that the model was compiled with, or else sgd."""
+    learning_rate: float = 0.0
+    """0 means the rate or schedule that the model was compiled with, or else 0.1 for sgd and
+    0.001 for adam."""
+    warmup_steps: int = 10
+    """First batches of a peer in which its learning rate rises in proportion; 0 means none. A
+    model's own optimizer has no warm-up."""
+    clip_norm: float = 1.0
+    """Longer gradients, over all weights, are shortened to this length; 0 means never. A model's
+    own optimizer keeps its own."""
     momentum: float = 0.9
+    """Of sgd; a model's own optimizer keeps its own."""
     learning_rate_decay: float = 1.0
     """Factor on the learning rate for each round after the first."""
     cluster_size: int = 3
@@ -108,7 +118,7 @@ def _check_ranges(spec: SessionSpec) -> None:
     for name, minimum in _MINIMA.items():
         if not minimum <= getattr(spec, name) < float("inf"):
             raise ValueError(f"{name} must be at least {minimum}, got {getattr(spec, name)}")
-    for name in ("learning_rate", "dirichlet_alpha", "norm_bound", "learning_rate_decay"):
+    for name in ("dirichlet_alpha", "norm_bound", "learning_rate_decay"):
         if not 0 < getattr(spec, name) < float("inf"):
             raise ValueError(f"{name} must be a positive number, got {getattr(spec, name)}")
 
@@ -146,6 +156,7 @@ def _check_choices(spec: SessionSpec) -> None:
 
 
 _MINIMA = {
+    "learning_rate": 0,
     "num_classes": 1,
     "examples_per_peer_max": 0,
     "test_examples_per_peer_max": 0,
@@ -153,6 +164,8 @@ _MINIMA = {
     "local_epochs": 1,
     "local_steps": 0,
     "round_seconds": 0,
+    "warmup_steps": 0,
+    "clip_norm": 0,
     "batch_size": 1,
     "cluster_size": 2,
     "min_peers": 1,
@@ -164,7 +177,7 @@ _MINIMA = {
 _CHOICES = {
     "task": TASKS,
     "partitioner": ("iid", "dirichlet"),
-    "optimizer": ("sgd", "adam"),
+    "optimizer": ("auto", "sgd", "adam"),
     "partition_policy": ("merge", "majority"),
 }
 

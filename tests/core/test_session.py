@@ -15,7 +15,7 @@ TEXT = InputSpec("text", (), "string")
     [
         pytest.param({"rounds": 0}, "rounds must be at least 1", id="rounds"),
         pytest.param({"cluster_size": 1}, "cluster_size must be at least 2", id="cluster-size"),
-        pytest.param({"learning_rate": 0.0}, "learning_rate must be", id="learning-rate"),
+        pytest.param({"learning_rate": -0.1}, "learning_rate must be", id="learning-rate"),
         pytest.param({"learning_rate": float("nan")}, "learning_rate must be", id="not-a-number"),
         pytest.param({"deadline_min_s": float("inf")}, "deadline_min_s must", id="endless"),
         pytest.param({"momentum": 1.0}, "momentum must be in", id="momentum"),

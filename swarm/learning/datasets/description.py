@@ -29,6 +29,12 @@ class DataDescription:
         return cls(**{field.name: getattr(spec, field.name) for field in dataclasses.fields(cls)})
 
     @property
+    def example_shape(self) -> tuple[int, ...] | dict[str, tuple[int, ...]]:
+        """Shape of one example; with several inputs, their shapes by name."""
+        shapes = {given.name: given.shape for given in self.inputs}
+        return shapes if len(shapes) > 1 else next(iter(shapes.values()), self.input_shape)
+
+    @property
     def spec_fields(self) -> dict[str, Any]:
         """The fields of the session that a peer starts with this data."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

@@ -31,6 +31,10 @@ class Initialised:
     num_train: int
     num_test: int
     num_parameters: int
+    notes: tuple[str, ...] = ()
+    """How the session trains what the model was compiled with, a line each."""
+    advice: tuple[str, ...] = ()
+    """What the user should know or change, a line each."""
 
 
 @dataclass(frozen=True, slots=True)

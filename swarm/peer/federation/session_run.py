@@ -207,6 +207,10 @@ class SessionRun:
             dataset=ready.dataset_label,
             worker_pid=self._worker.statistics().pid,
         )
+        for line in ready.notes:
+            log.info("model", detail=line)
+        for line in ready.advice:
+            log.warning("model", detail=line)
         self.driver.handle(LearnerReady())
 
     async def _publish_status_forever(self) -> None:

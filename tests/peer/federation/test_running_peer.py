@@ -40,7 +40,7 @@ def test_a_misspelt_setting_gets_the_right_one(misspelt: str, meant: str) -> Non
         ({"rounds": 0}, "rounds must be at least 1, got 0"),
         ({"rounds": "3"}, "rounds must be int, got '3'"),
         ({"learning_rate": True}, "learning_rate must be float, got True"),
-        ({"optimizer": "rmsprop"}, "optimizer must be one of sgd, adam, got 'rmsprop'"),
+        ({"optimizer": "rmsprop"}, "optimizer must be one of auto, sgd, adam, got 'rmsprop'"),
     ],
 )
 def test_a_wrong_field_is_refused_by_start_peer_itself_and_leaves_nothing(
