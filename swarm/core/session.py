@@ -130,7 +130,9 @@ def _check_data(spec: SessionSpec) -> None:
     if min(spec.input_shape, default=1) < 1:
         raise ValueError(f"input_shape must have positive sizes, got {spec.input_shape}")
     if spec.num_classes < 2 and spec.task == "classification":
-        raise ValueError(f"num_classes must be at least 2, got {spec.num_classes}")
+        raise ValueError(
+            f"num_classes must be at least 2 for a classification, got {spec.num_classes}"
+        )
     if spec.task != "classification" and spec.partitioner != "iid":
         raise ValueError(f"partitioner {spec.partitioner!r} needs classes, not {spec.task}")
     if not spec.classes:

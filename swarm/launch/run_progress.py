@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from swarm.core.ids import with_names
 from swarm.core.session import dataset_label
 from swarm.launch.log_lines import LogLine
+from swarm.peer.processes.cores import used
 
 LAST_WORDS_MAX = 500
 
@@ -211,6 +212,9 @@ class RunProgress:
         if line.number("num_parameters") and self._first("parameters"):
             number = int(line.number("num_parameters") or 0)
             messages.append(f"the model has {number:,} parameters")
+        if line.number("threads") and self._first("threads"):
+            uses = used(int(line.number("threads") or 1), line.fields.get("gpus") or ())
+            messages.append(f"each peer trains on {uses}; --threads N changes that")
         return messages
 
     def _training(self, peer: PeerProgress, line: LogLine) -> list[str]:

@@ -17,6 +17,16 @@ def compile_config(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def input_axes(path: Path) -> int | None:
+    """Axes of one example that a model with one input takes; None if that is not known."""
+    try:
+        layers = _config(path)["config"]["layers"]
+        shapes = [part["config"]["batch_shape"] for part in layers if _is_input(part)]
+    except (LookupError, TypeError):
+        return None
+    return len(shapes[0]) - 1 if len(shapes) == 1 else None
+
+
 def import_custom_objects(path: Path) -> dict[str, Any]:
     """Import the modules of a file's own layers and functions, for Keras to find them.
 
@@ -40,6 +50,10 @@ def _config(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return {}
     return config if isinstance(config, dict) else {}
+
+
+def _is_input(layer: dict[str, Any]) -> bool:
+    return bool(layer["class_name"] == "InputLayer")
 
 
 def _own_objects(config: Any) -> Iterator[tuple[str, str, str]]:

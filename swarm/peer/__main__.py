@@ -162,6 +162,10 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
             "process then starts faster."
         ),
     ] = None,
+    threads: Annotated[
+        int,
+        typer.Option(help="Threads that train; 0 takes one for each core of this machine."),
+    ] = 0,
     operator: Annotated[
         list[str] | None,
         typer.Option(
@@ -229,6 +233,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         export=export,
         measure_lag=measure_lag,
         fork_server=fork_server,
+        threads=threads,
         operators=tuple(parse_operator(text) for text in operator or ()),
         hold=hold,
         new_session=new_session,

@@ -9,15 +9,20 @@ cifar10       the official binary archive: from a folder, the cache, or its home
 cifar_binary  the binary file layout of CIFAR-10
 synthetic10   generated; replaces cifar10 where that is unavailable, and says so
 digits        8x8 grey digits that come with scikit-learn
-npz           own: arrays from the peer's own .npz file
+own           the peer's own data, read by the kind of file:
+npz           arrays of an .npz file
+raw           RawData: what a reader found
+targets       which task targets make; labels of any type as class numbers
+examples      images, tables, sequences, ids and texts as a session takes them
+finite        check_finite(): no infinity and no NaN
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from swarm.core.errors import ConfigurationError
 from swarm.learning.data_config import DataConfig
-from swarm.learning.datasets import cifar10, cifar_binary, digits, npz, synthetic10
+from swarm.learning.datasets import cifar10, cifar_binary, digits, own, synthetic10
 from swarm.learning.datasets.dataset import Dataset
 from swarm.learning.datasets.description import DataDescription
 from swarm.learning.progress import OnProgress
@@ -91,17 +96,17 @@ def load_dataset(
         DataError: It is unavailable, its files are damaged or malformed, or it does not fit the
             session.
     """
-    dataset = _load(config, progress)
+    dataset = _load(config, progress, session)
     if session is not None:
         dataset.description.check_fits(session, dataset.label)
     return dataset
 
 
-def _load(config: DataConfig, progress: OnProgress) -> Dataset:
+def _load(config: DataConfig, progress: OnProgress, session: DataDescription | None) -> Dataset:
     if config.dataset == "own":
         if config.data_path is None:
-            raise ConfigurationError("data set 'own' needs the path of an .npz file")
-        return npz.load(Path(config.data_path))
+            raise ConfigurationError("data set 'own' needs the path of a file or folder")
+        return own.load(config, session)
     _check_name(config.dataset)
     if config.dataset == "cifar10":
         folder = cifar10.find_or_download(config.data_dir, config.cache_dir, progress)
@@ -111,8 +116,18 @@ def _load(config: DataConfig, progress: OnProgress) -> Dataset:
     return digits.load()
 
 
-def describe(config: DataConfig) -> DataDescription:
+def describe(
+    config: DataConfig,
+    num_axes: int | None = None,
+    say: Callable[[str], None] = lambda note: None,
+) -> DataDescription:
     """Describe a data set as a session needs it, without reading more than that takes.
+
+    Args:
+        config: Which data set, and where it is.
+        num_axes: Axes of one example that the session's model takes, if that is known; it decides
+            whether arrays (n, height, width) are images or sequences.
+        say: Called with what a user should know about own data.
 
     Raises:
         ConfigurationError: There is no data set of that name.
@@ -123,7 +138,7 @@ def describe(config: DataConfig) -> DataDescription:
         (8, 8, 1)
     """
     if config.data_path is not None:
-        return npz.describe(Path(config.data_path))
+        return own.describe(config, num_axes, say)
     _check_name(config.dataset)
     return DataDescription((8, 8, 1) if config.dataset == "digits" else (32, 32, 3), 10)
 

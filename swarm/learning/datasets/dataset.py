@@ -64,6 +64,32 @@ class Dataset:
     description: DataDescription
     train: Split
     test: Split
+    notes: tuple[str, ...] = ()
+    """What was decided about it, a line each."""
+    doubts: tuple[str, ...] = ()
+    """What makes results doubtful, a line each."""
+
+
+def split_stratified(
+    num_examples: int, labels: NDArray[np.int64] | None, test_share: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Sorted indices of a training split and a test split, with equal shares of each class.
+
+    Args:
+        num_examples: At least 2.
+        labels: Class numbers, shape (n,); None if there are no classes.
+        test_share: Part for the test, of each class with several examples.
+        seed: Decides the split.
+    """
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(num_examples)
+    if labels is not None:
+        order = order[np.argsort(labels[order], kind="stable")]
+    # Sorted by class and in random order within each, equal steps give equal shares.
+    num_test = max(1, round(num_examples * test_share))
+    places = ((np.arange(num_test) + 0.5) * num_examples / num_test).astype(np.int64)
+    test = order[places]
+    return np.setdiff1d(order, test), np.sort(test)
 
 
 def split_at_random(num_examples: int, test_share: float, seed: int) -> tuple[Any, Any]:

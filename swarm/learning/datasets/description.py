@@ -7,6 +7,7 @@ from typing import Any
 from swarm.core.errors import DataError
 from swarm.core.inputs import InputSpec
 from swarm.core.session import SessionSpec
+from swarm.learning.image_shape import is_image_shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,11 @@ class DataDescription:
     def spec_fields(self) -> dict[str, Any]:
         """The fields of the session that a peer starts with this data."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    @property
+    def is_image(self) -> bool:
+        """Whether one example is (height, width, channels) of at least 8 by 8."""
+        return is_image_shape(self.input_shape)
 
     def check_fits(self, session: "DataDescription", label: str) -> None:
         """Check data against the session that it is used for.

@@ -31,8 +31,12 @@ class Initialised:
     num_train: int
     num_test: int
     num_parameters: int
+    threads: int = 1
+    """Threads that train."""
+    gpus: tuple[str, ...] = ()
+    """Names of the GPUs that train."""
     notes: tuple[str, ...] = ()
-    """How the session trains what the model was compiled with, a line each."""
+    """What was decided about data and model, a line each."""
     advice: tuple[str, ...] = ()
     """What the user should know or change, a line each."""
 

@@ -75,8 +75,8 @@ class Learner:
             num_train=len(self._train_shard),
             num_test=len(self._test_shard),
             num_parameters=sum(array.size for array in self._initial_weights.values()),
-            notes=tuple(self._model.notes),
-            advice=tuple(self._model.advice),
+            notes=(*dataset.notes, *self._model.notes),
+            advice=(*dataset.doubts, *self._model.advice),
         )
 
     def progress(self) -> Progress:

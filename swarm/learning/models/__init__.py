@@ -1,10 +1,11 @@
 """Keras models by name, and what a federated session must know of any Keras model.
 
-create_model("lenet" | "cnn" | "mlp" | "path/to/file.keras" | "module:function", ...)
+create_model("lenet" | "cnn" | "mlp" | "text" | "path/to/file.keras" | "module:function", ...)
 
 cnn        three convolutions; for images
 lenet      LeNet-5 as NIID-Bench uses it; for images
 mlp        one hidden layer; for any shape
+text       hashed words and their mean; for one text per example
 fitting    whether a model fits the session's data
 outputs    whether a model gives logits or probabilities
 compiled   what a model was compiled with
@@ -25,7 +26,7 @@ from swarm.learning.model_files import import_custom_objects
 from swarm.learning.models.compiled import compile_as_saved
 from swarm.learning.models.fitting import check_fits, example_inputs
 
-BUILT_IN = ("lenet", "cnn", "mlp")
+BUILT_IN = ("lenet", "cnn", "mlp", "text")
 _ALLOW = "let the model's code run with --allow-model, in Python allow_model=True"
 
 
@@ -58,6 +59,7 @@ def create_model(
     keras.utils.clear_session()  # restarts automatic layer names at 1: all peers get the same
     keras.utils.set_random_seed(seed)
     if name in BUILT_IN:
+        _check_kind(name, data)
         build = importlib.import_module(f"{__name__}.{name}").build
         model = build(data.input_shape, data.num_classes)
     elif name.endswith(".keras"):
@@ -73,6 +75,14 @@ def create_model(
         )
     check_fits(model, name, data)
     return model
+
+
+def _check_kind(name: str, data: DataDescription) -> None:
+    if (name == "text") == bool(data.inputs):
+        return
+    kinds = ", ".join(given.name for given in data.inputs) or "one array of numbers"
+    takes = "one text per example" if name == "text" else "one array of numbers"
+    raise ConfigurationError(f"model {name!r} takes {takes}, the data has {kinds}")
 
 
 def load_file(path: Path, *, allow_code: bool) -> Any:

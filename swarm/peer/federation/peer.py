@@ -9,6 +9,7 @@ import trio
 from trio_typing import TaskStatus
 
 from swarm.core.errors import LearningError
+from swarm.peer.federation.own_data import check_data
 from swarm.peer.federation.peer_settings import PeerSettings
 from swarm.peer.federation.peer_status import PeerStatus
 from swarm.peer.federation.session_driver import SessionDriver
@@ -80,6 +81,7 @@ class Peer:
         Raises:
             SwarmError: The peer cannot continue; the message says why.
         """
+        await trio.to_thread.run_sync(check_data, self.settings)
         async with AsyncExitStack() as stack:
             host = self.host = await stack.enter_async_context(open_host(self.settings))
             hints = await stack.enter_async_context(trio.open_nursery())

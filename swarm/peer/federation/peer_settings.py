@@ -52,6 +52,8 @@ class PeerSettings(HostSettings):
     """Whether the report says how late the event loop wakes up."""
     fork_server: Path | None = None
     """Socket of the `swarm.peer.processes.fork_server` that forks this peer's learner."""
+    threads: int = 0
+    """Threads that train here; 0 means one for each core, unless a launcher says otherwise."""
     operators: tuple[PeerId, ...] = ()
     """Operators whose commands this peer obeys."""
     hold: bool = False
@@ -85,6 +87,8 @@ class PeerSettings(HostSettings):
             raise ConfigurationError(
                 "--idle starts no session: leave out --new-session and the session's options"
             )
+        if self.threads < 0:
+            raise ConfigurationError(f"threads must be at least 0, got {self.threads}")
         if len(self.name) > 64:
             raise ConfigurationError(f"name must have at most 64 characters, got {self.name!r}")
         try:

@@ -30,6 +30,8 @@ class PeerStatus:
     site: str = ""
     data_label: str = ""
     num_test: int = 0
+    uses: str = ""
+    """Which cores and GPUs train, in words; empty until the learner is ready."""
     accuracies: dict[int, float] = field(default_factory=dict)
     """Accuracy of each round's head that was measured here, on this peer's test data."""
 

@@ -24,6 +24,8 @@ class PeerView:
     progress: float
     """Finished share of this round's training, 0 to 1."""
     train_accuracy: float | None
+    uses: str = ""
+    """Which cores and GPUs train, in words."""
     error: str | None = None
     """What ended the peer."""
     ended: bool = False
@@ -70,6 +72,7 @@ class PeerView:
             "round": self.state,
             "accuracy": self.accuracy.removeprefix("accuracy ") or "not measured yet",
             "peers": str(self.num_peers),
+            "machine": self.uses or "not ready yet",
             "join at": self.address,
         }
         cells = "".join(

@@ -168,6 +168,7 @@ class RunningPeer(InBackground):
             phase=status.phase,
             progress=status.progress,
             train_accuracy=status.train_accuracy,
+            uses=status.uses,
             error=(str(error) or repr(error)) if error is not None else None,
             ended=not self._thread.running,
         )
@@ -230,6 +231,7 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
     data_dir: str | Path | None = None,
     model: str | Path | None = None,
     allow_model: bool = False,
+    threads: int = 0,
     log_level: str = "warning",
     **session: Any,
 ) -> RunningPeer:
@@ -251,6 +253,7 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
         model: A built-in name, a `.keras` file or `module:function`; the peer that starts the
             session decides.
         allow_model: Whether code that the session's model names may run here.
+        threads: Threads that train; 0 takes one for each core.
         log_level: `debug`, `info`, `warning` or `error`.
         **session: Further fields of `swarm.SessionSpec`, such as `rounds=5, min_peers=2`.
 
@@ -275,6 +278,7 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
             data_dir=Path(data_dir) if data_dir is not None else None,
             partition=partition,
             allow_model=allow_model,
+            threads=threads,
         )
         peer = RunningPeer(settings, scratch)
         undo.pop_all()  # the peer removes the folder when it ends

@@ -5,6 +5,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -304,7 +305,7 @@ def _observe(bootstrap: list[str] | None, timeout_s: float, action: Action) -> N
         ends.append(True)
 
     with tempfile.TemporaryDirectory(prefix="swarm-search-") as folder:
-        settings = _settings(bootstrap, Path(folder))
+        settings = replace(_settings(bootstrap, Path(folder)), looks=True)
         _run_peer(SearchPeer(settings), observe)
     if not ends:
         raise typer.Exit(EXIT_INTERRUPTED)

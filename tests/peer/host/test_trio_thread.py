@@ -96,17 +96,19 @@ def test_an_error_that_ends_the_thread_is_raised_by_the_next_calls() -> None:
 
 
 def test_the_end_of_a_block_raises_what_ended_the_thread_unless_another_error_does() -> None:
-    async def main(ready: Callable[[], None]) -> None:
-        ready()
-        await trio.lowlevel.checkpoint()
-        raise ConfigurationError("the disk is full")
+    def failing() -> InBackground:
+        leaving = trio.Event()
 
-    with (
-        pytest.raises(ConfigurationError, match="the disk is full"),
-        InBackground("test", main, lambda: None),
-    ):
+        async def main(ready: Callable[[], None]) -> None:
+            ready()
+            await leaving.wait()
+            raise ConfigurationError("the disk is full")
+
+        return InBackground("test", main, leaving.set)
+
+    with pytest.raises(ConfigurationError, match="the disk is full"), failing():
         pass
-    with pytest.raises(KeyError), InBackground("test", main, lambda: None):
+    with pytest.raises(KeyError), failing():
         raise KeyError
 
 
