@@ -36,10 +36,10 @@ class SessionOptimizer:
             self.keras = self._like(own)
             self._warmup_steps = 0  # what was compiled is used as it is
         elif spec.optimizer == "adam":
-            rate = spec.learning_rate or DEFAULT_RATES["adam"]
+            rate = float(spec.learning_rate or DEFAULT_RATES["adam"])  # Keras refuses integers
             self.keras = keras.optimizers.Adam(rate, global_clipnorm=clip_norm)
         else:
-            rate = spec.learning_rate or DEFAULT_RATES["sgd"]
+            rate = float(spec.learning_rate or DEFAULT_RATES["sgd"])
             self.keras = keras.optimizers.SGD(
                 rate, momentum=spec.momentum, global_clipnorm=clip_norm
             )
@@ -82,7 +82,7 @@ class SessionOptimizer:
         config = own.get_config()
         rate = config["learning_rate"]
         if self._spec.learning_rate:
-            config["learning_rate"] = self._spec.learning_rate
+            config["learning_rate"] = float(self._spec.learning_rate)
         elif isinstance(rate, dict):
             self._schedule = keras.optimizers.schedules.deserialize(rate)
             config["learning_rate"] = float(self._schedule(0))
