@@ -230,16 +230,13 @@ class RunProgress:
     def _trained(self, peer: PeerProgress, line: LogLine) -> list[str]:
         peer.phase, peer.fraction = "waiting", 1.0
         peer.train_accuracy = line.number("train_accuracy")
-        messages: list[str] = self._take_evaluation(peer, line)
         seconds, share = line.number("seconds") or 0.0, _percent(peer.train_accuracy)
         text = f"{peer.name} has trained for round {line.text('round')} in {seconds:.1f} s"
-        messages.append(Detail(f"{text}: training accuracy {share}"))
-        return messages
+        return [Detail(f"{text}: training accuracy {share}")]
 
     def _evaluated(self, peer: PeerProgress, line: LogLine) -> list[str]:
-        peer.finished = (line.number("evaluated_round") or 0) >= self.rounds
-        if peer.finished:  # else it measured the round's base, and trains from it now
-            peer.phase = "finished"
+        if (line.number("evaluated_round") or 0) >= self.rounds:
+            peer.phase, peer.finished = "finished", True
         return self._take_evaluation(peer, line)
 
     def _adopted(self, peer: PeerProgress, line: LogLine) -> list[str]:

@@ -13,9 +13,8 @@ from swarm.core.session import SessionSpec, dataset_label, score_name
 from swarm.learning.data_config import DataConfig
 from swarm.learning.datasets import DATASETS, load_dataset
 from swarm.learning.datasets.dataset import Dataset
-from swarm.learning.federation.jobs import Evaluation
 from swarm.learning.federation.shards import Shard
-from swarm.learning.progress import Progress
+from swarm.learning.progress import Evaluation, Progress
 
 
 def main() -> int:

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.learning.datasets.dataset import Inputs
-from swarm.learning.federation.jobs import Evaluation
 from swarm.learning.federation.shards import Shard
 from swarm.learning.models.fitting import fixed_batch
 from swarm.learning.models.objective import Objective
+from swarm.learning.progress import Evaluation
 
 BATCH = 250
 

@@ -6,6 +6,7 @@ from swarm.core.blobs import BlobRef
 from swarm.core.session import SessionSpec
 from swarm.federation.effects import Rejection
 from swarm.learning.data_config import DataConfig
+from swarm.learning.progress import Evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +40,6 @@ class Initialised:
     """What was decided about data and model, a line each."""
     advice: tuple[str, ...] = ()
     """What the user should know or change, a line each."""
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """How good weights are on the peer's test shard."""
-
-    accuracy: float
-    loss: float
-    num_examples: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from swarm.learning.federation.weights_files import (
     read_weights,
     write_weights,
 )
-from swarm.learning.progress import OnProgress, Progress
+from swarm.learning.progress import Evaluation, OnProgress, Progress
 
 BetweenBatches = Callable[[], bool]
 
@@ -60,7 +60,8 @@ class Learner:
         self._partition = job.data.partition_index
         self._clock = clock
         self._progress = Progress("preparing", 0.0)
-        self._measured: tuple[float, float, int] | None = None
+        self._base_evaluation: Evaluation | None = None
+        """Of the weights from which the current training began."""
         dataset = load_dataset(job.data, on_progress, DataDescription.of_session(job.spec))
         self._train_shard, self._test_shard = take_shards(dataset, job.spec, job.data)
         self._spread = spread(self._train_shard)
@@ -81,14 +82,14 @@ class Learner:
 
     def progress(self) -> Progress:
         """Progress of the current training, or else of the last one."""
-        return self._progress
+        return replace(self._progress, evaluation=self._base_evaluation)
 
     def create_weights(self, job: jobs.CreateWeights) -> jobs.WeightsWritten:
         """Write the initial weights: from the session's seed, or from its `.keras` file."""
         path, blob = write_weights(self._initial_weights, job.output_dir)
         return jobs.WeightsWritten(str(path), blob)
 
-    def evaluate_weights(self, job: jobs.EvaluateWeights) -> jobs.Evaluation:
+    def evaluate_weights(self, job: jobs.EvaluateWeights) -> Evaluation:
         """Accuracy and loss of a weights file on the test shard."""
         self._load(job.path)
         return self._evaluate(lambda fraction: None)
@@ -105,14 +106,14 @@ class Learner:
             LearningError: The base does not fit the model, or the loss became infinite.
         """
         started_s = time.perf_counter()
+        self._base_evaluation = None
         self._load(job.base_path)
 
         def tick(fraction: float) -> None:
             self._progress = Progress("evaluating", fraction)
             _continue_or_cancel(between_batches)
 
-        evaluation = self._evaluate(tick)
-        self._measured = (evaluation.accuracy, evaluation.loss, evaluation.num_examples)
+        evaluation = self._base_evaluation = self._evaluate(tick)
         batches = self._batches(job)
         accuracy, loss = self._fit(batches, job.round_number, between_batches)
         path, blob = write_weights(self._model.weights(), job.output_dir)
@@ -147,7 +148,7 @@ class Learner:
             raise ShapeMismatchError(f"{path} does not fit model {self._spec.model}: {fault}")
         self._model.put_weights(weights)
 
-    def _evaluate(self, tick: Callable[[float], None]) -> jobs.Evaluation:
+    def _evaluate(self, tick: Callable[[float], None]) -> Evaluation:
         return evaluate(self._model.keras, self._test_shard, self._model.objective, tick)
 
     def _batches(self, job: jobs.Train) -> RoundBatches:
@@ -175,9 +176,7 @@ class Learner:
             seen += len(indices)
             metric, loss = (sums / seen).tolist()
             accuracy = self._model.objective.score(metric, self._spread)
-            self._progress = Progress(
-                "training", batches.fraction, accuracy, loss, measured=self._measured
-            )
+            self._progress = Progress("training", batches.fraction, accuracy, loss)
             _continue_or_cancel(between_batches)
         if not np.isfinite(loss):
             raise LearningError(f"training diverged: the loss is {loss}; lower the learning rate")

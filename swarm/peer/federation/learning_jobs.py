@@ -16,7 +16,7 @@ from swarm.federation import effects
 from swarm.federation.records import Metrics
 from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import jobs
-from swarm.learning.progress import Progress
+from swarm.learning.progress import Evaluation, Progress
 from swarm.peer.federation.peer_status import PeerStatus
 from swarm.peer.host.host import Host
 from swarm.peer.host.machine_driver import Job
@@ -106,8 +106,7 @@ class LearningJobs:
                 return effects.TrainingFailed(effect.base, str(error))
             self._position = result.position
             self._admit(result.path, result.blob)
-            metrics = self._metrics(result.evaluation)
-            self._status.evaluate(effect.base, effect.round - 1, metrics)
+            metrics = self._note_evaluation(effect.base, effect.round - 1, result.evaluation)
             self._status.train_accuracy = result.train_accuracy
             self._status.rest("waiting")
             log.info(
@@ -115,9 +114,6 @@ class LearningJobs:
                 round=effect.round,
                 train_accuracy=round(result.train_accuracy, 4),
                 seconds=round(result.duration_s, 2),
-                evaluated_round=effect.round - 1,
-                accuracy=round(metrics.accuracy, 4),
-                num_test_examples=metrics.num_examples,
             )
             return effects.TrainingFinished(
                 effect.base, result.blob, result.num_examples, result.duration_s, metrics
@@ -126,15 +122,12 @@ class LearningJobs:
 
     def _watch(self, effect: effects.Train) -> Callable[[Progress], None]:
         logged_s = trio.current_time()
-        measured = False
 
         def note(progress: Progress) -> None:
-            nonlocal logged_s, measured
+            nonlocal logged_s
             self._status.take_progress(progress)
-            if progress.measured is not None and not measured:
-                measured = True
-                metrics = self._metrics(jobs.Evaluation(*progress.measured))
-                self._note_metrics(effect.base, effect.round - 1, metrics)
+            if progress.evaluation is not None:
+                self._note_evaluation(effect.base, effect.round - 1, progress.evaluation)
             now_s = trio.current_time()
             if progress.phase == "training" and now_s - logged_s >= PROGRESS_EVERY_S:
                 logged_s = now_s
@@ -149,26 +142,25 @@ class LearningJobs:
 
     async def _evaluate(self, effect: effects.Evaluate) -> Event:
         self._status.rest("evaluating")
-        metrics = self._metrics(
-            await self._persist(
-                lambda: self._worker.evaluate(
-                    jobs.EvaluateWeights(str(self._store.path(effect.blob)))
-                )
-            )
+        evaluation = await self._persist(
+            lambda: self._worker.evaluate(jobs.EvaluateWeights(str(self._store.path(effect.blob))))
         )
+        metrics = self._note_evaluation(effect.head, effect.round, evaluation)
         self._status.rest("finished")
-        self._note_metrics(effect.head, effect.round, metrics)
         return effects.EvaluationFinished(effect.head, metrics)
 
-    def _note_metrics(self, head: Digest, number: int, metrics: Metrics) -> None:
-        """Show how a round's head did here as soon as it is known."""
-        self._status.evaluate(head, number, metrics)
-        log.info(
-            "evaluated",
-            evaluated_round=number,
-            accuracy=round(metrics.accuracy, 4),
-            num_test_examples=metrics.num_examples,
-        )
+    def _note_evaluation(self, head: Digest, round_number: int, evaluation: Evaluation) -> Metrics:
+        """Show how a head did here, as soon as it is known; once for each head."""
+        metrics = self._metrics(evaluation)
+        if self._status.evaluated != head:
+            self._status.evaluate(head, round_number, metrics)
+            log.info(
+                "evaluated",
+                evaluated_round=round_number,
+                accuracy=round(metrics.accuracy, 4),
+                num_test_examples=metrics.num_examples,
+            )
+        return metrics
 
     async def _persist(self, job: Callable[[], Awaitable[R]]) -> R:
         """Run a job that the session needs; after a failure, run it again."""
@@ -216,7 +208,7 @@ class LearningJobs:
         rejected = tuple(effects.Rejection(item.name, str(error)) for item in blamed)
         return effects.CombineFailed(effect.base, effect.cluster, str(error), rejected)
 
-    def _metrics(self, evaluation: jobs.Evaluation) -> Metrics:
+    def _metrics(self, evaluation: Evaluation) -> Metrics:
         loss = evaluation.loss if math.isfinite(evaluation.loss) else LOSS_MAX  # training diverged
         return Metrics(self._me, evaluation.accuracy, loss, evaluation.num_examples)
 

@@ -12,7 +12,7 @@ from swarm.core import errors
 from swarm.core.errors import LearningError, LocalProtocolError, SwarmError, WorkerDiedError
 from swarm.learning import errors as learning_errors
 from swarm.learning.federation import jobs
-from swarm.learning.progress import OnProgress
+from swarm.learning.progress import Evaluation, OnProgress
 from swarm.peer.processes.cores import learner_environment
 from swarm.peer.processes.learner_frames import (
     FRAMING,
@@ -126,9 +126,9 @@ class LearnerWorker:
             for number in life.calls:
                 life.send(CancelTraining(number))
 
-    async def evaluate(self, job: jobs.EvaluateWeights) -> jobs.Evaluation:
+    async def evaluate(self, job: jobs.EvaluateWeights) -> Evaluation:
         """Evaluate weights on the test shard, after any outstanding training."""
-        return await self._call(job, jobs.Evaluation)
+        return await self._call(job, Evaluation)
 
     async def combine(self, job: jobs.Combine) -> jobs.Combined:
         """Combine members' weights, between two batches of any outstanding training."""
