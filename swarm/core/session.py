@@ -57,9 +57,9 @@ class SessionSpec:
     optimizer: str = "auto"
     """`sgd`, `adam`, or `auto`: the one that the model was compiled with, or else sgd."""
     learning_rate: float = 0.0
-    """0 means the rate or schedule that the model was compiled with, or else 0.1 for sgd and
+    """0 means the rate or schedule that the model was compiled with, or else 0.05 for sgd and
     0.001 for adam."""
-    warmup_steps: int = 10
+    warmup_steps: int = 0
     """First batches of a peer in which its learning rate rises in proportion; 0 means none. A
     model's own optimizer has no warm-up."""
     clip_norm: float = 1.0

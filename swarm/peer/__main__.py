@@ -34,7 +34,7 @@ SESSION_FLAGS = {
     "local_steps": "training steps of a peer in each round; 0: by local epochs.",
     "round_seconds": "maximum seconds of training in each round; 0: no limit.",
     "batch_size": "examples in each training step.",
-    "learning_rate": "learning rate of round 1; 0: the model's own, or else 0.1 (adam: 0.001).",
+    "learning_rate": "learning rate of round 1; 0: the model's own, or else 0.05 (adam: 0.001).",
     "warmup_steps": "first training steps of a peer, in which its learning rate rises; 0: none.",
     "clip_norm": "longest gradient; longer ones are shortened to it; 0: never.",
     "learning_rate_decay": "factor on the learning rate after each round.",

@@ -39,7 +39,7 @@ BLOCK = 2_000
 SIDE = 32
 STRENGTH_MAX = 120.0
 """Greatest contrast of the stripes that show the class."""
-HARDNESS = 1.5
+HARDNESS = 1.25
 """Exponent of the contrast: the greater, the more images are hard."""
 LEANING = 30.0
 """How far the background leans to the colour of the class; its own colour varies by 80."""

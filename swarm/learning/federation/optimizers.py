@@ -7,7 +7,7 @@ import numpy as np
 from swarm.core.session import SessionSpec
 from swarm.learning.backend import keras
 
-DEFAULT_RATES = {"sgd": 0.1, "adam": 0.001}
+DEFAULT_RATES = {"sgd": 0.05, "adam": 0.001}
 """Learning rates where neither the session nor the model names one."""
 
 
