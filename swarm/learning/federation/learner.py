@@ -174,7 +174,7 @@ class Learner:
         for indices in batches:
             if batches.epoch != epoch:
                 epoch, sums, seen = batches.epoch, np.zeros(2), 0
-            self._model.optimizer.start_batch((batches.position - 1) // self._spec.batch_size)
+            self._model.optimizer.start_batch(batches.step)
             sums += self._train_batch(indices) * len(indices)
             seen += len(indices)
             metric, loss = (sums / seen).tolist()
