@@ -37,13 +37,14 @@ from swarm.federation.effects import (
     Started,
     TrainingFailed,
     TrainingFinished,
+    TrainingProgressed,
     WeightsCreated,
     brings,
 )
 from swarm.federation.founding import Founding
 from swarm.federation.head_weights import HeadWeights
 from swarm.federation.heartbeats import Heartbeats
-from swarm.federation.ledger_entries import Introduction, LedgerPage, LedgerRequest
+from swarm.federation.ledger_entries import Introduction, LedgerEntry, LedgerPage, LedgerRequest
 from swarm.federation.messages import (
     Contribution,
     Goodbye,
@@ -144,6 +145,11 @@ class Federation:
         return self._shared.finished
 
     @property
+    def ledger_entries(self) -> tuple[LedgerEntry, ...]:
+        """All entries of the ledger, own ones and those of the cluster."""
+        return self._ledger.entries
+
+    @property
     def registers(self) -> CommandRegisters:
         """The operators' commands that this peer obeys."""
         return self._command_following.registers
@@ -199,6 +205,7 @@ class Federation:
             WeightsCreated: self._founding.created,
             TrainingFinished: self._training.trained,
             TrainingFailed: self._training.failed,
+            TrainingProgressed: self._training.progressed,
             EvaluationFinished: self._training.measured,
             Combined: self._participation.combined,
             CombineFailed: self._participation.combine_failed,
@@ -271,6 +278,9 @@ class Federation:
         return ended + self._training.go_on()
 
     def _on_heartbeat(self, event: Heartbeat, now_s: float) -> list[Effect]:
+        current = self.round
+        if current is not None and event.head == current.base.key:
+            current.efforts.hear(event.sender, event.progress, now_s)
         return self._catching_up.note_head(event.sender, event.head, now_s)
 
     def _on_join_request(self, event: JoinRequest, now_s: float) -> list[Effect]:
@@ -309,8 +319,11 @@ class Federation:
         return []
 
     def _send_heartbeats(self, now_s: float) -> list[Effect]:
+        current = self.round
+        trained = self._training.progress()
+        progress = current.progress(trained, now_s) if current is not None else ()
         effects = [
-            *self._heartbeats.cluster_heartbeats(self.round),
+            *self._heartbeats.cluster_heartbeats(current, progress),
             SetTimer(HEARTBEAT, now_s + HEARTBEAT_EVERY_S),
         ]
         if self.round is not None:
@@ -346,5 +359,6 @@ class Federation:
 
 _CHANGES_NO_DUTY = (
     Heartbeat, HeadRequest, SessionQuery, JoinRequest, LedgerRequest, LedgerPage,
+    TrainingProgressed,
 )  # fmt: skip
 """Most messages; none of them alone makes a head or an aggregate due."""

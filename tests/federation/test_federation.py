@@ -29,6 +29,7 @@ from swarm.federation.effects import (
     SaveHead,
     Started,
     Train,
+    TrainingProgressed,
     WeightsCreated,
 )
 from swarm.federation.federation import (
@@ -47,6 +48,7 @@ from swarm.federation.messages import (
     JoinRequest,
 )
 from swarm.federation.records import GlobalModel, Metrics
+from swarm.federation.round import TRAINED
 from swarm.federation.topics import cluster_topic, session_topic
 from swarm.federation.training import RETRY_TRAINING
 from tests.harness.federation_effects import finished, of, published
@@ -202,6 +204,37 @@ def test_a_heartbeat_with_an_unknown_greater_head_makes_the_peer_ask_for_it(sess
     effects = machine.handle(HeadHistory(session.spec.id, anna, (heads[2], heads[1])), 1.2)
     assert [e.blob for e in of(FetchBlob, effects)] == [heads[3].blob]
     assert machine.handle(Heartbeat(session.spec.id, anna, heads[3].key), 1.3) == []
+
+
+def test_heartbeats_say_how_far_training_is(session: Any, head0: GlobalModel) -> None:
+    me = session.peers[1]
+    machine, _ = session.machine(me, head0)
+
+    def said(now_s: float) -> set[tuple[float, ...]]:
+        beats = published(Heartbeat, machine.handle(TimerFired(HEARTBEAT), now_s))
+        return {beat.message.progress[:1] for beat in beats}  # type: ignore[attr-defined]
+
+    assert said(1.0) == {(0.0,)}
+    machine.handle(TrainingProgressed(head0.digest, 0.4), 1.5)
+    machine.handle(TrainingProgressed("another base", 0.9), 1.6)  # type: ignore[arg-type]
+    assert said(2.0) == {(0.0,)}
+    machine.handle(TrainingProgressed(head0.digest, 1.4), 2.5)
+    assert said(3.0) == {(1.4,)}
+    machine.handle(finished(head0, session.contribution(me, head0).blob), 3.5)
+    assert said(4.0) == {(TRAINED,)}
+
+
+def test_progress_counts_for_the_held_head_only(session: Any, head0: GlobalModel) -> None:
+    machine, _ = session.machine(session.peers[1], head0)
+    anna, ben = session.peers[2:4]
+    other = session.child(head0)
+
+    machine.handle(Heartbeat(session.spec.id, anna, head0.key, (0.5,)), 1.0)
+    machine.handle(Heartbeat(session.spec.id, ben, other.key, (0.5,)), 1.0)
+
+    assert machine.round is not None
+    assert machine.round.efforts.works([anna], 0, 2.0)
+    assert not machine.round.efforts.works([ben], 0, 2.0)
 
 
 def test_a_lie_about_an_old_head_fetches_nothing(session: Any) -> None:

@@ -51,6 +51,8 @@ class LearningJobs:
         self._position: int | None = None
         """Where the last finished training ended in this peer's data."""
         self._scope = trio.CancelScope()
+        self.report: Callable[[Event], None] = lambda _: None
+        """Called about once a second while training gets on; the driver hands it on."""
 
     def carry_out(self, effect: Effect, spawn: Spawn) -> None:
         """Start the job behind a learning effect; ignore other effects."""
@@ -98,7 +100,7 @@ class LearningJobs:
             try:
                 base_path = str(self._store.path(effect.blob))
                 job = jobs.Train(base_path, effect.round, self._output_dir, self._position)
-                result = await self._worker.train(job, self._watch(effect.round))
+                result = await self._worker.train(job, self._watch(effect))
             except TrainingCancelledError:
                 return None
             except FAILURES as error:
@@ -124,18 +126,24 @@ class LearningJobs:
             )
         return None
 
-    def _watch(self, round_number: int) -> Callable[[Progress], None]:
-        logged_s = trio.current_time()
+    def _watch(self, effect: effects.Train) -> Callable[[Progress], None]:
+        reported_s = float("-inf")
 
         def note(progress: Progress) -> None:
-            nonlocal logged_s
+            nonlocal reported_s
             self._status.take_progress(progress)
             now_s = trio.current_time()
-            if progress.phase == "training" and now_s - logged_s >= PROGRESS_EVERY_S:
-                logged_s = now_s
+            if now_s - reported_s < PROGRESS_EVERY_S:
+                return
+            reported_s = now_s
+            training = progress.phase == "training"
+            # First the base is measured, then it is trained: one number grows through both.
+            done = training + min(progress.fraction, 0.99)
+            self.report(effects.TrainingProgressed(effect.base, done))
+            if training:
                 log.debug(
                     "training",
-                    round=round_number,
+                    round=effect.round,
                     percent=round(100 * progress.fraction),
                     train_accuracy=progress.train_accuracy,
                 )

@@ -40,6 +40,7 @@ class SessionDriver(MachineDriver[Federation]):
         self.dismissed = ""
         """Why this peer must leave the session although nothing failed: a command removed it."""
         self.learning = learning
+        learning.report = self.handle
         self._folder = folder
 
     def carry_out_own(self, effect: Effect) -> None:

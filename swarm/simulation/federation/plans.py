@@ -215,6 +215,36 @@ def slow(factor_min: float, factor_max: float) -> Plan:
     return lambda chance, _: SessionFaults(slow_factor=chance.uniform(factor_min, factor_max))
 
 
+def slowed(chance: random.Random, _peers: Peers) -> SessionFaults:
+    """All peers share a busy machine: training and combining take eight times as long."""
+    return SessionFaults(
+        speeds=tuple(chance.uniform(6, 9) for _ in range(6)), combining_s=chance.uniform(0.2, 12)
+    )
+
+
+def slowed_midway(chance: random.Random, _peers: Peers) -> SessionFaults:
+    """The machine of all peers becomes busy in the middle of the run."""
+    speeds = tuple(chance.uniform(6, 9) for _ in range(6))
+    return SessionFaults(
+        speeds=speeds, slowed_at_s=chance.uniform(8, 25), combining_s=chance.uniform(0.02, 8)
+    )
+
+
+def uneven(chance: random.Random, _peers: Peers) -> SessionFaults:
+    """Some machines are up to eight times as fast as others, and none has been timed before."""
+    return SessionFaults(speeds=tuple(chance.uniform(1, 8) for _ in range(6)))
+
+
+def hangs(chance: random.Random, peers: Peers) -> SessionFaults:
+    """The training of one peer stops half-way, while its heartbeats go on."""
+    return SessionFaults(hanging=chance.choice(peers))
+
+
+def pretends(chance: random.Random, peers: Peers) -> SessionFaults:
+    """One peer says for ever that it gets on with its work."""
+    return SessionFaults(pretending=chance.choice(peers))
+
+
 def freezes(chance: random.Random, _peers: Peers) -> SessionFaults:
     """Peers of each role freeze for a while, then go on."""
     return SessionFaults(
