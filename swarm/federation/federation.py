@@ -66,6 +66,8 @@ from swarm.federation.validity import InvalidRecordError
 
 HEARTBEAT = "federation.heartbeat"
 HEARTBEAT_EVERY_S = 1.0
+LATE_AFTER_S = 1.0
+"""This peer stood still if its heartbeat is due for longer than this."""
 REPEAT = "federation.repeat"
 REPEAT_EVERY_S = 2.0
 NAMELESS = Introduction()
@@ -96,6 +98,7 @@ class Federation:
         self._session = spec.id
         self._command_following = CommandFollowing(spec.id, me, operators, held=held)
         self._waiting_since_s: float | None = None
+        self._heartbeat_due_s = float("inf")
         shared = self._shared = SharedState(me, spec, self._command_following.registers)
         self.lineage = shared.lineage
         self._introduction = introduction
@@ -168,6 +171,7 @@ class Federation:
         """Apply one event; see `swarm.core.machine.Machine.handle`."""
         if getattr(event, "session", self._session) != self._session:
             return []
+        self._note_standstill(now_s)
         sender = event.peer if isinstance(event, Contribution) else getattr(event, "sender", None)
         if sender is not None:
             # Heads are taken from any author: a peer that ignores a head which others adopt stays
@@ -195,6 +199,15 @@ class Federation:
     def quarantined(self, now_s: float) -> frozenset[PeerId]:
         """Peers from which nothing is taken now, because of what they sent."""
         return self._screening.violations.all_quarantined(now_s)
+
+    def _note_standstill(self, now_s: float) -> None:
+        """If this peer stood still, do not hold that against others: neither silence nor work."""
+        late_s = now_s - self._heartbeat_due_s
+        if late_s > LATE_AFTER_S:
+            self._shared.presence.stood_still(late_s, now_s)
+            if self.round is not None and not self.registers.waits:
+                self.round.postpone(self._heartbeat_due_s, now_s)
+            self._heartbeat_due_s = now_s
 
     # -- events
 
@@ -245,7 +258,8 @@ class Federation:
             if event.contribution is not None:
                 self._training.resume(event.contribution, now_s)
             effects += self._adoption.begin(event.heads[-1], None, now_s)
-        effects += [SetTimer(HEARTBEAT, now_s + HEARTBEAT_EVERY_S), SetTimer(REPEAT, now_s)]
+        self._heartbeat_due_s = now_s + HEARTBEAT_EVERY_S
+        effects += [SetTimer(HEARTBEAT, self._heartbeat_due_s), SetTimer(REPEAT, now_s)]
         for peer in event.offered_by[:1]:
             effects += shared.exchange.ask_newest(peer, now_s)
         return effects
@@ -322,9 +336,10 @@ class Federation:
         current = self.round
         trained = self._training.progress()
         progress = current.progress(trained, now_s) if current is not None else ()
+        self._heartbeat_due_s = now_s + HEARTBEAT_EVERY_S
         effects = [
             *self._heartbeats.cluster_heartbeats(current, progress),
-            SetTimer(HEARTBEAT, now_s + HEARTBEAT_EVERY_S),
+            SetTimer(HEARTBEAT, self._heartbeat_due_s),
         ]
         if self.round is not None:
             page = self._ledger.next_page(self.round.home_topic)

@@ -270,7 +270,7 @@ class Round:
         """Move all deadlines by the length of a pause, as far as it lies in this round.
 
         Args:
-            since_s: When the pause began.
+            since_s: When the pause began, or this peer stood still.
             now_s: When it ended.
         """
         resort = [self._last_resort] if self._last_resort is not None else []

@@ -44,6 +44,8 @@ class Limits:
     """Each head names a contribution of every member of its cohort."""
     undisturbed: bool = False
     """All peers live and work: no peer takes over, and no alert is more than a note."""
+    only_silent_lost: bool = False
+    """No peer says of another that it is lost, unless that one died or stood still."""
     first_round_whole: bool = False
     """The first round names a contribution of every member of its cohort."""
     merging_rounds: int | None = None
@@ -140,6 +142,12 @@ class SessionCheckers:
             simulator.census.agreed,
             f"live peers hold {len(simulator.census.holders)} different heads",
         )
+        if self._limits.only_silent_lost:
+            said = {
+                n.about for p in simulator.live.values() for _, n in p.notes if n.kind == "lost"
+            }
+            innocent = said - simulator.stood_still
+            require(not innocent, f"lost, but always there: {', '.join(map(str, innocent))}")
         if self._limits.undisturbed and self._newest is not None:
             self._check_undisturbed(self._newest)
         typical_s = self._limits.typical_round_s

@@ -1,6 +1,7 @@
 """Plans: what goes wrong in a session; the seed chooses when exactly."""
 
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 from swarm.core.ids import PeerId
@@ -10,12 +11,15 @@ from swarm.simulation.faults import (
     OneWayLoss,
     Partition,
     ScheduledCommand,
+    Stall,
 )
 from swarm.simulation.federation.faults import SessionFaults
 from swarm.simulation.federation.scenario import Peers, Plan
 
 _ROUND_S = 6.0
 """Approximate duration of a round of simulated training."""
+_LATE_UNTIL_S = 150.0
+"""Until then peers stand still now and then, in a session whose machines are busy."""
 
 
 def calm(_chance: random.Random, _peers: Peers) -> SessionFaults:
@@ -233,6 +237,21 @@ def slowed_midway(chance: random.Random, _peers: Peers) -> SessionFaults:
 def uneven(chance: random.Random, _peers: Peers) -> SessionFaults:
     """Some machines are up to eight times as fast as others, and none has been timed before."""
     return SessionFaults(speeds=tuple(chance.uniform(1, 8) for _ in range(6)))
+
+
+def late_loops(chance: random.Random, peers: Peers) -> SessionFaults:
+    """The machines of all peers become busy: each stands still again and again, ever longer.
+
+    Some heartbeats are lost besides. Pings are answered just in time, so connections stay open.
+    """
+    stalls = []
+    for peer in peers:
+        now_s, lengths_s = chance.uniform(2, 8), [1.0, 1.5, 2.2]
+        while now_s < _LATE_UNTIL_S:
+            length_s = lengths_s.pop(0) if lengths_s else chance.uniform(2.9, 3.4)
+            stalls.append(Stall(peer, now_s, length_s))
+            now_s += length_s + chance.uniform(3, 8)
+    return replace(slowed(chance, peers), stalls=tuple(stalls), loss_rate=0.1)
 
 
 def hangs(chance: random.Random, peers: Peers) -> SessionFaults:

@@ -33,9 +33,10 @@ SESSION_SCENARIOS = {
     "uneven-speeds": Session(
         plans.uneven, limits=Limits(undisturbed=True, first_round_whole=True)
     ),
+    "late-loops": Session(plans.late_loops, limits=Limits(undisturbed=True)),
     "hanging-learner": Session(plans.hangs, limits=_HUNG),
     "pretending-peer": Session(plans.pretends, limits=_PRETENDED),
-    "frozen-peer": Session(plans.freezes, rounds=10),
+    "frozen-peer": Session(plans.freezes, rounds=10, limits=Limits(only_silent_lost=True)),
     "clock-skew": Session(plans.clock_skew),
     "aggregator-dies": Session(plans.dies("aggregator"), limits=_PROMPT),
     "root-dies": Session(plans.dies("root"), limits=_PROMPT),

@@ -16,9 +16,32 @@ GOING_ON = (
         "the-lost-are-waited-for",
         "G5",
         "federation/presence.py",
-        "return peer in self._unreachable or self._silent_s(peer, now_s) >= LOST_AFTER_S",
+        "return silent_s >= LOST_AFTER_S and silent_s >= self._patience_s(peer, now_s)",
         "return False",
         ("half-dies", "trainer-dies", "root-dies"),
+        also=(
+            (
+                "federation/presence.py",
+                "if peer in self._unreachable:\n            return True",
+                "if False:\n            return True",
+            ),
+        ),
+    ),
+    Mutant(
+        "late-heartbeats-not-allowed-for",
+        "G5",
+        "federation/presence.py",
+        "return min(LOST_AFTER_S_MAX, max(LOST_AFTER_S, GAP_FACTOR * max(gaps_s)))",
+        "return LOST_AFTER_S",
+        ("late-loops",),
+    ),
+    Mutant(
+        "own-standstill-is-others-silence",
+        "G5",
+        "federation/federation.py",
+        "self._shared.presence.stood_still(late_s, now_s)",
+        "pass",
+        ("frozen-peer",),
     ),
     Mutant(
         "no-deadline",
