@@ -105,12 +105,10 @@ def _evaluate(learners: list[Learner], path: str, number: int, seconds: float) -
 
 
 def _spec(arguments: argparse.Namespace, dataset: str) -> SessionSpec:
-    input_shape, num_classes = describe(dataset)
     return SessionSpec(
         model=arguments.model,
         dataset=dataset,
-        input_shape=input_shape,
-        num_classes=num_classes,
+        **describe(DataConfig(dataset)).spec_fields,
         partitioner=arguments.partitioner,
         dirichlet_alpha=arguments.alpha,
         examples_per_peer_max=arguments.examples_max,

@@ -6,9 +6,13 @@ from functools import lru_cache
 from swarm.core.blobs import BlobRef
 from swarm.core.canonical import digest_of
 from swarm.core.ids import PeerId, SessionId
+from swarm.core.inputs import InputSpec, check_inputs
 
 COHORT_MAX = 256
 """A head lists its cohort and contributors in one message of at most 128 KiB; more do not fit."""
+CLASSES_BYTES_MAX = 32 * 1024
+"""Bytes of all class names together; the session travels in one message."""
+TASKS = ("classification", "multi-label", "regression")
 _NOBODY = PeerId("")
 
 
@@ -23,8 +27,16 @@ class SessionSpec:
     dataset: str = "cifar10"
     """A built-in name (`cifar10`, `digits`, `synthetic10`), or `own`: peers bring their data."""
     input_shape: tuple[int, ...] = (32, 32, 3)
-    """Shape of one example, without the batch axis."""
+    """Shape of one example, without the batch axis; () if `inputs` holds the shapes."""
+    inputs: tuple[InputSpec, ...] = ()
+    """Inputs of a model that takes several, or text; empty for the usual one array of numbers.
+    One input is fed as an array, several as a dict by name."""
+    task: str = "classification"
+    """`classification`; `multi-label`: each example has any number of classes; `regression`."""
     num_classes: int = 10
+    """Length of one output: classes, labels, or numbers to predict."""
+    classes: tuple[str, ...] = ()
+    """Labels as text, in the order of the outputs; empty if the data has labels 0, 1, 2, ..."""
     partitioner: str = "iid"
     """How a built-in data set is split among peers, for a demo: `iid` or `dirichlet`."""
     dirichlet_alpha: float = 0.5
@@ -42,9 +54,13 @@ class SessionSpec:
     """Most seconds that a peer trains in a round, at least one batch; 0 means no limit. Measuring
     the global model is not counted."""
     batch_size: int = 50
-    optimizer: str = "sgd"
-    learning_rate: float = 0.02
+    optimizer: str = "auto"
+    """`sgd`, `adam`, or `auto`: the one that the model was compiled with, or else sgd."""
+    learning_rate: float = 0.0
+    """0 means the rate or schedule that the model was compiled with, or else 0.02 for sgd and
+    0.001 for adam."""
     momentum: float = 0.9
+    """Of sgd; a model's own optimizer keeps its own."""
     learning_rate_decay: float = 1.0
     """Factor on the learning rate for each round after the first."""
     cluster_size: int = 3
@@ -77,8 +93,7 @@ class SessionSpec:
             raise ValueError(f"quorum must be in (0, 1], got {self.quorum}")
         if self.cohort_max > COHORT_MAX:
             raise ValueError(f"cohort_max must be at most {COHORT_MAX}, got {self.cohort_max}")
-        if not self.input_shape or min(self.input_shape) < 1:
-            raise ValueError(f"input_shape must have positive sizes, got {self.input_shape}")
+        _check_data(self)
         if (self.model == "file") != (self.model_file is not None):
             raise ValueError("model_file must be given exactly when model is 'file'")
 
@@ -97,9 +112,35 @@ def _check_ranges(spec: SessionSpec) -> None:
     for name, minimum in _MINIMA.items():
         if not minimum <= getattr(spec, name) < float("inf"):
             raise ValueError(f"{name} must be at least {minimum}, got {getattr(spec, name)}")
-    for name in ("learning_rate", "dirichlet_alpha", "norm_bound", "learning_rate_decay"):
+    for name in ("dirichlet_alpha", "norm_bound", "learning_rate_decay"):
         if not 0 < getattr(spec, name) < float("inf"):
             raise ValueError(f"{name} must be a positive number, got {getattr(spec, name)}")
+
+
+def _check_data(spec: SessionSpec) -> None:
+    check_inputs(spec.inputs)
+    if bool(spec.inputs) == bool(spec.input_shape):
+        raise ValueError("a session must have either input_shape or inputs")
+    if min(spec.input_shape, default=1) < 1:
+        raise ValueError(f"input_shape must have positive sizes, got {spec.input_shape}")
+    if spec.num_classes < 2 and spec.task == "classification":
+        raise ValueError(
+            f"num_classes must be at least 2 for a classification, got {spec.num_classes}"
+        )
+    if spec.task != "classification" and spec.partitioner != "iid":
+        raise ValueError(f"partitioner {spec.partitioner!r} needs classes, not {spec.task}")
+    if not spec.classes:
+        return
+    if len(spec.classes) != spec.num_classes or len(set(spec.classes)) < spec.num_classes:
+        raise ValueError(
+            f"classes must be {spec.num_classes} different labels, got {len(spec.classes)}"
+        )
+    size_bytes = sum(len(label.encode()) for label in spec.classes)
+    if size_bytes > CLASSES_BYTES_MAX:
+        raise ValueError(
+            f"classes must have at most {CLASSES_BYTES_MAX} bytes together, got {size_bytes}; "
+            "labels 0, 1, 2, ... need no names"
+        )
 
 
 def _check_choices(spec: SessionSpec) -> None:
@@ -111,7 +152,8 @@ def _check_choices(spec: SessionSpec) -> None:
 
 
 _MINIMA = {
-    "num_classes": 2,
+    "learning_rate": 0,
+    "num_classes": 1,
     "examples_per_peer_max": 0,
     "test_examples_per_peer_max": 0,
     "rounds": 1,
@@ -127,8 +169,9 @@ _MINIMA = {
     "num_examples_max": 1,
 }
 _CHOICES = {
+    "task": TASKS,
     "partitioner": ("iid", "dirichlet"),
-    "optimizer": ("sgd", "adam"),
+    "optimizer": ("auto", "sgd", "adam"),
     "partition_policy": ("merge", "majority"),
 }
 
@@ -138,11 +181,29 @@ def dataset_label(dataset: str) -> str:
     return _DATASET_LABELS.get(dataset, dataset)
 
 
+def score_name(task: str) -> str:
+    """The word for a session's score in 0..1, which messages call accuracy.
+
+    Classification: the share of examples whose class is predicted. Multi-label: the share of
+    labels predicted correctly. Regression: R², and 0 where it is negative.
+
+    Example:
+        >>> score_name("regression")
+        'R²'
+    """
+    return _SCORE_NAMES[task]
+
+
 def is_stand_in(dataset: str) -> bool:
     """Whether the data set is generated and stands in for CIFAR-10."""
     return dataset == "synthetic10"
 
 
+_SCORE_NAMES = {
+    "classification": "accuracy",
+    "multi-label": "label accuracy",
+    "regression": "R²",
+}
 _DATASET_LABELS = {
     "cifar10": "CIFAR-10",
     "digits": "digits (8x8)",

@@ -44,6 +44,7 @@ join_estimate        their number, estimated from a sample
 head_exchange        asks for records of heads, and answers such requests
 head_holders         which peer holds which head; limits requests
 violations           counts and quarantines peers that break rules
+waiting_reasons      what a peer waits for, in words
 session_ledger       what is remembered of a run besides heads
 ledger_entries       its entries and messages
 """

@@ -157,6 +157,15 @@ class Federation:
         """The operators' commands that this peer obeys."""
         return self._command_following.registers
 
+    @property
+    def names(self) -> dict[PeerId, str]:
+        """The names by which peers of the session introduced themselves."""
+        return self._ledger.names
+
+    def asking(self, now_s: float) -> tuple[PeerId, ...]:
+        """Peers outside the cohort that ask to join."""
+        return self._shared.joiners.current(now_s)
+
     def settled(self, now_s: float) -> bool:
         """Whether the session is finished, here and at every peer that this one watches."""
         if self.held is None or not self.finished or self.final_metrics is None:

@@ -78,6 +78,11 @@ class SessionLedger:
         """All entries kept, in the order in which they came."""
         return tuple(self._entries.values())
 
+    @property
+    def names(self) -> dict[PeerId, str]:
+        """The names by which peers introduced themselves."""
+        return {e.author: e.text for e in self._entries.values() if e.kind == "name"}
+
     def resume(self, entries: Iterable[LedgerEntry]) -> None:
         """Take back the entries that an earlier life of this peer kept."""
         for entry in entries:

@@ -70,6 +70,9 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         float | None, typer.Option(help="Factor by which the learning rate changes each round.")
     ] = 0.97,
     seed: Annotated[int | None, typer.Option(help="Seed of all randomness.")] = None,
+    threads: Annotated[
+        int, typer.Option(help="Threads per peer; 0 divides this machine's cores among the peers.")
+    ] = _DEFAULTS.threads,
     runs_dir: Annotated[
         Path, typer.Option(help="Folder in which each run creates its own folder.")
     ] = _DEFAULTS.runs_dir,
@@ -106,6 +109,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         data_dir=data_dir.absolute() if data_dir is not None else None,
         cache_dir=Path(platformdirs.PlatformDirs("swarm", appauthor=False).user_cache_dir),
         runs_dir=runs_dir,
+        threads=threads,
         verbose=verbose,
     )
     backend, why = choose_backend(str(model), docker=docker, no_docker=no_docker)

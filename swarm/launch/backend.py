@@ -29,6 +29,7 @@ from swarm.launch.programs import (
 from swarm.launch.run_summary import usage
 from swarm.learning.datasets import ResolvedDataset
 from swarm.learning.progress import Progress
+from swarm.peer.processes.cores import THREADS_VARIABLE
 from swarm.peer.processes.fork_server import is_supported, new_socket_path
 
 OnProgress = Callable[[Progress], None]
@@ -134,6 +135,7 @@ class LocalProcesses:
     def __init__(self) -> None:
         self._ports: tuple[int, ...] = ()
         self._socket: Path | None = None
+        self._threads = 1
 
     async def prepare(self, settings: LaunchSettings, say: Say) -> None:
         """Find free ports.
@@ -143,6 +145,7 @@ class LocalProcesses:
         """
         avoid = frozenset({settings.port})
         self._ports = free_ports(settings.base_port, settings.peers, avoid)
+        self._threads = settings.threads_each
 
     async def prepare_dataset(
         self, settings: LaunchSettings, name: str, progress: OnProgress
@@ -175,7 +178,12 @@ class LocalProcesses:
             stdout=PIPE,
             stderr=PIPE,
             start_new_session=True,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            env={
+                "CUDA_VISIBLE_DEVICES": "-1",  # several peers do not fit a GPU; a user may say so
+                **os.environ,
+                "PYTHONUNBUFFERED": "1",
+                THREADS_VARIABLE: str(self._threads),
+            },
         )
         running = _LocalProcess(process)
         nursery.start_soon(running.follow_output, program, on_line, on_output)

@@ -19,6 +19,7 @@ from swarm.launch.process_output import OnLine, follow_command
 from swarm.launch.programs import Program
 from swarm.learning.datasets import ResolvedDataset
 from swarm.learning.progress import Progress
+from swarm.peer.processes.cores import THREADS_VARIABLE
 
 COMPOSE_FILE = SOURCES / "docker" / "compose.yaml"
 PEERS_IN_FILE = 6
@@ -178,6 +179,7 @@ class Containers:
             "SWARM_PORT": str(settings.port),
             "SWARM_EXIT_WHEN_DONE": str(settings.once).lower(),
             "SWARM_LOG_LEVEL": "debug",
+            THREADS_VARIABLE: str(settings.threads_each),
         }
         if settings.data_dir is not None:
             env["SWARM_DATA_DIR"] = str(settings.data_dir)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from swarm.core.errors import ConfigurationError
+from swarm.peer.processes.cores import num_cores
 
 PEERS_MAX = 64
 """Highest number of peers that is plausible on one machine."""
@@ -29,10 +30,19 @@ class LaunchSettings:
     cache_dir: Path = Path()
     runs_dir: Path = Path("runs")
     verbose: bool = False
+    threads: int = 0
+    """Threads with which each peer trains; 0 divides the machine's cores among the peers."""
+
+    @property
+    def threads_each(self) -> int:
+        """Threads with which each peer trains."""
+        return self.threads or max(1, num_cores() // self.peers)
 
     def __post_init__(self) -> None:
         if not 1 <= self.peers <= PEERS_MAX:
             raise ConfigurationError(f"peers must be in 1..{PEERS_MAX}, got {self.peers}")
+        if self.threads < 0:
+            raise ConfigurationError(f"threads must be at least 0, got {self.threads}")
         for name in ("port", "base_port"):
             value = getattr(self, name)
             if not 1 <= value <= 65535:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from swarm.core.ids import with_names
 from swarm.core.session import dataset_label
 from swarm.launch.log_lines import LogLine
+from swarm.peer.processes.cores import used
 
 LAST_WORDS_MAX = 500
 
@@ -211,6 +212,9 @@ class RunProgress:
         if line.number("num_parameters") and self._first("parameters"):
             number = int(line.number("num_parameters") or 0)
             messages.append(f"the model has {number:,} parameters")
+        if line.number("threads") and self._first("threads"):
+            uses = used(int(line.number("threads") or 1), line.fields.get("gpus") or ())
+            messages.append(f"each peer trains on {uses}; --threads N changes that")
         return messages
 
     def _training(self, peer: PeerProgress, line: LogLine) -> list[str]:
@@ -226,15 +230,13 @@ class RunProgress:
     def _trained(self, peer: PeerProgress, line: LogLine) -> list[str]:
         peer.phase, peer.fraction = "waiting", 1.0
         peer.train_accuracy = line.number("train_accuracy")
-        messages: list[str] = self._take_evaluation(peer, line)
         seconds, share = line.number("seconds") or 0.0, _percent(peer.train_accuracy)
         text = f"{peer.name} has trained for round {line.text('round')} in {seconds:.1f} s"
-        messages.append(Detail(f"{text}: training accuracy {share}"))
-        return messages
+        return [Detail(f"{text}: training accuracy {share}")]
 
     def _evaluated(self, peer: PeerProgress, line: LogLine) -> list[str]:
-        peer.phase = "finished"
-        peer.finished = (line.number("evaluated_round") or 0) >= self.rounds
+        if (line.number("evaluated_round") or 0) >= self.rounds:
+            peer.phase, peer.finished = "finished", True
         return self._take_evaluation(peer, line)
 
     def _adopted(self, peer: PeerProgress, line: LogLine) -> list[str]:

@@ -9,13 +9,12 @@ import numpy as np
 import platformdirs
 
 from swarm.core.errors import ConfigurationError, SwarmError
-from swarm.core.session import dataset_label
+from swarm.core.session import SessionSpec, dataset_label, score_name
 from swarm.learning.data_config import DataConfig
 from swarm.learning.datasets import DATASETS, load_dataset
 from swarm.learning.datasets.dataset import Dataset
-from swarm.learning.federation.jobs import Evaluation
 from swarm.learning.federation.shards import Shard
-from swarm.learning.progress import Progress
+from swarm.learning.progress import Evaluation, Progress
 
 
 def main() -> int:
@@ -28,8 +27,9 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigurationError) else 1
     label = dataset.label if arguments.data else dataset_label(arguments.dataset)
-    print(f"accuracy {evaluation.accuracy:.4f}")
-    print(f"loss     {evaluation.loss:.4f}")
+    score = score_name(dataset.description.task)
+    print(f"{score} {evaluation.accuracy:.4f}")
+    print(f"{'loss':{len(score)}} {evaluation.loss:.4f}")
     print(f"on {evaluation.num_examples:,} test examples of {label}")
     return 0
 
@@ -68,15 +68,17 @@ def _evaluate(path: Path, dataset: Dataset, *, allow_code: bool) -> Evaluation:
     if path.suffix != ".keras" or not path.is_file():
         raise ConfigurationError(f"the model must be an existing .keras file, got {path}")
     # Imported here, so that wrong arguments are reported without loading Keras.
-    models = importlib.import_module("swarm.learning.models")
+    session_model = importlib.import_module("swarm.learning.federation.session_model")
     evaluation = importlib.import_module("swarm.learning.federation.evaluation")
-    model = models.create_model(
-        str(path), dataset.input_shape, dataset.num_classes, seed=0, allow_code=allow_code
+    model = session_model.SessionModel(
+        SessionSpec(model=str(path), **dataset.description.spec_fields),
+        str(path),
+        allow_code=allow_code,
     )
     everything = np.arange(len(dataset.test.y))
     shard = Shard(dataset.test.x.take(everything), dataset.test.y)
     result: Evaluation = evaluation.evaluate(
-        model, shard, logits=models.gives_logits(model), tick=lambda fraction: None
+        model.keras, shard, model.objective, tick=lambda fraction: None
     )
     return result
 

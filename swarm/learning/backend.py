@@ -3,8 +3,8 @@
 Importing this module takes seconds. Environment variables, read once:
 
 SWARM_BACKEND          tensorflow (default), torch or jax; KERAS_BACKEND is understood too
-SWARM_WORKER_THREADS   threads for one operation, 1 by default: peers share the machine's cores
-CUDA_VISIBLE_DEVICES   set it to let the backend see a GPU; hidden otherwise
+SWARM_WORKER_THREADS   threads for one operation, 1 by default; a peer sets it for its learner
+CUDA_VISIBLE_DEVICES   -1 hides GPUs: launchers of several peers and trials set it
 TF_ENABLE_ONEDNN_OPTS  1 by default: TensorFlow leaves oneDNN off on processors without VNNI
 """
 
@@ -33,7 +33,7 @@ def _import_keras() -> Any:
     os.environ["KERAS_BACKEND"] = os.environ.get(
         "SWARM_BACKEND", os.environ.get("KERAS_BACKEND", "tensorflow")
     )
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # others may use the GPU, too
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # read once, as TensorFlow is imported
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
@@ -60,6 +60,23 @@ def _limit_tensorflow(threads: int) -> None:
     threading = importlib.import_module("tensorflow").config.threading
     threading.set_intra_op_parallelism_threads(threads)
     threading.set_inter_op_parallelism_threads(1)
+
+
+def gpu_names() -> tuple[str, ...]:
+    """Names of the GPUs that the backend uses."""
+    match os.environ["KERAS_BACKEND"]:
+        case "tensorflow":
+            config = importlib.import_module("tensorflow").config
+            details = config.experimental.get_device_details
+            gpus = config.list_physical_devices("GPU")
+            return tuple(details(gpu).get("device_name", gpu.name) for gpu in gpus)
+        case "torch":
+            cuda = importlib.import_module("torch").cuda
+            return tuple(cuda.get_device_name(index) for index in range(cuda.device_count()))
+        case "jax":
+            devices = importlib.import_module("jax").devices()
+            return tuple(device.device_kind for device in devices if device.platform == "gpu")
+    return ()
 
 
 keras: Any = _import_keras()

@@ -10,7 +10,9 @@ class DataConfig:
     dataset: str
     """Name of the data set; see `swarm.learning.datasets`."""
     data_path: str | None = None
-    """The peer's own `.npz` file; for the data set `own` only, which requires it."""
+    """The peer's own file or folder; for the data set `own` only, which requires it."""
+    task: str | None = None
+    """What own data are for, if the user said so; None means that the targets decide."""
     data_dir: str | None = None
     """Folder that may hold `cifar-10-batches-bin`."""
     cache_dir: str = ""
@@ -28,4 +30,4 @@ class DataConfig:
                 f"got {self.partition_index}"
             )
         if self.dataset == "own" and not self.data_path:
-            raise ValueError("data set 'own' needs data_path, the path of an .npz file")
+            raise ValueError("data set 'own' needs data_path, a file or folder")

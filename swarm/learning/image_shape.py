@@ -10,13 +10,18 @@ from swarm.core.errors import ConfigurationError
 SIDE_MIN = 8
 
 
+def is_image_shape(shape: tuple[int, ...]) -> bool:
+    """Whether the shape is (height, width, channels) of at least 8 by 8."""
+    return len(shape) == 3 and min(shape[:2]) >= SIDE_MIN
+
+
 def check_is_image(model: str, input_shape: tuple[int, ...]) -> None:
     """Require (height, width, channels) of at least 8 by 8.
 
     Raises:
         ConfigurationError: The shape is not that of an image.
     """
-    if len(input_shape) != 3 or min(input_shape[:2]) < SIDE_MIN:
+    if not is_image_shape(input_shape):
         raise ConfigurationError(
             f"model {model!r} needs examples of shape (height, width, channels) of at least "
             f"{SIDE_MIN}x{SIDE_MIN}, got {input_shape}; model 'mlp' takes any shape"

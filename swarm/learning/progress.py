@@ -1,10 +1,19 @@
-"""Progress: how far a job is."""
+"""Progress: how far a job is, and what it has measured so far."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 Phase = Literal["preparing", "downloading", "evaluating", "training"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How good weights are on the peer's test shard."""
+
+    accuracy: float
+    loss: float
+    num_examples: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +26,8 @@ class Progress:
     train_accuracy: float | None = None
     train_loss: float | None = None
     text: str = ""
+    evaluation: Evaluation | None = None
+    """Of the weights from which the training began, once they are measured."""
 
 
 OnProgress = Callable[[Progress], None]

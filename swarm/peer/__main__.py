@@ -12,6 +12,7 @@ import typer
 
 from swarm.core.errors import ConfigurationError
 from swarm.core.session import SessionSpec
+from swarm.core.suggestions import did_you_mean
 from swarm.peer.federation.peer_settings import (
     PeerSettings,
     parse_operator,
@@ -55,7 +56,9 @@ def _load_config(context: typer.Context, path: Path | None) -> Path | None:
         values = {name.replace("-", "_"): value for name, value in read_toml(path).items()}
         unknown = sorted(set(values) - known)
         if unknown:
-            raise ConfigurationError(f"{path}: unknown setting {unknown[0]!r}")
+            raise ConfigurationError(
+                f"{path}: unknown setting {unknown[0]!r}{did_you_mean(unknown[0], known)}"
+            )
         context.default_map = values
     return path
 
@@ -157,6 +160,10 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
             "process then starts faster."
         ),
     ] = None,
+    threads: Annotated[
+        int,
+        typer.Option(help="Threads that train; 0 takes one for each core of this machine."),
+    ] = 0,
     operator: Annotated[
         list[str] | None,
         typer.Option(
@@ -224,6 +231,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         export=export,
         measure_lag=measure_lag,
         fork_server=fork_server,
+        threads=threads,
         operators=tuple(parse_operator(text) for text in operator or ()),
         hold=hold,
         new_session=new_session,

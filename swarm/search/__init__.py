@@ -4,6 +4,7 @@ What is searched:
 
 values              hyperparameters as plain scalars
 space               dimensions, conditions, one search space per model
+settings_tree       counts the settings of a space, and finds each by its number
 catalog             names of models, data sets and objectives
 study               StudySpec: what is searched and by which rules, immutable
 study_file          a StudySpec from the values of a TOML or JSON file

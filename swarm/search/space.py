@@ -192,31 +192,6 @@ class ModelSpace:
         if extra := sorted(given.keys() - wanted.keys()):
             raise ValueError(f"{extra[0]} must not be given")
 
-    @property
-    def size(self) -> int | None:
-        """Number of distinct settings; None if it is infinite."""
-        return _count(self.dimensions, {})
-
-
-def _count(dimensions: tuple[Dimension, ...], values: dict[str, Value]) -> int | None:
-    if not dimensions:
-        return 1
-    first, rest = dimensions[0], dimensions[1:]
-    if first.when is not None and not first.when.holds(values):
-        return _count(rest, values)
-    if first.size is None:
-        return None
-    if not any(d.when is not None and d.when.name == first.name for d in rest):
-        behind = _count(rest, values)
-        return None if behind is None else first.size * behind
-    total = 0
-    for place in range(first.size):
-        behind = _count(rest, {**values, first.name: first.value_at(place)})
-        if behind is None:
-            return None
-        total += behind
-    return total
-
 
 def _check_condition(dimension: Dimension, seen: Mapping[str, Dimension]) -> None:
     condition = dimension.when

@@ -6,6 +6,7 @@ from typing import Any
 from swarm.core.blobs import BlobRef
 from swarm.core.errors import ConfigurationError
 from swarm.core.ids import PeerId
+from swarm.core.suggestions import did_you_mean
 from swarm.search.catalog import FILE, MODELS, OBJECTIVES
 from swarm.search.space import CATEGORICAL, FLOAT, INTEGER, Condition, Dimension, ModelSpace
 from swarm.search.study import StudySpec
@@ -49,7 +50,8 @@ def parse_study(
     fields: dict[str, Any] = {}
     for name, value in document.items():
         if name not in _FIELDS:
-            raise _wrong(str(name), f"unknown field; a study has {', '.join(_FIELDS)}")
+            hint = did_you_mean(str(name), _FIELDS) or f"; a study has {', '.join(_FIELDS)}"
+            raise _wrong(str(name), f"unknown field{hint}")
         fields[name] = _typed(name, value, _FIELDS[name])
     for name in ("name", "models"):
         if name not in fields:

@@ -16,6 +16,7 @@ from swarm.commanding.commands import RelayedCommands
 from swarm.core.blobs import BlobRef
 from swarm.core.canonical import sha256_hex
 from swarm.core.ids import ClusterId, Digest, PeerId, SessionId
+from swarm.core.inputs import InputSpec
 from swarm.core.machine import Event
 from swarm.federation.ledger_entries import LedgerPage
 from swarm.federation.messages import HeadHistory
@@ -207,6 +208,7 @@ def _result(choices: Choices) -> TrialResult:
 
 
 MADE: dict[Any, typing.Callable[[Choices], Any]] = {
+    InputSpec: lambda choices: InputSpec("x", (choices.integer(1, 9),)),
     StudySpec: _study,
     Trial: _trial,
     EpochPoint: _point,

@@ -29,8 +29,8 @@ def all_in(session: Any, machine: Federation, head: GlobalModel) -> Combine:
         contribution = session.contribution(peer, head)
         machine.handle(contribution, 3.0)
         if peer == machine.me:
-            machine.handle(finished(head, contribution.blob), 3.0)
-        effects = machine.handle(BlobArrived(contribution.blob), 3.0)
+            effects += machine.handle(finished(head, contribution.blob), 3.0)
+        effects += machine.handle(BlobArrived(contribution.blob), 3.0)
     (combine,) = of(Combine, effects)
     assert isinstance(combine, Combine)
     return combine

@@ -10,13 +10,10 @@ def line(event: str, level: str = "info", **fields: Any) -> LogLine:
     return LogLine(event, level, fields)
 
 
-def trained(round_number: int, accuracy: float, num_test_examples: int) -> LogLine:
+def evaluated(round_number: int, accuracy: float, num_test_examples: int) -> LogLine:
     return line(
-        "trained",
-        round=round_number,
-        train_accuracy=0.5,
-        seconds=2.0,
-        evaluated_round=round_number - 1,
+        "evaluated",
+        evaluated_round=round_number,
         accuracy=accuracy,
         num_test_examples=num_test_examples,
     )
@@ -42,8 +39,8 @@ def test_only_json_objects_with_an_event_are_log_lines() -> None:
 def test_global_accuracy_counts_each_test_example_once() -> None:
     progress = RunProgress(NAMES, rounds=2)
 
-    first = without_details(progress.take_line("peer-1", trained(1, 0.1, 300)))
-    second = without_details(progress.take_line("peer-2", trained(1, 0.5, 100)))
+    first = without_details(progress.take_line("peer-1", evaluated(0, 0.1, 300)))
+    second = without_details(progress.take_line("peer-2", evaluated(0, 0.5, 100)))
 
     assert first == []
     assert second == [
@@ -69,7 +66,7 @@ def test_a_round_is_announced_once_even_if_several_peers_adopt_its_head() -> Non
 
 def test_a_death_is_announced_with_the_last_words_and_the_peer_is_no_longer_awaited() -> None:
     progress = RunProgress(NAMES, rounds=2)
-    progress.take_line("peer-1", trained(1, 0.3, 100))
+    progress.take_line("peer-1", evaluated(0, 0.3, 100))
     progress.take_words("peer-2", "MemoryError: no memory")
     progress.take_words("peer-2", "  ")
 
@@ -83,7 +80,7 @@ def test_a_death_is_announced_with_the_last_words_and_the_peer_is_no_longer_awai
 
 def test_an_older_head_that_some_peers_did_not_evaluate_is_announced_two_rounds_later() -> None:
     progress = RunProgress(NAMES, rounds=5)
-    progress.take_line("peer-1", trained(1, 0.3, 100))
+    progress.take_line("peer-1", evaluated(0, 0.3, 100))
 
     after_one = without_details(progress.take_line("peer-1", adopted(1)))
     after_two = without_details(progress.take_line("peer-1", adopted(2)))

@@ -99,7 +99,7 @@ def test_a_session_file_gives_typed_fields(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        pytest.param("round = 3", "unknown field 'round'", id="unknown"),
+        pytest.param("round = 3", "unknown setting 'round'; did you mean 'rounds'", id="unknown"),
         pytest.param('rounds = "3"', "rounds must be int, got '3'", id="type"),
         pytest.param("rounds = ", "is not valid TOML", id="syntax"),
     ],

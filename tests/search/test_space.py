@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from swarm.search.settings_tree import SettingsTree
 from swarm.search.space import CATEGORICAL, FLOAT, INTEGER, Condition, Dimension, ModelSpace
 
 JUST_ABOVE_TEN = math.exp(math.log(10.0))
@@ -13,11 +14,11 @@ DEGREE = Dimension("degree", INTEGER, low=2, high=5, step=1, when=Condition("ker
 
 
 def test_the_size_counts_conditional_dimensions_only_where_they_exist() -> None:
-    assert ModelSpace("svm", (KERNEL, DEGREE)).size == 1 + 4
+    assert SettingsTree((KERNEL, DEGREE)).count == 1 + 4
 
 
 def test_a_float_without_a_step_has_infinitely_many_values() -> None:
-    assert ModelSpace("svm", (Dimension("C", FLOAT, low=0.1, high=1.0),)).size is None
+    assert SettingsTree((Dimension("C", FLOAT, low=0.1, high=1.0),)).count is None
 
 
 @pytest.mark.parametrize(("low", "high", "step", "size"), [(0, 1, 0.1, 11), (0, 1, 0.3, 4)])

@@ -1,28 +1,35 @@
 """Where examples of federated sessions come from; needs neither Keras nor TensorFlow.
 
 `resolve_dataset()` decides once, before peers start, which data set is used, and puts it on disk.
-`load_dataset()` opens a data set. `describe()` gives shape and number of classes, for the
-session's spec.
+`load_dataset()` opens a data set. `describe()` says what a session needs to know of it.
 
 dataset       Dataset: labels in memory, pixels read when they are needed
+description   DataDescription: what a session fixes about the data of all its peers
 cifar10       the official binary archive: from a folder, the cache, or its home page
 cifar_binary  the binary file layout of CIFAR-10
 synthetic10   generated; replaces cifar10 where that is unavailable, and says so
 digits        8x8 grey digits that come with scikit-learn
-npz           own: arrays from the peer's own .npz file
+own           the peer's own data, read by the kind of file:
+npz           arrays of an .npz file
+raw           RawData: what a reader found
+targets       which task targets make; labels of any type as class numbers
+examples      images, tables, sequences, ids and texts as a session takes them
+finite        check_finite(): no infinity and no NaN
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from swarm.core.errors import ConfigurationError, DataError
+from swarm.core.errors import ConfigurationError
 from swarm.learning.data_config import DataConfig
-from swarm.learning.datasets import cifar10, cifar_binary, digits, npz, synthetic10
+from swarm.learning.datasets import cifar10, cifar_binary, digits, own, synthetic10
 from swarm.learning.datasets.dataset import Dataset
+from swarm.learning.datasets.description import DataDescription
 from swarm.learning.progress import OnProgress
 
 __all__ = [
     "DATASETS",
+    "DataDescription",
     "Dataset",
     "ResolvedDataset",
     "describe",
@@ -71,20 +78,35 @@ def resolve_dataset(
     return ResolvedDataset(name, name, False)
 
 
-def load_dataset(config: DataConfig, progress: OnProgress) -> Dataset:
+def load_dataset(
+    config: DataConfig, progress: OnProgress, session: DataDescription | None = None
+) -> Dataset:
     """Open a data set; pixels stay on disk where possible.
 
     No data set is replaced by another one here. `resolve_dataset` decided before the session
     began, and all peers of a session must use the same data set.
 
+    Args:
+        config: Which data set, and where it is.
+        progress: Called with the progress of a download or of reading.
+        session: What the session fixes; own data are read by it. None means no session.
+
     Raises:
         ConfigurationError: There is no data set of that name.
-        DataError: It is unavailable, or its files are damaged or malformed.
+        DataError: It is unavailable, its files are damaged or malformed, or it does not fit the
+            session.
     """
+    dataset = _load(config, progress, session)
+    if session is not None:
+        dataset.description.check_fits(session, dataset.label)
+    return dataset
+
+
+def _load(config: DataConfig, progress: OnProgress, session: DataDescription | None) -> Dataset:
     if config.dataset == "own":
         if config.data_path is None:
-            raise ConfigurationError("data set 'own' needs the path of an .npz file")
-        return npz.load(Path(config.data_path))
+            raise ConfigurationError("data set 'own' needs the path of a file or folder")
+        return own.load(config, session)
     _check_name(config.dataset)
     if config.dataset == "cifar10":
         folder = cifar10.find_or_download(config.data_dir, config.cache_dir, progress)
@@ -94,23 +116,31 @@ def load_dataset(config: DataConfig, progress: OnProgress) -> Dataset:
     return digits.load()
 
 
-def describe(name_or_npz_path: str) -> tuple[tuple[int, ...], int]:
-    """Shape of one example, and number of classes: of a built-in data set or an `.npz` file.
+def describe(
+    config: DataConfig,
+    num_axes: int | None = None,
+    say: Callable[[str], None] = lambda note: None,
+) -> DataDescription:
+    """Describe a data set as a session needs it, without reading more than that takes.
+
+    Args:
+        config: Which data set, and where it is.
+        num_axes: Axes of one example that the session's model takes, if that is known; it decides
+            whether arrays (n, height, width) are images or sequences.
+        say: Called with what a user should know about own data.
 
     Raises:
-        ConfigurationError: The argument is neither a name nor the path of an `.npz` file.
+        ConfigurationError: There is no data set of that name.
         DataError: The file is malformed.
 
     Example:
-        >>> describe("digits")
-        ((8, 8, 1), 10)
+        >>> describe(DataConfig("digits")).input_shape
+        (8, 8, 1)
     """
-    if name_or_npz_path.endswith(".npz"):
-        return npz.describe(Path(name_or_npz_path))
-    _check_name(name_or_npz_path)
-    if name_or_npz_path == "own":
-        raise DataError("the shape of 'own' data is known only from its .npz file")
-    return ((8, 8, 1), 10) if name_or_npz_path == "digits" else ((32, 32, 3), 10)
+    if config.data_path is not None:
+        return own.describe(config, num_axes, say)
+    _check_name(config.dataset)
+    return DataDescription((8, 8, 1) if config.dataset == "digits" else (32, 32, 3), 10)
 
 
 def _check_name(name: str) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from swarm.core.errors import DataError
 from swarm.learning.datasets.dataset import Dataset, Split
+from swarm.learning.datasets.description import DataDescription
 
 FOLDER = "cifar-10-batches-bin"
 TRAIN_FILES = tuple(f"data_batch_{k}.bin" for k in range(1, 6))
@@ -47,8 +48,7 @@ def read(folder: Path, label: str, *, stand_in: bool) -> Dataset:
     return Dataset(
         label=label,
         stand_in=stand_in,
-        input_shape=(32, 32, 3),
-        num_classes=NUM_CLASSES,
+        description=DataDescription((32, 32, 3), NUM_CLASSES),
         train=read_split(folder, TRAIN_FILES),
         test=read_split(folder, TEST_FILES),
     )

@@ -6,14 +6,20 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.core.errors import DataError
+from swarm.learning.datasets.description import DataDescription
+
+Inputs = NDArray[Any] | dict[str, NDArray[Any]]
+"""Inputs of n examples: one array (n, *shape), or several arrays by name."""
 
 
 class Examples(Protocol):
     """The inputs of a split, in a fixed order."""
 
-    def take(self, indices: NDArray[np.int64]) -> NDArray[Any]:
-        """Copy the examples at `indices`, as uint8 or float32 (len(indices), *shape)."""
+    def take(self, indices: NDArray[np.int64]) -> Inputs:
+        """Copy the examples at `indices`: float32, or uint8 for pixels in 0..255.
+
+        Of a session with `inputs`: of their types, and an object array of str for `string`.
+        """
         ...
 
 
@@ -28,13 +34,25 @@ class ArrayExamples:
         return self._array[indices]
 
 
+class SeveralExamples:
+    """Examples of several inputs, by name."""
+
+    def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self._arrays = arrays
+
+    def take(self, indices: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """Copy examples. See `Examples.take`."""
+        return {name: array[indices] for name, array in self._arrays.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Examples and their labels."""
+    """Examples and their targets."""
 
     x: Examples
-    y: NDArray[np.int64]
-    """Shape (n,)."""
+    y: NDArray[Any]
+    """Classification: int64 (n,), class numbers. Multi-label: float32 (n, K), 0 or 1. Regression:
+    float32 (n, K)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +61,35 @@ class Dataset:
 
     label: str
     stand_in: bool
-    input_shape: tuple[int, ...]
-    num_classes: int
+    description: DataDescription
     train: Split
     test: Split
+    notes: tuple[str, ...] = ()
+    """What was decided about it, a line each."""
+    doubts: tuple[str, ...] = ()
+    """What makes results doubtful, a line each."""
 
-    def check_fits(self, input_shape: tuple[int, ...], num_classes: int) -> None:
-        """Check the shape of examples and the number of classes against the session.
 
-        Raises:
-            DataError: The shape differs, or the data set has more classes.
-        """
-        if self.input_shape != input_shape:
-            raise DataError(
-                f"{self.label} has examples of shape {self.input_shape}, "
-                f"the session's are {input_shape}"
-            )
-        if self.num_classes > num_classes:
-            raise DataError(
-                f"{self.label} has {self.num_classes} classes, the session has {num_classes}"
-            )
+def split_stratified(
+    num_examples: int, labels: NDArray[np.int64] | None, test_share: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Sorted indices of a training split and a test split, with equal shares of each class.
+
+    Args:
+        num_examples: At least 2.
+        labels: Class numbers, shape (n,); None if there are no classes.
+        test_share: Part for the test, of each class with several examples.
+        seed: Decides the split.
+    """
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(num_examples)
+    if labels is not None:
+        order = order[np.argsort(labels[order], kind="stable")]
+    # Sorted by class and in random order within each, equal steps give equal shares.
+    num_test = max(1, round(num_examples * test_share))
+    places = ((np.arange(num_test) + 0.5) * num_examples / num_test).astype(np.int64)
+    test = order[places]
+    return np.setdiff1d(order, test), np.sort(test)
 
 
 def split_at_random(num_examples: int, test_share: float, seed: int) -> tuple[Any, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from swarm.core.errors import DataError
 from swarm.learning.datasets.dataset import ArrayExamples, Dataset, Split, split_at_random
+from swarm.learning.datasets.description import DataDescription
 
 TEST_SHARE = 0.2
 SPLIT_SEED = 0
@@ -27,8 +28,7 @@ def load() -> Dataset:
     return Dataset(
         label="digits",
         stand_in=False,
-        input_shape=(8, 8, 1),
-        num_classes=10,
+        description=DataDescription((8, 8, 1), 10),
         train=Split(ArrayExamples(x[train]), y[train]),
         test=Split(ArrayExamples(x[test]), y[test]),
     )

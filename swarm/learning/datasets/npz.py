@@ -1,7 +1,14 @@
-"""own: x_train, y_train and optionally x_test, y_test from the peer's own `.npz` file."""
+"""Reads x_train, y_train and optionally x_test, y_test from an `.npz` file.
 
+Several inputs are arrays `x_train_NAME` and `x_test_NAME`. The names `x` and `y` also mean the
+training split. Texts may be packed: UTF-8 bytes and where each text ends, for an array of texts
+takes four bytes for each character of its longest text; see `packed_texts`.
+"""
+
+import contextlib
 import zipfile
 import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,150 +16,221 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.errors import DataError
-from swarm.learning.datasets.dataset import ArrayExamples, Dataset, Split, split_at_random
+from swarm.learning.datasets import examples, targets
+from swarm.learning.datasets.description import DataDescription
+from swarm.learning.datasets.finite import check_finite
+from swarm.learning.datasets.raw import RawData, RawSplit
 
-TEST_SHARE = 0.2
-SPLIT_SEED = 0
+SAMPLE_BYTES = 32 << 20
+"""Of each array of examples, this part is read to describe it."""
+SPLITS = ("train", "test")
+_OTHER_NAMES = {"x": "x_train", "y": "y_train"}
+_UTF8, _ENDS = ".utf8", ".ends"
+_UNREADABLE = (OSError, ValueError, EOFError, MemoryError, RuntimeError)
+"""Damage to a length, a compression method or a password flag can raise any of these."""
+_DAMAGED = (*_UNREADABLE, zipfile.BadZipFile, zlib.error)
 
-_UNREADABLE = (OSError, ValueError, zipfile.BadZipFile, EOFError)
 
+def read(path: Path, called: str = "", *, sample: bool = False) -> RawData:
+    """Read the arrays; nothing is unpickled.
 
-def load(path: Path) -> Dataset:
-    """Read and check the arrays; without a test split, hold out a fifth of the training split.
-
-    Arrays of shape (n, height, width) are grey images. All types except uint8 become float32.
+    Args:
+        path: The file.
+        called: Its name in messages; the path if empty.
+        sample: Whether to read only the first examples, up to `SAMPLE_BYTES`. All targets are
+            read.
 
     Raises:
-        DataError: The file or an array breaks a rule; the message names both.
+        DataError: The file is missing or damaged, or arrays are missing or differ in length.
     """
-    arrays = _read(path)
-    x, y = _checked(str(path), arrays, "train")
-    if "x_test" in arrays:
-        x_test, y_test = _checked(str(path), arrays, "test")
-        if x_test.shape[1:] != x.shape[1:]:
-            raise DataError(
-                f"{path}: x_test must have examples of shape {x.shape[1:]} like x_train, "
-                f"got {x_test.shape[1:]}"
-            )
-    else:
-        if len(y) < 2:
-            raise DataError(f"{path}: x_train must have at least 2 examples, got {len(y)}")
-        train, test = split_at_random(len(y), TEST_SHARE, SPLIT_SEED)
-        x, y, x_test, y_test = x[train], y[train], x[test], y[test]
-    return Dataset(
-        label=f"own data ({path.name})",
-        stand_in=False,
-        input_shape=tuple(x.shape[1:]),
-        num_classes=int(max(y.max(), y_test.max())) + 1,
-        train=Split(ArrayExamples(x), y),
-        test=Split(ArrayExamples(x_test), y_test),
-    )
+    called = called or str(path)
+    if not path.is_file():
+        raise DataError(f"{called} does not exist")
+    with _explained(called), zipfile.ZipFile(path) as archive:
+        members = _members(called, archive)
+        splits = [_read_split(called, archive, members, split, sample) for split in SPLITS]
+    train, test = splits
+    if train is None:
+        raise DataError(f"{called} must hold x_train and y_train, {_missing(members)} is missing")
+    return RawData(called, train, test)
 
 
-def load_training(path: Path, called: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def load_training(path: Path, called: str) -> tuple[NDArray[Any], NDArray[Any]]:
     """Read inputs and labels of the whole training split, for cross-validation.
-
-    Tables become float64 if their type is more precise than float32; for images see `load`.
 
     Args:
         path: The file.
         called: The file's name in error messages.
 
+    Returns:
+        Inputs: uint8 for images, float64 for tables of a type more precise than float32, else
+        float32. Labels: int64 or str, shape (n,).
+
     Raises:
         DataError: The file or an array breaks a rule; the message names both.
     """
-    arrays = _read(path, only=("x_train", "y_train"), called=called)
-    return _checked(called, arrays, "train", exact_tables=True)
+    raw = read(path, called)
+    target = targets.recognise(called, raw.train.y, "classification")
+    y = raw.train.y.reshape(len(raw.train.y), -1)
+    labels = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0]
+    labels = labels.astype(np.int64) if labels.dtype.kind in "iuf" else targets.texts(labels)
+    x = raw.train.x
+    if isinstance(x, dict) or examples.is_text(x):
+        raise DataError(f"{called}: x_train must be one array of numbers")
+    examples.check_numbers(called, "x_train", x)
+    if x.ndim == 2 and np.result_type(x, np.float32) != np.float32:
+        exact = x.astype(np.float64)
+        check_finite(called, "x_train", exact, np.finfo(np.float64).max)
+        return exact, labels
+    shapes = examples.recognise(called, x)
+    description = DataDescription(shapes.input_shape, target.num_classes)
+    return np.asarray(examples.encode(called, x, description)), labels
 
 
-def describe(path: Path) -> tuple[tuple[int, ...], int]:
-    """Read the shape of one example, from the array's header, and the number of classes.
+def write(path: Path, arrays: Mapping[str, NDArray[Any]], *, compressed: bool = False) -> None:
+    """Write arrays by the names that `read` takes; texts are packed."""
+    packed: dict[str, NDArray[Any]] = {}
+    for name, array in arrays.items():
+        packed |= packed_texts(name, array) if array.dtype == object else {name: array}
+    with path.open("wb") as file:
+        save: Any = np.savez_compressed if compressed else np.savez
+        save(file, **packed)
 
-    Raises:
-        DataError: The file cannot be read, or an array is missing or malformed.
+
+def packed_texts(name: str, texts: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Texts as bytes: `NAME.utf8` and `NAME.ends`, the place after the last byte of each text.
+
+    Args:
+        name: Of the array.
+        texts: Shape (n,), of str.
     """
-    arrays = _read(path, only=("y_train", "y_test"))
-    y = np.concatenate([_checked_labels(str(path), name, arrays[name]) for name in sorted(arrays)])
-    shape = _header_shape(path, "x_train")
-    if len(shape) == 3:
-        shape = (*shape, 1)
-    return shape[1:], int(y.max()) + 1
+    encoded = [text.encode() for text in texts]
+    return {
+        name + _UTF8: np.frombuffer(b"".join(encoded), np.uint8),
+        name + _ENDS: np.cumsum([len(text) for text in encoded]),
+    }
 
 
-def _read(
-    path: Path, only: tuple[str, ...] | None = None, called: str = ""
-) -> dict[str, NDArray[Any]]:
-    called = called or str(path)
-    if not path.is_file():
-        raise DataError(f"{called} does not exist")
+@contextlib.contextmanager
+def _explained(called: str) -> Iterator[None]:
     try:
-        with path.open("rb") as opened, np.lib.npyio.NpzFile(opened, allow_pickle=False) as file:
-            _check_names(called, file.files)
-            arrays = {name: file[name] for name in file.files if only is None or name in only}
-    # Damage to a length, a compression method or a password flag can raise any of these.
-    except (*_UNREADABLE, zlib.error, MemoryError, RuntimeError) as error:
+        yield
+    except _DAMAGED as error:
         raise DataError(
             f"{called} must be an .npz file without pickled objects: {error}"
         ) from error
-    _check_arrays(called, arrays)
-    return arrays
 
 
-def _check_arrays(called: str, arrays: dict[str, Any]) -> None:
-    for name, array in arrays.items():
-        if not isinstance(array, np.ndarray):  # another member of the archive
-            raise DataError(f"{called}: {name} must be an array")
+def _members(called: str, archive: zipfile.ZipFile) -> dict[str, str]:
+    """Members of the archive by the names of their arrays."""
+    members = {}
+    for member in archive.namelist():
+        name = member.removesuffix(".npy")
+        members[_OTHER_NAMES.get(name.lower(), name)] = member
+    for split in SPLITS:
+        x, y = _inputs(members, split), f"y_{split}" in members
+        if bool(x) != (y or f"y_{split}{_UTF8}" in members):
+            if split == "train":
+                raise DataError(
+                    f"{called} must hold x_train and y_train, {_missing(members)} is missing"
+                )
+            raise DataError(f"{called} must hold both x_test and y_test, or neither")
+    return members
 
 
-def _check_names(called: str, names: list[str]) -> None:
-    for name in ("x_train", "y_train"):
-        if name not in names:
-            raise DataError(f"{called} must hold x_train and y_train, {name} is missing")
-    if ("x_test" in names) != ("y_test" in names):
-        raise DataError(f"{called} must hold both x_test and y_test, or neither")
+def _missing(members: Mapping[str, str]) -> str:
+    return "y_train" if _inputs(members, "train") else "x_train"
 
 
-def _header_shape(path: Path, name: str) -> tuple[int, ...]:
-    with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
+def _inputs(members: Mapping[str, str], split: str) -> dict[str, str]:
+    """Names of a split's inputs, by the names of their arrays; one input has the name ''."""
+    whole = f"x_{split}"
+    names = sorted({name.removesuffix(_UTF8).removesuffix(_ENDS) for name in members})
+    if whole in names:
+        return {whole: ""}
+    return {n: n.removeprefix(f"{whole}_") for n in names if n.startswith(f"{whole}_")}
+
+
+def _read_split(
+    called: str,
+    archive: zipfile.ZipFile,
+    members: Mapping[str, str],
+    split: str,
+    sample: bool,
+) -> RawSplit | None:
+    inputs = _inputs(members, split)
+    if not inputs:
+        return None
+    y, num_labels = _read_array(called, archive, members, f"y_{split}", sample=False)
+    arrays = {}
+    for whole, name in inputs.items():
+        array, length = _read_array(called, archive, members, whole, sample=sample)
+        if length != num_labels:
+            raise DataError(
+                f"{called}: {whole} has {length} examples but y_{split} has {num_labels}"
+            )
+        arrays[name] = array
+    return RawSplit(next(iter(arrays.values())) if len(arrays) == 1 else arrays, y)
+
+
+def _read_array(
+    called: str,
+    archive: zipfile.ZipFile,
+    members: Mapping[str, str],
+    name: str,
+    *,
+    sample: bool,
+) -> tuple[NDArray[Any], int]:
+    """An array, or its first examples, and how many examples the whole array has."""
+    if name + _UTF8 in members:
+        return _read_texts(called, archive, members, name, sample=sample)
+    if not members[name].endswith(".npy"):
+        raise DataError(f"{called}: {name} must be an array")
+    size_bytes = SAMPLE_BYTES if sample else None
+    with archive.open(members[name]) as file:
         try:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0
-            if version != (1, 0):
-                read = np.lib.format.read_array_header_2_0
-            return tuple(read(file)[0])
+            return _read_npy(file, size_bytes)
         except ValueError as error:
-            raise DataError(f"{path}: {name} is malformed: {error}") from error
+            raise DataError(f"{called}: {name} cannot be read: {error}") from error
 
 
-def _checked(
-    called: str, arrays: dict[str, NDArray[Any]], split: str, *, exact_tables: bool = False
-) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    x, y = arrays[f"x_{split}"], _checked_labels(called, f"y_{split}", arrays[f"y_{split}"])
-    if x.ndim < 2:
-        raise DataError(
-            f"{called}: x_{split} must have an axis of examples and more, got {x.shape}"
-        )
-    if len(x) and not x.size:
-        raise DataError(f"{called}: an example of x_{split} must not be empty, got {x.shape}")
-    if len(x) != len(y):
-        raise DataError(f"{called}: x_{split} has {len(x)} examples but y_{split} has {len(y)}")
-    if x.dtype.kind not in "uif":
-        raise DataError(f"{called}: x_{split} must hold numbers, got {x.dtype}")
-    if x.dtype != np.uint8:
-        exact = exact_tables and x.ndim == 2 and np.result_type(x, np.float32) != np.float32
-        x = x.astype(np.float64 if exact else np.float32)
-        if not np.isfinite(x).all():
-            raise DataError(f"{called}: x_{split} must be finite, it holds an infinity or NaN")
-    return (x[..., np.newaxis] if x.ndim == 3 else x), y
+def _read_npy(file: Any, size_bytes: int | None) -> tuple[NDArray[Any], int]:
+    start = np.lib.format.read_magic(file)
+    read_header = (
+        np.lib.format.read_array_header_1_0
+        if start == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
+    shape, is_fortran, dtype = read_header(file)
+    if dtype.hasobject:
+        raise ValueError("it holds pickled objects; save numbers, or texts with dtype=str")
+    count = shape[0] if shape else 1
+    row = int(np.prod(shape[1:], dtype=np.int64))
+    rows = count
+    if size_bytes is not None and not (is_fortran and len(shape) > 1):
+        rows = min(count, max(1, size_bytes // max(1, row * dtype.itemsize)))
+    data = file.read(rows * row * dtype.itemsize)
+    array = np.frombuffer(data, dtype, count=rows * row)
+    if is_fortran:
+        return array.reshape(shape[::-1]).T, count
+    return array.reshape((rows, *shape[1:]) if shape else ()), count
 
 
-def _checked_labels(called: str, name: str, y: NDArray[Any]) -> NDArray[np.int64]:
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.ndim != 1 or y.dtype.kind not in "ui":
-        raise DataError(f"{called}: {name} must be integers of shape (n,), got {y.dtype}{y.shape}")
-    if len(y) == 0:
-        raise DataError(f"{called}: {name} must have at least 1 label, got 0")
-    if y.min() < 0:
-        raise DataError(f"{called}: {name} must hold labels from 0, got {y.min()}")
-    return y.astype(np.int64)
+def _read_texts(
+    called: str,
+    archive: zipfile.ZipFile,
+    members: Mapping[str, str],
+    name: str,
+    *,
+    sample: bool,
+) -> tuple[NDArray[Any], int]:
+    if name + _ENDS not in members:
+        raise DataError(f"{called}: {name}{_ENDS} is missing")
+    with archive.open(members[name + _ENDS]) as file:
+        ends, _ = _read_npy(file, None)
+    with archive.open(members[name + _UTF8]) as file:
+        packed, _ = _read_npy(file, SAMPLE_BYTES if sample else None)
+    data, starts = packed.tobytes(), np.concatenate([[0], ends[:-1]])
+    here = ends <= len(data)
+    texts = [data[a:b].decode() for a, b in zip(starts[here], ends[here], strict=True)]
+    return np.array(texts, object), len(ends)

@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.learning.backend import keras
+from swarm.learning.datasets.description import DataDescription
 from swarm.learning.estimators.family import State
 from swarm.learning.estimators.hyperparameters import Value
-from swarm.learning.models import create_model, gives_logits
+from swarm.learning.models import create_model
+from swarm.learning.models.objective import Objective
+from swarm.learning.models.outputs import find_outputs
 
 NETWORKS_MAX = 4
 """Number of compiled networks kept; one of `cnn` takes some 20 MiB."""
@@ -49,11 +52,12 @@ class Network:
     def __init__(self, architecture: Architecture, optimizer: Optimizer) -> None:
         self._architecture = architecture
         self._model = self._create(seed=0)
-        self._logits = gives_logits(self._model)
+        outputs = find_outputs(self._model, _described(architecture), architecture[0])
+        self._objective = Objective(self._model, outputs)
         self._optimizer = _create_optimizer(optimizer)
         self._model.compile(
             optimizer=self._optimizer,
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=self._logits),
+            loss=self._objective.loss,
             jit_compile=False,  # XLA is slower here than oneDNN and compiles for seconds
         )
         self._optimizer.build(self._model.trainable_variables)
@@ -88,8 +92,8 @@ class Network:
 
     def train(self, x: NDArray[np.float32], y: NDArray[Any]) -> float:
         """Take a gradient step on (n, *input_shape) and (n,); return the batch's mean loss."""
-        self._model.reset_metrics()
-        return float(self._model.train_on_batch(x, y, return_dict=True)["loss"])
+        targets = self._objective.targets(y)
+        return float(self._model.train_on_batch(x, targets, return_dict=True)["loss"])
 
     def probabilities(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         """Softmax outputs, (n, C)."""
@@ -103,18 +107,14 @@ class Network:
         # Filled up with zeros: Keras compiles again for each new length.
         padded = np.zeros((PREDICTION_BATCH, *x.shape[1:]), np.float32)
         padded[: len(x)] = x
-        outputs = np.asarray(self._model.predict_on_batch(padded), np.float64)[: len(x)]
-        if self._logits:
-            outputs = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        probabilities: NDArray[np.float64] = outputs / outputs.sum(axis=1, keepdims=True)
-        return probabilities
+        outputs = self._model.predict_on_batch(padded)[: len(x)]
+        return self._objective.outputs.probabilities(outputs)
 
     def _create(self, seed: int) -> Any:
-        model, input_shape, num_classes, options = self._architecture
+        model, _, _, options = self._architecture
         return create_model(
             model,
-            input_shape,
-            num_classes,
+            _described(self._architecture),
             seed=seed,
             allow_code=":" in model,  # `check_task` has checked it
             options=dict(options),
@@ -127,6 +127,10 @@ class Network:
         rate = self._optimizer.learning_rate
         others = [variable for variable in self._optimizer.variables if variable is not rate]
         return [(f"optimizer/{i:03}", variable) for i, variable in enumerate(others)]
+
+
+def _described(architecture: Architecture) -> DataDescription:
+    return DataDescription(input_shape=architecture[1], num_classes=architecture[2])
 
 
 @lru_cache(maxsize=NETWORKS_MAX)

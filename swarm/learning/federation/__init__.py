@@ -5,8 +5,9 @@ jobs           what a learner can be asked, and its answers; plain records
 shards         a peer's part of the data
 seeds          every random choice, from the session's seed
 batches        which examples a round uses, in which order, and when it ends
-optimizers     the session's Keras optimizer, fresh in each round
-evaluation     evaluate(): accuracy and loss of a model on a shard
+optimizers     SessionOptimizer: the session's or the model's own, fresh in each round
+session_model  SessionModel: the session's Keras model, with its loss, optimizer and weights
+evaluation     evaluate(): score and loss of a model on a shard
 weights_files  safetensors files of a model's weights
 gates          which contributions are averaged
 stale_updates  moves updates and branches that began from another base

@@ -1,51 +1,52 @@
-"""evaluate(): accuracy and loss of a model on a shard."""
+"""evaluate(): score and loss of a model on a shard."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.learning.federation.jobs import Evaluation
+from swarm.learning.datasets.dataset import Inputs
 from swarm.learning.federation.shards import Shard
+from swarm.learning.models.fitting import fixed_batch
+from swarm.learning.models.objective import Objective
+from swarm.learning.progress import Evaluation
 
 BATCH = 250
-PROBABILITY_MIN = 1e-12
 
 
-def evaluate(model: Any, shard: Shard, *, logits: bool, tick: Any) -> Evaluation:
-    """Accuracy and mean cross-entropy of `model` on `shard`.
+def evaluate(model: Any, shard: Shard, objective: Objective, tick: Any) -> Evaluation:
+    """Score and mean loss of `model` on `shard`.
 
     Args:
-        model: From `swarm.learning.models.create_model`, compiled.
+        model: A Keras model.
         shard: At least one example.
-        logits: Whether the model's outputs are logits; probabilities otherwise.
+        objective: The session's.
         tick: Called with the finished fraction after each batch.
     """
-    num_correct, total_loss = 0, 0.0
-    for start in range(0, len(shard), BATCH):
-        x, y = shard.batch(slice(start, start + BATCH))
-        outputs = np.asarray(model.predict_on_batch(_padded(x)), np.float64)[: len(y)]
-        num_correct += int((outputs.argmax(axis=1) == y).sum())
-        total_loss += float(_cross_entropy(outputs, y, logits=logits).sum())
+    rows = fixed_batch(model) or BATCH
+    sums = np.zeros(2)
+    for start in range(0, len(shard), rows):
+        x, y = shard.batch(slice(start, start + rows))
+        outputs = np.asarray(model.predict_on_batch(_padded(x, rows)), np.float64)[: len(y)]
+        means = (objective.mean_metric(outputs, y), objective.mean_loss(outputs, y))
+        sums += np.array(means) * len(y)
         tick((start + len(y)) / len(shard))
-    return Evaluation(num_correct / len(shard), total_loss / len(shard), len(shard))
+    metric, loss = (sums / len(shard)).tolist()
+    return Evaluation(objective.score(metric, spread(shard)), loss, len(shard))
 
 
-def _padded(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Fill the last batch up with zeros: Keras compiles again for each new shape."""
-    missing = BATCH - len(x)
-    if not missing:
-        return x
-    return np.concatenate([x, np.zeros((missing, *x.shape[1:]), x.dtype)])
+def spread(shard: Shard) -> float:
+    """Mean squared distance of a shard's numbers from their means; 0 for classes."""
+    y = shard.y
+    return float(np.square(y - y.mean(axis=0)).mean()) if y.dtype.kind == "f" else 0.0
 
 
-def _cross_entropy(
-    outputs: NDArray[np.float64], labels: NDArray[np.int64], *, logits: bool
-) -> NDArray[np.float64]:
-    """-log p(label), from (n, C) outputs and (n,) labels: (n,)."""
-    rows = np.arange(len(labels))
-    if not logits:
-        return -np.log(np.maximum(outputs[rows, labels], PROBABILITY_MIN))
-    shifted = outputs - outputs.max(axis=1, keepdims=True)
-    losses: NDArray[np.float64] = np.log(np.exp(shifted).sum(axis=1)) - shifted[rows, labels]
-    return losses
+def _padded(x: Inputs, rows: int) -> Inputs:
+    """Fill the last batch up with copies: Keras compiles again for each new shape."""
+    if isinstance(x, dict):
+        return {name: _padded_array(array, rows) for name, array in x.items()}
+    return _padded_array(x, rows)
+
+
+def _padded_array(x: NDArray[Any], rows: int) -> NDArray[Any]:
+    return np.concatenate([x, np.repeat(x[-1:], rows - len(x), axis=0)])

@@ -6,6 +6,7 @@ from swarm.core.blobs import BlobRef
 from swarm.core.session import SessionSpec
 from swarm.federation.effects import Rejection
 from swarm.learning.data_config import DataConfig
+from swarm.learning.progress import Evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +32,14 @@ class Initialised:
     num_train: int
     num_test: int
     num_parameters: int
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """How good weights are on the peer's test shard."""
-
-    accuracy: float
-    loss: float
-    num_examples: int
+    threads: int = 1
+    """Threads that train."""
+    gpus: tuple[str, ...] = ()
+    """Names of the GPUs that train."""
+    notes: tuple[str, ...] = ()
+    """What was decided about data and model, a line each."""
+    advice: tuple[str, ...] = ()
+    """What the user should know or change, a line each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +10,20 @@ import numpy as np
 
 from swarm.core.errors import LearningError, ShapeMismatchError
 from swarm.core.session import SessionSpec
-from swarm.learning.backend import keras
-from swarm.learning.datasets import load_dataset
+from swarm.learning.datasets import DataDescription, load_dataset
 from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import gates, jobs
 from swarm.learning.federation.batches import Clock, RoundBatches
 from swarm.learning.federation.combining import combine_files
-from swarm.learning.federation.evaluation import evaluate
-from swarm.learning.federation.optimizers import create_optimizer, start_round
+from swarm.learning.federation.evaluation import evaluate, spread
 from swarm.learning.federation.seeds import Purpose, generator
+from swarm.learning.federation.session_model import SessionModel
 from swarm.learning.federation.shards import take_shards
 from swarm.learning.federation.weights_files import (
-    Weights,
     read_weights,
-    weight_key,
     write_weights,
 )
-from swarm.learning.models import create_model, gives_logits
-from swarm.learning.progress import OnProgress, Progress
+from swarm.learning.progress import Evaluation, OnProgress, Progress
 
 BetweenBatches = Callable[[], bool]
 
@@ -63,38 +60,36 @@ class Learner:
         self._partition = job.data.partition_index
         self._clock = clock
         self._progress = Progress("preparing", 0.0)
-        dataset = load_dataset(job.data, on_progress)
-        dataset.check_fits(job.spec.input_shape, job.spec.num_classes)
+        self._base_evaluation: Evaluation | None = None
+        """Of the weights from which the current training began."""
+        dataset = load_dataset(job.data, on_progress, DataDescription.of_session(job.spec))
         self._train_shard, self._test_shard = take_shards(dataset, job.spec, job.data)
+        self._spread = spread(self._train_shard)
         on_progress(Progress("preparing", 0.5, text="building the model"))
-        self._model = create_model(
-            job.model_path or job.spec.model,
-            job.spec.input_shape,
-            job.spec.num_classes,
-            seed=job.spec.seed % 2**32,
-            allow_code=job.allow_code,
-        )
-        self._logits = gives_logits(self._model)
-        self._compile()
-        self._initial_weights = self._weights()
+        self._model = SessionModel(job.spec, job.model_path, allow_code=job.allow_code)
+        if self._model.rows is not None:
+            self._spec = replace(job.spec, batch_size=self._model.rows)
+        self._initial_weights = self._model.weights()
         self.initialised = jobs.Initialised(
             dataset_label=dataset.label,
             stand_in=dataset.stand_in,
             num_train=len(self._train_shard),
             num_test=len(self._test_shard),
             num_parameters=sum(array.size for array in self._initial_weights.values()),
+            notes=(*dataset.notes, *self._model.notes),
+            advice=(*dataset.doubts, *self._model.advice),
         )
 
     def progress(self) -> Progress:
         """Progress of the current training, or else of the last one."""
-        return self._progress
+        return replace(self._progress, evaluation=self._base_evaluation)
 
     def create_weights(self, job: jobs.CreateWeights) -> jobs.WeightsWritten:
         """Write the initial weights: from the session's seed, or from its `.keras` file."""
         path, blob = write_weights(self._initial_weights, job.output_dir)
         return jobs.WeightsWritten(str(path), blob)
 
-    def evaluate_weights(self, job: jobs.EvaluateWeights) -> jobs.Evaluation:
+    def evaluate_weights(self, job: jobs.EvaluateWeights) -> Evaluation:
         """Accuracy and loss of a weights file on the test shard."""
         self._load(job.path)
         return self._evaluate(lambda fraction: None)
@@ -111,16 +106,17 @@ class Learner:
             LearningError: The base does not fit the model, or the loss became infinite.
         """
         started_s = time.perf_counter()
+        self._base_evaluation = None
         self._load(job.base_path)
 
         def tick(fraction: float) -> None:
             self._progress = Progress("evaluating", fraction)
             _continue_or_cancel(between_batches)
 
-        evaluation = self._evaluate(tick)
+        evaluation = self._base_evaluation = self._evaluate(tick)
         batches = self._batches(job)
         accuracy, loss = self._fit(batches, job.round_number, between_batches)
-        path, blob = write_weights(self._weights(), job.output_dir)
+        path, blob = write_weights(self._model.weights(), job.output_dir)
         return jobs.Trained(
             path=str(path),
             blob=blob,
@@ -142,34 +138,18 @@ class Learner:
         target = Path(job.keras_path)
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = target.with_name(f".{target.stem}.tmp.keras")
-        self._model.save(scratch)
+        self._model.keras.save(scratch)
         scratch.replace(target)
         return jobs.Exported(str(target))
-
-    def _compile(self) -> None:
-        self._optimizer = create_optimizer(self._spec)
-        self._model.compile(
-            optimizer=self._optimizer,
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=self._logits),
-            metrics=["accuracy"],
-            jit_compile=False,  # XLA is slower here than oneDNN, and compiles for seconds
-        )
-        self._optimizer.build(self._model.trainable_variables)
-
-    def _keys(self) -> list[str]:
-        return [weight_key(i, weight.path) for i, weight in enumerate(self._model.weights)]
-
-    def _weights(self) -> Weights:
-        return dict(zip(self._keys(), self._model.get_weights(), strict=True))
 
     def _load(self, path: str) -> None:
         weights = read_weights(path)
         if fault := gates.schema_fault(self._initial_weights, weights):
             raise ShapeMismatchError(f"{path} does not fit model {self._spec.model}: {fault}")
-        self._model.set_weights([weights[key] for key in self._keys()])
+        self._model.put_weights(weights)
 
-    def _evaluate(self, tick: Callable[[float], None]) -> jobs.Evaluation:
-        return evaluate(self._model, self._test_shard, logits=self._logits, tick=tick)
+    def _evaluate(self, tick: Callable[[float], None]) -> Evaluation:
+        return evaluate(self._model.keras, self._test_shard, self._model.objective, tick)
 
     def _batches(self, job: jobs.Train) -> RoundBatches:
         num_examples = len(self._train_shard)
@@ -182,18 +162,20 @@ class Learner:
         self, batches: RoundBatches, round_number: int, between_batches: BetweenBatches
     ) -> tuple[float, float]:
         """Train for one round; return the last local epoch's running accuracy and loss."""
-        self._reseed_layers(
+        self._model.reseed_layers(
             generator(self._spec.seed, Purpose.TRAINING, self._partition, round_number)
         )
-        start_round(self._optimizer, self._spec, round_number)
+        self._model.optimizer.start_round(round_number)
         epoch, sums, seen = 0, np.zeros(2), 0
         accuracy = loss = 0.0
         for indices in batches:
             if batches.epoch != epoch:
                 epoch, sums, seen = batches.epoch, np.zeros(2), 0
-            sums += self._train_batch(indices)
+            self._model.optimizer.start_batch((batches.position - 1) // self._spec.batch_size)
+            sums += self._train_batch(indices) * len(indices)
             seen += len(indices)
-            accuracy, loss = (sums / seen).tolist()
+            metric, loss = (sums / seen).tolist()
+            accuracy = self._model.objective.score(metric, self._spread)
             self._progress = Progress("training", batches.fraction, accuracy, loss)
             _continue_or_cancel(between_batches)
         if not np.isfinite(loss):
@@ -201,17 +183,10 @@ class Learner:
         return accuracy, loss
 
     def _train_batch(self, indices: Any) -> Any:
-        """Take a gradient step; return the batch's number of correct answers and sum of losses."""
-        x, y = self._train_shard.batch(indices)
-        # Faster than fit(), which builds a new data pipeline in every call.
-        logs = self._model.train_on_batch(x, y, return_dict=True)
-        return np.array([logs["accuracy"], logs["loss"]], np.float64) * len(y)
-
-    def _reseed_layers(self, rng: np.random.Generator) -> None:
-        """Give layers that draw random numbers, such as dropout, this round's seeds."""
-        for variable in self._model.variables:
-            if variable.path.endswith("seed_generator_state"):
-                variable.assign(rng.integers(0, 2**31, variable.shape))
+        """Take a gradient step; return the batch's mean score metric and mean loss."""
+        if self._model.rows is not None:
+            indices = np.resize(indices, self._model.rows)  # a short batch is repeated
+        return self._model.train_batch(*self._train_shard.batch(indices))
 
 
 def _continue_or_cancel(between_batches: BetweenBatches) -> None:

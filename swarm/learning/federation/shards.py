@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.core.errors import DataError
 from swarm.core.session import SessionSpec
 from swarm.learning.data_config import DataConfig
-from swarm.learning.datasets.dataset import Dataset
+from swarm.learning.datasets.dataset import Dataset, Inputs
 from swarm.learning.federation.seeds import Purpose, generator
 from swarm.learning.partitioners import IidPartitioner, create_partitioner
 
@@ -20,18 +19,26 @@ UINT8_MAX = np.float32(255)
 class Shard:
     """Examples of one peer; uint8 inputs stay uint8 until a batch is taken."""
 
-    x: NDArray[Any]
-    y: NDArray[np.int64]
+    x: Inputs
+    y: NDArray[Any]
+    """See `swarm.learning.datasets.dataset.Split`."""
 
     def __len__(self) -> int:
         return len(self.y)
 
-    def batch(self, indices: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Inputs at `indices` as float32, with uint8 scaled to [0, 1], and their labels."""
-        x = self.x[indices]
-        if x.dtype == np.uint8:
-            return x.astype(np.float32) / UINT8_MAX, self.y[indices]
-        return x, self.y[indices]
+    def batch(self, indices: Any) -> tuple[Inputs, NDArray[Any]]:
+        """Inputs at `indices` as a Keras model takes them, and their targets.
+
+        Pixels become float32 in [0, 1]. Several inputs are a dict by name.
+        """
+        if isinstance(self.x, dict):
+            x = {name: _fed(array[indices]) for name, array in self.x.items()}
+            return x, self.y[indices]
+        return _fed(self.x[indices]), self.y[indices]
+
+
+def _fed(array: NDArray[Any]) -> NDArray[Any]:
+    return array.astype(np.float32) / UINT8_MAX if array.dtype == np.uint8 else array
 
 
 def take_shards(dataset: Dataset, spec: SessionSpec, config: DataConfig) -> tuple[Shard, Shard]:
@@ -42,11 +49,9 @@ def take_shards(dataset: Dataset, spec: SessionSpec, config: DataConfig) -> tupl
     unless the session limits the size of the shards.
 
     Raises:
-        DataError: There are fewer examples than parts.
+        LearningError: There are fewer examples than parts, or the partitioner needs classes.
     """
     index, count = config.partition_index, config.partition_count
-    if max(dataset.train.y.max(), dataset.test.y.max()) >= spec.num_classes:
-        raise DataError(f"{dataset.label} has labels of {spec.num_classes} and above")
     split_rng = generator(spec.seed, Purpose.TRAIN_SPLIT)
     part = create_partitioner(spec).partition(dataset.train.y, count, split_rng)[index]
     if 0 < spec.examples_per_peer_max < len(part):

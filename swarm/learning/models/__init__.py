@@ -1,82 +1,121 @@
-"""Keras models by name. None has batch normalisation, whose statistics cannot be averaged.
+"""Keras models by name, and what a federated session must know of any Keras model.
 
-create_model("lenet" | "cnn" | "mlp" | "path/to/file.keras" | "module:function", ...)
+create_model("lenet" | "cnn" | "mlp" | "text" | "path/to/file.keras" | "module:function", ...)
 
-cnn    three convolutions; for images
-lenet  LeNet-5 as NIID-Bench uses it; for images
-mlp    one hidden layer; for any shape
+cnn        three convolutions; for images
+lenet      LeNet-5 as NIID-Bench uses it; for images
+mlp        one hidden layer; for any shape
+text       hashed words and their mean; for one text per example
+fitting    whether a model fits the session's data
+outputs    whether a model gives logits or probabilities
+compiled   what a model was compiled with
+objective  the loss that training minimises, and the score
+weights    which weights peers average; what averaging means for a model
 """
 
 import importlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from swarm.core.errors import ConfigurationError, LearningError
 from swarm.learning.backend import keras
+from swarm.learning.datasets.description import DataDescription
+from swarm.learning.model_files import import_custom_objects
+from swarm.learning.models.compiled import compile_as_saved
+from swarm.learning.models.fitting import check_fits, example_inputs
 
-BUILT_IN = ("lenet", "cnn", "mlp")
+BUILT_IN = ("lenet", "cnn", "mlp", "text")
+_ALLOW = "let the model's code run with --allow-model, in Python allow_model=True"
 
 
 def create_model(
     name: str,
-    input_shape: tuple[int, ...],
-    num_classes: int,
+    data: DataDescription,
     *,
     seed: int,
     allow_code: bool,
     options: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Build or load a model that maps examples to one output per class.
+    """Build or load a model that maps examples to one output each.
 
     Args:
         name: A built-in name, the path of a `.keras` file, or `module:function`, where
-            `function(input_shape, num_classes, **options)` returns a Keras model.
-        input_shape: Shape of one example.
-        num_classes: C, the length of one output.
+            `function(input_shape, num_classes, **options)` returns a Keras model. With several
+            inputs, `input_shape` is a dict of shapes by name.
+        data: Shapes, task and number of outputs.
         seed: Decides the initial weights; the same seed gives the same weights.
-        allow_code: Whether `module:function` and Lambda layers may run.
+        allow_code: Whether `module:function`, Lambda layers and own layers of a file may run.
         options: Arguments for a `module:function`; other models take none.
 
     Returns:
-        A Keras model from float32 (n, *input_shape) to float32 (n, C), not compiled.
+        A built Keras model, compiled if its maker compiled it.
 
     Raises:
         ConfigurationError: There is no such model, or it is code and code is not allowed.
-        LearningError: The model does not fit the data, or its weights cannot be averaged.
+        LearningError: The model does not fit the data.
     """
     keras.utils.clear_session()  # restarts automatic layer names at 1: all peers get the same
     keras.utils.set_random_seed(seed)
     if name in BUILT_IN:
-        model = importlib.import_module(f"{__name__}.{name}").build(input_shape, num_classes)
+        _check_kind(name, data)
+        build = importlib.import_module(f"{__name__}.{name}").build
+        model = build(data.input_shape, data.num_classes)
     elif name.endswith(".keras"):
-        model = _load_file(Path(name), allow_code=allow_code)
+        model = load_file(Path(name), allow_code=allow_code)
     elif ":" in name:
         build = _find_function(name, allow_code=allow_code)
-        model = build(input_shape, num_classes, **(options or {}))
+        model = build(data.example_shape, data.num_classes, **(options or {}))
+        if isinstance(model, keras.Model) and not model.built:
+            model(example_inputs(data, rows=2))
     else:
         raise ConfigurationError(
             f"model must be {', '.join(BUILT_IN)}, a .keras file or module:function, got {name!r}"
         )
-    _check_fits(model, name, input_shape, num_classes)
+    check_fits(model, name, data)
     return model
 
 
-def gives_logits(model: Any) -> bool:
-    """Whether outputs are logits; a model that ends in a softmax gives probabilities."""
-    last = model.layers[-1]
-    if isinstance(last, keras.layers.Softmax):
-        return False
-    return getattr(last, "activation", None) is not keras.activations.softmax
+def _check_kind(name: str, data: DataDescription) -> None:
+    if (name == "text") == bool(data.inputs):
+        return
+    kinds = ", ".join(given.name for given in data.inputs) or "one array of numbers"
+    takes = "one text per example" if name == "text" else "one array of numbers"
+    raise ConfigurationError(f"model {name!r} takes {takes}, the data has {kinds}")
 
 
-def _load_file(path: Path, *, allow_code: bool) -> Any:
+def load_file(path: Path, *, allow_code: bool) -> Any:
+    """Load a `.keras` file, with the loss and the optimizer that it was compiled with.
+
+    Raises:
+        ConfigurationError: There is no such file.
+        LearningError: Keras cannot load it, or it is code and code is not allowed.
+    """
     if not path.is_file():
         raise ConfigurationError(f"model file {path} does not exist")
+    own = import_custom_objects(path) if allow_code else {}
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=not allow_code)
+        model = keras.saving.load_model(
+            path, custom_objects=own, compile=False, safe_mode=not allow_code
+        )
     except Exception as error:  # a malformed file can make Keras raise anything
-        raise LearningError(f"cannot load model {path}: {error}") from error
+        raise LearningError(f"cannot load model {path}: {_reason(error)}") from error
+    compile_as_saved(model, path, own, allow_code=allow_code)
+    return model
+
+
+def _reason(error: Exception) -> str:
+    """What is missing, in a sentence: Keras appends the whole configuration of the layer."""
+    text = str(error)
+    if "lambda" in text.lower():
+        return f"it holds a Lambda layer, which is code; {_ALLOW}, if you trust it"
+    if found := re.search(r"Could not locate (\w+ '[^']*')", text):
+        return (
+            f"its {found[1]} is not known here; put own layers into a module that each peer can "
+            f"import, and {_ALLOW}"
+        )
+    return text
 
 
 def _find_function(name: str, *, allow_code: bool) -> Any:
@@ -87,21 +126,3 @@ def _find_function(name: str, *, allow_code: bool) -> Any:
         return getattr(importlib.import_module(module_name), function_name)
     except (ImportError, AttributeError) as error:
         raise ConfigurationError(f"cannot import model {name!r}: {error}") from error
-
-
-def _check_fits(model: Any, name: str, input_shape: tuple[int, ...], num_classes: int) -> None:
-    if not isinstance(model, keras.Model) or not model.built:
-        raise LearningError(f"model {name!r} must be a built Keras model, got {type(model)}")
-    for what, shape, expected in (
-        ("input", model.input_shape, (None, *input_shape)),
-        ("output", model.output_shape, (None, num_classes)),
-    ):
-        if not isinstance(shape, tuple) or len(shape) != len(expected):
-            raise LearningError(f"model {name!r} has {what} {shape}, the session needs {expected}")
-        if any(a not in (None, b) for a, b in zip(shape, expected, strict=True)):
-            raise LearningError(f"model {name!r} has {what} {shape}, the session needs {expected}")
-    for weight in model.weights:
-        if str(weight.dtype) != "float32":
-            raise LearningError(
-                f"weights must be float32 to be averaged, got {weight.dtype} in {weight.path}"
-            )

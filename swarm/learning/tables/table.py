@@ -144,7 +144,7 @@ def _from_scikit(name: str) -> Table:
 def _from_dataset(dataset: Dataset) -> Table:
     """Use the training split only: scores on examples used for tuning would be too good."""
     split = dataset.train
-    x = split.x.take(np.arange(len(split.y)))
+    x = np.asarray(split.x.take(np.arange(len(split.y))))
     return _classification(dataset.label, x, split.y)
 
 

@@ -1,7 +1,10 @@
 """Runs federated sessions.
 
 running_peer     start_peer() and RunningPeer, for scripts
+peer_view        PeerView: one peer's run as text, line and HTML
+progress_line    ProgressLine: a run's progress in a script's output
 peer             Peer: the whole life of a process that trains
+own_data         a peer's data: checked before the peer listens, described for a session
 peer_settings    what a user can set
 sessions         the sessions of a host: begins, resumes and ends them
 session_run      one session, from its folder on disk to the goodbye

@@ -16,13 +16,14 @@ from swarm.federation import effects
 from swarm.federation.records import Metrics
 from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import jobs
-from swarm.learning.progress import Progress
+from swarm.learning.progress import Evaluation, Progress
 from swarm.peer.federation.peer_status import PeerStatus
 from swarm.peer.host.host import Host
 from swarm.peer.host.machine_driver import Job
 from swarm.peer.processes.learner_worker import LearnerWorker
 
 Spawn = Callable[[Job], None]
+Report = Callable[[Event], None]
 PROGRESS_EVERY_S = 1.0
 R = TypeVar("R")
 LOSS_MAX = 1e9
@@ -51,18 +52,22 @@ class LearningJobs:
         self._position: int | None = None
         """Where the last finished training ended in this peer's data."""
         self._scope = trio.CancelScope()
-        self.report: Callable[[Event], None] = lambda _: None
-        """Called about once a second while training gets on; the driver hands it on."""
 
-    def carry_out(self, effect: Effect, spawn: Spawn) -> None:
-        """Start the job behind a learning effect; ignore other effects."""
+    def carry_out(self, effect: Effect, spawn: Spawn, report: Report) -> None:
+        """Start the job behind a learning effect; ignore other effects.
+
+        Args:
+            effect: What the machine asks for.
+            spawn: Runs a job in the background, and hands its result on.
+            report: Called about once a second while training gets on.
+        """
         match effect:
             case effects.CreateWeights():
                 spawn(self._create)
             case effects.Train() if effect.base != self._training:
                 self._replace_training(effect.base)
                 scope = self._scope
-                spawn(lambda: self._train(effect, scope))
+                spawn(lambda: self._train(effect, scope, report))
             case effects.Evaluate():
                 self._replace_training(None)
                 spawn(lambda: self._evaluate(effect))
@@ -95,12 +100,14 @@ class LearningJobs:
         self._admit(written.path, written.blob)
         return effects.WeightsCreated(written.blob)
 
-    async def _train(self, effect: effects.Train, scope: trio.CancelScope) -> Event | None:
+    async def _train(
+        self, effect: effects.Train, scope: trio.CancelScope, report: Report
+    ) -> Event | None:
         with scope:
             try:
                 base_path = str(self._store.path(effect.blob))
                 job = jobs.Train(base_path, effect.round, self._output_dir, self._position)
-                result = await self._worker.train(job, self._watch(effect))
+                result = await self._worker.train(job, self._watch(effect, report))
             except TrainingCancelledError:
                 return None
             except FAILURES as error:
@@ -108,8 +115,7 @@ class LearningJobs:
                 return effects.TrainingFailed(effect.base, str(error))
             self._position = result.position
             self._admit(result.path, result.blob)
-            metrics = self._metrics(result.evaluation)
-            self._status.evaluate(effect.base, effect.round - 1, metrics)
+            metrics = self._note_evaluation(effect.base, effect.round - 1, result.evaluation)
             self._status.train_accuracy = result.train_accuracy
             self._status.rest("waiting")
             log.info(
@@ -117,21 +123,20 @@ class LearningJobs:
                 round=effect.round,
                 train_accuracy=round(result.train_accuracy, 4),
                 seconds=round(result.duration_s, 2),
-                evaluated_round=effect.round - 1,
-                accuracy=round(metrics.accuracy, 4),
-                num_test_examples=metrics.num_examples,
             )
             return effects.TrainingFinished(
                 effect.base, result.blob, result.num_examples, result.duration_s, metrics
             )
         return None
 
-    def _watch(self, effect: effects.Train) -> Callable[[Progress], None]:
+    def _watch(self, effect: effects.Train, report: Report) -> Callable[[Progress], None]:
         reported_s = float("-inf")
 
         def note(progress: Progress) -> None:
             nonlocal reported_s
             self._status.take_progress(progress)
+            if progress.evaluation is not None:
+                self._note_evaluation(effect.base, effect.round - 1, progress.evaluation)
             now_s = trio.current_time()
             if now_s - reported_s < PROGRESS_EVERY_S:
                 return
@@ -139,7 +144,7 @@ class LearningJobs:
             training = progress.phase == "training"
             # First the base is measured, then it is trained: one number grows through both.
             done = training + min(progress.fraction, 0.99)
-            self.report(effects.TrainingProgressed(effect.base, done))
+            report(effects.TrainingProgressed(effect.base, done))
             if training:
                 log.debug(
                     "training",
@@ -152,22 +157,25 @@ class LearningJobs:
 
     async def _evaluate(self, effect: effects.Evaluate) -> Event:
         self._status.rest("evaluating")
-        metrics = self._metrics(
-            await self._persist(
-                lambda: self._worker.evaluate(
-                    jobs.EvaluateWeights(str(self._store.path(effect.blob)))
-                )
-            )
+        evaluation = await self._persist(
+            lambda: self._worker.evaluate(jobs.EvaluateWeights(str(self._store.path(effect.blob))))
         )
-        self._status.evaluate(effect.head, effect.round, metrics)
+        metrics = self._note_evaluation(effect.head, effect.round, evaluation)
         self._status.rest("finished")
-        log.info(
-            "evaluated",
-            evaluated_round=effect.round,
-            accuracy=round(metrics.accuracy, 4),
-            num_test_examples=metrics.num_examples,
-        )
         return effects.EvaluationFinished(effect.head, metrics)
+
+    def _note_evaluation(self, head: Digest, round_number: int, evaluation: Evaluation) -> Metrics:
+        """Show how a head did here, as soon as it is known; once for each head."""
+        metrics = self._metrics(evaluation)
+        if self._status.evaluated != head:
+            self._status.evaluate(head, round_number, metrics)
+            log.info(
+                "evaluated",
+                evaluated_round=round_number,
+                accuracy=round(metrics.accuracy, 4),
+                num_test_examples=metrics.num_examples,
+            )
+        return metrics
 
     async def _persist(self, job: Callable[[], Awaitable[R]]) -> R:
         """Run a job that the session needs; after a failure, run it again."""
@@ -215,7 +223,7 @@ class LearningJobs:
         rejected = tuple(effects.Rejection(item.name, str(error)) for item in blamed)
         return effects.CombineFailed(effect.base, effect.cluster, str(error), rejected)
 
-    def _metrics(self, evaluation: jobs.Evaluation) -> Metrics:
+    def _metrics(self, evaluation: Evaluation) -> Metrics:
         loss = evaluation.loss if math.isfinite(evaluation.loss) else LOSS_MAX  # training diverged
         return Metrics(self._me, evaluation.accuracy, loss, evaluation.num_examples)
 

@@ -9,10 +9,12 @@ import trio
 from trio_typing import TaskStatus
 
 from swarm.core.errors import LearningError
+from swarm.peer.federation.own_data import check_data
 from swarm.peer.federation.peer_settings import PeerSettings
 from swarm.peer.federation.peer_status import PeerStatus
 from swarm.peer.federation.session_driver import SessionDriver
 from swarm.peer.federation.sessions import Sessions, open_sessions
+from swarm.peer.host.bootstrap_hints import warn_while_nobody_answers
 from swarm.peer.host.commands import open_commands
 from swarm.peer.host.host import Host, open_host
 
@@ -53,6 +55,11 @@ class Peer:
         return self.host.address if self.host is not None else ""
 
     @property
+    def silent_bootstraps(self) -> str:
+        """The bootstrap addresses, while no other peer has ever connected; else empty."""
+        return self.host.bootstraps if self.host is not None and not self.host.met.is_set() else ""
+
+    @property
     def driver(self) -> SessionDriver | None:
         """The driver of the newest session, if there is one."""
         run = self._sessions.newest if self._sessions is not None else None
@@ -74,8 +81,12 @@ class Peer:
         Raises:
             SwarmError: The peer cannot continue; the message says why.
         """
+        await trio.to_thread.run_sync(check_data, self.settings)
         async with AsyncExitStack() as stack:
             host = self.host = await stack.enter_async_context(open_host(self.settings))
+            hints = await stack.enter_async_context(trio.open_nursery())
+            hints.start_soon(warn_while_nobody_answers, host)
+            stack.callback(hints.cancel_scope.cancel)
             if not self.settings.bootstraps:
                 self._say(f"Others join with: python -m swarm.peer <ip> <port> {host.address}")
             sessions = await stack.enter_async_context(

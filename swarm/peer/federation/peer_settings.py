@@ -3,22 +3,23 @@
 import dataclasses
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 from swarm.core.errors import ConfigurationError
 from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec
+from swarm.core.suggestions import did_you_mean
 from swarm.federation.ledger_entries import Introduction
 from swarm.federation.records import check_site
 from swarm.peer.host.host_settings import HostSettings
 
 _ED25519_PEER_ID = re.compile(r"12D3KooW[1-9A-HJ-NP-Za-km-z]{44}")
-SESSION_FIELDS = tuple(
-    f.name for f in dataclasses.fields(SessionSpec) if f.name not in ("starter", "model_file")
-)
+_DERIVED = ("starter", "model_file", "inputs")
+SESSION_FIELDS = tuple(f.name for f in dataclasses.fields(SessionSpec) if f.name not in _DERIVED)
 """Fields of a session that a user may set; the others are derived."""
 
 
@@ -51,6 +52,8 @@ class PeerSettings(HostSettings):
     """Whether the report says how late the event loop wakes up."""
     fork_server: Path | None = None
     """Socket of the `swarm.peer.processes.fork_server` that forks this peer's learner."""
+    threads: int = 0
+    """Threads that train here; 0 means one for each core, unless a launcher says otherwise."""
     operators: tuple[PeerId, ...] = ()
     """Operators whose commands this peer obeys."""
     hold: bool = False
@@ -84,12 +87,15 @@ class PeerSettings(HostSettings):
             raise ConfigurationError(
                 "--idle starts no session: leave out --new-session and the session's options"
             )
+        if self.threads < 0:
+            raise ConfigurationError(f"threads must be at least 0, got {self.threads}")
         if len(self.name) > 64:
             raise ConfigurationError(f"name must have at most 64 characters, got {self.name!r}")
         try:
             check_site(self.site)
         except ValueError as error:
             raise ConfigurationError(str(error)) from error
+        make_spec(self.spec_fields)  # fields out of range are refused before the peer listens
 
 
 def parse_partition(text: str) -> tuple[int, int]:
@@ -143,14 +149,28 @@ def read_session_file(path: Path) -> dict[str, Any]:
     Raises:
         ConfigurationError: The file is not TOML, or a field is unknown or has the wrong type.
     """
-    fields = read_toml(path)
-    for name, value in fields.items():
+    return session_fields(read_toml(path), f"{path}: ")
+
+
+def session_fields(
+    fields: Mapping[str, Any], source: str = "", known: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Check the names and the types of a session's fields; numbers of numpy become Python's.
+
+    Args:
+        fields: What the user set.
+        source: Begins each error message, as in `session.toml: `.
+        known: Other names that the user may have meant.
+
+    Raises:
+        ConfigurationError: A field is unknown or has the wrong type.
+    """
+    for name in fields:
         if name not in SESSION_FIELDS:
-            raise ConfigurationError(
-                f"{path}: unknown field {name!r}; a session has {', '.join(SESSION_FIELDS)}"
-            )
-        fields[name] = _typed(name, value, path)
-    return fields
+            hint = did_you_mean(name, (*SESSION_FIELDS, *known))
+            hint = hint or f"; a session has {', '.join(SESSION_FIELDS)}"
+            raise ConfigurationError(f"{source}unknown setting {name!r}{hint}")
+    return {name: _typed(name, value, source) for name, value in fields.items()}
 
 
 def make_spec(fields: Mapping[str, Any], **derived: Any) -> SessionSpec:
@@ -174,12 +194,14 @@ def disagreement(fields: Mapping[str, Any], spec: SessionSpec) -> str | None:
     return None
 
 
-def _typed(name: str, value: Any, path: Path) -> Any:
+def _typed(name: str, value: Any, source: str) -> Any:
     default = getattr(SessionSpec(), name)
-    if isinstance(default, tuple) and isinstance(value, list):
+    if isinstance(default, tuple) and isinstance(value, list | tuple):
         return tuple(value)
-    if isinstance(default, float) and type(value) is int:
+    if isinstance(default, float) and isinstance(value, Real) and not isinstance(value, bool):
         return float(value)
-    if type(value) is not type(default):
-        raise ConfigurationError(f"{path}: {name} must be {type(default).__name__}, got {value!r}")
+    if type(default) is int and isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    if default is not None and type(value) is not type(default):
+        raise ConfigurationError(f"{source}{name} must be {type(default).__name__}, got {value!r}")
     return value

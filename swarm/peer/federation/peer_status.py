@@ -1,7 +1,7 @@
 """PeerStatus: what this peer is doing in a session, for observers and for its report file."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from swarm.core.ids import Digest, RoundNumber
@@ -30,6 +30,10 @@ class PeerStatus:
     site: str = ""
     data_label: str = ""
     num_test: int = 0
+    uses: str = ""
+    """Which cores and GPUs train, in words; empty until the learner is ready."""
+    accuracies: dict[int, float] = field(default_factory=dict)
+    """Accuracy of each round's head that was measured here, on this peer's test data."""
 
     def take_progress(self, progress: Progress) -> None:
         """Note the progress of the learner's job."""
@@ -48,6 +52,7 @@ class PeerStatus:
     def evaluate(self, head: Digest, head_round: int, metrics: Metrics) -> None:
         """Note how a head scored on this peer's test data."""
         self.evaluated, self.evaluated_round, self.evaluation = head, head_round, metrics
+        self.accuracies[head_round] = metrics.accuracy
 
     def message(
         self, machine: Federation, network: NetworkSnapshot, addresses: tuple[str, ...] = ()

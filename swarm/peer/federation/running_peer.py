@@ -1,7 +1,11 @@
 """start_peer() and RunningPeer: a peer in the background, for scripts and notebooks."""
 
+import inspect
+import math
 import tempfile
+import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +14,39 @@ import trio
 from numpy.typing import ArrayLike
 
 from swarm.core.errors import ConfigurationError
+from swarm.federation.federation import Federation
+from swarm.federation.waiting_reasons import awaited
 from swarm.peer.federation.peer import Peer
-from swarm.peer.federation.peer_settings import SESSION_FIELDS, PeerSettings
+from swarm.peer.federation.peer_settings import PeerSettings, session_fields
+from swarm.peer.federation.peer_view import PeerView
+from swarm.peer.federation.progress_line import ProgressLine
 from swarm.peer.host.host_settings import parse_bootstraps
 from swarm.peer.host.logs import configure_logs
-from swarm.peer.host.trio_thread import InBackground, TrioThread
+from swarm.peer.host.trio_thread import InBackground, Scratch, open_scratch
+
+SHOW_EVERY_S = 0.5
 
 
 class RunningPeer(InBackground):
-    """A peer that trains in the background."""
+    """A peer that trains in the background.
 
-    def __init__(self, settings: PeerSettings) -> None:
+    Properties and waits raise the error that ended the peer. After `stop` they keep their values.
+    """
+
+    def __init__(self, settings: PeerSettings, scratch: Scratch | None = None) -> None:
+        """Start the peer; see `start_peer`.
+
+        Args:
+            settings: What the user set.
+            scratch: A folder that is removed when the peer ends.
+        """
         self._peer = Peer(settings, say=lambda _line: None)  # a notebook prints what its user asks
-        self._thread = TrioThread("swarm-peer", self._main, self._peer.leave)
+        super().__init__("swarm-peer", self._main, self._peer.leave, scratch)
+
+    @property
+    def name(self) -> str:
+        """The name by which others see this peer."""
+        return self._peer.status.name or (self._peer.host.me[-6:] if self._peer.host else "")
 
     @property
     def address(self) -> str:
@@ -32,41 +56,68 @@ class RunningPeer(InBackground):
     @property
     def round(self) -> int | None:
         """Round of the current global model; 0 is the initial weights, None is no model yet."""
-        driver = self._peer.driver
-        held = driver.machine.held if driver is not None else None
-        return held.round if held is not None else None
+        machine = self._machine
+        return machine.held.round if machine is not None and machine.held is not None else None
+
+    @property
+    def rounds(self) -> int | None:
+        """Rounds of the session; None while there is no session."""
+        machine = self._machine
+        return machine.spec.rounds if machine is not None else None
 
     @property
     def finished(self) -> bool:
         """Whether the session's last round is done."""
-        driver = self._peer.driver
-        return driver is not None and driver.machine.finished
+        machine = self._machine
+        return machine is not None and machine.finished
 
     @property
     def accuracy(self) -> float | None:
-        """Accuracy of the newest global model that this peer measured on its test data."""
+        """Accuracy of the newest global model that this peer measured on its test data.
+
+        `accuracy_round` says of which round that model is.
+        """
+        self._thread.raise_if_failed()
         evaluation = self._peer.status.evaluation
         return evaluation.accuracy if evaluation is not None else None
+
+    @property
+    def accuracy_round(self) -> int | None:
+        """Round of the model that `accuracy` is about; 0 is the untrained model."""
+        self._thread.raise_if_failed()
+        return self._peer.status.evaluated_round
+
+    @property
+    def num_peers(self) -> int:
+        """Peers that train together now, this one included."""
+        machine = self._machine
+        return len(machine.held.cohort) if machine is not None and machine.held is not None else 1
 
     def wait_round(self, number: int, timeout_s: float | None = None) -> int:
         """Wait for the global model of round `number` or a later one; return its round.
 
         Raises:
-            TimeoutError: It took longer than `timeout_s`.
+            TimeoutError: It took longer than `timeout_s`; the message says what is missing.
             SwarmError: The peer ended.
         """
-        self._wait(lambda: self.round is not None and self.round >= number, timeout_s)
+        self._wait(lambda: (self.round or -1) >= number, f"round {number}", timeout_s)
         return self.round or 0
 
-    def wait_finished(self, timeout_s: float | None = None) -> None:
-        """Wait until the model of the last round is measured; see `wait_round`."""
-        self._wait(
-            lambda: (
-                self._peer.driver is not None
-                and self._peer.driver.machine.final_metrics is not None
-            ),
-            timeout_s,
-        )
+    def wait_finished(self, timeout_s: float | None = None, *, progress: bool = False) -> None:
+        """Wait until the model of the last round is measured; see `wait_round`.
+
+        Args:
+            timeout_s: Seconds to wait at most.
+            progress: Whether to show the progress on stdout meanwhile: a line that is redrawn in
+                a terminal or notebook, else one line for each round.
+        """
+        if progress:
+            self._show_until(self._is_measured, timeout_s)
+        self._wait(self._is_measured, "the last round", timeout_s)
+
+    def watch(self, timeout_s: float | None = None) -> None:
+        """Show the progress until the last round's model is measured; see `wait_finished`."""
+        self.wait_finished(timeout_s, progress=True)
 
     def save_model(self, path: str | Path) -> Path:
         """Write the current global model as a `.keras` file, after the training under way.
@@ -85,23 +136,84 @@ class RunningPeer(InBackground):
         with tempfile.TemporaryDirectory() as folder:
             return keras.models.load_model(self.save_model(Path(folder) / "model.keras"))
 
+    def __repr__(self) -> str:
+        return str(self._view())
+
+    def _repr_html_(self) -> str:
+        return self._view().html()
+
+    @property
+    def _machine(self) -> Federation | None:
+        """The machine of the newest session; raises what ended the peer."""
+        self._thread.raise_if_failed()
+        driver = self._peer.driver
+        return driver.machine if driver is not None else None
+
+    def _is_measured(self) -> bool:
+        driver = self._peer.driver
+        return driver is not None and driver.machine.final_metrics is not None
+
+    def _view(self) -> PeerView:
+        """The peer now; it raises nothing, so that even a peer that failed can be shown."""
+        driver, status, error = self._peer.driver, self._peer.status, self._thread.error
+        machine = driver.machine if driver is not None else None
+        held = machine.held if machine is not None else None
+        return PeerView(
+            name=self.name,
+            address=self.address,
+            round=held.round if held is not None else None,
+            rounds=machine.spec.rounds if machine is not None else None,
+            num_peers=len(held.cohort) if held is not None else 1,
+            accuracies=dict(status.accuracies),
+            phase=status.phase,
+            progress=status.progress,
+            train_accuracy=status.train_accuracy,
+            uses=status.uses,
+            error=(str(error) or repr(error)) if error is not None else None,
+            ended=not self._thread.running,
+        )
+
     async def _main(self, ready: Callable[[], None]) -> None:
         async with trio.open_nursery() as nursery:
             await nursery.start(self._peer.run)
             ready()
 
-    def _wait(self, condition: Callable[[], bool], timeout_s: float | None) -> None:
-        limit_s = timeout_s if timeout_s is not None else float("inf")
-        self._thread.call(self._wait_until, condition, limit_s)
+    def _show_until(self, condition: Callable[[], bool], timeout_s: float | None) -> None:
+        until_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        line = ProgressLine()
+        try:
+            while not condition() and time.monotonic() < until_s:
+                line.show(self._view())
+                self._thread.call(self._wait_until, condition, SHOW_EVERY_S)
+            line.show(self._view())
+        finally:
+            line.close()
 
-    async def _wait_until(self, condition: Callable[[], bool], timeout_s: float) -> None:
-        with trio.fail_after(timeout_s):
+    def _wait(self, condition: Callable[[], bool], what: str, timeout_s: float | None) -> None:
+        limit_s = timeout_s if timeout_s is not None else math.inf
+        if not self._thread.call(self._wait_until, condition, limit_s):
+            missing = self._thread.call_sync(self._missing)
+            raise TimeoutError(f"waited {limit_s:g} s for {what}: {missing}")
+
+    def _missing(self) -> str:
+        driver, status = self._peer.driver, self._peer.status
+        if driver is None:
+            silent = self._peer.silent_bootstraps
+            return f"nobody answers at {silent}" if silent else "no session was found yet"
+        if status.phase == "starting":
+            return "this peer still loads its data and its model"
+        return awaited(driver.machine, status.progress, trio.current_time())
+
+    async def _wait_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait until the condition holds; return whether it does within the time."""
+        with trio.move_on_after(timeout_s):
             while not condition():
                 driver = self._peer.driver
                 if driver is None:
                     await trio.sleep(0.1)  # there is no session yet, so nothing to wait on
                 else:
                     await driver.changed.wait()
+        return condition()
 
 
 def start_peer(  # noqa: PLR0913 - one keyword for each setting
@@ -119,6 +231,7 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
     data_dir: str | Path | None = None,
     model: str | Path | None = None,
     allow_model: bool = False,
+    threads: int = 0,
     log_level: str = "warning",
     **session: Any,
 ) -> RunningPeer:
@@ -140,6 +253,7 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
         model: A built-in name, a `.keras` file or `module:function`; the peer that starts the
             session decides.
         allow_model: Whether code that the session's model names may run here.
+        threads: Threads that train; 0 takes one for each core.
         log_level: `debug`, `info`, `warning` or `error`.
         **session: Further fields of `swarm.SessionSpec`, such as `rounds=5, min_peers=2`.
 
@@ -147,28 +261,28 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
         ConfigurationError: A value breaks a rule.
     """
     configure_logs(log_level, "text")
-    unknown = sorted(set(session) - set(SESSION_FIELDS))
-    if unknown:
-        raise ConfigurationError(
-            f"unknown setting {unknown[0]!r}; a session has {', '.join(SESSION_FIELDS)}"
-        )
-    folder = Path(state) if state is not None else Path(tempfile.mkdtemp(prefix="swarm-peer-"))
     if model is not None:
         session["model"] = str(model)
-    return RunningPeer(
-        PeerSettings(
+    fields = session_fields(session, known=tuple(inspect.signature(start_peer).parameters))
+    with ExitStack() as undo:
+        scratch = open_scratch("swarm-peer-")
+        folder = Path(undo.enter_context(scratch))
+        settings = PeerSettings(
             ip=ip,
             port=port,
-            state_dir=folder,
+            state_dir=Path(state) if state is not None else folder / "state",
             bootstraps=parse_bootstraps(bootstrap),
             name=name,
-            session=session,
+            session=fields,
             data=_save_arrays(folder, x_train, y_train, x_test, y_test),
             data_dir=Path(data_dir) if data_dir is not None else None,
             partition=partition,
             allow_model=allow_model,
+            threads=threads,
         )
-    )
+        peer = RunningPeer(settings, scratch)
+        undo.pop_all()  # the peer removes the folder when it ends
+    return peer
 
 
 def _save_arrays(
@@ -188,7 +302,6 @@ def _save_arrays(
     arrays = {"x_train": np.asarray(x_train), "y_train": np.asarray(y_train)}
     if x_test is not None and y_test is not None:
         arrays |= {"x_test": np.asarray(x_test), "y_test": np.asarray(y_test)}
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "data.npz"
     with path.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]  # its stub takes the keywords for flags

@@ -40,7 +40,6 @@ class SessionDriver(MachineDriver[Federation]):
         self.dismissed = ""
         """Why this peer must leave the session although nothing failed: a command removed it."""
         self.learning = learning
-        learning.report = self.handle
         self._folder = folder
 
     def carry_out_own(self, effect: Effect) -> None:
@@ -61,7 +60,7 @@ class SessionDriver(MachineDriver[Federation]):
             case SaveHead(head):
                 self._adopted(head)
             case _:
-                self.learning.carry_out(effect, self.spawn_job)
+                self.learning.carry_out(effect, self.spawn_job, self.handle)
 
     def end_broken(self, error: Exception) -> None:
         """End the session's task with this error; other sessions go on."""

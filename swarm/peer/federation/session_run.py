@@ -23,11 +23,11 @@ from swarm.federation.federation import Federation
 from swarm.federation.messages import STATUS_TEXT_MAX, Contribution, Status
 from swarm.federation.records import GlobalModel
 from swarm.federation.topics import status_topic
-from swarm.learning.data_config import DataConfig
 from swarm.learning.federation import jobs
 from swarm.network.store import FileBlobStore
 from swarm.network.wire import signing_bytes
 from swarm.peer.federation.learning_jobs import LearningJobs
+from swarm.peer.federation.own_data import data_config
 from swarm.peer.federation.peer_settings import PeerSettings
 from swarm.peer.federation.peer_status import PeerStatus
 from swarm.peer.federation.session_driver import SessionDriver
@@ -36,6 +36,7 @@ from swarm.peer.host.host import GOODBYE_WITHIN_S, Host
 from swarm.peer.host.loop_lag import LagMeter
 from swarm.peer.host.whole_files import write_json
 from swarm.peer.host.wire import encode
+from swarm.peer.processes.cores import in_words
 from swarm.peer.processes.learner_worker import LearnerWorker
 
 STATUS_EVERY_S = 1.0
@@ -182,15 +183,7 @@ class SessionRun:
 
     async def _prepare(self, model_path: str | None) -> None:
         settings = self._settings
-        index, count = settings.partition or (1, 1)
-        data = DataConfig(
-            data_path=str(settings.data) if settings.data is not None else None,
-            data_dir=str(settings.data_dir) if settings.data_dir is not None else None,
-            cache_dir=str(settings.cache_dir),
-            dataset="own" if settings.data is not None else self.spec.dataset,
-            partition_index=index - 1,
-            partition_count=count,
-        )
+        data = data_config(settings, self.spec.dataset)
         job = jobs.Initialise(self.spec, data, settings.allow_model, model_path)
         try:
             ready = await self._worker.initialise(job, self.status.take_progress)
@@ -206,7 +199,15 @@ class SessionRun:
             num_parameters=ready.num_parameters,
             dataset=ready.dataset_label,
             worker_pid=self._worker.statistics().pid,
+            threads=ready.threads,
+            gpus=list(ready.gpus),
         )
+        self.status.uses = in_words(ready.threads, ready.gpus)
+        log.info("uses", detail=self.status.uses)
+        for line in ready.notes:
+            log.info("note", detail=line)
+        for line in ready.advice:
+            log.warning("note", detail=line)
         self.driver.handle(LearnerReady())
 
     async def _publish_status_forever(self) -> None:

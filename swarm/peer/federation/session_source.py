@@ -11,6 +11,7 @@ from swarm.core.errors import ConfigurationError, NetworkError
 from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec, dataset_label, is_stand_in
 from swarm.learning.progress import Progress
+from swarm.peer.federation.own_data import default_model, describe_data
 from swarm.peer.federation.peer_settings import PeerSettings, disagreement, make_spec
 from swarm.peer.host.host import Host
 
@@ -53,31 +54,26 @@ class SessionSource:
         Raises:
             ConfigurationError: A value breaks a rule, or the data cannot be read.
         """
-        # Imported here: data sets need numpy, and only the peer that starts a session needs them.
-        from swarm.learning.datasets import describe  # noqa: PLC0415
-
         settings = self._settings
         fields = settings.spec_fields
         if settings.data is not None:
             fields.setdefault("dataset", "own")
-            shape, num_classes = describe(str(settings.data))
         else:
             fields["dataset"] = self._resolve(fields.get("dataset", SessionSpec().dataset))
-            shape, num_classes = describe(fields["dataset"])
-        derived: dict[str, Any] = {
-            "input_shape": shape,
-            "num_classes": num_classes,
-            "starter": self._host.me,
-        }
+        described = describe_data(settings, fields["dataset"], _say)
+        derived: dict[str, Any] = {**described.spec_fields, "starter": self._host.me}
         if settings.model_path is not None:
             derived |= {
                 "model": "file",
                 "model_file": self._host.store.put(_read(settings.model_path)),
             }
+        elif settings.data is not None and "model" not in fields:
+            fields["model"] = default_model(described)
+            _say(f"no model was named: using {fields['model']}")
         return make_spec(fields, **derived)
 
     def _resolve(self, dataset: str) -> str:
-        from swarm.learning.datasets import resolve_dataset  # noqa: PLC0415 - as above
+        from swarm.learning.datasets import resolve_dataset  # noqa: PLC0415 - it needs numpy
 
         data_dir = self._settings.data_dir
         resolved = resolve_dataset(
@@ -135,6 +131,10 @@ def _log_progress() -> Any:
             log.info(progress.phase, detail=progress.text, percent=logged * 10)
 
     return note
+
+
+def _say(note: str) -> None:
+    log.info("note", detail=note)
 
 
 def _copy(source: Path, target: Path) -> None:

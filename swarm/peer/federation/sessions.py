@@ -218,7 +218,8 @@ class Sessions:
 
     async def _work(self, receive: "trio.MemoryReceiveChannel[_Begin]") -> None:
         """Take part in one session, with a learner process of its own."""
-        async with open_worker(log, self._settings.fork_server) as worker:
+        settings = self._settings
+        async with open_worker(log, settings.fork_server, settings.threads) as worker:
             begin = await receive.receive()
             try:
                 await self._take_part(begin, worker)

@@ -1,20 +1,33 @@
 """TrioThread: runs a trio program in a thread of its own, for callers that do not use trio."""
 
+import atexit
+import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import structlog
 import trio
 
-from swarm.core.errors import EndedError, only_error
+from swarm.core.errors import EndedError, SwarmError, only_error
 
 STOP_WITHIN_S = 10.0
 R = TypeVar("R")
 
+log = structlog.get_logger()
+
 Main = Callable[[Callable[[], None]], Awaitable[None]]
 """What runs in the thread; it calls its argument once the thread can be called."""
+
+
+Scratch = tempfile.TemporaryDirectory[str]
+
+
+def open_scratch(prefix: str) -> Scratch:
+    """A temporary folder; it goes also if a process still writes there when it is removed."""
+    return Scratch(prefix=prefix, ignore_cleanup_errors=True)
 
 
 class TrioThread:
@@ -41,8 +54,12 @@ class TrioThread:
         self._traceback: TracebackType | None = None
         self._thread = threading.Thread(target=self._run, args=(main,), name=name, daemon=True)
         self._thread.start()
-        self._ready.wait()
-        self._raise_if_ended()
+        try:
+            self._ready.wait()
+        except BaseException:  # Ctrl-C: the caller has nothing that it could stop
+            self.stop()
+            raise
+        self.raise_if_failed()
 
     def call(self, function: Callable[..., Awaitable[R]], *args: Any) -> R:
         """Run an asynchronous function in the thread; return its result.
@@ -80,12 +97,31 @@ class TrioThread:
                 return
         self._thread.join(within_s)
 
+    def raise_if_failed(self) -> None:
+        """Raise the error that ended the main function, if one did."""
+        if self._error is not None:
+            error = only_error(self._error)
+            # The original traceback: each raise would make it longer.
+            raise error.with_traceback(self._traceback)
+
+    @property
+    def error(self) -> BaseException | None:
+        """The error that ended the main function, if one did."""
+        return only_error(self._error) if self._error is not None else None
+
+    @property
+    def running(self) -> bool:
+        """Whether the main function runs."""
+        return self._thread.is_alive()
+
     def _run(self, main: Main) -> None:
         try:
             trio.run(self._main, main)
         except BaseException as error:  # kept for the next call: a thread has no caller
             self._error = error
             self._traceback = only_error(error).__traceback__
+            if self._ready.is_set():  # logged as well: the caller may only look much later
+                log.error(f"{self._thread.name} ended", reason=_said(only_error(error)))
         finally:
             self._ready.set()
 
@@ -95,32 +131,54 @@ class TrioThread:
 
     @contextmanager
     def _raising_its_end(self) -> Iterator[None]:
-        self._raise_if_ended()
+        self.raise_if_failed()
         try:
             yield
         except (trio.Cancelled, trio.RunFinishedError):
             self._thread.join(STOP_WITHIN_S)
-            self._raise_if_ended()
+            self.raise_if_failed()
             raise EndedError(f"{self._thread.name} has ended") from None
-
-    def _raise_if_ended(self) -> None:
-        if self._error is not None:
-            error = only_error(self._error)
-            # The original traceback: each raise would make it longer.
-            raise error.with_traceback(self._traceback)
 
 
 class InBackground:
-    """Base of what a script runs in a `TrioThread`; `stop` it, or use it in a `with` block."""
+    """Base of what a script runs in a `TrioThread`; `stop` it, or use it in a `with` block.
 
-    _thread: TrioThread
+    The end of the block raises the error that ended the thread, unless another error ends the
+    block. A script that forgets to stop it leaves the swarm at the interpreter's exit.
+    """
+
+    def __init__(
+        self, name: str, main: Main, leave: Callable[[], None], scratch: Scratch | None = None
+    ) -> None:
+        """Start the thread; see `TrioThread`.
+
+        Args:
+            name: Name of the thread.
+            main: The program to run.
+            leave: Makes the main function end.
+            scratch: A folder that is removed when the main function has ended.
+        """
+
+        async def run(ready: Callable[[], None]) -> None:
+            with scratch or nullcontext():
+                await main(ready)
+
+        self._thread = TrioThread(name, run, leave)
+        atexit.register(self._thread.stop)
 
     def stop(self) -> None:
         """Leave the swarm; everything can be resumed. Stopping twice is harmless."""
         self._thread.stop()
+        atexit.unregister(self._thread.stop)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
         self.stop()
+        if error_type is None:
+            self._thread.raise_if_failed()
+
+
+def _said(error: BaseException) -> str:
+    return str(error) if isinstance(error, SwarmError) else repr(error)

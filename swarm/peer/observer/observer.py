@@ -1,6 +1,5 @@
 """Observer: a peer that only watches, in a thread, for the dashboard and for notebooks."""
 
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -8,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import structlog
 import trio
 
 from swarm.commanding.commands import (
@@ -25,7 +23,6 @@ from swarm.core.errors import (
     EndedError,
     NetworkError,
     SwarmError,
-    only_error,
 )
 from swarm.core.ids import PeerId
 from swarm.network.identity import Identity, load_or_create_identity
@@ -33,7 +30,7 @@ from swarm.network.wire import signing_bytes
 from swarm.peer.host.commands import open_commands
 from swarm.peer.host.host import Host, open_host
 from swarm.peer.host.host_settings import HostSettings, parse_bootstraps
-from swarm.peer.host.trio_thread import TrioThread
+from swarm.peer.host.trio_thread import TrioThread, open_scratch
 from swarm.peer.observer.run_history import RunHistory, history_extent
 from swarm.peer.observer.snapshot import command_json, empty_snapshot
 from swarm.peer.observer.watching import Watching
@@ -44,8 +41,6 @@ SNAPSHOTS_AT_MOST_EVERY_S = 0.1
 SNAPSHOTS_AT_LEAST_EVERY_S = 1.0
 ROUNDS_AT_ONCE_MAX = 200
 R = TypeVar("R")
-
-log = structlog.get_logger()
 
 
 class Observer:
@@ -204,12 +199,8 @@ class Observer:
             raise EndedError("the observer has ended") from error
 
     async def _main(self, ready: Callable[[], None]) -> None:
-        try:
-            with _temporary_folder() as folder, self._scope:
-                await self._watch(Path(folder), ready)
-        except BaseException as error:  # logged, for there may be no next caller
-            log.error("observer ended", reason=repr(only_error(error)))
-            raise
+        with open_scratch("swarm-observer-") as folder, self._scope:
+            await self._watch(Path(folder), ready)
 
     async def _watch(self, folder: Path, ready: Callable[[], None]) -> None:
         settings = HostSettings(self._listen_ip, 0, folder, self._bootstraps)
@@ -238,10 +229,6 @@ class Observer:
         with self._changed:
             self._snapshot = {**shown, "version": self._snapshot["version"] + 1}
             self._changed.notify_all()
-
-
-def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="swarm-observer-", ignore_cleanup_errors=True)
 
 
 def _signed(

@@ -7,6 +7,7 @@ framing          Framing: messages as length-prefixed msgpack, in both direction
 child_pipes      ChildPipes: the child's side of the pipes
 fork_server      loads Keras once and forks a learner process for each peer on the machine
 
+cores            which cores and GPUs a learner process uses
 learner_worker   LearnerWorker: a peer's learner process, for trio
 learner_process  the learner process: does the jobs of a federated session
 learner_frames   messages between the two

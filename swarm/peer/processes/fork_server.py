@@ -128,9 +128,13 @@ def decode(data: bytes) -> Message:
         raise ValueError(f"not a message of ours: {data[:80]!r}") from error
 
 
-def request_of_this_process() -> Request:
-    """A request for a worker like one that this process would start itself."""
-    return Request(sys.executable, str(Path.cwd()), dict(os.environ))
+def request_of_this_process(more: Mapping[str, str] | None = None) -> Request:
+    """A request for a worker like one that this process would start itself.
+
+    Args:
+        more: Variables of the worker beside this process's own.
+    """
+    return Request(sys.executable, str(Path.cwd()), {**os.environ, **(more or {})})
 
 
 def is_supported() -> bool:
@@ -298,6 +302,8 @@ def main() -> None:
     """Listen first, so that peers can wait while this process loads; then serve."""
     if len(sys.argv) != 2 or not is_supported():
         sys.exit("usage, on Linux: python -m swarm.peer.processes.fork_server SOCKET")
+    # Peers that share this server share the machine: its cores, and no GPU.
+    os.environ.setdefault("SWARM_WORKER_THREADS", "1")
     like = request_of_this_process()
     with _listening(Path(sys.argv[1])) as listener:
         print(LISTENING, flush=True)
@@ -312,6 +318,7 @@ def main() -> None:
 def _load() -> None:
     # OpenBLAS, which comes with NumPy, starts threads when it is loaded; workers do not need them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     for module in (*_LOADED, _WORKER):
         importlib.import_module(module)
     # Without this, a worker's first garbage collection would copy every page that it shares.

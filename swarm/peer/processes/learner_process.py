@@ -10,6 +10,7 @@ import queue
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from swarm.core.errors import LearningError
@@ -96,11 +97,12 @@ class LearnerService:
                 return learner.export(job)
 
     def _initialise(self, job: jobs.Initialise, call: int) -> jobs.Initialised:
-        from swarm.learning.federation.learner import Learner  # noqa: PLC0415 - takes seconds
+        from swarm.learning.backend import gpu_names, worker_threads  # noqa: PLC0415 - takes ...
+        from swarm.learning.federation.learner import Learner  # noqa: PLC0415 - ... seconds
 
         self._learner = None
         self._learner = Learner(job, lambda progress: self._report(call, progress))
-        return self._learner.initialised
+        return replace(self._learner.initialised, threads=worker_threads(), gpus=gpu_names())
 
     def _between_batches(self, call: int, learner: "Learner") -> Callable[[], bool]:
         def between_batches() -> bool:

@@ -12,7 +12,8 @@ from swarm.core import errors
 from swarm.core.errors import LearningError, LocalProtocolError, SwarmError, WorkerDiedError
 from swarm.learning import errors as learning_errors
 from swarm.learning.federation import jobs
-from swarm.learning.progress import OnProgress
+from swarm.learning.progress import Evaluation, OnProgress
+from swarm.peer.processes.cores import learner_environment
 from swarm.peer.processes.learner_frames import (
     FRAMING,
     CancelTraining,
@@ -42,7 +43,7 @@ class WorkerStatistics:
 
 @asynccontextmanager
 async def open_worker(
-    log: Log | None = None, fork_server: Path | None = None
+    log: Log | None = None, fork_server: Path | None = None, threads: int = 0
 ) -> "AsyncIterator[LearnerWorker]":
     """Start a learner process; stop it at the end of the block, whatever happens.
 
@@ -52,9 +53,10 @@ async def open_worker(
         log: Where to log what happens to the process.
         fork_server: Socket of a `swarm.peer.processes.fork_server`. If that server cannot fork
             a process, this process starts one, as it does without a server.
+        threads: Threads that train; see `learner_environment`.
     """
     async with trio.open_nursery() as nursery:
-        worker = LearnerWorker(nursery, log, fork_server)
+        worker = LearnerWorker(nursery, log, fork_server, threads)
         await worker.start()
         try:
             yield worker
@@ -74,10 +76,18 @@ class LearnerWorker:
     """
 
     def __init__(
-        self, nursery: trio.Nursery, log: Log | None = None, fork_server: Path | None = None
+        self,
+        nursery: trio.Nursery,
+        log: Log | None = None,
+        fork_server: Path | None = None,
+        threads: int = 0,
     ) -> None:
+        environment = learner_environment(threads, shared=fork_server is not None)
         self._process = RestartedProcess(
-            nursery, lambda: _LearnerLife(FRAMING, PipedProcess(fork_server, log), log)
+            nursery,
+            lambda: _LearnerLife(
+                FRAMING, PipedProcess(fork_server, log, environment=environment), log
+            ),
         )
         self._initialise: jobs.Initialise | None = None
         self._num_calls = 0
@@ -116,9 +126,9 @@ class LearnerWorker:
             for number in life.calls:
                 life.send(CancelTraining(number))
 
-    async def evaluate(self, job: jobs.EvaluateWeights) -> jobs.Evaluation:
+    async def evaluate(self, job: jobs.EvaluateWeights) -> Evaluation:
         """Evaluate weights on the test shard, after any outstanding training."""
-        return await self._call(job, jobs.Evaluation)
+        return await self._call(job, Evaluation)
 
     async def combine(self, job: jobs.Combine) -> jobs.Combined:
         """Combine members' weights, between two batches of any outstanding training."""

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,7 +39,11 @@ class PipedProcess:
     """A child process that runs once; `run` starts it, and ends it when cancelled."""
 
     def __init__(
-        self, server: Path | None, log: Log | None, command: tuple[str, ...] = COMMAND
+        self,
+        server: Path | None,
+        log: Log | None,
+        command: tuple[str, ...] = COMMAND,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Make the pipes.
 
@@ -46,9 +51,11 @@ class PipedProcess:
             server: Socket of a fork server, which can run only `COMMAND`.
             log: Where to log what happens.
             command: What to run without a server.
+            environment: Variables of the process beside those of this one.
         """
         self._server = server
         self._command = command
+        self._environment = dict(environment or {})
         self._log = log
         child_in, ours_out = os.pipe()
         ours_in, child_out = os.pipe()
@@ -90,7 +97,11 @@ class PipedProcess:
     async def _run_own(self) -> None:
         stdin, stdout, stderr = self._child_ends
         process = await trio.lowlevel.open_process(
-            self._command, stdin=stdin, stdout=stdout, stderr=stderr, env=dict(os.environ)
+            self._command,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env={**os.environ, **self._environment},
         )
         self.pid = process.pid
         self.running.set()
@@ -122,7 +133,7 @@ class PipedProcess:
             try:
                 with trio.fail_after(FORKED_WITHIN_S):
                     await connection.connect(str(server))
-                    await _ask(connection, self._child_ends)
+                    await _ask(connection, self._child_ends, self._environment)
                     answer, pidfd = await _receive(connection)
             except trio.TooSlowError:
                 answer, pidfd = Refused(f"no answer within {FORKED_WITHIN_S:.0f} s"), None
@@ -165,10 +176,13 @@ class PipedProcess:
             os.close(self._child_ends.pop())
 
 
-async def _ask(connection: trio.socket.SocketType, pipes: list[int]) -> None:
+async def _ask(
+    connection: trio.socket.SocketType, pipes: list[int], environment: Mapping[str, str]
+) -> None:
     rights = b"".join(pipe.to_bytes(4, sys.byteorder) for pipe in pipes)
     await connection.sendmsg(
-        [encode(request_of_this_process())], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
+        [encode(request_of_this_process(environment))],
+        [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)],
     )
 
 

@@ -90,6 +90,7 @@ def main() -> None:
     pipes = ChildPipes(FRAMING, TRIAL_NICENESS)
     for name in _THREADS:  # slots share the machine's cores, as training workers do
         os.environ.setdefault(name, os.environ.get("SWARM_WORKER_THREADS", "1"))
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # a GPU is for training
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of new shapes of batches
     for module in _LOADED:
         importlib.import_module(module)

@@ -5,6 +5,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ import trio
 import typer
 
 from swarm.core.errors import ConfigurationError, SwarmError
+from swarm.peer.host.bootstrap_hints import warn_while_nobody_answers
 from swarm.peer.host.command_line import run_command, run_until_signal
 from swarm.peer.host.host import Host
 from swarm.peer.host.host_settings import DEFAULT_STATE, parse_bootstraps
@@ -44,7 +46,6 @@ from swarm.peer.search.study_text import (
 from swarm.peer.search.waiting_hints import (
     print_study_hints,
     print_worker_hints,
-    warn_if_no_peer_answers,
 )
 from swarm.search.study import StudySpec
 
@@ -188,7 +189,7 @@ def worker(  # noqa: PLR0913, PLR0917 (one for each flag)
 
     async def work(host: Host, _studies: Studies) -> None:
         print_worker_hints(host, slots)
-        await warn_if_no_peer_answers(host)
+        await warn_while_nobody_answers(host)
         await trio.sleep_forever()
 
     _run_peer(SearchPeer(settings), work)
@@ -276,7 +277,7 @@ def _run_until_over(peer: SearchPeer, read: Callable[[Host], Awaitable[StudySpec
 
         spec = await read(host)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(warn_if_no_peer_answers, host)
+            nursery.start_soon(warn_while_nobody_answers, host)
             await run_study(studies, spec, note_start)
             nursery.cancel_scope.cancel()
 
@@ -304,7 +305,7 @@ def _observe(bootstrap: list[str] | None, timeout_s: float, action: Action) -> N
         ends.append(True)
 
     with tempfile.TemporaryDirectory(prefix="swarm-search-") as folder:
-        settings = _settings(bootstrap, Path(folder))
+        settings = replace(_settings(bootstrap, Path(folder)), looks=True)
         _run_peer(SearchPeer(settings), observe)
     if not ends:
         raise typer.Exit(EXIT_INTERRUPTED)

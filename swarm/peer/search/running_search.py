@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import trio
 
 from swarm.core.errors import EndedError, StrategyError
+from swarm.peer.host.bootstrap_hints import warn_while_nobody_answers
 from swarm.peer.host.host import Host
-from swarm.peer.host.trio_thread import STOP_WITHIN_S, InBackground, TrioThread
+from swarm.peer.host.trio_thread import STOP_WITHIN_S, InBackground, Scratch
 from swarm.peer.search.search_peer import SearchPeer
 from swarm.peer.search.search_settings import SearchSettings
 from swarm.peer.search.studies import Studies
@@ -64,11 +65,11 @@ class RunningStudy:
             TimeoutError: It took longer than `timeout_s`.
             SwarmError: The peer ended.
         """
-        self._search.call(self._wait_until, lambda: len(self.ledger.results) >= number, timeout_s)
+        self._wait(lambda: len(self.ledger.results) >= number, f"{number} results", timeout_s)
 
     def wait_peers(self, number: int, timeout_s: float = math.inf) -> None:
         """Wait until `number` peers work for the study; see `wait_results`."""
-        self._search.call(self._wait_until, lambda: self.num_peers >= number, timeout_s)
+        self._wait(lambda: self.num_peers >= number, f"{number} peers", timeout_s)
 
     def wait(self, timeout_s: float = math.inf) -> tuple[Trial, TrialResult] | None:
         """Wait until the study is over and all its peers have all results; return the best trial.
@@ -78,7 +79,7 @@ class RunningStudy:
             TimeoutError: It took longer than `timeout_s`.
             SwarmError: The peer ended.
         """
-        self._search.call(self._wait_until, lambda: False, timeout_s)
+        self._wait(lambda: False, "the end of the study", timeout_s)
         self._search.call(wait_settled, self._driver)
         closed = self.ledger.closed
         if closed is not None and closed.error:
@@ -89,10 +90,29 @@ class RunningStudy:
         """End the study now."""
         self._search.call(self._cancel)
 
-    async def _wait_until(self, condition: Callable[[], bool], timeout_s: float) -> None:
-        with trio.fail_after(timeout_s):
+    def __repr__(self) -> str:
+        state = "finished" if self.finished else "running"
+        best = f", best {self.best[1].value:.4g}" if self.best is not None else ""
+        name = self._driver.machine.spec.name
+        return f"<RunningStudy {name}: {state}, {self._progress()}{best}>"
+
+    def _progress(self) -> str:
+        waiting = len(self.ledger.trials) - len(self.ledger.results)
+        return (
+            f"{len(self.ledger.results)} results, {waiting} trials without one, "
+            f"{self.num_peers} peers at work"
+        )
+
+    def _wait(self, condition: Callable[[], bool], what: str, timeout_s: float) -> None:
+        if not self._search.call(self._wait_until, condition, timeout_s):
+            raise TimeoutError(f"waited {timeout_s:g} s for {what}: {self._progress()}")
+
+    async def _wait_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait until the condition holds or the study is over; return whether it does by then."""
+        with trio.move_on_after(timeout_s):
             while not (condition() or self.finished):
                 await self._driver.changed.wait()
+        return condition() or self.finished
 
     async def _cancel(self) -> None:
         self._driver.handle(CancelRequested())
@@ -102,11 +122,11 @@ class RunningStudy:
 class RunningSearch(InBackground):
     """A peer that searches in the background."""
 
-    def __init__(self, settings: SearchSettings) -> None:
+    def __init__(self, settings: SearchSettings, scratch: Scratch | None = None) -> None:
         self._peer = SearchPeer(settings)
         self._studies: Studies | None = None
         self._host: Host | None = None
-        self._thread = TrioThread("swarm-search", self._main, self._peer.leave)
+        super().__init__("swarm-search", self._main, self._peer.leave, scratch)
 
     @property
     def address(self) -> str:
@@ -133,6 +153,7 @@ class RunningSearch(InBackground):
         async def submit_until_stopped(host: Host, studies: Studies) -> None:
             self._host, self._studies = host, studies
             ready()
+            await warn_while_nobody_answers(host)
             await trio.sleep_forever()
 
         await self._peer.run(submit_until_stopped)

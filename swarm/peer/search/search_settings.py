@@ -21,6 +21,9 @@ class SearchSettings(HostSettings):
     allow_code: bool = False
     """Whether code that studies name may run here: `module:Class`, `module:function`."""
 
+    looks: bool = False
+    """Whether this peer only reads studies, and cancels them: it needs none of their code."""
+
     def __post_init__(self) -> None:
         HostSettings.__post_init__(self)
         if not 0 <= self.slots <= SLOTS_MAX:

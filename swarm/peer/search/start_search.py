@@ -1,15 +1,18 @@
 """start_search(): searches hyperparameters in the background, from a script or notebook."""
 
-import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
+from swarm.core.suggestions import names_misspelt_options
 from swarm.peer.host.host_settings import parse_bootstraps
 from swarm.peer.host.logs import configure_logs
+from swarm.peer.host.trio_thread import open_scratch
 from swarm.peer.search.running_search import RunningSearch
 from swarm.peer.search.search_settings import SearchSettings
 
 
+@names_misspelt_options
 def start_search(  # noqa: PLR0913 - one keyword for each setting
     *,
     bootstrap: str | Sequence[str] = (),
@@ -39,15 +42,20 @@ def start_search(  # noqa: PLR0913 - one keyword for each setting
         ConfigurationError: A value breaks a rule.
     """
     configure_logs(log_level, "text")
-    folder = Path(state) if state is not None else Path(tempfile.mkdtemp(prefix="swarm-search-"))
-    return RunningSearch(
-        SearchSettings(
-            ip=ip,
-            port=port,
-            state_dir=folder,
-            bootstraps=parse_bootstraps(bootstrap),
-            slots=slots,
-            data_dir=Path(data_dir) if data_dir is not None else None,
-            allow_code=allow_code,
+    with ExitStack() as undo:
+        scratch = open_scratch("swarm-search-")
+        undo.enter_context(scratch)
+        search = RunningSearch(
+            SearchSettings(
+                ip=ip,
+                port=port,
+                state_dir=Path(state if state is not None else scratch.name),
+                bootstraps=parse_bootstraps(bootstrap),
+                slots=slots,
+                data_dir=Path(data_dir) if data_dir is not None else None,
+                allow_code=allow_code,
+            ),
+            scratch,
         )
-    )
+        undo.pop_all()  # the search removes the folder when it ends
+    return search

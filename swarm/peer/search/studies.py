@@ -156,7 +156,8 @@ class Studies:
         if not self._make_room():
             return
         try:
-            check_study(spec, allow_code=self._settings.allow_code)
+            if not self._settings.looks:
+                check_study(spec, allow_code=self._settings.allow_code)
             file = LedgerFile(self._settings.folder_of(spec.id), spec)
         except ConfigurationError as error:
             self._refused.add(spec.id)
@@ -190,13 +191,14 @@ class Studies:
     def _start(
         self, spec: StudySpec, file: LedgerFile, started: Callable[[int], Started]
     ) -> StudyDriver:
-        machine = Search(self._host.me, spec, self._load)
+        coordinates = not self._settings.looks
+        machine = Search(self._host.me, spec, self._load, may_coordinate=coordinates)
         driver = StudyDriver(
             machine, file, self._host, self._execution, self._nursery, self._choose_work
         )
         self.drivers[spec.id] = driver
         self._nursery.start_soon(driver.sync_forever)
-        if spec.data is not None:
+        if spec.data is not None and coordinates:
             self._host.outbox.keep_blobs(spec.id, frozenset([spec.data]))
         driver.handle(started(0 if self._is_working() else self._settings.slots))
         self._choose_work()

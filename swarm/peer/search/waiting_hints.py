@@ -2,25 +2,7 @@
 
 import sys
 
-import structlog
-import trio
-
 from swarm.peer.host.host import Host
-
-ANSWER_WITHIN_S = 5.0
-"""After this time without a connection, the bootstrap address is probably wrong."""
-
-log = structlog.get_logger()
-
-
-async def warn_if_no_peer_answers(host: Host, within_s: float = ANSWER_WITHIN_S) -> None:
-    """Log a warning if no peer answers within some seconds; the host goes on trying."""
-    if not host.bootstraps:
-        return
-    with trio.move_on_after(within_s):
-        await host.met.wait()
-        return
-    log.warning(f"no peer answers at {host.bootstraps} yet: is a peer running there?")
 
 
 def print_worker_hints(host: Host, slots: int) -> None:

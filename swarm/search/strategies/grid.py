@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from itertools import islice
 
+from swarm.search.settings_tree import SettingsTree
 from swarm.search.space import FLOAT, INTEGER, Dimension
 from swarm.search.strategies.strategy import Strategy, Suggestion, check_options, suggestion
 from swarm.search.study import StudySpec
@@ -30,6 +31,7 @@ class GridStrategy(Strategy):
             space.model: {d.name: self._axis(space.model, d) for d in space.dimensions}
             for space in spec.models
         }
+        self._check_size()
         self._rest = list(self._settings())[::-1]
         self._asked: set[tuple[str, Params]] = set()
         self._num_seen = 0
@@ -62,13 +64,23 @@ class GridStrategy(Strategy):
         rounded = [_rounded(dimension, value) for value in values]
         return rounded if len(set(rounded)) == size else values
 
+    def _check_size(self) -> None:
+        count = sum(
+            SettingsTree(
+                space.dimensions,
+                {name: len(axis) for name, axis in self._axes[space.model].items()},
+            ).count
+            or 0
+            for space in self._spec.models
+        )
+        if count > GRID_MAX:
+            raise ValueError(
+                f"models: a grid may have at most {GRID_MAX} settings, these are {count}"
+            )
+
     def _settings(self) -> Iterator[Suggestion]:
-        count = 0
         for space in self._spec.models:
             for chosen in self._product(space.model, 0, {}):
-                count += 1
-                if count > GRID_MAX:
-                    raise ValueError(f"models: a grid may have at most {GRID_MAX} settings")
                 yield suggestion(self._spec, space.model, chosen)
 
     def _product(

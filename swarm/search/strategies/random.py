@@ -4,6 +4,7 @@ import math
 import random
 from itertools import islice
 
+from swarm.search.settings_tree import SettingsTree
 from swarm.search.space import CATEGORICAL, INTEGER, Dimension, ModelSpace
 from swarm.search.strategies.strategy import Strategy, Suggestion, check_options, suggestion
 from swarm.search.study import StudySpec
@@ -11,7 +12,7 @@ from swarm.search.study_ledger import StudyLedger
 from swarm.search.values import Params, Value
 
 DRAWS_MAX = 200
-"""Draws for one suggestion. If none is new, few settings are left, and they are listed instead."""
+"""Draws for one suggestion. If none is new, the settings are tried by number instead."""
 
 
 class RandomStrategy(Strategy):
@@ -32,7 +33,7 @@ class Drawer:
 
     def __init__(self, spec: StudySpec) -> None:
         self._spec = spec
-        self._sizes = {space.model: space.size for space in spec.models}
+        self._sizes = {space.model: SettingsTree(space.dimensions).count for space in spec.models}
         self._tried: dict[str, set[Params]] = {space.model: set() for space in spec.models}
         self._num_seen = 0
 
@@ -48,7 +49,7 @@ class Drawer:
             drawn = suggestion(self._spec, space.model, _values(space, chance))
             if drawn.params not in self._tried[space.model]:
                 return drawn
-        return self._listed(chance, [s for s in rest if self._sizes[s.model] is not None])
+        return self._any_left(chance, [s for s in rest if self._sizes[s.model] is not None])
 
     def _catch_up(self, history: StudyLedger) -> None:
         if len(history.trials) > self._num_seen:
@@ -60,14 +61,19 @@ class Drawer:
         size = self._sizes[model]
         return size is not None and len(self._tried[model]) >= size
 
-    def _listed(self, chance: random.Random, spaces: list[ModelSpace]) -> Suggestion | None:
+    def _any_left(self, chance: random.Random, spaces: list[ModelSpace]) -> Suggestion | None:
+        """The first setting that is new, from a random one on; at most as many steps as trials."""
+        if not spaces:  # an infinite space whose draws repeat, as low == high makes one
+            return None
         space = chance.choice(spaces)
-        left = [
-            setting
-            for setting in _all_values(space, 0, {})
-            if suggestion(self._spec, space.model, setting).params not in self._tried[space.model]
-        ]
-        return suggestion(self._spec, space.model, chance.choice(left)) if left else None
+        tree, size = SettingsTree(space.dimensions), self._sizes[space.model] or 1
+        first = chance.randrange(size)
+        for step in range(min(size, len(self._tried[space.model]) + 1)):
+            setting = tree.at((first + step) % size)
+            found = suggestion(self._spec, space.model, setting)
+            if found.params not in self._tried[space.model]:
+                return found
+        return None
 
 
 def _values(space: ModelSpace, chance: random.Random) -> dict[str, Value]:
@@ -89,18 +95,3 @@ def _value(dimension: Dimension, chance: random.Random) -> Value:
     if dimension.size is not None:
         return dimension.value_at(chance.randrange(dimension.size))
     return chance.uniform(dimension.low, dimension.high)
-
-
-def _all_values(space: ModelSpace, place: int, chosen: dict[str, Value]) -> list[dict[str, Value]]:
-    if place == len(space.dimensions):
-        return [chosen]
-    dimension = space.dimensions[place]
-    if dimension.when is not None and not dimension.when.holds(chosen):
-        return _all_values(space, place + 1, chosen)
-    return [
-        setting
-        for number in range(dimension.size or 0)
-        for setting in _all_values(
-            space, place + 1, {**chosen, dimension.name: dimension.value_at(number)}
-        )
-    ]

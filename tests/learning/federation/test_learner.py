@@ -111,6 +111,7 @@ class TestTrain:
         trained = _train(learner, base, 1)
 
         assert trained.evaluation == learner.evaluate_weights(jobs.EvaluateWeights(base))
+        assert learner.progress().evaluation == trained.evaluation
         assert trained.num_examples == 479
 
     def test_train_accuracy_is_that_of_the_whole_epoch(self, tmp_path: Path) -> None:
@@ -135,6 +136,7 @@ class TestTrain:
         learner.train(jobs.Train(base, 1, str(Path(base).parent)), watch)
 
         assert [p.phase for p in seen] == ["evaluating"] + ["training"] * 15
+        assert [p.evaluation is not None for p in seen] == [p.phase == "training" for p in seen]
         assert seen[-1].fraction == 1.0
         assert seen[-1].train_accuracy is not None
 

@@ -1,16 +1,65 @@
 """start_peer() as a notebook uses it: no trio in the user's code."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
 import swarm
-from swarm.core.errors import ConfigurationError
+from swarm.core.errors import ConfigurationError, SwarmError
+from swarm.peer.federation.peer_settings import session_fields
 
 
 def test_unknown_settings_are_refused_by_name() -> None:
-    with pytest.raises(ConfigurationError, match="unknown setting 'epochs'"):
-        swarm.start_peer(epochs=3)
+    with pytest.raises(ConfigurationError, match="unknown setting 'colour'; a session has "):
+        swarm.start_peer(colour="red")
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "meant"),
+    [
+        ("round", "rounds"),
+        ("epochs", "local_epochs"),
+        ("minpeers", "min_peers"),
+        ("allow_modle", "allow_model"),
+    ],
+)
+def test_a_misspelt_setting_gets_the_right_one(misspelt: str, meant: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=f"unknown setting '{misspelt}'; did you mean '{meant}'"
+    ):
+        swarm.start_peer(**{misspelt: 3})
+    with pytest.raises(ConfigurationError, match=r"has no option 'slot'; did you mean 'slots'\?"):
+        swarm.start_search(slot=2)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"rounds": 0}, "rounds must be at least 1, got 0"),
+        ({"rounds": "3"}, "rounds must be int, got '3'"),
+        ({"learning_rate": True}, "learning_rate must be float, got True"),
+        ({"optimizer": "rmsprop"}, "optimizer must be one of auto, sgd, adam, got 'rmsprop'"),
+    ],
+)
+def test_a_wrong_field_is_refused_by_start_peer_itself_and_leaves_nothing(
+    fields: dict[str, object], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    with pytest.raises(ConfigurationError, match=said):
+        swarm.start_peer(np.zeros((9, 4), np.float32), np.zeros(9, int), **fields)  # type: ignore[arg-type]
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_of_numpy_become_pythons() -> None:
+    fields = session_fields({"rounds": np.int64(3), "learning_rate": 1, "input_shape": [4, 1]})
+
+    assert fields == {"rounds": 3, "learning_rate": 1.0, "input_shape": (4, 1)}
+    assert type(fields["rounds"]) is int
+    assert type(fields["learning_rate"]) is float
 
 
 def test_arrays_must_come_in_pairs() -> None:
@@ -18,10 +67,39 @@ def test_arrays_must_come_in_pairs() -> None:
         swarm.start_peer(np.zeros((4, 8, 8, 1), np.float32))
 
 
+def test_completion_shows_the_public_names() -> None:
+    assert dir(swarm) == sorted(swarm.__all__)
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_what_ends_a_peer_is_raised_by_properties_waits_and_the_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    y = np.arange(40) % 2
+    first = swarm.start_peer(np.zeros((40, 4), np.float32), y, model="no_such_module:build",
+                             allow_model=True, min_peers=1)  # fmt: skip
+
+    with pytest.raises(SwarmError, match="no_such_module"):
+        first.wait_finished(timeout_s=120)
+    with pytest.raises(SwarmError, match="no_such_module"):
+        assert first.finished
+    with pytest.raises(SwarmError, match="no_such_module"), first:
+        pass
+
+    assert "ended: " in repr(first)
+    assert "swarm-peer ended" in capfd.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 @pytest.mark.network
 @pytest.mark.filterwarnings("ignore:.*protobuf.*:UserWarning")  # TensorFlow's, on loading a model
-def test_two_peers_on_own_arrays_train_a_keras_model() -> None:
+def test_two_peers_on_own_arrays_train_a_keras_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     digits = load_digits()
     x, y = (digits.images / 16).astype(np.float32)[..., None], digits.target
 
@@ -33,9 +111,14 @@ def test_two_peers_on_own_arrays_train_a_keras_model() -> None:
         first.wait_finished(timeout_s=60)
         second.wait_finished(timeout_s=60)
         model = second.model()
-        with pytest.raises(TimeoutError, match=r"not within 0\.1 s"):
+        with pytest.raises(TimeoutError, match=r"waited 0\.1 s for round 9: "):
             first.wait_round(9, timeout_s=0.1)
+        shown = repr(first), first._repr_html_()
 
-    assert first.round == second.round == 3
+    assert first.round == second.round == first.accuracy_round == 3
+    assert first.address in shown[0]
+    assert f"round 3 of 3, accuracy {first.accuracy:.1%} (round 3), 2 peers" in shown[0]
+    assert "<svg" in shown[1]
+    assert list(tmp_path.iterdir()) == []
     predicted = np.argmax(model.predict(x[1600:], verbose=0), axis=1)
     assert np.mean(predicted == y[1600:]) > 0.6

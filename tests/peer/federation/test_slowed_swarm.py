@@ -15,12 +15,12 @@ from tests.harness.lineages import read_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 
-NUM_PEERS, ROUNDS = 4, 3
+NUM_PEERS, ROUNDS = 4, 2
 SESSION = f"""
 dataset = "digits"
 model = "cnn"
 rounds = {ROUNDS}
-local_epochs = 6
+local_epochs = 3
 batch_size = 16
 deadline_first_s = 1
 deadline_min_s = 1

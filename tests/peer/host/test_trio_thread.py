@@ -1,12 +1,15 @@
 """A trio program in a thread, as code without trio uses it."""
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import trio
 
 from swarm.core.errors import ConfigurationError, EndedError
-from swarm.peer.host.trio_thread import TrioThread
+from swarm.peer.host.trio_thread import InBackground, TrioThread, open_scratch
 
 
 def _opened() -> tuple[TrioThread, trio.Event]:
@@ -90,3 +93,60 @@ def test_an_error_that_ends_the_thread_is_raised_by_the_next_calls() -> None:
     for _ in range(2):
         with pytest.raises(ConfigurationError, match="the disk is full"):
             thread.call(breaking)
+
+
+def test_the_end_of_a_block_raises_what_ended_the_thread_unless_another_error_does() -> None:
+    def failing() -> InBackground:
+        leaving = trio.Event()
+
+        async def main(ready: Callable[[], None]) -> None:
+            ready()
+            await leaving.wait()
+            raise ConfigurationError("the disk is full")
+
+        return InBackground("test", main, leaving.set)
+
+    with pytest.raises(ConfigurationError, match="the disk is full"), failing():
+        pass
+    with pytest.raises(KeyError), failing():
+        raise KeyError
+
+
+@pytest.mark.parametrize("error", [ConfigurationError, KeyboardInterrupt, None])
+def test_the_scratch_folder_goes_with_the_main_function(error: type[BaseException] | None) -> None:
+    scratch = open_scratch("swarm-test-")
+    (Path(scratch.name) / "copy").write_text("large")
+    leaving = trio.Event()
+
+    async def main(ready: Callable[[], None]) -> None:
+        ready()
+        await leaving.wait()
+        if error is not None:
+            raise error
+
+    running = InBackground("test", main, leaving.set, scratch)
+    running.stop()
+
+    assert not Path(scratch.name).exists()
+
+
+def test_a_thread_that_nobody_stops_ends_with_the_interpreter(tmp_path: Path) -> None:
+    program = """
+import sys, trio
+from pathlib import Path
+from swarm.peer.host.trio_thread import InBackground, open_scratch
+leaving = trio.Event()
+async def main(ready):
+    ready()
+    await leaving.wait()
+    Path(sys.argv[1]).write_text("said goodbye")
+scratch = open_scratch("swarm-test-")
+Path(sys.argv[2]).write_text(scratch.name)
+forgotten = InBackground("test", main, leaving.set, scratch)
+"""
+    said, name = tmp_path / "said", tmp_path / "name"
+
+    subprocess.run([sys.executable, "-c", program, str(said), str(name)], check=True)
+
+    assert said.read_text() == "said goodbye"
+    assert not Path(name.read_text()).exists()

@@ -1,6 +1,7 @@
 """Studies: which offered studies are joined, and which of them has the peer's slots."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import trio
 
 from swarm.core.errors import ConfigurationError
 from swarm.core.ids import PeerId
+from swarm.core.machine import TimerFired
 from swarm.peer.search import studies as studies_module
 from swarm.peer.search.search_settings import SearchSettings
 from swarm.peer.search.studies import OfferFilter, Studies
@@ -106,6 +108,28 @@ async def test_a_study_that_cannot_be_executed_here_is_not_joined(studies: Studi
     assert not studies.drivers
     with pytest.raises(ConfigurationError, match="neighbours"):
         studies.submit(wrong)
+
+
+async def test_a_peer_that_only_looks_needs_no_code_and_never_coordinates(
+    studies: Studies,
+) -> None:
+    looking = Studies(
+        StubHost(),  # type: ignore[arg-type]
+        replace(studies._settings, slots=0, looks=True),
+        None,
+        studies._nursery,
+    )
+    code = study("code", models={"mine:build": {}}, strategy="mine:Strategy")
+
+    studies.handle(offer(code))
+    looking.handle(offer(code))
+
+    assert not studies.drivers
+    machine = looking.drivers[code.id].machine
+    machine.handle(TimerFired("tick"), 1e6)  # its coordinator is silent
+    assert machine.coordinating is None
+    end(looking, code)
+    assert machine.closed
 
 
 async def test_for_one_study_too_many_the_oldest_that_is_over_is_left(

@@ -1,0 +1,74 @@
+"""What a `.keras` file says about itself, read without Keras."""
+
+import importlib
+import json
+import zipfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+CONFIG_BYTES_MAX = 16 * 1024 * 1024
+
+
+def compile_config(path: Path) -> dict[str, Any]:
+    """What the model in a file was compiled with, as Keras wrote it; {} if it was not."""
+    found = _config(path).get("compile_config")
+    return found if isinstance(found, dict) else {}
+
+
+def input_axes(path: Path) -> int | None:
+    """Axes of one example that a model with one input takes; None if that is not known."""
+    try:
+        layers = _config(path)["config"]["layers"]
+        shapes = [part["config"]["batch_shape"] for part in layers if _is_input(part)]
+    except (LookupError, TypeError):
+        return None
+    return len(shapes[0]) - 1 if len(shapes) == 1 else None
+
+
+def import_custom_objects(path: Path) -> dict[str, Any]:
+    """Import the modules of a file's own layers and functions, for Keras to find them.
+
+    This runs code that the file names: call it only where that is allowed.
+
+    Returns:
+        Classes and functions by the names that the file calls them.
+    """
+    found = {}
+    for module_name, name, registered_name in _own_objects(_config(path)):
+        with suppress(Exception):  # Keras says later, and better, what it misses
+            found[registered_name] = getattr(importlib.import_module(module_name), name)
+            found[name] = found[registered_name]
+    return found
+
+
+def _config(path: Path) -> dict[str, Any]:
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("config.json") as file:
+            config = json.loads(file.read(CONFIG_BYTES_MAX))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def _is_input(layer: dict[str, Any]) -> bool:
+    return bool(layer["class_name"] == "InputLayer")
+
+
+def _own_objects(config: Any) -> Iterator[tuple[str, str, str]]:
+    if isinstance(config, list):
+        for part in config:
+            yield from _own_objects(part)
+    if not isinstance(config, dict):
+        return
+    for part in config.values():
+        yield from _own_objects(part)
+    module, name = config.get("module"), config.get("class_name")
+    if name == "function":
+        name = config.get("config")
+    if not (isinstance(module, str) and isinstance(name, str)) or module == "builtins":
+        return
+    if module.split(".")[0] != "keras":
+        registered_name = config.get("registered_name")
+        yield module, name, registered_name if isinstance(registered_name, str) else name
