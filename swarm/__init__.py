@@ -13,6 +13,7 @@
 
 Layers, from the top; imports point down only (see ARCHITECTURE.md). The dashboard is above all:
 
+torch        training in a PyTorch loop
 launch       starts many peers on one machine
 peer         runs one peer
 simulation   rehearses the deciding packages on virtual time
@@ -23,6 +24,8 @@ federation   decides on federated training, without input or output
 search       decides on hyperparameter searches, without input or output
 commanding   operators' commands
 core         words and rules that all packages share
+
+pack         `python -m swarm.pack`: one .npz file from any data
 """
 
 import importlib
@@ -30,6 +33,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from swarm.core.session import SessionSpec
+    from swarm.learning.datasets.pack import pack
+    from swarm.peer.federation.own_loop.keras_callback import Swarm
     from swarm.peer.federation.running_peer import RunningPeer, start_peer
     from swarm.peer.observer.observer import Observer
     from swarm.peer.search.running_search import RunningSearch, RunningStudy
@@ -41,6 +46,8 @@ __all__ = [
     "RunningSearch",
     "RunningStudy",
     "SessionSpec",
+    "Swarm",
+    "pack",
     "start_peer",
     "start_search",
 ]
@@ -51,6 +58,8 @@ _MODULES = {
     "RunningSearch": "swarm.peer.search.running_search",
     "RunningStudy": "swarm.peer.search.running_search",
     "SessionSpec": "swarm.core.session",
+    "pack": "swarm.learning.datasets.pack",
+    "Swarm": "swarm.peer.federation.own_loop.keras_callback",
     "start_peer": "swarm.peer.federation.running_peer",
     "start_search": "swarm.peer.search.start_search",
 }

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from swarm.core.blobs import BlobRef
 from swarm.core.canonical import digest_of
+from swarm.core.columns import Column, check_columns
 from swarm.core.ids import PeerId, SessionId
 from swarm.core.inputs import InputSpec, check_inputs
 
@@ -21,11 +22,13 @@ class SessionSpec:
     """One run of federated training. Two peers train together only if their specs are equal."""
 
     model: str = "cnn"
-    """A built-in name (`lenet`, `cnn`, `mlp`), `file` (see `model_file`) or `module:function`."""
+    """A built-in name (`lenet`, `cnn`, `mlp`), `file` (see `model_file`) or `module:function`;
+    `keras-loop` or `torch-loop` if peers train in loops of their users' own."""
     model_file: BlobRef | None = None
     """The `.keras` file that describes the model, when `model` is `file`."""
     dataset: str = "cifar10"
-    """A built-in name (`cifar10`, `digits`, `synthetic10`), or `own`: peers bring their data."""
+    """A built-in name (`cifar10`, `digits`, `synthetic10`), `own` (peers bring their data) or
+    `loop` (their users' loops do)."""
     input_shape: tuple[int, ...] = (32, 32, 3)
     """Shape of one example, without the batch axis; () if `inputs` holds the shapes."""
     inputs: tuple[InputSpec, ...] = ()
@@ -37,6 +40,8 @@ class SessionSpec:
     """Length of one output: classes, labels, or numbers to predict."""
     classes: tuple[str, ...] = ()
     """Labels as text, in the order of the outputs; empty if the data has labels 0, 1, 2, ..."""
+    columns: tuple[Column, ...] = ()
+    """How each site encodes its table, and its target; empty if the data is no table."""
     partitioner: str = "iid"
     """How a built-in data set is split among peers, for a demo: `iid` or `dirichlet`."""
     dirichlet_alpha: float = 0.5
@@ -119,6 +124,7 @@ def _check_ranges(spec: SessionSpec) -> None:
 
 def _check_data(spec: SessionSpec) -> None:
     check_inputs(spec.inputs)
+    check_columns(spec.columns, spec.input_shape)
     if bool(spec.inputs) == bool(spec.input_shape):
         raise ValueError("a session must have either input_shape or inputs")
     if min(spec.input_shape, default=1) < 1:
@@ -209,4 +215,5 @@ _DATASET_LABELS = {
     "digits": "digits (8x8)",
     "synthetic10": "synthetic10 (generated stand-in for CIFAR-10)",
     "own": "own data",
+    "loop": "own data",
 }

@@ -28,6 +28,7 @@ from swarm.peer.search.search_settings import SearchSettings
 SESSION_FLAGS = {
     "model": "lenet, cnn, mlp, a .keras file, or module:function.",
     "dataset": "cifar10, digits or synthetic10.",
+    "task": "classification, multi-label or regression, where --data leave it open.",
     "rounds": "number of rounds to train.",
     "min_peers": "round 1 waits for this number of peers.",
     "local_epochs": "passes over a peer's own data in each round.",
@@ -125,9 +126,21 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         Path | None,
         typer.Option(
             help="This peer's own data: an .npz file with x_train, y_train, and optionally x_test "
-            "and y_test."
+            "and y_test; a table (CSV, Excel, Parquet); a folder of pictures or texts for each "
+            "class; or a Hugging Face data set on disk. See docs/data.md."
         ),
     ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of a table to predict.  [default: one named target, label, class or y, "
+            "else the last]"
+        ),
+    ] = None,
+    missing_target: Annotated[
+        str,
+        typer.Option(help="Rows of a table whose target is missing: refuse the table, or drop."),
+    ] = "refuse",
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder that may contain cifar-10-batches-bin/.")
     ] = None,
@@ -224,6 +237,8 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         site=site,
         session=fields | given,
         data=data,
+        target=target,
+        missing_target=missing_target,
         partition=parse_partition(partition) if partition else None,
         allow_model=allow_model,
         exit_when_done=exit_when_done,

@@ -82,11 +82,11 @@ class Trained:
     """Where this training ended in the peer's data."""
     duration_s: float
     """Seconds for the whole job, evaluation included."""
-    train_accuracy: float
+    train_accuracy: float | None
     """Running accuracy over the last local epoch; the weights changed while it was taken."""
-    train_loss: float
-    evaluation: Evaluation
-    """Of the base weights, before training."""
+    train_loss: float | None
+    evaluation: Evaluation | None
+    """Of the base weights, before training; None if a user's own loop did not measure them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ session_run      one session, from its folder on disk to the goodbye
 session_source   makes the spec of a new session, checks the spec of an offered one
 session_driver   carries out what the machine of a session asks for
 session_folder   what a peer remembers of a session across restarts
-learning_jobs    runs jobs in the learner process: train, evaluate, combine
+learning_jobs    has a worker do jobs: train, evaluate, combine
+trainers         what trains: learner processes, or a loop of the user's own
+own_loop         a peer whose user trains in a loop of their own: Keras, PyTorch
 peer_status      what a peer is doing, for observers and its report
 """

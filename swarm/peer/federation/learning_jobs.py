@@ -1,4 +1,4 @@
-"""LearningJobs: runs a session's jobs in the learner process: train, evaluate, combine."""
+"""LearningJobs: has a worker do a session's jobs: train, evaluate, combine."""
 
 import math
 from collections.abc import Awaitable, Callable
@@ -18,9 +18,9 @@ from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import jobs
 from swarm.learning.progress import Evaluation, Progress
 from swarm.peer.federation.peer_status import PeerStatus
+from swarm.peer.federation.trainers import Worker
 from swarm.peer.host.host import Host
 from swarm.peer.host.machine_driver import Job
-from swarm.peer.processes.learner_worker import LearnerWorker
 
 Spawn = Callable[[Job], None]
 Report = Callable[[Event], None]
@@ -34,14 +34,12 @@ log = structlog.get_logger()
 
 
 class LearningJobs:
-    """Turns effects into jobs of the learner process, and their results into events.
+    """Turns effects into jobs of a worker, and their results into events.
 
     Invariant: at most one training runs; a new one cancels it.
     """
 
-    def __init__(
-        self, session: SessionId, worker: LearnerWorker, host: Host, status: PeerStatus
-    ) -> None:
+    def __init__(self, session: SessionId, worker: Worker, host: Host, status: PeerStatus) -> None:
         self._session = session
         self._me = host.me
         self._outbox = host.outbox
@@ -115,13 +113,15 @@ class LearningJobs:
                 return effects.TrainingFailed(effect.base, str(error))
             self._position = result.position
             self._admit(result.path, result.blob)
-            metrics = self._note_evaluation(effect.base, effect.round - 1, result.evaluation)
-            self._status.train_accuracy = result.train_accuracy
+            evaluation, metrics = result.evaluation, None
+            if evaluation is not None:
+                metrics = self._note_evaluation(effect.base, effect.round - 1, evaluation)
+            accuracy = self._status.train_accuracy = result.train_accuracy
             self._status.rest("waiting")
             log.info(
                 "trained",
                 round=effect.round,
-                train_accuracy=round(result.train_accuracy, 4),
+                train_accuracy=round(accuracy, 4) if accuracy is not None else None,
                 seconds=round(result.duration_s, 2),
             )
             return effects.TrainingFinished(

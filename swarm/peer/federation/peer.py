@@ -14,6 +14,7 @@ from swarm.peer.federation.peer_settings import PeerSettings
 from swarm.peer.federation.peer_status import PeerStatus
 from swarm.peer.federation.session_driver import SessionDriver
 from swarm.peer.federation.sessions import Sessions, open_sessions
+from swarm.peer.federation.trainers import Trainer
 from swarm.peer.host.bootstrap_hints import warn_while_nobody_answers
 from swarm.peer.host.commands import open_commands
 from swarm.peer.host.host import Host, open_host
@@ -32,6 +33,7 @@ class Peer:
         settings: PeerSettings,
         say: Callable[[str], None] = print,
         others: Sequence[OpenWorkload] = (),
+        trainer: Trainer | None = None,
     ) -> None:
         """Make a peer.
 
@@ -39,12 +41,14 @@ class Peer:
             settings: What the user set.
             say: Prints how other peers join.
             others: Workloads beside the sessions.
+            trainer: What trains; learner processes by default.
         """
         self.settings = settings
         self.host: Host | None = None
         """The host that it runs on, once it listens."""
         self._sessions: Sessions | None = None
         self._others = others
+        self._trainer = trainer
         self._say = say
         self._leaving = trio.Event()
         self._no_status = PeerStatus(settings.name, site=settings.site)
@@ -90,7 +94,9 @@ class Peer:
             if not self.settings.bootstraps:
                 self._say(f"Others join with: python -m swarm.peer <ip> <port> {host.address}")
             sessions = await stack.enter_async_context(
-                open_sessions(host, self.settings, is_only_workload=not self._others)
+                open_sessions(
+                    host, self.settings, self._trainer, is_only_workload=not self._others
+                )
             )
             for open_workload in self._others:
                 await stack.enter_async_context(open_workload(host))

@@ -9,13 +9,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import trio
-from numpy.typing import ArrayLike
 
-from swarm.core.errors import ConfigurationError
+from swarm.core.errors import LearningError
 from swarm.federation.federation import Federation
 from swarm.federation.waiting_reasons import awaited
+from swarm.peer.federation.own_data import save_data
 from swarm.peer.federation.peer import Peer
 from swarm.peer.federation.peer_settings import PeerSettings, session_fields
 from swarm.peer.federation.peer_view import PeerView
@@ -123,8 +122,10 @@ class RunningPeer(InBackground):
         """Write the current global model as a `.keras` file, after the training under way.
 
         Raises:
-            LearningError: There is no model yet.
+            LearningError: There is no model yet, or it is untrained: no round is done.
         """
+        if self.round == 0:
+            raise LearningError("no round is done yet: the model is untrained")
         target = Path(path).absolute()
         self._thread.call(self._peer.export, target)
         return target
@@ -217,11 +218,11 @@ class RunningPeer(InBackground):
 
 
 def start_peer(  # noqa: PLR0913 - one keyword for each setting
-    x_train: ArrayLike | None = None,
-    y_train: ArrayLike | None = None,
+    x_train: Any = None,
+    y_train: Any = None,
     *,
-    x_test: ArrayLike | None = None,
-    y_test: ArrayLike | None = None,
+    x_test: Any = None,
+    y_test: Any = None,
     bootstrap: str | Sequence[str] = (),
     ip: str = "127.0.0.1",
     port: int = 0,
@@ -230,16 +231,24 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
     partition: tuple[int, int] | None = None,
     data_dir: str | Path | None = None,
     model: str | Path | None = None,
+    rounds: int | None = None,
+    min_peers: int | None = None,
+    local_epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
     allow_model: bool = False,
     threads: int = 0,
     log_level: str = "warning",
     **session: Any,
 ) -> RunningPeer:
-    """Start a peer in the background, on your own arrays or on a part of a named data set.
+    """Start a peer in the background, on your own data or on a part of a named data set.
 
     Args:
-        x_train: Examples, shape (n, *input_shape); float, or uint8 for images.
-        y_train: Labels 0..C-1, shape (n,), integers.
+        x_train: Examples, shape (n, *input_shape); or a dict of arrays for several inputs, a
+            data frame, a `tf.data.Dataset`, a `DataLoader`, or a path as `--data` takes it. See
+            docs/data.md.
+        y_train: Labels of any type, or numbers to predict, shape (n,) or (n, K); None if
+            `x_train` has them.
         x_test: Examples to measure the global model on; by default a fifth of `x_train`.
         y_test: Labels of `x_test`.
         bootstrap: Peers to join, as `ip:port`. Without any, this peer starts a swarm; others
@@ -252,17 +261,29 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
         data_dir: Folder that may contain `cifar-10-batches-bin/`.
         model: A built-in name, a `.keras` file or `module:function`; the peer that starts the
             session decides.
+        rounds: Rounds to train. This and the next four are settings of the session, too.
+        min_peers: Round 1 waits for this number of peers.
+        local_epochs: Passes over a peer's own data in each round.
+        batch_size: Examples in each training step.
+        learning_rate: Learning rate of round 1.
         allow_model: Whether code that the session's model names may run here.
         threads: Threads that train; 0 takes one for each core.
         log_level: `debug`, `info`, `warning` or `error`.
-        **session: Further fields of `swarm.SessionSpec`, such as `rounds=5, min_peers=2`.
+        **session: Further fields of `swarm.SessionSpec`, such as `seed=1`.
 
     Raises:
-        ConfigurationError: A value breaks a rule.
+        ConfigurationError: A value breaks a rule, or the data cannot be read.
     """
     configure_logs(log_level, "text")
-    if model is not None:
-        session["model"] = str(model)
+    named = {
+        "model": str(model) if model is not None else None,
+        "rounds": rounds,
+        "min_peers": min_peers,
+        "local_epochs": local_epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+    }
+    session |= {field: value for field, value in named.items() if value is not None}
     fields = session_fields(session, known=tuple(inspect.signature(start_peer).parameters))
     with ExitStack() as undo:
         scratch = open_scratch("swarm-peer-")
@@ -274,7 +295,7 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
             bootstraps=parse_bootstraps(bootstrap),
             name=name,
             session=fields,
-            data=_save_arrays(folder, x_train, y_train, x_test, y_test),
+            data=save_data(folder, x_train, y_train, x_test, y_test),
             data_dir=Path(data_dir) if data_dir is not None else None,
             partition=partition,
             allow_model=allow_model,
@@ -283,26 +304,3 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
         peer = RunningPeer(settings, scratch)
         undo.pop_all()  # the peer removes the folder when it ends
     return peer
-
-
-def _save_arrays(
-    folder: Path,
-    x_train: ArrayLike | None,
-    y_train: ArrayLike | None,
-    x_test: ArrayLike | None,
-    y_test: ArrayLike | None,
-) -> Path | None:
-    """Write the arrays to a file, for the learner process."""
-    if (x_train is None) != (y_train is None) or (x_test is None) != (y_test is None):
-        raise ConfigurationError("x and y must be given together")
-    if x_train is None or y_train is None:
-        if x_test is not None:
-            raise ConfigurationError("x_test needs x_train")
-        return None
-    arrays = {"x_train": np.asarray(x_train), "y_train": np.asarray(y_train)}
-    if x_test is not None and y_test is not None:
-        arrays |= {"x_test": np.asarray(x_test), "y_test": np.asarray(y_test)}
-    path = folder / "data.npz"
-    with path.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]  # its stub takes the keywords for flags
-    return path

@@ -32,12 +32,12 @@ from swarm.peer.federation.peer_settings import PeerSettings
 from swarm.peer.federation.peer_status import PeerStatus
 from swarm.peer.federation.session_driver import SessionDriver
 from swarm.peer.federation.session_folder import SessionFolder
+from swarm.peer.federation.trainers import Worker
 from swarm.peer.host.host import GOODBYE_WITHIN_S, Host
 from swarm.peer.host.loop_lag import LagMeter
 from swarm.peer.host.whole_files import write_json
 from swarm.peer.host.wire import encode
 from swarm.peer.processes.cores import in_words
-from swarm.peer.processes.learner_worker import LearnerWorker
 
 STATUS_EVERY_S = 1.0
 STATUS_KEPT_ALIVE_EVERY_S = 5.0
@@ -58,7 +58,7 @@ class SessionRun:
         spec: SessionSpec,
         host: Host,
         settings: PeerSettings,
-        worker: LearnerWorker,
+        worker: Worker,
         nursery: trio.Nursery,
     ) -> None:
         self.spec = spec
@@ -172,6 +172,9 @@ class SessionRun:
         """Write the model file that the user asked for, unless it contains this model already."""
         path, held = self._settings.export, self.machine.held
         if path is None or held is None or held.digest == self._exported:
+            return
+        if held.round == 0:
+            log.info("not exported", reason="no round is done: the model is untrained")
             return
         try:
             await self.export(path)

@@ -99,6 +99,11 @@ class SessionSource:
         problem = disagreement(self._settings.spec_fields, spec) if is_first else None
         if problem is not None:
             raise ConfigurationError(f"this peer cannot take part: {problem}")
+        if spec.dataset == "loop":
+            raise ConfigurationError(
+                f"the session's peers train it in loops of their own ({spec.model}): join it from "
+                "such a loop, as in model.fit(..., callbacks=[swarm.Swarm(...)])"
+            )
         if ":" in spec.model and not self._settings.allow_model:
             raise ConfigurationError(
                 f"the session's model {spec.model!r} is code: "

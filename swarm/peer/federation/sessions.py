@@ -1,6 +1,6 @@
 """Sessions: the federated sessions of one host; they begin and end while the host runs.
 
-Each session runs in a task of its own, with its own learner process, folder and machine:
+Each session runs in a task of its own, with its own worker, folder and machine:
 
     begin, TakeUp -> _work -> _take_part -> SessionRun ... -> close -> _forget
 
@@ -35,11 +35,11 @@ from swarm.federation.session_choice import (
 from swarm.peer.federation.peer_settings import PeerSettings
 from swarm.peer.federation.session_folder import SessionFolder
 from swarm.peer.federation.session_run import SessionRun, resumable_heads
-from swarm.peer.federation.session_source import SessionSource, announce
+from swarm.peer.federation.session_source import announce
+from swarm.peer.federation.trainers import LearnerProcesses, Trainer, Worker
 from swarm.peer.host.commands import Commanded
 from swarm.peer.host.host import Host
 from swarm.peer.host.machine_driver import MachineDriver
-from swarm.peer.processes.learner_worker import LearnerWorker, open_worker
 
 WORKLOAD = "federation"
 SESSIONS_MAX = 4
@@ -68,7 +68,13 @@ class Sessions:
     """
 
     def __init__(
-        self, host: Host, settings: PeerSettings, nursery: trio.Nursery, *, is_only_workload: bool
+        self,
+        host: Host,
+        settings: PeerSettings,
+        nursery: trio.Nursery,
+        trainer: Trainer | None = None,
+        *,
+        is_only_workload: bool,
     ) -> None:
         self.runs: dict[SessionId, SessionRun] = {}
         """By session, the newest last."""
@@ -78,7 +84,8 @@ class Sessions:
         self._settings = settings
         self._nursery = nursery
         self._is_only_workload = is_only_workload
-        self._source = SessionSource(settings, host)
+        self._trainer = trainer if trainer is not None else LearnerProcesses(settings)
+        self._source = self._trainer.source(host)
         machine = SessionChoice(host.me, asks=not settings.idle)
         self._choice = MachineDriver(WORKLOAD, machine, host, nursery, self._carry_out_choice)
         self._beginning: set[SessionId] = set()
@@ -217,9 +224,8 @@ class Sessions:
             self._nursery.start_soon(self._work, receive)
 
     async def _work(self, receive: "trio.MemoryReceiveChannel[_Begin]") -> None:
-        """Take part in one session, with a learner process of its own."""
-        settings = self._settings
-        async with open_worker(log, settings.fork_server, settings.threads) as worker:
+        """Take part in one session, with a worker of its own."""
+        async with self._trainer.open_worker() as worker:
             begin = await receive.receive()
             try:
                 await self._take_part(begin, worker)
@@ -229,7 +235,7 @@ class Sessions:
                 log.error("session failed", session=begin.spec.id, reason=repr(only_error(error)))
             self._forget(begin.spec.id)
 
-    async def _take_part(self, begin: "_Begin", worker: LearnerWorker) -> None:
+    async def _take_part(self, begin: "_Begin", worker: Worker) -> None:
         spec, host = begin.spec, self._host
         self._source.check(spec, is_first=not self.runs)
         folder = SessionFolder.of(self._settings.state_dir, spec.id, host.me)
@@ -284,17 +290,22 @@ class Sessions:
 
 @asynccontextmanager
 async def open_sessions(
-    host: Host, settings: PeerSettings, *, is_only_workload: bool = True
+    host: Host,
+    settings: PeerSettings,
+    trainer: Trainer | None = None,
+    *,
+    is_only_workload: bool = True,
 ) -> AsyncIterator[Sessions]:
     """Take part in federated sessions on a host; their learner processes end with the block.
 
     Args:
         host: What the sessions run on.
         settings: What the user set.
+        trainer: What trains; learner processes by default.
         is_only_workload: Whether a failure of the only session ends the peer.
     """
     async with trio.open_nursery() as nursery:
-        sessions = Sessions(host, settings, nursery, is_only_workload=is_only_workload)
+        sessions = Sessions(host, settings, nursery, trainer, is_only_workload=is_only_workload)
         if not settings.idle:
             sessions.preload()
         host.add(sessions)

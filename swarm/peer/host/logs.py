@@ -1,4 +1,7 @@
-"""configure_logs(): structlog lines on stderr, coloured text for people or JSON for programs."""
+"""Structlog lines on stderr, coloured text for people or JSON for programs.
+
+configure_logs() is for programs of this project, configure_guest_logs() for a program that is not.
+"""
 
 import logging
 import sys
@@ -17,13 +20,9 @@ def configure_logs(level: str, log_format: str) -> None:
     Raises:
         ConfigurationError: The level or the format is unknown.
     """
-    for name, value, choices in (
-        ("log_level", level, LEVELS),
-        ("log_format", log_format, FORMATS),
-    ):
-        if value not in choices:
-            raise ConfigurationError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-    threshold = getattr(logging, level.upper())
+    _check("log_level", level, LEVELS)
+    _check("log_format", log_format, FORMATS)
+    threshold = _threshold(level)
     is_json = log_format == "json"
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
@@ -34,13 +33,43 @@ def configure_logs(level: str, log_format: str) -> None:
         if is_json
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=12)
     )
+    _configure_structlog(threshold, [*shared, renderer])
+    _configure_standard_logging(threshold, shared, renderer, is_json=is_json)
+
+
+def configure_guest_logs(level: str) -> None:
+    """Send this project's lines to stderr, inside a program that has its own logging.
+
+    Raises:
+        ConfigurationError: The level is unknown.
+    """
+    _check("log_level", level, LEVELS)
+    if not structlog.is_configured():
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=12)
+        stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S")
+        _configure_structlog(
+            _threshold(level), [structlog.processors.add_log_level, stamp, renderer]
+        )
+    _set_levels(_threshold(level))
+
+
+def _check(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigurationError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def _threshold(level: str) -> int:
+    threshold: int = getattr(logging, level.upper())
+    return threshold
+
+
+def _configure_structlog(threshold: int, processors: list[structlog.typing.Processor]) -> None:
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    _configure_standard_logging(threshold, shared, renderer, is_json=is_json)
 
 
 def _configure_standard_logging(
@@ -64,6 +93,10 @@ def _configure_standard_logging(
         )
     )
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
+    _set_levels(threshold)
+
+
+def _set_levels(threshold: int) -> None:
     logging.getLogger("swarm").setLevel(threshold)
     for chatty in ("libp2p", "multiaddr", "async_service"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL)

@@ -15,6 +15,7 @@ from swarm.core.session import SessionSpec
 from swarm.federation.messages import SessionOffer
 from swarm.federation.records import GlobalModel
 from swarm.peer.federation import sessions as sessions_module
+from swarm.peer.federation import trainers
 from swarm.peer.federation.peer_settings import PeerSettings
 from swarm.peer.federation.session_folder import SessionFolder
 from swarm.peer.federation.sessions import Sessions
@@ -146,7 +147,7 @@ async def test_an_old_command_to_join_does_not_bring_a_finished_session_back(
 async def test_a_failure_of_the_only_session_ends_the_peer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sessions_module, "open_worker", _no_worker)
+    monkeypatch.setattr(trainers, "open_worker", _no_worker)
 
     async def run() -> None:
         async with trio.open_nursery() as nursery:
@@ -166,7 +167,7 @@ async def test_a_failure_of_the_only_session_ends_the_peer(
 async def test_a_failure_of_a_session_leaves_other_work_of_the_host_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sessions_module, "open_worker", _no_worker)
+    monkeypatch.setattr(trainers, "open_worker", _no_worker)
 
     async with trio.open_nursery() as nursery:
         sessions = opened(tmp_path, nursery, is_only_workload=False)
