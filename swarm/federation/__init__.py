@@ -30,6 +30,7 @@ branches             lineages that were left, until a head merges them
 
 round                one round at one peer
 duty                 one cluster that this peer aggregates or stands by for
+efforts              how far the peers of a round are, and whether they get on
 round_view           what was announced in a round, and the view that duties read
 like_failures        counts failures in a row with the same reason
 own_work             own training, and own contributions that no head names yet
