@@ -24,6 +24,8 @@ federation   decides on federated training, without input or output
 search       decides on hyperparameter searches, without input or output
 commanding   operators' commands
 core         words and rules that all packages share
+
+pack         `python -m swarm.pack`: one .npz file from any data
 """
 
 import importlib
@@ -31,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from swarm.core.session import SessionSpec
+    from swarm.learning.datasets.pack import pack
     from swarm.peer.federation.own_loop.keras_callback import Swarm
     from swarm.peer.federation.running_peer import RunningPeer, start_peer
     from swarm.peer.observer.observer import Observer
@@ -44,6 +47,7 @@ __all__ = [
     "RunningStudy",
     "SessionSpec",
     "Swarm",
+    "pack",
     "start_peer",
     "start_search",
 ]
@@ -54,6 +58,7 @@ _MODULES = {
     "RunningSearch": "swarm.peer.search.running_search",
     "RunningStudy": "swarm.peer.search.running_search",
     "SessionSpec": "swarm.core.session",
+    "pack": "swarm.learning.datasets.pack",
     "Swarm": "swarm.peer.federation.own_loop.keras_callback",
     "start_peer": "swarm.peer.federation.running_peer",
     "start_search": "swarm.peer.search.start_search",

@@ -28,6 +28,7 @@ from swarm.peer.search.search_settings import SearchSettings
 SESSION_FLAGS = {
     "model": "lenet, cnn, mlp, a .keras file, or module:function.",
     "dataset": "cifar10, digits or synthetic10.",
+    "task": "classification, multi-label or regression, where --data leave it open.",
     "rounds": "number of rounds to train.",
     "min_peers": "round 1 waits for this number of peers.",
     "local_epochs": "passes over a peer's own data in each round.",
@@ -125,7 +126,8 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         Path | None,
         typer.Option(
             help="This peer's own data: an .npz file with x_train, y_train, and optionally x_test "
-            "and y_test."
+            "and y_test; a folder of pictures or texts for each class; or a Hugging Face data set "
+            "on disk. See docs/data.md."
         ),
     ] = None,
     data_dir: Annotated[

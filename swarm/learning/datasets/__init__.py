@@ -11,6 +11,11 @@ synthetic10   generated; replaces cifar10 where that is unavailable, and says so
 digits        8x8 grey digits that come with scikit-learn
 own           the peer's own data, read by the kind of file:
 npz           arrays of an .npz file
+folders       one folder for each class, of pictures or texts
+images        pictures of any size as arrays of one shape
+hugging_face  Hugging Face data sets on disk
+batches       a tf.data.Dataset or a PyTorch DataLoader, read once
+pack          pack(): one .npz file from anything that can be read
 raw           RawData: what a reader found
 targets       which task targets make; labels of any type as class numbers
 examples      images, tables, sequences, ids and texts as a session takes them
@@ -106,7 +111,7 @@ def _load(config: DataConfig, progress: OnProgress, session: DataDescription | N
     if config.dataset == "own":
         if config.data_path is None:
             raise ConfigurationError("data set 'own' needs the path of a file or folder")
-        return own.load(config, session)
+        return own.load(config, session, progress)
     _check_name(config.dataset)
     if config.dataset == "cifar10":
         folder = cifar10.find_or_download(config.data_dir, config.cache_dir, progress)

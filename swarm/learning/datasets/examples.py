@@ -81,6 +81,11 @@ def encode(called: str, x: Inputs, session: DataDescription) -> Inputs:
     return arrays if len(arrays) > 1 else next(iter(arrays.values()))
 
 
+def named(x: Inputs) -> dict[str, NDArray[Any]]:
+    """Arrays by the names of their inputs; a single one has the name ''."""
+    return x if isinstance(x, dict) else {"": x}
+
+
 def check_numbers(called: str, name: str, array: NDArray[Any]) -> None:
     """Check type and shape of an array of examples.
 

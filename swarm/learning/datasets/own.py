@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from swarm.core.errors import DataError
 from swarm.learning.data_config import DataConfig
-from swarm.learning.datasets import examples, npz, targets
+from swarm.learning.datasets import examples, folders, npz, targets
 from swarm.learning.datasets.dataset import (
     ArrayExamples,
     Dataset,
@@ -25,6 +25,7 @@ from swarm.learning.datasets.dataset import (
 )
 from swarm.learning.datasets.description import DataDescription
 from swarm.learning.datasets.raw import RawData, RawSplit
+from swarm.learning.progress import OnProgress
 
 TEST_SHARE = 0.2
 SPLIT_SEED = 0
@@ -58,19 +59,23 @@ def describe(
     description, notes = _description(raw, config.task, num_axes)
     for split in raw.splits.values():
         examples.encode(raw.called, split.x, description)
-        targets.encode(raw.called, _labels(raw, split), description)
+        targets.encode(raw.called, labels(raw, split), description)
     for note in (*raw.notes, *notes):
         say(note)
     return description
 
 
-def load(config: DataConfig, session: DataDescription | None) -> Dataset:
+def load(
+    config: DataConfig,
+    session: DataDescription | None,
+    progress: OnProgress = lambda progress: None,
+) -> Dataset:
     """Read and check own data, by the rules of a session if there is one.
 
     Raises:
         DataError: The data breaks a rule, or does not fit the session; the message names it.
     """
-    raw = read(config, session=session)
+    raw = read(config, progress, session=session)
     if session is None:
         session, _ = _description(raw, config.task, None)
     splits = {name: _encoded(raw, split, session) for name, split in raw.splits.items()}
@@ -85,12 +90,17 @@ def load(config: DataConfig, session: DataDescription | None) -> Dataset:
 
 
 def read(
-    config: DataConfig, *, sample: bool = False, session: DataDescription | None = None
+    config: DataConfig,
+    progress: OnProgress = lambda progress: None,
+    *,
+    sample: bool = False,
+    session: DataDescription | None = None,
 ) -> RawData:
     """Read a file or folder with the reader for its kind.
 
     Args:
         config: Names the file or folder.
+        progress: Called while pictures are read.
         sample: Whether some of the examples are enough.
         session: What the session fixes, such as the size of images.
 
@@ -102,17 +112,27 @@ def read(
         return npz.read(path, sample=sample)
     if not path.exists():
         raise DataError(f"{path} does not exist")
+    shape = (session.input_shape or None) if session is not None else None
+    if path.is_dir():
+        if folders.is_hugging_face(path):
+            from swarm.learning.datasets import hugging_face  # noqa: PLC0415 - pyarrow
+
+            return hugging_face.read(path, shape, progress, sample=sample)
+        return folders.read(path, shape, progress, sample=sample)
     raise DataError(f"{path} is of no kind that can be read: {KINDS}")
 
 
-KINDS = "an .npz file"
+KINDS = (
+    "an .npz file, a folder with one folder of pictures or texts for each class, or a data set "
+    "of Hugging Face on disk"
+)
 
 
 def _description(
     raw: RawData, task: str | None, num_axes: int | None
 ) -> tuple[DataDescription, list[str]]:
-    labels = [_labels(raw, split) for split in raw.splits.values()]
-    target = targets.recognise(raw.called, _joined(raw.called, labels), task, raw.class_names)
+    found = [labels(raw, split) for split in raw.splits.values()]
+    target = targets.recognise(raw.called, _joined(raw.called, found), task, raw.class_names)
     shapes = examples.recognise(raw.called, raw.train.x, num_axes)
     notes = [*shapes.notes, *([target.note] if target.note else [])]
     if target.classes:
@@ -125,7 +145,7 @@ def _description(
     )
 
 
-def _labels(raw: RawData, split: RawSplit) -> NDArray[Any]:
+def labels(raw: RawData, split: RawSplit) -> NDArray[Any]:
     """Targets, as text if the data says what its labels 0, 1, 2, ... mean."""
     if not raw.class_names:
         return split.y
@@ -141,7 +161,7 @@ def _joined(called: str, labels: list[NDArray[Any]]) -> NDArray[Any]:
 
 def _encoded(raw: RawData, split: RawSplit, session: DataDescription) -> _Encoded:
     x = examples.encode(raw.called, split.x, session)
-    return _Encoded(x, targets.encode(raw.called, _labels(raw, split), session))
+    return _Encoded(x, targets.encode(raw.called, labels(raw, split), session))
 
 
 def _held_out(

@@ -1,7 +1,8 @@
 """A peer's data: checked before the peer listens, and described for a session that it starts."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from swarm.core.errors import ConfigurationError, DataError
 from swarm.learning.data_config import DataConfig
@@ -54,13 +55,77 @@ def check_data(settings: PeerSettings) -> None:
     """Check the peer's own data, if it has any, and that its model file exists.
 
     Raises:
-        ConfigurationError: See `describe_data`; or there is no such model file.
+        ConfigurationError: See `describe_data`; or there is no such model file, or a peer that
+            would start a session has data that make none.
     """
     path = settings.model_path
     if path is not None and not path.is_file():
         raise ConfigurationError(f"model file {path} does not exist")
-    if settings.data is not None:
-        describe_data(settings, "own", lambda note: None)
+    if settings.data is None:
+        return
+    described = describe_data(settings, "own", lambda note: None)
+    if settings.bootstraps or settings.idle:
+        return
+    if "model" not in settings.session:
+        default_model(described)
+    num_classes = settings.session.get("num_classes", described.num_classes)
+    if described.task == "classification" and num_classes < 2:
+        raise ConfigurationError(
+            "all labels are equal: a peer that starts a session needs at least 2 classes, or "
+            "num_classes, if other peers have more of them"
+        )
+
+
+def save_data(folder: Path, x_train: Any, y_train: Any, x_test: Any, y_test: Any) -> Path | None:
+    """Write data from memory to a file, for the learner process.
+
+    Args:
+        folder: Where to write it.
+        x_train: See `swarm.start_peer`; a path is returned as it is.
+        y_train: Targets; None if `x_train` has them.
+        x_test: Examples to measure the model on; None for none.
+        y_test: Their targets.
+
+    Raises:
+        ConfigurationError: An array breaks a rule, or something is missing.
+    """
+    if x_train is None:
+        if y_train is not None or x_test is not None:
+            raise ConfigurationError("x and y must be given together: x_train is missing")
+        return None
+    if isinstance(x_train, str | Path):
+        if y_train is not None or x_test is not None:
+            raise ConfigurationError("a file brings its targets and test examples itself")
+        return Path(x_train)
+    from swarm.learning.datasets.pack import pack  # noqa: PLC0415 - as above
+
+    if type(x_train).__module__.startswith("pandas") and x_test is None:
+        return _save_frame(folder, x_train, y_train)
+    try:
+        return pack(x_train, folder / "data.npz", y_train, x_test=x_test, y_test=y_test)
+    except DataError as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def _save_frame(folder: Path, frame: Any, targets: Any) -> Path:
+    """Write a data frame, with its target as the last column, as a table."""
+    frame = frame.to_frame() if hasattr(frame, "to_frame") else frame
+    if targets is not None:
+        name = str(getattr(targets, "name", None) or "target")
+        if len(targets) != len(frame):
+            raise ConfigurationError(
+                f"x_train has {len(frame)} examples but y_train has {len(targets)}"
+            )
+        if name in frame.columns:
+            raise ConfigurationError(f"x_train must not hold the target column {name!r}")
+        frame = frame.assign(**{name: getattr(targets, "to_numpy", lambda: targets)()})
+    path = folder / "data.parquet"
+    named = frame.set_axis([str(name) for name in frame.columns], axis=1)
+    try:
+        named.to_parquet(path, index=False)
+    except (ValueError, TypeError) as error:  # a column of mixed types
+        raise ConfigurationError(f"the data frame cannot be written: {error}") from error
+    return path
 
 
 def default_model(described: "DataDescription") -> str:

@@ -34,7 +34,7 @@ class PeerSettings(HostSettings):
     """Fields of `SessionSpec` that the user set; `model` may also be the path of a `.keras` file.
     A joiner's fields must agree with the running session."""
     data: Path | None = None
-    """Own examples: an `.npz` file."""
+    """Own examples: a file or a folder."""
     partition: tuple[int, int] | None = None
     """(k, n): this peer trains on part k of n parts; k counts from 1."""
     allow_model: bool = False

@@ -9,13 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import trio
-from numpy.typing import ArrayLike
 
-from swarm.core.errors import ConfigurationError
 from swarm.federation.federation import Federation
 from swarm.federation.waiting_reasons import awaited
+from swarm.peer.federation.own_data import save_data
 from swarm.peer.federation.peer import Peer
 from swarm.peer.federation.peer_settings import PeerSettings, session_fields
 from swarm.peer.federation.peer_view import PeerView
@@ -217,11 +215,11 @@ class RunningPeer(InBackground):
 
 
 def start_peer(  # noqa: PLR0913 - one keyword for each setting
-    x_train: ArrayLike | None = None,
-    y_train: ArrayLike | None = None,
+    x_train: Any = None,
+    y_train: Any = None,
     *,
-    x_test: ArrayLike | None = None,
-    y_test: ArrayLike | None = None,
+    x_test: Any = None,
+    y_test: Any = None,
     bootstrap: str | Sequence[str] = (),
     ip: str = "127.0.0.1",
     port: int = 0,
@@ -235,11 +233,14 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
     log_level: str = "warning",
     **session: Any,
 ) -> RunningPeer:
-    """Start a peer in the background, on your own arrays or on a part of a named data set.
+    """Start a peer in the background, on your own data or on a part of a named data set.
 
     Args:
-        x_train: Examples, shape (n, *input_shape); float, or uint8 for images.
-        y_train: Labels 0..C-1, shape (n,), integers.
+        x_train: Examples, shape (n, *input_shape); or a dict of arrays for several inputs, a
+            data frame, a `tf.data.Dataset`, a `DataLoader`, or a path as `--data` takes it. See
+            docs/data.md.
+        y_train: Labels of any type, or numbers to predict, shape (n,) or (n, K); None if
+            `x_train` has them.
         x_test: Examples to measure the global model on; by default a fifth of `x_train`.
         y_test: Labels of `x_test`.
         bootstrap: Peers to join, as `ip:port`. Without any, this peer starts a swarm; others
@@ -258,7 +259,7 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
         **session: Further fields of `swarm.SessionSpec`, such as `rounds=5, min_peers=2`.
 
     Raises:
-        ConfigurationError: A value breaks a rule.
+        ConfigurationError: A value breaks a rule, or the data cannot be read.
     """
     configure_logs(log_level, "text")
     if model is not None:
@@ -274,7 +275,7 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
             bootstraps=parse_bootstraps(bootstrap),
             name=name,
             session=fields,
-            data=_save_arrays(folder, x_train, y_train, x_test, y_test),
+            data=save_data(folder, x_train, y_train, x_test, y_test),
             data_dir=Path(data_dir) if data_dir is not None else None,
             partition=partition,
             allow_model=allow_model,
@@ -283,26 +284,3 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
         peer = RunningPeer(settings, scratch)
         undo.pop_all()  # the peer removes the folder when it ends
     return peer
-
-
-def _save_arrays(
-    folder: Path,
-    x_train: ArrayLike | None,
-    y_train: ArrayLike | None,
-    x_test: ArrayLike | None,
-    y_test: ArrayLike | None,
-) -> Path | None:
-    """Write the arrays to a file, for the learner process."""
-    if (x_train is None) != (y_train is None) or (x_test is None) != (y_test is None):
-        raise ConfigurationError("x and y must be given together")
-    if x_train is None or y_train is None:
-        if x_test is not None:
-            raise ConfigurationError("x_test needs x_train")
-        return None
-    arrays = {"x_train": np.asarray(x_train), "y_train": np.asarray(y_train)}
-    if x_test is not None and y_test is not None:
-        arrays |= {"x_test": np.asarray(x_test), "y_test": np.asarray(y_test)}
-    path = folder / "data.npz"
-    with path.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]  # its stub takes the keywords for flags
-    return path

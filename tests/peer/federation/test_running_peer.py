@@ -67,6 +67,24 @@ def test_arrays_must_come_in_pairs() -> None:
         swarm.start_peer(np.zeros((4, 8, 8, 1), np.float32))
 
 
+@pytest.mark.parametrize(
+    ("x", "y", "said"),
+    [
+        ([[0, np.nan], [1, 1]], [0, 1], "the data: x_train must be finite .*: 1 of 4"),
+        ([[1, 2], [3]], [0, 1], "x_train must hold rows of one length"),
+        (np.zeros((5, 2)), [0, 1], "x_train has 5 examples but y_train has 2"),
+        (np.zeros((5, 2)), [0] * 5, "all labels are equal"),
+        (np.array([[{}], [{}]]), [0, 1], "must hold numbers or texts; value 0 is {} .dict."),
+        (np.zeros((2, 2)), [0, {}], "y_train must hold numbers or texts; value 0 is 0"),
+        ({"a": np.zeros((4, 2)), "b": np.zeros((4, 2))}, [0, 1] * 2, "several inputs .a, b."),
+        ("nowhere.npz", None, "nowhere.npz does not exist"),
+    ],
+)
+def test_wrong_data_are_refused_by_start_peer_itself(x: object, y: object, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        swarm.start_peer(x, y)
+
+
 def test_completion_shows_the_public_names() -> None:
     assert dir(swarm) == sorted(swarm.__all__)
 
