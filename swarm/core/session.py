@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from swarm.core.blobs import BlobRef
 from swarm.core.canonical import digest_of
+from swarm.core.columns import Column, check_columns
 from swarm.core.ids import PeerId, SessionId
 from swarm.core.inputs import InputSpec, check_inputs
 
@@ -39,6 +40,8 @@ class SessionSpec:
     """Length of one output: classes, labels, or numbers to predict."""
     classes: tuple[str, ...] = ()
     """Labels as text, in the order of the outputs; empty if the data has labels 0, 1, 2, ..."""
+    columns: tuple[Column, ...] = ()
+    """How each site encodes its table, and its target; empty if the data is no table."""
     partitioner: str = "iid"
     """How a built-in data set is split among peers, for a demo: `iid` or `dirichlet`."""
     dirichlet_alpha: float = 0.5
@@ -59,8 +62,14 @@ class SessionSpec:
     optimizer: str = "auto"
     """`sgd`, `adam`, or `auto`: the one that the model was compiled with, or else sgd."""
     learning_rate: float = 0.0
-    """0 means the rate or schedule that the model was compiled with, or else 0.02 for sgd and
+    """0 means the rate or schedule that the model was compiled with, or else 0.05 for sgd and
     0.001 for adam."""
+    warmup_steps: int = 0
+    """First batches of a peer in which its learning rate rises in proportion; 0 means none. A
+    model's own optimizer has no warm-up."""
+    clip_norm: float = 1.0
+    """Longer gradients, over all weights, are shortened to this length; 0 means never. A model's
+    own optimizer keeps its own."""
     momentum: float = 0.9
     """Of sgd; a model's own optimizer keeps its own."""
     learning_rate_decay: float = 1.0
@@ -121,6 +130,7 @@ def _check_ranges(spec: SessionSpec) -> None:
 
 def _check_data(spec: SessionSpec) -> None:
     check_inputs(spec.inputs)
+    check_columns(spec.columns, spec.input_shape)
     if bool(spec.inputs) == bool(spec.input_shape):
         raise ValueError("a session must have either input_shape or inputs")
     if min(spec.input_shape, default=1) < 1:
@@ -162,6 +172,8 @@ _MINIMA = {
     "local_epochs": 1,
     "local_steps": 0,
     "round_seconds": 0,
+    "warmup_steps": 0,
+    "clip_norm": 0,
     "batch_size": 1,
     "cluster_size": 2,
     "min_peers": 1,
