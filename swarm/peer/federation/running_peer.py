@@ -19,7 +19,7 @@ from swarm.federation.waiting_reasons import awaited
 from swarm.learning.model_files import import_custom_objects
 from swarm.peer.federation.best_model import best_model
 from swarm.peer.federation.model_argument import model_name
-from swarm.peer.federation.own_data import describe_data, save_data
+from swarm.peer.federation.own_data import describe_data, frame_target, save_data
 from swarm.peer.federation.peer import Peer
 from swarm.peer.federation.peer_settings import PeerSettings, session_fields
 from swarm.peer.federation.peer_view import PeerView
@@ -246,6 +246,8 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
     *,
     x_test: Any = None,
     y_test: Any = None,
+    target: str | None = None,
+    missing_target: str = "refuse",
     bootstrap: str | Sequence[str] = (),
     ip: str = "127.0.0.1",
     port: int = 0,
@@ -274,6 +276,9 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
             `x_train` has them.
         x_test: Examples to measure the global model on; by default a fifth of `x_train`.
         y_test: Labels of `x_test`.
+        target: Column of a table to predict; None: one named target, label, class or y, else the
+            last.
+        missing_target: Rows of a table whose target is missing: `refuse` the table, or `drop`.
         bootstrap: Peers to join, as `ip:port`. Without any, this peer starts a swarm; others
             join it at `RunningPeer.address`.
         ip: Address to listen on.
@@ -318,6 +323,8 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
             name=name,
             session=fields,
             data=save_data(folder, x_train, y_train, x_test, y_test),
+            target=frame_target(x_train, y_train) if target is None else target,
+            missing_target=missing_target,
             data_dir=Path(data_dir) if data_dir is not None else None,
             partition=partition,
             allow_model=allow_model,
