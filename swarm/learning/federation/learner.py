@@ -18,7 +18,7 @@ from swarm.learning.federation.combining import combine_files
 from swarm.learning.federation.evaluation import evaluate, spread
 from swarm.learning.federation.seeds import Purpose, generator
 from swarm.learning.federation.session_model import SessionModel
-from swarm.learning.federation.shards import take_shards
+from swarm.learning.federation.shards import summary_of, take_shards
 from swarm.learning.federation.weights_files import (
     read_weights,
     write_weights,
@@ -77,6 +77,7 @@ class Learner:
             num_test=len(self._test_shard),
             num_parameters=sum(array.size for array in self._initial_weights.values()),
             notes=(*dataset.notes, *self._model.notes),
+            data=summary_of(self._train_shard),
             advice=(*dataset.doubts, *self._model.advice),
         )
 

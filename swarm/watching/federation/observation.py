@@ -25,6 +25,7 @@ from swarm.federation.tree import Cluster, Tree, succession
 from swarm.federation.validity import InvalidRecordError, tree_of
 from swarm.watching.federation.alerts import Alert, alerts_of
 from swarm.watching.federation.command_tracking import CommandGiven, CommandTracking
+from swarm.watching.federation.differing_data import alerts_of_data
 from swarm.watching.federation.head_history import HEADS_MAX, KnownHeads, Point
 from swarm.watching.federation.head_reader import HeadReader
 from swarm.watching.federation.ledger_reader import LedgerReader
@@ -166,7 +167,8 @@ class Observation:
             entries, chain = self.ledger.entries, self.past.chain
             alerts = alerts_of(entries, chain, curve, threshold, self.spec, self._of_heads)
             self._alerts = (of, alerts)
-        return self._alerts[1]
+        statuses = {p: s.status for p, s in self.registry.items() if s.status is not None}
+        return [*alerts_of_data(statuses, self.spec), *self._alerts[1]]
 
     def look(self, now_s: float) -> None:
         """Find out which commands the peers report; called before each snapshot."""
