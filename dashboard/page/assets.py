@@ -25,14 +25,16 @@ ASSETS = {
 IMPORT_MAP = json.dumps(
     {
         "imports": {
-            "htm": "/vendor/htm.js",
-            "preact": "/vendor/preact.js",
-            "socket.io-client": "/vendor/socket.io.js",
-            "uplot": "/vendor/uplot.js",
+            "htm": "./vendor/htm.js",
+            "preact": "./vendor/preact.js",
+            "socket.io-client": "./vendor/socket.io.js",
+            "uplot": "./vendor/uplot.js",
         }
     }
 )
-"""Browsers accept an import map only inline, so the policy below allows exactly this text."""
+"""Browsers accept an import map only inline, so the policy below allows exactly this text.
+
+All references are relative: a proxy in front may serve the page under a path of its own."""
 
 
 MODULES = sorted(

@@ -63,6 +63,16 @@ class TrainingMetrics(TypedDict):
     """Running accuracy on training batches, mean of the peers that train now."""
 
     accuracy: float | None
+    points: list["TrainingPoint"]
+    """The accuracy along the run, at most 120 points."""
+
+
+class TrainingPoint(TypedDict):
+    """Mean training accuracy at one place of the run."""
+
+    at: float
+    """Rounds done, as a fraction: 2.5 is the middle of round 3."""
+    accuracy: float
 
 
 class PeerInfo(TypedDict):
@@ -83,6 +93,8 @@ class PeerInfo(TypedDict):
     train_loss: float | None
     accuracy: float | None
     """Test accuracy of the global model on this peer's test shard."""
+    accuracy_round: int | None
+    """Round of the model that `accuracy` and `loss` are about; 0 is the untrained model."""
     loss: float | None
     num_examples: int
     bytes_sent: int
@@ -341,6 +353,7 @@ Snapshot = TypedDict(
         "head": Head | None,
         "global": GlobalMetrics,
         "training": TrainingMetrics,
+        "time_left_s": float | None,  # estimated; None while the pace is unknown
         "peers": list[PeerInfo],
         "past_peers": list[PastPeer],
         "clusters": list[ClusterInfo],

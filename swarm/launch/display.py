@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from swarm.launch.run_progress import Detail, RunProgress
+from swarm.launch.run_progress import Detail, PeerProgress, RunProgress, rough_duration
 from swarm.learning.progress import Progress as DatasetProgress
 
 PLAIN_WIDTH_MIN = 120
@@ -138,8 +138,11 @@ class _View:
         if run.train_accuracy is not None:
             figures.append(f"training accuracy {run.train_accuracy:.1%}")
         newest = run.newest_accuracy
-        if newest is not None:
-            figures.append(f"test accuracy {newest.accuracy:.1%} after round {newest.round}")
+        if newest is not None and newest.round > 0:
+            figures.append(f"test accuracy {newest.accuracy:.1%} (round {newest.round})")
+        left_s = run.seconds_left(time.monotonic())
+        if left_s is not None and run.head_round != run.rounds:
+            figures.append(f"about {rough_duration(left_s)} left")
         bar = _bar(run.head_round or 0, run.rounds, 2 * BAR_WIDTH)
         row.add_row(bar, Text("  ".join(figures)))
         return row
@@ -149,14 +152,14 @@ class _View:
         for column in ("peer", "phase", "", "training accuracy", "accuracy on its test shard"):
             table.add_column(column, justify="right" if "accuracy" in column else "left")
         for peer in self._run.peers.values():
-            style = "red" if peer.phase == "died" else ""
+            style = "" if peer.alive else "red" if peer.phase == "died" else "dim"
             bar = _bar(peer.fraction, 1.0, BAR_WIDTH)
             table.add_row(
                 Text(peer.name, style=style),
                 Text(f"{peer.phase:<10}", style=style),
                 bar if peer.phase in ("training", "waiting") else Text(" " * BAR_WIDTH),
-                Text(_share(peer.train_accuracy)),
-                Text(_share(peer.accuracy)),
+                Text(_share(peer.train_accuracy), style=style),
+                Text(_measured(peer), style=style),
             )
         return table
 
@@ -165,6 +168,13 @@ def _bar(completed: float, total: float, width: int) -> ProgressBar:
     return ProgressBar(
         total, completed, width=width, complete_style="cyan", finished_style="green"
     )
+
+
+def _measured(peer: PeerProgress) -> str:
+    """A peer's accuracy with the round it belongs to; the untrained model's is no result."""
+    if peer.accuracy is None or peer.accuracy_round == 0:
+        return ""
+    return f"{peer.accuracy:.1%} (round {peer.accuracy_round})"
 
 
 def _share(value: float | None) -> str:

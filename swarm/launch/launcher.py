@@ -1,6 +1,7 @@
 """Launcher: one run, from the first process to the last."""
 
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -210,7 +211,7 @@ class Launcher:
             self._exported.add(name)
             if self._exported >= {peer.name for peer in self._progress.alive}:
                 self._all_exported.set()
-        messages = self._progress.take_line(name, line)
+        messages = self._progress.take_line(name, line, time.monotonic())
         if not self._stopping:
             self._say(messages)
         if self._progress.finished and self._done_s is None:
@@ -302,7 +303,9 @@ class Launcher:
         await self._backend.collect(self._programs)
         now_s = self._done_s if self._done_s is not None else trio.current_time()
         outcome = self._outcome(
-            session=self._progress.session, wall_seconds=now_s - self._started_s
+            died=frozenset(p.name for p in self._progress.peers.values() if p.phase == "died"),
+            session=self._progress.session,
+            wall_seconds=now_s - self._started_s,
         )
         summary = make_summary(outcome, read_reports(self._programs))
         has_model = write_results(run, summary, self._programs)

@@ -4,12 +4,15 @@ It also decides which events become messages for users, so that a terminal and a
 the same. It does no input or output and reads no clock.
 """
 
+import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from swarm.core.ids import with_names
 from swarm.core.session import dataset_label
 from swarm.launch.log_lines import LogLine
 from swarm.peer.processes.cores import used
+from swarm.watching.federation.pace import seconds_left
 
 LAST_WORDS_MAX = 500
 
@@ -32,6 +35,8 @@ class PeerProgress:
     train_accuracy: float | None = None
     accuracy: float | None = None
     """Accuracy of the newest head that it evaluated, on its own test examples."""
+    accuracy_round: int = 0
+    """Round of that head; 0 is the untrained model."""
     num_train: int = 0
     finished: bool = False
     """Whether it has evaluated the last head."""
@@ -81,6 +86,9 @@ class RunProgress:
         """Round of the newest head; None before the first head."""
         self.page = ""
         """The dashboard's address, once it is live."""
+        self._now_s = 0.0
+        self._began_s: list[float] = []
+        """When each round began: when its base was first adopted."""
         self._evaluations: dict[int, _Evaluations] = {}
         self._names: dict[str, str] = {}
         self._seen: set[str] = set()
@@ -136,8 +144,27 @@ class RunProgress:
 
     # -- what goes in
 
-    def take_line(self, name: str, line: LogLine) -> list[str]:
+    def seconds_left(self, now_s: float) -> float | None:
+        """Estimated seconds until the last round is done; None while the pace is unknown.
+
+        Args:
+            now_s: Seconds on the clock of `take_line`.
+        """
+        if self.head_round is None or not self.alive:
+            return None
+        progress = sum(peer.fraction for peer in self.alive) / len(self.alive)
+        began = self._began_s
+        durations_s = [later - earlier for earlier, later in pairwise(began)]
+        num_left = self.rounds - self.head_round
+        return seconds_left(num_left, durations_s, now_s - began[-1], progress)
+
+    def take_line(self, name: str, line: LogLine, now_s: float = 0.0) -> list[str]:
         """Process one log line of a peer.
+
+        Args:
+            name: The peer.
+            line: Its line.
+            now_s: When the line came, in seconds on any clock that does not go back.
 
         Returns:
             Messages for the user.
@@ -145,6 +172,7 @@ class RunProgress:
         peer = self.peers[name]
         if line.level in ("error", "critical") or line.event in ("job failed", "worker died"):
             peer.last_words = f"{line.event}: {line.text('reason') or line.text('detail')}"
+        self._now_s = now_s
         handle = self._handlers.get(line.event, self._other)
         return handle(peer, line)
 
@@ -225,7 +253,9 @@ class RunProgress:
         if quarter == 0 or not self._first(f"quarter {quarter} of {line.text('round')}"):
             return []
         accuracy = _percent(self.train_accuracy)
-        return [Detail(f"{self.stage}: {mean:.0%} trained, training accuracy {accuracy}")]
+        text = f"{self.stage}: {mean:.0%} trained, training accuracy {accuracy}"
+        left_s = self.seconds_left(self._now_s)
+        return [Detail(text + (f", about {rough_duration(left_s)} left" if left_s else ""))]
 
     def _trained(self, peer: PeerProgress, line: LogLine) -> list[str]:
         peer.phase, peer.fraction = "waiting", 1.0
@@ -247,6 +277,7 @@ class RunProgress:
         if self.head_round is not None and number <= self.head_round:
             return []
         self.head_round = number
+        self._began_s.append(self._now_s)
         messages: list[str] = []
         if number > 0:
             messages.append(
@@ -279,7 +310,7 @@ class RunProgress:
         accuracy, number = line.number("accuracy"), line.number("evaluated_round")
         if accuracy is None or number is None:
             return []
-        peer.accuracy = accuracy
+        peer.accuracy, peer.accuracy_round = accuracy, int(number)
         evaluations = self._evaluations.setdefault(int(number), _Evaluations())
         num_examples = int(line.number("num_test_examples") or 0)
         evaluations.by_peer[peer.name] = (accuracy, num_examples)
@@ -339,6 +370,18 @@ def counted(number: int, what: str) -> str:
         ('1 round', '2 rounds')
     """
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def rough_duration(seconds: float) -> str:
+    """Seconds in words that do not change at each look.
+
+    Example:
+        >>> rough_duration(42), rough_duration(150), rough_duration(7200)
+        ('45 s', '3 min', '2.0 h')
+    """
+    if seconds < 90:
+        return f"{5 * math.ceil(seconds / 5):.0f} s"
+    return f"{math.ceil(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _percent(share: float | None) -> str:

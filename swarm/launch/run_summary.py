@@ -26,6 +26,7 @@ _PEER_KEYS = (
     "round",
     "accuracy",
     "loss",
+    "evaluated_round",
     "bytes_sent",
     "bytes_received",
     "num_examples",
@@ -41,6 +42,8 @@ class Outcome:
     dataset: ResolvedDataset
     model: str
     wall_seconds: float
+    died: frozenset[str] = frozenset()
+    """Names of the peers that ended with an error."""
 
 
 def read_reports(programs: Iterable[Program]) -> list[Report]:
@@ -60,7 +63,10 @@ def make_summary(outcome: Outcome, reports: list[Report]) -> dict[str, Any]:
         "rounds": rounds,
         "wall_seconds": round(outcome.wall_seconds, 2),
         "global_accuracy": global_accuracy(reports, rounds),
-        "peers": [{key: report[key] for key in _PEER_KEYS} for report in reports],
+        "peers": [
+            {key: report[key] for key in _PEER_KEYS} | {"died": report["name"] in outcome.died}
+            for report in reports
+        ],
     }
 
 
@@ -91,7 +97,7 @@ def write_results(run: Path, summary: Mapping[str, Any], programs: Iterable[Prog
     """
     write_json(run / "summary.json", summary)
     rounds = {peer["name"]: peer["round"] for peer in summary["peers"]}
-    exported = [p for p in programs if p.model.is_file() and rounds.get(p.name) is not None]
+    exported = [p for p in programs if p.model.is_file() and rounds.get(p.name)]  # 0: untrained
     if not exported:
         return False
     newest = max(exported, key=lambda program: (rounds[program.name], program.name))
@@ -121,11 +127,11 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
         table.add_column(column, justify="left" if column in ("peer", "head") else "right")
     for peer in summary["peers"]:
         table.add_row(
-            peer["name"],
+            f"{peer['name']} (died)" if peer["died"] else peer["name"],
             (peer["head_digest"] or "none")[:12],
             _formatted(peer["round"], "d"),
-            _formatted(peer["accuracy"], ".1%"),
-            _formatted(peer["loss"], ".3f"),
+            _measured(peer, "accuracy", ".1%"),
+            _measured(peer, "loss", ".3f"),
             _size(peer["bytes_sent"]),
             _size(peer["bytes_received"]),
             _formatted(peer["num_examples"], ",d"),
@@ -145,7 +151,7 @@ def usage(run: Path, dataset: str, data_dir: Path | None) -> list[str]:
 
 
 def _read_report(program: Program) -> Report:
-    empty: dict[str, Any] = dict.fromkeys((*_PEER_KEYS, "evaluated_round", "session"))
+    empty: dict[str, Any] = dict.fromkeys((*_PEER_KEYS, "session"))
     empty |= {"name": program.name, "num_test_examples": 0}
     empty |= {"bytes_sent": 0, "bytes_received": 0, "num_examples": 0}
     try:
@@ -164,6 +170,14 @@ def _short_path(path: Path) -> str:
 
 def _formatted(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
+
+
+def _measured(peer: Mapping[str, Any], key: str, form: str) -> str:
+    """A measurement; one of another round than the peer's head names that round."""
+    text, number = _formatted(peer[key], form), peer["evaluated_round"]
+    if not text or number == peer["round"]:
+        return text
+    return f"{text} (round {number})" if number else ""
 
 
 def _size(num_bytes: int) -> str:

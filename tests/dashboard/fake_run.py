@@ -64,7 +64,13 @@ class FakeRun:
                 "loss": curves["global"][-1]["loss"] if done else None,
                 "round": done or None,
             },
-            "training": {"accuracy": sum(training) / len(training) if training else None},
+            "training": {
+                "accuracy": sum(training) / len(training) if training else None,
+                "points": [],
+            },
+            "time_left_s": None
+            if finished or moment_s < 2
+            else self.rounds * ROUND_S - round(moment_s),
             "peers": peers,
             "past_peers": [],
             "clusters": clusters,
@@ -251,6 +257,9 @@ class FakeRun:
                     else round(_accuracy(round_number - 0.6 + progress * 0.6, index) + 0.02, 4),
                     "train_loss": round(2.3 * math.exp(-0.13 * round_number), 4),
                     "accuracy": accuracy if round_number > 1 or finished else None,
+                    "accuracy_round": round_number - (0 if finished else 1)
+                    if round_number > 1 or finished
+                    else None,
                     "loss": _loss(accuracy) if round_number > 1 or finished else None,
                     "num_examples": 8333 + index % 2,
                     "bytes_sent": int((round_number - 1) * MODEL_BYTES * (1 + tiers.get(peer, 0))),

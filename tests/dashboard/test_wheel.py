@@ -93,8 +93,8 @@ def test_a_new_environment_outside_the_checkout_serves_the_page(
     assert "<title>Swarm</title>" in page
     assert process.returncode == 0
     assert all(libraries.values())
-    for path in re.findall(r'(?:src|href)="(/static/[^"]+)"', page):
-        assert Path(where).parent.joinpath(path.lstrip("/").split("?")[0]).is_file()
+    for path in re.findall(r'(?:src|href)="(static/[^"]+)"', page):
+        assert Path(where).parent.joinpath(path.split("?")[0]).is_file()
 
 
 def read(url: str) -> bytes:

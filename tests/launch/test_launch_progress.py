@@ -1,5 +1,10 @@
+import io
 from typing import Any
 
+import pytest
+from rich.console import Console
+
+from swarm.launch.display import _View
 from swarm.launch.log_lines import LogLine, parse_log_line
 from swarm.launch.run_progress import Detail, RunProgress
 
@@ -160,3 +165,42 @@ def test_takeovers_and_losses_are_told_with_names() -> None:
     assert lost == ["peer-1 stopped answering; the others go on without it"]
     assert again == []
     assert takeover == ["peer-2 combined cluster 1 instead of peer-1, which stopped answering"]
+
+
+def test_the_time_left_is_known_from_the_first_round_on() -> None:
+    progress = RunProgress(["peer-1", "peer-2"], 4)
+    assert progress.seconds_left(0.0) is None
+    progress.take_line("peer-1", adopted(0), 100.0)
+    assert progress.seconds_left(101.0) is None
+
+    for name in progress.peers:
+        progress.take_line(name, line("training", round=1, percent=50), 109.5)
+    assert progress.seconds_left(109.5) == pytest.approx(10.5 + 3 * 20)
+
+    progress.take_line("peer-1", adopted(1), 130.0)
+    assert progress.seconds_left(140.0) == pytest.approx(20 + 2 * 30)
+
+
+def test_the_view_shows_accuracy_with_its_round_and_marks_dead_peers() -> None:
+    progress = RunProgress(["peer-1", "peer-2"], 4)
+    for name in progress.peers:
+        progress.take_line(name, evaluated(0, 0.1, 100), 1.0)
+    assert "test accuracy" not in shown(progress)  # the untrained model is no result
+
+    progress.take_line("peer-1", adopted(2), 2.0)
+    for name in progress.peers:
+        progress.take_line(name, evaluated(2, 0.612, 100), 3.0)
+    progress.end_peer("peer-2", 1)
+
+    text = shown(progress)
+    assert "test accuracy 61.2% (round 2)" in text
+    assert "peer-1" in text
+    assert "61.2% (round 2)" in text
+    assert "died" in text
+
+
+def shown(progress: RunProgress) -> str:
+    console = Console(width=140, file=io.StringIO(), force_terminal=True, color_system=None)
+    console.print(_View(progress, "cnn on digits", 0.0))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()

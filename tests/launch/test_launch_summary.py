@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from swarm.launch.run_summary import (
     global_accuracy,
     make_summary,
     read_reports,
+    summary_table,
     write_results,
 )
 from swarm.learning.datasets import ResolvedDataset
@@ -57,9 +59,11 @@ def test_summary_has_exactly_the_documented_fields(programs: list[Program]) -> N
         "round": 3,
         "accuracy": 0.5,
         "loss": 1.5,
+        "evaluated_round": 3,
         "bytes_sent": 10,
         "bytes_received": 20,
         "num_examples": 240,
+        "died": False,
     }
     assert summary["global_accuracy"] == pytest.approx((0.5 * 100 + 0.8 * 50) / 150)
     assert {key: value for key, value in summary.items() if key not in ("peers",)} == {
@@ -115,6 +119,28 @@ def test_the_model_comes_from_a_peer_with_the_newest_head(
     assert has_model
     assert (tmp_path / "model.keras").read_bytes() == b"round 3"
     assert json.loads((tmp_path / "summary.json").read_text()) == summary
+
+
+def test_the_untrained_model_is_no_result(programs: list[Program], tmp_path: Path) -> None:
+    leave(programs[0], model=b"round 0", round=0, evaluated_round=0)
+    summary = make_summary(OUTCOME, read_reports(programs))
+
+    assert not write_results(tmp_path, summary, programs)
+    assert not (tmp_path / "model.keras").exists()
+
+
+def test_the_table_marks_dead_peers_and_measurements_of_other_rounds(
+    programs: list[Program],
+) -> None:
+    leave(programs[0], evaluated_round=2)
+    leave(programs[1], evaluated_round=0)
+    outcome = replace(OUTCOME, died=frozenset({"peer-2"}))
+
+    table = summary_table(make_summary(outcome, read_reports(programs)))
+    cells = {str(c.header): list(c.cells) for c in table.columns}
+
+    assert cells["peer"] == ["peer-1", "peer-2 (died)"]
+    assert cells["accuracy"] == ["50.0% (round 2)", ""]
 
 
 def test_without_an_exported_model_only_the_summary_is_written(

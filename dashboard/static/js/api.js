@@ -9,7 +9,7 @@ const PAGE_ROUNDS = 50;
 const UNSETTLED_ROUNDS = 2;
 
 /**
- * @param {string} path
+ * @param {string} path relative to the page, which a proxy may serve under a path of its own
  * @param {RequestInit} [options]
  * @returns {Promise<any>} the answer of the server
  */
@@ -64,7 +64,7 @@ export class Past {
     /** @type {number | null} */
     let first = Math.max(0, Math.max(-1, ...held) + 1 - UNSETTLED_ROUNDS);
     while (first !== null) {
-      const page = await request(`/api/v1/rounds?first=${first}&count=${PAGE_ROUNDS}`);
+      const page = await request(`api/v1/rounds?first=${first}&count=${PAGE_ROUNDS}`);
       if (this.store.snapshot?.session?.id !== session) return;
       this.store.remember(page.rounds);
       first = page.next;

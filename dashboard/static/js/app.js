@@ -7,7 +7,7 @@ import { Past } from "./api.js";
 import { Curves } from "./curves.js";
 import { Ensemble, Sessions } from "./empty-tab.js";
 import { percent } from "./format.js";
-import { Figures } from "./figures.js";
+import { Figures, trained } from "./figures.js";
 import { html, render } from "./html.js";
 import { Legend } from "./legend.js";
 import { Log } from "./log.js";
@@ -113,7 +113,7 @@ function showFigures() {
   const { snapshot } = store;
   const session = snapshot?.session;
   document.title = session
-    ? `${percent(snapshot?.global.accuracy)} · round ${snapshot?.round} of ${session.rounds} · Swarm`
+    ? `${percent(trained(snapshot)?.accuracy)} · round ${snapshot?.round} of ${session.rounds} · Swarm`
     : "Swarm";
 }
 
@@ -200,7 +200,7 @@ try {
 }
 render(html`<${Legend} />`, place("legend"));
 render(
-  html`<a href="/api/v1/snapshot">All numbers as JSON</a><span>Commands need the operator's token.</span>`,
+  html`<a href="api/v1/snapshot">All numbers as JSON</a><span>Commands need the operator's token.</span>`,
   place("foot"),
 );
 theme.addEventListener("change", () => schedule.mark(["theme"]));

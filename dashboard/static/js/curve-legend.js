@@ -3,7 +3,7 @@
 
 import { decimals, percent } from "./format.js";
 import { html } from "./html.js";
-import { COLOURED_PEERS_MAX, GLOBAL } from "./series.js";
+import { COLOURED_PEERS_MAX, GLOBAL, TRAINING } from "./series.js";
 
 /** @typedef {import("./curves.js").Curves} Curves */
 /** @typedef {import("./series.js").Series} Series */
@@ -12,12 +12,16 @@ import { COLOURED_PEERS_MAX, GLOBAL } from "./series.js";
 export function CurveLegend({ curves }) {
   const { series, rounds, cursor, compared, hidden } = curves;
   const all = series[series.length - 1];
-  const peers = series.slice(0, -1);
-  const round = cursor === null ? (all.points.at(-1)?.round ?? rounds.at(-1)) : rounds[cursor];
+  const training = series.find(({ id }) => id === TRAINING);
+  const peers = series.filter(({ id }) => id !== TRAINING && id !== GLOBAL);
+  const newest = all.points.at(-1)?.round ?? rounds.at(-1) ?? 0;
+  // Between two rounds, training has a value, and the measurement of the earlier round holds.
+  const place = cursor === null ? newest : (rounds[cursor] ?? newest);
+  const round = Math.floor(place);
   const many = peers.length > COLOURED_PEERS_MAX;
   const own = many ? peers.filter(({ id }) => curves.stands(id)) : peers;
   return html`<div class="legend-head">
-      <span class="key strong">Round ${round}</span>
+      <span class="key strong">${round === place ? `Round ${round}` : `In round ${round + 1}`}</span>
       ${many && html`<span class="key"><i class="swatch series-many"></i>${peers.length} peers: ${range(peers, round)}</span>`}
       ${many && html`<${Choose} peers=${peers} curves=${curves} />`}
       ${compared.size > 0 &&
@@ -27,14 +31,26 @@ export function CurveLegend({ curves }) {
     </div>
     <ul>
       <${Key} key=${GLOBAL} series=${all} round=${round} curves=${curves} />
+      ${training && html`<${Key} key=${TRAINING} series=${nearest(training, cursor === null ? Infinity : place)} round=${round} curves=${curves} />`}
       ${own.map((one) => html`<${Key} key=${one.id} series=${one} round=${round} curves=${curves} />`)}
     </ul>`;
+}
+
+/**
+ * Training with the one point that the legend shows: the last one up to a place.
+ * @param {Series} training
+ * @param {number} place
+ * @returns {Series}
+ */
+function nearest(training, place) {
+  const last = training.points.findLast(({ round }) => round <= place);
+  return { ...training, points: last ? [last] : [] };
 }
 
 /** @param {{series: Series, round: number | undefined, curves: Curves}} props */
 function Key({ series, round, curves }) {
   const { id, name } = series;
-  const point = series.points.find((one) => one.round === round);
+  const point = id === TRAINING ? series.points[0] : series.points.find((one) => one.round === round);
   const hidden = curves.hidden.has(id);
   const swatch = curves.colourOf(series).slice(2);
   return html`<li

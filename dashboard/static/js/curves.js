@@ -7,7 +7,7 @@ import { duration } from "./format.js";
 import { html, render } from "./html.js";
 import { CurveLegend } from "./curve-legend.js";
 import { download, plotImage } from "./export.js";
-import { GLOBAL, csvOf, places, roundsOf, seriesOf } from "./series.js";
+import { GLOBAL, TRAINING, csvOf, lastRound, places, roundsOf, seriesOf, trainingOf } from "./series.js";
 
 /** @typedef {import("./series.js").Series} Series */
 /** @typedef {import("./store.js").Store} Store */
@@ -26,7 +26,7 @@ export class Curves {
   #shape = "";
   /** @type {Series[]} */
   series = [];
-  /** @type {number[]} */
+  /** Rounds that have a point, and places between them where training was seen. @type {number[]} */
   rounds = [];
   /** The round under the pointer, as an index; null for the newest. @type {number | null} */
   cursor = null;
@@ -70,7 +70,8 @@ export class Curves {
       return;
     }
     if (this.axis === "time") this.loadPast();
-    this.series = seriesOf(snapshot);
+    // Training has no times of its own: it is drawn by round only.
+    this.series = [...(this.axis === "round" ? trainingOf(snapshot) : []), ...seriesOf(snapshot)];
     this.rounds = roundsOf(this.series);
     const x = places(this.rounds, this.axis, this.store.past);
     this.#x = x ?? [];
@@ -82,7 +83,8 @@ export class Curves {
       this.store.selected,
       [...this.compared],
       [...this.hidden],
-      this.series.map((series) => [series.id, series.name]),
+      this.series.map((series) => [series.id, series.name, series.points.length < 2]),
+      this.store.shown?.finished,
     ]);
     if (shape !== this.#shape) this.#rebuild();
     else for (const chart of this.#charts) chart.plot?.setData(this.#data(chart.metric));
@@ -162,7 +164,7 @@ export class Curves {
     this.places.empty.textContent =
       noTimes && this.rounds.length > 0
         ? "The times of the rounds are not known yet: the peers' ledgers must report at least two."
-        : "Nothing to draw yet. The first points appear when peers have evaluated a global model.";
+        : "Nothing to draw yet. The first points appear while the peers train.";
   }
 
   #rebuild() {
@@ -209,7 +211,7 @@ export class Curves {
       focus: { alpha: 0.18 },
       cursor: { y: false, sync: { key: "rounds" }, drag: { x: false, y: false } },
       scales: {
-        x: { time: false, range: (_plot, low, high) => [low, Math.max(high, low + 1)] },
+        x: { time: false, range: (_plot, low, high) => (byTime ? [low, Math.max(high, low + 1)] : this.#span(low, high)) },
         y: { range: (_plot, low, high) => (isShare ? shareRange(low, high) : lossRange(high)) },
       },
       axes: [
@@ -229,10 +231,23 @@ export class Curves {
   }
 
   /**
+   * The rounds on the axis.
+   * @param {number | null} low
+   * @param {number | null} high
+   * @returns {[number, number]}
+   */
+  #span(low, high) {
+    const { session, finished } = /** @type {import("./types.js").Snapshot} */ (this.store.shown);
+    const first = Math.floor(low ?? 0);
+    return [first, Math.max(first + 1, lastRound(high ?? 0, session?.rounds ?? 1, finished || this.store.replaying))];
+  }
+
+  /**
    * @param {Series} series
    * @returns {uPlot.Series}
    */
   #line(series) {
+    if (series.id === TRAINING) return this.#thinLine(series);
     const isGlobal = series.id === GLOBAL;
     const stands = this.stands(series.id);
     const many = series.colour === "--series-many";
@@ -243,7 +258,23 @@ export class Curves {
       stroke: this.theme.colour(this.colourOf(series)),
       alpha: comparing && !stands && !isGlobal ? 0.28 : 1,
       width: isGlobal ? 2.75 : stands ? 2.5 : many ? 0.75 : 1.5,
-      points: { show: this.rounds.length < 2 || (!many && this.rounds.length <= 16), size: 5 },
+      points: { show: series.points.length < 2 || (!many && this.rounds.length <= 16), size: 5 },
+      spanGaps: true,
+    };
+  }
+
+  /**
+   * @param {Series} series
+   * @returns {uPlot.Series}
+   */
+  #thinLine(series) {
+    return {
+      label: series.name,
+      show: !this.hidden.has(series.id),
+      stroke: this.theme.colour(series.colour),
+      width: 1,
+      dash: [3, 3],
+      points: { show: series.points.length < 2, size: 4 },
       spanGaps: true,
     };
   }

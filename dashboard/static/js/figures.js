@@ -18,7 +18,7 @@ export function Figures({ store }) {
   const points = snapshot?.curves.global ?? [];
   return html`<div class="figure accuracy">
       <h2>Global test accuracy</h2>
-      <p class="value">${percent(snapshot?.global.accuracy)}</p>
+      <p class="value">${percent(trained(snapshot)?.accuracy)}</p>
       <p class="note">${change(points, "accuracy", snapshot)}</p>
       <p class="note" title="Running accuracy on training batches, mean of the peers that train now">
         Training accuracy ${percent(snapshot?.training.accuracy)}
@@ -27,7 +27,7 @@ export function Figures({ store }) {
     </div>
     <div class="figure loss">
       <h2>Global test loss</h2>
-      <p class="value">${decimals(snapshot?.global.loss)}</p>
+      <p class="value">${decimals(trained(snapshot)?.loss)}</p>
       <p class="note">${change(points, "loss", snapshot)}</p>
     </div>
     <${RoundFigure} store=${store} />
@@ -107,6 +107,14 @@ function Spark({ values }) {
 }
 
 /**
+ * The newest measurement of a trained model; round 0 is the untrained one, which is no result.
+ * @param {Snapshot | null} snapshot
+ */
+export function trained(snapshot) {
+  return snapshot !== null && (snapshot.global.round ?? 0) > 0 ? snapshot.global : null;
+}
+
+/**
  * The change that the newest round brought.
  * @param {Point[]} points
  * @param {"accuracy" | "loss"} metric
@@ -116,6 +124,7 @@ function change(points, metric, snapshot) {
   const round = snapshot?.global.round;
   const now = snapshot?.global[metric];
   if (round == null || now == null) return "no model evaluated yet";
+  if (round === 0) return `untrained model: ${metric === "accuracy" ? percent(now) : decimals(now)}`;
   const before = points.findLast((point) => point.round < round)?.[metric];
   if (before == null) return `after round ${round}`;
   const delta = now - before;
@@ -146,7 +155,7 @@ function shareOfRound(snapshot) {
 }
 
 /**
- * Time for the remaining rounds, if they take as long as the rounds before.
+ * Time for the remaining rounds, as the dashboard's server estimates it.
  * @param {Store} store
  */
 function timeLeft(store) {
@@ -157,26 +166,7 @@ function timeLeft(store) {
   if (snapshot.finished) return "done";
   const { run_state } = snapshot.operator;
   if (run_state !== "running") return run_state;
-  const roundS = secondsPerRound(store, snapshot);
-  if (roundS === null) return UNKNOWN;
-  const left = session.rounds - Math.max(0, snapshot.round - 1) - 0.95 * shareOfRound(snapshot);
-  return `≈ ${duration(Math.max(0, left * roundS))}`;
-}
-
-/**
- * @param {Store} store
- * @param {Snapshot} snapshot
- */
-function secondsPerRound(store, snapshot) {
-  const heads = snapshot.events.filter((event) => event.kind === "head" && event.round !== null);
-  if (heads.length >= 2) {
-    const recent = heads.slice(-6);
-    const [first, last] = [recent[0], recent[recent.length - 1]];
-    const rounds = Number(last.round) - Number(first.round);
-    if (rounds > 0) return (last.elapsed_s - first.elapsed_s) / rounds;
-  }
-  const done = snapshot.round - 1;
-  return done > 0 && snapshot.history.complete ? store.elapsedS() / done : null;
+  return snapshot.time_left_s === null ? UNKNOWN : `≈ ${duration(snapshot.time_left_s)}`;
 }
 
 /** @param {Store} store */

@@ -20,7 +20,7 @@ const CONNECTION_WORDS = {
 export function Title({ store, theme, openOperator }) {
   const session = store.snapshot?.session;
   const studies = store.snapshot?.studies.length ?? 0;
-  return html`<a class="brand" href="/training"><img src="/static/mark.svg" alt="" width="26" height="26" />Swarm</a>
+  return html`<a class="brand" href="training"><img src="static/mark.svg" alt="" width="26" height="26" />Swarm</a>
     ${session
       ? html`<dl class="facts">
           <${Fact} name="Model" value=${session.model} />

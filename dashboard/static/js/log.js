@@ -17,7 +17,7 @@ export function Log({ store }) {
         <div class="card-head">
           <h2 id="log-heading">Events</h2>
           <p class="hint">${plural(events.length, "event")} since this dashboard started, newest first</p>
-          <div class="tools"><a class="tool" href="/api/v1/events.jsonl" download="events.jsonl">Export as JSON lines</a></div>
+          <div class="tools"><a class="tool" href="api/v1/events.jsonl" download="events.jsonl">Export as JSON lines</a></div>
         </div>
         <div class="scroll tall" tabindex="0" role="region" aria-label="Events, newest first">
           ${events.length === 0

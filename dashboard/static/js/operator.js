@@ -48,7 +48,7 @@ export class OperatorSheet {
   /** Ask the server whether this browser is signed in. */
   async refresh() {
     await this.#try(async () => {
-      const answer = await request("/api/v1/operator");
+      const answer = await request("api/v1/operator");
       this.#signedIn = answer.signed_in === true;
       this.#csrf = answer.csrf ?? "";
     });
@@ -112,7 +112,7 @@ export class OperatorSheet {
   /** @param {string} token */
   async #signInWith(token) {
     await this.#try(async () => {
-      const answer = await request("/api/v1/operator/session", {
+      const answer = await request("api/v1/operator/session", {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify({ token }),
@@ -124,7 +124,7 @@ export class OperatorSheet {
 
   async #signOut() {
     await this.#try(async () => {
-      await request("/api/v1/operator/session", { method: "DELETE", headers: { "x-csrf-token": this.#csrf } });
+      await request("api/v1/operator/session", { method: "DELETE", headers: { "x-csrf-token": this.#csrf } });
       this.#signedIn = false;
       this.#csrf = "";
     });
@@ -230,7 +230,7 @@ export class OperatorSheet {
    */
   async #give(action, peer, value) {
     await this.#try(async () => {
-      await request("/api/v1/operator/commands", {
+      await request("api/v1/operator/commands", {
         method: "POST",
         headers: { "content-type": "application/json", "x-csrf-token": this.#csrf },
         body: JSON.stringify({ action, ...(peer === null ? {} : { peer }), ...(value === null ? {} : { value }) }),

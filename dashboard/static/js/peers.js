@@ -41,7 +41,7 @@ const COLUMNS = [
     title: "Test acc.",
     numeric: true,
     value: (p) => p.accuracy,
-    show: (p) => percent(p.accuracy),
+    show: Accuracy,
   },
   {
     key: "loss",
@@ -193,6 +193,13 @@ function Role(peer) {
   return html`<span class=${`role ${peer.role}`}>${peer.role}</span>${
     peer.tier > 1 ? html`<small class="tier">tier ${peer.tier}</small>` : ""
   }`;
+}
+
+/** @param {Peer} peer */
+function Accuracy(peer) {
+  const round = peer.accuracy_round;
+  if (peer.accuracy === null || round === null) return percent(peer.accuracy);
+  return html`${percent(peer.accuracy)} <small>${round === 0 ? "untrained" : `round ${round}`}</small>`;
 }
 
 /** @param {Peer} peer */

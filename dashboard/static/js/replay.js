@@ -39,7 +39,7 @@ export function snapshotAt(live, past, round) {
         }
       : null,
     global: { accuracy: point?.accuracy ?? null, loss: point?.loss ?? null, round },
-    training: { accuracy: null },
+    training: { accuracy: null, points: live.training.points.filter(({ at }) => at <= round) },
     peers: record ? peersAt(live, record) : live.peers,
     clusters: record ? record.clusters : [],
     links: [],
@@ -89,6 +89,7 @@ function peersAt(live, record) {
       train_accuracy: null,
       train_loss: null,
       accuracy: metric?.accuracy ?? null,
+      accuracy_round: metric ? record.round : null,
       loss: metric?.loss ?? null,
     };
   });
@@ -158,6 +159,7 @@ export function goneBefore(live, id) {
     train_accuracy: null,
     train_loss: null,
     accuracy: null,
+    accuracy_round: null,
     loss: null,
     num_examples: 0,
     bytes_sent: 0,

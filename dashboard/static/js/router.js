@@ -12,6 +12,11 @@ export const TABS = /** @type {const} */ ([
   { id: "log", title: "Log" },
 ]);
 
+/** The path under which the page is served: `/`, or the path of a proxy in front, as in `/swarm/`. */
+export function folder() {
+  return location.pathname.slice(0, location.pathname.lastIndexOf("/") + 1);
+}
+
 export class Router extends EventTarget {
   /** @param {Store} store */
   constructor(store) {
@@ -30,7 +35,7 @@ export class Router extends EventTarget {
 
   /** @returns {string} */
   get tab() {
-    const path = location.pathname.slice(1);
+    const path = location.pathname.slice(folder().length);
     return TABS.some((tab) => tab.id === path) ? path : "training";
   }
 
@@ -40,7 +45,7 @@ export class Router extends EventTarget {
    */
   address(tab) {
     const query = this.#query();
-    return `/${tab}${query ? `?${query}` : ""}`;
+    return `${folder()}${tab}${query ? `?${query}` : ""}`;
   }
 
   /**
@@ -69,7 +74,7 @@ export class Router extends EventTarget {
   }
 
   #write() {
-    const address = this.address(location.pathname.slice(1));
+    const address = this.address(location.pathname.slice(folder().length));
     if (address !== location.pathname + location.search) history.replaceState(null, "", address);
   }
 

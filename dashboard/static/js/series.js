@@ -11,7 +11,9 @@ import { byName } from "./peer-states.js";
 
 // If there are more peers than this, they share one colour and one entry in the legend.
 export const COLOURED_PEERS_MAX = 8;
+const ROUNDS_SHOWN_MIN = 12;
 export const GLOBAL = "global";
+export const TRAINING = "training";
 
 /**
  * @param {Snapshot} snapshot
@@ -34,6 +36,29 @@ export function seriesOf(snapshot) {
     ...series,
     { id: GLOBAL, name: "Global", colour: "--global", points: snapshot.curves.global },
   ];
+}
+
+/**
+ * The peers' running accuracy on training batches, also between two rounds. It has no loss.
+ * @param {Snapshot} snapshot
+ * @returns {Series[]} none while nothing has trained
+ */
+export function trainingOf({ training }) {
+  if (training.points.length === 0) return [];
+  const points = training.points.map(({ at, accuracy }) => ({ round: at, accuracy, loss: null }));
+  return [{ id: TRAINING, name: "Training, running", colour: "--muted", points }];
+}
+
+/**
+ * The end of the axis of rounds: all rounds of a short run; of a long one, room to grow.
+ * @param {number} reached
+ * @param {number} rounds of the session
+ * @param {boolean} finished
+ */
+export function lastRound(reached, rounds, finished) {
+  if (finished) return Math.max(1, reached);
+  const room = Math.max(ROUNDS_SHOWN_MIN, Math.ceil(2 * reached));
+  return Math.max(1, reached, Math.min(rounds, room));
 }
 
 /**

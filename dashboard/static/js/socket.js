@@ -4,6 +4,8 @@
 
 import { io } from "socket.io-client";
 
+import { folder } from "./router.js";
+
 /** @typedef {import("./store.js").Store} Store */
 
 // The observer sends something at least once a second; a busy machine may take longer.
@@ -12,6 +14,7 @@ const STALE_AFTER_S = 6;
 /** @param {Store} store */
 export function connect(store) {
   const socket = io({
+    path: `${folder()}socket.io/`,
     transports: ["websocket"],
     reconnectionDelay: 500,
     reconnectionDelayMax: 3000,

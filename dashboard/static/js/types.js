@@ -9,7 +9,7 @@
  * @typedef {{id: string, name: string, role: string, tier: number, cluster: number | null,
  *   state: string, phase: string, progress: number, round: number,
  *   train_accuracy: number | null, train_loss: number | null,
- *   accuracy: number | null, loss: number | null, num_examples: number,
+ *   accuracy: number | null, accuracy_round: number | null, loss: number | null, num_examples: number,
  *   bytes_sent: number, bytes_received: number, seen_s_ago: number, rejections: number,
  *   site: string, addresses: string[], blob_bytes_sent: number, data: PeerData | null,
  *   run_state: string, refused_commands: number}} Peer
@@ -45,7 +45,8 @@
  * @typedef {{version: number, session: Session | null, round: number, phase: string,
  *   finished: boolean, elapsed_s: number, head: Head | null,
  *   global: {accuracy: number | null, loss: number | null, round: number | null},
- *   training: {accuracy: number | null}, peers: Peer[], past_peers: PastPeer[],
+ *   training: {accuracy: number | null, points: {at: number, accuracy: number}[]},
+ *   time_left_s: number | null, peers: Peer[], past_peers: PastPeer[],
  *   clusters: Cluster[], links: Link[],
  *   flows: Flow[], curves: {global: Point[], peers: Record<string, Point[]>},
  *   events: LogEvent[], observer: {peer_id: string, connected: number},

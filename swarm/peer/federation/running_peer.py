@@ -11,6 +11,7 @@ from typing import Any
 
 import trio
 
+from swarm.core.errors import LearningError
 from swarm.federation.federation import Federation
 from swarm.federation.waiting_reasons import awaited
 from swarm.peer.federation.own_data import save_data
@@ -121,8 +122,10 @@ class RunningPeer(InBackground):
         """Write the current global model as a `.keras` file, after the training under way.
 
         Raises:
-            LearningError: There is no model yet.
+            LearningError: There is no model yet, or it is untrained: no round is done.
         """
+        if self.round == 0:
+            raise LearningError("no round is done yet: the model is untrained")
         target = Path(path).absolute()
         self._thread.call(self._peer.export, target)
         return target
@@ -228,6 +231,11 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
     partition: tuple[int, int] | None = None,
     data_dir: str | Path | None = None,
     model: str | Path | None = None,
+    rounds: int | None = None,
+    min_peers: int | None = None,
+    local_epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
     allow_model: bool = False,
     threads: int = 0,
     log_level: str = "warning",
@@ -253,17 +261,29 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
         data_dir: Folder that may contain `cifar-10-batches-bin/`.
         model: A built-in name, a `.keras` file or `module:function`; the peer that starts the
             session decides.
+        rounds: Rounds to train. This and the next four are settings of the session, too.
+        min_peers: Round 1 waits for this number of peers.
+        local_epochs: Passes over a peer's own data in each round.
+        batch_size: Examples in each training step.
+        learning_rate: Learning rate of round 1.
         allow_model: Whether code that the session's model names may run here.
         threads: Threads that train; 0 takes one for each core.
         log_level: `debug`, `info`, `warning` or `error`.
-        **session: Further fields of `swarm.SessionSpec`, such as `rounds=5, min_peers=2`.
+        **session: Further fields of `swarm.SessionSpec`, such as `seed=1`.
 
     Raises:
         ConfigurationError: A value breaks a rule, or the data cannot be read.
     """
     configure_logs(log_level, "text")
-    if model is not None:
-        session["model"] = str(model)
+    named = {
+        "model": str(model) if model is not None else None,
+        "rounds": rounds,
+        "min_peers": min_peers,
+        "local_epochs": local_epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+    }
+    session |= {field: value for field, value in named.items() if value is not None}
     fields = session_fields(session, known=tuple(inspect.signature(start_peer).parameters))
     with ExitStack() as undo:
         scratch = open_scratch("swarm-peer-")

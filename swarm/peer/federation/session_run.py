@@ -173,6 +173,9 @@ class SessionRun:
         path, held = self._settings.export, self.machine.held
         if path is None or held is None or held.digest == self._exported:
             return
+        if held.round == 0:
+            log.info("not exported", reason="no round is done: the model is untrained")
+            return
         try:
             await self.export(path)
             self._exported = held.digest

@@ -10,7 +10,7 @@ from swarm.watching.federation.peer_registry import SUSPECT_AFTER_S
 PEERS_SHOWN_MAX = 512
 Role = tuple[str, int, int | None]
 """Role, highest tier in which the peer has a duty, and index of its tier-1 cluster."""
-_Sources = tuple[Status | None, str, Role, str, str, int]
+_Sources = tuple[Status | None, str, Role, str, str, int, int | None]
 
 
 class PeerRows:
@@ -49,6 +49,7 @@ class PeerRows:
             seen.site_of(peer),
             # A healthy peer is heard every second; that alone must not change its row.
             round(silent_s) if silent_s > SUSPECT_AFTER_S else 0,
+            _evaluated_round(seen, seen_peer.status if seen_peer is not None else None),
         )
         before = self._rows.get(peer)
         if before is not None and before[0] == sources:
@@ -74,7 +75,7 @@ def roles_of(seen: Observation, now_s: float) -> dict[PeerId, Role]:
 
 
 def _row_json(peer: PeerId, sources: _Sources) -> dict[str, Any]:
-    status, state, (role, tier, cluster), name, site, silent_s = sources
+    status, state, (role, tier, cluster), name, site, silent_s, measured = sources
     shard = status.evaluation if status is not None else None
     return {
         "id": peer,
@@ -89,6 +90,7 @@ def _row_json(peer: PeerId, sources: _Sources) -> dict[str, Any]:
         "train_accuracy": status.train_accuracy if status is not None else None,
         "train_loss": status.train_loss if status is not None else None,
         "accuracy": shard.accuracy if shard is not None else None,
+        "accuracy_round": measured,
         "loss": shard.loss if shard is not None else None,
         "num_examples": status.num_examples if status is not None else 0,
         "bytes_sent": status.bytes_sent if status is not None else 0,
@@ -102,6 +104,14 @@ def _row_json(peer: PeerId, sources: _Sources) -> dict[str, Any]:
         "run_state": status.run_state if status is not None else "running",
         "refused_commands": status.num_refused if status is not None else 0,
     }
+
+
+def _evaluated_round(seen: Observation, status: Status | None) -> int | None:
+    """The round of the head that a peer measured last, if that head is known."""
+    if status is None or status.evaluated is None:
+        return None
+    head = seen.lineage.get(status.evaluated)
+    return head.round if head is not None else None
 
 
 def _data(status: Status | None) -> dict[str, Any] | None:

@@ -26,7 +26,8 @@ def empty_snapshot(
         "elapsed_s": round(elapsed_s, 1),
         "head": None,
         "global": {"accuracy": None, "loss": None, "round": None},
-        "training": {"accuracy": None},
+        "training": {"accuracy": None, "points": []},
+        "time_left_s": None,
         "peers": [],
         "past_peers": [],
         "clusters": [],
@@ -106,7 +107,8 @@ def make_snapshot(
             "loss": newest.loss if newest else None,
             "round": newest.round if newest else None,
         },
-        "training": {"accuracy": _training_accuracy(seen)},
+        "training": {"accuracy": _training_accuracy(seen), "points": _training_points(seen)},
+        "time_left_s": None if finished else _rounded(seen.seconds_left(now_s)),
         "peers": cache.rows.snapshot(seen, now_s),
         "past_peers": cache.past_peers(seen),
         "clusters": _clusters(seen, now_s),
@@ -175,6 +177,14 @@ def _training_accuracy(seen: Observation) -> float | None:
         if s.status is not None and not s.gone and s.status.train_accuracy is not None
     ]
     return sum(known) / len(known) if known else None
+
+
+def _training_points(seen: Observation) -> list[dict[str, float]]:
+    return [{"at": p.at, "accuracy": round(p.accuracy, 4)} for p in seen.training_curve.points]
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else float(round(seconds))
 
 
 def _clusters(seen: Observation, now_s: float) -> list[dict[str, Any]]:

@@ -128,6 +128,11 @@ class RunningSearch(InBackground):
         self._host: Host | None = None
         super().__init__("swarm-search", self._main, self._peer.leave, scratch)
 
+    def __repr__(self) -> str:
+        number = len(self._studies.drivers) if self._studies is not None else 0
+        state = f"join at {self.address}" if self._thread.running else "ended"
+        return f"<RunningSearch: {number} studies; {state}>"
+
     @property
     def address(self) -> str:
         """`ip:port` that other peers give as their bootstrap."""

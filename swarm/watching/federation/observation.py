@@ -30,6 +30,7 @@ from swarm.watching.federation.head_history import HEADS_MAX, KnownHeads, Point
 from swarm.watching.federation.head_reader import HeadReader
 from swarm.watching.federation.ledger_reader import LedgerReader
 from swarm.watching.federation.live_state import Flows, Log, SeenPeer
+from swarm.watching.federation.pace import TrainingCurve, seconds_left
 from swarm.watching.federation.peer_registry import PeerRegistry
 
 ENTRIES_MAX = 4096
@@ -65,7 +66,10 @@ class Observation:
         self._topics: set[str] = set()
         self._heads = HeadReader(spec.id, me, self.lineage, self.past, self._registry)
         self._ledgers = LedgerReader(spec.id, me)
-        self._alerts: tuple[tuple[int, int, int, float], list[Alert]] | None = None
+        self.training_curve = TrainingCurve()
+        self._first_sight: tuple[Digest, float, float] | None = None
+        """The held head, when training on it was first seen, and how far it was then."""
+        self._alerts: tuple[tuple[object, ...], list[Alert]] | None = None
         self._of_heads: dict[Digest, list[Alert]] = {}
         self._tree: tuple[Digest, Tree] | None = None
         self._rankings: dict[str, tuple[PeerId, ...]] = {}
@@ -160,19 +164,56 @@ class Observation:
     def alerts(self) -> list[Alert]:
         """All alerts of the run, by round, then by time."""
         curve, threshold = self.curve(), self.command_tracking.drop_threshold
-        of = (self.ledger.num_kept, self.past.version, len(curve), threshold)
+        statuses = {p: s.status for p, s in self.registry.items() if s.status is not None}
+        data = frozenset((p, status.data, status.num_test) for p, status in statuses.items())
+        of = (self.ledger.num_kept, self.past.version, len(curve), threshold, data)
         if self._alerts is None or self._alerts[0] != of:
             if len(self._of_heads) > 2 * HEADS_MAX:
                 self._of_heads.clear()
             entries, chain = self.ledger.entries, self.past.chain
             alerts = alerts_of(entries, chain, curve, threshold, self.spec, self._of_heads)
-            self._alerts = (of, alerts)
-        statuses = {p: s.status for p, s in self.registry.items() if s.status is not None}
-        return [*alerts_of_data(statuses, self.spec), *self._alerts[1]]
+            self._alerts = (of, [*alerts_of_data(statuses, self.spec), *alerts])
+        return self._alerts[1]
 
     def look(self, now_s: float) -> None:
-        """Find out which commands the peers report; called before each snapshot."""
-        self.command_tracking.observe(self.live(now_s))
+        """Find out what the peers report together; called before each snapshot."""
+        live = self.live(now_s)
+        self.command_tracking.observe(live)
+        self.training_curve.take(live.values())
+        head, progress = self.head, self._progress(now_s)
+        sight = self._first_sight
+        if head is not None and (sight is None or sight[0] != head.digest):
+            self._first_sight = (head.digest, now_s, progress)
+
+    def seconds_left(self, now_s: float) -> float | None:
+        """Estimated seconds until all rounds are done; None while the pace is unknown."""
+        head, sight = self.head, self._first_sight
+        if head is None or sight is None:
+            return None
+        times = [self.past.unix_s.get(known.digest) for known in self.past.chain]
+        pairs = zip(times[1:], times, strict=False)  # newest first
+        durations_s = [b - a for a, b in pairs if a is not None and b is not None and b > a]
+        progress = self._progress(now_s)
+        if times[0] is not None:
+            in_round_s = max(0.0, self.unix_s(now_s) - times[0])
+        else:  # nobody says when the round began: the part that was seen gives the pace
+            _, seen_s, before = sight
+            in_round_s = (now_s - seen_s) * progress / max(progress - before, 1e-3)
+        num_left = self.spec.rounds - head.round
+        return seconds_left(num_left, durations_s[::-1], in_round_s, progress)
+
+    def _progress(self, now_s: float) -> float:
+        """Share of the round's training that is done, mean of the cohort's peers that are here."""
+        head = self.head
+        members = head.members if head is not None else frozenset()
+        here = [s for peer, s in self.live(now_s).items() if peer in members]
+        number = head.round + 1 if head is not None else 0
+        shares = [
+            1.0 if s.phase in ("waiting", "aggregating") else s.progress * (s.phase == "training")
+            for s in here
+            if s.round == number
+        ]
+        return sum(shares) / len(here) if here else 0.0
 
     # -- events
 

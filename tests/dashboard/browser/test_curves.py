@@ -3,7 +3,8 @@
 import csv
 import struct
 
-from on_page import HUNDRED, SIX, live
+from fake_run import FakeRun
+from on_page import HUNDRED, SIX, figure, live
 from playwright.sync_api import expect
 from waiting import wait_for
 
@@ -100,3 +101,47 @@ def test_canvases_follow_the_theme(serve_shared, open_page):
     page.emulate_media(color_scheme="dark")
 
     wait_for(page, f"{pixels} !== {before!r}")
+
+
+def test_training_accuracy_is_drawn_until_a_model_is_measured_and_beyond(serve, open_page):
+    served = serve("--piped")
+    first = FakeRun(6).at(6.0)
+    places = [{"at": k / 10, "accuracy": 0.1 + k / 20} for k in range(1, 7)]
+    untrained = {"accuracy": 0.1, "loss": 2.3, "round": 0}
+    served.show(
+        first
+        | {"training": {"accuracy": 0.4, "points": places}, "time_left_s": 95, "global": untrained}
+    )
+
+    page = live(open_page(served.url))
+
+    legend = page.locator("#curves-legend")
+    expect(legend).to_contain_text("Training, running 40.0 %", use_inner_text=True)
+    assert shown_series(page)[0] == "Training, running"
+    # The axis has room for the whole short run.
+    assert page.evaluate("swarm.curves.plots[0].scales.x.max") == 12
+    expect(figure(page, "Time left")).to_contain_text("≈ 1:35")
+    accuracy = figure(page, "Global test accuracy")
+    expect(accuracy).to_contain_text("untrained model: 10.0 %")
+    expect(accuracy.locator(".value")).to_have_text("\u2013")
+
+    later = FakeRun(6).at(46.8)
+    places += [{"at": 4.6, "accuracy": 0.6}]
+    served.show(later | {"training": {"accuracy": 0.6, "points": places}})
+
+    expect(legend).to_contain_text("Training, running 60.0 %", use_inner_text=True)
+    expect(legend).to_contain_text("Global 51.4 %", use_inner_text=True)
+    expect(page.locator("#peers tbody tr").first).to_contain_text("round 4")
+
+
+def test_the_axis_of_rounds_fits_the_run(serve_shared, open_page):
+    page = live(open_page(serve_shared(*SIX).url))
+    cases = [[0, 12, False], [3, 12, False], [40, 500, False], [12, 12, True], [5, 12, True]]
+
+    shown = page.evaluate(
+        "async (cases) => { const { lastRound } = await import('/static/js/series.js');"
+        " return cases.map((one) => lastRound(...one)); }",
+        cases,
+    )
+
+    assert shown == [12, 12, 80, 12, 5]

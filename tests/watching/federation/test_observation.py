@@ -360,3 +360,53 @@ def test_the_aggregator_shown_is_the_first_of_the_succession_that_is_here(watch:
         watch.status(peer, 1.0 if peer == ranking[0] else 10.0)
 
     assert watch.seen.aggregator_of(root, 10.0) == ranking[1]
+
+
+# -- the pace of the run
+
+
+def test_the_time_left_is_known_within_the_first_round(watch: Watch) -> None:
+    """The session has 4 rounds; the first peer tells when head 0 was adopted."""
+    assert watch.seen.seconds_left(0.0) is None
+    watch.hear(watch.session.head0, adopted_unix_s=(UNIX_S,))
+    for peer in watch.session.peers:
+        watch.status(peer, 10.0, progress=0.5)
+    watch.seen.look(10.0)
+
+    left_s = watch.seen.seconds_left(10.0)
+
+    assert left_s == pytest.approx(4 * 10 / (0.5 * 0.95) - 10)
+
+
+def test_without_a_time_of_the_head_the_part_that_was_seen_gives_the_pace(watch: Watch) -> None:
+    watch.hear(watch.session.head0)
+    for now_s, progress in ((100.0, 0.2), (110.0, 0.6)):
+        for peer in watch.session.peers:
+            watch.status(peer, now_s, progress=progress)
+        watch.seen.look(now_s)
+
+    left_s = watch.seen.seconds_left(110.0)
+
+    in_round_s = 10 * 0.6 / 0.4
+    assert left_s == pytest.approx(4 * in_round_s / (0.6 * 0.95) - in_round_s)
+
+
+def test_a_peer_that_is_ready_has_done_its_part_of_the_round(watch: Watch) -> None:
+    watch.hear(watch.session.head0, adopted_unix_s=(UNIX_S,))
+    for peer in watch.session.peers:
+        watch.status(peer, 9.5, phase="waiting", progress=0.0)
+    watch.seen.look(9.5)
+
+    assert watch.seen.seconds_left(9.5) == pytest.approx(0.5 + 3 * 10)
+
+
+def test_training_accuracy_is_kept_along_the_run(watch: Watch) -> None:
+    watch.hear(watch.session.head0)
+    for now_s, progress in ((1.0, 0.1), (2.0, 0.5)):
+        watch.status(watch.session.peers[0], now_s, progress=progress, train_accuracy=progress)
+        watch.seen.look(now_s)
+
+    assert [(p.at, p.accuracy) for p in watch.seen.training_curve.points] == [
+        (0.1, 0.1),
+        (0.5, 0.5),
+    ]
