@@ -13,8 +13,8 @@ import time
 
 import trio
 
+from swarm.learning.estimators.table_source import TableSource
 from swarm.learning.search.trial_records import TrialTask
-from swarm.learning.tables.table_source import TableSource
 from swarm.peer.processes.trial_pool import PER_PROCESS
 from swarm.peer.processes.trial_worker import TrialWorker, open_trial_worker
 

@@ -13,6 +13,7 @@ from dashboard.config import DashboardConfig
 from dashboard.server import serve
 from dashboard.watching.snapshot_source import SnapshotSource
 from swarm.core.errors import ConfigurationError
+from swarm.core.text import decode_text
 from swarm.peer.host.command_line import run_command
 from swarm.peer.host.logs import configure_logs
 
@@ -125,7 +126,7 @@ def _read_token(file: Path | None) -> str:
     if file is None:
         return os.environ.get("SWARM_DASHBOARD_TOKEN", "").strip()
     try:
-        token = file.read_text(encoding="utf-8").strip()
+        token = decode_text(file.read_bytes()).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"cannot read the token in {file}: {error}") from error
     if not token:

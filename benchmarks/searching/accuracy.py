@@ -90,7 +90,7 @@ def _objective(trial: optuna.Trial, dataset: str, seed: int) -> float:
 def _score(model: str, params: Mapping[str, Any], dataset: str, seed: int) -> float:
     runner = importlib.import_module("swarm.learning.search.trial_runner")
     records = importlib.import_module("swarm.learning.search.trial_records")
-    data = importlib.import_module("swarm.learning.tables.table_source").TableSource(dataset)
+    data = importlib.import_module("swarm.learning.estimators.table_source").TableSource(dataset)
     task = records.TrialTask(model, params, data, "accuracy", folds=3, epochs=10, seed=seed)
     outcome = runner.run_trial(task, lambda report: None, lambda: True)
     return float(outcome.value)

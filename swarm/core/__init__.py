@@ -10,6 +10,8 @@ effects        effects that every workload may ask for, and the events that answ
 message_kinds  MessageKind: how a workload declares its messages to the wire
 workload       Workload: what a host expects of each kind of work
 data_summary   DataSummary: a few rounded numbers about a peer's data
+columns        Column: how each site turns a column of its table into numbers
+text           decode_text(): text with or without a byte order mark
 inputs         InputSpec: one of several inputs of a model, or a text
 suggestions    did_you_mean: answers to misspelt names
 session        SessionSpec: what a swarm trains, immutable

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from swarm.core.blobs import BlobRef
 from swarm.core.canonical import digest_of
+from swarm.core.columns import Column, check_columns
 from swarm.core.ids import PeerId, SessionId
 from swarm.core.inputs import InputSpec, check_inputs
 
@@ -39,6 +40,8 @@ class SessionSpec:
     """Length of one output: classes, labels, or numbers to predict."""
     classes: tuple[str, ...] = ()
     """Labels as text, in the order of the outputs; empty if the data has labels 0, 1, 2, ..."""
+    columns: tuple[Column, ...] = ()
+    """How each site encodes its table, and its target; empty if the data is no table."""
     partitioner: str = "iid"
     """How a built-in data set is split among peers, for a demo: `iid` or `dirichlet`."""
     dirichlet_alpha: float = 0.5
@@ -121,6 +124,7 @@ def _check_ranges(spec: SessionSpec) -> None:
 
 def _check_data(spec: SessionSpec) -> None:
     check_inputs(spec.inputs)
+    check_columns(spec.columns, spec.input_shape)
     if bool(spec.inputs) == bool(spec.input_shape):
         raise ValueError("a session must have either input_shape or inputs")
     if min(spec.input_shape, default=1) < 1:

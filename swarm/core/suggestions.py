@@ -21,8 +21,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         >>> did_you_mean("colour", ["rounds", "model"])
         ''
     """
-    close = difflib.get_close_matches(name.lower(), list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    by_lower = {one.lower(): one for one in known}
+    close = difflib.get_close_matches(name.lower(), list(by_lower), n=1)
+    return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
 
 
 def names_misspelt_options(function: Callable[P, R]) -> Callable[P, R]:

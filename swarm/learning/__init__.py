@@ -5,7 +5,7 @@ search        trials of hyperparameter searches
 
 estimators    models that can be tried or combined, with their hyperparameters
 models        built-in Keras models, and what a session must know of any other
-tables        examples in memory for estimators, from named data sets and files
+tables        the one reader of tables: CSV, Excel, Parquet, data frames
 datasets      named data sets and .npz files for federated sessions
 partitioners  how one data set is split among peers
 backend       the one place that imports Keras, quietly and with few threads

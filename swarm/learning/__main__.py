@@ -1,6 +1,12 @@
-"""`python -m swarm.learning evaluate MODEL.keras --dataset NAME`: measures a model."""
+"""`python -m swarm.learning`: measures an exported model, or predicts with it.
+
+python -m swarm.learning evaluate MODEL.keras --dataset NAME
+python -m swarm.learning predict MODEL.keras ROWS.csv
+"""
 
 import argparse
+import contextlib
+import csv
 import importlib
 import sys
 from pathlib import Path
@@ -8,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from swarm.core.errors import ConfigurationError, SwarmError
+from swarm.core.errors import ConfigurationError, DataError, SwarmError
 from swarm.core.session import SessionSpec, dataset_label, score_name
 from swarm.learning.data_config import DataConfig
 from swarm.learning.datasets import DATASETS, load_dataset
@@ -21,17 +27,40 @@ def main() -> int:
     """Run the command line; a user's mistake gives one line on stderr and exit code 2."""
     arguments = _parser().parse_args()
     try:
-        dataset = load_dataset(_data_config(arguments), _show)
-        evaluation = _evaluate(arguments.model, dataset, allow_code=arguments.allow_model)
+        arguments.run(arguments)
     except SwarmError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigurationError) else 1
+        return 2 if isinstance(error, ConfigurationError | DataError) else 1
+    return 0
+
+
+def _run_evaluate(arguments: argparse.Namespace) -> None:
+    # Imported here, so that wrong arguments are reported without loading Keras.
+    config = _data_config(arguments)
+    path = _checked_model(arguments.model)
+    table_model = importlib.import_module("swarm.learning.federation.table_model")
+    dataset = load_dataset(config, _show, table_model.read_columns(path))
+    evaluation = _evaluate(path, dataset, allow_code=arguments.allow_model)
     label = dataset.label if arguments.data else dataset_label(arguments.dataset)
     score = score_name(dataset.description.task)
     print(f"{score} {evaluation.accuracy:.4f}")
     print(f"{'loss':{len(score)}} {evaluation.loss:.4f}")
     print(f"on {evaluation.num_examples:,} test examples of {label}")
-    return 0
+
+
+def _run_predict(arguments: argparse.Namespace) -> None:
+    table_model = importlib.import_module("swarm.learning.federation.table_model")
+    model = table_model.TableModel(arguments.model, allow_code=arguments.allow_model)
+    found = model.predict(arguments.rows)
+    names = [found.target, *(f"p({name})" for name in found.classes)]
+    columns = [found.values.tolist(), *([] if found.classes == () else found.probabilities.T)]
+    with contextlib.ExitStack() as stack:
+        out = sys.stdout
+        if arguments.output is not None:
+            out = stack.enter_context(arguments.output.open("w", newline="", encoding="utf-8"))
+        writer = csv.writer(out)
+        writer.writerow(names)
+        writer.writerows(zip(*columns, strict=True))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,6 +78,19 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--allow-model", action="store_true", help="let code inside the model run here"
     )
+    evaluate.set_defaults(run=_run_evaluate)
+    predict = commands.add_parser(
+        "predict",
+        help="predict for the rows of a table",
+        description="Print a prediction for each row of a table, as CSV.",
+    )
+    predict.add_argument("model", type=Path, help="the model, a .keras file, from a table")
+    predict.add_argument("rows", type=Path, help="the table: CSV, Excel or Parquet")
+    predict.add_argument("--output", type=Path, help="CSV file to write instead of printing")
+    predict.add_argument(
+        "--allow-model", action="store_true", help="let code inside the model run here"
+    )
+    predict.set_defaults(run=_run_predict)
     return parser
 
 
@@ -64,10 +106,13 @@ def _data_config(arguments: argparse.Namespace) -> DataConfig:
     )
 
 
-def _evaluate(path: Path, dataset: Dataset, *, allow_code: bool) -> Evaluation:
+def _checked_model(path: Path) -> Path:
     if path.suffix != ".keras" or not path.is_file():
         raise ConfigurationError(f"the model must be an existing .keras file, got {path}")
-    # Imported here, so that wrong arguments are reported without loading Keras.
+    return path
+
+
+def _evaluate(path: Path, dataset: Dataset, *, allow_code: bool) -> Evaluation:
     session_model = importlib.import_module("swarm.learning.federation.session_model")
     evaluation = importlib.import_module("swarm.learning.federation.evaluation")
     model = session_model.SessionModel(

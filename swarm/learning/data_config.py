@@ -13,6 +13,10 @@ class DataConfig:
     """The peer's own file or folder; for the data set `own` only, which requires it."""
     task: str | None = None
     """What own data are for, if the user said so; None means that the targets decide."""
+    target: str | None = None
+    """The column of a table to predict; None: see `choose_target`."""
+    missing_target: str = "refuse"
+    """What happens to rows of a table whose target is missing: `refuse` or `drop`."""
     data_dir: str | None = None
     """Folder that may hold `cifar-10-batches-bin`."""
     cache_dir: str = ""

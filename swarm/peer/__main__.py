@@ -126,10 +126,21 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         Path | None,
         typer.Option(
             help="This peer's own data: an .npz file with x_train, y_train, and optionally x_test "
-            "and y_test; a folder of pictures or texts for each class; or a Hugging Face data set "
-            "on disk. See docs/data.md."
+            "and y_test; a table (CSV, Excel, Parquet); a folder of pictures or texts for each "
+            "class; or a Hugging Face data set on disk. See docs/data.md."
         ),
     ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of a table to predict.  [default: one named target, label, class or y, "
+            "else the last]"
+        ),
+    ] = None,
+    missing_target: Annotated[
+        str,
+        typer.Option(help="Rows of a table whose target is missing: refuse the table, or drop."),
+    ] = "refuse",
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder that may contain cifar-10-batches-bin/.")
     ] = None,
@@ -226,6 +237,8 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         site=site,
         session=fields | given,
         data=data,
+        target=target,
+        missing_target=missing_target,
         partition=parse_partition(partition) if partition else None,
         allow_model=allow_model,
         exit_when_done=exit_when_done,

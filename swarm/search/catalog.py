@@ -8,9 +8,13 @@ MODELS = SKLEARN_MODELS + KERAS_MODELS
 
 SMALL_DATASETS = ("iris", "wine", "digits", "breast_cancer")
 FILE = "file"
-"""The submitter's own data set: an `.npz` or CSV file that is sent as a blob."""
+"""The submitter's own data set: an `.npz` file or a table that is sent as a blob."""
 DATASETS = (*SMALL_DATASETS, "diabetes", "cifar10", "synthetic10", FILE)
 DATA_FORMATS = ("npz", "csv")
+TABLE_ENDINGS = ("csv", "tsv", "tab", "txt", "parquet", "pq", "xlsx", "xlsm")
+"""Endings of files that hold a table; its peers get it as CSV."""
+MISSING_TARGET = ("refuse", "drop")
+"""What happens to rows of a table whose target is missing."""
 
 OBJECTIVES = {
     "accuracy": "maximize",

@@ -41,9 +41,10 @@ class StudySpec:
     data: BlobRef | None = None
     """The submitter's file, when `dataset` is `file`; workers fetch it."""
     data_format: str = ""
-    """`npz` (arrays `x_train` and `y_train`) or `csv` (with a line of column names)."""
+    """`npz` (arrays `x_train` and `y_train`) or `csv` (with a line of column names).
+    Tables of other kinds become CSV before they are sent."""
     target: str = ""
-    """The column with the classes, for a CSV file."""
+    """The column to predict, for a CSV file."""
     examples_max: int = 0
     """Most examples used, as a sample that keeps the shares of classes; 0 for all."""
     objective: str = "accuracy"

@@ -7,7 +7,7 @@ from swarm.core.blobs import BlobRef
 from swarm.core.errors import ConfigurationError
 from swarm.core.ids import PeerId
 from swarm.core.suggestions import did_you_mean
-from swarm.search.catalog import FILE, MODELS, OBJECTIVES
+from swarm.search.catalog import FILE, MISSING_TARGET, MODELS, OBJECTIVES, TABLE_ENDINGS
 from swarm.search.space import CATEGORICAL, FLOAT, INTEGER, Condition, Dimension, ModelSpace
 from swarm.search.study import StudySpec
 from swarm.search.values import Value, make_params
@@ -17,6 +17,7 @@ _FIELDS: dict[str, type] = {
     "dataset": str,
     "data": str,
     "target": str,
+    "missing_target": str,
     "examples_max": int,
     "objective": str,
     "direction": str,
@@ -59,6 +60,8 @@ def parse_study(
     fields["models"] = _models(fields["models"])
     if "strategy" in fields:
         fields |= _strategy(fields["strategy"])
+    missing_target(document)
+    fields.pop("missing_target", None)
     fields |= _data(fields, data)
     if "direction" not in fields:
         fields["direction"] = OBJECTIVES.get(fields.get("objective", "accuracy"), "maximize")
@@ -79,6 +82,22 @@ def data_file(document: Mapping[str, Any]) -> str | None:
     return None if value is None else str(_typed("data", value, str))
 
 
+def missing_target(document: Mapping[str, Any]) -> str:
+    """What happens to rows of the submitter's table whose target is missing.
+
+    Such rows are left out before the table is sent, so the study itself does not say.
+
+    Raises:
+        ConfigurationError: It is none of `MISSING_TARGET`.
+    """
+    value = document.get("missing_target", MISSING_TARGET[0])
+    if value not in MISSING_TARGET:
+        raise _wrong(
+            "missing_target", f"must be one of {', '.join(MISSING_TARGET)}, got {_shown(value)}"
+        )
+    return str(value)
+
+
 def _check_table(document: object) -> None:
     if not isinstance(document, Mapping):
         raise ConfigurationError(
@@ -91,18 +110,18 @@ def _data(fields: dict[str, Any], data: BlobRef | None) -> dict[str, Any]:
     path = fields.pop("data", None)
     if path is None:
         if fields.get("dataset") == FILE:
-            raise _wrong("data", "must name an .npz or CSV file when dataset is 'file'")
+            raise _wrong("data", "must name a table or an .npz file when dataset is 'file'")
         if "dataset" not in fields:
             raise _wrong("dataset", "must be given, unless data is")
         return {}
     if fields.setdefault("dataset", FILE) != FILE:
         raise _wrong("data", f"must not be given with a dataset, got {fields['dataset']!r}")
     ending = path.rpartition(".")[2].lower()
-    if ending not in ("npz", "csv"):
-        raise _wrong("data", f"must end in .npz or .csv, got {path!r}")
-    if (ending == "csv") != bool(fields.get("target")):
-        raise _wrong("target", "must name the column with the classes, for CSV files only")
-    return {"data": data, "data_format": ending}
+    if ending not in ("npz", *TABLE_ENDINGS):
+        raise _wrong("data", f"must end in .npz, .{', .'.join(TABLE_ENDINGS)}, got {path!r}")
+    if (ending != "npz") != bool(fields.get("target")):
+        raise _wrong("target", "must name the column to predict, for tables only")
+    return {"data": data, "data_format": "npz" if ending == "npz" else "csv"}
 
 
 def _strategy(value: object) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from swarm.commanding.commands import RelayedCommands
 from swarm.core.blobs import BlobRef
 from swarm.core.canonical import sha256_hex
+from swarm.core.columns import CATEGORY, TARGET, Column
 from swarm.core.ids import ClusterId, Digest, PeerId, SessionId
 from swarm.core.inputs import InputSpec
 from swarm.core.machine import Event
@@ -150,7 +151,25 @@ def _plausible(kind: type[Any], fields: dict[str, Any]) -> dict[str, Any]:
     if kind.__name__ != "SessionSpec":
         return fields
     kept = ("seed", "starter", "rounds", "batch_size", "learning_rate", "deadline_first_s")
-    return {name: value for name, value in fields.items() if name in kept}
+    return {name: value for name, value in fields.items() if name in kept} | _table(
+        fields["columns"]
+    )
+
+
+def _table(made: tuple[Column, ...]) -> dict[str, Any]:
+    """Fields of a session whose data are tables; none without columns."""
+    if not made:
+        return {}
+    named = [dataclasses.replace(column, name=f"c{i}") for i, column in enumerate(made)]
+    columns = (*named, Column("y", TARGET))
+    return {"columns": columns, "input_shape": (sum(column.width for column in columns),)}
+
+
+def _column(choices: Choices) -> Column:
+    has_missing = bool(choices.integer(0, 1))
+    if choices.integer(0, 1):
+        return Column("c", CATEGORY, ("", choices.text() + "x"), has_missing=has_missing)
+    return Column("c", mean=choices.number(), scale=1 + choices.number(), has_missing=has_missing)
 
 
 def _value(hint: Any, choices: Choices) -> Any:  # noqa: PLR0911 (one for each type of hint)
@@ -209,6 +228,7 @@ def _result(choices: Choices) -> TrialResult:
 
 MADE: dict[Any, typing.Callable[[Choices], Any]] = {
     InputSpec: lambda choices: InputSpec("x", (choices.integer(1, 9),)),
+    Column: _column,
     StudySpec: _study,
     Trial: _trial,
     EpochPoint: _point,

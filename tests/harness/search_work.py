@@ -39,7 +39,7 @@ def score(params: Mapping[str, Any]) -> float:
     give_way()
     runner = importlib.import_module("swarm.learning.search.trial_runner")
     records = importlib.import_module("swarm.learning.search.trial_records")
-    tables = importlib.import_module("swarm.learning.tables.table_source")
+    tables = importlib.import_module("swarm.learning.estimators.table_source")
     task = records.TrialTask("logreg", params, tables.TableSource("wine"), "accuracy", folds=3)
     outcome = runner.run_trial(task, lambda report: None, lambda: True)
     value: float = outcome.value

@@ -11,6 +11,7 @@ synthetic10   generated; replaces cifar10 where that is unavailable, and says so
 digits        8x8 grey digits that come with scikit-learn
 own           the peer's own data, read by the kind of file:
 npz           arrays of an .npz file
+table         tables of mixed columns, by the columns of the session
 folders       one folder for each class, of pictures or texts
 images        pictures of any size as arrays of one shape
 hugging_face  Hugging Face data sets on disk
@@ -37,6 +38,7 @@ __all__ = [
     "DataDescription",
     "Dataset",
     "ResolvedDataset",
+    "check",
     "describe",
     "load_dataset",
     "resolve_dataset",
@@ -146,6 +148,15 @@ def describe(
         return own.describe(config, num_axes, say)
     _check_name(config.dataset)
     return DataDescription((8, 8, 1) if config.dataset == "digits" else (32, 32, 3), 10)
+
+
+def check(config: DataConfig, num_axes: int | None = None) -> None:
+    """Check own data of a peer that joins, as far as that goes without knowing the session.
+
+    Raises:
+        DataError: The data breaks a rule; the message names it.
+    """
+    own.check(config, num_axes)
 
 
 def _check_name(name: str) -> None:

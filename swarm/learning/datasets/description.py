@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from swarm.core.columns import Column
 from swarm.core.errors import DataError
 from swarm.core.inputs import InputSpec
 from swarm.core.session import SessionSpec
@@ -23,6 +24,8 @@ class DataDescription:
     """Labels as text, in the order of the outputs; empty if labels are 0, 1, 2, ..."""
     inputs: tuple[InputSpec, ...] = ()
     """Inputs of several arrays, or of text; empty for one array of numbers."""
+    columns: tuple[Column, ...] = ()
+    """How each site encodes its table; empty if the data is no table."""
 
     @classmethod
     def of_session(cls, spec: SessionSpec) -> "DataDescription":

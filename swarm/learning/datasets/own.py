@@ -5,7 +5,7 @@ split, a fifth is held out, in equal shares of each class.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,9 @@ from swarm.learning.datasets.dataset import (
 )
 from swarm.learning.datasets.description import DataDescription
 from swarm.learning.datasets.raw import RawData, RawSplit
+from swarm.learning.datasets.table import check_table, describe_table, load_table
 from swarm.learning.progress import OnProgress
+from swarm.learning.tables.reading import is_table_file
 
 TEST_SHARE = 0.2
 SPLIT_SEED = 0
@@ -55,6 +57,8 @@ def describe(
     Raises:
         DataError: The data breaks a rule; the message names it.
     """
+    if is_table_file(path := Path(str(config.data_path))):
+        return describe_table(path, config, say)
     raw = read(config, sample=True)
     description, notes = _description(raw, config.task, num_axes)
     for split in raw.splits.values():
@@ -75,7 +79,11 @@ def load(
     Raises:
         DataError: The data breaks a rule, or does not fit the session; the message names it.
     """
+    if is_table_file(path := Path(str(config.data_path))):
+        return _with_doubts(load_table(path, config, session))
     raw = read(config, progress, session=session)
+    if session is not None and session.columns:
+        raise DataError(f"{raw.called} is no table, but the session's data is: bring a table")
     if session is None:
         session, _ = _description(raw, config.task, None)
     splits = {name: _encoded(raw, split, session) for name, split in raw.splits.items()}
@@ -87,6 +95,18 @@ def load(
     label = f"own data ({Path(str(config.data_path)).name})"
     doubts = tuple(_doubts(splits, session))
     return Dataset(label, False, session, train, test, tuple(notes), doubts)
+
+
+def check(config: DataConfig, num_axes: int | None) -> None:
+    """Check own data of a joiner; a table is read, but its target may not be known yet.
+
+    Raises:
+        DataError: See `describe`.
+    """
+    if is_table_file(path := Path(str(config.data_path))):
+        check_table(path, config)
+    else:
+        describe(config, num_axes, lambda note: None)
 
 
 def read(
@@ -123,8 +143,8 @@ def read(
 
 
 KINDS = (
-    "an .npz file, a folder with one folder of pictures or texts for each class, or a data set "
-    "of Hugging Face on disk"
+    "an .npz file, a table (.csv, .tsv, .parquet, .xlsx), a folder with one folder of pictures or "
+    "texts for each class, or a data set of Hugging Face on disk"
 )
 
 
@@ -197,6 +217,15 @@ def _doubts(splits: dict[str, _Encoded], session: DataDescription) -> list[str]:
                 f"classes: {targets.shown(names)}"
             )
     return [doubt for doubt in doubts if doubt]
+
+
+def _with_doubts(dataset: Dataset) -> Dataset:
+    splits = {
+        name: _Encoded(part.x.take(np.arange(len(part.y))), part.y)
+        for name, part in (("train", dataset.train), ("test", dataset.test))
+    }
+    doubts = _doubts(splits, dataset.description)
+    return replace(dataset, doubts=(*dataset.doubts, *doubts))
 
 
 def _split(encoded: _Encoded) -> Split:

@@ -3,6 +3,8 @@
 family           Family and Estimator: the protocols
 hyperparameters  declarations, so that a wrong value is refused by name before anything runs
 objectives       what predictions are scored by
+table            Table: examples in memory; load_table(), check_source()
+table_source     TableSource: where the examples of a table come from
 
 dtree, forest    decision trees: one, and many on resamples of the examples
 knn, svm         nearest neighbours, and support vector machines

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from swarm.learning.estimators.hyperparameters import Hyperparameter, Value
 from swarm.learning.estimators.objectives import Predictions
-from swarm.learning.tables.table_source import Kind
+from swarm.learning.estimators.table_source import Kind
 
 Params = Mapping[str, Value]
 State = dict[str, NDArray[Any]]

@@ -21,8 +21,8 @@ from swarm.learning.estimators.hyperparameters import (
 )
 from swarm.learning.estimators.objectives import Predictions
 from swarm.learning.estimators.scikit import STANDARDISE
-from swarm.learning.tables.table import FLOAT32_MAX
-from swarm.learning.tables.table_source import Kind
+from swarm.learning.estimators.table import FLOAT32_MAX
+from swarm.learning.estimators.table_source import Kind
 
 if TYPE_CHECKING:
     from swarm.learning.estimators.keras_network import Network

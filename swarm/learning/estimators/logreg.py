@@ -6,7 +6,7 @@ from typing import Any
 from swarm.learning.estimators.family import Params, Problem
 from swarm.learning.estimators.hyperparameters import Choice, Integer, Real
 from swarm.learning.estimators.scikit import STANDARDISE, ScikitFamily
-from swarm.learning.tables.table_source import Kind
+from swarm.learning.estimators.table_source import Kind
 
 
 class LogisticRegression(ScikitFamily):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.errors import ConfigurationError
-from swarm.learning.tables.table_source import Kind
+from swarm.learning.estimators.table_source import Kind
 
 Direction = Literal["maximize", "minimize"]
 

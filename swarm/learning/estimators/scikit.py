@@ -11,7 +11,7 @@ from swarm.core.errors import LearningError
 from swarm.learning.estimators.family import Estimator, Params, Problem, State
 from swarm.learning.estimators.hyperparameters import Choice, Hyperparameter
 from swarm.learning.estimators.objectives import Predictions
-from swarm.learning.tables.table_source import Kind
+from swarm.learning.estimators.table_source import Kind
 
 STANDARDISE = Choice("standardise", (True, False))
 """Scale each feature to mean 0 and deviation 1 by the training examples. It is the default of

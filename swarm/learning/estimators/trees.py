@@ -3,7 +3,7 @@
 from swarm.core.errors import ConfigurationError
 from swarm.learning.estimators.family import Params, Problem
 from swarm.learning.estimators.hyperparameters import Choice, Hyperparameter, Integer, Real
-from swarm.learning.tables.table_source import Kind
+from swarm.learning.estimators.table_source import Kind
 
 _CRITERIA: dict[Kind, tuple[str, ...]] = {
     "classification": ("gini", "entropy", "log_loss"),

@@ -7,6 +7,7 @@ seeds          every random choice, from the session's seed
 batches        which examples a round uses, in which order, and when it ends
 optimizers     SessionOptimizer: the session's or the model's own, fresh in each round
 session_model  SessionModel: the session's Keras model, with its loss, optimizer and weights
+table_model    TableModel: an exported model that predicts from tables
 evaluation     evaluate(): score and loss of a model on a shard
 weights_files  safetensors files of a model's weights
 gates          which contributions are averaged

@@ -19,6 +19,7 @@ from swarm.learning.federation.evaluation import evaluate, spread
 from swarm.learning.federation.seeds import Purpose, generator
 from swarm.learning.federation.session_model import SessionModel
 from swarm.learning.federation.shards import summary_of, take_shards
+from swarm.learning.federation.table_model import write_columns
 from swarm.learning.federation.weights_files import (
     read_weights,
     write_weights,
@@ -141,6 +142,7 @@ class Learner:
         scratch = target.with_name(f".{target.stem}.tmp.keras")
         self._model.keras.save(scratch)
         scratch.replace(target)
+        write_columns(self._spec, target)
         return jobs.Exported(str(target))
 
     def _load(self, path: str) -> None:

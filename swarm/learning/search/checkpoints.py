@@ -63,7 +63,7 @@ def fingerprint(task: TrialTask) -> str:
 
     Example:
         >>> from dataclasses import replace
-        >>> from swarm.learning.tables.table_source import TableSource
+        >>> from swarm.learning.estimators.table_source import TableSource
         >>> task = TrialTask("keras-mlp", {"batch_size": 8}, TableSource("digits"), "accuracy")
         >>> fingerprint(task) == fingerprint(replace(task, epochs=9, checkpoint_dir="/tmp"))
         True

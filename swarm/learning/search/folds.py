@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.errors import DataError
-from swarm.learning.tables.table import Table
+from swarm.learning.estimators.table import Table
 
 HOLD_OUT_SHARE = 0.25
 """Share of the examples that is held out if there is one fold."""

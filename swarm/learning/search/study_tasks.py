@@ -11,6 +11,8 @@ from swarm.core.errors import ConfigurationError, DataError
 from swarm.learning.estimators import check_params_of, is_code
 from swarm.learning.estimators.hyperparameters import Value
 from swarm.learning.estimators.objectives import OBJECTIVES
+from swarm.learning.estimators.table import Table, load_table, table_of, unused_columns
+from swarm.learning.estimators.table_source import TableSource
 from swarm.learning.image_shape import check_is_image
 from swarm.learning.search.folds import check_enough
 from swarm.learning.search.trial_records import (
@@ -19,8 +21,9 @@ from swarm.learning.search.trial_records import (
     TrialTask,
 )
 from swarm.learning.search.trial_runner import check_task
-from swarm.learning.tables.table import Table, load_table
-from swarm.learning.tables.table_source import TableSource
+from swarm.learning.tables.canonical_csv import canonical_csv, is_unicode
+from swarm.learning.tables.reading import TEXT_ENDINGS, read_bytes, read_sheet
+from swarm.learning.tables.target import REFUSE, choose_target, with_target
 from swarm.search.catalog import FILE, SKLEARN_MODELS
 from swarm.search.space import CATEGORICAL, INTEGER, Dimension
 from swarm.search.study import StudySpec
@@ -35,6 +38,18 @@ from swarm.search.trial import (
 )
 
 IMAGE_MODELS = ("keras-cnn", "keras-lenet")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnData:
+    """The submitter's own data, read and checked."""
+
+    data: bytes
+    """What the study's peers get."""
+    summary: str = ""
+    """How a table was understood, in one line."""
+    notes: tuple[str, ...] = ()
+    """What was left out of a table."""
 
 
 def check_study(spec: StudySpec, *, allow_code: bool = False) -> None:
@@ -58,29 +73,48 @@ def check_study(spec: StudySpec, *, allow_code: bool = False) -> None:
         check_task(_task(spec, space.model, dict(space.fixed), places))
 
 
-def check_own_data(spec: StudySpec, path: Path) -> None:
-    """Check that every model of a study can learn from the submitter's own file.
+def read_own_data(spec: StudySpec, path: Path, missing_target: str = REFUSE) -> OwnData:
+    """Read the submitter's own file, and check that every model of the study can learn from it.
 
     Otherwise all trials would fail, on all machines, one after the other. This reads the file,
-    blocks meanwhile, and imports neither scikit-learn nor Keras. A study of a named data set
-    passes.
+    blocks meanwhile, and imports neither scikit-learn nor Keras.
 
     Args:
-        spec: A study that passed `check_study`.
+        spec: A study of own data that passed `check_study`.
         path: The file on the submitter's machine; error messages name it.
+        missing_target: `refuse`, or `drop` rows of a table whose target is missing.
+
+    Returns:
+        The bytes for the study's peers. A table that all of them read alike stays as it is.
 
     Raises:
         DataError: The file is malformed, has too few examples or classes, or a value that a
-            model cannot take; the message names it, with line and column of a CSV file.
+            model cannot take; the message names it, with line and column of a table.
         ConfigurationError: A model or the objective does not fit the data.
     """
-    if spec.dataset != FILE:
-        return
     data = _task(spec, spec.models[0].model, {}, Places(data_path=str(path))).data
-    table = load_table(data).sample(data.max_examples, spec.seed)
+    if data.file_format == "npz":
+        own = OwnData(read_bytes(path, str(path)))
+        table = load_table(data)
+    else:
+        own, table = _read_own_table(data, path, missing_target)
+    table = table.sample(data.max_examples, spec.seed)
     check_enough(table, spec.folds)
     for space in spec.models:
         _check_fits(space.model, table)
+    return own
+
+
+def _read_own_table(data: TableSource, path: Path, missing_target: str) -> tuple[OwnData, Table]:
+    sheet = read_sheet(path, str(path))
+    name, _ = choose_target(sheet, data.target)
+    kept, left_out = with_target(sheet, name, missing_target)
+    bytes_ = read_bytes(path, str(path))
+    if left_out or path.suffix.lower() not in TEXT_ENDINGS or not is_unicode(bytes_):
+        bytes_ = canonical_csv(kept)
+    notes = [*sheet.notes, left_out, *unused_columns(kept.without(name))]
+    table = table_of(kept, name, data.kind)
+    return OwnData(bytes_, kept.summary, tuple(filter(None, notes))), table
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from swarm.core.blobs import BlobRef
 from swarm.learning.estimators.hyperparameters import Value
-from swarm.learning.tables.table_source import TableSource
+from swarm.learning.estimators.table_source import TableSource
 from swarm.search.study import EPOCHS_MAX, FOLDS_MAX
 
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from swarm.core.errors import ConfigurationError, LearningError
 from swarm.learning.estimators import check_params_of, find_family, is_code
@@ -20,6 +21,8 @@ from swarm.learning.estimators.objectives import (
     mean_of_folds,
     measure_all,
 )
+from swarm.learning.estimators.table import Table, check_source, load_table
+from swarm.learning.estimators.table_source import TableSource
 from swarm.learning.search.checkpoints import read_checkpoint, write_checkpoint
 from swarm.learning.search.folds import Fold, make_folds
 from swarm.learning.search.trial_records import (
@@ -28,11 +31,11 @@ from swarm.learning.search.trial_records import (
     TrialOutcome,
     TrialTask,
 )
-from swarm.learning.tables.table import Table, check_source, load_table
-from swarm.learning.tables.table_source import TableSource
 
 OnReport = Callable[[EpochReport], None]
 GoOn = Callable[[], bool]
+Fill = NDArray[np.float64] | None
+"""What stands for missing numbers in one fold, see `Table.fill`."""
 
 TABLES_MAX = 4
 """Number of tables kept in memory."""
@@ -116,6 +119,7 @@ class _Trial:
         self._family: Family = find_family(task.model)
         self._objective: Objective = find_objective(task.objective, task.data.kind)
         self._table, self._folds = _cut_table(task)
+        self._fills = [self._table.fill(train) for train, _ in self._folds]
         self._epochs = int(task.params.get("epochs", task.epochs))
         if not self._family.has_epochs:
             self._epochs = 1
@@ -127,7 +131,10 @@ class _Trial:
         scores: _Scores | None = None
         if first > self._epochs:  # all epochs are in the checkpoint: score it
             scores = self._combine(
-                [self._score(model, fold, first - 1) for model, fold in self._pairs()]
+                [
+                    self._score(model, test, fill, first - 1)
+                    for model, (_, test), fill in self._parts()
+                ]
             )
         for epoch in range(first, self._epochs + 1):
             done = self._run_epoch(epoch, go_on)
@@ -167,14 +174,14 @@ class _Trial:
     def _run_epoch(self, epoch: int, go_on: GoOn) -> _Scores | None:
         """Train and score one epoch; return None if the trial was stopped."""
         found = []
-        for model, fold in self._pairs():
+        for model, (train, test), fill in self._parts():
             if not go_on():
                 return None
-            train = fold[0]
-            loss = model.train_epoch(self._table.examples(train), self._table.y[train], epoch)
+            x = self._table.examples(train, fill)
+            loss = model.train_epoch(x, self._table.y[train], epoch)
             if loss is not None:
                 _check_finite("loss", loss, epoch)
-            measured = self._score(model, fold, epoch)
+            measured = self._score(model, test, fill, epoch)
             if loss is not None:
                 measured["train_loss"] = loss
             found.append(measured)
@@ -185,9 +192,10 @@ class _Trial:
         metrics = mean_of_folds(folds)
         return _Scores(metrics, tuple(fold[name] for fold in folds), metrics[name])
 
-    def _score(self, model: Estimator, fold: Fold, epoch: int) -> dict[str, float]:
-        test = fold[1]
-        predictions = model.predict(self._table.examples(test))
+    def _score(
+        self, model: Estimator, test: NDArray[np.int64], fill: Fill, epoch: int
+    ) -> dict[str, float]:
+        predictions = model.predict(self._table.examples(test, fill))
         # Without this check, the largest of several NaNs would be scored as an answer.
         outputs = predictions.probabilities
         if outputs is None:
@@ -209,8 +217,8 @@ class _Trial:
             return None
         return write_checkpoint(self._task, epoch, states, folder)
 
-    def _pairs(self) -> list[tuple[Estimator, Fold]]:
-        return list(zip(self._models, self._folds, strict=True))
+    def _parts(self) -> list[tuple[Estimator, Fold, Fill]]:
+        return list(zip(self._models, self._folds, self._fills, strict=True))
 
 
 def _check_finite(what: str, value: float, epoch: int) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from swarm.core.errors import ConfigurationError, DataError
 from swarm.learning.data_config import DataConfig
@@ -12,6 +12,7 @@ from swarm.peer.federation.peer_settings import PeerSettings
 if TYPE_CHECKING:
     from swarm.learning.datasets import DataDescription
 
+R = TypeVar("R")
 IMAGE_MODELS = ("cnn", "lenet")
 
 
@@ -27,6 +28,8 @@ def data_config(settings: PeerSettings, dataset: str) -> DataConfig:
         dataset="own" if settings.data is not None else dataset,
         data_path=str(settings.data) if settings.data is not None else None,
         task=settings.session.get("task"),
+        target=settings.target,
+        missing_target=settings.missing_target,
         data_dir=str(settings.data_dir) if settings.data_dir is not None else None,
         cache_dir=str(settings.cache_dir),
         partition_index=index - 1,
@@ -45,10 +48,8 @@ def describe_data(
     # Imported here: data sets need numpy, and only peers with data or a new session need them.
     from swarm.learning.datasets import describe  # noqa: PLC0415
 
-    try:
-        return describe(data_config(settings, dataset), _model_axes(settings), say)
-    except DataError as error:
-        raise ConfigurationError(str(error)) from error
+    config = data_config(settings, dataset)
+    return _explained(lambda: describe(config, _model_axes(settings), say))
 
 
 def check_data(settings: PeerSettings) -> None:
@@ -63,9 +64,12 @@ def check_data(settings: PeerSettings) -> None:
         raise ConfigurationError(f"model file {path} does not exist")
     if settings.data is None:
         return
-    described = describe_data(settings, "own", lambda note: None)
-    if settings.bootstraps or settings.idle:
+    if settings.bootstraps or settings.idle:  # a joiner reads its data by the session
+        from swarm.learning.datasets import check  # noqa: PLC0415 - as above
+
+        _explained(lambda: check(data_config(settings, "own"), _model_axes(settings)))
         return
+    described = describe_data(settings, "own", lambda note: None)
     if "model" not in settings.session:
         default_model(described)
     num_classes = settings.session.get("num_classes", described.num_classes)
@@ -119,12 +123,11 @@ def _save_frame(folder: Path, frame: Any, targets: Any) -> Path:
         if name in frame.columns:
             raise ConfigurationError(f"x_train must not hold the target column {name!r}")
         frame = frame.assign(**{name: getattr(targets, "to_numpy", lambda: targets)()})
-    path = folder / "data.parquet"
-    named = frame.set_axis([str(name) for name in frame.columns], axis=1)
-    try:
-        named.to_parquet(path, index=False)
-    except (ValueError, TypeError) as error:  # a column of mixed types
-        raise ConfigurationError(f"the data frame cannot be written: {error}") from error
+    from swarm.learning.tables.canonical_csv import canonical_csv  # noqa: PLC0415 - as above
+    from swarm.learning.tables.reading import read_sheet  # noqa: PLC0415
+
+    path = folder / "data.csv"
+    path.write_bytes(_explained(lambda: canonical_csv(read_sheet(frame))))
     return path
 
 
@@ -142,6 +145,13 @@ def default_model(described: "DataDescription") -> str:
     if described.inputs:
         return "text" if described.inputs[0].dtype == "string" else "mlp"
     return "cnn" if described.is_image else "mlp"
+
+
+def _explained(read: Callable[[], R]) -> R:
+    try:
+        return read()
+    except DataError as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def _model_axes(settings: PeerSettings) -> int | None:

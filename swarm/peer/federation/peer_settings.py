@@ -13,12 +13,13 @@ from swarm.core.errors import ConfigurationError
 from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec
 from swarm.core.suggestions import did_you_mean
+from swarm.core.text import decode_text
 from swarm.federation.ledger_entries import Introduction
 from swarm.federation.records import check_site
 from swarm.peer.host.host_settings import HostSettings
 
 _ED25519_PEER_ID = re.compile(r"12D3KooW[1-9A-HJ-NP-Za-km-z]{44}")
-_DERIVED = ("starter", "model_file", "inputs")
+_DERIVED = ("starter", "model_file", "inputs", "columns")
 SESSION_FIELDS = tuple(f.name for f in dataclasses.fields(SessionSpec) if f.name not in _DERIVED)
 """Fields of a session that a user may set; the others are derived."""
 
@@ -35,6 +36,11 @@ class PeerSettings(HostSettings):
     A joiner's fields must agree with the running session."""
     data: Path | None = None
     """Own examples: a file or a folder."""
+    target: str | None = None
+    """The column of a table to predict; None: one named target, label, class or y, else the
+    last."""
+    missing_target: str = "refuse"
+    """What happens to rows of a table whose target is missing: `refuse` or `drop`."""
     partition: tuple[int, int] | None = None
     """(k, n): this peer trains on part k of n parts; k counts from 1."""
     allow_model: bool = False
@@ -136,7 +142,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigurationError: The file cannot be read or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(decode_text(path.read_bytes()))
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -24,7 +24,7 @@ from swarm.peer.search.study_progress import StudyProgress
 from swarm.peer.search.study_text import EXIT_INTERRUPTED, print_outcome, print_was_over
 from swarm.search.catalog import MODELS
 from swarm.search.study import NOBODY
-from swarm.search.study_file import data_file, parse_study
+from swarm.search.study_file import data_file, missing_target, parse_study
 from swarm.search.study_ledger import StudyLedger
 
 log = structlog.get_logger()
@@ -47,14 +47,16 @@ def run_with_broker(
         NetworkError: The broker cannot be reached.
     """
     path = data_file(document)
-    blob = None
+    blob, data = None, b""
     if path is not None:
-        data = read_data(check_document(document, NOBODY, allow_code=False), beside / path)
+        unread = check_document(document, NOBODY, allow_code=False)
+        data = read_data(unread, beside / path, missing_target(document))
         blob = BlobRef(sha256_hex(data), len(data))
     spec = parse_study(document, NOBODY, blob)
     folder = settings.folder_of(spec.id)
     print(f"Study {spec.name} ({spec.id[:16]}), kept in {folder}", file=sys.stderr)
-    print("Start workers with: python -m swarm.search worker --broker URL", file=sys.stderr)
+    own = "" if path is None else f" --data {_for_workers(data, beside / path, folder)}"
+    print(f"Start workers with: python -m swarm.search worker --broker URL{own}", file=sys.stderr)
     where = BrokerStudySettings(url, folder, in_flight)
     has_begun: list[bool] = []
 
@@ -102,6 +104,16 @@ def work_with_broker(
         ),
     )
     _until_signal(lambda: work_for_broker(work, log))
+
+
+def _for_workers(data: bytes, path: Path, folder: Path) -> Path:
+    """The file that workers need: the user's own, or a copy if it is sent in another form."""
+    if path.read_bytes() == data:
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = folder / "data.csv"
+    copy.write_bytes(data)
+    return copy
 
 
 def _until_signal(run: Callable[[], Awaitable[Any]]) -> Any:

@@ -13,6 +13,7 @@ import trio
 import typer
 
 from swarm.core.errors import ConfigurationError, SwarmError
+from swarm.core.text import decode_text
 from swarm.peer.host.bootstrap_hints import warn_while_nobody_answers
 from swarm.peer.host.command_line import run_command, run_until_signal
 from swarm.peer.host.host import Host
@@ -330,7 +331,7 @@ def _settings(  # noqa: PLR0913, PLR0917 (one for each flag)
 def _read_document(path: Path) -> dict[str, Any]:
     kind, parse = ("JSON", json.loads) if path.suffix.lower() == ".json" else _TOML
     try:
-        document = parse(path.read_text(encoding="utf-8"))
+        document = parse(decode_text(path.read_bytes()))
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

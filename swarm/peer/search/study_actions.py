@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
 import trio
 
 from swarm.core.blobs import BlobRef
 from swarm.core.errors import ConfigurationError, DataError, SwarmError
 from swarm.core.ids import Digest, PeerId
-from swarm.learning.search.study_tasks import check_own_data, check_study
+from swarm.learning.search.study_tasks import check_study, read_own_data
 from swarm.peer.host.host import Host
 from swarm.peer.search.overview import ID_LENGTH
 from swarm.peer.search.studies import OfferFilter, Studies
@@ -20,7 +21,9 @@ from swarm.peer.search.study_progress import StudyProgress
 from swarm.search.effects import CancelRequested
 from swarm.search.search import Search
 from swarm.search.study import StudyId, StudySpec
-from swarm.search.study_file import data_file, parse_study
+from swarm.search.study_file import data_file, missing_target, parse_study
+
+log = structlog.get_logger()
 
 SHOW_EVERY_S = 0.2
 SETTLE_WITHIN_S = 10.0
@@ -195,6 +198,7 @@ async def read_study(
         read_data,
         spec,
         folder / path,
+        missing_target(document),
         abandon_on_cancel=True,  # type: ignore[call-arg]  # the stubs are older than trio
     )
     return parse_study(document, submitter, host.store.put(data))
@@ -216,23 +220,29 @@ def check_document(
     return spec
 
 
-def read_data(spec: StudySpec, path: Path) -> bytes:
+def read_data(spec: StudySpec, path: Path, missing_target: str) -> bytes:
     """Read a study's data, and check them before other peers get them.
+
+    Args:
+        spec: The study, see `check_document`.
+        path: The file on this machine.
+        missing_target: What happens to rows without target, `refuse` or `drop`.
+
+    Returns:
+        The bytes that other peers get.
 
     Raises:
         ConfigurationError: They cannot be read, are damaged, or do not fit the study.
     """
     try:
-        data = path.read_bytes()
-        if not data:
-            raise ConfigurationError(f"data: {path} is empty")
-        check_own_data(spec, path)
-    except (OSError, ValueError) as error:  # a ValueError comes from an impossible path
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigurationError(f"data: cannot read {path}: {reason}") from error
+        own = read_own_data(spec, path, missing_target)
     except DataError as error:
         raise ConfigurationError(f"data: {error}") from error
-    return data
+    if own.summary:
+        log.info("data", detail=own.summary)
+    for note in own.notes:
+        log.warning("data", detail=note)
+    return own.data
 
 
 async def _wait_change(studies: Studies) -> None:

@@ -10,9 +10,9 @@ from swarm.core.errors import ConfigurationError, LearningError
 from swarm.learning.estimators import FAMILIES, find_family
 from swarm.learning.estimators.family import Estimator, Family, Problem
 from swarm.learning.estimators.hyperparameters import Choice, Integer, Value, check_params
+from swarm.learning.estimators.table_source import TableSource
 from swarm.learning.search.trial_records import TrialTask
 from swarm.learning.search.trial_runner import run_trial
-from swarm.learning.tables.table_source import TableSource
 
 EVERY: dict[str, dict[str, Value]] = {
     "knn": {"n_neighbors": 3, "weights": "distance", "metric": "minkowski", "p": 1.5},
@@ -220,7 +220,7 @@ def test_trials_of_scikit_learn_do_not_import_keras_and_checks_import_neither() 
     script = (
         "import sys\n"
         "from swarm.learning.search.trial_records import TrialTask\n"
-        "from swarm.learning.tables.table_source import TableSource\n"
+        "from swarm.learning.estimators.table_source import TableSource\n"
         "from swarm.learning.search.trial_runner import check_task, run_trial\n"
         "task = TrialTask('knn', {'n_neighbors': 3}, TableSource('iris'), 'log_loss')\n"
         "check_task(task)\n"

@@ -14,9 +14,9 @@ from swarm.learning.datasets.cifar_binary import (
     TEST_FILES,
     TRAIN_FILES,
 )
+from swarm.learning.estimators.table_source import TableSource
 from swarm.learning.search.trial_records import EpochReport, TrialTask
 from swarm.learning.search.trial_runner import check_task, run_trial
-from swarm.learning.tables.table_source import TableSource
 
 OWN = "tests.learning.search.own_models:small"
 

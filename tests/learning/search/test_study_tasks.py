@@ -15,18 +15,18 @@ from swarm.core.ids import Digest, PeerId
 from swarm.learning.estimators import FAMILIES
 from swarm.learning.estimators.hyperparameters import EPOCHS_MAX
 from swarm.learning.estimators.objectives import OBJECTIVES
+from swarm.learning.estimators.table import DATA_NAMES
 from swarm.learning.search.study_tasks import (
     Places,
-    check_own_data,
     check_study,
     point_of,
+    read_own_data,
     report_of,
     result_of,
     task_of,
 )
 from swarm.learning.search.trial_records import EpochReport
 from swarm.learning.search.trial_runner import run_trial
-from swarm.learning.tables.table import DATA_NAMES
 from swarm.search import catalog, study
 from swarm.search.study import StudySpec
 from swarm.search.study_file import parse_study
@@ -152,7 +152,7 @@ def _own_study(path: Path, models: dict[str, Any], **fields: Any) -> StudySpec:
 @pytest.mark.parametrize(
     ("text", "models", "fields", "message"),
     [
-        ("1,x\n2,y\n,x\n", {"knn": {}}, {}, r"own\.csv, line 4: column 'a' must be a finite"),
+        ("1,x\n2,y\n,\n", {"knn": {}}, {}, r"own\.csv, line 4: column 'kind', the target, is"),
         ("1,x\n2,x\n3,x\n", {"knn": {}}, {}, r"own\.csv: column 'kind' must have at least 2 cl"),
         ("1,x\n2,x\n3,y\n4,y\n", {"knn": {}}, {}, r"own\.csv: every class must have at least 3"),
         ("1,x\n2,x\n3,x\n4,y\n", {"knn": {}}, {"folds": 1}, "at least 2 examples, .* 'y' has 1"),
@@ -173,7 +173,7 @@ def test_a_file_that_no_trial_could_use_is_refused_on_submission(
     path.write_text("a,kind\n" + text)
 
     with pytest.raises((DataError, ConfigurationError), match=message) as caught:
-        check_own_data(_own_study(path, models, **fields), path)
+        read_own_data(_own_study(path, models, **fields), path)
 
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -184,13 +184,12 @@ def test_a_file_that_trials_can_use_passes_and_so_does_a_named_data_set(tmp_path
     table.write_text("a,kind\n" + "1e39,1\n2,2\n" * 3)
     np.savez(arrays, x_train=np.zeros((9, 8, 8), np.uint8), y_train=np.arange(9) % 3)
 
-    check_own_data(_own_study(table, {"knn": {}}), table)
-    check_own_data(_own_study(table, {"knn": {}}, objective="rmse"), table)
-    check_own_data(_own_study(arrays, {"keras-cnn": {}, "knn": {}}), arrays)
-    check_own_data(_study({"knn": {}}), table)
+    read_own_data(_own_study(table, {"knn": {}}), table)
+    read_own_data(_own_study(table, {"knn": {}}, objective="rmse"), table)
+    read_own_data(_own_study(arrays, {"keras-cnn": {}, "knn": {}}), arrays)
     np.savez(arrays, x_train=np.zeros((9, 2)), y_train=np.ones(9, np.int64))
     with pytest.raises(DataError, match=r"own\.npz: y_train must have at least 2 classes"):
-        check_own_data(_own_study(arrays, {"knn": {}}), arrays)
+        read_own_data(_own_study(arrays, {"knn": {}}), arrays)
 
 
 @pytest.mark.slow
@@ -201,9 +200,9 @@ def test_a_file_is_checked_without_scikit_learn_and_keras(tmp_path: Path) -> Non
         "import sys\n"
         "from pathlib import Path\n"
         "from tests.learning.search.test_study_tasks import _own_study\n"
-        "from swarm.learning.search.study_tasks import check_own_data\n"
+        "from swarm.learning.search.study_tasks import read_own_data\n"
         "path = Path(sys.argv[1])\n"
-        "check_own_data(_own_study(path, {'knn': {}, 'keras-mlp': {}}), path)\n"
+        "read_own_data(_own_study(path, {'knn': {}, 'keras-mlp': {}}), path)\n"
         "assert not {'sklearn', 'keras', 'tensorflow', 'scipy'} & sys.modules.keys()\n"
     )
 

@@ -9,11 +9,11 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from swarm.core.errors import ConfigurationError, DataError
+from swarm.learning.estimators.table import load_table
+from swarm.learning.estimators.table_source import TableSource
 from swarm.learning.search.folds import make_folds
 from swarm.learning.search.trial_records import EpochReport, TrialOutcome, TrialTask
 from swarm.learning.search.trial_runner import check_task, run_trial
-from swarm.learning.tables.table import load_table
-from swarm.learning.tables.table_source import TableSource
 
 IRIS = TableSource("iris")
 KNN = TrialTask("knn", {"n_neighbors": 3}, IRIS, "accuracy")

@@ -15,9 +15,9 @@ import trio
 import trio.testing
 
 from swarm.core.errors import WorkerDiedError
+from swarm.learning.estimators.table_source import TableSource
 from swarm.learning.search.trial_records import EpochReport, TrialTask
 from swarm.learning.search.trial_runner import run_trial
-from swarm.learning.tables.table_source import TableSource
 from swarm.peer.processes.trial_frames import (
     FRAMING,
     Message,
@@ -385,7 +385,7 @@ def test_the_process_ends_when_the_peer_is_gone() -> None:
     script = (
         "import trio\n"
         "from swarm.learning.search.trial_records import TrialTask\n"
-        "from swarm.learning.tables.table_source import TableSource\n"
+        "from swarm.learning.estimators.table_source import TableSource\n"
         "from swarm.peer.processes.trial_worker import open_trial_worker\n"
         "async def main():\n"
         "    task = TrialTask('mlp', {}, TableSource('digits'), 'accuracy', epochs=512)\n"

@@ -39,7 +39,7 @@ def search(*arguments: str) -> subprocess.CompletedProcess[str]:
         ({"strategy": "mine:Strategy"}, "started with --allow-code"),
         ({"data": "missing.npz", "dataset": "file"}, "error: data: cannot read"),
         ({"data": "missing.npz"}, "error: data: must not be given with a dataset"),
-        ({"data": "missing.xlsx", "dataset": "file"}, "error: data: must end in .npz or .csv"),
+        ({"data": "missing.pkl", "dataset": "file"}, "error: data: must end in .npz, .csv, "),
         ({"data": "empty.npz", "dataset": "file"}, "empty.npz is empty"),
     ],
 )

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from swarm.core.errors import DataError
+from swarm.learning.estimators.table import load_table
+from swarm.learning.estimators.table_source import TableSource
 from swarm.learning.search.trial_records import TrialTask
 from swarm.learning.search.trial_runner import _cut_table, run_trial
-from swarm.learning.tables.table import load_table
-from swarm.learning.tables.table_source import TableSource
 
 
 def _own(path: Path, **fields: Any) -> TableSource:
@@ -60,21 +60,21 @@ def test_the_last_column_is_the_target_and_may_be_a_number(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "must begin with a line of at least 2 column names"),
+        ("", "own.csv is empty"),
+        ("a\n1\n", "must begin with a line of at least 2 column names"),
         ("a,b\n", "at least 1 line of values"),
         ("1,2\n3,4\n", "line of column names, got numbers"),
-        ("a,a\n3,4\n", "must not be empty and must differ"),
-        ("a,b\n3,x\nred,y\n", "line 3: column 'a' must be a finite number, got 'red'"),
-        ("a,b\nnan,x\n", "line 2: column 'a' must be a finite number, got 'nan'"),
-        ("a,b\n,x\n", "line 2: column 'a' must be a finite number, got ''"),
-        ("a,b\n1,\n", "line 2: column 'b' is empty"),
+        ("a,a\n3,4\n", "column names must differ, 'a' is there 2 times"),
+        ("a,,b\n3,4,5\n", "column names must not be empty, column 2 has none"),
+        ("a,b\n3,x\ninf,y\n", "line 3: column 'a' must be a finite number, got 'inf'"),
+        ("a,b\n1,\n2,x\n", "line 2: column 'b', the target, is missing, in this row only"),
+        ("a,b\n1,x\n2,NA\n3,?\n", "line 3: column 'b', the target, is missing, in 2 of 3 rows"),
+        ("a,b\nNA,x\n,y\n", "no column to predict from: column 'a' has no values: left out"),
         ("a,b\n1,x,y\n", "line 2: 2 values expected, got 3"),
         ("a,b\n1,x\n\n2,y\n", "line 3: an empty line"),
         ("a,b\n1,x\n1e200,y\n", r"line 3: column 'a' must be within 1e\+150 of 0, got '1e200'"),
-        ("a;b\n1;x\n", "line 1: values must be separated by commas, not by ';'"),
-        ("a\tb\n1\tx\n", r"line 1: values must be separated by commas, not by '\\t'"),
         ("a,b\n1,x\n2,x\n", "column 'b' must have at least 2 classes, got 1"),
-        ('a,b\n"1,x\n', "as CSV in UTF-8"),
+        ('a,b\n"1,x\n', "line 2: unexpected end of data"),
     ],
 )
 def test_a_malformed_csv_file_is_refused_by_line_and_column(
@@ -91,8 +91,8 @@ def test_other_invalid_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "own.csv"
     with pytest.raises(DataError, match=r"own\.csv"):
         load_table(_own(path))
-    path.write_bytes(b"a,b\n\xff,x\n")
-    with pytest.raises(DataError, match="UTF-8"):
+    path.write_bytes(b"a,b\n\0,x\n")
+    with pytest.raises(DataError, match=r"own\.csv is no text: it holds zero bytes"):
         load_table(_own(path))
     path.write_text("a,b\n1,x\n2,y\n")
     with pytest.raises(DataError, match="no column 'c'; it has a, b"):
@@ -203,8 +203,8 @@ def test_the_same_numbers_score_the_same_by_csv_and_npz(tmp_path: Path, model: s
 def test_a_file_that_came_as_a_blob_is_called_the_study_s_data(tmp_path: Path) -> None:
     path = tmp_path / ("0f" * 32)
     data = TableSource(str(path), "csv")
-    path.write_text("a,b\n,x\n")
-    with pytest.raises(DataError, match=r"^the study's data, line 2: column 'a' must be a fin"):
+    path.write_text("a,b\n1,x\ninf,y\n")
+    with pytest.raises(DataError, match=r"^the study's data, line 3: column 'a' must be a fin"):
         load_table(data)
     path.write_text("a,b\n1,x\n2,y\n")
     outcome = run_trial(TrialTask("knn", {}, data, "accuracy", folds=2))

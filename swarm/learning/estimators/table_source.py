@@ -11,7 +11,7 @@ class TableSource:
     """Where the examples of a table come from."""
 
     name: str
-    """One of `swarm.learning.tables.table.DATA_NAMES`, or the path of a file."""
+    """One of `swarm.learning.estimators.table.DATA_NAMES`, or the path of a file."""
     file_format: Literal["", "csv", "npz"] = ""
     """The file's format; empty if `name` is not a path."""
     target: str | None = None

@@ -14,8 +14,19 @@ from swarm.core.errors import ConfigurationError, DataError
 from swarm.learning.data_config import DataConfig
 from swarm.learning.datasets import load_dataset, npz
 from swarm.learning.datasets.dataset import Dataset
-from swarm.learning.tables import csv_table
-from swarm.learning.tables.table_source import Kind, TableSource
+from swarm.learning.estimators.table_source import Kind, TableSource
+from swarm.learning.tables.cells import NUMBER_MAX
+from swarm.learning.tables.csv_file import read_csv
+from swarm.learning.tables.encoding import derive_columns, encode, feature_names
+from swarm.learning.tables.reading import read_bytes
+from swarm.learning.tables.sheet import Sheet
+from swarm.learning.tables.target import (
+    REFUSE,
+    choose_target,
+    labels_of,
+    numbers_of,
+    with_target,
+)
 
 _TOYS = {
     "iris": "classification",
@@ -43,7 +54,8 @@ class Table:
     kind: Kind
     x: NDArray[Any]
     """Shape (n, *shape of one example). float32; or uint8, which means 0..1 in 256 steps; or
-    float64 from files, where float32 might make different numbers equal."""
+    float64 from files, where float32 might make different numbers equal. NaN where a number is
+    missing, see `fill`."""
     y: NDArray[Any]
     """Shape (n,): class numbers as int64, or float64."""
     classes: tuple[str, ...]
@@ -51,12 +63,32 @@ class Table:
     columns: tuple[str, ...] = ()
     """Names of the features, where they have any."""
 
-    def examples(self, indices: NDArray[np.int64]) -> NDArray[Any]:
-        """The inputs at `indices`, as float32, or as float64 if `x` is float64."""
+    def examples(
+        self, indices: NDArray[np.int64], fill: NDArray[np.float64] | None = None
+    ) -> NDArray[Any]:
+        """The inputs at `indices`, as float32, or as float64 if `x` is float64.
+
+        Args:
+            indices: Places in the table.
+            fill: What stands for missing numbers, see `fill`.
+        """
         x = self.x[indices]
         if x.dtype == np.float64:
-            return x
+            return x if fill is None else np.where(np.isnan(x), fill, x)
         return np.asarray(x / UINT8_MAX if x.dtype == np.uint8 else x, np.float32)
+
+    def fill(self, train: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """What stands for missing numbers: the mean of each feature over the training examples.
+
+        Shape of one example; None if no number is missing. Other examples must not decide it:
+        a score would then be too good.
+        """
+        if self.x.dtype != np.float64 or not np.isnan(self.x).any():
+            return None
+        x = self.x[train]
+        present = ~np.isnan(x)
+        sums: NDArray[np.float64] = np.where(present, x, 0.0).sum(axis=0)
+        return np.asarray(sums / np.maximum(present.sum(axis=0), 1))
 
     def sample(self, num_examples: int | None, seed: int) -> "Table":
         """A table of at most `num_examples`, with the same shares of classes; None means all."""
@@ -71,7 +103,7 @@ class Table:
     @property
     def beyond_float32(self) -> str:
         """A value beyond the range of float32, as in "column 'a' has 1e+39"; empty if none."""
-        if self.x.dtype != np.float64 or np.abs(self.x).max() <= FLOAT32_MAX:
+        if self.x.dtype != np.float64 or not (np.abs(self.x) > FLOAT32_MAX).any():
             return ""
         place = tuple(np.argwhere(np.abs(self.x) > FLOAT32_MAX)[0])
         column = repr(self.columns[place[1]]) if self.columns else place[1] + 1
@@ -152,10 +184,8 @@ def _from_npz(data: TableSource) -> Table:
     """Use all of x_train and y_train; x_test and y_test, if given, are for a final test only."""
     called = called_data(data)
     x, y = npz.load_training(Path(data.name), called)
-    if x.dtype == np.float64 and (most := np.abs(x).max()) > csv_table.FEATURE_MAX:
-        raise DataError(
-            f"{called}: x_train must be within {csv_table.FEATURE_MAX:g} of 0, got {most:g}"
-        )
+    if x.dtype == np.float64 and (most := np.abs(x).max()) > NUMBER_MAX:
+        raise DataError(f"{called}: x_train must be within {NUMBER_MAX:g} of 0, got {most:g}")
     table = _classification(called, x, y)
     if len(table.classes) < 2:
         raise DataError(f"{called}: y_train must have at least 2 classes, got 1")
@@ -171,12 +201,44 @@ def _classification(label: str, x: NDArray[Any], labels: NDArray[np.int64]) -> T
 
 def _from_csv(data: TableSource) -> Table:
     called = called_data(data)
-    features, target = csv_table.read(Path(data.name), data.target, called)
-    x, columns = features.values, features.names
-    if data.kind == "regression":
-        return Table(called, "regression", x, csv_table.numbers(target, called), (), columns)
-    names, y = np.unique(np.array(target.values), return_inverse=True)
-    if len(names) < 2:
-        raise DataError(f"{called}: column {target.name!r} must have at least 2 classes, got 1")
-    classes = tuple(map(str, names))
-    return Table(called, "classification", x, y.astype(np.int64), classes, columns)
+    # Never by its ending or its first bytes: other peers send files that claim to be CSV.
+    grid = read_csv(read_bytes(Path(data.name), called), called)
+    return table_of(grid.sheet(), data.target, data.kind)
+
+
+def table_of(sheet: Sheet, target: str | None, kind: Kind) -> Table:
+    """Make examples from a sheet; no target may be missing.
+
+    A table of numbers without gaps stays as it is. In others, each category and each gap becomes a
+    feature, and NaN stands where a number is missing, see `Table.fill`.
+
+    Args:
+        sheet: The table.
+        target: Name of the column to predict; None: see `choose_target`.
+        kind: What is to be learnt.
+
+    Raises:
+        DataError: The target is unknown, missing or wrong, or there is nothing to predict from.
+    """
+    name, _ = choose_target(sheet, target)
+    sheet, _ = with_target(sheet, name, REFUSE)
+    features = sheet.without(name)
+    if _is_mixed(features):
+        columns = derive_columns(features).columns
+        x, names = encode(features, columns, raw=True), feature_names(columns)
+    else:
+        x = np.stack([column.values for column in features.columns], axis=1)
+        names = features.names
+    if kind == "regression":
+        return Table(sheet.label, kind, x, numbers_of(sheet, name), (), names)
+    labels = labels_of(sheet, name, by_text=True)
+    return Table(sheet.label, kind, x, labels.numbers, labels.names, names)
+
+
+def unused_columns(features: Sheet) -> tuple[str, ...]:
+    """A note for each column that `table_of` leaves out, and why."""
+    return derive_columns(features).notes if _is_mixed(features) else ()
+
+
+def _is_mixed(features: Sheet) -> bool:
+    return any(column.kind == "text" or column.missing.any() for column in features.columns)
