@@ -114,6 +114,7 @@ def _spec(arguments: argparse.Namespace, dataset: str) -> SessionSpec:
         examples_per_peer_max=arguments.examples_max,
         rounds=arguments.rounds,
         local_epochs=arguments.epochs,
+        local_steps=arguments.local_steps,
         batch_size=arguments.batch_size,
         learning_rate=arguments.lr,
         momentum=arguments.momentum,
@@ -135,7 +136,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--examples-max", type=int, default=0, help="per peer; 0 for all")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--batch-size", type=int, default=50)
-    parser.add_argument("--lr", type=float, default=0.02)
+    parser.add_argument("--lr", type=float, default=0.0, help="0 for the session's default")
+    parser.add_argument("--local-steps", type=int, default=0, help="0 for whole epochs")
     parser.add_argument("--momentum", type=float, default=0.9)
     parser.add_argument("--decay", type=float, default=0.97)
     parser.add_argument("--seed", type=int, default=0)

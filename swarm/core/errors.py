@@ -48,6 +48,10 @@ class PeerUnreachableError(NetworkError):
     """A connection to the peer could not be opened, or it broke."""
 
 
+class PeerSilentError(PeerUnreachableError):
+    """The peer did not answer in time. It may be busy, frozen or cut off: nothing refused."""
+
+
 class BlobNotFoundError(NetworkError):
     """No holder that was asked delivered the blob."""
 

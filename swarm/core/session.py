@@ -62,8 +62,14 @@ class SessionSpec:
     optimizer: str = "auto"
     """`sgd`, `adam`, or `auto`: the one that the model was compiled with, or else sgd."""
     learning_rate: float = 0.0
-    """0 means the rate or schedule that the model was compiled with, or else 0.02 for sgd and
+    """0 means the rate or schedule that the model was compiled with, or else 0.05 for sgd and
     0.001 for adam."""
+    warmup_steps: int = 0
+    """First batches of a peer in which its learning rate rises in proportion; 0 means none. A
+    model's own optimizer has no warm-up."""
+    clip_norm: float = 1.0
+    """Longer gradients, over all weights, are shortened to this length; 0 means never. A model's
+    own optimizer keeps its own."""
     momentum: float = 0.9
     """Of sgd; a model's own optimizer keeps its own."""
     learning_rate_decay: float = 1.0
@@ -166,6 +172,8 @@ _MINIMA = {
     "local_epochs": 1,
     "local_steps": 0,
     "round_seconds": 0,
+    "warmup_steps": 0,
+    "clip_norm": 0,
     "batch_size": 1,
     "cluster_size": 2,
     "min_peers": 1,

@@ -29,6 +29,7 @@ branches             lineages that were left, until a head merges them
 
 round                one round at one peer
 duty                 one cluster that this peer aggregates or stands by for
+efforts              how far the peers of a round are, and whether they get on
 round_view           what was announced in a round, and the view that duties read
 own_work             own training, and own contributions that no head names yet
 early_announcements  announcements for a head that is not held yet

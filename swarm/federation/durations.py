@@ -5,7 +5,8 @@ the network for it (`transfer_s`): those of its base to the peer, and its own to
 combined them. Their sum is the peer's duration. From these records every peer derives the same
 answers, without measuring anything itself:
 
-deadline     when a tier stops waiting: a multiple of the median duration
+deadline     when a tier stops waiting for peers that show no work: a multiple of the median
+latest       when it stops waiting for peers that work: a multiple of what a quorum needed
 slow         takes no duty: over twice the median duration, or a slow link
 straggler    the round does not wait for it: it would miss the deadline, or has a slow link
 
@@ -18,6 +19,7 @@ stretch them.
 import itertools
 import statistics
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from swarm.core.ids import PeerId, Tier
 from swarm.core.session import SessionSpec
@@ -29,6 +31,9 @@ DEADLINE_FACTOR = 4.0
 """The deadline is this multiple of the median duration ..."""
 DEADLINE_MARGIN_S = 5.0
 """... plus this many seconds for messages and blobs."""
+FIRST_FACTOR = 8.0
+"""While no duration is known, a peer that works may take this multiple of what a quorum took: as
+far apart may machines be that nobody has timed."""
 LINK_FACTOR = 4.0
 """A link is slow if its transfer time exceeds this multiple of the median ..."""
 LINK_MARGIN_S = 1.0
@@ -37,6 +42,52 @@ DURATIONS_REMEMBERED = 128
 """Number of heads to look back for a peer's last duration."""
 TIER_MARGIN_S = 3.0
 """Each tier waits this much longer than the one below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When a cluster stops waiting in one round.
+
+    Peers that visibly work are waited for beyond the deadline, but not without end. The limit is a
+    multiple of the time that others needed, as this peer saw it. So neither a peer that pretends
+    to work nor a false claim can move it.
+    """
+
+    began_s: float
+    """When the round began here."""
+    due_s: float
+    timed: bool = True
+    """Whether durations of training are known."""
+
+    def latest_s(self, quorum_s: float) -> float:
+        """When the cluster closes without members that still work.
+
+        Args:
+            quorum_s: When a quorum of the members had announced their work.
+        """
+        factor = DEADLINE_FACTOR if self.timed else FIRST_FACTOR
+        return max(self.due_s, self._after(factor, quorum_s))
+
+    def takeover_s(self, quorum_s: float, ready_s: float, progressed_s: float) -> float:
+        """From when on a silent aggregator may be replaced.
+
+        It can be expected to be done neither before the deadline nor before its inputs are there.
+        While it gets on with them it is left alone, up to a limit.
+
+        Args:
+            quorum_s: When a quorum of the members had announced their work.
+            ready_s: When all that have to be waited for had announced it.
+            progressed_s: When the aggregator's progress grew last.
+        """
+        working_s = min(progressed_s, self._after(DEADLINE_FACTOR, quorum_s))
+        return max(self.due_s, ready_s, working_s)
+
+    def later(self, length_s: float) -> "Deadline":
+        """The same after a pause of this length."""
+        return replace(self, began_s=self.began_s + length_s, due_s=self.due_s + length_s)
+
+    def _after(self, factor: float, event_s: float) -> float:
+        return self.began_s + factor * (event_s - self.began_s) + DEADLINE_MARGIN_S
 
 
 def slow_peers(head: GlobalModel, source: PeerId | None) -> frozenset[PeerId]:
@@ -64,7 +115,8 @@ def deadline_after_s(base: GlobalModel, tier: Tier, spec: SessionSpec) -> float:
     """Seconds from the adoption of `base` to a tier's deadline, from the durations in it."""
     extra_s = (tier - 1) * TIER_MARGIN_S
     if base.typical_duration_s is None:
-        return spec.deadline_first_s + extra_s
+        bounded_s = DEADLINE_FACTOR * spec.round_seconds + DEADLINE_MARGIN_S
+        return max(spec.deadline_first_s, bounded_s) + extra_s
     adapted_s = DEADLINE_FACTOR * base.typical_duration_s + DEADLINE_MARGIN_S
     return max(spec.deadline_min_s, adapted_s) + extra_s
 

@@ -2,13 +2,15 @@
 
 Every peer in a cluster's succession has a duty for the cluster. Its place in the succession is its
 term: term 0 is the aggregator, the others are standbys. A duty acts when all peers before it are
-given up, or silent `term * TAKEOVER_STEP_S` seconds past the deadline. A peer whose output cannot
-be pulled counts as silent.
+given up, or silent `term * TAKEOVER_STEP_S` seconds after they should have been done. They should
+be done when the deadline is over, all inputs are announced, and their own progress has ended. A
+peer whose output cannot be pulled counts as silent.
 
 A duty that acts goes through these steps, each time the round advances:
 
 pull       fetch the weights of members as they are announced
-close      when all members are in or lost; or at the deadline, with a quorum
+close      when all members are in or lost; or with a quorum, once the deadline is over and no
+           member that is missing works; or with a quorum at the latest time
 combine    ask the learner to gate and average the inputs
 output     the combined weights; nothing more to do
 
@@ -17,6 +19,7 @@ same if it is in time and passed the gates. A failed combination is tried again 
 rejected inputs. Duties read the round through `RoundView` and change nothing in it.
 """
 
+import itertools
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +31,9 @@ from swarm.core.session import SessionSpec
 from swarm.federation.ancestry import Window
 from swarm.federation.blob_tracker import BlobTracker
 from swarm.federation.branches import Mergeable
+from swarm.federation.durations import Deadline
 from swarm.federation.effects import Combine, CombineInput, MergeInput, Note
+from swarm.federation.efforts import Efforts
 from swarm.federation.messages import Contribution
 from swarm.federation.records import Aggregate, GlobalModel
 from swarm.federation.round_view import RoundView
@@ -36,7 +41,7 @@ from swarm.federation.tree import Cluster, duty_peers
 from swarm.federation.validity import is_majority
 
 TAKEOVER_STEP_S = 5.0
-"""Each standby waits this much longer past the deadline than the one before it."""
+"""Each standby waits this much longer than the one before it."""
 RETRY_COMBINING_AFTER_S = 1.0
 """A failed combination is tried again after this many seconds."""
 STALE_SHARE = 4
@@ -48,6 +53,9 @@ class _Member:
     source: Contribution | Aggregate | None
     holder: PeerId | None
     lost: bool
+    """Whether it is not waited for."""
+    peers: tuple[PeerId, ...]
+    """Peers whose progress is its own."""
 
 
 class Duty:
@@ -63,9 +71,10 @@ class Duty:
         cluster: Cluster,
         ranking: tuple[PeerId, ...],
         me: PeerId,
-        deadline_s: float,
+        deadline: Deadline,
         *,
         is_root: bool,
+        last_resort: bool = False,
     ) -> None:
         self.cluster = cluster
         self.term = Term(ranking.index(me))
@@ -79,7 +88,15 @@ class Duty:
         """Whether this peer acts for the cluster, rather than one before it in the succession."""
         self._me = me
         self._predecessors = ranking[: self.term]
-        self._deadline_s = deadline_s
+        self._deadline = deadline
+        self._last_resort = last_resort
+        self._quorum_s = math.inf
+        """When a quorum of the members had announced their work."""
+        self._ready_s = math.inf
+        """When all members that are waited for had announced it."""
+        self._num_busy = 0
+        """Heartbeats sent while this peer pulled or combined weights for the cluster."""
+        self._pulling = False
         self._combining = False
         self._retry_s = float("-inf")
         self._rejected: set[Digest] = set()
@@ -91,14 +108,17 @@ class Duty:
         """Do what is due: pull members' weights, and combine them when the round closes."""
         if self.output is not None or self._combining or now_s < self._retry_s:
             return []
-        self.acting = self.is_due(view, blobs, now_s)
+        members = self._members(view, blobs, now_s)
+        self._note_announced(members, view, blobs, spec, now_s)
+        self.acting = self._is_due(view, blobs, now_s)
         if not self.acting:
             return []
         effects: list[Effect] = []
-        members = self._members(view, blobs, now_s)
         for member in members.values():
             if member.source is not None and member.holder is not None:
                 effects += blobs.want(member.source.blob, (member.holder,), 0.0, now_s)
+        sources = [member.source for member in members.values() if member.source is not None]
+        self._pulling = any(blobs.is_coming(source.blob) for source in sources)
         settled: dict[str, Contribution | Aggregate] = {
             name: member.source
             for name, member in members.items()
@@ -107,7 +127,9 @@ class Duty:
         stale, wanted = self._stale(view, blobs, now_s)
         effects += wanted
         inputs = dict(sorted({**settled, **stale}.items()))
-        closes = self._closes(settled.keys(), members, spec, now_s)
+        closes = self._closes(
+            settled.keys(), self._awaited(members, view, blobs, now_s), spec, now_s
+        )
         if inputs and closes and self._is_allowed(inputs.values(), view, spec, now_s):
             self._combining = True
             self.inputs = _timed(inputs, blobs)
@@ -115,18 +137,31 @@ class Duty:
             effects += [*self._note_takeover(view), self._combine(view.window)]
         return effects
 
-    def is_due(self, view: RoundView, blobs: BlobTracker, now_s: float) -> bool:
-        """Whether this peer is to act."""
-        patience_s = self._deadline_s + self.term * TAKEOVER_STEP_S
+    def is_turn(self, view: RoundView, blobs: BlobTracker, now_s: float) -> bool:
+        """Whether this peer, as the last resort, is to listen: it cannot know more before."""
+        patience_s = self._deadline.due_s + self.term * TAKEOVER_STEP_S
         return all(
             peer in view.given_up
             or (now_s >= patience_s and self._silent(peer, view, blobs, now_s))
             for peer in self._predecessors
         )
 
+    def progress(self, efforts: Efforts, base: GlobalModel) -> float:
+        """How far this duty is; what counts is whether the number grows.
+
+        While it pulls or combines weights, which reports no progress, it grows with each call.
+        """
+        self._num_busy += self._pulling or self._combining
+        tier, slow = self.cluster.tier, frozenset(base.slow)
+        children = (duty_peers(base.digest, child, slow) for child in self.cluster.children)
+        members = [*self.cluster.peers, *itertools.chain.from_iterable(children)]
+        return efforts.done(members, tier - 1) + self._num_busy + (self.output is not None)
+
     def postpone(self, length_s: float) -> None:
-        """Move the deadline by the length of a pause."""
-        self._deadline_s += length_s
+        """Move all times by the length of a pause."""
+        self._deadline = self._deadline.later(length_s)
+        self._quorum_s += length_s
+        self._ready_s += length_s
 
     def combined(self, blob: BlobRef, rejected: frozenset[str]) -> None:
         """Take the combined weights; `rejected` names the inputs that failed a gate."""
@@ -173,12 +208,26 @@ class Duty:
         if not self.is_root:
             return True
         named = [c for source in inputs for c in source.contributors]
-        overtaken = view.overtaken and now_s < self._deadline_s
+        overtaken = view.overtaken and now_s < self._deadline.due_s
         if overtaken and {c.peer for c in named} == {self._me}:
             return False
         return spec.partition_policy != "majority" or is_majority(
             {c.peer for c in named if c.base == view.base.digest}, view.base.cohort
         )
+
+    def _is_due(self, view: RoundView, blobs: BlobTracker, now_s: float) -> bool:
+        """Whether this peer is to act."""
+        return all(
+            peer in view.given_up
+            or (now_s >= self._patience_s(peer, view) and self._silent(peer, view, blobs, now_s))
+            for peer in self._predecessors
+        )
+
+    def _patience_s(self, predecessor: PeerId, view: RoundView) -> float:
+        """Until when a predecessor is left alone. The last resort has waited for its turn."""
+        progressed_s = view.efforts.grew_s(predecessor, self.cluster.tier)
+        since_s = self._deadline.takeover_s(self._quorum_s, self._ready_s, progressed_s)
+        return since_s + TAKEOVER_STEP_S * (1 if self._last_resort else self.term)
 
     def _silent(self, peer: PeerId, view: RoundView, blobs: BlobTracker, now_s: float) -> bool:
         outputs: Sequence[GlobalModel | Aggregate] = (
@@ -216,12 +265,12 @@ class Duty:
         contribution = view.contributions.get(peer)
         lost = peer in view.given_up or peer in view.stragglers
         if peer in view.quarantined:
-            return _Member(None, None, lost=True)
+            return _Member(None, None, lost=True, peers=(peer,))
         if contribution is None:
-            return _Member(None, None, lost)
+            return _Member(None, None, lost, (peer,))
         if contribution.blob.digest in self._rejected:
-            return _Member(None, None, lost=True)
-        return _Member(contribution, peer, lost)
+            return _Member(None, None, lost=True, peers=(peer,))
+        return _Member(contribution, peer, lost, (peer,))
 
     def _child(self, child: Cluster, view: RoundView, blobs: BlobTracker, now_s: float) -> _Member:
         ranking = duty_peers(view.base.digest, child, frozenset(view.base.slow))
@@ -234,8 +283,8 @@ class Duty:
         here = [offer for offer in offers if blobs.has(offer.blob)]
         coming = [offer for offer in offers if not blobs.absent(offer.blob, now_s)]
         for offer in (*here, *coming):
-            return _Member(offer, offer.author, lost)
-        return _Member(None, None, lost)
+            return _Member(offer, offer.author, lost, ranking)
+        return _Member(None, None, lost, ranking)
 
     def _stale(
         self, view: RoundView, blobs: BlobTracker, now_s: float
@@ -258,16 +307,52 @@ class Duty:
                 here[f"{peer} on {digest[:12]}"] = contribution
         return here, effects
 
-    def _closes(
+    def _note_announced(
         self,
-        settled: Collection[str],
         members: Mapping[str, _Member],
+        view: RoundView,
+        blobs: BlobTracker,
         spec: SessionSpec,
         now_s: float,
+    ) -> None:
+        """Note when a quorum of the members, and all that are waited for, had announced."""
+        announced = {name for name, member in members.items() if member.source is not None}
+        if len(announced) >= self._quorum(spec):
+            self._quorum_s = min(self._quorum_s, now_s)
+        awaited = self._awaited(members, view, blobs, now_s)
+        if self._closes(announced, awaited, spec, now_s):
+            self._ready_s = min(self._ready_s, now_s)
+
+    def _awaited(
+        self,
+        members: Mapping[str, _Member],
+        view: RoundView,
+        blobs: BlobTracker,
+        now_s: float,
+    ) -> dict[str, bool]:
+        """Members that are waited for until the deadline, and whether each of them works."""
+        place = self.cluster.tier - 1
+        return {
+            name: blobs.is_coming(member.source.blob)
+            if member.source is not None
+            else view.efforts.works(member.peers, place, now_s)
+            for name, member in members.items()
+            if not member.lost
+        }
+
+    def _closes(
+        self, there: Collection[str], awaited: Mapping[str, bool], spec: SessionSpec, now_s: float
     ) -> bool:
-        waiting = [name for name, m in members.items() if name not in settled and not m.lost]
-        quorum = math.ceil(spec.quorum * self.cluster.num_members)
-        return not waiting or (now_s >= self._deadline_s and len(settled) >= quorum)
+        """Whether the cluster may close with the members that are there."""
+        missing = [works for name, works in awaited.items() if name not in there]
+        if not missing:
+            return True
+        if now_s < self._deadline.due_s or len(there) < self._quorum(spec):
+            return False
+        return not any(missing) or now_s >= self._deadline.latest_s(self._quorum_s)
+
+    def _quorum(self, spec: SessionSpec) -> int:
+        return math.ceil(spec.quorum * self.cluster.num_members)
 
 
 def _timed(

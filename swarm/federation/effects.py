@@ -49,6 +49,15 @@ class TrainingFinished(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingProgressed(Event):
+    """The training from this base gets on; sent about once a second."""
+
+    base: Digest
+    done: float
+    """How far it is, up to less than 2; what counts is whether the number grows."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingFailed(Event):
     """The worker could not train from this base, or died."""
 

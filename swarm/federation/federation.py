@@ -37,13 +37,14 @@ from swarm.federation.effects import (
     Started,
     TrainingFailed,
     TrainingFinished,
+    TrainingProgressed,
     WeightsCreated,
     brings,
 )
 from swarm.federation.founding import Founding
 from swarm.federation.head_weights import HeadWeights
 from swarm.federation.heartbeats import Heartbeats
-from swarm.federation.ledger_entries import Introduction, LedgerPage, LedgerRequest
+from swarm.federation.ledger_entries import Introduction, LedgerEntry, LedgerPage, LedgerRequest
 from swarm.federation.messages import (
     Contribution,
     Goodbye,
@@ -65,6 +66,8 @@ from swarm.federation.validity import InvalidRecordError
 
 HEARTBEAT = "federation.heartbeat"
 HEARTBEAT_EVERY_S = 1.0
+LATE_AFTER_S = 1.0
+"""This peer stood still if its heartbeat is due for longer than this."""
 REPEAT = "federation.repeat"
 REPEAT_EVERY_S = 2.0
 NAMELESS = Introduction()
@@ -95,6 +98,7 @@ class Federation:
         self._session = spec.id
         self._command_following = CommandFollowing(spec.id, me, operators, held=held)
         self._waiting_since_s: float | None = None
+        self._heartbeat_due_s = float("inf")
         shared = self._shared = SharedState(me, spec, self._command_following.registers)
         self.lineage = shared.lineage
         self._introduction = introduction
@@ -144,6 +148,11 @@ class Federation:
         return self._shared.finished
 
     @property
+    def ledger_entries(self) -> tuple[LedgerEntry, ...]:
+        """All entries of the ledger, own ones and those of the cluster."""
+        return self._ledger.entries
+
+    @property
     def registers(self) -> CommandRegisters:
         """The operators' commands that this peer obeys."""
         return self._command_following.registers
@@ -171,6 +180,7 @@ class Federation:
         """Apply one event; see `swarm.core.machine.Machine.handle`."""
         if getattr(event, "session", self._session) != self._session:
             return []
+        self._note_standstill(now_s)
         sender = event.peer if isinstance(event, Contribution) else getattr(event, "sender", None)
         if sender is not None:
             # Heads are taken from any author: a peer that ignores a head which others adopt stays
@@ -199,6 +209,15 @@ class Federation:
         """Peers from which nothing is taken now, because of what they sent."""
         return self._screening.violations.all_quarantined(now_s)
 
+    def _note_standstill(self, now_s: float) -> None:
+        """If this peer stood still, do not hold that against others: neither silence nor work."""
+        late_s = now_s - self._heartbeat_due_s
+        if late_s > LATE_AFTER_S:
+            self._shared.presence.stood_still(late_s, now_s)
+            if self.round is not None and not self.registers.waits:
+                self.round.postpone(self._heartbeat_due_s, now_s)
+            self._heartbeat_due_s = now_s
+
     # -- events
 
     def _table(self) -> dict[type[Event], Callable[..., list[Effect]]]:
@@ -208,6 +227,7 @@ class Federation:
             WeightsCreated: self._founding.created,
             TrainingFinished: self._training.trained,
             TrainingFailed: self._training.failed,
+            TrainingProgressed: self._training.progressed,
             EvaluationFinished: self._training.measured,
             Combined: self._participation.combined,
             CombineFailed: self._participation.combine_failed,
@@ -247,7 +267,8 @@ class Federation:
             if event.contribution is not None:
                 self._training.resume(event.contribution, now_s)
             effects += self._adoption.begin(event.heads[-1], None, now_s)
-        effects += [SetTimer(HEARTBEAT, now_s + HEARTBEAT_EVERY_S), SetTimer(REPEAT, now_s)]
+        self._heartbeat_due_s = now_s + HEARTBEAT_EVERY_S
+        effects += [SetTimer(HEARTBEAT, self._heartbeat_due_s), SetTimer(REPEAT, now_s)]
         for peer in event.offered_by[:1]:
             effects += shared.exchange.ask_newest(peer, now_s)
         return effects
@@ -280,6 +301,9 @@ class Federation:
         return ended + self._training.go_on()
 
     def _on_heartbeat(self, event: Heartbeat, now_s: float) -> list[Effect]:
+        current = self.round
+        if current is not None and event.head == current.base.key:
+            current.efforts.hear(event.sender, event.progress, now_s)
         return self._catching_up.note_head(event.sender, event.head, now_s)
 
     def _on_join_request(self, event: JoinRequest, now_s: float) -> list[Effect]:
@@ -318,9 +342,13 @@ class Federation:
         return []
 
     def _send_heartbeats(self, now_s: float) -> list[Effect]:
+        current = self.round
+        trained = self._training.progress()
+        progress = current.progress(trained, now_s) if current is not None else ()
+        self._heartbeat_due_s = now_s + HEARTBEAT_EVERY_S
         effects = [
-            *self._heartbeats.cluster_heartbeats(self.round),
-            SetTimer(HEARTBEAT, now_s + HEARTBEAT_EVERY_S),
+            *self._heartbeats.cluster_heartbeats(current, progress),
+            SetTimer(HEARTBEAT, self._heartbeat_due_s),
         ]
         if self.round is not None:
             page = self._ledger.next_page(self.round.home_topic)
@@ -355,5 +383,6 @@ class Federation:
 
 _CHANGES_NO_DUTY = (
     Heartbeat, HeadRequest, SessionQuery, JoinRequest, LedgerRequest, LedgerPage,
+    TrainingProgressed,
 )  # fmt: skip
 """Most messages; none of them alone makes a head or an aggregate due."""

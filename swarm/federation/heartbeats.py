@@ -4,6 +4,7 @@ from swarm.core.effects import Publish, Subscribe, Unsubscribe
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect
 from swarm.core.session import SessionSpec
+from swarm.federation.efforts import Progress
 from swarm.federation.lineage import Lineage
 from swarm.federation.messages import Goodbye, Heartbeat
 from swarm.federation.records import GlobalModel
@@ -56,13 +57,14 @@ class Heartbeats:
         new = [topic for topic in self.topics if topic not in before]
         return effects + [Publish(topic, self._heartbeat()) for topic in new]
 
-    def cluster_heartbeats(self, current: Round | None) -> list[Effect]:
+    def cluster_heartbeats(self, current: Round | None, progress: Progress = ()) -> list[Effect]:
         """Send a heartbeat to each cluster.
 
         Not on a topic whose listeners all hear this peer on another one.
         """
         covered = current.covered_topics if current is not None else frozenset()
-        return [Publish(topic, self._heartbeat()) for topic in self.topics if topic not in covered]
+        heartbeat = self._heartbeat(progress)
+        return [Publish(topic, heartbeat) for topic in self.topics if topic not in covered]
 
     def session_heartbeat(self) -> list[Effect]:
         """Announce the held head to the whole session now and then, for peers that missed it.
@@ -93,6 +95,7 @@ class Heartbeats:
         topics = dict.fromkeys((session_topic(self._spec.id), *self.topics))
         return [Publish(topic, goodbye) for topic in topics]
 
-    def _heartbeat(self) -> Heartbeat:
+    def _heartbeat(self, progress: Progress = ()) -> Heartbeat:
         held = self._lineage.held
-        return Heartbeat(self._spec.id, self._me, held.key if held is not None else None)
+        key = held.key if held is not None else None
+        return Heartbeat(self._spec.id, self._me, key, progress)

@@ -12,6 +12,7 @@ from swarm.core.ids import Digest, PeerId, RoundNumber, SessionId
 from swarm.core.machine import Event
 from swarm.core.message_kinds import MessageKind
 from swarm.core.session import COHORT_MAX, SessionSpec
+from swarm.federation.efforts import PLACES_MAX, PROGRESS_MAX, Progress
 from swarm.federation.ledger_entries import LedgerPage, LedgerRequest
 from swarm.federation.records import (
     Aggregate,
@@ -82,6 +83,14 @@ class Heartbeat(Event):
     session: SessionId
     sender: PeerId
     head: HeadKey | None
+    progress: Progress = ()
+    """How far it is with the round on that head, in clusters; see `efforts`."""
+
+    def __post_init__(self) -> None:
+        if len(self.progress) > PLACES_MAX or any(
+            not 0 <= done <= PROGRESS_MAX for done in self.progress
+        ):
+            raise ValueError(f"progress must be {PLACES_MAX} numbers in [0, {PROGRESS_MAX:g}]")
 
 
 @dataclass(frozen=True, slots=True)

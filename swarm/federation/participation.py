@@ -70,5 +70,6 @@ class Participation:
             successors=tuple(h for h in shared.lineage.candidates() if h.parent == base),
             claimed=shared.branches.claimed,
             mergeable=shared.branches.mergeable,
+            efforts=current.efforts,
             overtaken=shared.overtaken,
         )

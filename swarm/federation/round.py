@@ -19,16 +19,17 @@ from dataclasses import replace
 
 from swarm.core.blobs import BlobRef
 from swarm.core.effects import Publish
-from swarm.core.ids import ClusterId, Digest, PeerId
+from swarm.core.ids import ClusterId, Digest, PeerId, Tier
 from swarm.core.machine import Effect
 from swarm.core.session import SessionSpec
 from swarm.federation.ancestry import Window
 from swarm.federation.blob_tracker import BlobTracker
 from swarm.federation.branches import Mergeable
 from swarm.federation.composing import compose_aggregate, compose_head, gather
-from swarm.federation.durations import deadline_after_s, stragglers
+from swarm.federation.durations import Deadline, deadline_after_s, stragglers
 from swarm.federation.duty import Duty
 from swarm.federation.effects import Combined, CombineFailed, Note, Rejection
+from swarm.federation.efforts import Efforts, Progress
 from swarm.federation.messages import Contribution
 from swarm.federation.presence import Presence
 from swarm.federation.records import Aggregate, Branch, GlobalModel
@@ -39,6 +40,8 @@ from swarm.federation.validity import check_aggregate, check_contribution, tree_
 
 Sign = Callable[[Digest], bytes]
 """Signs a record's digest with this peer's key."""
+TRAINED = 2.0
+"""Progress of a peer that has announced its contribution; training counts up to less."""
 
 
 class Round:
@@ -64,6 +67,8 @@ class Round:
         self.window = window
         """The base and its ancestors; it grows as missing ones become known."""
         self.announced = Announced(base.digest)
+        self.efforts = Efforts()
+        """How far the peers of the round are, as they say."""
         self.stragglers = stragglers(self.home.peers, window.past(), limit_s)
         self.given_up: frozenset[PeerId] = frozenset()
         """Peers found lost during this round."""
@@ -75,7 +80,7 @@ class Round:
         self._last_resort: Duty | None = None
         if all(duty.cluster != self.tree.root for duty in self.duties):
             ranking = root_succession(base.digest, self.tree, self._slow)
-            self._last_resort = self._duty(self.tree.root, ranking, now_s)
+            self._last_resort = self._duty(self.tree.root, ranking, now_s, last_resort=True)
         self._repeated: list[Publish] = []
         """Own announcements of this round, sent again until another head is adopted."""
 
@@ -122,6 +127,22 @@ class Round:
             next((p for p in ranking if p not in self.given_up), ranking[0])
             for ranking in (succession(self.base.digest, c, self._slow) for c in self.path)
         )
+
+    def progress(self, trained: float, now_s: float) -> Progress:
+        """How far this peer is, for its heartbeats: its training, then its duties by tier.
+
+        Args:
+            trained: How far its training from the base is.
+            now_s: The time, from which the peer counts its own progress as heard.
+        """
+        trained = TRAINED if self.mine is not None else trained
+        by_tier = {duty.cluster.tier: duty for duty in self.duties}
+        progress = [trained]
+        for tier in range(1, max(by_tier, default=0) + 1):
+            self.efforts.hear(self._me, tuple(progress), now_s)
+            duty = by_tier.get(Tier(tier))
+            progress.append(duty.progress(self.efforts, self.base) if duty is not None else 0.0)
+        return tuple(round(done, 3) for done in progress)
 
     @property
     def composing(self) -> bool:
@@ -193,7 +214,7 @@ class Round:
         """Do what is due for each duty, from the bottom up."""
         effects: list[Effect] = []
         resort = self._last_resort
-        if resort is not None and resort.is_due(view, blobs, now_s):
+        if resort is not None and resort.is_turn(view, blobs, now_s):
             self.duties.append(resort)
             self._last_resort = None
         if lost := [peer for peer in presence.losses(now_s) if peer not in self.given_up]:
@@ -249,7 +270,7 @@ class Round:
         """Move all deadlines by the length of a pause, as far as it lies in this round.
 
         Args:
-            since_s: When the pause began.
+            since_s: When the pause began, or this peer stood still.
             now_s: When it ended.
         """
         resort = [self._last_resort] if self._last_resort is not None else []
@@ -283,13 +304,23 @@ class Round:
             effects.append(Note("merged", f"round {head.round} merges {text}"))
         return effects
 
-    def _duty(self, cluster: Cluster, ranking: tuple[PeerId, ...], now_s: float) -> Duty:
+    def _duty(
+        self,
+        cluster: Cluster,
+        ranking: tuple[PeerId, ...],
+        now_s: float,
+        *,
+        last_resort: bool = False,
+    ) -> Duty:
+        due_s = now_s + deadline_after_s(self.base, cluster.tier, self._spec)
+        timed = self.base.typical_duration_s is not None
         return Duty(
             cluster,
             ranking,
             self._me,
-            now_s + deadline_after_s(self.base, cluster.tier, self._spec),
+            Deadline(now_s, due_s, timed),
             is_root=cluster == self.tree.root,
+            last_resort=last_resort,
         )
 
     def _announce_aggregate(self, aggregate: Aggregate, cluster: Cluster) -> list[Effect]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from swarm.core.ids import ClusterId, Digest, PeerId
 from swarm.federation.ancestry import Key, Window
 from swarm.federation.branches import Mergeable
+from swarm.federation.efforts import Efforts
 from swarm.federation.messages import Contribution
 from swarm.federation.records import Aggregate, GlobalModel
 
@@ -72,6 +73,8 @@ class RoundView:
     """Contributions that known branches name: they will count with those."""
     mergeable: Mergeable | None = None
     """A branch whose weights are here, for the peer that composes the next head."""
+    efforts: Efforts = field(default_factory=Efforts)
+    """How far the peers of the round are, as they say."""
     overtaken: bool = False
     """Whether the weights of a greater head are on their way and no request for them failed."""
 

@@ -1,6 +1,7 @@
 """Training: what this peer trains and measures, and what it contributes."""
 
 from swarm.core.blobs import BlobRef
+from swarm.core.ids import Digest
 from swarm.core.machine import Effect, SetTimer
 from swarm.federation.ancestry import Window
 from swarm.federation.effects import (
@@ -11,6 +12,7 @@ from swarm.federation.effects import (
     Train,
     TrainingFailed,
     TrainingFinished,
+    TrainingProgressed,
 )
 from swarm.federation.messages import Contribution
 from swarm.federation.own_work import OwnWork
@@ -35,6 +37,8 @@ class Training:
         self._shared = shared
         self._site = site
         self._own = OwnWork(shared.me)
+        self._progress: tuple[Digest, float] | None = None
+        """The base of the newest training, and how far that is."""
 
     @property
     def busy_elsewhere(self) -> bool:
@@ -104,6 +108,18 @@ class Training:
         if self._shared.lineage.window(held).may_apply_stale(contribution.contributor):
             effects = self._contribute(contribution, base)
         return effects + self.work()
+
+    def progressed(self, event: TrainingProgressed, _now_s: float) -> list[Effect]:
+        """Remember how far training is, for heartbeats."""
+        self._progress = event.base, event.done
+        return []
+
+    def progress(self) -> float:
+        """How far training from the held head is."""
+        held = self._shared.held
+        if held is None or self._progress is None or self._progress[0] != held.digest:
+            return 0.0
+        return self._progress[1]
 
     def failed(self, event: TrainingFailed, now_s: float) -> list[Effect]:
         """Try again in a moment."""

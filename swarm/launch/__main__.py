@@ -11,7 +11,7 @@ import typer
 from swarm.launch.backend import Backend
 from swarm.launch.backend_choice import choose_backend
 from swarm.launch.display import open_display
-from swarm.launch.launch_settings import LaunchSettings
+from swarm.launch.launch_settings import ROUND_SECONDS, LaunchSettings, with_round_bound
 from swarm.launch.launcher import EXIT_INTERRUPTED, Launcher
 from swarm.peer.host.command_line import run_command
 
@@ -64,6 +64,16 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
     local_epochs: Annotated[
         int | None, typer.Option(help="Passes of a peer over its data in each round.")
     ] = None,
+    local_steps: Annotated[
+        int | None, typer.Option(help="Training steps of a peer in each round, instead of passes.")
+    ] = None,
+    round_seconds: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds that a peer trains in a round, at most; 0 means no limit.  "
+            f"[default: {ROUND_SECONDS:g}, if neither passes nor steps are given]"
+        ),
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Examples per training step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Learning rate of round 1.")] = None,
     learning_rate_decay: Annotated[
@@ -94,13 +104,15 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         "examples_per_peer_max": examples_per_peer,
         "cluster_size": cluster_size,
         "local_epochs": local_epochs,
+        "local_steps": local_steps,
+        "round_seconds": round_seconds,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "learning_rate_decay": learning_rate_decay,
         "seed": seed,
     }
     settings = LaunchSettings(
-        session={name: value for name, value in fields.items() if value is not None},
+        session=with_round_bound({k: value for k, value in fields.items() if value is not None}),
         peers=peers,
         port=port,
         dashboard=not no_dashboard,

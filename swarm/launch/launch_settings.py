@@ -10,6 +10,8 @@ from swarm.peer.processes.cores import num_cores
 
 PEERS_MAX = 64
 """Highest number of peers that is plausible on one machine."""
+ROUND_SECONDS = 10.0
+"""A run shows progress this often on any machine, whatever the size of its data set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +49,17 @@ class LaunchSettings:
             value = getattr(self, name)
             if not 1 <= value <= 65535:
                 raise ConfigurationError(f"{name} must be in 1..65535, got {value}")
+
+
+def with_round_bound(session: Mapping[str, Any]) -> dict[str, Any]:
+    """The user's fields of the session, with `round_seconds` unless one of them bounds a round.
+
+    Example:
+        >>> with_round_bound({"rounds": 3})
+        {'round_seconds': 10.0, 'rounds': 3}
+        >>> with_round_bound({"local_epochs": 2})
+        {'local_epochs': 2}
+    """
+    if session.keys() & {"local_epochs", "local_steps", "round_seconds"}:
+        return dict(session)
+    return {"round_seconds": ROUND_SECONDS, **session}

@@ -8,6 +8,7 @@ CUDA_VISIBLE_DEVICES   -1 hides GPUs: launchers of several peers and trials set 
 TF_ENABLE_ONEDNN_OPTS  1 by default: TensorFlow leaves oneDNN off on processors without VNNI
 """
 
+import contextlib
 import gc
 import importlib
 import os
@@ -58,8 +59,9 @@ def _import_keras() -> Any:
 
 def _limit_tensorflow(threads: int) -> None:
     threading = importlib.import_module("tensorflow").config.threading
-    threading.set_intra_op_parallelism_threads(threads)
-    threading.set_inter_op_parallelism_threads(1)
+    with contextlib.suppress(RuntimeError):  # a script that runs TensorFlow has chosen its threads
+        threading.set_intra_op_parallelism_threads(threads)
+        threading.set_inter_op_parallelism_threads(1)
 
 
 def gpu_names() -> tuple[str, ...]:

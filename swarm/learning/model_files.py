@@ -27,19 +27,24 @@ def input_axes(path: Path) -> int | None:
     return len(shapes[0]) - 1 if len(shapes) == 1 else None
 
 
-def import_custom_objects(path: Path) -> dict[str, Any]:
+def import_custom_objects(path: Path, *, allow_code: bool) -> dict[str, Any]:
     """Import the modules of a file's own layers and functions, for Keras to find them.
 
-    This runs code that the file names: call it only where that is allowed.
+    Args:
+        path: The `.keras` file.
+        allow_code: Whether code that the file names may run; else only Swarm's own is imported.
 
     Returns:
         Classes and functions by the names that the file calls them.
     """
-    found = {}
+    found: dict[str, Any] = {}
     for module_name, name, registered_name in _own_objects(_config(path)):
         with suppress(Exception):  # Keras says later, and better, what it misses
-            found[registered_name] = getattr(importlib.import_module(module_name), name)
-            found[name] = found[registered_name]
+            if module_name.startswith("swarm.learning.models."):
+                importlib.import_module(module_name)  # registers its layers with Keras
+            elif allow_code:
+                found[name] = getattr(importlib.import_module(module_name), name)
+                found[registered_name] = found[name]
     return found
 
 

@@ -14,7 +14,7 @@ from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr
 
-from swarm.core.errors import PeerUnreachableError
+from swarm.core.errors import PeerSilentError, PeerUnreachableError
 from swarm.core.ids import PeerId
 from swarm.network.addressbook import AddressBook
 from swarm.network.addresses import BootstrapAddress, Endpoint
@@ -52,7 +52,8 @@ class Dialer:
         An attempt that is already running is joined; `timeout_s` covers the wait for it, too.
 
         Raises:
-            PeerUnreachableError: `peer` does not answer at any known address of it.
+            PeerSilentError: `peer` does not answer in time.
+            PeerUnreachableError: All known addresses of `peer` refuse, or none is known.
         """
         until_s = trio.current_time() + timeout_s
         while (running := self._running.get(peer)) is not None:
@@ -64,7 +65,7 @@ class Dialer:
             return
         left_s = until_s - trio.current_time()
         if left_s <= 0:
-            raise PeerUnreachableError(f"{peer} does not answer")
+            raise PeerSilentError(f"{peer} does not answer")
         self._running[peer] = done = trio.Event()
         try:
             await self._try_each(peer, self._book.endpoints(peer), left_s)
@@ -96,14 +97,22 @@ class Dialer:
         self, peer: PeerId, endpoints: Sequence[Endpoint], timeout_s: float
     ) -> None:
         failure = PeerUnreachableError(f"no address of {peer} is known")
+        if endpoints:
+            failure = PeerSilentError(f"{peer} does not answer")
+        refusals: list[PeerUnreachableError] = []
         with trio.move_on_after(timeout_s):
             for endpoint in endpoints:
                 try:
                     await self._dial(endpoint, peer, timeout_s)
-                except PeerUnreachableError as error:
+                except PeerSilentError as error:
                     failure = error
+                except PeerUnreachableError as error:
+                    refusals.append(error)
                 else:
                     return
+            # Only if every address was refused, the peer is certainly gone.
+            if endpoints and len(refusals) == len(endpoints):
+                failure = refusals[-1]
         if not self.is_connected(peer):
             raise failure
 
@@ -115,6 +124,8 @@ class Dialer:
                     return await self._upgrade(raw, endpoint, expected)
         except PeerUnreachableError:
             raise
+        except trio.TooSlowError as error:
+            raise PeerSilentError(f"{endpoint.multiaddr} does not answer") from error
         except Exception as error:  # each layer below has its own errors
             raise PeerUnreachableError(f"cannot dial {endpoint.multiaddr}: {error!r}") from error
 

@@ -25,7 +25,7 @@ from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import PeerInfo
 from multiaddr import Multiaddr
 
-from swarm.core.errors import PeerUnreachableError, RemoteProtocolError
+from swarm.core.errors import PeerSilentError, PeerUnreachableError, RemoteProtocolError
 from swarm.core.ids import PeerId
 from swarm.network.addressbook import AddressBook
 from swarm.network.addresses import (
@@ -61,10 +61,10 @@ _DHT_TIMEOUT_S = 10.0
 
 
 class Reachability(Protocol):
-    """Receives the news that a kept peer could not be dialled."""
+    """Receives the news that a kept peer refused a dial."""
 
     def peer_unreachable(self, peer: PeerId) -> None:
-        """A redial of `peer` failed."""
+        """A redial of `peer` was refused."""
         ...
 
 
@@ -311,6 +311,8 @@ class Discovery:
     async def _redial_kept(self, peer: PeerId) -> None:
         try:
             await self._dialer.connect(peer)
+        except PeerSilentError as error:
+            log.debug("%s", error)
         except PeerUnreachableError as error:
             log.debug("%s", error)
             self._listener.peer_unreachable(peer)

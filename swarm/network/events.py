@@ -45,6 +45,6 @@ class PeerDisconnected(NetworkEvent):
 
 @dataclass(frozen=True, slots=True)
 class PeerUnreachable(NetworkEvent):
-    """`peer` has no open connection, and a dial has just failed."""
+    """`peer` has no open connection, and a dial has just been refused."""
 
     peer: PeerId

@@ -21,6 +21,7 @@ from swarm.core.errors import (
     BlobNotFoundError,
     ConfigurationError,
     LocalProtocolError,
+    PeerSilentError,
     PeerUnreachableError,
     RemoteProtocolError,
 )
@@ -282,6 +283,8 @@ class Network:
             return  # it may be the peer that had to make room
         try:
             await self._dialer.connect(peer, REDIAL_TIMEOUT_S)
+        except PeerSilentError as error:  # the machine gives it time: it may be busy
+            log.debug("%s", error)
         except PeerUnreachableError as error:
             log.debug("%s", error)
             if not self._dialer.is_connected(peer):

@@ -54,6 +54,15 @@ class Freeze:
 
 
 @dataclass(frozen=True, slots=True)
+class Stall:
+    """A peer stands still for a moment because its machine is busy; its connections stay open."""
+
+    peer: PeerId
+    at_s: float
+    length_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduledCommand:
     """A command that an operator gives at this time."""
 
@@ -82,6 +91,7 @@ class FaultPlan:
     delay_s_max: float = 0.05
     crashes: tuple[Crash, ...] = ()
     freezes: tuple[Freeze, ...] = ()
+    stalls: tuple[Stall, ...] = ()
     partitions: tuple[Partition, ...] = ()
     one_way_losses: tuple[OneWayLoss, ...] = ()
     join_at_s: tuple[float, ...] = ()
@@ -110,4 +120,5 @@ class FaultPlan:
         ends_s = [partition.end_s for partition in self.partitions]
         ends_s += [loss.end_s for loss in self.one_way_losses]
         ends_s += [command.at_s for command in self.commands]
+        ends_s += [stall.at_s + stall.length_s for stall in self.stalls]
         return max((*ends_s, *self.join_at_s), default=0.0)

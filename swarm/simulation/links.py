@@ -203,9 +203,7 @@ class Links:
             return
         self._stalled |= {name for name in pair if name in self._frozen}
         if b in self._open[a]:
-            self._break(a, b)
-            self._notify(a, PeerUnreachable(b))
-            self._notify(b, PeerUnreachable(a))
+            self._break(a, b)  # redials get no answer, which is no refusal
 
     def _redial(self, pair: Pair) -> None:
         a, b = pair

@@ -60,6 +60,8 @@ class SimulatedWorld(ABC, Generic[P]):
         self.slowest = self.names[num_peers - 1]
         """The peer that is behind a slow link or slow itself, if the plan has one."""
         self.peers: dict[PeerId, P] = {}
+        self.stood_still: set[PeerId] = set()
+        """Peers that were frozen or dead at some time."""
         self._random = random.Random(seed)  # noqa: S311 (reproducible on purpose)
         self._pending: list[Crash | Freeze] = [*plan.crashes, *plan.freezes]
         self._num_scheduled = 0
@@ -126,6 +128,8 @@ class SimulatedWorld(ABC, Generic[P]):
         """Schedule all starts; `starts_s` are those of the first peers."""
         for name, start_s in zip(self.names, (*starts_s, *self.plan.join_at_s), strict=True):
             self.clock.at(start_s, self._start, self.peers[name])
+        for stall in self.plan.stalls:
+            self.clock.at(stall.at_s, self._stall, self.peers[stall.peer], stall.length_s)
         self.clock.at(self.plan.until_s, self._note_faults_over)
 
     def _revive(self, peer: P) -> None:
@@ -138,6 +142,7 @@ class SimulatedWorld(ABC, Generic[P]):
 
     def _crash(self, peer: P, restart_after_s: float | None = None) -> None:
         """End a peer without a word; others notice the closed connection."""
+        self.stood_still.add(peer.name)
         self.delivery.forget(peer)
         peer.end_life()
         self.links.end(peer.name)
@@ -153,10 +158,18 @@ class SimulatedWorld(ABC, Generic[P]):
 
     def _freeze(self, peer: P, length_s: float) -> None:
         """Stop a peer for a while, as SIGSTOP does."""
-        peer.frozen = True
         self.links.freeze(peer.name)
+        self._stop(peer, length_s)
+
+    def _stop(self, peer: P, length_s: float) -> None:
+        peer.frozen = True
+        self.stood_still.add(peer.name)
         self._num_scheduled += 1
         self.clock.after(length_s, self._thaw, peer, peer.life)
+
+    def _stall(self, peer: P, length_s: float) -> None:
+        if peer.alive and not peer.frozen:
+            self._stop(peer, length_s)
 
     def _thaw(self, peer: P, life: int) -> None:
         self._num_scheduled -= 1

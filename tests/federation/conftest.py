@@ -11,6 +11,7 @@ from swarm.core.effects import BlobArrived
 from swarm.core.ids import Digest, PeerId, RoundNumber, Term
 from swarm.core.machine import Effect
 from swarm.core.session import SessionSpec
+from swarm.federation.durations import Deadline
 from swarm.federation.duty import Duty
 from swarm.federation.effects import LearnerReady, Started
 from swarm.federation.federation import Federation
@@ -147,7 +148,8 @@ class Session:
     def duty(self, cluster: Cluster, base: GlobalModel, term: int, deadline_s: float) -> Duty:
         ranking = self.ranking(base, cluster)
         is_root = cluster == self.tree(base).root
-        return Duty(cluster, ranking, ranking[term], deadline_s, is_root=is_root)
+        deadline = Deadline(0.0, deadline_s)
+        return Duty(cluster, ranking, ranking[term], deadline, is_root=is_root)
 
 
 @pytest.fixture

@@ -11,8 +11,10 @@ from swarm.federation.durations import (
     DEADLINE_FACTOR,
     DEADLINE_MARGIN_S,
     DURATIONS_REMEMBERED,
+    FIRST_FACTOR,
     LINK_MARGIN_S,
     TIER_MARGIN_S,
+    Deadline,
     deadline_after_s,
     stragglers,
 )
@@ -47,6 +49,36 @@ def test_the_first_round_has_the_sessions_deadline(session: Any) -> None:
 
     assert deadline_after_s(session.head0, Tier(1), spec) == 77
     assert deadline_after_s(session.head0, Tier(3), spec) == 77 + 2 * TIER_MARGIN_S
+
+
+def test_a_round_that_is_bounded_by_time_has_time_for_that(session: Any) -> None:
+    spec = SessionSpec(deadline_first_s=77, round_seconds=100)
+
+    assert deadline_after_s(session.head0, Tier(1), spec) == 400 + DEADLINE_MARGIN_S
+
+
+@pytest.mark.parametrize(("timed", "factor"), [(True, DEADLINE_FACTOR), (False, FIRST_FACTOR)])
+def test_working_members_have_a_multiple_of_what_a_quorum_took(timed: bool, factor: float) -> None:
+    deadline = Deadline(100.0, 130.0, timed)
+
+    assert deadline.latest_s(101.0) == 130
+    assert deadline.latest_s(120.0) == 100 + factor * 20 + DEADLINE_MARGIN_S
+
+
+def test_an_aggregator_is_left_alone_until_its_inputs_are_there_and_while_it_gets_on() -> None:
+    deadline, never = Deadline(100.0, 130.0), float("-inf")
+    limit_s = 100 + DEADLINE_FACTOR * 10 + DEADLINE_MARGIN_S
+
+    assert deadline.takeover_s(110.0, 115.0, never) == 130
+    assert deadline.takeover_s(110.0, 150.0, never) == 150
+    assert deadline.takeover_s(110.0, 115.0, 140.0) == 140
+    assert deadline.takeover_s(110.0, 115.0, 10_000.0) == limit_s
+
+
+def test_a_pause_moves_all_times() -> None:
+    deadline = Deadline(100.0, 130.0).later(60.0)
+
+    assert deadline == Deadline(160.0, 190.0)
 
 
 @pytest.mark.parametrize(

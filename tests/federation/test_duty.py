@@ -6,8 +6,10 @@ from swarm.core.effects import FetchBlob
 from swarm.core.ids import PeerId
 from swarm.federation.ancestry import window_of
 from swarm.federation.blob_tracker import RETRY_AFTER_S, BlobTracker
+from swarm.federation.durations import DEADLINE_FACTOR, DEADLINE_MARGIN_S
 from swarm.federation.duty import RETRY_COMBINING_AFTER_S, TAKEOVER_STEP_S, Duty
 from swarm.federation.effects import Combine, CombineInput, Note
+from swarm.federation.efforts import WORKS_FOR_S, Efforts
 from swarm.federation.round_view import Announced, RoundView
 
 DEADLINE_S = 30.0
@@ -24,6 +26,7 @@ class Case:
         self.announced = Announced(self.base.digest)
         self.given_up: set[PeerId] = set()
         self.overtaken = False
+        self.efforts = Efforts()
         self.blobs = BlobTracker()
         self.duty: Duty = session.duty(self.cluster, self.base, term, DEADLINE_S)
 
@@ -41,6 +44,7 @@ class Case:
             self.announced.stale,
             self.announced.aggregates,
             given_up=frozenset(self.given_up),
+            efforts=self.efforts,
             overtaken=self.overtaken,
         )
         return self.duty.advance(view, self.blobs, self.session.spec, now_s)
@@ -151,9 +155,80 @@ def test_a_standby_waits_past_the_deadline_for_a_silent_predecessor(session: Any
     case = Case(session, term=2)
     case.contribute(*case.ranking)
     patience_s = DEADLINE_S + 2 * TAKEOVER_STEP_S
+    case.advance(1.0)
 
     assert case.advance(patience_s - 0.1) == []
     assert case.advance(patience_s)[1] == case.combine(*case.ranking)
+
+
+def test_a_member_that_works_is_waited_for_past_the_deadline_but_not_for_ever(case: Case) -> None:
+    *others, slow = case.ranking
+    case.contribute(*others)
+    case.advance(20.0)  # the time that a quorum took
+    latest_s = DEADLINE_FACTOR * 20.0 + DEADLINE_MARGIN_S
+    for second in range(20, 100):
+        case.efforts.hear(slow, (second / 100,), float(second))
+
+    assert case.advance(DEADLINE_S) == []
+    assert case.advance(latest_s - 0.1) == []
+    assert case.advance(latest_s) == [case.combine(*others)]
+
+
+def test_a_member_whose_progress_has_ended_is_not_waited_for_past_the_deadline(case: Case) -> None:
+    *others, hanging = case.ranking
+    case.contribute(*others)
+    case.efforts.hear(hanging, (0.5,), 25.0)
+    case.advance(25.0)
+
+    assert case.advance(25.0 + WORKS_FOR_S - 0.1) == []
+    case.efforts.hear(hanging, (0.5,), 25.0 + WORKS_FOR_S - 0.1)
+    assert case.advance(25.0 + WORKS_FOR_S) == [case.combine(*others)]
+
+
+def test_a_standby_counts_its_time_from_when_the_inputs_were_announced(session: Any) -> None:
+    case = Case(session, term=1)
+    late_s = 10 * DEADLINE_S
+    assert case.advance(late_s) == []
+    case.contribute(*case.ranking)
+
+    assert case.advance(late_s) == []
+    assert case.advance(late_s + TAKEOVER_STEP_S - 0.1) == []
+    note, combine = case.advance(late_s + TAKEOVER_STEP_S)
+    assert note.text.endswith(f"instead of {case.ranking[0]}, which had nothing to show in time")
+    assert combine == case.combine(*case.ranking)
+
+
+def test_a_standby_leaves_an_aggregator_alone_that_gets_on(session: Any) -> None:
+    case = Case(session, term=1)
+    case.contribute(*case.ranking)
+    case.advance(20.0)
+    limit_s = DEADLINE_FACTOR * 20.0 + DEADLINE_MARGIN_S
+    for second in range(20, 200):
+        case.efforts.hear(case.ranking[0], (2.0, float(second)), float(second))
+
+    assert case.advance(limit_s + TAKEOVER_STEP_S - 0.1) == []
+    assert len(case.advance(limit_s + TAKEOVER_STEP_S)) == 2
+
+
+def test_an_aggregator_gets_on_while_it_pulls_or_combines_and_while_members_do(case: Case) -> None:
+    def grows() -> bool:
+        before, after = (case.duty.progress(case.efforts, case.base) for _ in range(2))
+        return after > before
+
+    idle = grows()
+    case.contribute(*case.ranking, here=False)
+    case.advance(1.0)
+    pulling = grows()
+    for contribution in case.announced.contributions.values():
+        case.blobs.arrived(contribution.blob, 2.0)
+    case.advance(2.0)
+    combining = grows()
+    case.duty.combined(case.base.blob, frozenset())
+
+    assert (idle, pulling, combining, grows()) == (False, True, True, False)
+    before = case.duty.progress(case.efforts, case.base)
+    case.efforts.hear(case.ranking[1], (1.5,), 3.0)
+    assert case.duty.progress(case.efforts, case.base) == before + 1.5
 
 
 def test_a_standby_does_not_act_once_its_predecessor_announced(session: Any) -> None:

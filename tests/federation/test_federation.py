@@ -26,9 +26,11 @@ from swarm.federation.effects import (
     Evaluate,
     EvaluationFinished,
     LearnerReady,
+    Note,
     SaveHead,
     Started,
     Train,
+    TrainingProgressed,
     WeightsCreated,
 )
 from swarm.federation.federation import (
@@ -47,6 +49,7 @@ from swarm.federation.messages import (
     JoinRequest,
 )
 from swarm.federation.records import GlobalModel, Metrics
+from swarm.federation.round import TRAINED
 from swarm.federation.topics import cluster_topic, session_topic
 from swarm.federation.training import RETRY_TRAINING
 from tests.harness.federation_effects import finished, of, published
@@ -204,6 +207,75 @@ def test_a_heartbeat_with_an_unknown_greater_head_makes_the_peer_ask_for_it(sess
     assert machine.handle(Heartbeat(session.spec.id, anna, heads[3].key), 1.3) == []
 
 
+def test_heartbeats_say_how_far_training_is(session: Any, head0: GlobalModel) -> None:
+    me = session.peers[1]
+    machine, _ = session.machine(me, head0)
+
+    def said(now_s: float) -> set[tuple[float, ...]]:
+        beats = published(Heartbeat, machine.handle(TimerFired(HEARTBEAT), now_s))
+        return {beat.message.progress[:1] for beat in beats}  # type: ignore[attr-defined]
+
+    assert said(1.0) == {(0.0,)}
+    machine.handle(TrainingProgressed(head0.digest, 0.4), 1.5)
+    machine.handle(TrainingProgressed("another base", 0.9), 1.6)  # type: ignore[arg-type]
+    assert said(2.0) == {(0.0,)}
+    machine.handle(TrainingProgressed(head0.digest, 1.4), 2.5)
+    assert said(3.0) == {(1.4,)}
+    machine.handle(finished(head0, session.contribution(me, head0).blob), 3.5)
+    assert said(4.0) == {(TRAINED,)}
+
+
+def test_a_peer_that_stood_still_does_not_hold_it_against_others(
+    session: Any, head0: GlobalModel
+) -> None:
+    late, punctual = session.peers[1:3]
+    said = {}
+    for me, times_s in ((late, (1.0, 2.0, 32.0)), (punctual, range(1, 33))):
+        machine, _ = session.machine(me, head0)
+        notes = [n for s in times_s for n in of(Note, machine.handle(TimerFired(HEARTBEAT), s))]
+        said[me] = {note.kind for note in notes}
+
+    assert "lost" not in said[late]
+    assert "lost" in said[punctual]
+
+
+def test_deadlines_are_later_by_the_time_that_a_peer_stood_still(
+    session: Any, head0: GlobalModel, aggregator: PeerId
+) -> None:
+    machine, _ = session.machine(aggregator, head0)
+    home = session.tree(head0).home(aggregator)
+    missing = next(peer for peer in home.peers if peer != aggregator)
+    for peer in home.peers:
+        contribution = session.contribution(peer, head0)
+        if peer == aggregator:
+            machine.handle(finished(head0, contribution.blob), 1.0)
+        elif peer != missing:
+            machine.handle(contribution, 1.0)
+            machine.handle(BlobArrived(contribution.blob), 1.0)
+
+    def beat(second: float) -> list[Any]:
+        machine.handle(Heartbeat(session.spec.id, missing, head0.key), second)
+        return of(Combine, machine.handle(TimerFired(HEARTBEAT), second))
+
+    assert [beat(float(second)) for second in range(1, 100)] == [[]] * 99
+    due_s = session.spec.deadline_first_s + 50
+    assert [beat(float(second)) for second in range(150, int(due_s))] == [[]] * int(due_s - 150)
+    assert len(beat(due_s + 1)) == 1
+
+
+def test_progress_counts_for_the_held_head_only(session: Any, head0: GlobalModel) -> None:
+    machine, _ = session.machine(session.peers[1], head0)
+    anna, ben = session.peers[2:4]
+    other = session.child(head0)
+
+    machine.handle(Heartbeat(session.spec.id, anna, head0.key, (0.5,)), 1.0)
+    machine.handle(Heartbeat(session.spec.id, ben, other.key, (0.5,)), 1.0)
+
+    assert machine.round is not None
+    assert machine.round.efforts.works([anna], 0, 2.0)
+    assert not machine.round.efforts.works([ben], 0, 2.0)
+
+
 def test_a_lie_about_an_old_head_fetches_nothing(session: Any) -> None:
     head0, head1 = session.chain(1)
     machine, _ = session.machine(session.peers[1], head0, head1)
@@ -263,8 +335,10 @@ def test_peers_left_out_by_the_last_head_are_waited_for(session: Any) -> None:
     last = session.child(parent, cohort=tuple(p for p in session.peers if p != out))
     machine, _ = session.machine(me, *heads, parent, last)
     machine.handle(EvaluationFinished(last.digest, Metrics(me, 0.5, 1.0, 10)), 1.0)
-    for peer in last.cohort:
-        machine.handle(Heartbeat(session.spec.id, peer, last.key), 4.9)
+    for second in range(1, 5):
+        machine.handle(TimerFired(HEARTBEAT), float(second))
+        for peer in last.cohort:
+            machine.handle(Heartbeat(session.spec.id, peer, last.key), second + 0.5)
 
     assert not machine.settled(4.9)
     assert machine.settled(5.0)

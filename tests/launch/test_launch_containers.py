@@ -19,6 +19,7 @@ from swarm.launch.container_backend import COMPOSE_FILE, PEERS_IN_FILE, Containe
 from swarm.launch.docker_engine import Engine, find_engine
 from swarm.launch.docker_image import SOURCES, put_extra
 from swarm.launch.run_record import RunRecord, find_run
+from swarm.peer.__main__ import SESSION_FLAGS
 
 ENGINE = Engine("/usr/bin/docker", ("docker-compose",), "20.10", has_buildkit=True)
 
@@ -31,6 +32,14 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend_choice, "find_engine", lambda: "Docker is not installed")
+
+
+def test_the_first_container_takes_every_field_that_a_flag_sets() -> None:
+    text = COMPOSE_FILE.read_text()
+
+    missing = [name for name in SESSION_FLAGS if f"SWARM_{name.upper()}:" not in text]
+
+    assert missing == []
 
 
 @pytest.mark.usefixtures("answering")

@@ -108,6 +108,21 @@ def test_a_run_is_finished_when_all_running_peers_have_evaluated_the_last_head()
     assert progress.finished
 
 
+def test_an_accuracy_is_announced_while_the_peers_train_on() -> None:
+    progress = RunProgress(["peer-1"], rounds=5)
+    progress.take_line("peer-1", adopted(1))
+
+    said = progress.take_line(
+        "peer-1", line("evaluated", evaluated_round=1, accuracy=0.4, num_test_examples=100)
+    )
+
+    assert said == [
+        "test accuracy of the model of round 1: 40.0% (on 100 test examples of 1 peer)"
+    ]
+    assert progress.peers["peer-1"].phase == "training"
+    assert not progress.finished
+
+
 def test_training_progress_is_announced_in_quarters_of_the_round() -> None:
     progress = RunProgress(["peer-1"], rounds=3)
     progress.take_line("peer-1", adopted(0))

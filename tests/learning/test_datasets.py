@@ -201,7 +201,9 @@ class TestSynthetic10:
         assert np.array_equal(first, again)
 
     @pytest.mark.slow
-    def test_a_linear_classifier_stays_under_half(self, generated: Path) -> None:
+    def test_a_linear_classifier_learns_the_colours_and_stays_under_half(
+        self, generated: Path
+    ) -> None:
         data = synthetic10.load(str(generated), _ignore)
         x, x_test = (
             split.x.take(np.arange(10_000)).reshape(10_000, -1) / np.float32(255) - 0.5
@@ -212,7 +214,7 @@ class TestSynthetic10:
         ridge = x.T @ x + 100 * np.eye(3072, dtype=np.float32)
         predicted = (x_test @ np.linalg.solve(ridge, x.T @ targets)).argmax(axis=1)
 
-        assert 0.1 < (predicted == data.test.y).mean() < 0.5
+        assert 0.25 < (predicted == data.test.y).mean() < 0.5
 
 
 def test_an_unknown_name_is_refused() -> None:

@@ -26,7 +26,7 @@ def test_modules_hidden_from_keras_can_still_be_imported() -> None:
     assert sklearn.__version__
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("name", [name for name in BUILT_IN if name != "text"])
 class TestContract:
     @pytest.mark.parametrize("input_shape", [(8, 8, 1), (16, 16, 3), (28, 28, 1), (32, 32, 3)])
     def test_it_gives_a_logit_per_class_for_any_image(
@@ -128,7 +128,7 @@ class TestOwnModels:
         )
         monkeypatch.syspath_prepend(tmp_path)
 
-        with pytest.raises(ConfigurationError, match="does not allow"):
+        with pytest.raises(ConfigurationError, match="is code; let"):
             _create("own_models:build", (4,), 3)
 
         assert _create("own_models:build", (4,), 3, allow_code=True).count_params() == 15

@@ -100,11 +100,12 @@ async def test_a_frozen_peer_is_dropped_and_a_slow_one_is_not(start_peer):
     ben.signal(signal.SIGSTOP)
     await anna.wait_event("PeerDisconnected", peer=ben.peer_id)
     print("freeze to disconnected", trio.current_time() - start_s)
-    await anna.wait_event("PeerUnreachable", peer=ben.peer_id)
     assert trio.current_time() - start_s < 10
 
     ben.signal(signal.SIGCONT)
     await anna.wait_connected(ben)
+    # It did not answer redials, but refused none: it may have been busy.
+    assert not [event for event in anna.events if event["event"] == "PeerUnreachable"]
 
 
 async def test_a_restarted_peer_keeps_its_id_and_is_found_again(start_peer):

@@ -103,6 +103,7 @@ MESSAGES: list[Event] = [
     HeadRequest(SESSION, ANNA, None),
     HeadHistory(SESSION, ANNA, (head(), head())),
     Status(SESSION, ANNA, "anna", "training", RoundNumber(3), 0.5, KEY, evaluation=METRICS),
+    Heartbeat(SESSION, ANNA, KEY, (1.25, 4.0)),
 ]
 MESSAGES[1] = signed(MESSAGES[1])
 
@@ -144,6 +145,15 @@ def test_the_sender_is_the_peer_that_libp2p_authenticated() -> None:
     heartbeat = decode(encode(Heartbeat(SESSION, ANNA, None)), BEN, verify).message
 
     assert heartbeat == Heartbeat(SESSION, BEN, None)
+
+
+def test_a_heartbeat_without_progress_is_taken() -> None:
+    plain = envelope(Heartbeat(SESSION, ANNA, KEY))
+    body = {key: value for key, value in plain["b"].items() if key != "progress"}
+
+    taken = decode(msgpack.packb({**plain, "b": body}), ANNA, verify).message
+
+    assert taken == Heartbeat(SESSION, ANNA, KEY)
 
 
 def test_no_peer_contributes_in_the_name_of_another() -> None:

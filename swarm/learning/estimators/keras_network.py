@@ -93,6 +93,7 @@ class Network:
     def train(self, x: NDArray[np.float32], y: NDArray[Any]) -> float:
         """Take a gradient step on (n, *input_shape) and (n,); return the batch's mean loss."""
         targets = self._objective.targets(y)
+        self._model.reset_metrics()  # Keras does it from 3.15 on
         return float(self._model.train_on_batch(x, targets, return_dict=True)["loss"])
 
     def probabilities(self, x: NDArray[np.float32]) -> NDArray[np.float64]:

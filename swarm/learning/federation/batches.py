@@ -73,6 +73,13 @@ class RoundBatches:
         return (self.num_used - 1) // self._num_examples
 
     @property
+    def step(self) -> int:
+        """Number of batches since pass 0 before the newest one; all passes have equally many."""
+        number, start = divmod(self.position - 1, self._num_examples)
+        per_pass = math.ceil(self._num_examples / self._spec.batch_size)
+        return number * per_pass + start // self._spec.batch_size
+
+    @property
     def weight(self) -> int:
         """Examples that the contribution counts for, at least 1: all uses over `local_epochs`.
 

@@ -7,14 +7,15 @@ from numpy.typing import NDArray
 
 from swarm.learning.datasets.dataset import Inputs
 from swarm.learning.federation.shards import Shard
-from swarm.learning.models.fitting import fixed_batch
 from swarm.learning.models.objective import Objective
 from swarm.learning.progress import Evaluation
 
 BATCH = 250
 
 
-def evaluate(model: Any, shard: Shard, objective: Objective, tick: Any) -> Evaluation:
+def evaluate(
+    model: Any, shard: Shard, objective: Objective, tick: Any, rows: int = BATCH
+) -> Evaluation:
     """Score and mean loss of `model` on `shard`.
 
     Args:
@@ -22,8 +23,8 @@ def evaluate(model: Any, shard: Shard, objective: Objective, tick: Any) -> Evalu
         shard: At least one example.
         objective: The session's.
         tick: Called with the finished fraction after each batch.
+        rows: Examples in a batch.
     """
-    rows = fixed_batch(model) or BATCH
     sums = np.zeros(2)
     for start in range(0, len(shard), rows):
         x, y = shard.batch(slice(start, start + rows))

@@ -15,7 +15,7 @@ from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import gates, jobs
 from swarm.learning.federation.batches import Clock, RoundBatches
 from swarm.learning.federation.combining import combine_files
-from swarm.learning.federation.evaluation import evaluate, spread
+from swarm.learning.federation.evaluation import BATCH, evaluate, spread
 from swarm.learning.federation.seeds import Purpose, generator
 from swarm.learning.federation.session_model import SessionModel
 from swarm.learning.federation.shards import summary_of, take_shards
@@ -152,7 +152,8 @@ class Learner:
         self._model.put_weights(weights)
 
     def _evaluate(self, tick: Callable[[float], None]) -> Evaluation:
-        return evaluate(self._model.keras, self._test_shard, self._model.objective, tick)
+        model, rows = self._model, self._model.rows or BATCH
+        return evaluate(model.keras, self._test_shard, model.objective, tick, rows)
 
     def _batches(self, job: jobs.Train) -> RoundBatches:
         num_examples = len(self._train_shard)
@@ -174,7 +175,7 @@ class Learner:
         for indices in batches:
             if batches.epoch != epoch:
                 epoch, sums, seen = batches.epoch, np.zeros(2), 0
-            self._model.optimizer.start_batch((batches.position - 1) // self._spec.batch_size)
+            self._model.optimizer.start_batch(batches.step)
             sums += self._train_batch(indices) * len(indices)
             seen += len(indices)
             metric, loss = (sums / seen).tolist()

@@ -7,7 +7,7 @@ import numpy as np
 from swarm.core.session import SessionSpec
 from swarm.learning.backend import keras
 
-DEFAULT_RATES = {"sgd": 0.02, "adam": 0.001}
+DEFAULT_RATES = {"sgd": 0.05, "adam": 0.001}
 """Learning rates where neither the session nor the model names one."""
 
 
@@ -16,7 +16,8 @@ class SessionOptimizer:
 
     What the session's starter set explicitly wins over what the model was compiled with. A
     learning-rate schedule goes on from round to round: its step is the number of batches that this
-    peer has trained in the session. Everything else begins anew in each round.
+    peer has trained in the session, and so does the warm-up: the rate rises in proportion to the
+    first `warmup_steps` batches. Everything else begins anew in each round.
     """
 
     def __init__(self, spec: SessionSpec, own: Any) -> None:
@@ -29,13 +30,19 @@ class SessionOptimizer:
         self._spec = spec
         self._schedule: Any = None
         self._decay = 1.0
+        self._warmup_steps = spec.warmup_steps
+        clip_norm = spec.clip_norm or None
         if spec.optimizer == "auto" and own is not None:
             self.keras = self._like(own)
+            self._warmup_steps = 0  # what was compiled is used as it is
         elif spec.optimizer == "adam":
-            self.keras = keras.optimizers.Adam(spec.learning_rate or DEFAULT_RATES["adam"])
+            rate = float(spec.learning_rate or DEFAULT_RATES["adam"])  # Keras refuses integers
+            self.keras = keras.optimizers.Adam(rate, global_clipnorm=clip_norm)
         else:
-            rate = spec.learning_rate or DEFAULT_RATES["sgd"]
-            self.keras = keras.optimizers.SGD(rate, momentum=spec.momentum)
+            rate = float(spec.learning_rate or DEFAULT_RATES["sgd"])
+            self.keras = keras.optimizers.SGD(
+                rate, momentum=spec.momentum, global_clipnorm=clip_norm
+            )
         self._rate = float(self.keras.learning_rate)
         self._initial: list[Any] = []
         self._variables: list[Any] = []
@@ -64,15 +71,18 @@ class SessionOptimizer:
         self.keras.learning_rate = self._rate * self._decay
 
     def start_batch(self, step: int) -> None:
-        """Follow a schedule; `step` is the number of batches that this peer has trained."""
+        """Follow a schedule or the warm-up; `step` is the number of batches trained before."""
         if self._schedule is not None:
             self.keras.learning_rate = float(self._schedule(step)) * self._decay
+        elif step <= self._warmup_steps:
+            share = min(1.0, (step + 1) / max(1, self._warmup_steps))
+            self.keras.learning_rate = self._rate * self._decay * share
 
     def _like(self, own: Any) -> Any:
         config = own.get_config()
         rate = config["learning_rate"]
         if self._spec.learning_rate:
-            config["learning_rate"] = self._spec.learning_rate
+            config["learning_rate"] = float(self._spec.learning_rate)
         elif isinstance(rate, dict):
             self._schedule = keras.optimizers.schedules.deserialize(rate)
             config["learning_rate"] = float(self._schedule(0))

@@ -13,7 +13,7 @@ from swarm.learning.federation.optimizers import SessionOptimizer
 from swarm.learning.federation.weights_files import Weights, weight_key
 from swarm.learning.models import create_model
 from swarm.learning.models.compiled import own_metrics, own_optimizer, said_by_loss
-from swarm.learning.models.fitting import fixed_batch
+from swarm.learning.models.fitting import fixed_rows
 from swarm.learning.models.objective import Objective
 from swarm.learning.models.outputs import find_outputs
 from swarm.learning.models.weights import advice, averaged_weights, put, take
@@ -42,10 +42,10 @@ class SessionModel:
             name, data, seed=spec.seed % 2**32, allow_code=allow_code
         )
         self._averaged = averaged_weights(model)
-        outputs = find_outputs(model, data, spec.model)
+        outputs = find_outputs(model, data, Path(name).name)
         self.objective = Objective(model, outputs)
         self.optimizer = SessionOptimizer(spec, own_optimizer(model))
-        self.rows = fixed_batch(model)
+        self.rows = fixed_rows(model, data)
         """Examples in each batch that the model takes; None if any number will do."""
         self.notes = self._notes(spec, Path(path) if path else None)
         """How the session trains a model that was compiled, a line each."""
@@ -73,6 +73,7 @@ class SessionModel:
 
     def train_batch(self, x: Inputs, y: NDArray[Any]) -> NDArray[np.float64]:
         """Take a gradient step; return the batch's mean score metric and mean loss."""
+        self.keras.reset_metrics()  # Keras does it from 3.15 on
         # Faster than fit(), which builds a new data pipeline in every call.
         logs = self.keras.train_on_batch(x, self.objective.targets(y), return_dict=True)
         # An own train_step may measure nothing but the loss.

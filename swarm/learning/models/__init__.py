@@ -14,7 +14,6 @@ weights    which weights peers average; what averaging means for a model
 """
 
 import importlib
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,11 +22,10 @@ from swarm.core.errors import ConfigurationError, LearningError
 from swarm.learning.backend import keras
 from swarm.learning.datasets.description import DataDescription
 from swarm.learning.model_files import import_custom_objects
-from swarm.learning.models.compiled import compile_as_saved
-from swarm.learning.models.fitting import check_fits, example_inputs
+from swarm.learning.models.compiled import ALLOW, compile_as_saved, reason
+from swarm.learning.models.fitting import build, check_fits
 
 BUILT_IN = ("lenet", "cnn", "mlp", "text")
-_ALLOW = "let the model's code run with --allow-model, in Python allow_model=True"
 
 
 def create_model(
@@ -60,20 +58,20 @@ def create_model(
     keras.utils.set_random_seed(seed)
     if name in BUILT_IN:
         _check_kind(name, data)
-        build = importlib.import_module(f"{__name__}.{name}").build
-        model = build(data.input_shape, data.num_classes)
+        make = importlib.import_module(f"{__name__}.{name}").build
+        model = make(data.input_shape, data.num_classes)
     elif name.endswith(".keras"):
         model = load_file(Path(name), allow_code=allow_code)
     elif ":" in name:
-        build = _find_function(name, allow_code=allow_code)
-        model = build(data.example_shape, data.num_classes, **(options or {}))
+        make = _find_function(name, allow_code=allow_code)
+        model = make(data.example_shape, data.num_classes, **(options or {}))
         if isinstance(model, keras.Model) and not model.built:
-            model(example_inputs(data, rows=2))
+            build(model, data)
     else:
         raise ConfigurationError(
             f"model must be {', '.join(BUILT_IN)}, a .keras file or module:function, got {name!r}"
         )
-    check_fits(model, name, data)
+    check_fits(model, Path(name).name, data)
     return model
 
 
@@ -94,33 +92,20 @@ def load_file(path: Path, *, allow_code: bool) -> Any:
     """
     if not path.is_file():
         raise ConfigurationError(f"model file {path} does not exist")
-    own = import_custom_objects(path) if allow_code else {}
+    own = import_custom_objects(path, allow_code=allow_code)
     try:
         model = keras.saving.load_model(
             path, custom_objects=own, compile=False, safe_mode=not allow_code
         )
     except Exception as error:  # a malformed file can make Keras raise anything
-        raise LearningError(f"cannot load model {path}: {_reason(error)}") from error
+        raise LearningError(f"cannot load model {path.name}: {reason(error)}") from error
     compile_as_saved(model, path, own, allow_code=allow_code)
     return model
 
 
-def _reason(error: Exception) -> str:
-    """What is missing, in a sentence: Keras appends the whole configuration of the layer."""
-    text = str(error)
-    if "lambda" in text.lower():
-        return f"it holds a Lambda layer, which is code; {_ALLOW}, if you trust it"
-    if found := re.search(r"Could not locate (\w+ '[^']*')", text):
-        return (
-            f"its {found[1]} is not known here; put own layers into a module that each peer can "
-            f"import, and {_ALLOW}"
-        )
-    return text
-
-
 def _find_function(name: str, *, allow_code: bool) -> Any:
     if not allow_code:
-        raise ConfigurationError(f"model {name!r} is code; this peer does not allow that")
+        raise ConfigurationError(f"model {name!r} is code; {ALLOW}")
     module_name, _, function_name = name.partition(":")
     try:
         return getattr(importlib.import_module(module_name), function_name)

@@ -1,5 +1,6 @@
 """What a model was compiled with: its optimizer, its loss and its schedule, or none of them."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ from swarm.core.errors import LearningError
 from swarm.learning.backend import keras
 from swarm.learning.model_files import compile_config
 
+ALLOW = "let the model's code run with --allow-model, in Python allow_model=True"
 _WITH_FROM_LOGITS = (
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
@@ -40,9 +42,27 @@ def compile_as_saved(
             )
     except Exception as error:  # a malformed file can make Keras raise anything
         raise LearningError(
-            f"cannot use what model {path} was compiled with: {error}; put own losses into a "
-            "module that each peer has, or save the model before it is compiled"
+            f"cannot use what model {path.name} was compiled with: {reason(error)}; or save the "
+            "model before it is compiled"
         ) from error
+
+
+def reason(error: Exception) -> str:
+    """Why Keras cannot load something, in a sentence: it appends the whole configuration."""
+    text = str(error)
+    if "lambda" in text.lower():
+        return f"it holds a lambda, which is code; {ALLOW}, if you trust it"
+    if found := re.search(r"Could not locate function '([^']*)'", text):
+        return (
+            f"its function {found[1]!r} is not known here; make it a class in a module that each "
+            f"peer can import, and {ALLOW}"
+        )
+    if found := re.search(r"Could not locate class '([^']*)'", text):
+        return (
+            f"its class {found[1]!r} is not known here; put it into a module that each peer can "
+            f"import, and {ALLOW}"
+        )
+    return text
 
 
 def own_optimizer(model: Any) -> Any:

@@ -18,12 +18,35 @@ def example_inputs(data: DataDescription, rows: int) -> Any:
     return arrays if len(arrays) > 1 else next(iter(arrays.values()))
 
 
-def fixed_batch(model: Any) -> int | None:
-    """The number of rows that a model is built for; None if any number will do."""
-    shapes = keras.tree.flatten(
-        [tensor.shape[0] for tensor in getattr(model, "inputs", None) or ()]
+def build(model: Any, data: DataDescription) -> None:
+    """Create the weights of a model that does not know its input yet."""
+    model(
+        keras.tree.map_structure(
+            lambda array: keras.Input(array.shape[1:], dtype=_dtype(array)),
+            example_inputs(data, 1),
+        )
     )
-    return next((int(rows) for rows in shapes if rows), None)
+
+
+def stated_rows(model: Any) -> int | None:
+    """Number of examples that a model's inputs state for each batch, or None."""
+    rows = (tensor.shape[0] for tensor in getattr(model, "inputs", None) or ())
+    return next((int(number) for number in rows if number), None)
+
+
+def fixed_rows(model: Any, data: DataDescription) -> int | None:
+    """Number of examples that each batch must have; None if any number will do.
+
+    A model that was built by calling it on two examples states two, but takes any number.
+    """
+    stated = stated_rows(model)
+    if stated is None:
+        return None
+    try:
+        model(example_inputs(data, stated + 1), training=False)
+    except Exception:  # what it raises depends on the layer and on the backend
+        return stated
+    return None
 
 
 def check_fits(model: Any, name: str, data: DataDescription) -> None:
@@ -66,6 +89,10 @@ def output_width(model: Any, name: str, data: DataDescription) -> int:
             f"model {name!r} has output {shape}, the session needs (None, {data.num_classes})"
         )
     return int(shape[1])
+
+
+def _dtype(array: Any) -> str:
+    return "string" if array.dtype.kind == "O" else str(array.dtype)
 
 
 def _zeros(given: InputSpec, rows: int) -> Any:
@@ -120,7 +147,7 @@ def _output_shape(model: Any, name: str, data: DataDescription) -> Any:
     except (AttributeError, ValueError):  # a subclass has no graph: try it
         pass
     try:
-        outputs = model(example_inputs(data, fixed_batch(model) or 2), training=False)
+        outputs = model(example_inputs(data, stated_rows(model) or 2), training=False)
     except Exception as error:
         raise LearningError(
             f"model {name!r} does not take this data: {type(error).__name__}: {error}"

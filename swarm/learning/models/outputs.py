@@ -19,7 +19,7 @@ from swarm.core.errors import LearningError
 from swarm.learning.backend import keras
 from swarm.learning.datasets.description import DataDescription
 from swarm.learning.models.compiled import said_by_loss
-from swarm.learning.models.fitting import example_inputs, fixed_batch, output_width
+from swarm.learning.models.fitting import example_inputs, output_width, stated_rows
 
 _LOGITS, _PROBABILITIES = True, False
 _BY_FUNCTION = {
@@ -132,7 +132,7 @@ def _is_of_keras(operation: Any) -> bool:
 def _measured(model: Any, data: DataDescription, *, adds_up: bool) -> bool | None:
     """Judge outputs for random inputs; None if they may be either."""
     rng = np.random.default_rng(0)
-    inputs = example_inputs(data, fixed_batch(model) or _ROWS)
+    inputs = example_inputs(data, stated_rows(model) or _ROWS)
     batches = [_like(inputs, rng, scale) for scale in (*_SCALES, 0.0)]
     outputs = [_outputs_of(model, batch) for batch in batches]
     values = np.concatenate(

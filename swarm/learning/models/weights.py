@@ -42,8 +42,8 @@ def advice(model: Any) -> list[str]:
     if names:
         lines.append(
             f"batch normalisation ({_listed(names)}): its moving means and variances are averaged "
-            "like weights, which costs accuracy if peers' data differ; GroupNormalization or "
-            "LayerNormalization instead, or layer.trainable = False, avoid it"
+            "like weights, which costs accuracy if peers' data differ; GroupNormalization and "
+            "LayerNormalization avoid that, as does layer.trainable = False"
         )
     other = sorted({str(w.dtype) for w in averaged_weights(model)} - {"float32"})
     if other:

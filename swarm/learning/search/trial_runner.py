@@ -86,8 +86,10 @@ def run_trial(
             # A trial that did not converge, or overflowed, is scored by its predictions.
             warnings.simplefilter("ignore")
             scores, epochs, stopped = _Trial(task).run(on_report, go_on)
-    except Exception as error:  # libraries raise anything for some hyperparameters
+    except (Exception, SystemExit) as error:  # a user's code can raise anything, and libraries do
         text = f"{type(error).__name__}: {error}"
+        if isinstance(error, SystemExit):
+            text = f"the model's code called sys.exit({error.code!r})"
         stopped = isinstance(error, TrialStoppedError)
         spent_s = time.perf_counter() - started_s
         return TrialOutcome(None, {}, (), 0, spent_s, error=text, stopped=stopped)

@@ -3,6 +3,7 @@
 running_peer     start_peer() and RunningPeer, for scripts
 peer_view        PeerView: one peer's run as text, line and HTML
 progress_line    ProgressLine: a run's progress in a script's output
+model_argument   what a user gives as model= becomes a name or a file
 peer             Peer: the whole life of a process that trains
 own_data         a peer's data: checked before the peer listens, described for a session
 peer_settings    what a user can set

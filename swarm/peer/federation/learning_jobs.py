@@ -23,6 +23,7 @@ from swarm.peer.host.host import Host
 from swarm.peer.host.machine_driver import Job
 
 Spawn = Callable[[Job], None]
+Report = Callable[[Event], None]
 PROGRESS_EVERY_S = 1.0
 R = TypeVar("R")
 LOSS_MAX = 1e9
@@ -50,15 +51,21 @@ class LearningJobs:
         """Where the last finished training ended in this peer's data."""
         self._scope = trio.CancelScope()
 
-    def carry_out(self, effect: Effect, spawn: Spawn) -> None:
-        """Start the job behind a learning effect; ignore other effects."""
+    def carry_out(self, effect: Effect, spawn: Spawn, report: Report) -> None:
+        """Start the job behind a learning effect; ignore other effects.
+
+        Args:
+            effect: What the machine asks for.
+            spawn: Runs a job in the background, and hands its result on.
+            report: Called about once a second while training gets on.
+        """
         match effect:
             case effects.CreateWeights():
                 spawn(self._create)
             case effects.Train() if effect.base != self._training:
                 self._replace_training(effect.base)
                 scope = self._scope
-                spawn(lambda: self._train(effect, scope))
+                spawn(lambda: self._train(effect, scope, report))
             case effects.Evaluate():
                 self._replace_training(None)
                 spawn(lambda: self._evaluate(effect))
@@ -91,12 +98,14 @@ class LearningJobs:
         self._admit(written.path, written.blob)
         return effects.WeightsCreated(written.blob)
 
-    async def _train(self, effect: effects.Train, scope: trio.CancelScope) -> Event | None:
+    async def _train(
+        self, effect: effects.Train, scope: trio.CancelScope, report: Report
+    ) -> Event | None:
         with scope:
             try:
                 base_path = str(self._store.path(effect.blob))
                 job = jobs.Train(base_path, effect.round, self._output_dir, self._position)
-                result = await self._worker.train(job, self._watch(effect))
+                result = await self._worker.train(job, self._watch(effect, report))
             except TrainingCancelledError:
                 return None
             except FAILURES as error:
@@ -120,17 +129,23 @@ class LearningJobs:
             )
         return None
 
-    def _watch(self, effect: effects.Train) -> Callable[[Progress], None]:
-        logged_s = trio.current_time()
+    def _watch(self, effect: effects.Train, report: Report) -> Callable[[Progress], None]:
+        reported_s = float("-inf")
 
         def note(progress: Progress) -> None:
-            nonlocal logged_s
+            nonlocal reported_s
             self._status.take_progress(progress)
             if progress.evaluation is not None:
                 self._note_evaluation(effect.base, effect.round - 1, progress.evaluation)
             now_s = trio.current_time()
-            if progress.phase == "training" and now_s - logged_s >= PROGRESS_EVERY_S:
-                logged_s = now_s
+            if now_s - reported_s < PROGRESS_EVERY_S:
+                return
+            reported_s = now_s
+            training = progress.phase == "training"
+            # First the base is measured, then it is trained: one number grows through both.
+            done = training + min(progress.fraction, 0.99)
+            report(effects.TrainingProgressed(effect.base, done))
+            if training:
                 log.debug(
                     "training",
                     round=effect.round,

@@ -6,15 +6,19 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import trio
 
 from swarm.core.errors import LearningError
+from swarm.core.session import SessionSpec
 from swarm.federation.federation import Federation
 from swarm.federation.waiting_reasons import awaited
-from swarm.peer.federation.own_data import save_data
+from swarm.learning.model_files import import_custom_objects
+from swarm.peer.federation.model_argument import model_name
+from swarm.peer.federation.own_data import describe_data, save_data
 from swarm.peer.federation.peer import Peer
 from swarm.peer.federation.peer_settings import PeerSettings, session_fields
 from swarm.peer.federation.peer_view import PeerView
@@ -134,8 +138,11 @@ class RunningPeer(InBackground):
         """The current global model as a `keras.Model`; imports Keras."""
         import keras  # noqa: PLC0415 - it takes seconds, and few scripts ask for a model
 
+        allowed = self._peer.settings.allow_model  # then its code has run here already
         with tempfile.TemporaryDirectory() as folder:
-            return keras.models.load_model(self.save_model(Path(folder) / "model.keras"))
+            path = self.save_model(Path(folder) / "model.keras")
+            own = import_custom_objects(path, allow_code=allowed)
+            return keras.saving.load_model(path, custom_objects=own, safe_mode=not allowed)
 
     def __repr__(self) -> str:
         return str(self._view())
@@ -230,7 +237,7 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
     name: str = "",
     partition: tuple[int, int] | None = None,
     data_dir: str | Path | None = None,
-    model: str | Path | None = None,
+    model: Any = None,
     rounds: int | None = None,
     min_peers: int | None = None,
     local_epochs: int | None = None,
@@ -259,8 +266,8 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
         name: Name of this peer, shown to other peers.
         partition: (k, n), to train on part k of n parts of a named data set.
         data_dir: Folder that may contain `cifar-10-batches-bin/`.
-        model: A built-in name, a `.keras` file or `module:function`; the peer that starts the
-            session decides.
+        model: A `keras.Model`, a function that returns one, a built-in name, a `.keras` file or
+            `module:function`; the peer that starts the session decides.
         rounds: Rounds to train. This and the next four are settings of the session, too.
         min_peers: Round 1 waits for this number of peers.
         local_epochs: Passes over a peer's own data in each round.
@@ -275,15 +282,14 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
         ConfigurationError: A value breaks a rule, or the data cannot be read.
     """
     configure_logs(log_level, "text")
-    named = {
-        "model": str(model) if model is not None else None,
+    usual = {
         "rounds": rounds,
         "min_peers": min_peers,
         "local_epochs": local_epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
     }
-    session |= {field: value for field, value in named.items() if value is not None}
+    session |= {field: value for field, value in usual.items() if value is not None}
     fields = session_fields(session, known=tuple(inspect.signature(start_peer).parameters))
     with ExitStack() as undo:
         scratch = open_scratch("swarm-peer-")
@@ -301,6 +307,16 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
             allow_model=allow_model,
             threads=threads,
         )
+        if model is not None:
+            named = model_name(model, folder, lambda: _shapes(settings))
+            settings = replace(settings, session={**fields, "model": named})
         peer = RunningPeer(settings, scratch)
         undo.pop_all()  # the peer removes the folder when it ends
     return peer
+
+
+def _shapes(settings: PeerSettings) -> tuple[Any, int]:
+    """Shape of an example and number of outputs, for a function that builds a model."""
+    dataset = settings.session.get("dataset", SessionSpec().dataset)
+    described = describe_data(settings, dataset, lambda _: None)
+    return described.example_shape, described.num_classes

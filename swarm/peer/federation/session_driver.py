@@ -60,7 +60,7 @@ class SessionDriver(MachineDriver[Federation]):
             case SaveHead(head):
                 self._adopted(head)
             case _:
-                self.learning.carry_out(effect, self.spawn_job)
+                self.learning.carry_out(effect, self.spawn_job, self.handle)
 
     def end_broken(self, error: Exception) -> None:
         """End the session's task with this error; other sessions go on."""

@@ -23,7 +23,9 @@ class ChildPipes(Generic[M]):
     """Reads frames in a thread and writes frames from any thread."""
 
     def __init__(self, framing: Framing[M], niceness: int) -> None:
-        """Claim stdin and stdout for frames; whatever libraries print goes to stderr.
+        """Claim stdin and stdout for frames.
+
+        What a user's code or a library prints goes to stderr, and what it reads is at its end.
 
         Args:
             framing: Of the messages.
@@ -32,7 +34,9 @@ class ChildPipes(Generic[M]):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the peer, which decides
         os.nice(niceness)
         self._framing = framing
-        self._stdin = sys.stdin.buffer
+        self._stdin = os.fdopen(os.dup(sys.stdin.fileno()), "rb")
+        with open(os.devnull, "rb") as nothing:
+            os.dup2(nothing.fileno(), sys.stdin.fileno())
         self._stdout = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         self._writing = threading.Lock()

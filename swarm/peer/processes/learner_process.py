@@ -71,6 +71,9 @@ class LearnerService:
             reply = self._do(request)
         except Exception as error:  # any failure is an answer; the process lives on
             self._pipes.send(Failed(request.call, type(error).__name__, str(error)))
+        except SystemExit as error:
+            text = f"the model's code called sys.exit({error.code!r})"
+            self._pipes.send(Failed(request.call, LearningError.__name__, text))
         else:
             self._pipes.send(Done(request.call, reply))
         self._cancelled.discard(request.call)

@@ -14,6 +14,7 @@ from swarm.simulation.federation.command_checks import CommandChecks
 from swarm.simulation.federation.peers import SessionPeer
 from swarm.simulation.federation.simulator import SessionSimulator
 from swarm.simulation.federation.traffic import budget
+from swarm.watching.federation.alerts import alerts_of
 
 TIMED_BY_ROUND = 4
 """Round by which the weights of each peer have been timed on its link."""
@@ -41,6 +42,12 @@ class Limits:
     """Seconds after a command by which each peer follows it."""
     all_contribute: bool = False
     """Each head names a contribution of every member of its cohort."""
+    undisturbed: bool = False
+    """All peers live and work: no peer takes over, and no alert is more than a note."""
+    only_silent_lost: bool = False
+    """No peer says of another that it is lost, unless that one died or stood still."""
+    first_round_whole: bool = False
+    """The first round names a contribution of every member of its cohort."""
     merging_rounds: int | None = None
     """This many rounds after the last fault, all work that live peers held then is merged."""
 
@@ -135,12 +142,29 @@ class SessionCheckers:
             simulator.census.agreed,
             f"live peers hold {len(simulator.census.holders)} different heads",
         )
+        if self._limits.only_silent_lost:
+            said = {
+                n.about for p in simulator.live.values() for _, n in p.notes if n.kind == "lost"
+            }
+            innocent = said - simulator.stood_still
+            require(not innocent, f"lost, but always there: {', '.join(map(str, innocent))}")
+        if self._limits.undisturbed and self._newest is not None:
+            self._check_undisturbed(self._newest)
         typical_s = self._limits.typical_round_s
         if typical_s is not None:
             median_s = statistics.median(self._rounds_s)
             require(median_s <= typical_s, f"most rounds take over {median_s:.1f} s")
         if self._limits.merging_rounds is not None and self._newest is not None:
             self._check_merged(self._newest, self._limits.merging_rounds)
+
+    def _check_undisturbed(self, last: GlobalModel) -> None:
+        """Check that nothing is shown as wrong, as an observer of the whole run would see it."""
+        live = self._simulator.live.values()
+        chain = sorted(self._heads.past(last).values(), key=lambda head: -head.round)
+        entries = [entry for peer in live for entry in peer.machine.ledger_entries]
+        alerts = alerts_of(entries, chain, (), 1.0, self._simulator.spec)
+        wrong = [alert.text for alert in alerts if alert.severity != "info"]
+        require(not wrong, f"{len(wrong)} alerts, the first: {', '.join(wrong[:1])}")
 
     def _check_merged(self, last: GlobalModel, rounds: int) -> None:
         """Check that nothing is lost that can be merged.
@@ -188,7 +212,8 @@ class SessionCheckers:
         if self._limits.sites:
             self._check_sites(head)
         parent = self._heads.parent(head)
-        if self._limits.all_contribute and parent is not None:
+        whole = self._limits.all_contribute or (self._limits.first_round_whole and head.round == 1)
+        if whole and parent is not None:
             missing = parent.members - {c.peer for c in head.contributors}
             require(not missing, f"head {head.round} is without {', '.join(sorted(missing))}")
         if before is not None or head.round == 0:

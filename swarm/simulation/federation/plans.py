@@ -1,6 +1,7 @@
 """Plans: what goes wrong in a session; the seed chooses when exactly."""
 
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 from swarm.core.ids import PeerId
@@ -10,12 +11,15 @@ from swarm.simulation.faults import (
     OneWayLoss,
     Partition,
     ScheduledCommand,
+    Stall,
 )
 from swarm.simulation.federation.faults import SessionFaults
 from swarm.simulation.federation.scenario import Peers, Plan
 
 _ROUND_S = 6.0
 """Approximate duration of a round of simulated training."""
+_LATE_UNTIL_S = 150.0
+"""Until then peers stand still now and then, in a session whose machines are busy."""
 
 
 def calm(_chance: random.Random, _peers: Peers) -> SessionFaults:
@@ -213,6 +217,51 @@ def sites(chance: random.Random, _peers: Peers) -> SessionFaults:
 def slow(factor_min: float, factor_max: float) -> Plan:
     """One peer needs a multiple, between these factors, of the others' time to train."""
     return lambda chance, _: SessionFaults(slow_factor=chance.uniform(factor_min, factor_max))
+
+
+def slowed(chance: random.Random, _peers: Peers) -> SessionFaults:
+    """All peers share a busy machine: training and combining take eight times as long."""
+    return SessionFaults(
+        speeds=tuple(chance.uniform(6, 9) for _ in range(6)), combining_s=chance.uniform(0.2, 12)
+    )
+
+
+def slowed_midway(chance: random.Random, _peers: Peers) -> SessionFaults:
+    """The machine of all peers becomes busy in the middle of the run."""
+    speeds = tuple(chance.uniform(6, 9) for _ in range(6))
+    return SessionFaults(
+        speeds=speeds, slowed_at_s=chance.uniform(8, 25), combining_s=chance.uniform(0.02, 8)
+    )
+
+
+def uneven(chance: random.Random, _peers: Peers) -> SessionFaults:
+    """Some machines are up to eight times as fast as others, and none has been timed before."""
+    return SessionFaults(speeds=tuple(chance.uniform(1, 8) for _ in range(6)))
+
+
+def late_loops(chance: random.Random, peers: Peers) -> SessionFaults:
+    """The machines of all peers become busy: each stands still again and again, ever longer.
+
+    Some heartbeats are lost besides. Pings are answered just in time, so connections stay open.
+    """
+    stalls = []
+    for peer in peers:
+        now_s, lengths_s = chance.uniform(2, 8), [1.0, 1.5, 2.2]
+        while now_s < _LATE_UNTIL_S:
+            length_s = lengths_s.pop(0) if lengths_s else chance.uniform(2.9, 3.4)
+            stalls.append(Stall(peer, now_s, length_s))
+            now_s += length_s + chance.uniform(3, 8)
+    return replace(slowed(chance, peers), stalls=tuple(stalls), loss_rate=0.1)
+
+
+def hangs(chance: random.Random, peers: Peers) -> SessionFaults:
+    """The training of one peer stops half-way, while its heartbeats go on."""
+    return SessionFaults(hanging=chance.choice(peers))
+
+
+def pretends(chance: random.Random, peers: Peers) -> SessionFaults:
+    """One peer says for ever that it gets on with its work."""
+    return SessionFaults(pretending=chance.choice(peers))
 
 
 def freezes(chance: random.Random, _peers: Peers) -> SessionFaults:

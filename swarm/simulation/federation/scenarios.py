@@ -13,6 +13,10 @@ _PROMPT = Limits(round_s=18.0)
 _LOSSY = Limits(round_s=24.0, typical_round_s=12.0)
 """Messages are repeated every two seconds, and 3 in 10 are lost. In one session of a thousand,
 every stage of some round loses its messages. Most rounds are as prompt as without loss."""
+_HUNG = Limits(round_s=36.0)
+"""The first deadline, which is 30 s, and one step of a standby."""
+_PRETENDED = Limits(round_s=75.0)
+"""Eight times what a quorum took in the first round, and then a standby's step."""
 
 SESSION_SCENARIOS = {
     "calm": Session(plans.calm),
@@ -23,7 +27,16 @@ SESSION_SCENARIOS = {
     "sites": Session(plans.sites, num_peers=9, rounds=8, limits=Limits(sites=True)),
     "slow-peer": Session(plans.slow(3, 5)),
     "very-slow-peer": Session(plans.slow(7, 14), rounds=8),  # slower than any deadline
-    "frozen-peer": Session(plans.freezes, rounds=10),
+    "slowed": Session(plans.slowed, limits=Limits(undisturbed=True)),
+    "slowed-midway": Session(plans.slowed_midway, limits=Limits(undisturbed=True)),
+    "slowed-tiers": Session(plans.slowed, num_peers=12, limits=Limits(undisturbed=True)),
+    "uneven-speeds": Session(
+        plans.uneven, limits=Limits(undisturbed=True, first_round_whole=True)
+    ),
+    "late-loops": Session(plans.late_loops, limits=Limits(undisturbed=True)),
+    "hanging-learner": Session(plans.hangs, limits=_HUNG),
+    "pretending-peer": Session(plans.pretends, limits=_PRETENDED),
+    "frozen-peer": Session(plans.freezes, rounds=10, limits=Limits(only_silent_lost=True)),
     "clock-skew": Session(plans.clock_skew),
     "aggregator-dies": Session(plans.dies("aggregator"), limits=_PROMPT),
     "root-dies": Session(plans.dies("root"), limits=_PROMPT),

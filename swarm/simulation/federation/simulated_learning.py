@@ -21,6 +21,7 @@ from swarm.federation.effects import (
     Rejection,
     Train,
     TrainingFinished,
+    TrainingProgressed,
     WeightsCreated,
 )
 from swarm.federation.records import Metrics
@@ -33,9 +34,9 @@ Vector = tuple[float, ...]
 
 INITIAL: Vector = (0.0, 1.0, -1.0)
 TRAINING_S = 4.0
+PROGRESS_EVERY_S = 1.0
 CREATING_S = 0.5
 EVALUATING_S = 0.1
-COMBINING_S = 0.02
 READY_AFTER_S = 3.0
 
 
@@ -72,11 +73,14 @@ class SimulatedLearner:
         if peer.training == effect.base:
             return
         peer.training = effect.base
-        factor = self._plan.slow_factor if peer.name == self.slowest else 1.0
-        duration_s = TRAINING_S * factor * self._chance.uniform(0.8, 1.2)
+        duration_s = TRAINING_S * self._slowness(peer) * self._chance.uniform(0.8, 1.2)
         base = self.vectors[effect.blob.digest]
         result = self.learn(peer.name, base), self.measure(peer.name, base), duration_s
-        self._clock.after(duration_s, self._trained, peer, peer.life, effect.base, result)
+        if peer.name not in (self._plan.hanging, self._plan.pretending):
+            self._clock.after(duration_s, self._trained, peer, peer.life, effect.base, result)
+        self._clock.after(
+            PROGRESS_EVERY_S, self._progressed, peer, peer.life, effect.base, duration_s
+        )
 
     def evaluate(self, peer: SessionPeer, effect: Evaluate) -> None:
         """Measure a head."""
@@ -104,7 +108,8 @@ class SimulatedLearner:
             answer = Combined(effect.base, effect.cluster, blob, rejected)
         else:
             answer = CombineFailed(effect.base, effect.cluster, "nothing is left", rejected)
-        self._clock.after(COMBINING_S, self._answer, peer, peer.life, answer)
+        if peer.name != self._plan.pretending:
+            self._clock.after(self._plan.combining_s, self._answer, peer, peer.life, answer)
 
     def learn(self, _peer: PeerId, vector: Vector) -> Vector:
         """Train a vector: a random step, unless a subclass learns."""
@@ -120,6 +125,27 @@ class SimulatedLearner:
         self.vectors[digest] = vector
         peer.store.add(digest)
         return BlobRef(digest, self._size_bytes)
+
+    def _slowness(self, peer: SessionPeer) -> float:
+        """The multiple of the usual time that a peer's training takes now."""
+        if peer.name == self.slowest and self._plan.slow_factor != 1:
+            return self._plan.slow_factor
+        speeds = self._plan.speeds
+        if not speeds or self._clock.now_s < self._plan.slowed_at_s:
+            return 1.0
+        return speeds[peer.index % len(speeds)]
+
+    def _progressed(
+        self, peer: SessionPeer, life: int, base: Digest, duration_s: float, num_reports: int = 1
+    ) -> None:
+        """Report that training gets on, and again after a while."""
+        done = num_reports * PROGRESS_EVERY_S / duration_s
+        end = {self._plan.hanging: 0.5, self._plan.pretending: math.inf}.get(peer.name, 1.0)
+        if done >= end or not peer.alive or peer.life != life or peer.training != base:
+            return
+        self._answer(peer, life, TrainingProgressed(base, done))
+        again = peer, life, base, duration_s, num_reports + 1
+        self._clock.after(PROGRESS_EVERY_S, self._progressed, *again)
 
     def _trained(
         self,

@@ -30,7 +30,6 @@ _SEVERITIES = {
     "quarantined": "error",
     "drop": "error",
     "takeover": "warning",
-    "late": "warning",
     "rejected": "warning",
     "skipped": "warning",
     "refused": "warning",
@@ -201,6 +200,8 @@ class _HeadReader:
         size = len(parent.cohort)
         if size < COHORT_MIN or 2 * len(absent) < size:
             return []
+        if self._outcomes.absent(head.round - 1) == absent:
+            return []  # told already
         here = size - len(absent)
         merged_at = self._outcomes.merged_at(head.round)
         later = [self._outcomes.counted_later(head.round, peer) for peer in absent]

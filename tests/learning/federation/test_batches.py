@@ -24,10 +24,12 @@ class Round:
         self.batches = RoundBatches(spec, partition, size, position, lambda: self.now_s)
         self.fractions: list[float] = []
         self.taken: list[list[int]] = []
+        self.steps: list[int] = []
         for indices in self.batches:
             self.now_s += step_s
             self.taken.append(indices.tolist())
             self.fractions.append(self.batches.fraction)
+            self.steps.append(self.batches.step)
 
 
 class TestOrder:
@@ -65,6 +67,15 @@ class TestOrder:
 
         assert max(uses.values()) - min(uses[k] for k in range(10)) <= 1
         assert uses.total() == position
+
+    def test_steps_count_batches_since_pass_0(self) -> None:
+        position, steps = 0, []
+        for _ in range(4):
+            short = Round(position, local_steps=2)
+            steps += short.steps
+            position = short.batches.position
+
+        assert steps == list(range(8))
 
 
 class TestBounds:

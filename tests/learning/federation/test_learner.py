@@ -270,22 +270,29 @@ def test_an_exported_model_predicts_as_the_weights_do(
     assert [p.name for p in path.parent.iterdir()] == ["model.keras"]
 
 
-def test_cnn_learns_synthetic10_to_90_percent(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_accuracy_on_generated_images_climbs_from_round_to_round(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     cache = tmp_path_factory.mktemp("cache")
     spec = SessionSpec(
-        model="cnn", dataset="synthetic10", learning_rate=0.02, examples_per_peer_max=15_000
+        model="cnn", dataset="synthetic10", local_steps=80, test_examples_per_peer_max=2000
     )
     learner = _learner(spec, cache=cache)
     path = learner.create_weights(jobs.CreateWeights(str(cache))).path
 
-    for number in (1, 2):
-        path = _train(learner, path, number).path
-    evaluation = learner.evaluate_weights(jobs.EvaluateWeights(path))
+    accuracies = []
+    for number in range(1, 5):
+        trained = _train(learner, path, number)
+        accuracies.append(trained.evaluation.accuracy)
+        path = trained.path
 
+    untrained, first, second, third = accuracies
     assert learner.initialised.dataset_label == synthetic10.LABEL
     assert learner.initialised.stand_in
-    assert evaluation.num_examples == 10_000
-    assert evaluation.accuracy > 0.9
+    assert untrained < 0.2
+    assert 0.25 < first < 0.7  # neither a plateau nor a jump
+    assert first + 0.03 < third < 0.9
+    assert second > first - 0.1
 
 
 def _learner(

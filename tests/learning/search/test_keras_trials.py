@@ -66,6 +66,31 @@ def test_a_user_s_own_model_takes_hyperparameters_besides_those_of_training() ->
     assert "unexpected keyword argument 'uints'" in (unknown.error or "")
 
 
+@pytest.mark.slow
+def test_log_loss_is_the_same_however_a_model_computes_its_softmax() -> None:
+    own = "tests.learning.search.own_models:softmax"
+    losses = [
+        run_trial(
+            TrialTask(
+                own, {"ending": k}, TableSource("iris"), "log_loss", 2, epochs=2, allow_code=True
+            )
+        ).value
+        for k in ("activation", "operation")
+    ]
+
+    assert losses[0] is not None
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_a_model_that_exits_fails_its_trial_and_leaves_the_process() -> None:
+    own = "tests.learning.search.own_models:leaves"
+
+    outcome = run_trial(TrialTask(own, {}, TableSource("iris"), "accuracy", 2, allow_code=True))
+
+    assert outcome.error == "the model's code called sys.exit(3)"
+
+
 def test_code_does_not_run_without_permission() -> None:
     outcome = run_trial(TrialTask(OWN, {}, TableSource("iris"), "accuracy"))
 

@@ -1,6 +1,7 @@
 """start_peer() as a notebook uses it: no trio in the user's code."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from sklearn.datasets import load_digits
 
 import swarm
 from swarm.core.errors import ConfigurationError, SwarmError
+from swarm.learning.backend import keras
 from swarm.peer.federation.peer_settings import session_fields
 
 
@@ -114,6 +116,7 @@ def test_what_ends_a_peer_is_raised_by_properties_waits_and_the_block(
 @pytest.mark.slow
 @pytest.mark.network
 @pytest.mark.filterwarnings("ignore:.*protobuf.*:UserWarning")  # TensorFlow's, on loading a model
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't:DeprecationWarning")  # Keras'
 def test_two_peers_on_own_arrays_train_a_keras_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,8 +125,12 @@ def test_two_peers_on_own_arrays_train_a_keras_model(
     x, y = (digits.images / 16).astype(np.float32)[..., None], digits.target
 
     with (
-        swarm.start_peer(x[:800], y[:800], model="mlp", rounds=3, min_peers=2) as first,
-        swarm.start_peer(x[800:1600], y[800:1600], bootstrap=first.address) as second,
+        swarm.start_peer(
+            x[:800], y[:800], model=_doubling, allow_model=True, rounds=3, min_peers=2
+        ) as first,
+        swarm.start_peer(
+            x[800:1600], y[800:1600], bootstrap=first.address, allow_model=True
+        ) as second,
     ):
         assert second.wait_round(1, timeout_s=180) >= 1
         first.wait_finished(timeout_s=60)
@@ -140,3 +147,16 @@ def test_two_peers_on_own_arrays_train_a_keras_model(
     assert list(tmp_path.iterdir()) == []
     predicted = np.argmax(model.predict(x[1600:], verbose=0), axis=1)
     assert np.mean(predicted == y[1600:]) > 0.6
+
+
+def _doubling(input_shape: tuple[int, ...], num_classes: int) -> Any:
+    """A user's function; its model holds code, which others may run if they allow it."""
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            layers.Lambda(lambda v: v * 2.0),
+            layers.Flatten(),
+            layers.Dense(num_classes, "softmax"),
+        ]
+    )

@@ -43,6 +43,24 @@ SPEC = SessionSpec(model="mlp", dataset="digits", input_shape=(8, 8, 1), learnin
 LONG = replace(SPEC, local_epochs=100_000)
 """A training that ends only when it is cancelled."""
 
+OWN_MODELS = """
+import os
+import sys
+import keras
+
+def prints(input_shape, num_classes):
+    print("to stdout, by Python", flush=True)
+    os.write(1, b"to stdout, by a library")
+    return keras.Sequential([keras.Input(input_shape), keras.layers.Flatten(),
+                             keras.layers.Dense(num_classes)])
+
+def asks(input_shape, num_classes):
+    input("continue? ")
+
+def leaves(input_shape, num_classes):
+    sys.exit(3)
+"""
+
 
 class DeathLog:
     """Remembers the reason of the last warning."""
@@ -116,6 +134,26 @@ def fork_server(request: pytest.FixtureRequest) -> Path | None:
 async def worker(fork_server: Path | None) -> AsyncIterator[LearnerWorker]:
     async with open_worker(fork_server=fork_server) as opened:
         yield opened
+
+
+@pytest.mark.slow
+@pytest.mark.trio
+async def test_code_of_a_model_that_asks_prints_or_exits_ends_only_its_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models.py").write_text(OWN_MODELS)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+
+    def with_model(name: str) -> jobs.Initialise:
+        return replace(_initialise(replace(SPEC, model=f"models:{name}")), allow_code=True)
+
+    async with open_worker() as worker:
+        with pytest.raises(LearningError, match="EOFError"):
+            await worker.initialise(with_model("asks"))
+        with pytest.raises(LearningError, match=r"^the model's code called sys\.exit\(3\)$"):
+            await worker.initialise(with_model("leaves"))
+        assert (await worker.initialise(with_model("prints"))).num_parameters == 650
+        assert worker.statistics().restarts == 0
 
 
 @pytest.mark.slow
