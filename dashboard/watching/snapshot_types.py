@@ -15,7 +15,8 @@ FlowKind = Literal["contribution", "aggregate", "head"]
 AlertKind = Literal[
     "lost", "left", "joined", "takeover", "rejected", "quarantined", "partition", "late",
     "folded", "merged", "skipped", "drop", "disk", "started", "paused", "resumed", "stopped",
-    "removed", "readmitted", "threshold", "refused", "finished", "info",
+    "removed", "readmitted", "threshold", "refused", "finished", "failed", "learning",
+    "info",
 ]  # fmt: skip
 Severity = Literal["info", "warning", "error"]
 EventKind = AlertKind | Literal["head"]

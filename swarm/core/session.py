@@ -51,6 +51,9 @@ class SessionSpec:
     test_examples_per_peer_max: int = 0
     """Most test examples on which a peer evaluates the global model; 0 means all of its part."""
     rounds: int = 10
+    early_stop: int = 0
+    """Patience: the session ends after this number of rounds without a new best accuracy.
+    0 means never."""
     local_epochs: int = 1
     """Passes of a peer over its training examples in each round."""
     local_steps: int = 0
@@ -169,6 +172,7 @@ _MINIMA = {
     "examples_per_peer_max": 0,
     "test_examples_per_peer_max": 0,
     "rounds": 1,
+    "early_stop": 0,
     "local_epochs": 1,
     "local_steps": 0,
     "round_seconds": 0,

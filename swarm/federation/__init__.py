@@ -25,12 +25,14 @@ validity             the rules for heads, aggregates and contributions
 tree                 clusters and successions, derived alike by all peers
 durations            deadlines, slow peers and stragglers
 composing            makes the records of aggregates and heads
+best_head            the best measured model; when a session is over
 branches             lineages that were left, until a head merges them
 
 round                one round at one peer
 duty                 one cluster that this peer aggregates or stands by for
 efforts              how far the peers of a round are, and whether they get on
 round_view           what was announced in a round, and the view that duties read
+like_failures        counts failures in a row with the same reason
 own_work             own training, and own contributions that no head names yet
 early_announcements  announcements for a head that is not held yet
 blob_tracker         blobs that are here, asked for or absent

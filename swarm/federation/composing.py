@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from swarm.core.blobs import BlobRef
 from swarm.core.ids import PeerId, RoundNumber, Term
 from swarm.core.session import SessionSpec
+from swarm.federation.best_head import best_of
 from swarm.federation.duty import Duty
 from swarm.federation.join_estimate import estimate, sample
 from swarm.federation.messages import Contribution
@@ -102,6 +103,7 @@ def compose_head(
         metrics=gathered.metrics,
         author=me,
         admission=_admission(num_outside, spec),
+        best=best_of(base, gathered.metrics),
     )
     return replace(head, slow=slow_among(head, base))
 

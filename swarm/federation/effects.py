@@ -25,6 +25,16 @@ class WeightsCreated(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """Why a model may not learn, as the learner found it."""
+
+    code: str
+    """Names the kind of problem, such as `loss-grows`; equal findings are noted once."""
+    text: str
+    """The likely cause and the setting to change."""
+
+
+@dataclass(frozen=True, slots=True)
 class Train(Effect):
     """Train from a head's weights; replaces any training under way.
 
@@ -34,6 +44,8 @@ class Train(Effect):
     base: Digest
     blob: BlobRef
     round: RoundNumber
+    attempt: int = 0
+    """Failures before it; each attempt shuffles differently, for the same one would fail again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,8 @@ class TrainingFinished(Event):
     duration_s: float
     metrics: Metrics | None
     """How the base did on this peer's test shard."""
+    finding: Finding | None = None
+    """Why the model may not learn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +76,13 @@ class TrainingFailed(Event):
     """The worker could not train from this base, or died."""
 
     base: Digest
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerFailed(Event):
+    """The worker failed again and again, in the same way, at work that the session needs."""
+
     reason: str
 
 
@@ -169,7 +190,7 @@ class Note(Effect):
     """A fact that a person may want to know."""
 
     kind: str
-    """`lost`, `left`, `head`, `takeover`, `rejected`, `partition`, `info`, and others."""
+    """`lost`, `left`, `head`, `takeover`, `rejected`, `failed`, `info`, and others."""
     text: str
     about: PeerId | None = None
     """The peer that the note is about, if any."""
@@ -187,6 +208,13 @@ class SaveCommands(Effect):
     """Remember these operators' commands, and no others, across restarts."""
 
     commands: tuple[Command, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp(Effect):
+    """End this peer's part in the session: it cannot learn. Answered by `LeaveRequested`."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,13 +248,17 @@ class Started(Event):
 class LearnerReady(Event):
     """The worker has data and model: from now on this peer can take part."""
 
+    finding: Finding | None = None
+    """What is unusual about the data."""
+
 
 @dataclass(frozen=True, slots=True)
 class LeaveRequested(Event):
     """This peer leaves: the user wants it, or it cannot go on."""
 
     reason: str = ""
-    """Sent to the other peers: `disk` if the disk failed, empty if the user wants it."""
+    """Sent to the other peers: `disk` if the disk failed, `training` if it cannot learn, empty if
+    the user wants it."""
 
 
 def brings(event: Event) -> BlobRef | None:

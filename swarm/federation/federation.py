@@ -30,6 +30,7 @@ from swarm.federation.effects import (
     Combined,
     CombineFailed,
     EvaluationFinished,
+    LearnerFailed,
     LearnerReady,
     LeaveRequested,
     Note,
@@ -144,7 +145,7 @@ class Federation:
 
     @property
     def finished(self) -> bool:
-        """Whether the last round's head is held, or an operator stopped the session."""
+        """Whether the session's last head is held, or an operator stopped the session."""
         return self._shared.finished
 
     @property
@@ -227,6 +228,7 @@ class Federation:
             WeightsCreated: self._founding.created,
             TrainingFinished: self._training.trained,
             TrainingFailed: self._training.failed,
+            LearnerFailed: self._training.give_up,
             TrainingProgressed: self._training.progressed,
             EvaluationFinished: self._training.measured,
             Combined: self._participation.combined,
@@ -273,9 +275,8 @@ class Federation:
             effects += shared.exchange.ask_newest(peer, now_s)
         return effects
 
-    def _on_learner_ready(self, _event: LearnerReady, now_s: float) -> list[Effect]:
-        self._training.learner_ready()
-        effects = self._catching_up.ask_to_join(now_s)
+    def _on_learner_ready(self, event: LearnerReady, now_s: float) -> list[Effect]:
+        effects = self._training.learner_ready(event) + self._catching_up.ask_to_join(now_s)
         return effects + (
             self._training.work() if self.held is not None else self._founding.ready()
         )
@@ -318,6 +319,9 @@ class Federation:
         self._shared.joiners.forget([event.sender])
         if event.reason == "disk":
             return [Note("disk", f"{event.sender} left because its disk failed", event.sender)]
+        if event.reason == "training":
+            text = f"{event.sender} left because its training failed again and again"
+            return [Note("failed", text, event.sender)]
         return [Note("left", f"{event.sender} left the session", event.sender)]
 
     def _on_connected(self, event: PeerConnected, now_s: float) -> list[Effect]:
@@ -330,7 +334,7 @@ class Federation:
         return []
 
     def _on_leave(self, event: LeaveRequested, _now_s: float) -> list[Effect]:
-        return self._heartbeats.goodbye(event.reason)
+        return self._new_entries() + self._heartbeats.goodbye(event.reason)
 
     def _on_timer(self, event: TimerFired, now_s: float) -> list[Effect]:
         if event.name == HEARTBEAT:
@@ -350,10 +354,13 @@ class Federation:
             *self._heartbeats.cluster_heartbeats(current, progress),
             SetTimer(HEARTBEAT, self._heartbeat_due_s),
         ]
-        if self.round is not None:
-            page = self._ledger.next_page(self.round.home_topic)
-            effects += [Publish(self.round.home_topic, page)] if page is not None else []
-        return effects
+        return effects + self._new_entries()
+
+    def _new_entries(self) -> list[Effect]:
+        """Pass new entries of the ledger to the home cluster, if there are any."""
+        topic = self.round.home_topic if self.round is not None else None
+        page = self._ledger.next_page(topic) if topic is not None else None
+        return [Publish(topic, page)] if topic is not None and page is not None else []
 
     def _repeat(self, now_s: float) -> list[Effect]:
         current = self.round

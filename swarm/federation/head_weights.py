@@ -41,6 +41,8 @@ class HeadWeights:
         kept = {h.blob for h in recent} | others
         kept |= {h.blob for h in lineage.candidates()}
         kept |= shared.branches.blobs(lineage)
+        if head.best is not None:
+            kept.add(head.best.blob)
         if shared.round is not None:
             kept |= shared.round.blobs()
         if shared.spec.model_file is not None:

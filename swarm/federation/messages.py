@@ -100,7 +100,7 @@ class Goodbye(Event):
     session: SessionId
     sender: PeerId
     reason: str = ""
-    """`disk` if its disk failed."""
+    """`disk` if its disk failed, `training` if it cannot train."""
 
     def __post_init__(self) -> None:
         if len(self.reason) > 32:

@@ -114,6 +114,24 @@ class Merged:
             raise ValueError(f"num_examples must be at least 1, got {self.num_examples}")
 
 
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best measured model behind a head; see `best_head`."""
+
+    round: RoundNumber
+    accuracy: float
+    """Over all test shards that measured it, 0 to 1."""
+    blob: BlobRef
+    num_since: int = 0
+    """Models of later rounds that were measured; none was better."""
+
+    def __post_init__(self) -> None:
+        if self.round < 1 or self.num_since < 0:
+            raise ValueError("round must be at least 1, num_since at least 0")
+        if not 0 <= self.accuracy <= 1:
+            raise ValueError(f"accuracy must be in [0, 1], got {self.accuracy}")
+
+
 @dataclass(frozen=True)
 class GlobalModel(Event):
     """A head: one global model, and what it was made of."""
@@ -137,6 +155,8 @@ class GlobalModel(Event):
     author: PeerId
     admission: float = 1.0
     """Share of the peers outside the cohort that may ask to join; under 1 in large swarms."""
+    best: Best | None = None
+    """The best measured model of its lineage, its parent included."""
     signature: bytes = b""
 
     def __post_init__(self) -> None:

@@ -26,9 +26,12 @@ KINDS = frozenset(
     {
         "lost", "left", "takeover", "rejected", "quarantined", "partition", "skipped", "disk",
         "started", "paused", "resumed", "stopped", "removed", "readmitted", "threshold", "refused",
+        "failed", "learning",
     }
 )  # fmt: skip
 """Notes that become entries. Stale contributions, merges and heads are in the records of heads."""
+LEAVING = ("left", "disk", "failed")
+"""Kinds of notes about a peer that said goodbye."""
 
 
 class SessionLedger:
@@ -94,7 +97,7 @@ class SessionLedger:
         if number != self._round:
             self._round, self._noted = number, set()
         key = (note.kind, note.about)
-        if note.kind == "lost" and self._noted & {("left", note.about), ("disk", note.about)}:
+        if note.kind == "lost" and self._noted & {(kind, note.about) for kind in LEAVING}:
             return  # it said that it leaves
         if note.kind not in KINDS or key in self._noted or len(self._noted) >= OWN_PER_ROUND_MAX:
             return

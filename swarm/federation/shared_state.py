@@ -3,6 +3,7 @@
 from swarm.commanding.registers import CommandRegisters
 from swarm.core.ids import PeerId, RoundNumber
 from swarm.core.session import SessionSpec
+from swarm.federation.best_head import is_last
 from swarm.federation.blob_tracker import BlobTracker
 from swarm.federation.branches import Branches
 from swarm.federation.head_exchange import HeadExchange
@@ -62,10 +63,10 @@ class SharedState:
 
     @property
     def finished(self) -> bool:
-        """Whether the last round's head is held, or an operator stopped the session."""
+        """Whether the session's last head is held, or an operator stopped the session."""
         if self.held is None:
             return False
-        return self.held.round >= self.spec.rounds or self.registers.stopped
+        return is_last(self.held, self.spec) or self.registers.stopped
 
     @property
     def round_number(self) -> RoundNumber:

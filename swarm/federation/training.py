@@ -7,6 +7,10 @@ from swarm.federation.ancestry import Window
 from swarm.federation.effects import (
     Evaluate,
     EvaluationFinished,
+    Finding,
+    GiveUp,
+    LearnerFailed,
+    LearnerReady,
     Note,
     SaveContribution,
     Train,
@@ -14,6 +18,7 @@ from swarm.federation.effects import (
     TrainingFinished,
     TrainingProgressed,
 )
+from swarm.federation.like_failures import FAILURES_MAX, LikeFailures
 from swarm.federation.messages import Contribution
 from swarm.federation.own_work import OwnWork
 from swarm.federation.records import GlobalModel, Metrics
@@ -21,12 +26,15 @@ from swarm.federation.shared_state import SharedState
 
 RETRY_TRAINING = "federation.retry_training"
 RETRY_TRAINING_AFTER_S = 1.0
+"""Seconds before the second attempt; the third waits twice as long."""
 
 
 class Training:
     """Has the learner train from the held head, or measure it if it is the last.
 
-    Invariant: at most one own contribution per base head is ever announced.
+    Invariants:
+        At most one own contribution per base head is ever announced.
+        After `FAILURES_MAX` failures with one reason in a row, nothing is trained any more.
     """
 
     def __init__(self, shared: SharedState, site: str) -> None:
@@ -37,6 +45,10 @@ class Training:
         self._shared = shared
         self._site = site
         self._own = OwnWork(shared.me)
+        self._failures = LikeFailures()
+        self._gave_up = False
+        self._noted: set[str] = set()
+        """Codes of findings that were noted and still hold."""
         self._progress: tuple[Digest, float] | None = None
         """The base of the newest training, and how far that is."""
 
@@ -49,9 +61,10 @@ class Training:
         """Weights that own contributions need until they count."""
         return self._own.blobs()
 
-    def learner_ready(self) -> None:
+    def learner_ready(self, event: LearnerReady) -> list[Effect]:
         """Take note that the learner is there."""
         self.ready = True
+        return self._note_finding(event.finding)
 
     def go_on(self) -> list[Effect]:
         """Work on after an operator's command. A measurement made before it is dropped."""
@@ -81,7 +94,7 @@ class Training:
     def work(self) -> list[Effect]:
         """Train from the held head, or measure it if it is the last."""
         head, current = self._shared.held, self._shared.round
-        if head is None:
+        if head is None or self._gave_up:
             return []
         if self._shared.finished:
             self._own.stops()
@@ -94,19 +107,20 @@ class Training:
         if not self.ready or self._shared.registers.waits or self.busy_elsewhere:
             return []  # a slow peer that started anew each time would never finish
         self._own.starts(head)
-        return [Train(head.digest, head.blob, self._shared.round_number)]
+        return [Train(head.digest, head.blob, self._shared.round_number, self._failures.number)]
 
     def trained(self, event: TrainingFinished, now_s: float) -> list[Effect]:
         """Contribute what was trained, if it may still count, and go on."""
         base, held = self._own.ended(event.base), self._shared.held
         if base is None or held is None or self._own.of(event.base) is not None:
             return []
+        self._failures.clear()
+        effects = self._note_finding(event.finding)
         contribution = self._compose(event, base, now_s)
         if base is held:
-            return self._contribute(contribution, base)
-        effects: list[Effect] = []
+            return effects + self._contribute(contribution, base)
         if self._shared.lineage.window(held).may_apply_stale(contribution.contributor):
-            effects = self._contribute(contribution, base)
+            effects += self._contribute(contribution, base)
         return effects + self.work()
 
     def progressed(self, event: TrainingProgressed, _now_s: float) -> list[Effect]:
@@ -122,14 +136,23 @@ class Training:
         return self._progress[1]
 
     def failed(self, event: TrainingFailed, now_s: float) -> list[Effect]:
-        """Try again in a moment."""
-        base = self._own.ended(event.base)
-        if base is None:
+        """Try again, later each time; give up once it failed too often in the same way."""
+        if self._own.ended(event.base) is None:
             return []
-        return [
-            Note("info", f"training failed, trying again: {event.reason}"),
-            SetTimer(RETRY_TRAINING, now_s + RETRY_TRAINING_AFTER_S),
-        ]
+        if self._failures.count(event.reason):
+            return self.give_up(LearnerFailed(event.reason), now_s)
+        after_s = RETRY_TRAINING_AFTER_S * 2 ** (self._failures.number - 1)
+        what = f"training failed, trying again in {after_s:g} s: {event.reason}"
+        return [Note("failing", what), SetTimer(RETRY_TRAINING, now_s + after_s)]
+
+    def give_up(self, event: LearnerFailed, _now_s: float) -> list[Effect]:
+        """End this peer's part: it failed too often in the same way."""
+        if self._gave_up:
+            return []
+        self._gave_up = True
+        me = self._shared.me
+        text = f"{me} left because its training failed {FAILURES_MAX} times: {event.reason}"
+        return [Note("failed", text, me), GiveUp(event.reason)]
 
     def measured(self, event: EvaluationFinished, _now_s: float) -> list[Effect]:
         """Note how the held head did on this peer's test shard."""
@@ -137,6 +160,14 @@ class Training:
         if held is not None and event.head == held.digest:
             self.final_metrics = event.metrics
         return []
+
+    def _note_finding(self, finding: Finding | None) -> list[Effect]:
+        """Note why the model may not learn, unless it was noted and holds ever since."""
+        noted, self._noted = self._noted, {finding.code} if finding is not None else set()
+        if finding is None or finding.code in noted:
+            return []
+        me = self._shared.me
+        return [Note("learning", f"{me} may not learn: {finding.text}", me)]
 
     def _compose(self, event: TrainingFinished, base: GlobalModel, now_s: float) -> Contribution:
         shared = self._shared

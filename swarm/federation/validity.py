@@ -21,6 +21,7 @@ from swarm.core.blobs import BlobRef
 from swarm.core.ids import PeerId, RoundNumber
 from swarm.core.session import SessionSpec
 from swarm.federation.ancestry import STALENESS_MAX, Known, Window, relate, window_of
+from swarm.federation.best_head import best_of, stopped_early
 from swarm.federation.durations import slow_peers
 from swarm.federation.messages import Contribution
 from swarm.federation.records import Aggregate, Contributor, GlobalModel
@@ -49,10 +50,8 @@ def check_first_head(head: GlobalModel, spec: SessionSpec) -> None:
     _check_slow(head, None)
     _require(head.author == spec.starter, "head 0 must be the starter's")
     _require(head.term == 0, "head 0 has no succession: its term must be 0")
-    _require(
-        not (head.examples_before or head.contributors or head.merged or head.metrics),
-        "head 0 has no past",
-    )
+    past = head.examples_before, head.contributors, head.merged, head.metrics, head.best
+    _require(not any(past), "head 0 has no past")
 
 
 def check_head(head: GlobalModel, known: Known, spec: SessionSpec) -> None:
@@ -85,6 +84,11 @@ def check_head(head: GlobalModel, known: Known, spec: SessionSpec) -> None:
     _check_merged(head, parent, known)
     _check_majority(head, parent, spec)
     _check_metrics(head)
+    _require(
+        head.best == best_of(parent, head.metrics),
+        "best must follow from the parent's best and its measurements",
+    )
+    _require(not stopped_early(parent, spec), "a head that ends the session early has no child")
 
 
 def check_common(head: GlobalModel, spec: SessionSpec) -> None:

@@ -19,6 +19,7 @@ from swarm.launch.process_output import OnLine, follow_command
 from swarm.launch.programs import Program
 from swarm.learning.datasets import ResolvedDataset
 from swarm.learning.progress import Progress
+from swarm.peer.federation.best_model import best_path
 from swarm.peer.processes.cores import THREADS_VARIABLE
 
 COMPOSE_FILE = SOURCES / "docker" / "compose.yaml"
@@ -167,7 +168,7 @@ class Containers:
 
     async def _collect(self, program: Program) -> None:
         container = self._container(program.name)
-        for path in (program.report, program.model):
+        for path in (program.report, program.model, best_path(program.model)):
             source = f"{container}:/state/{path.name}"
             await self._engine.run("cp", source, str(path), check=False)  # may not exist yet
 

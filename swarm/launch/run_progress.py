@@ -102,6 +102,7 @@ class RunProgress:
             "trained": self._trained,
             "evaluated": self._evaluated,
             "adopted": self._adopted,
+            "ends": self._ends,
         }
 
     # -- what a view shows
@@ -268,6 +269,13 @@ class RunProgress:
         if (line.number("evaluated_round") or 0) >= self.rounds:
             peer.phase, peer.finished = "finished", True
         return self._take_evaluation(peer, line)
+
+    def _ends(self, _peer: PeerProgress, line: LogLine) -> list[str]:
+        """Note that the session ends with a head, which is adopted next."""
+        number = int(line.number("round") or 0)
+        early = number < self.rounds
+        self.rounds = min(self.rounds, number)
+        return [line.text("detail")] if early else []
 
     def _adopted(self, peer: PeerProgress, line: LogLine) -> list[str]:
         number, author = int(line.number("round") or 0), line.text("author")

@@ -17,6 +17,7 @@ from swarm.core.session import dataset_label
 from swarm.launch.programs import Program
 from swarm.launch.run_progress import counted
 from swarm.learning.datasets import ResolvedDataset
+from swarm.peer.federation.best_model import best_path
 from swarm.peer.host.whole_files import write_json
 
 _PEER_KEYS = (
@@ -30,7 +31,10 @@ _PEER_KEYS = (
     "bytes_sent",
     "bytes_received",
     "num_examples",
+    "best_round",
+    "best_accuracy",
 )
+BEST_MODEL = "model-best.keras"
 Report = Mapping[str, Any]
 
 
@@ -54,6 +58,8 @@ def read_reports(programs: Iterable[Program]) -> list[Report]:
 def make_summary(outcome: Outcome, reports: list[Report]) -> dict[str, Any]:
     """Make the content of `summary.json`."""
     rounds = max((report["round"] for report in reports if report["round"] is not None), default=0)
+    accuracy = global_accuracy(reports, rounds)
+    best_round, best_accuracy = best_of_run(reports, rounds, accuracy)
     return {
         "session": outcome.session or next((r["session"] for r in reports if r["session"]), None),
         "dataset": outcome.dataset.name,
@@ -62,7 +68,10 @@ def make_summary(outcome: Outcome, reports: list[Report]) -> dict[str, Any]:
         "model": outcome.model,
         "rounds": rounds,
         "wall_seconds": round(outcome.wall_seconds, 2),
-        "global_accuracy": global_accuracy(reports, rounds),
+        "ending": next((r["ending"] for r in reports if r["ending"] and r["round"] == rounds), ""),
+        "global_accuracy": accuracy,
+        "best_round": best_round,
+        "best_accuracy": best_accuracy,
         "peers": [
             {key: report[key] for key in _PEER_KEYS} | {"died": report["name"] in outcome.died}
             for report in reports
@@ -86,8 +95,27 @@ def global_accuracy(reports: Iterable[Report], round_number: int) -> float | Non
     return float(sum(accuracy * number for accuracy, number in evaluated) / num_examples)
 
 
+def best_of_run(
+    reports: Iterable[Report], last_round: int, last_accuracy: float | None
+) -> tuple[int | None, float | None]:
+    """Return round and accuracy of the best measured model: an earlier one, or the last."""
+    earlier = [
+        (report["best_accuracy"], report["best_round"])
+        for report in reports
+        if report["best_round"] is not None and 0 < report["best_round"] < last_round
+    ]
+    if earlier and max(earlier)[0] > (last_accuracy or 0.0):
+        accuracy, number = max(earlier)
+        return number, accuracy
+    if last_round == 0 or last_accuracy is None:
+        return None, None
+    return last_round, last_accuracy
+
+
 def write_results(run: Path, summary: Mapping[str, Any], programs: Iterable[Program]) -> bool:
     """Write `summary.json`, and `model.keras` from a peer that holds the newest head.
+
+    If an earlier model was better, it goes to `model-best.keras`.
 
     Returns:
         Whether there is a model.
@@ -101,22 +129,34 @@ def write_results(run: Path, summary: Mapping[str, Any], programs: Iterable[Prog
     if not exported:
         return False
     newest = max(exported, key=lambda program: (rounds[program.name], program.name))
-    final, scratch = run / "model.keras", run / ".model.tmp.keras"
-    try:
-        shutil.copyfile(newest.model, scratch)
-        scratch.replace(final)
-    except OSError as error:
-        raise StorageError(f"cannot write {final}: {error.strerror}") from error
+    _copy(newest.model, run / "model.keras")
+    best = {peer["name"]: peer["best_round"] for peer in summary["peers"]}
+    for program in exported:
+        source = best_path(program.model)
+        if best[program.name] == summary["best_round"] and source.is_file():
+            _copy(source, run / BEST_MODEL)
+            break
     return True
+
+
+def _copy(source: Path, target: Path) -> None:
+    scratch = target.with_name(f".{target.stem}.tmp.keras")
+    try:
+        shutil.copyfile(source, scratch)
+        scratch.replace(target)
+    except OSError as error:
+        raise StorageError(f"cannot write {target}: {error.strerror}") from error
 
 
 def headline(summary: Mapping[str, Any]) -> str:
     """Describe a run in one line."""
-    accuracy = summary["global_accuracy"]
+    accuracy, best = summary["global_accuracy"], summary["best_accuracy"]
+    earlier = summary["best_round"] != summary["rounds"] and best is not None
     return (
         f"{summary['model']} on {summary['dataset_label']}: "
         f"{counted(summary['rounds'], 'round')} in {summary['wall_seconds']:.0f} s, test accuracy "
         + ("unknown" if accuracy is None else f"{accuracy:.2%}")
+        + (f"; best after round {summary['best_round']}: {best:.2%}" if earlier else "")
     )
 
 
@@ -152,7 +192,7 @@ def usage(run: Path, dataset: str, data_dir: Path | None) -> list[str]:
 
 def _read_report(program: Program) -> Report:
     empty: dict[str, Any] = dict.fromkeys((*_PEER_KEYS, "session"))
-    empty |= {"name": program.name, "num_test_examples": 0}
+    empty |= {"name": program.name, "num_test_examples": 0, "ending": ""}
     empty |= {"bytes_sent": 0, "bytes_received": 0, "num_examples": 0}
     try:
         report = json.loads(program.report.read_text(encoding="utf-8"))

@@ -30,6 +30,7 @@ SESSION_FLAGS = {
     "dataset": "cifar10, digits or synthetic10.",
     "task": "classification, multi-label or regression, where --data leave it open.",
     "rounds": "number of rounds to train.",
+    "early_stop": "end after this number of rounds without a new best accuracy; 0: never.",
     "min_peers": "round 1 waits for this number of peers.",
     "local_epochs": "passes over a peer's own data in each round.",
     "local_steps": "training steps of a peer in each round; 0: by local epochs.",

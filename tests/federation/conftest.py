@@ -11,6 +11,7 @@ from swarm.core.effects import BlobArrived
 from swarm.core.ids import Digest, PeerId, RoundNumber, Term
 from swarm.core.machine import Effect
 from swarm.core.session import SessionSpec
+from swarm.federation.best_head import best_of
 from swarm.federation.durations import Deadline
 from swarm.federation.duty import Duty
 from swarm.federation.effects import LearnerReady, Started
@@ -88,6 +89,7 @@ class Session:
                 term
             ],
         }
+        values["best"] = best_of(parent, fields.get("metrics", ()))
         head = GlobalModel(**{**values, **fields})
         return replace(head, slow=fields.get("slow", slow_among(head, parent))).signed(b"s")
 

@@ -85,10 +85,10 @@ def test_a_failed_training_is_tried_again_a_moment_later(session: Any, head0: An
     again = machine.handle(TimerFired(RETRY_TRAINING), 3.5)
 
     assert effects == [
-        Note("info", "training failed, trying again: died"),
+        Note("failing", "training failed, trying again in 1 s: died"),
         SetTimer(RETRY_TRAINING, 3.0 + RETRY_TRAINING_AFTER_S),
     ]
-    assert again == [Train(head0.digest, head0.blob, 1)]  # type: ignore[arg-type]
+    assert again == [Train(head0.digest, head0.blob, 1, 1)]  # type: ignore[arg-type]
 
 
 def test_after_a_restart_the_stored_contribution_is_announced_not_trained_again(

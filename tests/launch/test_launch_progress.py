@@ -182,6 +182,23 @@ def test_takeovers_and_losses_are_told_with_names() -> None:
     assert takeover == ["peer-2 combined cluster 1 instead of peer-1, which stopped answering"]
 
 
+def test_a_session_that_stops_early_is_done_after_its_last_round() -> None:
+    progress = RunProgress(["peer-1"], rounds=50)
+    how = "stopped early at round 8: no better than round 5 (61.2 %) for 3 rounds"
+    ends = line("ends", round=8, detail=how)
+
+    said = progress.take_line("peer-1", ends)
+    progress.take_line("peer-1", adopted(8))
+    stage = progress.stage
+    evaluated = line("evaluated", evaluated_round=8, accuracy=0.5, num_test_examples=100)
+    progress.take_line("peer-1", evaluated)
+
+    assert said == [how]
+    assert stage == "evaluating the final model"
+    assert progress.finished
+    assert progress.rounds == 8
+
+
 def test_the_time_left_is_known_from_the_first_round_on() -> None:
     progress = RunProgress(["peer-1", "peer-2"], 4)
     assert progress.seconds_left(0.0) is None

@@ -9,12 +9,14 @@ from swarm.launch.programs import Program
 from swarm.launch.run_summary import (
     Outcome,
     global_accuracy,
+    headline,
     make_summary,
     read_reports,
     summary_table,
     write_results,
 )
 from swarm.learning.datasets import ResolvedDataset
+from swarm.peer.federation.best_model import best_path
 
 OUTCOME = Outcome("abc", ResolvedDataset("digits", "digits", stand_in=False), "mlp", 12.345)
 
@@ -63,6 +65,8 @@ def test_summary_has_exactly_the_documented_fields(programs: list[Program]) -> N
         "bytes_sent": 10,
         "bytes_received": 20,
         "num_examples": 240,
+        "best_round": None,
+        "best_accuracy": None,
         "died": False,
     }
     assert summary["global_accuracy"] == pytest.approx((0.5 * 100 + 0.8 * 50) / 150)
@@ -74,7 +78,10 @@ def test_summary_has_exactly_the_documented_fields(programs: list[Program]) -> N
         "model": "mlp",
         "rounds": 3,
         "wall_seconds": 12.35,
+        "ending": "",
         "global_accuracy": summary["global_accuracy"],
+        "best_round": 3,
+        "best_accuracy": summary["global_accuracy"],
     }
 
 
@@ -119,6 +126,36 @@ def test_the_model_comes_from_a_peer_with_the_newest_head(
     assert has_model
     assert (tmp_path / "model.keras").read_bytes() == b"round 3"
     assert json.loads((tmp_path / "summary.json").read_text()) == summary
+
+
+def test_the_best_model_is_kept_beside_the_last_if_it_was_better(
+    programs: list[Program], tmp_path: Path
+) -> None:
+    leave(programs[0], model=b"round 3", accuracy=0.5, best_round=2, best_accuracy=0.6)
+    leave(programs[1], model=b"round 3", accuracy=0.5, best_round=3, best_accuracy=0.5)
+    best_path(programs[0].model).write_bytes(b"round 2")
+    summary = make_summary(OUTCOME, read_reports(programs))
+
+    write_results(tmp_path, summary, programs)
+
+    assert (summary["best_round"], summary["best_accuracy"]) == (2, 0.6)
+    assert (tmp_path / "model.keras").read_bytes() == b"round 3"
+    assert (tmp_path / "model-best.keras").read_bytes() == b"round 2"
+    assert headline(summary).endswith("test accuracy 50.00%; best after round 2: 60.00%")
+
+
+@pytest.mark.parametrize(("number", "accuracy"), [(2, 0.4), (0, 0.9)])
+def test_a_model_that_was_not_better_or_not_trained_is_not_kept(
+    programs: list[Program], tmp_path: Path, number: int, accuracy: float
+) -> None:
+    leave(programs[0], model=b"round 3", best_round=number, best_accuracy=accuracy)
+    best_path(programs[0].model).write_bytes(b"other")
+    summary = make_summary(OUTCOME, read_reports(programs))
+
+    write_results(tmp_path, summary, programs)
+
+    assert (summary["best_round"], summary["best_accuracy"]) == (3, 0.5)
+    assert not (tmp_path / "model-best.keras").exists()
 
 
 def test_the_untrained_model_is_no_result(programs: list[Program], tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -19,6 +20,7 @@ from swarm.peer.federation.own_data import (
     data_config,
     default_model,
     describe_data,
+    frame_target,
     save_data,
 )
 from swarm.peer.federation.peer_settings import PeerSettings
@@ -114,6 +116,60 @@ def generator() -> Any:
     return tf.data.Dataset.from_generator(lambda: iter(pairs), output_signature=shape)
 
 
+FRAME = pd.DataFrame(
+    {
+        "age": [None if i % 7 == 0 else 20 + i for i in range(NUM)],
+        "city": [("Zürich", "Bern", None)[i % 3] for i in range(NUM)],
+        "since": pd.date_range("2020-01-01", periods=NUM),
+        "income": TABLE[:, 0] * 1000,
+        "kind": np.array(["no", "yes"])[LABELS],
+    }
+)
+
+
+def table(folder: Path, ending: str = "csv", **options: Any) -> Path:
+    """Write the columns of `FRAME` as people export them."""
+    path = folder / f"own.{ending}"
+    frame = FRAME[options.pop("columns", list(FRAME.columns))]
+    if ending == "xlsx":
+        frame.to_excel(path, index=False)
+    elif ending == "parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_csv(path, **{"index": False, **options})
+    return path
+
+
+def text_table(folder: Path, text: str, ending: str = "csv") -> Path:
+    path = folder / f"own.{ending}"
+    path.write_text(text)
+    return path
+
+
+TABLES: dict[str, Make] = {
+    "CSV, mixed columns with gaps": lambda f: (table(f),),
+    "CSV, row numbers of pandas": lambda f: (table(f, index=True),),
+    "CSV with `;`, decimal commas, cp1252": lambda f: (
+        table(f, sep=";", decimal=",", encoding="cp1252"),
+    ),
+    "TSV in UTF-16": lambda f: (table(f, "tsv", sep="\t", encoding="utf-16"),),
+    "Excel": lambda f: (table(f, "xlsx"),),
+    "Parquet": lambda f: (table(f, "parquet"),),
+    "CSV, a number to predict": lambda f: (table(f, columns=["age", "city", "income"]),),
+    "pandas, target in the frame": lambda f: (FRAME,),
+    "pandas, target beside it": lambda f: (FRAME[["age", "city"]], FRAME["kind"]),
+    "table without values": lambda f: (text_table(f, "a,b\n"),),
+    "empty table": lambda f: (text_table(f, ""),),
+    "table with a line that is too long": lambda f: (text_table(f, "a,b\n1,x\n2,y,z\n"),),
+    "table with two columns of one name": lambda f: (text_table(f, "a,a,b\n1,2,x\n"),),
+    "table without a target in some rows": lambda f: (text_table(f, "a,b\n1,x\n2,\n3,y\n4,NA\n"),),
+    "table with a mistake among numbers": lambda f: (
+        text_table(f, "a,b\n" + "".join(f"{i},x\n{i},y\n" for i in range(99)) + "7o,x\n"),
+    ),
+    "table with decimal points and commas": lambda f: (text_table(f, "a;b\n1.5;x\n1,5;y\n"),),
+    "old Excel": lambda f: (text_table(f, "", "xls"),),
+}
+OWN_MODEL = f"{__name__}:{two_inputs.__name__}"
 CASES: dict[str, Make] = {
     "`.npz`, table, float": lambda f: (TABLE, LABELS),
     "`.npz`, float16, big-endian, Fortran order": lambda f: (
@@ -152,6 +208,7 @@ CASES: dict[str, Make] = {
     "objects": lambda f: (np.array([{}, None], object), [0, 1]),
     "a table of texts": lambda f: (np.array([["a", "b"]] * NUM), LABELS),
     "NaN in a table": lambda f: (np.where(TABLE > 2, np.nan, TABLE), LABELS),
+    **TABLES,
     "`x` and `y` of different length": lambda f: (TABLE, LABELS[1:]),
     "`x` without `y`": lambda f: (TABLE,),
     "all labels equal": lambda f: (TABLE, LABELS * 0),
@@ -181,7 +238,10 @@ def outcome(folder: Path, make: Make) -> tuple[str, str]:
     try:
         x, y, x_test, y_test = (*make(folder), None, None, None)[:4]
         path = save_data(folder, x, y, x_test, y_test)
-        settings = PeerSettings("127.0.0.1", 0, folder, data=path)
+        session = {"model": OWN_MODEL} if isinstance(x, dict) else {}
+        settings = PeerSettings(
+            "127.0.0.1", 0, folder, data=path, target=frame_target(x, y), session=session
+        )
         check_data(settings)
         described = describe_data(settings, "own", lambda note: None)
         trained = one_round(folder, settings, described)
@@ -193,7 +253,7 @@ def outcome(folder: Path, make: Make) -> tuple[str, str]:
 
 def one_round(folder: Path, settings: PeerSettings, described: DataDescription) -> str:
     several = len(described.inputs) > 1
-    model = f"{__name__}:{two_inputs.__name__}" if several else default_model(described)
+    model = OWN_MODEL if several else default_model(described)
     spec = SessionSpec(model=model, dataset="own", batch_size=16, **described.spec_fields)
     learner = Learner(jobs.Initialise(spec, data_config(settings, "own"), allow_code=several))
     base = learner.create_weights(jobs.CreateWeights(str(folder)))

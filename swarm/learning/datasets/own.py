@@ -59,6 +59,8 @@ def describe(
     """
     if is_table_file(path := Path(str(config.data_path))):
         return describe_table(path, config, say)
+    if config.target is not None:
+        raise DataError(f"{path} is no table: {config.target!r} cannot be its target column")
     raw = read(config, sample=True)
     description, notes = _description(raw, config.task, num_axes)
     for split in raw.splits.values():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from swarm.core.blobs import BlobRef
 from swarm.core.data_summary import DataSummary
 from swarm.core.session import SessionSpec
-from swarm.federation.effects import Rejection
+from swarm.federation.effects import Finding, Rejection
 from swarm.learning.data_config import DataConfig
 from swarm.learning.progress import Evaluation
 
@@ -43,6 +43,10 @@ class Initialised:
     """What the training inputs are like; None if they are no single array of numbers."""
     advice: tuple[str, ...] = ()
     """What the user should know or change, a line each."""
+    fingerprint: str = ""
+    """Digest of this peer's own data."""
+    finding: Finding | None = None
+    """What is unusual about the data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ class Train:
     position: int | None = None
     """Where the last training ended in the peer's data, so that this one goes on there. None if
     that is unknown, as after a restart: it begins a new pass, chosen by the round."""
+    attempt: int = 0
+    """Failures before it: each attempt goes through the examples in another order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,8 @@ class Trained:
     train_loss: float | None
     evaluation: Evaluation | None
     """Of the base weights, before training; None if a user's own loop did not measure them."""
+    finding: Finding | None = None
+    """Why the model may not learn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from swarm.core.errors import LearningError, ShapeMismatchError
+from swarm.core.errors import ShapeMismatchError
 from swarm.core.session import SessionSpec
 from swarm.learning.datasets import DataDescription, load_dataset
 from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import gates, jobs
 from swarm.learning.federation.batches import Clock, RoundBatches
 from swarm.learning.federation.combining import combine_files
+from swarm.learning.federation.diagnosis import Diagnosis
 from swarm.learning.federation.evaluation import BATCH, evaluate, spread
+from swarm.learning.federation.fingerprint import fingerprint
 from swarm.learning.federation.seeds import Purpose, generator
 from swarm.learning.federation.session_model import SessionModel
 from swarm.learning.federation.shards import summary_of, take_shards
@@ -71,6 +73,7 @@ class Learner:
         if self._model.rows is not None:
             self._spec = replace(job.spec, batch_size=self._model.rows)
         self._initial_weights = self._model.weights()
+        self._diagnosis = Diagnosis(job.spec, self._model, self._train_shard)
         self.initialised = jobs.Initialised(
             dataset_label=dataset.label,
             stand_in=dataset.stand_in,
@@ -80,6 +83,8 @@ class Learner:
             notes=(*dataset.notes, *self._model.notes),
             data=summary_of(self._train_shard),
             advice=(*dataset.doubts, *self._model.advice),
+            fingerprint=fingerprint(self._train_shard, self._test_shard),
+            finding=self._diagnosis.inputs,
         )
 
     def progress(self) -> Progress:
@@ -117,8 +122,10 @@ class Learner:
 
         evaluation = self._base_evaluation = self._evaluate(tick)
         batches = self._batches(job)
+        self._diagnosis.begin(self._model.weights())
         accuracy, loss = self._fit(batches, job.round_number, between_batches)
-        path, blob = write_weights(self._model.weights(), job.output_dir)
+        weights = self._model.weights()
+        path, blob = write_weights(weights, job.output_dir)
         return jobs.Trained(
             path=str(path),
             blob=blob,
@@ -128,6 +135,7 @@ class Learner:
             train_accuracy=accuracy,
             train_loss=loss,
             evaluation=evaluation,
+            finding=self._diagnosis.end(weights),
         )
 
     def combine(self, job: jobs.Combine) -> jobs.Combined:
@@ -160,6 +168,7 @@ class Learner:
         position = job.position
         if position is None:
             position = (job.round_number - 1) * self._spec.local_epochs * num_examples
+        position += job.attempt * num_examples
         return RoundBatches(self._spec, self._partition, num_examples, position, self._clock)
 
     def _fit(
@@ -176,14 +185,14 @@ class Learner:
             if batches.epoch != epoch:
                 epoch, sums, seen = batches.epoch, np.zeros(2), 0
             self._model.optimizer.start_batch(batches.step)
-            sums += self._train_batch(indices) * len(indices)
+            means = self._train_batch(indices)
+            self._diagnosis.note_batch(means, len(indices))
+            sums += means * len(indices)
             seen += len(indices)
             metric, loss = (sums / seen).tolist()
             accuracy = self._model.objective.score(metric, self._spread)
             self._progress = Progress("training", batches.fraction, accuracy, loss)
             _continue_or_cancel(between_batches)
-        if not np.isfinite(loss):
-            raise LearningError(f"training diverged: the loss is {loss}; lower the learning rate")
         return accuracy, loss
 
     def _train_batch(self, indices: Any) -> Any:

@@ -48,6 +48,11 @@ class SessionOptimizer:
         self._variables: list[Any] = []
 
     @property
+    def rate(self) -> float:
+        """Learning rate of round 1."""
+        return self._rate
+
+    @property
     def text(self) -> str:
         """Name and learning rate, such as "Adam(0.001)"."""
         rate = f"{self._rate:.3g}" if self._schedule is None else type(self._schedule).__name__

@@ -11,6 +11,8 @@ sessions         the sessions of a host: begins, resumes and ends them
 session_run      one session, from its folder on disk to the goodbye
 session_source   makes the spec of a new session, checks the spec of an offered one
 session_driver   carries out what the machine of a session asks for
+model_files      writes a session's last model, and its best
+best_model       the best measured model of a session, as one peer can tell
 session_folder   what a peer remembers of a session across restarts
 learning_jobs    has a worker do jobs: train, evaluate, combine
 trainers         what trains: learner processes, or a loop of the user's own

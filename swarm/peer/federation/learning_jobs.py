@@ -13,6 +13,7 @@ from swarm.core.errors import LearningError, NetworkError, SwarmError, WorkerDie
 from swarm.core.ids import Digest, SessionId
 from swarm.core.machine import Effect, Event
 from swarm.federation import effects
+from swarm.federation.like_failures import LikeFailures
 from swarm.federation.records import Metrics
 from swarm.learning.errors import TrainingCancelledError
 from swarm.learning.federation import jobs
@@ -92,9 +93,12 @@ class LearningJobs:
         self._training = base
 
     async def _create(self) -> Event:
-        written = await self._persist(
-            lambda: self._worker.create_weights(jobs.CreateWeights(self._output_dir))
-        )
+        try:
+            written = await self._persist(
+                lambda: self._worker.create_weights(jobs.CreateWeights(self._output_dir))
+            )
+        except FAILURES as error:
+            return effects.LearnerFailed(str(error))
         self._admit(written.path, written.blob)
         return effects.WeightsCreated(written.blob)
 
@@ -104,7 +108,9 @@ class LearningJobs:
         with scope:
             try:
                 base_path = str(self._store.path(effect.blob))
-                job = jobs.Train(base_path, effect.round, self._output_dir, self._position)
+                job = jobs.Train(
+                    base_path, effect.round, self._output_dir, self._position, effect.attempt
+                )
                 result = await self._worker.train(job, self._watch(effect, report))
             except TrainingCancelledError:
                 return None
@@ -125,7 +131,12 @@ class LearningJobs:
                 seconds=round(result.duration_s, 2),
             )
             return effects.TrainingFinished(
-                effect.base, result.blob, result.num_examples, result.duration_s, metrics
+                effect.base,
+                result.blob,
+                result.num_examples,
+                result.duration_s,
+                metrics,
+                result.finding,
             )
         return None
 
@@ -157,9 +168,14 @@ class LearningJobs:
 
     async def _evaluate(self, effect: effects.Evaluate) -> Event:
         self._status.rest("evaluating")
-        evaluation = await self._persist(
-            lambda: self._worker.evaluate(jobs.EvaluateWeights(str(self._store.path(effect.blob))))
-        )
+        try:
+            evaluation = await self._persist(
+                lambda: self._worker.evaluate(
+                    jobs.EvaluateWeights(str(self._store.path(effect.blob)))
+                )
+            )
+        except FAILURES as error:
+            return effects.LearnerFailed(str(error))
         metrics = self._note_evaluation(effect.head, effect.round, evaluation)
         self._status.rest("finished")
         return effects.EvaluationFinished(effect.head, metrics)
@@ -178,11 +194,18 @@ class LearningJobs:
         return metrics
 
     async def _persist(self, job: Callable[[], Awaitable[R]]) -> R:
-        """Run a job that the session needs; after a failure, run it again."""
+        """Run a job that the session needs; after a failure, run it again.
+
+        Raises:
+            SwarmError: It failed again and again in the same way; one of `FAILURES`.
+        """
+        failures = LikeFailures()
         while True:
             try:
                 return await job()
             except FAILURES as error:
+                if failures.count(str(error)):
+                    raise
                 log.warning("job failed", reason=str(error), again_in_s=RETRY_AFTER_S)
                 await trio.sleep(RETRY_AFTER_S)
 

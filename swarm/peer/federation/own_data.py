@@ -115,7 +115,7 @@ def _save_frame(folder: Path, frame: Any, targets: Any) -> Path:
     """Write a data frame, with its target as the last column, as a table."""
     frame = frame.to_frame() if hasattr(frame, "to_frame") else frame
     if targets is not None:
-        name = str(getattr(targets, "name", None) or "target")
+        name = _name_of(targets)
         if len(targets) != len(frame):
             raise ConfigurationError(
                 f"x_train has {len(frame)} examples but y_train has {len(targets)}"
@@ -129,6 +129,16 @@ def _save_frame(folder: Path, frame: Any, targets: Any) -> Path:
     path = folder / "data.csv"
     path.write_bytes(_explained(lambda: canonical_csv(read_sheet(frame))))
     return path
+
+
+def frame_target(x_train: Any, y_train: Any) -> str | None:
+    """The column that `save_data` makes of the targets of a data frame; None for other data."""
+    is_frame = type(x_train).__module__.startswith("pandas")
+    return _name_of(y_train) if is_frame and y_train is not None else None
+
+
+def _name_of(targets: Any) -> str:
+    return str(getattr(targets, "name", None) or "target")
 
 
 def default_model(described: "DataDescription") -> str:

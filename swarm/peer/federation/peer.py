@@ -111,9 +111,11 @@ class Peer:
                 await host.say_goodbye()
             host.log_refusals()
             host.raise_failure()
+            if sessions.failure is not None and not self._leaving.is_set():
+                raise sessions.failure
 
-    async def export(self, path: Path) -> None:
-        """Write the newest session's model as a `.keras` file.
+    async def export(self, path: Path, *, best: bool = False) -> int:
+        """Write the newest session's last or best model as a `.keras` file; return its round.
 
         Raises:
             LearningError: There is no model yet, or the learner failed.
@@ -121,7 +123,7 @@ class Peer:
         run = self._sessions.newest if self._sessions is not None else None
         if run is None:
             raise LearningError("there is no model yet: no session has begun")
-        await run.export(path)
+        return await run.model_files.write(path, best=best)
 
     async def _work(self) -> None:
         """Return when nothing is left to do, if the user wants the peer to end then."""
@@ -135,5 +137,6 @@ class Peer:
 
     def _ends(self, sessions: Sessions) -> bool:
         removed = any(run.driver.dismissed for run in sessions.runs.values())
+        failed = sessions.failure is not None
         only_trains = not (self._others or self.settings.idle)
-        return self.settings.exit_when_done or (removed and only_trains)
+        return self.settings.exit_when_done or ((removed or failed) and only_trains)

@@ -6,11 +6,13 @@ from typing import Any
 
 from swarm.core.data_summary import DataSummary
 from swarm.core.ids import Digest, RoundNumber
+from swarm.federation.best_head import ending
 from swarm.federation.federation import Federation
 from swarm.federation.messages import ADDRESSES_MAX, STATUS_TEXT_MAX, Status
 from swarm.federation.records import Metrics
 from swarm.learning.progress import Progress
 from swarm.network.statistics import NetworkSnapshot
+from swarm.peer.federation.best_model import best_model
 
 LINKS_MAX = 64
 
@@ -92,7 +94,7 @@ class PeerStatus:
 
     def report(self, machine: Federation, network: NetworkSnapshot) -> dict[str, Any]:
         """This peer's results so far, for `summary.json`."""
-        held, shard = machine.held, self.evaluation
+        held, shard, best = machine.held, self.evaluation, best_model(machine)
         return {
             "name": self.name,
             "peer_id": machine.me,
@@ -102,6 +104,9 @@ class PeerStatus:
             "accuracy": shard.accuracy if shard is not None else None,
             "loss": shard.loss if shard is not None else None,
             "evaluated_round": self.evaluated_round,
+            "best_round": best.round if best is not None else None,
+            "best_accuracy": best.accuracy if best is not None else None,
+            "ending": ending(held, machine.spec) if held is not None else "",
             "num_test_examples": shard.num_examples if shard is not None else 0,
             "bytes_sent": network.bytes_sent,
             "bytes_received": network.bytes_received,

@@ -7,18 +7,19 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import trio
 
-from swarm.core.errors import LearningError
 from swarm.core.session import SessionSpec
 from swarm.federation.federation import Federation
 from swarm.federation.waiting_reasons import awaited
 from swarm.learning.model_files import import_custom_objects
+from swarm.peer.federation.best_model import best_model
 from swarm.peer.federation.model_argument import model_name
-from swarm.peer.federation.own_data import describe_data, save_data
+from swarm.peer.federation.own_data import describe_data, frame_target, save_data
 from swarm.peer.federation.peer import Peer
 from swarm.peer.federation.peer_settings import PeerSettings, session_fields
 from swarm.peer.federation.peer_view import PeerView
@@ -99,11 +100,17 @@ class RunningPeer(InBackground):
     def wait_round(self, number: int, timeout_s: float | None = None) -> int:
         """Wait for the global model of round `number` or a later one; return its round.
 
+        It returns earlier if the session stops early.
+
         Raises:
             TimeoutError: It took longer than `timeout_s`; the message says what is missing.
             SwarmError: The peer ended.
         """
-        self._wait(lambda: (self.round or -1) >= number, f"round {number}", timeout_s)
+        self._wait(
+            lambda: (self.round is not None and self.round >= number) or self._is_measured(),
+            f"round {number}",
+            timeout_s,
+        )
         return self.round or 0
 
     def wait_finished(self, timeout_s: float | None = None, *, progress: bool = False) -> None:
@@ -122,25 +129,34 @@ class RunningPeer(InBackground):
         """Show the progress until the last round's model is measured; see `wait_finished`."""
         self.wait_finished(timeout_s, progress=True)
 
-    def save_model(self, path: str | Path) -> Path:
+    @property
+    def best_round(self) -> int | None:
+        """Round of the best measured model; None before one is measured."""
+        machine = self._machine
+        best = best_model(machine) if machine is not None else None
+        return best.round if best is not None else None
+
+    def save_model(self, path: str | Path, *, best: bool = False) -> Path:
         """Write the current global model as a `.keras` file, after the training under way.
 
+        Args:
+            path: The file.
+            best: Whether to write the best measured model (`best_round`) instead.
+
         Raises:
-            LearningError: There is no model yet, or it is untrained: no round is done.
+            LearningError: There is no such model yet, or it is untrained: no round is done.
         """
-        if self.round == 0:
-            raise LearningError("no round is done yet: the model is untrained")
         target = Path(path).absolute()
-        self._thread.call(self._peer.export, target)
+        self._thread.call(partial(self._peer.export, best=best), target)
         return target
 
-    def model(self) -> Any:
-        """The current global model as a `keras.Model`; imports Keras."""
+    def model(self, *, best: bool = False) -> Any:
+        """The current global model, or the best, as a `keras.Model`; see `save_model`."""
         import keras  # noqa: PLC0415 - it takes seconds, and few scripts ask for a model
 
         allowed = self._peer.settings.allow_model  # then its code has run here already
         with tempfile.TemporaryDirectory() as folder:
-            path = self.save_model(Path(folder) / "model.keras")
+            path = self.save_model(Path(folder) / "model.keras", best=best)
             own = import_custom_objects(path, allow_code=allowed)
             return keras.saving.load_model(path, custom_objects=own, safe_mode=not allowed)
 
@@ -230,6 +246,8 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
     *,
     x_test: Any = None,
     y_test: Any = None,
+    target: str | None = None,
+    missing_target: str = "refuse",
     bootstrap: str | Sequence[str] = (),
     ip: str = "127.0.0.1",
     port: int = 0,
@@ -258,6 +276,9 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
             `x_train` has them.
         x_test: Examples to measure the global model on; by default a fifth of `x_train`.
         y_test: Labels of `x_test`.
+        target: Column of a table to predict; None: one named target, label, class or y, else the
+            last.
+        missing_target: Rows of a table whose target is missing: `refuse` the table, or `drop`.
         bootstrap: Peers to join, as `ip:port`. Without any, this peer starts a swarm; others
             join it at `RunningPeer.address`.
         ip: Address to listen on.
@@ -302,6 +323,8 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
             name=name,
             session=fields,
             data=save_data(folder, x_train, y_train, x_test, y_test),
+            target=frame_target(x_train, y_train) if target is None else target,
+            missing_target=missing_target,
             data_dir=Path(data_dir) if data_dir is not None else None,
             partition=partition,
             allow_model=allow_model,

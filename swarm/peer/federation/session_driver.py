@@ -6,7 +6,9 @@ import structlog
 import trio
 
 from swarm.core.machine import Effect
+from swarm.federation.best_head import ending
 from swarm.federation.effects import (
+    GiveUp,
     Leave,
     Note,
     SaveCommands,
@@ -21,6 +23,14 @@ from swarm.peer.federation.learning_jobs import LearningJobs
 from swarm.peer.federation.session_folder import SessionFolder
 from swarm.peer.host.host import Host
 from swarm.peer.host.machine_driver import MachineDriver
+
+_LEVELS = {
+    "head": logging.DEBUG,
+    "failing": logging.WARNING,
+    "failed": logging.WARNING,
+    "learning": logging.WARNING,
+}
+"""Level at which a note is logged, if not `INFO`."""
 
 log = structlog.get_logger()
 
@@ -39,6 +49,8 @@ class SessionDriver(MachineDriver[Federation]):
         super().__init__(machine.spec.id, machine, host, nursery)
         self.dismissed = ""
         """Why this peer must leave the session although nothing failed: a command removed it."""
+        self.failure = ""
+        """Why this peer must leave the session: it cannot learn."""
         self.learning = learning
         self._folder = folder
 
@@ -47,14 +59,15 @@ class SessionDriver(MachineDriver[Federation]):
         match effect:
             case Note(kind, text, about):
                 # `_adopted` logs a new head with its fields.
-                level = logging.DEBUG if kind == "head" else logging.INFO
-                log.log(level, kind, detail=text, about=about)
+                log.log(_LEVELS.get(kind, logging.INFO), kind, detail=text, about=about)
             case SaveLedger(entries):
                 self._folder.save_entries(entries)
             case SaveCommands(commands):
                 self._folder.save_commands(commands)
             case Leave(reason):
                 self.dismissed = reason
+            case GiveUp(reason):
+                self.failure = reason
             case SaveContribution(contribution):
                 self._contributed(contribution)
             case SaveHead(head):
@@ -68,6 +81,8 @@ class SessionDriver(MachineDriver[Federation]):
 
     def _adopted(self, head: GlobalModel) -> None:
         self._folder.save_head(head)
+        if how := ending(head, self.machine.spec):
+            log.info("ends", round=head.round, detail=how)
         log.info(
             "adopted",
             round=head.round,

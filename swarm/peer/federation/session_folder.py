@@ -12,6 +12,7 @@ from swarm.commanding.commands import Command, RelayedCommands
 from swarm.core.errors import ConfigurationError, RemoteProtocolError
 from swarm.core.ids import PeerId, SessionId
 from swarm.core.session import SessionSpec
+from swarm.federation.best_head import is_last
 from swarm.federation.ledger_entries import PAGE_MAX, LedgerEntry, LedgerPage
 from swarm.federation.messages import Contribution
 from swarm.federation.records import GlobalModel
@@ -26,6 +27,7 @@ HEADS_KEPT_MAX = 2048
 """Most heads that are kept on disk, as the record of the run; the oldest are deleted."""
 PRUNE_EVERY_ROUNDS = 64
 SESSIONS_FOLDER = "sessions"
+FINGERPRINT = "data.sha256"
 _NAME_LENGTH = 16
 _DIGEST_SIZE = 32
 _JSON = make_converter(forbid_extra_keys=True)
@@ -100,14 +102,28 @@ class SessionFolder:
         return any(self._heads.glob("*.head"))
 
     def is_finished(self) -> bool:
-        """Whether an earlier life of this peer adopted the head of the last round.
+        """Whether an earlier life of this peer adopted the session's last head.
 
         Raises:
             ConfigurationError: The session's file is damaged.
         """
         newest = max(self._heads.glob("*.head"), default=None)
         spec = self.load_spec() if newest is not None else None
-        return newest is not None and spec is not None and int(newest.name[:6]) >= spec.rounds
+        if newest is None or spec is None or int(newest.name[:6]) >= spec.rounds:
+            return spec is not None
+        heads = self.load_heads() if spec.early_stop else ()
+        return bool(heads) and is_last(heads[-1], spec)
+
+    def load_fingerprint(self) -> str:
+        """The digest of the data that this peer trained on; empty if unknown."""
+        try:
+            return (self.root / FINGERPRINT).read_text(encoding="ascii").strip()
+        except (OSError, ValueError):
+            return ""
+
+    def save_fingerprint(self, fingerprint: str) -> None:
+        """Save the digest of the data that this peer trains on."""
+        write_whole(self.root / FINGERPRINT, f"{fingerprint}\n".encode("ascii"))
 
     def save_head(self, head: GlobalModel) -> None:
         """Add an adopted head to the record of the run."""

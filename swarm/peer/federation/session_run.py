@@ -1,7 +1,6 @@
 """SessionRun: one peer's part in one session, from its folder on disk to its goodbye."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import structlog
 import trio
@@ -12,12 +11,11 @@ from swarm.core.errors import (
     BlobNotFoundError,
     ConfigurationError,
     LearningError,
-    NetworkError,
     StorageError,
-    WorkerDiedError,
 )
-from swarm.core.ids import Digest, PeerId
+from swarm.core.ids import PeerId
 from swarm.core.session import SessionSpec
+from swarm.federation.best_head import ending, is_last
 from swarm.federation.effects import LearnerReady, LeaveRequested, Started
 from swarm.federation.federation import Federation
 from swarm.federation.messages import STATUS_TEXT_MAX, Contribution, Status
@@ -27,6 +25,7 @@ from swarm.learning.federation import jobs
 from swarm.network.store import FileBlobStore
 from swarm.network.wire import signing_bytes
 from swarm.peer.federation.learning_jobs import LearningJobs
+from swarm.peer.federation.model_files import ModelFiles
 from swarm.peer.federation.own_data import data_config
 from swarm.peer.federation.peer_settings import PeerSettings
 from swarm.peer.federation.peer_status import PeerStatus
@@ -71,7 +70,9 @@ class SessionRun:
         self._worker = worker
         self._nursery = nursery
         self._lag = LagMeter()
-        self._exported: Digest | None = None
+        self._closed = False
+        self._is_leftover = False
+        """Whether the session was over before this life, and the user wants another one."""
         machine = Federation(
             host.me,
             spec,
@@ -82,6 +83,8 @@ class SessionRun:
         )
         learning = LearningJobs(spec.id, worker, host, self.status)
         self.driver = SessionDriver(machine, host, nursery, self.folder, learning)
+        self.model_files = ModelFiles(machine, learning, host.store)
+        """Writes the session's models."""
 
     @property
     def machine(self) -> Federation:
@@ -90,8 +93,12 @@ class SessionRun:
 
     @property
     def over(self) -> bool:
-        """Whether nothing is left to do: the last head is measured, or this peer was removed."""
-        return bool(self.driver.dismissed) or self.machine.final_metrics is not None
+        """Whether nothing is left to do: the last head is measured, or this peer must leave."""
+        return self._must_leave or self.machine.final_metrics is not None
+
+    @property
+    def _must_leave(self) -> bool:
+        return bool(self.driver.dismissed or self.driver.failure)
 
     def start(
         self,
@@ -107,6 +114,8 @@ class SessionRun:
             model_path: The session's `.keras` file, if it has one.
         """
         folder, session = self.folder, self.spec.id
+        was_over = bool(heads) and is_last(heads[-1], self.spec)
+        self._is_leftover = was_over and self._settings.new_session
         folder.save_spec(self.spec)
         self.driver.handle(
             Started(
@@ -128,23 +137,28 @@ class SessionRun:
         """Wait until the session is over here and the exported model is written."""
         while not self.over:
             await self.driver.changed.wait()
-        await self.export_held()  # now, for the peer may run on for hours
+        await self._export()  # now, for the peer may run on for hours
 
     async def wait_settled(self) -> None:
         """Wait until other peers have the last head, too, for a limited time."""
         with trio.move_on_after(SETTLE_WITHIN_S):
-            while not (self.driver.dismissed or self.machine.settled(trio.current_time())):
+            while not (self._must_leave or self.machine.settled(trio.current_time())):
                 await self.driver.changed.wait()
 
     def leave(self, reason: str = "") -> None:
         """Say goodbye to the session."""
+        if not reason and self.driver.failure:
+            reason = "training"
         self.driver.say_goodbye(LeaveRequested(reason))
 
     async def close(self) -> None:
-        """Write the final model and report, and publish the last status."""
+        """Write the final model and report, and publish the last status; once."""
+        if self._closed:
+            return
+        self._closed = True
         self.driver.learning.stop_training()
         with trio.move_on_after(EXPORT_WITHIN_S):
-            await self.export_held()
+            await self._export()
         self._write_report()
         with trio.move_on_after(GOODBYE_WITHIN_S):
             await self._publish_status()
@@ -157,32 +171,12 @@ class SessionRun:
             head=held.digest if held is not None else None,
         )
 
-    async def export(self, path: Path) -> None:
-        """Write the held model as a `.keras` file.
-
-        Raises:
-            LearningError: There is no model yet, or the learner failed.
-        """
-        held = self.machine.held
-        if held is None:
-            raise LearningError("there is no model yet: no round has begun")
-        await self.driver.learning.export(held.blob, path)
-
-    async def export_held(self) -> None:
-        """Write the model file that the user asked for, unless it contains this model already."""
+    async def _export(self) -> None:
+        """Write the model files that the user asked for."""
         path, held = self._settings.export, self.machine.held
-        if path is None or held is None or held.digest == self._exported:
-            return
-        if held.round == 0:
-            log.info("not exported", reason="no round is done: the model is untrained")
-            return
-        try:
-            await self.export(path)
-            self._exported = held.digest
+        if path is not None and held is not None and not self._is_leftover:
+            await self.model_files.write_all(path)
             self._write_report()
-            log.info("exported", path=str(path), round=held.round)
-        except (LearningError, NetworkError, WorkerDiedError) as error:
-            log.warning("not exported", reason=str(error))
 
     async def _prepare(self, model_path: str | None) -> None:
         settings = self._settings
@@ -212,7 +206,38 @@ class SessionRun:
             log.info("note", detail=line)
         for line in ready.advice:
             log.warning("note", detail=line)
-        self.driver.handle(LearnerReady())
+        self._compare_data(ready.fingerprint)
+        self.driver.handle(LearnerReady(ready.finding))
+
+    def _compare_data(self, fingerprint: str) -> None:
+        """Say so if this peer's data are others than this session was trained on here.
+
+        Raises:
+            ConfigurationError: The session is over, and nothing else is asked of this peer.
+        """
+        before, settings = self.folder.load_fingerprint(), self._settings
+        # It is not known of a user's own loop, nor after an older version.
+        changed = "" not in (before, fingerprint) and before != fingerprint
+        if not self.machine.finished:
+            if changed:
+                log.warning(
+                    "other data",
+                    detail="this peer's data differ from those that it trained on in this session "
+                    "before: it goes on with the new ones",
+                )
+            self.folder.save_fingerprint(fingerprint)
+            return
+        held = self.machine.held
+        how = ending(held, self.spec) if held is not None else ""
+        text = f"this peer's session is over ({how or 'it was stopped'})"
+        anew = "start anew with --new-session, or with another folder (--state)"
+        if not changed:
+            log.warning("over", detail=f"{text}: to train again, {anew}")
+            return
+        text += f", and it was trained on other data than this peer has now: {anew}"
+        if not settings.new_session and (settings.exit_when_done or not settings.bootstraps):
+            raise ConfigurationError(text)
+        log.warning("other data", detail=text)
 
     async def _publish_status_forever(self) -> None:
         published, published_s = None, float("-inf")
@@ -233,9 +258,11 @@ class SessionRun:
 
     def _write_report(self) -> None:
         report = self.status.report(self.machine, self._host.network.snapshot())
+        report |= {"exported": self.model_files.rounds, "failure": self.driver.failure or None}
         if self._settings.measure_lag:
             report |= self._lag.report()
-        paths = [self.folder.root / SUMMARY, self._settings.report]
+        report_path = self._settings.report if not self._is_leftover else None
+        paths = [self.folder.root / SUMMARY, report_path]
         try:
             for path in paths:
                 if path is not None:

@@ -11,17 +11,19 @@ to leave, a newer session needs the place, or the session fails.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 import trio
 
 from swarm.commanding.commands import Command
 from swarm.core.blobs import BlobRef
-from swarm.core.errors import only_error
+from swarm.core.errors import LearningError, only_error
 from swarm.core.ids import PeerId, SessionId
 from swarm.core.machine import Effect, Event
 from swarm.core.session import SessionSpec
+from swarm.federation.best_head import is_last
+from swarm.federation.like_failures import FAILURES_MAX
 from swarm.federation.messages import SessionQuery
 from swarm.federation.records import GlobalModel
 from swarm.federation.session_choice import (
@@ -80,6 +82,8 @@ class Sessions:
         """By session, the newest last."""
         self.changed = trio.Event()
         """Set, and replaced, when a session began, is over or failed."""
+        self.failure: LearningError | None = None
+        """Why the first of the sessions ended that this peer had to give up."""
         self._host = host
         self._settings = settings
         self._nursery = nursery
@@ -131,7 +135,7 @@ class Sessions:
                 self.runs[session].leaving.set()
         elif command.action == "join":
             self._left.discard(session)
-            folder = SessionFolder.of(self._settings.state_dir, session, self._host.me)
+            folder = self._folder(session)
             if session not in self.runs and not folder.is_finished():
                 self._choice.handle(JoinOrdered(session))
 
@@ -156,14 +160,17 @@ class Sessions:
             earlier = SessionFolder.all_in(settings.state_dir, self._host.me)
             resumable = [one for folder in earlier if (one := self._resumable(folder))]
             resumable = [one for one in resumable if one.spec.id not in self._left]
-            running = [one for one in resumable if one.heads[-1].round < one.spec.rounds]
+            running = [one for one in resumable if not is_last(one.heads[-1], one.spec)]
             for one in dict.fromkeys([*running[-SESSIONS_MAX + 1 :], *resumable[-1:]]):
                 self._take_up(one)
             had = {folder.root.name for folder in earlier if folder.has_heads()}
             starts = not (had or settings.bootstraps or settings.idle)
             if starts or settings.new_session:
                 spec = await trio.to_thread.run_sync(self._source.create)
-                folder = SessionFolder.of(settings.state_dir, spec.id, self._host.me)
+                folder = self._folder(spec.id)
+                while folder.is_finished() and "seed" not in settings.session:
+                    spec = replace(spec, seed=spec.seed + 1)
+                    folder = self._folder(spec.id)
                 if folder.root.name not in had:
                     self._take_up(_Begin(spec))
                 elif folder.is_finished():
@@ -179,14 +186,16 @@ class Sessions:
             log.info("joining", detail="asking connected peers which session they run")
         self._choice.carry_out(self._choice.machine.start(trio.current_time()))
 
+    def _folder(self, session: SessionId) -> SessionFolder:
+        return SessionFolder.of(self._settings.state_dir, session, self._host.me)
+
     def _carry_out_choice(self, effect: Effect) -> None:
         """Take up a session that was offered, unless it runs here already."""
         if not isinstance(effect, TakeUp):
             return
         spec = effect.spec
         if spec.id not in self.runs and spec.id not in self._beginning:
-            folder = SessionFolder.of(self._settings.state_dir, spec.id, self._host.me)
-            earlier = self._resumable(folder)
+            earlier = self._resumable(self._folder(spec.id))
             heads = earlier.heads if earlier is not None else ()
             self._take_up(_Begin(spec, effect.offered_by, heads))
 
@@ -238,8 +247,8 @@ class Sessions:
     async def _take_part(self, begin: "_Begin", worker: Worker) -> None:
         spec, host = begin.spec, self._host
         self._source.check(spec, is_first=not self.runs)
-        folder = SessionFolder.of(self._settings.state_dir, spec.id, host.me)
-        model_path = await self._source.model_path(spec, begin.offered_by, folder.root)
+        root = self._folder(spec.id).root
+        model_path = await self._source.model_path(spec, begin.offered_by, root)
         if spec.id in self._left:
             return
         async with trio.open_nursery() as tasks:
@@ -259,6 +268,10 @@ class Sessions:
 
     async def _wait_over(self, run: SessionRun) -> None:
         await run.wait_over()
+        if run.driver.failure:
+            text = f"this peer failed {FAILURES_MAX} times in the same way: {run.driver.failure}"
+            self.failure = self.failure or LearningError(text)
+            run.leaving.set()
         self._choice.handle(SessionOver(run.spec.id))
         self._notify()
 

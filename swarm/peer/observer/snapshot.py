@@ -6,6 +6,7 @@ from typing import Any
 from swarm.commanding.registers import DROP_THRESHOLD
 from swarm.core.ids import PeerId
 from swarm.core.session import dataset_label, is_stand_in
+from swarm.federation.best_head import is_last
 from swarm.federation.tree import Cluster
 from swarm.peer.observer.run_history import history_extent
 from swarm.peer.observer.snapshot_cache import SnapshotCache
@@ -74,7 +75,7 @@ def make_snapshot(
     spec, head = seen.spec, seen.head
     operator_json = _operator(seen, operator, now_s)
     finished = head is not None and (
-        head.round >= spec.rounds or operator_json["run_state"] == "stopped"
+        is_last(head, spec) or operator_json["run_state"] == "stopped"
     )
     measured = seen.newest_metrics()
     curve = seen.past.curve(measured)

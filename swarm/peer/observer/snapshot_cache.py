@@ -15,8 +15,8 @@ from swarm.watching.federation.observation import Observation
 
 ALERTS_SHOWN_MAX = 200
 OBSERVERS_SHOWN_MAX = 64
-_SEVERITIES = {"lost": "error", "quarantined": "error", "disk": "error"}
-_SEVERITIES |= {"takeover": "warning", "rejected": "warning"}
+_SEVERITIES = {"lost": "error", "quarantined": "error", "disk": "error", "failed": "error"}
+_SEVERITIES |= {"takeover": "warning", "rejected": "warning", "learning": "warning"}
 _Curve = list[dict[str, float]]
 
 

@@ -7,6 +7,7 @@ import trio
 
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect, Event
+from swarm.federation.best_head import is_last
 from swarm.federation.effects import Started
 from swarm.federation.session_choice import SessionBegun, SessionChoice, SessionOver, TakeUp
 from swarm.peer.host.host import Host
@@ -95,7 +96,7 @@ class Watching:
 
     def _look_for_the_end(self, seen: Observation) -> None:
         """Look for the next session once the last head of this one is known."""
-        if not self._is_over and seen.head is not None and seen.head.round >= seen.spec.rounds:
+        if not self._is_over and seen.head is not None and is_last(seen.head, seen.spec):
             self._is_over = True
             self._choice.handle(SessionOver(seen.spec.id))
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from swarm.core.ids import Digest, PeerId
+from swarm.core.session import SessionSpec
 from swarm.federation.records import Contributor, GlobalModel, Merged
 from swarm.simulation.federation.simulated_learning import SimulatedLearner, Vector, weighted_mean
 
@@ -22,9 +23,10 @@ class Heads:
     Invariant: the parent of a known head, and the heads it merges, are known as well.
     """
 
-    def __init__(self, learner: SimulatedLearner, num_examples_max: int) -> None:
+    def __init__(self, learner: SimulatedLearner, spec: SessionSpec) -> None:
         self._learner = learner
-        self._num_examples_max = num_examples_max
+        self._num_examples_max = spec.num_examples_max
+        self._patience = spec.early_stop
         self._heads: dict[Digest, GlobalModel] = {}
         self._admitted: set[Digest] = set()
 
@@ -51,6 +53,7 @@ class Heads:
         if head.parent is not None:
             self._check_examples(head, self._heads[head.parent])
             self._check_weights(head, self._heads[head.parent])
+            self._check_best(head, self._heads[head.parent])
 
     def past(self, head: GlobalModel) -> dict[Digest, GlobalModel]:
         """The head and all behind it, through parents and merges."""
@@ -80,6 +83,36 @@ class Heads:
             number += 1
             step = self.parent(step)
         return number
+
+    def is_stopped(self, head: GlobalModel) -> bool:
+        """Whether the session stops early with this head: its last models were not better."""
+        since = self._best(head)[1]
+        return self._patience > 0 and since >= self._patience
+
+    def _best(self, head: GlobalModel) -> tuple[GlobalModel | None, int]:
+        """The first of the best models behind a head, and how many were measured after it."""
+        models: list[GlobalModel] = []
+        means: list[float] = []
+        step = head
+        while step.parent is not None:
+            parent = self._heads[step.parent]
+            if step.metrics and parent.parent is not None:
+                models.insert(0, parent)
+                rows: list[Vector] = [(m.accuracy,) for m in step.metrics]
+                means.insert(0, *weighted_mean(rows, [m.num_examples for m in step.metrics]))
+            step = parent
+        if not models:
+            return None, 0
+        place = means.index(max(means))
+        return models[place], len(models) - 1 - place
+
+    def _check_best(self, head: GlobalModel, parent: GlobalModel) -> None:
+        model, since = self._best(head)
+        stated = (head.best.blob, head.best.num_since) if head.best is not None else (None, 0)
+        if stated != (model.blob if model is not None else None, since):
+            raise WrongHeadError(f"head {head.round} names another best model than was measured")
+        if self.is_stopped(parent):
+            raise WrongHeadError(f"head {head.round} follows the one that stopped the session")
 
     def _check_counted_once(self, head: GlobalModel) -> None:
         for merged in head.merged:

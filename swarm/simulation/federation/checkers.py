@@ -18,6 +18,7 @@ from swarm.watching.federation.alerts import alerts_of
 
 TIMED_BY_ROUND = 4
 """Round by which the weights of each peer have been timed on its link."""
+FAILURES_MAX = 3
 TICK_S = 1.0
 """Seconds between checks that nothing takes too long."""
 
@@ -69,7 +70,7 @@ class SessionCheckers:
         """Greatest share of each bound on traffic that was used, in percent."""
         self._simulator = simulator
         self._limits = limits or Limits()
-        self._heads = Heads(simulator.learner, simulator.spec.num_examples_max)
+        self._heads = Heads(simulator.learner, simulator.spec)
         self._held: dict[PeerId, GlobalModel] = {}
         self._windows: dict[PeerId, _Window] = {}
         self._newest: GlobalModel | None = None
@@ -136,6 +137,7 @@ class SessionCheckers:
             notes = [n for p in simulator.live.values() for _, n in p.notes]
             caught = any(n.kind == "quarantined" and n.about == hostile for n in notes)
             require(caught, f"no peer quarantines {hostile}")
+        self._check_failing()
         undone = ", ".join(sorted(simulator.census.unsettled))
         require(not undone, f"not done by {simulator.now_s:.0f} s: {undone}")
         require(
@@ -156,6 +158,18 @@ class SessionCheckers:
             require(median_s <= typical_s, f"most rounds take over {median_s:.1f} s")
         if self._limits.merging_rounds is not None and self._newest is not None:
             self._check_merged(self._newest, self._limits.merging_rounds)
+
+    def _check_failing(self) -> None:
+        """Check that a peer whose training fails leaves after the third attempt, and says so."""
+        name = self._simulator.plan.failing
+        if name is None:
+            return
+        num_failures = self._simulator.peers[name].num_failures
+        require(num_failures == FAILURES_MAX, f"{name} trained {num_failures} times in vain")
+        require(name not in self._simulator.live, f"{name} cannot train, and stays")
+        notes = [n for p in self._simulator.live.values() for _, n in p.notes]
+        told = any(n.kind == "failed" and n.about == name for n in notes)
+        require(told, f"no peer knows that {name} cannot train")
 
     def _check_undisturbed(self, last: GlobalModel) -> None:
         """Check that nothing is shown as wrong, as an observer of the whole run would see it."""
@@ -285,7 +299,9 @@ class SessionCheckers:
 
     def _check_progress(self) -> None:
         """Check that some peer adopts a greater head in time, until the last round is done."""
-        done = self._newest is not None and self._newest.round >= self._simulator.spec.rounds
+        newest = self._newest
+        done = newest is not None and newest.round >= self._simulator.spec.rounds
+        done = done or (newest is not None and self._heads.is_stopped(newest))
         done = done or self._commands.stopped
         waited_s = self._simulator.now_s - self._newest_s
         if not done and waited_s > self._limits.round_s:

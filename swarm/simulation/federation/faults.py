@@ -17,6 +17,8 @@ class SessionFaults(FaultPlan):
     """Site labels, which peers take in turn."""
     slow_factor: float = 1.0
     """The last of the first peers needs this multiple of the others' time to train."""
+    failing: PeerId | None = None
+    """Each training of this peer fails."""
     speeds: tuple[float, ...] = ()
     """Multiples of the usual time that peers need to train, which they take in turn ..."""
     slowed_at_s: float = 0.0

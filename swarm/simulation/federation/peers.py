@@ -28,6 +28,8 @@ class SessionPeer(SimulatedPeer):
     commands: tuple[Command, ...] = ()
     training: Digest | None = None
     """Base of the training that is under way."""
+    num_failures: int = 0
+    """Trainings that failed."""
     notes: deque[tuple[float, Note]] = field(default_factory=lambda: deque(maxlen=NOTES_MAX))
     counted: tuple[GlobalModel | None, Metrics | None] = None, None
     """The head it held and the final metrics it had when they were last checked."""

@@ -274,6 +274,21 @@ def freezes(chance: random.Random, _peers: Peers) -> SessionFaults:
     )
 
 
+def training_fails(chance: random.Random, peers: Peers) -> SessionFaults:
+    """Each training of one peer fails, whatever its role; messages are lost."""
+    return SessionFaults(failing=chance.choice(peers), loss_rate=chance.uniform(0, 0.15))
+
+
+def stops_early(chance: random.Random, peers: Peers) -> SessionFaults:
+    """The network splits and heals, peers restart and join late; accuracy goes up and down."""
+    return SessionFaults(
+        loss_rate=chance.uniform(0, 0.15),
+        crashes=restart(chance, peers).crashes,
+        partitions=partition_in_two(chance, peers).partitions,
+        join_at_s=tuple(chance.uniform(0, 30) for _ in range(2)),
+    )
+
+
 def clock_skew(chance: random.Random, _peers: Peers) -> SessionFaults:
     """No two clocks agree."""
     return SessionFaults(

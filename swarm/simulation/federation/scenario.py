@@ -32,6 +32,7 @@ class SessionScenario(Scenario[SessionSimulator]):
     """Size of a blob of weights; small ones ride in announcements."""
     deadline_min_s: float = 5.0
     partition_policy: str = "merge"
+    early_stop: int = 0
     limits: Limits = field(default_factory=Limits)
 
     def prepare(
@@ -49,6 +50,7 @@ class SessionScenario(Scenario[SessionSimulator]):
             deadline_first_s=max(30.0, self.deadline_min_s),
             deadline_min_s=self.deadline_min_s,
             partition_policy=self.partition_policy,
+            early_stop=self.early_stop,
         )
         return SessionSimulator(spec, size, plan, seed, self.size_bytes)
 

@@ -37,6 +37,8 @@ SESSION_SCENARIOS = {
     "hanging-learner": Session(plans.hangs, limits=_HUNG),
     "pretending-peer": Session(plans.pretends, limits=_PRETENDED),
     "frozen-peer": Session(plans.freezes, rounds=10, limits=Limits(only_silent_lost=True)),
+    "training-fails": Session(plans.training_fails),
+    "stops-early": Session(plans.stops_early, rounds=60, early_stop=3),
     "clock-skew": Session(plans.clock_skew),
     "aggregator-dies": Session(plans.dies("aggregator"), limits=_PROMPT),
     "root-dies": Session(plans.dies("root"), limits=_PROMPT),

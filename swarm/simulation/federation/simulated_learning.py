@@ -20,6 +20,7 @@ from swarm.federation.effects import (
     MergeInput,
     Rejection,
     Train,
+    TrainingFailed,
     TrainingFinished,
     TrainingProgressed,
     WeightsCreated,
@@ -37,6 +38,7 @@ TRAINING_S = 4.0
 PROGRESS_EVERY_S = 1.0
 CREATING_S = 0.5
 EVALUATING_S = 0.1
+FAILING_S = 0.5
 READY_AFTER_S = 3.0
 
 
@@ -69,10 +71,14 @@ class SimulatedLearner:
         self._clock.after(CREATING_S, self._answer, peer, peer.life, WeightsCreated(blob))
 
     def train(self, peer: SessionPeer, effect: Train) -> None:
-        """Train for a while, unless this training is under way already."""
+        """Train for a while, unless this training is under way already, or the learner fails."""
         if peer.training == effect.base:
             return
         peer.training = effect.base
+        if peer.name == self._plan.failing:
+            peer.num_failures += 1
+            self._clock.after(FAILING_S, self._failed, peer, peer.life, effect.base)
+            return
         duration_s = TRAINING_S * self._slowness(peer) * self._chance.uniform(0.8, 1.2)
         base = self.vectors[effect.blob.digest]
         result = self.learn(peer.name, base), self.measure(peer.name, base), duration_s
@@ -115,9 +121,10 @@ class SimulatedLearner:
         """Train a vector: a random step, unless a subclass learns."""
         return tuple(w + self._chance.gauss(0, 1) for w in vector)
 
-    def measure(self, peer: PeerId, _vector: Vector) -> Metrics:
-        """Metrics of a vector on a peer's test shard: constant, unless a subclass measures."""
-        return Metrics(peer, 0.5, 1.0, 100)
+    def measure(self, peer: PeerId, vector: Vector) -> Metrics:
+        """Metrics of a vector on a peer's test shard: any, but the same each time."""
+        accuracy = random.Random(f"{peer} {vector}").random()  # noqa: S311 (reproducible)
+        return Metrics(peer, accuracy, 1.0, 100)
 
     def keep(self, peer: SessionPeer, vector: Vector) -> BlobRef:
         """Put a vector in the peer's store."""
@@ -125,6 +132,11 @@ class SimulatedLearner:
         self.vectors[digest] = vector
         peer.store.add(digest)
         return BlobRef(digest, self._size_bytes)
+
+    def _failed(self, peer: SessionPeer, life: int, base: Digest) -> None:
+        if peer.alive and peer.life == life and peer.training == base:
+            peer.training = None
+            self._answer(peer, life, TrainingFailed(base, "the loss is nan"))
 
     def _slowness(self, peer: SessionPeer) -> float:
         """The multiple of the usual time that a peer's training takes now."""

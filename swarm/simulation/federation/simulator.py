@@ -15,6 +15,7 @@ from swarm.federation.effects import (
     Combine,
     CreateWeights,
     Evaluate,
+    GiveUp,
     LearnerReady,
     Leave,
     LeaveRequested,
@@ -82,6 +83,7 @@ class SessionSimulator(SimulatedWorld[SessionPeer]):
             SaveLedger: self._save_ledger,
             SaveCommands: self._save_commands,
             Leave: self._leave,
+            GiveUp: self._leave,
             Note: self._note,
             CreateWeights: self.learner.create,
             Train: self.learner.train,
@@ -230,12 +232,13 @@ class SessionSimulator(SimulatedWorld[SessionPeer]):
     def _save_commands(self, peer: SessionPeer, effect: SaveCommands) -> None:
         peer.commands = effect.commands
 
-    def _leave(self, peer: SessionPeer, _effect: Leave) -> None:
-        self.clock.after(0.0, self._end_by_itself, peer, peer.life)
+    def _leave(self, peer: SessionPeer, effect: Leave | GiveUp) -> None:
+        reason = "training" if isinstance(effect, GiveUp) else ""
+        self.clock.after(0.0, self._end_by_itself, peer, peer.life, reason)
 
-    def _end_by_itself(self, peer: SessionPeer, life: int) -> None:
+    def _end_by_itself(self, peer: SessionPeer, life: int, reason: str) -> None:
         if peer.alive and peer.life == life:
-            self._handle(peer, LeaveRequested())
+            self._handle(peer, LeaveRequested(reason))
             self._crash(peer)
 
     def _note(self, peer: SessionPeer, effect: Note) -> None:

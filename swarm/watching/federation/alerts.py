@@ -26,9 +26,11 @@ COHORT_MIN = 3
 _SEVERITIES = {
     "lost": "error",
     "disk": "error",
+    "failed": "error",
     "partition": "error",
     "quarantined": "error",
     "drop": "error",
+    "learning": "warning",
     "takeover": "warning",
     "rejected": "warning",
     "skipped": "warning",
@@ -38,7 +40,7 @@ _SEVERITIES = {
     "paused": "warning",
     "data": "warning",
 }
-_GONE = frozenset({"lost", "left", "disk", "removed"})
+_GONE = frozenset({"lost", "left", "disk", "failed", "removed"})
 """Kinds of entries that say why a peer's work is missing."""
 
 
@@ -145,6 +147,7 @@ _COSTS: Mapping[str, Callable[[Alert, Outcomes], str]] = {
     "lost": _cost_of_loss,
     "left": _cost_of_loss,
     "disk": _cost_of_loss,
+    "failed": _cost_of_loss,
     "takeover": lambda alert, outcomes: outcomes.cost(alert.round),
     "rejected": _cost_of_rejection,
     "quarantined": lambda *_: "nothing is taken from it for five minutes",

@@ -7,6 +7,7 @@ from swarm.core.effects import PeerConnected, PeerUnreachable, Send, Subscribe, 
 from swarm.core.ids import Digest, PeerId, RoundNumber
 from swarm.core.machine import Effect, Event, SetTimer, TimerFired
 from swarm.core.session import SessionSpec
+from swarm.federation.best_head import ending, is_last
 from swarm.federation.effects import Started
 from swarm.federation.ledger_entries import LedgerPage
 from swarm.federation.lineage import Lineage
@@ -349,8 +350,8 @@ class Observation:
             first = self.name_of(succession(best.parent or best.digest, before.root, slow)[0])
             text = f"{author} combined the model of round {best.round} instead of {first}"
             self.log.add("takeover", text, now_s, best.author, best.round)
-        if best.round >= self.spec.rounds:
-            self.log.add("finished", f"all {self.spec.rounds} rounds are done", now_s)
+        if is_last(best, self.spec):
+            self.log.add("finished", ending(best, self.spec), now_s)
         if before is not None:
             self._flow_down(best, before, slow, now_s)
         return self._subscribe()

@@ -155,7 +155,7 @@ class PeerRegistry:
             return
         if entry.kind == "lost" and self._silent_s(entry.subject, now_s) > SUSPECT_AFTER_S:
             self.note_gone(entry.subject, "lost", now_s)
-        elif entry.kind in ("rejected", "quarantined", "disk"):
+        elif entry.kind in ("rejected", "quarantined", "disk", "failed", "learning"):
             text = with_names(entry.text, self.name_of)
             self._log.add(entry.kind, text, now_s, entry.subject, entry.round)
 

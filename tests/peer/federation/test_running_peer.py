@@ -8,7 +8,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 import swarm
-from swarm.core.errors import ConfigurationError, SwarmError
+from swarm.core.errors import ConfigurationError, LearningError, SwarmError
 from swarm.learning.backend import keras
 from swarm.peer.federation.peer_settings import session_fields
 
@@ -147,6 +147,51 @@ def test_two_peers_on_own_arrays_train_a_keras_model(
     assert list(tmp_path.iterdir()) == []
     predicted = np.argmax(model.predict(x[1600:], verbose=0), axis=1)
     assert np.mean(predicted == y[1600:]) > 0.6
+
+
+def _few_digits(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    x, y = load_digits(return_X_y=True)
+    chosen = np.random.default_rng(seed).permutation(len(x))[:200]
+    return (x[chosen] / 16).reshape(-1, 8, 8, 1).astype(np.float32), y[chosen]
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_a_session_that_is_over_is_not_passed_off_as_trained_on_other_data(
+    tmp_path: Path,
+) -> None:
+    x, y = _few_digits(1)
+    # Steps this small change no answer: round 1 stays the best, and the session stops early.
+    fields = {"model": "mlp", "rounds": 50, "min_peers": 1, "learning_rate": 1e-9, "early_stop": 1}
+    with swarm.start_peer(x, y, state=tmp_path, **fields) as first:
+        first.wait_finished(timeout_s=180)
+        assert first.round == 3
+        best = first.model(best=True)
+    assert best.count_params() == 4810
+
+    with swarm.start_peer(x, y, state=tmp_path, **fields) as again:
+        again.wait_finished(timeout_s=180)
+
+    x, y = _few_digits(2)
+    with (
+        pytest.raises(ConfigurationError, match=r"stopped early at round 3.*other data"),
+        swarm.start_peer(x, y, state=tmp_path, **fields) as other,
+    ):
+        other.wait_finished(timeout_s=180)
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_training_that_fails_three_times_ends_the_peer_with_the_reason(tmp_path: Path) -> None:
+    x, y = _few_digits(1)
+
+    with (
+        pytest.raises(LearningError, match=r"failed 3 times.*inputs reach 255"),
+        swarm.start_peer(
+            255 * x, y, state=tmp_path, model="lenet", learning_rate=1e6, min_peers=1
+        ) as peer,
+    ):
+        peer.wait_finished(timeout_s=180)
 
 
 def _doubling(input_shape: tuple[int, ...], num_classes: int) -> Any:

@@ -1,6 +1,7 @@
 """The folder of a session: what is read back after a restart; it stays small."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from swarm.core.ids import Digest, PeerId, RoundNumber, SessionId
 from swarm.core.session import SessionSpec
 from swarm.federation.ledger_entries import PAGE_MAX, LedgerEntry
 from swarm.federation.messages import Contribution
+from swarm.federation.records import Best
 from swarm.network.identity import Identity
 from swarm.network.wire import signing_bytes
 from swarm.peer.federation import session_folder as folder_module
@@ -101,6 +103,29 @@ def test_a_session_is_finished_once_the_head_of_its_last_round_is_there(
         answers.append(folder.is_finished())
 
     assert answers == [False, False, True]
+
+
+def test_a_session_that_stopped_early_is_finished(folder: SessionFolder) -> None:
+    me = IDENTITY.peer_id
+    session = Session(SessionSpec(rounds=50, early_stop=2, starter=me), (me,))
+    folder.save_spec(session.spec)
+    model = Best(RoundNumber(1), 0.5, session.head0.blob)
+
+    answers = []
+    for since, head in enumerate(session.chain(3)):
+        stopping = replace(head, best=replace(model, num_since=since))
+        folder.save_head(stopping.signed(IDENTITY.sign(signing_bytes(stopping.digest))))
+        answers.append(folder.is_finished())
+
+    assert answers == [False, False, True, True]
+
+
+def test_the_digest_of_the_data_is_read_back(folder: SessionFolder) -> None:
+    assert folder.load_fingerprint() == ""
+
+    folder.save_fingerprint("abc")
+
+    assert folder.load_fingerprint() == "abc"
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "forged"])

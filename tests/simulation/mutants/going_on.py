@@ -166,6 +166,31 @@ GOING_ON = (
         "transfer_s=pulled[name].transfer_s",
         ("slow-link-peer",),
     ),
+    Mutant(
+        "training-fails-for-ever",
+        "G5",
+        "federation/like_failures.py",
+        "return self.number >= FAILURES_MAX",
+        "return False",
+        ("training-fails",),
+    ),
+    # G11: a session that stops early ends at the same head everywhere
+    Mutant(
+        "never-stops-early",
+        "G11",
+        "federation/best_head.py",
+        "return best is not None and 0 < patience <= best.num_since",
+        "return False",
+        ("stops-early",),
+    ),
+    Mutant(
+        "best-by-one-shard",
+        "G11",
+        "federation/best_head.py",
+        "if best is None or accuracy > best.accuracy:",
+        "if best is None or metrics[0].accuracy > best.accuracy:",
+        ("stops-early",),
+    ),
     # G10: peers of one site share clusters
     Mutant(
         "sites-not-sorted-by",
