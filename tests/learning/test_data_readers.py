@@ -199,20 +199,6 @@ class TestPack:
             one.train.x.take(np.arange(4)), other.train.x.take(np.arange(4))
         )
 
-    def test_a_table_is_packed_as_the_numbers_that_a_model_sees(self, tmp_path: Path) -> None:
-        lines = [
-            f"{number},{'Rome' if number % 3 else 'Oslo'},{'no' if number % 2 else 'yes'}"
-            for number in range(20)
-        ]
-        (tmp_path / "in.csv").write_text("\n".join(["age,city,kind", *lines]))
-
-        path = pack(tmp_path / "in.csv", tmp_path / "out.npz")
-        raw = own.read(DataConfig("own", str(path)))
-
-        assert raw.test is not None
-        assert set(raw.train.y.tolist()) == {"no", "yes"}
-        assert (len(raw.train.y), len(raw.test.y)) == (16, 4)
-
     def test_several_inputs_texts_and_a_test_split_are_kept(self, tmp_path: Path) -> None:
         x = {"text": ["longer text", "short"], "age": [[1], [2]]}
 

@@ -62,25 +62,17 @@ def pack(
 
 def _raw(data: Any, y: Any, x_test: Any, y_test: Any, progress: OnProgress) -> RawData:
     if isinstance(data, str | Path):
-        config = DataConfig("own", data_path=str(data))
         if is_table_file(Path(data)):
-            return _encoded_table(config)
-        return own.read(config, progress)
+            raise DataError(
+                f"{data} is a table, which every peer reads as it is: give it to --data; an .npz "
+                "file would lose what its columns are"
+            )
+        return own.read(DataConfig("own", data_path=str(data)), progress)
     train = _split("train", data, y, progress)
     test = _split("test", x_test, y_test, progress) if x_test is not None else None
     if test is None and y_test is not None:
         raise DataError("y_test needs x_test")
     return RawData(CALLED, train, test)
-
-
-def _encoded_table(config: DataConfig) -> RawData:
-    """A table as the numbers that a session of its own would make of it."""
-    table = own.load(config, None)
-    parts = [
-        RawSplit(split.x.take(np.arange(len(split.y))), split.y)
-        for split in (table.train, table.test)
-    ]
-    return RawData(table.label, parts[0], parts[1], table.description.classes, table.notes)
 
 
 def _split(name: str, x: Any, y: Any, progress: OnProgress) -> RawSplit:

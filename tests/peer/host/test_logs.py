@@ -38,3 +38,23 @@ def test_a_traceback_is_one_field_of_one_line() -> None:
 
     assert "ZeroDivisionError" in failed["exception"]
     assert "timestamp" in failed
+
+
+def test_a_program_that_has_its_own_logging_keeps_it() -> None:
+    program = """
+import logging
+logging.basicConfig(format="theirs %(message)s", level="INFO")
+import structlog
+from swarm.peer.host.logs import configure_guest_logs
+configure_guest_logs("warning")
+logging.getLogger("theirs").info("still here")
+structlog.get_logger().info("quiet")
+structlog.get_logger().warning("heard")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    theirs, ours = done.stderr.splitlines()
+    assert theirs == "theirs still here"
+    assert "heard" in ours

@@ -6,6 +6,9 @@ callbacks that follow in the list, see the averaged weights. Or they are exchang
 Keras tells callbacks what it does, but not all that is needed here:
 - how many examples a batch has. The metric "loss" counts them; `fit` resets it for each epoch;
 - that Ctrl-C or an error ended `fit`. `RunningCall` watches whether `fit` still runs.
+
+`fit` runs `on_train_batch_end` in another thread, beside the next batch, if all callbacks have
+`async_safe`. Once per epoch this one needs it for the progress only, so it costs `fit` no time.
 """
 
 from collections.abc import Sequence
@@ -92,6 +95,7 @@ class Swarm(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no typ
             min_peers=min_peers,
             patience_s=patience_s,
         )
+        self.async_safe = every is None and batch_size is None
         self._every = every
         self._log_level = log_level
         self._counter = _Counter(batch_size)
@@ -128,15 +132,22 @@ class Swarm(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no typ
         """Begin to count."""
         self._counter.begin_epoch()
 
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Join now, if the first batch had to build the model."""
+        self._fresh = False
+        if self._engine is None and self._variables():
+            self._join()
+
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Exchange weights, if it is time."""
-        self._fresh = False
-        self._due += self._counter.note_batch(batch)
-        if self._engine is None:
-            self._join()  # the first batch has built the model
-        whole = self._every or self.params.get("steps") or 0
-        self._note_progress(self._due / whole if whole else 0.0, logs or {})
-        if self._every is not None and self._due >= self._every:
+        num_batches = self._counter.note_batch(batch)
+        if self._every is None:
+            steps = self.params.get("steps")
+            self._note_progress((batch + 1) / steps if steps else 0.0, logs or {})
+            return
+        self._due += num_batches
+        self._note_progress(self._due / self._every, logs or {})
+        if self._engine is not None and self._due >= self._every:
             self._exchange(logs or {})
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
@@ -178,11 +189,13 @@ class Swarm(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no typ
 
     def _end_epoch(self, logs: Logs) -> None:
         """Once in each epoch: at its validation if there is one, otherwise at its end."""
-        if self._engine is not None and self._counter.end_epoch() and self._every is None:
+        if self._engine is None and self._call is not None:
+            self._join()  # the epoch had one batch only, which built the model
+        if self._counter.end_epoch() and self._every is None:
             self._exchange(logs)
 
     def _exchange(self, logs: Logs) -> None:
-        assert self._engine is not None  # noqa: S101 (the callers checked)
+        assert self._engine is not None  # noqa: S101 (`fit` runs, and the model is built)
         score = _score(logs)
         period = Period(self._counter.take(), score, logs.get("loss"))
         arrays = self._engine.exchange(self._arrays(), period)

@@ -33,8 +33,9 @@ NEWEST_WITHIN_S = 10.0
 """A joiner that has an earlier head waits at most this long for the weights of the newest one."""
 LOOK_EVERY_S = 0.2
 """How often the peer looks whether its loop still runs."""
-HAND_OVER_WITHIN_S = 0.4
-"""A peer that leaves spends at most this long to take in those that wait to join."""
+HAND_OVER_WITHIN_S = 3.0
+"""A peer that leaves spends at most this long to take in those that wait to join. It takes some
+hundredths of a second, and longer on a busy machine."""
 
 log = structlog.get_logger()
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import trio
 
 from swarm.core.errors import ConfigurationError
 from swarm.peer.federation.own_loop import loop_peer
@@ -33,6 +34,17 @@ def join(joining: Joining, value: float) -> tuple[Engine, float]:
     return engine, float(current[0].flat[0])
 
 
+def _wait_for_a_join_request(engine: Engine) -> None:
+    peer = engine._peer
+
+    async def wait() -> None:
+        with trio.fail_after(PATIENCE_S):
+            while not peer._driver.machine._shared.joiners.current(trio.current_time()):
+                await peer._driver.changed.wait()
+
+    peer.call(wait)
+
+
 @pytest.mark.slow
 @pytest.mark.network
 def test_a_starter_that_comes_back_joins_those_that_went_on(
@@ -45,6 +57,7 @@ def test_a_starter_that_comes_back_joins_those_that_went_on(
 
     with started(0.0, engine.address) as other:
         other.begin()
+        _wait_for_a_join_request(engine)
         engine.stop()
         joining.note_left(engine)
         other.wait_peers(2)  # the last thing that the starter did was to take it in

@@ -176,11 +176,14 @@ def test_settings_that_break_a_rule_are_named(options: dict[str, Any], said: str
         Swarm(**options)
 
 
-def test_a_model_that_its_first_batch_builds_joins_then(engine: RecordingEngine) -> None:
+@pytest.mark.parametrize("batch_size", [3, 8])
+def test_a_model_that_its_first_batch_builds_joins_then(
+    engine: RecordingEngine, batch_size: int
+) -> None:
     model = keras.Sequential([keras.layers.Dense(1)])
     model.compile(keras.optimizers.SGD(0.0), "mse")
 
-    model.fit(X, X[:, 0], batch_size=3, verbose=0, callbacks=[Swarm()])
+    model.fit(X, X[:, 0], batch_size=batch_size, verbose=0, callbacks=[Swarm()])
 
     assert engine.num_examples == [8]
     assert [a.shape for a in engine.arrays[0]] == [(2, 1), (1,)]
