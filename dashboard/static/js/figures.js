@@ -23,6 +23,7 @@ export function Figures({ store }) {
       <p class="note" title="Running accuracy on training batches, mean of the peers that train now">
         Training accuracy ${percent(snapshot?.training.accuracy)}
       </p>
+      ${bestNote(points, snapshot)}
       <${Spark} values=${points.map((/** @type {Point} */ point) => point.accuracy)} />
     </div>
     <div class="figure loss">
@@ -112,6 +113,18 @@ function Spark({ values }) {
  */
 export function trained(snapshot) {
   return snapshot !== null && (snapshot.global.round ?? 0) > 0 ? snapshot.global : null;
+}
+
+/**
+ * The best measured model, if it is not the newest one; round 0 is untrained and never the best.
+ * @param {Point[]} points
+ * @param {Snapshot | null} snapshot
+ */
+function bestNote(points, snapshot) {
+  const measured = points.filter(({ round, accuracy }) => round > 0 && accuracy !== null);
+  const best = measured.toSorted((a, b) => Number(b.accuracy) - Number(a.accuracy))[0];
+  if (best === undefined || best.round === snapshot?.global.round) return null;
+  return html`<p class="note">Best: ${percent(best.accuracy)} (round ${best.round})</p>`;
 }
 
 /**

@@ -28,6 +28,21 @@ def test_the_figures_show_the_state_of_the_run(serve_shared, open_page):
     expect(page).to_have_title("51.4 % · round 5 of 12 · Swarm")
 
 
+def test_the_best_model_is_named_when_it_is_not_the_newest(serve, open_page):
+    served = serve("--piped")
+    snapshot = FakeRun(6).at(46.8)
+    worse = {"round": 4, "accuracy": 0.4, "loss": 1.3}
+    points = [*snapshot["curves"]["global"][:3], worse]
+    served.show(
+        snapshot | {"global": worse, "curves": {"global": points, "peers": {}}, "version": 99_999}
+    )
+
+    page = live(open_page(served.url))
+
+    best = f"Best: {100 * points[2]['accuracy']:.1f} % (round 3)"
+    expect(figure(page, "Global test accuracy")).to_contain_text(best)
+
+
 def test_a_run_that_was_stopped_is_not_called_finished(serve, open_page):
     served = serve("--piped")
     snapshot = FakeRun(6).at(46.8)
