@@ -16,6 +16,7 @@ from swarm.learning.datasets.examples import check_numbers, is_text, named
 from swarm.learning.datasets.finite import check_finite
 from swarm.learning.datasets.raw import RawData, RawSplit
 from swarm.learning.progress import OnProgress, Progress
+from swarm.learning.tables.reading import is_table_file
 
 CALLED = "the data"
 
@@ -61,6 +62,11 @@ def pack(
 
 def _raw(data: Any, y: Any, x_test: Any, y_test: Any, progress: OnProgress) -> RawData:
     if isinstance(data, str | Path):
+        if is_table_file(Path(data)):
+            raise DataError(
+                f"{data} is a table, which every peer reads as it is: give it to --data; an .npz "
+                "file would lose what its columns are"
+            )
         return own.read(DataConfig("own", data_path=str(data)), progress)
     train = _split("train", data, y, progress)
     test = _split("test", x_test, y_test, progress) if x_test is not None else None

@@ -83,7 +83,7 @@ def test_units_that_died_are_named(tmp_path: Path) -> None:
 def diagnose(losses: list[float], accuracy: float, rounds: int = 1) -> Finding | None:
     """What is said after rounds with these losses of batches and this accuracy."""
     x, y = np.ones((100, 2, 2, 1), np.float32), np.arange(100) % 10
-    spec = SessionSpec(model="mlp", input_shape=(2, 2, 1))
+    spec = SessionSpec(model="mlp", input_shape=(2, 2, 1), learning_rate=0.02)
     diagnosis = Diagnosis(spec, SessionModel(spec, None, allow_code=False), Shard(x, y))
     found = None
     for number in range(rounds):
