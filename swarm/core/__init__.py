@@ -9,6 +9,7 @@ machine        the sans-IO contract: Event, Effect, Machine
 effects        effects that every workload may ask for, and the events that answer them
 message_kinds  MessageKind: how a workload declares its messages to the wire
 workload       Workload: what a host expects of each kind of work
+data_summary   DataSummary: a few rounded numbers about a peer's data
 columns        Column: how each site turns a column of its table into numbers
 text           decode_text(): text with or without a byte order mark
 inputs         InputSpec: one of several inputs of a model, or a text

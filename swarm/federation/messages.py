@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from swarm.commanding.commands import COMMANDS_MAX
 from swarm.core.blobs import BlobRef
+from swarm.core.data_summary import DataSummary
 from swarm.core.ids import Digest, PeerId, RoundNumber, SessionId
 from swarm.core.machine import Event
 from swarm.core.message_kinds import MessageKind
@@ -204,6 +205,8 @@ class Status(Event):
     data_label: str = ""
     """The data set's name; it trains on `num_examples` of it."""
     num_test: int = 0
+    data: DataSummary | None = None
+    """What its training inputs are like, for observers; None if they are no single array."""
     run_state: str = "running"
     """Its state by operators' commands: `held`, `running`, `paused`, `stopped`."""
     obeyed: tuple[str, ...] = ()

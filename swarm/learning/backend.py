@@ -17,8 +17,10 @@ from typing import Any
 
 from swarm.core.errors import ConfigurationError
 
-_NOT_NEEDED = ("sklearn", "scipy")
-"""Keras and TensorFlow import these for wrappers not used here: a quarter of the import time."""
+_NOT_NEEDED = ("sklearn", "scipy", "pandas")
+"""Keras and TensorFlow import these for wrappers not used here: a quarter of the import time.
+
+pandas imports pyarrow, which starts a thread; a process with a second thread cannot be forked."""
 
 
 def worker_threads() -> int:

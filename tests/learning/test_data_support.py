@@ -169,6 +169,7 @@ TABLES: dict[str, Make] = {
     "table with decimal points and commas": lambda f: (text_table(f, "a;b\n1.5;x\n1,5;y\n"),),
     "old Excel": lambda f: (text_table(f, "", "xls"),),
 }
+OWN_MODEL = f"{__name__}:{two_inputs.__name__}"
 CASES: dict[str, Make] = {
     "`.npz`, table, float": lambda f: (TABLE, LABELS),
     "`.npz`, float16, big-endian, Fortran order": lambda f: (
@@ -237,7 +238,10 @@ def outcome(folder: Path, make: Make) -> tuple[str, str]:
     try:
         x, y, x_test, y_test = (*make(folder), None, None, None)[:4]
         path = save_data(folder, x, y, x_test, y_test)
-        settings = PeerSettings("127.0.0.1", 0, folder, data=path, target=frame_target(x, y))
+        session = {"model": OWN_MODEL} if isinstance(x, dict) else {}
+        settings = PeerSettings(
+            "127.0.0.1", 0, folder, data=path, target=frame_target(x, y), session=session
+        )
         check_data(settings)
         described = describe_data(settings, "own", lambda note: None)
         trained = one_round(folder, settings, described)
@@ -249,7 +253,7 @@ def outcome(folder: Path, make: Make) -> tuple[str, str]:
 
 def one_round(folder: Path, settings: PeerSettings, described: DataDescription) -> str:
     several = len(described.inputs) > 1
-    model = f"{__name__}:{two_inputs.__name__}" if several else default_model(described)
+    model = OWN_MODEL if several else default_model(described)
     spec = SessionSpec(model=model, dataset="own", batch_size=16, **described.spec_fields)
     learner = Learner(jobs.Initialise(spec, data_config(settings, "own"), allow_code=several))
     base = learner.create_weights(jobs.CreateWeights(str(folder)))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from swarm.core.blobs import BlobRef
+from swarm.core.data_summary import DataSummary
 from swarm.core.session import SessionSpec
 from swarm.federation.effects import Finding, Rejection
 from swarm.learning.data_config import DataConfig
@@ -38,6 +39,8 @@ class Initialised:
     """Names of the GPUs that train."""
     notes: tuple[str, ...] = ()
     """What was decided about data and model, a line each."""
+    data: DataSummary | None = None
+    """What the training inputs are like; None if they are no single array of numbers."""
     advice: tuple[str, ...] = ()
     """What the user should know or change, a line each."""
     fingerprint: str = ""

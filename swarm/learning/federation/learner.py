@@ -20,7 +20,7 @@ from swarm.learning.federation.evaluation import BATCH, evaluate, spread
 from swarm.learning.federation.fingerprint import fingerprint
 from swarm.learning.federation.seeds import Purpose, generator
 from swarm.learning.federation.session_model import SessionModel
-from swarm.learning.federation.shards import take_shards
+from swarm.learning.federation.shards import summary_of, take_shards
 from swarm.learning.federation.table_model import write_columns
 from swarm.learning.federation.weights_files import (
     read_weights,
@@ -81,6 +81,7 @@ class Learner:
             num_test=len(self._test_shard),
             num_parameters=sum(array.size for array in self._initial_weights.values()),
             notes=(*dataset.notes, *self._model.notes),
+            data=summary_of(self._train_shard),
             advice=(*dataset.doubts, *self._model.advice),
             fingerprint=fingerprint(self._train_shard, self._test_shard),
             finding=self._diagnosis.inputs,

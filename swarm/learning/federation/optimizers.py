@@ -20,18 +20,19 @@ class SessionOptimizer:
     first `warmup_steps` batches. Everything else begins anew in each round.
     """
 
-    def __init__(self, spec: SessionSpec, own: Any) -> None:
+    def __init__(self, spec: SessionSpec, own: Any, *, clips: bool = True) -> None:
         """Create it.
 
         Args:
             spec: The session.
             own: The optimizer that the model was compiled with, or None.
+            clips: Whether gradients may be clipped; Keras clips those of float32 weights only.
         """
         self._spec = spec
         self._schedule: Any = None
         self._decay = 1.0
         self._warmup_steps = spec.warmup_steps
-        clip_norm = spec.clip_norm or None
+        clip_norm = (spec.clip_norm or None) if clips else None
         if spec.optimizer == "auto" and own is not None:
             self.keras = self._like(own)
             self._warmup_steps = 0  # what was compiled is used as it is

@@ -44,7 +44,8 @@ class SessionModel:
         self._averaged = averaged_weights(model)
         outputs = find_outputs(model, data, Path(name).name)
         self.objective = Objective(model, outputs)
-        self.optimizer = SessionOptimizer(spec, own_optimizer(model))
+        clips = all(str(weight.dtype) == "float32" for weight in model.trainable_weights)
+        self.optimizer = SessionOptimizer(spec, own_optimizer(model), clips=clips)
         self.rows = fixed_rows(model, data)
         """Examples in each batch that the model takes; None if any number will do."""
         self.notes = self._notes(spec, Path(path) if path else None)

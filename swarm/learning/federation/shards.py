@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from swarm.core.data_summary import DataSummary
 from swarm.core.session import SessionSpec
 from swarm.learning.data_config import DataConfig
 from swarm.learning.datasets.dataset import Dataset, Inputs
@@ -13,6 +14,8 @@ from swarm.learning.federation.seeds import Purpose, generator
 from swarm.learning.partitioners import IidPartitioner, create_partitioner
 
 UINT8_MAX = np.float32(255)
+SUMMARISED_MAX = 2_000
+"""Examples that are looked at for a summary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,17 @@ class Shard:
             x = {name: _fed(array[indices]) for name, array in self.x.items()}
             return x, self.y[indices]
         return _fed(self.x[indices]), self.y[indices]
+
+
+def summary_of(shard: Shard) -> DataSummary | None:
+    """Summarise the inputs as a model sees them; None if they are no single array of numbers."""
+    x, _ = shard.batch(slice(0, SUMMARISED_MAX))
+    if isinstance(x, dict) or x.dtype.kind not in "fiu":
+        return None
+    values = (x.min(), x.max(), x.mean(dtype=np.float64), x.std(dtype=np.float64))
+    low, high, mean, deviation = (float(f"{value:.3g}") for value in values)
+    num_classes = len(np.unique(shard.y)) if shard.y.ndim == 1 else 0
+    return DataSummary(low, high, mean, deviation, num_classes)
 
 
 def _fed(array: NDArray[Any]) -> NDArray[Any]:

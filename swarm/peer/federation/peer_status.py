@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from swarm.core.data_summary import DataSummary
 from swarm.core.ids import Digest, RoundNumber
 from swarm.federation.best_head import ending
 from swarm.federation.federation import Federation
@@ -32,6 +33,7 @@ class PeerStatus:
     site: str = ""
     data_label: str = ""
     num_test: int = 0
+    data: DataSummary | None = None
     uses: str = ""
     """Which cores and GPUs train, in words; empty until the learner is ready."""
     accuracies: dict[int, float] = field(default_factory=dict)
@@ -84,6 +86,7 @@ class PeerStatus:
             addresses=tuple(a[:STATUS_TEXT_MAX] for a in addresses[:ADDRESSES_MAX]),
             data_label=self.data_label,
             num_test=self.num_test,
+            data=self.data,
             run_state=machine.registers.run_state,
             obeyed=tuple(sorted(c.digest[:16] for c in machine.registers.commands)),
             num_refused=machine.registers.num_refused,

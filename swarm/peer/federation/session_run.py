@@ -188,6 +188,7 @@ class SessionRun:
             raise ConfigurationError(f"this peer cannot learn: {error}") from error
         self.status.num_examples, self.status.num_test = ready.num_train, ready.num_test
         self.status.data_label = ready.dataset_label[:STATUS_TEXT_MAX]
+        self.status.data = ready.data
         self.status.rest("waiting")
         log.info(
             "ready",

@@ -7,6 +7,7 @@ head_reader       asks peers for heads, the newest and those of the past
 head_history      the chain of heads back to head 0, and accuracy along it
 ledger_reader     reads the peers' ledgers, one after the other
 alerts            what a person may have to look at, in sentences
+differing_data    alerts about peers whose data differ from the others'
 pace              the time that is left, and training accuracy along the run
 outcomes          what became of the work of each round
 command_tracking  an operator's commands, until the peers confirm them

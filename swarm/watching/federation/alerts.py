@@ -38,6 +38,7 @@ _SEVERITIES = {
     "stopped": "warning",
     "removed": "warning",
     "paused": "warning",
+    "data": "warning",
 }
 _GONE = frozenset({"lost", "left", "disk", "failed", "removed"})
 """Kinds of entries that say why a peer's work is missing."""

@@ -26,6 +26,7 @@ from swarm.federation.tree import Cluster, Tree, succession
 from swarm.federation.validity import InvalidRecordError, tree_of
 from swarm.watching.federation.alerts import Alert, alerts_of
 from swarm.watching.federation.command_tracking import CommandGiven, CommandTracking
+from swarm.watching.federation.differing_data import alerts_of_data
 from swarm.watching.federation.head_history import HEADS_MAX, KnownHeads, Point
 from swarm.watching.federation.head_reader import HeadReader
 from swarm.watching.federation.ledger_reader import LedgerReader
@@ -69,7 +70,7 @@ class Observation:
         self.training_curve = TrainingCurve()
         self._first_sight: tuple[Digest, float, float] | None = None
         """The held head, when training on it was first seen, and how far it was then."""
-        self._alerts: tuple[tuple[int, int, int, float], list[Alert]] | None = None
+        self._alerts: tuple[tuple[object, ...], list[Alert]] | None = None
         self._of_heads: dict[Digest, list[Alert]] = {}
         self._tree: tuple[Digest, Tree] | None = None
         self._rankings: dict[str, tuple[PeerId, ...]] = {}
@@ -164,13 +165,15 @@ class Observation:
     def alerts(self) -> list[Alert]:
         """All alerts of the run, by round, then by time."""
         curve, threshold = self.curve(), self.command_tracking.drop_threshold
-        of = (self.ledger.num_kept, self.past.version, len(curve), threshold)
+        statuses = {p: s.status for p, s in self.registry.items() if s.status is not None}
+        data = frozenset((p, status.data, status.num_test) for p, status in statuses.items())
+        of = (self.ledger.num_kept, self.past.version, len(curve), threshold, data)
         if self._alerts is None or self._alerts[0] != of:
             if len(self._of_heads) > 2 * HEADS_MAX:
                 self._of_heads.clear()
             entries, chain = self.ledger.entries, self.past.chain
             alerts = alerts_of(entries, chain, curve, threshold, self.spec, self._of_heads)
-            self._alerts = (of, alerts)
+            self._alerts = (of, [*alerts_of_data(statuses, self.spec), *alerts])
         return self._alerts[1]
 
     def look(self, now_s: float) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from swarm.core.data_summary import DataSummary
 from swarm.core.errors import (
     ConfigurationError,
     DataError,
@@ -60,6 +61,7 @@ class TestInitialise:
             num_train=479,
             num_test=120,
             num_parameters=4810,
+            data=DataSummary(0.0, 1.0, 0.305, 0.375, 10),
         )
 
     def test_the_session_limits_the_size_of_shards(self) -> None:
