@@ -145,8 +145,8 @@ class Diagnosis:
     def _dead_share(self) -> float:
         """Share of units that give 0 for a whole batch, in the ReLU layer where most do."""
         model = self._model
-        # Only graphs of layers know what each layer gives.
-        if not isinstance(model, keras.Sequential) and type(model) is not keras.models.Functional:
+        # Only graphs of layers know what each layer gives. Keras' class for them is not public.
+        if not isinstance(model, keras.Sequential) and type(model).__name__ != "Functional":
             return 0.0
         outputs = [layer.output for layer in model.layers if _is_relu(layer)]
         if not outputs:

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from swarm.core.blobs import BlobRef
+from swarm.core.canonical import digest_of
 from swarm.core.errors import LearningError
 from swarm.core.session import SessionSpec
 from swarm.federation.effects import Finding
@@ -78,6 +80,21 @@ def test_units_that_died_are_named(tmp_path: Path) -> None:
     assert found.code == "dead-units"
     assert "100% of a layer's ReLU units" in found.text
     assert "lower learning_rate, now 30, to 7.5" in found.text
+
+
+def test_dead_units_of_a_graph_of_layers_are_found(tmp_path: Path) -> None:
+    image = keras.Input((2, 2, 1))
+    hidden = keras.layers.Dense(4, "relu", bias_initializer=keras.initializers.Constant(-9.0))
+    outputs = keras.layers.Dense(10)(hidden(keras.layers.Flatten()(image)))
+    path = tmp_path / "graph.keras"
+    keras.Model(image, outputs).save(path)
+    blob = BlobRef(digest_of(path.name), path.stat().st_size)
+    spec = SessionSpec(model="file", model_file=blob, input_shape=(2, 2, 1))
+    shard = Shard(np.ones((100, 2, 2, 1), np.float32), np.arange(100) % 10)
+
+    diagnosis = Diagnosis(spec, SessionModel(spec, str(path), allow_code=False), shard)
+
+    assert diagnosis._dead_share() == 1.0
 
 
 def diagnose(losses: list[float], accuracy: float, rounds: int = 1) -> Finding | None:
