@@ -74,6 +74,10 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
             f"[default: {ROUND_SECONDS:g}, if neither passes nor steps are given]"
         ),
     ] = None,
+    early_stop: Annotated[
+        int | None,
+        typer.Option(help="End after this number of rounds without a better model; 0: never."),
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Examples per training step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Learning rate of round 1.")] = None,
     learning_rate_decay: Annotated[
@@ -106,6 +110,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         "local_epochs": local_epochs,
         "local_steps": local_steps,
         "round_seconds": round_seconds,
+        "early_stop": early_stop,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "learning_rate_decay": learning_rate_decay,
