@@ -136,8 +136,10 @@ def _check_data(spec: SessionSpec) -> None:
     check_columns(spec.columns, spec.input_shape)
     if bool(spec.inputs) == bool(spec.input_shape):
         raise ValueError("a session must have either input_shape or inputs")
-    if min(spec.input_shape, default=1) < 1:
-        raise ValueError(f"input_shape must have positive sizes, got {spec.input_shape}")
+    if not all(isinstance(size, int) and size > 0 for size in spec.input_shape):
+        raise ValueError(
+            f"input_shape must have positive whole numbers as sizes, got {spec.input_shape}"
+        )
     if spec.num_classes < 2 and spec.task == "classification":
         raise ValueError(
             f"num_classes must be at least 2 for a classification, got {spec.num_classes}"
@@ -150,6 +152,8 @@ def _check_data(spec: SessionSpec) -> None:
         raise ValueError(
             f"classes must be {spec.num_classes} different labels, got {len(spec.classes)}"
         )
+    if not all(isinstance(label, str) for label in spec.classes):
+        raise ValueError(f"classes must be texts, got {spec.classes!r:.80}")
     size_bytes = sum(len(label.encode()) for label in spec.classes)
     if size_bytes > CLASSES_BYTES_MAX:
         raise ValueError(

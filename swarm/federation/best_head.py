@@ -7,6 +7,7 @@ model was best, and whether the session is over. Adopters check `best` against t
 Head 0 is not trained, so it is never the best.
 """
 
+import math
 from collections.abc import Collection
 
 from swarm.core.session import SessionSpec
@@ -14,9 +15,12 @@ from swarm.federation.records import Best, GlobalModel, Metrics
 
 
 def accuracy_of(metrics: Collection[Metrics]) -> float:
-    """Mean accuracy over test shards, weighted by their numbers of examples."""
+    """Mean accuracy over test shards, weighted by their numbers of examples.
+
+    `fsum` rounds once, so all peers get the same number; `sum` depends on Python's version.
+    """
     total = sum(m.num_examples for m in metrics)
-    return min(1.0, sum(m.accuracy * m.num_examples for m in metrics) / total)
+    return min(1.0, math.fsum(m.accuracy * m.num_examples for m in metrics) / total)
 
 
 def best_of(parent: GlobalModel, metrics: Collection[Metrics]) -> Best | None:

@@ -112,6 +112,7 @@ class Duty:
         self._note_announced(members, view, blobs, spec, now_s)
         self.acting = self._is_due(view, blobs, now_s)
         if not self.acting:
+            self._pulling = False
             return []
         effects: list[Effect] = []
         for member in members.values():

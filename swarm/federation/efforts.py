@@ -17,6 +17,8 @@ batch can take as long, on a machine that is busy."""
 PLACES_MAX = 16
 """Most numbers in one progress; no tree has as many tiers."""
 PROGRESS_MAX = 1e6
+TRAINED = 2.0
+"""Progress of a peer that has contributed to the round: the most that a peer can train."""
 
 
 class Efforts:
@@ -31,10 +33,16 @@ class Efforts:
 
     def hear(self, peer: PeerId, progress: Progress, now_s: float) -> None:
         """Note what a peer reports of its work for this round."""
-        for place, done in enumerate(progress):
+        for place, said in enumerate(progress):
+            # A peer that says more must not hide that others get on.
+            done = min(said, TRAINED) if place == 0 else said
             if done > self._done.get((peer, place), 0.0):
                 self._done[peer, place] = done
                 self._grew_s[peer, place] = now_s
+
+    def postpone(self, length_s: float, now_s: float) -> None:
+        """Move all times by the length of a pause of this peer, which ends now."""
+        self._grew_s = {key: min(now_s, s + length_s) for key, s in self._grew_s.items()}
 
     def done(self, peers: Iterable[PeerId], place: int) -> float:
         """How far these peers are, together."""

@@ -303,7 +303,8 @@ class Federation:
 
     def _on_heartbeat(self, event: Heartbeat, now_s: float) -> list[Effect]:
         current = self.round
-        if current is not None and event.head == current.base.key:
+        is_here = current is not None and event.sender in current.base.members
+        if current is not None and is_here and event.head == current.base.key:
             current.efforts.hear(event.sender, event.progress, now_s)
         return self._catching_up.note_head(event.sender, event.head, now_s)
 
@@ -320,7 +321,7 @@ class Federation:
         if event.reason == "disk":
             return [Note("disk", f"{event.sender} left because its disk failed", event.sender)]
         if event.reason == "training":
-            text = f"{event.sender} left because its training failed again and again"
+            text = f"{event.sender} left because its learner failed again and again"
             return [Note("failed", text, event.sender)]
         return [Note("left", f"{event.sender} left the session", event.sender)]
 

@@ -26,6 +26,8 @@ from swarm.federation.records import (
 
 HISTORY_MAX = 32
 """Most heads one answer to a request may hold."""
+UNIX_S_MAX = 1e11
+"""No clock is later: it is the year 5138."""
 STATUS_TEXT_MAX = 128
 ADDRESSES_MAX = 8
 
@@ -166,7 +168,9 @@ class HeadHistory(Event):
     """When the sender adopted each, by its clock; 0 if unknown."""
 
     def __post_init__(self) -> None:
-        if len(self.adopted_unix_s) > len(self.heads) or any(s < 0 for s in self.adopted_unix_s):
+        if len(self.adopted_unix_s) > len(self.heads) or not all(
+            0 <= s < UNIX_S_MAX for s in self.adopted_unix_s
+        ):
             raise ValueError("adopted_unix_s must be one time at most for each head, 0 or later")
         if len(self.heads) > HISTORY_MAX:
             raise ValueError(f"heads must have at most {HISTORY_MAX} entries")
@@ -224,6 +228,10 @@ class Status(Event):
             raise ValueError(f"links must have at most {COHORT_MAX} entries")
         if len(self.name) > 64 or len(self.phase) > 32:
             raise ValueError("name must have at most 64 characters, phase at most 32")
+        if self.round < 0 or not 0 <= self.progress <= 1:
+            raise ValueError(f"progress must be in [0, 1], got {self.progress}; round at least 0")
+        if self.train_accuracy is not None and not 0 <= self.train_accuracy <= 1:
+            raise ValueError(f"train_accuracy must be in [0, 1], got {self.train_accuracy}")
 
 
 MESSAGE_KINDS = (

@@ -29,7 +29,7 @@ from swarm.federation.composing import compose_aggregate, compose_head, gather
 from swarm.federation.durations import Deadline, deadline_after_s, stragglers
 from swarm.federation.duty import Duty
 from swarm.federation.effects import Combined, CombineFailed, Note, Rejection
-from swarm.federation.efforts import Efforts, Progress
+from swarm.federation.efforts import PROGRESS_MAX, TRAINED, Efforts, Progress
 from swarm.federation.messages import Contribution
 from swarm.federation.presence import Presence
 from swarm.federation.records import Aggregate, Branch, GlobalModel
@@ -40,8 +40,6 @@ from swarm.federation.validity import check_aggregate, check_contribution, tree_
 
 Sign = Callable[[Digest], bytes]
 """Signs a record's digest with this peer's key."""
-TRAINED = 2.0
-"""Progress of a peer that has announced its contribution; training counts up to less."""
 
 
 class Round:
@@ -142,7 +140,7 @@ class Round:
             self.efforts.hear(self._me, tuple(progress), now_s)
             duty = by_tier.get(Tier(tier))
             progress.append(duty.progress(self.efforts, self.base) if duty is not None else 0.0)
-        return tuple(round(done, 3) for done in progress)
+        return tuple(round(min(done, PROGRESS_MAX), 3) for done in progress)
 
     @property
     def composing(self) -> bool:
@@ -274,8 +272,10 @@ class Round:
             now_s: When it ended.
         """
         resort = [self._last_resort] if self._last_resort is not None else []
+        length_s = now_s - max(since_s, self._began_s)
         for duty in (*self.duties, *resort):
-            duty.postpone(now_s - max(since_s, self._began_s))
+            duty.postpone(length_s)
+        self.efforts.postpone(length_s, now_s)
 
     def repeat(self) -> list[Effect]:
         """Announce again, with references to weights only."""

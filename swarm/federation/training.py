@@ -151,7 +151,7 @@ class Training:
             return []
         self._gave_up = True
         me = self._shared.me
-        text = f"{me} left because its training failed {FAILURES_MAX} times: {event.reason}"
+        text = f"{me} left because its learner failed {FAILURES_MAX} times: {event.reason}"
         return [Note("failed", text, me), GiveUp(event.reason)]
 
     def measured(self, event: EvaluationFinished, _now_s: float) -> list[Effect]:

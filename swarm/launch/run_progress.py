@@ -80,7 +80,7 @@ class RunProgress:
 
     def __init__(self, names: list[str], rounds: int) -> None:
         self.peers = {name: PeerProgress(name) for name in names}
-        self.rounds = rounds
+        self.rounds = self._planned_rounds = rounds
         self.session: str | None = None
         self.head_round: int | None = None
         """Round of the newest head; None before the first head."""
@@ -279,6 +279,10 @@ class RunProgress:
 
     def _adopted(self, peer: PeerProgress, line: LogLine) -> list[str]:
         number, author = int(line.number("round") or 0), line.text("author")
+        if number > self.rounds:  # a greater head took back that the session ended early
+            self.rounds = self._planned_rounds
+            for other in self.peers.values():
+                other.finished = False
         if peer.alive:
             peer.phase = "evaluating" if number >= self.rounds else "training"
             peer.fraction = 0.0

@@ -3,7 +3,7 @@
 import pytest
 
 from swarm.core.ids import PeerId, SessionId
-from swarm.federation.efforts import PLACES_MAX, PROGRESS_MAX, WORKS_FOR_S, Efforts
+from swarm.federation.efforts import PLACES_MAX, PROGRESS_MAX, TRAINED, WORKS_FOR_S, Efforts
 from swarm.federation.messages import Heartbeat
 
 ANNA, BEN = PeerId("anna"), PeerId("ben")
@@ -38,3 +38,22 @@ def test_each_place_grows_for_itself() -> None:
 def test_progress_out_of_bounds_is_refused(progress: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="progress must be"):
         Heartbeat(SessionId("a" * 64), ANNA, None, progress)
+
+
+def test_a_peer_that_boasts_counts_as_trained_and_no_more() -> None:
+    efforts = Efforts()
+
+    efforts.hear(ANNA, (PROGRESS_MAX, PROGRESS_MAX), 1.0)
+
+    assert [efforts.done([ANNA], place) for place in (0, 1)] == [TRAINED, PROGRESS_MAX]
+
+
+def test_a_pause_of_this_peer_is_not_held_against_others() -> None:
+    efforts = Efforts()
+    efforts.hear(ANNA, (0.5,), 10.0)
+    efforts.hear(BEN, (0.5,), 45.0)
+
+    efforts.postpone(40.0, 50.0)
+
+    assert efforts.works([ANNA], 0, 50.0)
+    assert efforts.grew_s(BEN, 0) == 50.0

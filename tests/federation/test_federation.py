@@ -33,6 +33,7 @@ from swarm.federation.effects import (
     TrainingProgressed,
     WeightsCreated,
 )
+from swarm.federation.efforts import PLACES_MAX, PROGRESS_MAX, TRAINED
 from swarm.federation.federation import (
     HEARTBEAT,
     Federation,
@@ -49,7 +50,6 @@ from swarm.federation.messages import (
     JoinRequest,
 )
 from swarm.federation.records import GlobalModel, Metrics
-from swarm.federation.round import TRAINED
 from swarm.federation.topics import cluster_topic, session_topic
 from swarm.federation.training import RETRY_TRAINING
 from tests.harness.federation_effects import finished, of, published
@@ -205,6 +205,29 @@ def test_a_heartbeat_with_an_unknown_greater_head_makes_the_peer_ask_for_it(sess
     effects = machine.handle(HeadHistory(session.spec.id, anna, (heads[2], heads[1])), 1.2)
     assert [e.blob for e in of(FetchBlob, effects)] == [heads[3].blob]
     assert machine.handle(Heartbeat(session.spec.id, anna, heads[3].key), 1.3) == []
+
+
+def test_a_member_that_boasts_of_its_progress_harms_nobody(session: Any, head0: Any) -> None:
+    liar = session.peers[0]
+    boast = (PROGRESS_MAX,) * PLACES_MAX
+    for me in session.peers[1:]:
+        machine, _ = session.machine(me, head0)
+        for peer in session.peers:
+            progress = boast if peer == liar else (1.5,)
+            machine.handle(Heartbeat(session.spec.id, peer, head0.key, progress), 1.0)
+
+        beats = published(Heartbeat, machine.handle(TimerFired(HEARTBEAT), 2.0))
+
+        assert beats
+        assert all(max(e.message.progress) <= PROGRESS_MAX for e in beats)
+
+
+def test_progress_of_peers_outside_the_cohort_is_not_kept(session: Any, head0: Any) -> None:
+    machine, _ = session.machine(session.peers[1], head0)
+
+    machine.handle(Heartbeat(session.spec.id, PeerId("outsider"), head0.key, (1.0,)), 1.0)
+
+    assert machine.round.efforts.done([PeerId("outsider")], 0) == 0
 
 
 def test_heartbeats_say_how_far_training_is(session: Any, head0: GlobalModel) -> None:

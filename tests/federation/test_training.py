@@ -59,7 +59,7 @@ def test_each_attempt_waits_longer_and_shuffles_differently(
 def test_the_third_like_failure_ends_this_peers_part(machine: Federation) -> None:
     effects = fail(machine, "nan", "nan", "nan")
 
-    text = f"{machine.me} left because its training failed 3 times: nan"
+    text = f"{machine.me} left because its learner failed 3 times: nan"
     assert effects == [Note("failed", text, machine.me), GiveUp("nan")]
     assert machine.handle(TimerFired(RETRY_TRAINING), 3.0) == []
 
@@ -116,7 +116,7 @@ def test_a_peer_that_leaves_because_it_cannot_train_is_noted(
     other: PeerId = session.peers[2]
     effects = machine.handle(Goodbye(session.spec.id, other, "training"), 1.0)
 
-    text = f"{other} left because its training failed again and again"
+    text = f"{other} left because its learner failed again and again"
     assert Note("failed", text, other) in effects
 
 

@@ -198,6 +198,10 @@ def test_a_session_that_stops_early_is_done_after_its_last_round() -> None:
     assert progress.finished
     assert progress.rounds == 8
 
+    progress.take_line("peer-1", adopted(9))  # of a greater head, which goes on
+    assert not progress.finished
+    assert progress.stage == "round 10 of 50"
+
 
 def test_the_time_left_is_known_from_the_first_round_on() -> None:
     progress = RunProgress(["peer-1", "peer-2"], 4)

@@ -46,7 +46,8 @@ class PeerStatus:
         )
         self.progress = min(1.0, max(0.0, progress.fraction))
         if progress.train_accuracy is not None:
-            self.train_accuracy = _finite(progress.train_accuracy)
+            accuracy = _finite(progress.train_accuracy)
+            self.train_accuracy = min(1.0, max(0.0, accuracy)) if accuracy is not None else None
             self.train_loss = _finite(progress.train_loss)
 
     def rest(self, phase: str) -> None:

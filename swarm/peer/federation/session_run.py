@@ -225,7 +225,10 @@ class SessionRun:
                     detail="this peer's data differ from those that it trained on in this session "
                     "before: it goes on with the new ones",
                 )
-            self.folder.save_fingerprint(fingerprint)
+            try:
+                self.folder.save_fingerprint(fingerprint)
+            except StorageError as error:
+                self._host.fail(error)
             return
         held = self.machine.held
         how = ending(held, self.spec) if held is not None else ""

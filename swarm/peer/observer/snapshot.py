@@ -1,5 +1,6 @@
 """make_snapshot(): an observation as plain JSON, for pages and programs."""
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -185,7 +186,7 @@ def _training_points(seen: Observation) -> list[dict[str, float]]:
 
 
 def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else float(round(seconds))
+    return None if seconds is None or not math.isfinite(seconds) else float(round(seconds))
 
 
 def _clusters(seen: Observation, now_s: float) -> list[dict[str, Any]]:

@@ -180,8 +180,10 @@ class Observation:
         """Find out what the peers report together; called before each snapshot."""
         live = self.live(now_s)
         self.command_tracking.observe(live)
-        self.training_curve.take(live.values())
         head, progress = self.head, self._progress(now_s)
+        if head is not None:
+            members = [status for peer, status in live.items() if peer in head.members]
+            self.training_curve.take(members, head.round + 1)
         sight = self._first_sight
         if head is not None and (sight is None or sight[0] != head.digest):
             self._first_sight = (head.digest, now_s, progress)

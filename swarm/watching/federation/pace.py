@@ -67,14 +67,13 @@ class TrainingCurve:
         self.points: tuple[TrainingPoint, ...] = ()
         self._step = 0.05
 
-    def take(self, statuses: Iterable[Status]) -> None:
-        """Add a point if the peers that train are far enough from the last one."""
-        at_work = [s for s in statuses if s.phase == "training" and s.round > 0]
-        newest = max((s.round for s in at_work), default=0)
+    def take(self, statuses: Iterable[Status], number: int) -> None:
+        """Add a point if the peers that train for this round are far enough from the last one."""
+        at_work = [s for s in statuses if s.phase == "training" and s.round == number]
         known = [
             (s.round - 1 + s.progress, s.train_accuracy)
             for s in at_work
-            if s.round == newest and s.train_accuracy is not None and s.progress > 0
+            if s.train_accuracy is not None and s.progress > 0
         ]
         if not known:
             return

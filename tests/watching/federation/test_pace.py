@@ -54,14 +54,14 @@ def status(session: Any, peer: str, number: int, progress: float, accuracy: floa
     )
 
 
-def test_the_curve_is_the_mean_of_the_peers_that_train_the_newest_round(session: Any) -> None:
+def test_the_curve_is_the_mean_of_the_peers_that_train_for_the_round(session: Any) -> None:
     curve = TrainingCurve()
     behind = status(session, "slow", 1, 0.9, 0.9)
     resting = replace(status(session, "rests", 2, 1.0, 0.9), phase="waiting")
 
-    curve.take([status(session, "a", 2, 0.2, 0.3), status(session, "b", 2, 0.4, 0.5), behind])
-    curve.take([resting])
-    curve.take([status(session, "a", 2, 0.31, 0.4), resting])  # too near
+    curve.take([status(session, "a", 2, 0.2, 0.3), status(session, "b", 2, 0.4, 0.5), behind], 2)
+    curve.take([resting], 2)
+    curve.take([status(session, "a", 2, 0.31, 0.4), resting], 2)  # too near
 
     assert [(p.at, p.accuracy) for p in curve.points] == [(1.3, pytest.approx(0.4))]
 
@@ -71,9 +71,19 @@ def test_the_curve_stays_short_however_long_the_run(session: Any) -> None:
 
     for step in range(4000):
         number, progress = divmod(step, 10)
-        curve.take([status(session, "a", number + 1, progress / 10 + 0.05, 0.5)])
+        curve.take([status(session, "a", number + 1, progress / 10 + 0.05, 0.5)], number + 1)
 
     places = [point.at for point in curve.points]
     assert POINTS_MAX / 2 <= len(places) <= POINTS_MAX
     assert places == sorted(places)
     assert places[-1] > 380
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"progress": 1e308}, {"train_accuracy": 1e308}, {"round": RoundNumber(-1)}],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_a_status_with_impossible_numbers_is_refused(session: Any, fields: Any) -> None:
+    with pytest.raises(ValueError, match=r"must be in|at least 0"):
+        replace(status(session, "a", 1, 0.5, 0.5), **fields)

@@ -11,6 +11,7 @@ Keras tells callbacks what it does, but not all that is needed here:
 `async_safe`. Once per epoch this one needs it for the progress only, so it costs `fit` no time.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -162,7 +163,8 @@ class Swarm(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no typ
         """Note how the new weights did on this peer's validation data."""
         score = _score(logs or {})
         if self._engine is not None and self._fresh and score is not None:
-            loss = max(0.0, float((logs or {}).get("loss", 0.0)))
+            loss = float((logs or {}).get("loss", 0.0))
+            loss = max(0.0, loss) if math.isfinite(loss) else math.inf
             self._engine.measure(Evaluation(score, loss, self._counter.num_tested()))
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -205,7 +207,7 @@ class Swarm(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no typ
             self._fresh = True
 
     def _leave(self) -> None:
-        engine, self._engine = self._engine, None
+        engine, self._engine, self._call = self._engine, None, None
         if engine is not None:
             engine.stop()
             self._joining.note_left(engine)

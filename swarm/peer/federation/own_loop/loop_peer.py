@@ -191,18 +191,18 @@ class LoopPeer(InBackground):
         return f"the peers at {where} offered no session within {JOIN_WITHIN_S:g} s"
 
     async def _main(self, ready: Callable[[], None]) -> None:
+        call, self._call = self._call, None  # it holds the variables of its caller
         with tempfile.TemporaryDirectory(prefix="swarm-loop-") as folder:
             self._peer = self._make_peer(Path(folder))
             async with trio.open_nursery() as watching:
                 watching.start_soon(self._leave_when_asked)
-                if self._call is not None:
-                    watching.start_soon(self._watch, self._call)
+                if call is not None:
+                    watching.start_soon(self._watch, call)
                 async with trio.open_nursery() as nursery:
                     await nursery.start(self._peer.run)
                     ready()
                 watching.cancel_scope.cancel()
             self.known = _known(Path(folder))
-        self._call = None  # it holds the variables of its caller
 
     def _make_peer(self, folder: Path) -> Peer:
         options = self._options

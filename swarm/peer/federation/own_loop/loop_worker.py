@@ -134,6 +134,7 @@ class LoopWorker:
         return WorkerStatistics(None, 0, 0, 0, int(self.work is not None))
 
     def _offer(self, work: Work) -> None:
+        self.progress = Progress("training", 0.0)  # that of the last period is no sign of work
         self.work = work
         self.changed.set()
         self.changed = trio.Event()

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from swarm.core.errors import ConfigurationError
-from swarm.learning.progress import Evaluation
+from swarm.learning.progress import Evaluation, Progress
 from swarm.peer.federation.own_loop.engine import Period
 from swarm.peer.federation.own_loop.joining import PATIENCE_S, Joining
 from swarm.peer.federation.own_loop.layers import Array, Layers
@@ -126,8 +126,12 @@ class Swarm:
             SwarmError: The peer ended.
         """
         self._steps += 1
-        self._num_examples += examples
-        return self._exchange(loss) if self._steps >= self._every else False
+        self._num_examples += int(examples)
+        loss = None if loss is None else float(loss)
+        if self._steps >= self._every:
+            return self._exchange(loss)
+        self._engine.note_progress(Progress("training", self._steps / self._every, None, loss))
+        return False
 
     def report(self, accuracy: float, examples: int, loss: float = 0.0) -> None:
         """Say how the swarm's new weights did on your test data, before training them further.
@@ -144,8 +148,8 @@ class Swarm:
             raise ConfigurationError(
                 f"accuracy must be in 0..1 and examples at least 1, got {accuracy} and {examples}"
             )
-        finite = loss if math.isfinite(loss) else math.inf
-        self._engine.measure(Evaluation(accuracy, max(0.0, finite), examples))
+        finite = float(loss) if math.isfinite(loss) else math.inf
+        self._engine.measure(Evaluation(float(accuracy), max(0.0, finite), int(examples)))
 
     def close(self) -> None:
         """Exchange what is left, and leave the swarm. Closing twice is harmless.
