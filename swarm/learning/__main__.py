@@ -123,7 +123,11 @@ def _evaluate(path: Path, dataset: Dataset, *, allow_code: bool) -> Evaluation:
     everything = np.arange(len(dataset.test.y))
     shard = Shard(dataset.test.x.take(everything), dataset.test.y)
     result: Evaluation = evaluation.evaluate(
-        model.keras, shard, model.objective, tick=lambda fraction: None
+        model.keras,
+        shard,
+        model.objective,
+        tick=lambda fraction: None,
+        rows=model.rows or evaluation.BATCH,
     )
     return result
 
