@@ -113,6 +113,7 @@ def test_a_model_with_a_fixed_number_of_rows_is_measured_and_predicts(
     assert exit_code == 0
     said = capsys.readouterr()
     assert "on 80 test examples of own data (homes.csv)" in said.out
+    assert "no test rows were given: 80 of 400 are held out" in said.err
     assert len(TableModel(tmp_path / "a.keras").predict(table).values) == 400
 
 
