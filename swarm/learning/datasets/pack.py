@@ -1,6 +1,6 @@
 """pack(): one `.npz` file from anything that can be read."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ def _ignore(progress: Progress) -> None:
     """The default, for callers without a display."""
 
 
-def pack(
+def pack(  # noqa: PLR0913 - one keyword for each thing that may be given
     data: Any,
     path: str | Path,
     y: Any = None,
@@ -33,6 +33,7 @@ def pack(
     x_test: Any = None,
     y_test: Any = None,
     progress: OnProgress = _ignore,
+    say: Callable[[str], None] = print,
 ) -> Path:
     """Write examples and targets as an `.npz` file, which every peer reads.
 
@@ -44,6 +45,7 @@ def pack(
         x_test: Examples to measure a model on, of any kind that `data` may be.
         y_test: Their targets.
         progress: Called while data sets are read.
+        say: Called with what a user should know, such as files that are left out.
 
     Raises:
         DataError: The data cannot be read, or an array breaks a rule.
@@ -56,7 +58,10 @@ def pack(
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    npz.write(target, _arrays(_raw(data, y, x_test, y_test, progress)))
+    raw = _raw(data, y, x_test, y_test, progress)
+    for note in raw.notes:
+        say(note)
+    npz.write(target, _arrays(raw))
     return target
 
 
