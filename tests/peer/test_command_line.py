@@ -115,5 +115,5 @@ def test_a_wrong_session_file_is_refused_by_field(tmp_path: Path, text: str, sai
 def test_a_joiner_that_asks_for_something_else_learns_which_field_differs() -> None:
     assert disagreement({"rounds": 3}, SessionSpec(rounds=3)) is None
     assert disagreement({"rounds": 3}, SessionSpec(rounds=9)) == (
-        "rounds is 9 in the running session, not 3"
+        "rounds is 9 in that session, not 3"
     )

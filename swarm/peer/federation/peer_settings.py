@@ -196,7 +196,7 @@ def disagreement(fields: Mapping[str, Any], spec: SessionSpec) -> str | None:
     for name, wanted in fields.items():
         actual = getattr(spec, name)
         if wanted != actual:
-            return f"{name} is {actual!r} in the running session, not {wanted!r}"
+            return f"{name} is {actual!r} in that session, not {wanted!r}"
     return None
 
 

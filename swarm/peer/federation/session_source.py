@@ -86,17 +86,23 @@ class SessionSource:
             log.warning("stand-in", detail=f"{resolved.reason}; using {resolved.label}")
         return resolved.name
 
-    def check(self, spec: SessionSpec, *, is_first: bool) -> None:
+    def check(self, spec: SessionSpec, *, is_first: bool, kept_in: Path | None = None) -> None:
         """Check that this peer can take part.
 
         Args:
             spec: The session.
             is_first: Whether it must agree with the user's settings of a session.
+            kept_in: The folder from which an earlier life of this peer is resumed.
 
         Raises:
             ConfigurationError: It cannot; the message says why.
         """
         problem = disagreement(self._settings.spec_fields, spec) if is_first else None
+        if problem is not None and kept_in is not None:
+            raise ConfigurationError(
+                f"{kept_in} has a session of this peer, which it would resume, but {problem}: "
+                "start anew with --new-session, or with another folder (--state)"
+            )
         if problem is not None:
             raise ConfigurationError(f"this peer cannot take part: {problem}")
         if spec.dataset == "loop":

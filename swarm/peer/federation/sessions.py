@@ -161,7 +161,9 @@ class Sessions:
             resumable = [one for folder in earlier if (one := self._resumable(folder))]
             resumable = [one for one in resumable if one.spec.id not in self._left]
             running = [one for one in resumable if not is_last(one.heads[-1], one.spec)]
-            for one in dict.fromkeys([*running[-SESSIONS_MAX + 1 :], *resumable[-1:]]):
+            # A finished session is taken up only to show it, and to answer peers that need it.
+            newest = [] if settings.new_session else resumable[-1:]
+            for one in dict.fromkeys([*running[-SESSIONS_MAX + 1 :], *newest]):
                 self._take_up(one)
             had = {folder.root.name for folder in earlier if folder.has_heads()}
             starts = not (had or settings.bootstraps or settings.idle)
@@ -246,8 +248,12 @@ class Sessions:
 
     async def _take_part(self, begin: "_Begin", worker: Worker) -> None:
         spec, host = begin.spec, self._host
-        self._source.check(spec, is_first=not self.runs)
         root = self._folder(spec.id).root
+        self._source.check(
+            spec,
+            is_first=not (self.runs or self._settings.new_session),
+            kept_in=root if begin.heads and not begin.offered_by else None,
+        )
         model_path = await self._source.model_path(spec, begin.offered_by, root)
         if spec.id in self._left:
             return

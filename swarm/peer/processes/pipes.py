@@ -101,7 +101,7 @@ class PipedProcess:
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
-            env={**os.environ, **self._environment},
+            env={**os.environ, **_module_path(), **self._environment},
         )
         self.pid = process.pid
         self.running.set()
@@ -174,6 +174,13 @@ class PipedProcess:
     def _close_child_ends(self) -> None:
         while self._child_ends:
             os.close(self._child_ends.pop())
+
+
+def _module_path() -> dict[str, str]:
+    """Have the process find modules beside the user's script, as this process does."""
+    folders = [sys.path[0] if sys.path else "", os.environ.get("PYTHONPATH", "")]
+    path = os.pathsep.join(folder for folder in folders if folder)
+    return {"PYTHONPATH": path} if path else {}
 
 
 async def _ask(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from swarm.peer.federation import sessions as sessions_module
 from swarm.peer.federation import trainers
 from swarm.peer.federation.peer_settings import PeerSettings
 from swarm.peer.federation.session_folder import SessionFolder
+from swarm.peer.federation.session_source import SessionSource
 from swarm.peer.federation.sessions import Sessions
 from swarm.peer.host.commands import Commanded
 from swarm.peer.host.outbox import Outbox
@@ -180,3 +182,33 @@ async def test_a_failure_of_a_session_leaves_other_work_of_the_host_alone(
         nursery.cancel_scope.cancel()
 
     assert not sessions.runs
+
+
+async def test_a_new_session_does_not_bring_a_finished_one_back(
+    tmp_path: Path, taken_up: list[SessionId], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_folder(tmp_path, SPEC, 9)
+    wanted = SessionSpec(rounds=2, starter=ME)
+    monkeypatch.setattr(SessionSource, "create", lambda _source: wanted)
+    async with trio.open_nursery() as nursery:
+        sessions = opened(tmp_path, nursery)
+        sessions._settings = replace(sessions._settings, new_session=True)
+        await sessions.begin()
+        nursery.cancel_scope.cancel()
+
+    assert taken_up == [wanted.id]
+
+
+async def test_settings_that_differ_from_a_kept_session_are_refused_with_its_folder(
+    tmp_path: Path,
+) -> None:
+    host: Any = None
+    settings = PeerSettings("127.0.0.1", 0, tmp_path, session={"rounds": 2})
+
+    with pytest.raises(ConfigurationError) as raised:
+        SessionSource(settings, host).check(SPEC, is_first=True, kept_in=tmp_path / "sessions/a")
+
+    assert str(raised.value) == (
+        f"{tmp_path}/sessions/a has a session of this peer, which it would resume, but rounds is "
+        "9 in that session, not 2: start anew with --new-session, or with another folder (--state)"
+    )

@@ -73,7 +73,7 @@ def test_a_peer_with_another_spec_is_refused_by_the_name_of_the_field() -> None:
         said = swarm.said(1)
 
     assert code == 2
-    assert "error: this peer cannot take part: rounds is 10 in the running session, not 3" in said
+    assert "error: this peer cannot take part: rounds is 10 in that session, not 3" in said
 
 
 def test_ctrl_c_ends_a_training_peer_within_five_seconds_with_its_model() -> None:

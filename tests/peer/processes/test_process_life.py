@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -74,6 +75,18 @@ async def test_the_exit_reason_has_code_and_last_lines_of_stderr(new_process: Ne
     await life.over.wait()
 
     assert life.exit_reason() == "the echo ended with code 3; it said: one; two"
+
+
+async def test_a_process_finds_modules_beside_the_users_script(
+    new_process: NewProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", ["/the/script", *sys.path])
+    monkeypatch.setenv("PYTHONPATH", "/given")
+    life = await new_process("sh", "-c", "echo $PYTHONPATH >&2; exit 3").start()
+
+    await life.over.wait()
+
+    assert life.exit_reason().endswith("it said: /the/script:/given")
 
 
 async def test_a_process_that_closes_stdout_and_stays_is_ended(new_process: NewProcess) -> None:

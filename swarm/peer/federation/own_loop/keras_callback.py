@@ -172,10 +172,10 @@ class Swarm(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no typ
         self._end_epoch(logs or {})
         if self._engine is not None and logs is not None:
             known = self._engine.statistics()
-            accuracy = known.accuracy if known.accuracy is not None else float("nan")
             logs["swarm_round"] = self._engine.round
             logs["swarm_peers"] = known.num_peers
-            logs["swarm_accuracy"] = accuracy
+            if known.accuracy is not None:  # EarlyStopping never finds a number better than NaN
+                logs["swarm_accuracy"] = known.accuracy
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Exchange what is left, and leave the swarm; the model keeps the newest weights."""
