@@ -147,10 +147,12 @@ def _typed(called: str, name: str, array: NDArray[Any], spec: InputSpec) -> NDAr
     numbers = _numbers(called, name, array, spec.shape)
     if spec.dtype == "float32":
         return numbers
-    whole = numbers.astype(np.int32)
-    if not (whole == array.reshape(whole.shape)).all():
+    given = array.reshape(numbers.shape)  # float32 holds whole numbers up to 2^24 only
+    limits = np.iinfo(np.int32)
+    in_range = given.size == 0 or (given.min() >= limits.min and given.max() <= limits.max)
+    if not in_range or not (given == np.floor(given)).all():
         raise DataError(f"{called}: {name} must hold whole numbers of 32 bits")
-    return whole
+    return given.astype(np.int32)
 
 
 def _numbers(called: str, name: str, array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

@@ -91,7 +91,11 @@ def write(path: Path, arrays: Mapping[str, NDArray[Any]], *, compressed: bool = 
     """Write arrays by the names that `read` takes; texts are packed."""
     packed: dict[str, NDArray[Any]] = {}
     for name, array in arrays.items():
-        packed |= packed_texts(name, array) if array.dtype == object else {name: array}
+        is_text = array.dtype == object or (array.dtype.kind == "U" and name.startswith("x"))
+        if is_text and array.ndim and array.size == len(array):
+            packed |= packed_texts(name, array)
+        else:
+            packed[name] = array.astype(str) if array.dtype == object else array
     with path.open("wb") as file:
         save: Any = np.savez_compressed if compressed else np.savez
         save(file, **packed)
@@ -102,9 +106,9 @@ def packed_texts(name: str, texts: NDArray[Any]) -> dict[str, NDArray[Any]]:
 
     Args:
         name: Of the array.
-        texts: Shape (n,), of str.
+        texts: Shape (n,) or (n, 1), of str.
     """
-    encoded = [text.encode() for text in texts]
+    encoded = [text.encode() for text in texts.reshape(len(texts)).tolist()]
     return {
         name + _UTF8: np.frombuffer(b"".join(encoded), np.uint8),
         name + _ENDS: np.cumsum([len(text) for text in encoded]),
