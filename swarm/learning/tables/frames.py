@@ -22,6 +22,7 @@ from swarm.learning.tables.recognition import Recogniser
 from swarm.learning.tables.sheet import Sheet, SheetColumn
 
 _NS_PER_DAY = DAY_S * 1e9
+_US_PER_DAY = DAY_S * 1e6
 
 
 def read_parquet(path: Path, label: str) -> Sheet:
@@ -110,8 +111,9 @@ def _typed(name: str, series: "pd.Series[Any]", label: str) -> SheetColumn | Non
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         if getattr(series.dtype, "tz", None) is not None:
             series = series.dt.tz_convert("UTC").dt.tz_localize(None)
-        moments = series.to_numpy("datetime64[ns]")
-        days = moments.astype(np.int64) / _NS_PER_DAY
+        # In nanoseconds, dates would end in 2262, and later ones become earlier ones.
+        moments = series.to_numpy("datetime64[us]")
+        days = moments.astype(np.int64) / _US_PER_DAY
         return SheetColumn(name, "date", np.where(np.isnat(moments), np.nan, days))
     if pd.api.types.is_timedelta64_dtype(dtype):
         spans = series.to_numpy("timedelta64[ns]")
