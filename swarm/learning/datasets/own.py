@@ -64,7 +64,7 @@ def describe(
     raw = read(config, sample=True)
     description, notes = _description(raw, config.task, num_axes)
     for split in raw.splits.values():
-        examples.encode(raw.called, split.x, description)
+        examples.encode(raw.called, split.x, description, like=raw.train.x)
         targets.encode(raw.called, labels(raw, split), description)
     for note in (*raw.notes, *notes):
         say(note)
@@ -193,7 +193,7 @@ def _joined(called: str, labels: list[NDArray[Any]]) -> NDArray[Any]:
 
 
 def _encoded(raw: RawData, split: RawSplit, session: DataDescription) -> _Encoded:
-    x = examples.encode(raw.called, split.x, session)
+    x = examples.encode(raw.called, split.x, session, like=raw.train.x)
     return _Encoded(x, targets.encode(raw.called, labels(raw, split), session))
 
 
