@@ -23,6 +23,7 @@ from swarm.learning.datasets import (
 )
 from swarm.learning.datasets.batches import read_batches
 from swarm.learning.datasets.pack import pack
+from swarm.learning.tables import limits
 from swarm.learning.tables.csv_file import read_csv
 from swarm.learning.tables.reading import read_sheet
 from swarm.peer.federation.own_data import frame_target, save_data
@@ -275,3 +276,38 @@ class TestFoldersOfTexts:
 
         with pytest.raises(DataError, match=r"cannot read .*gone\.txt"):
             own.read(DataConfig("own", str(tmp_path)))
+
+
+class TestPixels:
+    @pytest.mark.parametrize("bright", ["x_train", "x_test"])
+    def test_both_splits_have_the_scale_of_the_training_examples(
+        self, tmp_path: Path, bright: str
+    ) -> None:
+        arrays = {"x_train": np.full((4, 8, 8, 1), 100.0), "x_test": np.full((4, 8, 8, 1), 100.0)}
+        arrays[bright] += 100
+        np.savez(tmp_path / "x.npz", **arrays, y_train=[0, 1, 0, 1], y_test=[0, 1, 0, 1])
+
+        data = own.load(DataConfig("own", str(tmp_path / "x.npz")), None)
+
+        x = [np.asarray(split.x.take(np.arange(4))) for split in (data.train, data.test)]
+        assert x[0].dtype == x[1].dtype == (np.uint8 if bright == "x_train" else np.float32)
+
+
+class TestPackedFiles:
+    def test_a_small_file_with_huge_arrays_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(npz, "BYTES_MAX", 1 << 20)
+        np.savez_compressed(tmp_path / "x.npz", x_train=np.zeros((2, 1 << 18)), y_train=[0, 1])
+
+        with pytest.raises(DataError, match="arrays must have at most"):
+            npz.read(tmp_path / "x.npz")
+
+    def test_a_small_workbook_with_huge_sheets_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(limits, "UNPACKED_BYTES_MAX", 100)
+        pd.DataFrame({"a": [1], "b": [2]}).to_excel(tmp_path / "x.xlsx", index=False)
+
+        with pytest.raises(DataError, match=r"x\.xlsx unpacks to"):
+            read_sheet(tmp_path / "x.xlsx")

@@ -23,6 +23,8 @@ from swarm.learning.datasets.raw import RawData, RawSplit
 
 SAMPLE_BYTES = 32 << 20
 """Of each array of examples, this part is read to describe it."""
+BYTES_MAX = 32 << 30
+"""Of all arrays, unpacked: a small file of zeros must not fill the memory."""
 SPLITS = ("train", "test")
 _OTHER_NAMES = {"x": "x_train", "y": "y_train"}
 _UTF8, _ENDS = ".utf8", ".ends"
@@ -47,6 +49,7 @@ def read(path: Path, called: str = "", *, sample: bool = False) -> RawData:
     if not path.is_file():
         raise DataError(f"{called} does not exist")
     with _explained(called), zipfile.ZipFile(path) as archive:
+        _check_size(called, archive)
         members = _members(called, archive)
         splits = [_read_split(called, archive, members, split, sample) for split in SPLITS]
     train, test = splits
@@ -123,6 +126,15 @@ def _explained(called: str) -> Iterator[None]:
         raise DataError(
             f"{called} must be an .npz file without pickled objects: {error}"
         ) from error
+
+
+def _check_size(called: str, archive: zipfile.ZipFile) -> None:
+    size_bytes = sum(member.file_size for member in archive.infolist())
+    if size_bytes > BYTES_MAX:
+        raise DataError(
+            f"{called} holds {size_bytes >> 30:,} GiB, arrays must have at most "
+            f"{BYTES_MAX >> 30} GiB"
+        )
 
 
 def _members(called: str, archive: zipfile.ZipFile) -> dict[str, str]:

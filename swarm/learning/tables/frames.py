@@ -6,6 +6,7 @@ and then mean what the same cells mean in a CSV file.
 
 import datetime
 import math
+import zipfile
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +18,7 @@ import pandas as pd
 from swarm.core.errors import DataError
 from swarm.learning.tables.cells import DAY_S, NUMBER_MAX, shown_number
 from swarm.learning.tables.grid import Grid, check_names
-from swarm.learning.tables.limits import check_cells
+from swarm.learning.tables.limits import check_cells, check_unpacked
 from swarm.learning.tables.recognition import Recogniser
 from swarm.learning.tables.sheet import Sheet, SheetColumn
 
@@ -36,6 +37,8 @@ def read_parquet(path: Path, label: str) -> Sheet:
 
 def read_excel(path: Path, label: str) -> Sheet:
     """Read the first sheet of an Excel file; its first row with values has the names."""
+    with zipfile.ZipFile(path) as archive:  # a workbook is XML that was packed
+        check_unpacked(sum(member.file_size for member in archive.infolist()), label)
     with pd.ExcelFile(path, engine="openpyxl") as book:
         sheets = [str(name) for name in book.sheet_names]
         frame = pd.read_excel(book, sheet_name=0, header=None, dtype=object, na_filter=False)
