@@ -22,8 +22,8 @@ class SessionSpec:
     """One run of federated training. Two peers train together only if their specs are equal."""
 
     model: str = "cnn"
-    """A built-in name (`lenet`, `cnn`, `mlp`), `file` (see `model_file`) or `module:function`;
-    `keras-loop` or `torch-loop` if peers train in loops of their users' own."""
+    """A built-in name (`lenet`, `cnn`, `mlp`, `text`), `file` (see `model_file`) or
+    `module:function`; `keras-loop` or `torch-loop` if peers train in loops of their users' own."""
     model_file: BlobRef | None = None
     """The `.keras` file that describes the model, when `model` is `file`."""
     dataset: str = "cifar10"

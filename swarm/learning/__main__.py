@@ -40,6 +40,8 @@ def _run_evaluate(arguments: argparse.Namespace) -> None:
     path = _checked_model(arguments.model)
     table_model = importlib.import_module("swarm.learning.federation.table_model")
     dataset = load_dataset(config, _show, table_model.read_columns(path))
+    for note in dataset.notes:
+        print(note, file=sys.stderr)
     evaluation = _evaluate(path, dataset, allow_code=arguments.allow_model)
     label = dataset.label if arguments.data else dataset_label(arguments.dataset)
     score = score_name(dataset.description.task)
@@ -72,13 +74,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     evaluate = commands.add_parser(
         "evaluate",
-        help="measure a model on a whole test set",
-        description="Print a model's accuracy and loss on the whole test set.",
+        help="measure a model on test data",
+        description="Print a model's score and loss on all test examples; of own data without "
+        "any, on the fifth that is held out.",
     )
     evaluate.add_argument("model", type=Path, help="the model, a .keras file")
     evaluate.add_argument("--dataset", choices=DATASETS, default="own", help="a built-in data set")
     evaluate.add_argument("--data-dir", help="folder that may hold cifar-10-batches-bin/")
-    evaluate.add_argument("--data", help="own data, an .npz file with x_test and y_test")
+    evaluate.add_argument("--data", help="own data: a file or folder, as peers take it")
     evaluate.add_argument(
         "--allow-model", action="store_true", help="let code inside the model run here"
     )
@@ -101,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
 def _data_config(arguments: argparse.Namespace) -> DataConfig:
     cache = platformdirs.PlatformDirs("swarm", appauthor=False).user_cache_dir
     if arguments.dataset == "own" and not arguments.data:
-        raise ConfigurationError("no data given: use --dataset NAME or --data FILE.npz")
+        raise ConfigurationError("no data given: use --dataset NAME or --data PATH")
     return DataConfig(
         dataset="own" if arguments.data else arguments.dataset,
         data_path=arguments.data,
@@ -127,7 +130,11 @@ def _evaluate(path: Path, dataset: Dataset, *, allow_code: bool) -> Evaluation:
     everything = np.arange(len(dataset.test.y))
     shard = Shard(dataset.test.x.take(everything), dataset.test.y)
     result: Evaluation = evaluation.evaluate(
-        model.keras, shard, model.objective, tick=lambda fraction: None
+        model.keras,
+        shard,
+        model.objective,
+        tick=lambda fraction: None,
+        rows=model.rows or evaluation.BATCH,
     )
     return result
 

@@ -3,6 +3,7 @@
 import importlib
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,9 +23,9 @@ def input_axes(path: Path) -> int | None:
     try:
         layers = _config(path)["config"]["layers"]
         shapes = [part["config"]["batch_shape"] for part in layers if _is_input(part)]
+        return len(shapes[0]) - 1 if len(shapes) == 1 else None
     except (LookupError, TypeError):
         return None
-    return len(shapes[0]) - 1 if len(shapes) == 1 else None
 
 
 def import_custom_objects(path: Path, *, allow_code: bool) -> dict[str, Any]:
@@ -52,8 +53,8 @@ def _config(path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive, archive.open("config.json") as file:
             config = json.loads(file.read(CONFIG_BYTES_MAX))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        return {}
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, RuntimeError):
+        return {}  # RuntimeError: an archive with a password, or too many brackets
     return config if isinstance(config, dict) else {}
 
 
@@ -62,13 +63,17 @@ def _is_input(layer: dict[str, Any]) -> bool:
 
 
 def _own_objects(config: Any) -> Iterator[tuple[str, str, str]]:
-    if isinstance(config, list):
-        for part in config:
-            yield from _own_objects(part)
-    if not isinstance(config, dict):
-        return
-    for part in config.values():
-        yield from _own_objects(part)
+    parts = [config]  # no recursion: a damaged file may be deep
+    while parts:
+        part = parts.pop()
+        if isinstance(part, list):
+            parts += part
+        elif isinstance(part, dict):
+            parts += part.values()
+            yield from _own_object(part)
+
+
+def _own_object(config: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     module, name = config.get("module"), config.get("class_name")
     if name == "function":
         name = config.get("config")

@@ -26,7 +26,7 @@ from swarm.peer.host.logs import FORMATS, LEVELS, configure_logs
 from swarm.peer.search.search_settings import SearchSettings
 
 SESSION_FLAGS = {
-    "model": "lenet, cnn, mlp, a .keras file, or module:function.",
+    "model": "lenet, cnn, mlp, text, a .keras file, or module:function.",
     "dataset": "cifar10, digits or synthetic10.",
     "task": "classification, multi-label or regression, where --data leave it open.",
     "rounds": "number of rounds to train.",

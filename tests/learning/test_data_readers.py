@@ -199,6 +199,20 @@ class TestPack:
             one.train.x.take(np.arange(4)), other.train.x.take(np.arange(4))
         )
 
+    def test_what_is_left_out_is_said(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        for number in range(6):
+            picture(tmp_path / "in" / "ab"[number % 2] / f"{number}.png", number)
+        damaged = tmp_path / "in" / "a" / "0.png"
+        damaged.write_bytes(b"no picture")
+
+        main(tmp_path / "in", tmp_path / "out.npz")
+
+        said = capsys.readouterr().out.splitlines()
+        left_out = f"unreadable pictures left out: 1, first {damaged}"
+        assert said == [left_out, f"wrote {tmp_path / 'out.npz'}"]
+
     def test_several_inputs_texts_and_a_test_split_are_kept(self, tmp_path: Path) -> None:
         x = {"text": ["longer text", "short"], "age": [[1], [2]]}
 

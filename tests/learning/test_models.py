@@ -12,6 +12,7 @@ from swarm.learning.backend import keras
 from swarm.learning.datasets.description import DataDescription
 from swarm.learning.models import BUILT_IN, create_model
 from swarm.learning.models.outputs import find_outputs
+from swarm.peer.__main__ import SESSION_FLAGS
 
 pytestmark = [
     pytest.mark.slow,
@@ -152,3 +153,11 @@ def _create(
 
 def _softmax_model() -> Any:
     return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
+
+
+def test_the_help_and_the_docs_name_all_built_in_models() -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    (line,) = [line for line in docs.splitlines() if line.startswith("- **A name**")]
+
+    assert all(f"`{name}`" in line for name in BUILT_IN)
+    assert all(name in SESSION_FLAGS["model"].split(", ") for name in BUILT_IN)

@@ -1,6 +1,6 @@
 """pack(): one `.npz` file from anything that can be read."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ def _ignore(progress: Progress) -> None:
     """The default, for callers without a display."""
 
 
-def pack(
+def pack(  # noqa: PLR0913 - one keyword for each thing that may be given
     data: Any,
     path: str | Path,
     y: Any = None,
@@ -34,6 +34,7 @@ def pack(
     x_test: Any = None,
     y_test: Any = None,
     progress: OnProgress = _ignore,
+    say: Callable[[str], None] = print,
 ) -> Path:
     """Write examples and targets as an `.npz` file, which every peer reads.
 
@@ -45,6 +46,7 @@ def pack(
         x_test: Examples to measure a model on, of any kind that `data` may be.
         y_test: Their targets.
         progress: Called while data sets are read.
+        say: Called with what a user should know, such as files that are left out.
 
     Raises:
         DataError: The data cannot be read, an array breaks a rule, or the file cannot be
@@ -57,7 +59,10 @@ def pack(
         'mine.npz'
     """
     target = Path(path)
-    arrays = _arrays(_raw(data, y, x_test, y_test, progress))
+    raw = _raw(data, y, x_test, y_test, progress)
+    for note in raw.notes:
+        say(note)
+    arrays = _arrays(raw)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         npz.write(target, arrays)

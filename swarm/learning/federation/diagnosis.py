@@ -148,15 +148,25 @@ class Diagnosis:
         # Only graphs of layers know what each layer gives. Keras' class for them is not public.
         if not isinstance(model, keras.Sequential) and type(model).__name__ != "Functional":
             return 0.0
-        outputs = [layer.output for layer in model.layers if _is_relu(layer)]
-        if not outputs:
+        try:
+            outputs = [layer.output for layer in model.layers if _is_relu(layer)]
+            if not outputs:
+                return 0.0
+            given = self._given_by(model, outputs)
+        except Exception:
+            # A layer that was taken from another model has the output that it has there, and one
+            # that is used twice has none of its own. Keras raises various errors, and a diagnosis
+            # must not end a training.
             return 0.0
+        return max(1 - float(np.any(v, axis=tuple(range(v.ndim - 1))).mean()) for v in given)
+
+    def _given_by(self, model: Any, outputs: list[Any]) -> list[NDArray[Any]]:
+        """What some layers of a model give for the first examples."""
         x, _ = self._shard.batch(slice(0, PROBE))
         inputs = {tensor.name: tensor for tensor in model.inputs}
         fed = x if isinstance(x, dict) else dict.fromkeys(inputs, x)
         values = keras.Model(inputs, outputs)(fed, training=False)
-        given = [keras.ops.convert_to_numpy(v) for v in (values if len(outputs) > 1 else [values])]
-        return max(1 - float(np.any(v, axis=tuple(range(v.ndim - 1))).mean()) for v in given)
+        return [keras.ops.convert_to_numpy(v) for v in (values if len(outputs) > 1 else [values])]
 
 
 def _inputs_finding(model: Any, x: Inputs) -> Finding | None:

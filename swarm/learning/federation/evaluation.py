@@ -43,11 +43,12 @@ def spread(shard: Shard) -> float:
 
 
 def _padded(x: Inputs, rows: int) -> Inputs:
-    """Fill the last batch up with copies: Keras compiles again for each new shape."""
+    """Fill a batch up to `rows` with copies: Keras compiles again for each new shape."""
     if isinstance(x, dict):
-        return {name: _padded_array(array, rows) for name, array in x.items()}
-    return _padded_array(x, rows)
+        return {name: padded_array(array, rows) for name, array in x.items()}
+    return padded_array(x, rows)
 
 
-def _padded_array(x: NDArray[Any], rows: int) -> NDArray[Any]:
+def padded_array(x: NDArray[Any], rows: int) -> NDArray[Any]:
+    """Fill an array up to `rows` with copies of its last row."""
     return np.concatenate([x, np.repeat(x[-1:], rows - len(x), axis=0)])

@@ -90,6 +90,7 @@ class SessionOptimizer:
         if self._spec.learning_rate:
             config["learning_rate"] = float(self._spec.learning_rate)
         elif isinstance(rate, dict):
-            self._schedule = keras.optimizers.schedules.deserialize(rate)
+            # The object itself: Keras cannot make a schedule of the user's own from `rate`.
+            self._schedule = own._learning_rate
             config["learning_rate"] = float(self._schedule(0))
         return type(own).from_config(config)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from swarm.core.columns import target_of
 from swarm.core.session import SessionSpec, score_name
 from swarm.learning.datasets.dataset import Inputs
 from swarm.learning.datasets.description import DataDescription
@@ -50,7 +51,7 @@ class SessionModel:
         """Examples in each batch that the model takes; None if any number will do."""
         self.notes = self._notes(spec, Path(path) if path else None)
         """How the session trains a model that was compiled, a line each."""
-        self.advice = self._contradictions() + advice(model)
+        self.advice = [*self._contradictions(), *self._standardised(spec), *advice(model)]
         """What the user should know or change, a line each."""
         model.compile(
             optimizer=self.optimizer.keras,
@@ -102,6 +103,17 @@ class SessionModel:
         if self.rows not in (None, spec.batch_size):
             notes.append(f"the model takes batches of {self.rows}, whatever batch_size says")
         return notes
+
+    def _standardised(self, spec: SessionSpec) -> list[str]:
+        """That the model's own loss does not see a table's target in its unit."""
+        target = target_of(spec.columns)
+        if not self.objective.is_own or target is None or (target.mean, target.scale) == (0, 1):
+            return []
+        return [
+            f"the model's own loss sees {target.name!r} standardised, as (value - "
+            f"{target.mean:.4g}) / {target.scale:.4g}: outputs must reach below 0, and losses for "
+            "positive numbers only, such as Poisson and percentage errors, do not fit"
+        ]
 
     def _contradictions(self) -> list[str]:
         said, outputs = said_by_loss(self.keras), self.objective.outputs

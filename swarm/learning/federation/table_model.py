@@ -19,12 +19,12 @@ from swarm.core.errors import ConfigurationError, DataError
 from swarm.core.session import SessionSpec
 from swarm.core.text import decode_text
 from swarm.learning.datasets.description import DataDescription
+from swarm.learning.federation.evaluation import BATCH, padded_array
 from swarm.learning.federation.session_model import SessionModel
 from swarm.learning.tables.encoding import encode
 from swarm.learning.tables.reading import read_sheet
 
 FIELDS = ("task", "num_classes", "classes", "columns")
-BATCH = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,7 +121,10 @@ class TableModel:
         if target is None:
             raise DataError("the columns of the model name no target")
         x = encode(sheet, self._session.columns).astype(np.float32)
-        outputs = np.asarray(self._model.keras.predict(x, batch_size=BATCH, verbose=0), np.float64)
+        rows = self._model.rows or BATCH
+        full = padded_array(x, -(-len(x) // rows) * rows)
+        predicted = self._model.keras.predict(full, batch_size=rows, verbose=0)
+        outputs = np.asarray(predicted, np.float64)[: len(x)]
         if self._session.task == "regression":
             values = outputs[:, 0] * target.scale + target.mean
             return TablePredictions(target.name, values, None, (), sheet.notes)

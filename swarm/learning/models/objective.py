@@ -98,8 +98,11 @@ def _default_loss(outputs: Outputs) -> Any:
 
 
 def _corrected(loss: Any, outputs: Outputs) -> Any:
-    """The loss with the `from_logits` that the model's outputs need."""
-    if not isinstance(loss, keras.losses.Loss):
+    """The loss with the `from_logits` that the model's outputs need.
+
+    That of a regression is taken at its word: nothing is known of what its outputs mean.
+    """
+    if outputs.task == "regression" or not isinstance(loss, keras.losses.Loss):
         return loss
     config = loss.get_config()
     if config.get("from_logits", outputs.logits) == outputs.logits:

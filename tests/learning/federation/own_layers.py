@@ -46,3 +46,20 @@ class OwnLoss(keras.losses.Loss):
 
     def call(self, labels: Any, outputs: Any) -> Any:
         return own_loss(labels, outputs)
+
+
+def reused(input_shape: Any, num_classes: int) -> Any:
+    """The hidden layers of another model, under a new last layer."""
+    hidden = L.Dense(8, "relu", kernel_initializer="zeros")
+    base = keras.Sequential([keras.Input(input_shape), L.Flatten(), hidden, L.Dense(5)])
+    return keras.Sequential([keras.Input(input_shape), *base.layers[:-1], L.Dense(num_classes)])
+
+
+class OwnSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """Halves the rate after each step."""
+
+    def __call__(self, step: Any) -> Any:
+        return 0.4 * 0.5**step
+
+    def get_config(self) -> dict[str, Any]:
+        return {}

@@ -97,6 +97,18 @@ def test_dead_units_of_a_graph_of_layers_are_found(tmp_path: Path) -> None:
     assert diagnosis._dead_share() == 1.0
 
 
+def test_layers_of_another_model_do_not_fail_the_diagnosis() -> None:
+    name = "tests.learning.federation.own_layers:reused"
+    spec = SessionSpec(model=name, input_shape=(2, 2, 1))
+    shard = Shard(np.ones((100, 2, 2, 1), np.float32), np.arange(100) % 10)
+    diagnosis = Diagnosis(spec, SessionModel(spec, None, allow_code=True), shard)
+
+    diagnosis.begin({"kernel": np.ones((2, 2))})
+    diagnosis.note_batch(np.array([0.1, 2.3]), 100)
+
+    assert diagnosis.end({"kernel": np.zeros((2, 2))}) is None
+
+
 def diagnose(losses: list[float], accuracy: float, rounds: int = 1) -> Finding | None:
     """What is said after rounds with these losses of batches and this accuracy."""
     x, y = np.ones((100, 2, 2, 1), np.float32), np.arange(100) % 10

@@ -6,6 +6,7 @@ import pytest
 from swarm.core.session import SessionSpec
 from swarm.learning.backend import keras
 from swarm.learning.federation.optimizers import DEFAULT_RATES, SessionOptimizer
+from tests.learning.federation.own_layers import OwnSchedule
 
 pytestmark = [
     pytest.mark.slow,
@@ -66,3 +67,10 @@ def test_a_models_own_optimizer_is_used_as_it_was_compiled() -> None:
 
     assert _rates(optimizer, range(2)) == [1.0, 1.0]
     np.testing.assert_allclose(_moved_by(optimizer.keras, [30, -40]), [-30, 40])
+
+
+def test_a_schedule_of_the_users_own_is_followed() -> None:
+    optimizer = SessionOptimizer(SessionSpec(), keras.optimizers.SGD(OwnSchedule()))
+
+    assert optimizer.text == "SGD(OwnSchedule)"
+    assert _rates(optimizer, range(3)) == pytest.approx([0.4, 0.2, 0.1])

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from swarm.core.blobs import BlobRef
+from swarm.core.columns import TARGET, Column
 from swarm.core.ids import Digest
 from swarm.core.session import SessionSpec
 from swarm.learning.backend import keras
@@ -132,3 +133,18 @@ def test_label_accuracy_counts_labels(tmp_path: Path) -> None:
     found = evaluate(model.keras, Shard(X, truth), model.objective, lambda fraction: None)
 
     assert found.accuracy == pytest.approx(79 / 80)
+
+
+@pytest.mark.parametrize(
+    ("own", "scale", "is_said"), [("adam", 50.0, True), (None, 50.0, False), ("adam", 1.0, False)]
+)
+def test_an_own_loss_of_a_standardised_target_is_named(
+    own: str | None, scale: float, is_said: bool, tmp_path: Path
+) -> None:
+    target = Column("price", TARGET, mean=0.0 if scale == 1 else 200.0, scale=scale)
+    columns = (*(Column(name) for name in "abcd"), target)
+
+    model = _model(tmp_path, own=own, task="regression", columns=columns)
+
+    said = [line for line in model.advice if "'price' standardised, as (value - 200) / 50" in line]
+    assert len(said) == is_said

@@ -11,6 +11,7 @@ import pytest
 from swarm.core.errors import ConfigurationError, DataError
 from swarm.core.session import SessionSpec
 from swarm.learning.__main__ import main
+from swarm.learning.backend import keras
 from swarm.learning.data_config import DataConfig
 from swarm.learning.datasets import describe
 from swarm.learning.federation import jobs
@@ -110,6 +111,28 @@ def test_predictions_say_how_dates_were_read(
     monkeypatch.setattr(sys, "argv", [*command, "--output", str(tmp_path / "no" / "x.csv")])
     assert main() == 2
     assert "does not exist: --output" in capsys.readouterr().err
+
+
+def test_a_model_with_a_fixed_number_of_rows_is_measured_and_predicts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = _write(tmp_path / "homes.csv", PRICES, "price")
+    config = DataConfig("own", data_path=str(table))
+    spec = SessionSpec(model="mlp", dataset="own", **describe(config).spec_fields)
+    inputs = keras.Input(batch_shape=(7, *spec.input_shape))
+    top = keras.layers.Dense(1)
+    keras.Model(inputs, top(keras.ops.reshape(inputs, inputs.shape))).save(tmp_path / "a.keras")
+    write_columns(spec, tmp_path / "a.keras")
+    command = ["swarm.learning", "evaluate", str(tmp_path / "a.keras"), "--data", str(table)]
+    monkeypatch.setattr(sys, "argv", command)
+
+    exit_code = main()
+
+    assert exit_code == 0
+    said = capsys.readouterr()
+    assert "on 80 test examples of own data (homes.csv)" in said.out
+    assert "no test rows were given: 80 of 400 are held out" in said.err
+    assert len(TableModel(tmp_path / "a.keras").predict(table).values) == 400
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:

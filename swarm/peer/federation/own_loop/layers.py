@@ -13,6 +13,8 @@ from swarm.core.errors import LearningError, ShapeMismatchError
 from swarm.learning.federation.weights_files import Weights, weight_key
 
 Array = NDArray[np.float32]
+_VARIANCES = ("moving_variance", "running_var")
+"""Ends of the names that Keras and PyTorch give to the variances of batch normalisation."""
 
 
 class Layers:
@@ -72,8 +74,15 @@ class Layers:
         return dict(sorted(zip(self.keys, arrays, strict=True)))
 
     def arrays(self, weights: Weights) -> list[Array]:
-        """The arrays of the session's weights in the model's order."""
-        return [weights[key] for key in self.keys]
+        """The arrays of the session's weights in the model's order.
+
+        A variance is at least 0: a stale update may have moved it below, and batch normalisation
+        would take its square root.
+        """
+        return [
+            np.maximum(weights[key], 0) if name.endswith(_VARIANCES) else weights[key]
+            for name, key in zip(self.names, self.keys, strict=True)
+        ]
 
 
 def _place(key: str) -> tuple[int, str]:

@@ -19,6 +19,17 @@ def test_names_that_a_framework_numbered_do_not_matter() -> None:
     assert list(layers.weights(arrays)) == ["000/dense/kernel", "001/dense/bias"]
 
 
+@pytest.mark.parametrize("name", ["norm/moving_variance", "1.running_var"])
+def test_a_variance_below_0_does_not_reach_the_model(name: str) -> None:
+    layers = Layers(["mean", name], [(2,), (2,)])
+    below = np.array([-0.5, 0.5], np.float32)
+
+    mean, variance = layers.arrays(layers.weights([below, below]))
+
+    assert (mean.tolist(), variance.tolist()) == ([-0.5, 0.5], [0.0, 0.5])
+    assert variance.dtype == np.float32
+
+
 def test_weights_keep_their_place_beyond_a_thousand() -> None:
     names = [f"w{i}" for i in range(1002)]
     layers = Layers(names, [(1,)] * len(names))
