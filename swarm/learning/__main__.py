@@ -51,9 +51,13 @@ def _run_evaluate(arguments: argparse.Namespace) -> None:
 
 
 def _run_predict(arguments: argparse.Namespace) -> None:
+    if arguments.output is not None and not arguments.output.parent.is_dir():
+        raise ConfigurationError(f"the folder {arguments.output.parent} does not exist: --output")
     table_model = importlib.import_module("swarm.learning.federation.table_model")
     model = table_model.TableModel(arguments.model, allow_code=arguments.allow_model)
     found = model.predict(arguments.rows)
+    for note in found.notes:
+        print(f"note: {note}", file=sys.stderr)
     names = [found.target, *(f"p({name})" for name in found.classes)]
     columns = [found.values.tolist(), *([] if found.classes == () else found.probabilities.T)]
     with contextlib.ExitStack() as stack:

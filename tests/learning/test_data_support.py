@@ -240,7 +240,7 @@ def outcome(folder: Path, make: Make) -> tuple[str, str]:
         path = save_data(folder, x, y, x_test, y_test)
         session = {"model": OWN_MODEL} if isinstance(x, dict) else {}
         settings = PeerSettings(
-            "127.0.0.1", 0, folder, data=path, target=frame_target(x, y), session=session
+            "127.0.0.1", 0, folder, data=path, target=frame_target(x, y, x_test), session=session
         )
         check_data(settings)
         described = describe_data(settings, "own", lambda note: None)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from swarm.core.errors import DataError
 from swarm.learning.datasets.dataset import Inputs
+from swarm.learning.datasets.examples import named
 from swarm.learning.datasets.raw import RawSplit
 from swarm.learning.image_shape import SIDE_MIN
 from swarm.learning.progress import OnProgress, Progress
@@ -25,8 +26,13 @@ _CHANNELS = (1, 3, 4)
 
 def is_batches(source: Any) -> bool:
     """Whether an object is a `tf.data.Dataset` or a `DataLoader`."""
-    modules = [kind.__module__ for kind in type(source).__mro__]
-    return any(name.startswith(("tensorflow.python.data", "torch.utils.data")) for name in modules)
+    known = ("tensorflow.python.data", "torch.utils.data")
+    return any(name.startswith(known) for name in _modules(source))
+
+
+def _modules(source: Any) -> list[str]:
+    """Modules of the object's classes: a user's subclass has one of its own."""
+    return [kind.__module__ for kind in type(source).__mro__]
 
 
 def read_batches(source: Any, called: str, progress: OnProgress) -> RawSplit:
@@ -65,7 +71,8 @@ def read_batches(source: Any, called: str, progress: OnProgress) -> RawSplit:
         x, y = _concatenated([x for x, _ in elements]), np.concatenate([y for _, y in elements])
     except ValueError as error:
         raise DataError(f"{called}: examples must have one shape: {error}") from error
-    is_torch = type(source).__module__.startswith("torch")
+    _check_lengths(called, x, y)
+    is_torch = any(name.startswith("torch.utils.data") for name in _modules(source))
     return RawSplit(_channels_last(x) if is_torch else x, y)
 
 
@@ -77,9 +84,18 @@ def _check_finite(source: Any, called: str) -> None:
 
 def _gives_batches(source: Any) -> bool | None:
     """Whether elements are batches; None if that must be seen from them."""
-    if hasattr(source, "batch_sampler"):  # a DataLoader
-        return source.batch_sampler is not None or source.batch_size is not None
-    return None
+    # A DataLoader with batch_size=None leaves batches to its data set, which may give examples.
+    return True if getattr(source, "batch_sampler", None) is not None else None
+
+
+def _check_lengths(called: str, x: Inputs, y: NDArray[Any]) -> None:
+    for name, array in named(x).items():
+        if len(array) != len(y):
+            raise DataError(
+                f"{called} gives {len(array)} examples"
+                + (f" of {name!r}" if name else "")
+                + f" but {len(y)} targets"
+            )
 
 
 def _is_batch(x: Inputs, y: NDArray[Any]) -> bool:
@@ -97,13 +113,21 @@ def _pair(called: str, element: Any) -> tuple[Inputs, NDArray[Any]]:
             )
         x = {str(name): _numpy(value) for name, value in element.items() if name != target}
         return x if len(x) > 1 else next(iter(x.values())), _numpy(element[target])
-    if not isinstance(element, tuple | list) or len(element) not in (2, 3):
+    if not isinstance(element, tuple | list) or len(element) != 2:
+        got = type(element).__name__
+        got += f" of {len(element)}" if isinstance(element, tuple | list) else ""
         raise DataError(
-            f"{called} must give pairs of inputs and targets, got {type(element).__name__}"
+            f"{called} must give a pair (inputs, targets), got {got}; sample weights are not "
+            "used; several inputs are a dict"
         )
     inputs, target = element[0], _numpy(element[1])
     if isinstance(inputs, Mapping):
         return {str(name): _numpy(value) for name, value in inputs.items()}, target
+    if isinstance(inputs, tuple | list) and any(hasattr(value, "shape") for value in inputs):
+        raise DataError(
+            f"{called} gives {len(inputs)} inputs in a {type(inputs).__name__}: several inputs "
+            "must be a dict by name"
+        )
     return _numpy(inputs), target
 
 
@@ -119,7 +143,7 @@ def _numpy(value: Any) -> NDArray[Any]:
 
 
 def _arrays(x: Inputs) -> Iterable[NDArray[Any]]:
-    return x.values() if isinstance(x, dict) else (x,)
+    return named(x).values()
 
 
 def _one(x: Inputs) -> Inputs:

@@ -59,8 +59,16 @@ def recognise(called: str, x: Inputs, num_axes: int | None = None) -> Shapes:
     return Shapes(shape, notes=(note,) if num_axes is None else ())
 
 
-def encode(called: str, x: Inputs, session: DataDescription) -> Inputs:
+def encode(
+    called: str, x: Inputs, session: DataDescription, *, like: Inputs | None = None
+) -> Inputs:
     """Examples as a session takes them: see `swarm.learning.datasets.dataset.Examples.take`.
+
+    Args:
+        called: The data's name in messages.
+        x: The examples.
+        session: What the session fixes.
+        like: The training examples, whose values say whether numbers are pixels; None means `x`.
 
     Raises:
         DataError: Inputs or shapes differ from the session's, or a value is not finite.
@@ -68,15 +76,17 @@ def encode(called: str, x: Inputs, session: DataDescription) -> Inputs:
     if not session.inputs:
         if isinstance(x, dict) or is_text(x):
             raise DataError(f"{called} has {_listed(x)}; the session takes one array of numbers")
-        return _numbers(called, "x", x, session.input_shape)
+        return _numbers(called, "x", x, session.input_shape, like)
     if not isinstance(x, dict):
         if len(session.inputs) > 1:
             raise DataError(f"{called} has one array; the session takes {_names(session)}")
-        return _typed(called, "x", x, session.inputs[0])
+        return _typed(called, "x", x, session.inputs[0], like)
     if set(x) != {given.name for given in session.inputs}:
         raise DataError(f"{called} has {_listed(x)}; the session takes {_names(session)}")
+    likes = named(like) if like is not None else {}
     arrays = {
-        given.name: _typed(called, given.name, x[given.name], given) for given in session.inputs
+        given.name: _typed(called, given.name, x[given.name], given, likes.get(given.name))
+        for given in session.inputs
     }
     return arrays if len(arrays) > 1 else next(iter(arrays.values()))
 
@@ -137,30 +147,38 @@ def _spec(called: str, name: str, array: NDArray[Any]) -> InputSpec:
     return InputSpec(name, array.shape[1:], dtype)
 
 
-def _typed(called: str, name: str, array: NDArray[Any], spec: InputSpec) -> NDArray[Any]:
+def _typed(
+    called: str, name: str, array: NDArray[Any], spec: InputSpec, like: Inputs | None
+) -> NDArray[Any]:
     if spec.dtype == "string":
         if not is_text(array):
             raise DataError(f"{called}: {name} must hold texts, got {array.dtype}{array.shape}")
         return array.reshape(len(array)).astype(object)
     if is_text(array):
         raise DataError(f"{called}: {name} must hold numbers, got texts")
-    numbers = _numbers(called, name, array, spec.shape)
+    numbers = _numbers(called, name, array, spec.shape, like)
     if spec.dtype == "float32":
         return numbers
-    whole = numbers.astype(np.int32)
-    if not (whole == array.reshape(whole.shape)).all():
+    given = array.reshape(numbers.shape)  # float32 holds whole numbers up to 2^24 only
+    limits = np.iinfo(np.int32)
+    in_range = given.size == 0 or (given.min() >= limits.min and given.max() <= limits.max)
+    if not in_range or not (given == np.floor(given)).all():
         raise DataError(f"{called}: {name} must hold whole numbers of 32 bits")
-    return whole
+    return given.astype(np.int32)
 
 
-def _numbers(called: str, name: str, array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+def _numbers(
+    called: str, name: str, array: NDArray[Any], shape: tuple[int, ...], like: Inputs | None
+) -> NDArray[Any]:
     """Numbers of one shape: uint8 for pixels, else float32."""
     check_numbers(called, name, array)
     if not _fits(array.shape[1:], shape):
         raise DataError(
             f"{called}: {name} has examples of shape {array.shape[1:]}, the session's are {shape}"
         )
-    pixels = _are_pixels(array) or (is_image_shape(shape) and _look_like_pixels(array))
+    judged = like if isinstance(like, np.ndarray) else array
+    bright = is_image_shape(shape) and _look_like_pixels(judged)
+    pixels = _are_pixels(array) or (bright and _are_bytes(array))
     array = array.reshape(len(array), *shape)
     if pixels:
         return np.ascontiguousarray(array, np.uint8)
@@ -181,10 +199,13 @@ def _are_pixels(array: NDArray[Any]) -> bool:
 
 def _look_like_pixels(array: NDArray[Any]) -> bool:
     """Whether numbers of another type are whole and in 0..255, and some are bright."""
-    if not array.size or array.dtype.kind == "b":
+    return _are_bytes(array) and bool(array.max() > BRIGHT)
+
+
+def _are_bytes(array: NDArray[Any]) -> bool:
+    if not array.size or array.dtype.kind not in "iuf":
         return False
-    low, high = array.min(), array.max()
-    in_range = low >= 0 and BRIGHT < high <= PIXEL_MAX
+    in_range = array.min() >= 0 and array.max() <= PIXEL_MAX
     return bool(in_range and (array.dtype.kind in "iu" or (array == np.floor(array)).all()))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from swarm.core.errors import DataError
 from swarm.learning.datasets.raw import RawData, RawSplit
 from swarm.learning.progress import OnProgress
+from swarm.learning.tables import csv_file
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 TEXTS = (".txt", ".text")
@@ -120,7 +121,8 @@ def _folders(folder: Path) -> list[Path]:
 
 def _below(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in (*PICTURES, *TEXTS) and not path.name.startswith("."):
+        known = path.suffix.lower() in (*PICTURES, *TEXTS) and not path.name.startswith(".")
+        if known and not path.is_dir():
             yield path
 
 
@@ -132,8 +134,16 @@ def _kind(root: Path, paths: Sequence[Path]) -> str:
 
 
 def _texts(files: _Files) -> RawSplit:
-    texts = [path.read_text(encoding="utf-8", errors="replace") for path in files.paths]
+    texts = [_text(path) for path in files.paths]
     return RawSplit(np.array(texts, object), np.array(files.labels, np.str_))
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    return csv_file.decode(data, str(path)).text if data.strip() else ""
 
 
 def _unreadable(paths: Sequence[Path], good: Iterable[int]) -> list[str]:

@@ -21,6 +21,8 @@ from swarm.learning.progress import OnProgress
 SAMPLE_ROWS = 200
 _TARGETS = ("label", "labels", "target", "class", "y")
 _TEST = ("test", "validation", "valid", "val")
+_DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, pa.ArrowException)
+"""What damaged descriptions and Arrow files raise."""
 _DICT, _STATE, _INFO = "dataset_dict.json", "state.json", "dataset_info.json"
 
 
@@ -45,23 +47,28 @@ def read(
         DataError: A file is damaged, or a column is of no kind that can be read.
     """
     try:
-        folders = _split_folders(root)
-        tables = [_table(folder) for folder in folders]
-        features = json.loads((folders[0] / _INFO).read_text(encoding="utf-8"))["features"]
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        train, *others = _split_folders(root)
+        tables = [_table(train)]
+        info = json.loads((train / _INFO).read_text(encoding="utf-8"))
+        features = info["features"] or {}
+        column, notes = _target(str(root), tables[0].column_names, features, target)
+        names = tuple(features.get(column, {}).get("names") or ())
+        test, unlabelled = _labelled(others, column, known=bool(names))
+    except _DAMAGED as error:
         raise DataError(f"{root} is no data set on disk: {error}") from error
-    column, notes = _target(str(root), tables[0].column_names, features, target)
-    names = tuple(features.get(column, {}).get("names") or ())
+    notes += [
+        f"split {name!r} is left out: none of its examples has a label" for name in unlabelled
+    ]
     splits = []
-    for table in tables:
+    for table in [*tables, *test]:
         part = table.slice(0, SAMPLE_ROWS) if sample else table
         reader = _Reader(str(root), part, shape, progress)
         x = reader.inputs(column)
         y = _array(str(root), column, (table if sample else part)[column])
         splits.append(RawSplit(x, y if sample or reader.good is None else y[reader.good]))
         shape, notes = reader.shape, [*notes, *reader.notes]
-    test = splits[1] if len(splits) > 1 else None
-    return RawData(str(root), splits[0], test, names, tuple(dict.fromkeys(notes)))
+    test_split = splits[1] if len(splits) > 1 else None
+    return RawData(str(root), splits[0], test_split, names, tuple(dict.fromkeys(notes)))
 
 
 class _Reader:
@@ -121,12 +128,29 @@ class _Reader:
 
 
 def _split_folders(root: Path) -> list[Path]:
+    """The training split, then those that may be the test split, likeliest first."""
     if not (root / _DICT).is_file():
         return [root]
     splits = json.loads((root / _DICT).read_text(encoding="utf-8"))["splits"]
     train = "train" if "train" in splits else splits[0]
-    test = next((name for name in _TEST if name in splits and name != train), None)
-    return [root / name for name in (train, test) if name is not None]
+    tests = [name for name in _TEST if name in splits and name != train]
+    return [root / name for name in (train, *tests)]
+
+
+def _labelled(folders: Sequence[Path], target: str, *, known: bool) -> tuple[list[Any], list[str]]:
+    """The first split with labels, if any, and the names of those before it that have none.
+
+    Data sets for contests hide the labels of their test split: all of them are -1.
+    """
+    unlabelled: list[str] = []
+    for folder in folders:
+        table = _table(folder)
+        if not known or target not in table.column_names:
+            return [table], unlabelled
+        if not table.num_rows or (table[target].to_numpy() >= 0).any():
+            return [table], unlabelled
+        unlabelled.append(folder.name)
+    return [], unlabelled
 
 
 def _table(folder: Path) -> Any:
@@ -135,7 +159,9 @@ def _table(folder: Path) -> Any:
     for file in files:
         with pa.memory_map(str(folder / Path(file["filename"]).name)) as mapped:
             parts.append(pa.ipc.open_stream(mapped).read_all())
-    return pa.concat_tables(parts)
+    table = pa.concat_tables(parts)
+    table.validate(full=True)  # a damaged file may point outside itself
+    return table
 
 
 def _target(

@@ -16,6 +16,9 @@ from swarm.learning.progress import OnProgress, Progress
 SIDE_MAX = 256
 """Larger pictures are scaled down to this longer side, unless the session says otherwise."""
 ARRAY_BYTES_MAX = 8 << 30
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
+"""Others have no business in a data set, and some start programs, such as Ghostscript."""
+PIXEL_MAX, MAX_16_BITS, SCALE_16_BITS = 255, 65_535, 257
 UNREADABLE_SHARE_MAX = 0.5
 _GREY_MODES = ("1", "L", "LA", "I", "I;16", "F")
 _UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
@@ -49,7 +52,7 @@ def common_shape(called: str, pictures: Sequence[Open]) -> tuple[tuple[int, int,
     grey = True
     for opened in pictures:
         try:
-            with Image.open(opened()) as picture:
+            with Image.open(opened(), formats=FORMATS) as picture:
                 sizes[picture.size] += 1
                 grey = grey and picture.mode in _GREY_MODES
         except _UNREADABLE:
@@ -113,7 +116,7 @@ def read_pictures(
 
 def _pixels(source: Path | IO[bytes], shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
     try:
-        with Image.open(source) as picture:
+        with Image.open(source, formats=FORMATS) as picture:
             converted = _eight_bits(picture).convert("L" if shape[2] == 1 else "RGB")
             if converted.size != (shape[1], shape[0]):
                 converted = converted.resize((shape[1], shape[0]), Image.Resampling.BILINEAR)
@@ -123,8 +126,19 @@ def _pixels(source: Path | IO[bytes], shape: tuple[int, ...]) -> NDArray[np.uint
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
-    """16 bits per pixel, as in medical pictures, to 8: Pillow would cut them off at 255."""
+    """16 bits per pixel, as in medical pictures, or fractions, to 8: Pillow would cut them off.
+
+    The type alone decides the scale: by its values, a dark picture would become a bright one.
+    """
+    if picture.mode == "F":
+        values = np.asarray(picture, np.float64)
+        if not (values.min() >= 0 and values.max() <= 1):
+            raise DataError(
+                f"pixels of a picture of fractions must be in 0..1, got {values.min():g}.."
+                f"{values.max():g}: scale them"
+            )
+        return Image.fromarray(np.rint(values * PIXEL_MAX).astype(np.uint8))
     if not picture.mode.startswith("I"):
         return picture
     values = np.asarray(picture, np.float64)
-    return Image.fromarray((values / 257 if values.max() > 255 else values).astype(np.uint8))
+    return Image.fromarray((values.clip(0, MAX_16_BITS) / SCALE_16_BITS).astype(np.uint8))

@@ -23,6 +23,8 @@ from swarm.learning.datasets.raw import RawData, RawSplit
 
 SAMPLE_BYTES = 32 << 20
 """Of each array of examples, this part is read to describe it."""
+BYTES_MAX = 32 << 30
+"""Of all arrays, unpacked: a small file of zeros must not fill the memory."""
 SPLITS = ("train", "test")
 _OTHER_NAMES = {"x": "x_train", "y": "y_train"}
 _UTF8, _ENDS = ".utf8", ".ends"
@@ -47,6 +49,7 @@ def read(path: Path, called: str = "", *, sample: bool = False) -> RawData:
     if not path.is_file():
         raise DataError(f"{called} does not exist")
     with _explained(called), zipfile.ZipFile(path) as archive:
+        _check_size(called, archive)
         members = _members(called, archive)
         splits = [_read_split(called, archive, members, split, sample) for split in SPLITS]
     train, test = splits
@@ -91,7 +94,11 @@ def write(path: Path, arrays: Mapping[str, NDArray[Any]], *, compressed: bool = 
     """Write arrays by the names that `read` takes; texts are packed."""
     packed: dict[str, NDArray[Any]] = {}
     for name, array in arrays.items():
-        packed |= packed_texts(name, array) if array.dtype == object else {name: array}
+        is_text = array.dtype == object or (array.dtype.kind == "U" and name.startswith("x"))
+        if is_text and array.ndim and array.size == len(array):
+            packed |= packed_texts(name, array)
+        else:
+            packed[name] = array.astype(str) if array.dtype == object else array
     with path.open("wb") as file:
         save: Any = np.savez_compressed if compressed else np.savez
         save(file, **packed)
@@ -102,9 +109,9 @@ def packed_texts(name: str, texts: NDArray[Any]) -> dict[str, NDArray[Any]]:
 
     Args:
         name: Of the array.
-        texts: Shape (n,), of str.
+        texts: Shape (n,) or (n, 1), of str.
     """
-    encoded = [text.encode() for text in texts]
+    encoded = [text.encode() for text in texts.reshape(len(texts)).tolist()]
     return {
         name + _UTF8: np.frombuffer(b"".join(encoded), np.uint8),
         name + _ENDS: np.cumsum([len(text) for text in encoded]),
@@ -119,6 +126,15 @@ def _explained(called: str) -> Iterator[None]:
         raise DataError(
             f"{called} must be an .npz file without pickled objects: {error}"
         ) from error
+
+
+def _check_size(called: str, archive: zipfile.ZipFile) -> None:
+    size_bytes = sum(member.file_size for member in archive.infolist())
+    if size_bytes > BYTES_MAX:
+        raise DataError(
+            f"{called} holds {size_bytes >> 30:,} GiB, arrays must have at most "
+            f"{BYTES_MAX >> 30} GiB"
+        )
 
 
 def _members(called: str, archive: zipfile.ZipFile) -> dict[str, str]:

@@ -64,7 +64,7 @@ def describe(
     raw = read(config, sample=True)
     description, notes = _description(raw, config.task, num_axes)
     for split in raw.splits.values():
-        examples.encode(raw.called, split.x, description)
+        examples.encode(raw.called, split.x, description, like=raw.train.x)
         targets.encode(raw.called, labels(raw, split), description)
     for note in (*raw.notes, *notes):
         say(note)
@@ -168,10 +168,21 @@ def _description(
 
 
 def labels(raw: RawData, split: RawSplit) -> NDArray[Any]:
-    """Targets, as text if the data says what its labels 0, 1, 2, ... mean."""
+    """Targets, as text if the data says what its labels 0, 1, 2, ... mean.
+
+    Raises:
+        DataError: A label has no name.
+    """
     if not raw.class_names:
         return split.y
-    return np.array(raw.class_names, object)[split.y.astype(np.int64)]
+    numbers = split.y.astype(np.int64)
+    outside = numbers[(numbers < 0) | (numbers >= len(raw.class_names))]
+    if outside.size:
+        raise DataError(
+            f"{raw.called}: {outside.size} examples have labels that name no class, such as "
+            f"{outside[0]}; labels must be in 0..{len(raw.class_names) - 1}"
+        )
+    return np.array(raw.class_names, object)[numbers]
 
 
 def _joined(called: str, labels: list[NDArray[Any]]) -> NDArray[Any]:
@@ -182,7 +193,7 @@ def _joined(called: str, labels: list[NDArray[Any]]) -> NDArray[Any]:
 
 
 def _encoded(raw: RawData, split: RawSplit, session: DataDescription) -> _Encoded:
-    x = examples.encode(raw.called, split.x, session)
+    x = examples.encode(raw.called, split.x, session, like=raw.train.x)
     return _Encoded(x, targets.encode(raw.called, labels(raw, split), session))
 
 

@@ -19,6 +19,7 @@ from swarm.learning.progress import OnProgress, Progress
 from swarm.learning.tables.reading import is_table_file
 
 CALLED = "the data"
+NUMBERS = (int, float, np.number, np.bool_)
 
 
 def _ignore(progress: Progress) -> None:
@@ -48,7 +49,8 @@ def pack(  # noqa: PLR0913 - one keyword for each thing that may be given
         say: Called with what a user should know, such as files that are left out.
 
     Raises:
-        DataError: The data cannot be read, or an array breaks a rule.
+        DataError: The data cannot be read, an array breaks a rule, or the file cannot be
+            written.
 
     Example:
         >>> import tempfile
@@ -57,11 +59,15 @@ def pack(  # noqa: PLR0913 - one keyword for each thing that may be given
         'mine.npz'
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     raw = _raw(data, y, x_test, y_test, progress)
     for note in raw.notes:
         say(note)
-    npz.write(target, _arrays(raw))
+    arrays = _arrays(raw)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        npz.write(target, arrays)
+    except OSError as error:
+        raise DataError(f"cannot write {target}: {error.strerror or error}") from error
     return target
 
 
@@ -110,12 +116,16 @@ def _split(name: str, x: Any, y: Any, progress: OnProgress) -> RawSplit:
 
 def _array(name: str, value: Any) -> NDArray[Any]:
     """Anything like an array, as an array of numbers or texts."""
+    if isinstance(value, list | tuple) and value and all(isinstance(cell, str) for cell in value):
+        return np.array(value, object)  # else each text takes the bytes of the longest
     try:
         array = np.asarray(value)
     except ValueError as error:  # numpy's sentence is about its own insides
         raise DataError(f"{name} must hold rows of one length: pad shorter ones") from error
     if array.dtype != object:
         return array
+    if array.size and all(isinstance(cell, NUMBERS) for cell in array.ravel()):
+        return np.array(array.tolist())
     for place, cell in enumerate(array.ravel()):
         if not isinstance(cell, str):
             raise DataError(

@@ -175,7 +175,9 @@ def _numbers(called: str, y: NDArray[Any], session: DataDescription) -> NDArray[
             f"{called}: labels are texts such as {texts(y).tolist()[0]!r:.60}, "
             f"the session's are numbers 0..{session.num_classes - 1}"
         )
-    numbers: NDArray[np.int64] = texts(y).astype(np.int64) if _is_text(y) else y.astype(int)
+    numbers: NDArray[np.int64] = (
+        texts(y).astype(np.int64) if y.dtype.kind in "US" else y.astype(np.int64)
+    )
     outside = (numbers < 0) | (numbers >= session.num_classes)
     if outside.any():
         raise DataError(

@@ -38,6 +38,8 @@ class TablePredictions:
     probabilities: NDArray[np.float64] | None
     """Shape (n, C), in the order of `classes`; None for a regression."""
     classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """How the table was read, where that might surprise, such as dates."""
 
 
 def columns_path(model: Path) -> Path:
@@ -125,8 +127,8 @@ class TableModel:
         outputs = np.asarray(predicted, np.float64)[: len(x)]
         if self._session.task == "regression":
             values = outputs[:, 0] * target.scale + target.mean
-            return TablePredictions(target.name, values, None, ())
+            return TablePredictions(target.name, values, None, (), sheet.notes)
         classes = self._session.classes or tuple(map(str, range(self._session.num_classes)))
         probabilities = self._model.objective.outputs.probabilities(outputs)
         labels = np.array(classes, object)[probabilities.argmax(axis=1)]
-        return TablePredictions(target.name, labels, probabilities, classes)
+        return TablePredictions(target.name, labels, probabilities, classes, sheet.notes)

@@ -40,7 +40,9 @@ _SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class _Text:
+class DecodedText:
+    """The text of a file, and the encoding that it was in."""
+
     text: str
     encoding: str
     """For people; empty for UTF-8."""
@@ -57,7 +59,7 @@ def read_csv(data: bytes, label: str) -> Grid:
         DataError: It is no text, is empty, or a line has more or fewer values than there are
             columns; the message names the line.
     """
-    decoded = _decode(data, label)
+    decoded = decode(data, label)
     text = decoded.text
     skipped = 0
     delimiter = None
@@ -80,7 +82,12 @@ def read_csv(data: bytes, label: str) -> Grid:
     )
 
 
-def _decode(data: bytes, label: str) -> _Text:
+def decode(data: bytes, label: str) -> DecodedText:
+    """Decode text of any usual encoding: UTF-8, UTF-16, or a guess at an older one.
+
+    Raises:
+        DataError: It is empty or no text.
+    """
     if not data.strip():
         raise DataError(f"{label} is empty")
     encoding = marked_encoding(data) or _utf16(data)
@@ -91,7 +98,7 @@ def _decode(data: bytes, label: str) -> _Text:
         text, shown = _guess(data, label)
     if "\0" in text:
         raise DataError(f"{label} is no text: it holds zero bytes")
-    return _Text(text, shown)
+    return DecodedText(text, shown)
 
 
 def _utf16(data: bytes) -> str | None:

@@ -6,6 +6,7 @@ and then mean what the same cells mean in a CSV file.
 
 import datetime
 import math
+import zipfile
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -17,11 +18,12 @@ import pandas as pd
 from swarm.core.errors import DataError
 from swarm.learning.tables.cells import DAY_S, NUMBER_MAX, shown_number
 from swarm.learning.tables.grid import Grid, check_names
-from swarm.learning.tables.limits import check_cells
+from swarm.learning.tables.limits import check_cells, check_unpacked
 from swarm.learning.tables.recognition import Recogniser
 from swarm.learning.tables.sheet import Sheet, SheetColumn
 
 _NS_PER_DAY = DAY_S * 1e9
+_US_PER_DAY = DAY_S * 1e6
 
 
 def read_parquet(path: Path, label: str) -> Sheet:
@@ -35,6 +37,8 @@ def read_parquet(path: Path, label: str) -> Sheet:
 
 def read_excel(path: Path, label: str) -> Sheet:
     """Read the first sheet of an Excel file; its first row with values has the names."""
+    with zipfile.ZipFile(path) as archive:  # a workbook is XML that was packed
+        check_unpacked(sum(member.file_size for member in archive.infolist()), label)
     with pd.ExcelFile(path, engine="openpyxl") as book:
         sheets = [str(name) for name in book.sheet_names]
         frame = pd.read_excel(book, sheet_name=0, header=None, dtype=object, na_filter=False)
@@ -110,8 +114,9 @@ def _typed(name: str, series: "pd.Series[Any]", label: str) -> SheetColumn | Non
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         if getattr(series.dtype, "tz", None) is not None:
             series = series.dt.tz_convert("UTC").dt.tz_localize(None)
-        moments = series.to_numpy("datetime64[ns]")
-        days = moments.astype(np.int64) / _NS_PER_DAY
+        # In nanoseconds, dates would end in 2262, and later ones become earlier ones.
+        moments = series.to_numpy("datetime64[us]")
+        days = moments.astype(np.int64) / _US_PER_DAY
         return SheetColumn(name, "date", np.where(np.isnat(moments), np.nan, days))
     if pd.api.types.is_timedelta64_dtype(dtype):
         spans = series.to_numpy("timedelta64[ns]")

@@ -3,6 +3,7 @@
 from swarm.core.errors import DataError
 
 BYTES_MAX = 1 << 30
+UNPACKED_BYTES_MAX = 4 << 30
 COLUMNS_MAX = 10_000
 CELLS_MAX = 50_000_000
 """Rows x columns; a cell of text takes some 60 bytes of memory while it is read."""
@@ -18,6 +19,19 @@ def check_bytes(size_bytes: int, label: str) -> None:
         raise DataError(
             f"{label} has {size_bytes >> 20:,} MiB, a table must have at most "
             f"{BYTES_MAX >> 20:,} MiB: use a part of its rows, or arrays in an .npz file"
+        )
+
+
+def check_unpacked(size_bytes: int, label: str) -> None:
+    """Check the size of a packed file's content.
+
+    Raises:
+        DataError: It is too large.
+    """
+    if size_bytes > UNPACKED_BYTES_MAX:
+        raise DataError(
+            f"{label} unpacks to {size_bytes >> 20:,} MiB, a table must have at most "
+            f"{UNPACKED_BYTES_MAX >> 20:,} MiB: save it as .csv or .parquet"
         )
 
 

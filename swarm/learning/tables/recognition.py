@@ -107,9 +107,7 @@ class Recogniser:
         self._refuse_odd_texts(name, texts, count)
         if (days := self._days(name, count)) is not None:
             return SheetColumn(name, "date", np.array([days[text] for text in texts], np.float64))
-        kept = {text: None if is_missing(text) else text for text in count}
-        if {text.lower() for text in kept.values() if text} <= _BOOLEANS:
-            kept = {text: kept[text] and text.lower() for text in kept}
+        kept = {text: None if is_missing(text) else _plain(text) for text in count}
         values = np.empty(len(texts), object)
         values[:] = [kept[text] for text in texts]
         return SheetColumn(name, "text", values)
@@ -210,6 +208,11 @@ def _grouped(texts: Sequence[str]) -> NDArray[np.float64] | None:
     """The values of a column in a file with decimal commas, where 1.234 means 1234."""
     values = [number(text, comma=True) for text in texts]
     return None if None in values else np.array(values, np.float64)
+
+
+def _plain(text: str) -> str:
+    """True and TRUE as true, whatever else the column holds: files of one table may differ."""
+    return lower if (lower := text.lower()) in _BOOLEANS else text
 
 
 def _is_gap(text: str) -> bool:

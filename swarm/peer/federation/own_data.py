@@ -1,5 +1,6 @@
 """A peer's data: checked before the peer listens, and described for a session that it starts."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -103,17 +104,41 @@ def save_data(folder: Path, x_train: Any, y_train: Any, x_test: Any, y_test: Any
         return Path(x_train)
     from swarm.learning.datasets.pack import pack  # noqa: PLC0415 - as above
 
-    if type(x_train).__module__.startswith("pandas") and x_test is None:
+    if _is_table(x_train, x_test):
         return _save_frame(folder, x_train, y_train)
+    if _is_pandas(x_train):
+        x_train = _frame_array("x_train", x_train)
+    if _is_pandas(x_test):
+        x_test = _frame_array("x_test", x_test)
     try:
         return pack(x_train, folder / "data.npz", y_train, x_test=x_test, y_test=y_test)
     except DataError as error:
         raise ConfigurationError(str(error)) from error
 
 
+def _is_pandas(data: Any) -> bool:
+    return type(data).__module__.startswith("pandas")
+
+
+def _is_table(x_train: Any, x_test: Any) -> bool:
+    """Whether data becomes a table, which has no test rows; a Series of texts is an array."""
+    if not _is_pandas(x_train) or x_test is not None:
+        return False
+    return bool(x_train.ndim == 2 or x_train.dtype.kind != "O")
+
+
+def _frame_array(name: str, frame: Any) -> Any:
+    if frame.ndim == 2 and not all(kind.kind in "biuf" for kind in frame.dtypes):
+        raise ConfigurationError(
+            f"{name} must hold only numbers if x_test is given: leave out x_test, and a fifth of "
+            "x_train is held out"
+        )
+    return frame.to_numpy("float64", na_value=math.nan) if frame.ndim == 2 else frame.to_numpy()
+
+
 def _save_frame(folder: Path, frame: Any, targets: Any) -> Path:
     """Write a data frame, with its target as the last column, as a table."""
-    frame = frame.to_frame() if hasattr(frame, "to_frame") else frame
+    frame = frame.to_frame() if frame.ndim == 1 else frame
     if targets is not None:
         name = _name_of(targets)
         if len(targets) != len(frame):
@@ -131,10 +156,9 @@ def _save_frame(folder: Path, frame: Any, targets: Any) -> Path:
     return path
 
 
-def frame_target(x_train: Any, y_train: Any) -> str | None:
+def frame_target(x_train: Any, y_train: Any, x_test: Any = None) -> str | None:
     """The column that `save_data` makes of the targets of a data frame; None for other data."""
-    is_frame = type(x_train).__module__.startswith("pandas")
-    return _name_of(y_train) if is_frame and y_train is not None else None
+    return _name_of(y_train) if _is_table(x_train, x_test) and y_train is not None else None
 
 
 def _name_of(targets: Any) -> str:

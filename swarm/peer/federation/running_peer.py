@@ -323,7 +323,7 @@ def start_peer(  # noqa: PLR0913 - one keyword for each setting
             name=name,
             session=fields,
             data=save_data(folder, x_train, y_train, x_test, y_test),
-            target=frame_target(x_train, y_train) if target is None else target,
+            target=frame_target(x_train, y_train, x_test) if target is None else target,
             missing_target=missing_target,
             data_dir=Path(data_dir) if data_dir is not None else None,
             partition=partition,

@@ -95,6 +95,24 @@ def test_predictions_on_the_command_line(tmp_path: Path) -> None:
     assert "on 80 test examples of own data (homes.csv)" in measured.stdout
 
 
+def test_predictions_say_how_dates_were_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "days.csv"
+    days = [f"{n % 12 + 1:02d}/{n % 9 + 1:02d}/2020" for n in range(60)]
+    table.write_text("day,price\n" + "".join(f"{day},{n}.5\n" for n, day in enumerate(days)))
+    model, _ = _trained(tmp_path, table, rounds=1)
+    command = ["swarm.learning", "predict", str(model), str(table)]
+
+    monkeypatch.setattr(sys, "argv", command)
+    assert main() == 0
+    assert "note: dates of column 'day' are read as day, month, year" in capsys.readouterr().err
+
+    monkeypatch.setattr(sys, "argv", [*command, "--output", str(tmp_path / "no" / "x.csv")])
+    assert main() == 2
+    assert "does not exist: --output" in capsys.readouterr().err
+
+
 def test_a_model_with_a_fixed_number_of_rows_is_measured_and_predicts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
