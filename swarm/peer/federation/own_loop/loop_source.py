@@ -50,7 +50,7 @@ class LoopSource(SessionSource):
             starter=self._me,
         )
 
-    def check(self, spec: SessionSpec, *, is_first: bool) -> None:
+    def check(self, spec: SessionSpec, *, is_first: bool, kept_in: Path | None = None) -> None:
         """Check that this loop can take part.
 
         Raises:
