@@ -5,6 +5,7 @@ configure_logs() is for programs of this project, configure_guest_logs() for a p
 
 import logging
 import sys
+from typing import Any
 
 import structlog
 
@@ -12,6 +13,19 @@ from swarm.core.errors import ConfigurationError
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
+
+
+class _CurrentStderr:
+    """Writes to what stderr is at the moment: notebooks and tests replace and close it."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+_STDERR: Any = _CurrentStderr()
 
 
 def configure_logs(level: str, log_format: str) -> None:
@@ -67,7 +81,7 @@ def _configure_structlog(threshold: int, processors: list[structlog.typing.Proce
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_STDERR),
         cache_logger_on_first_use=True,
     )
 
@@ -81,7 +95,7 @@ def _configure_standard_logging(
 ) -> None:
     """Format lines of the standard library's logging, which layers below and libraries use."""
     traceback = [structlog.processors.format_exc_info] if is_json else []
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_STDERR)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -136,8 +136,7 @@ def test_two_peers_on_own_arrays_train_a_keras_model(
         first.wait_finished(timeout_s=60)
         second.wait_finished(timeout_s=60)
         model = second.model()
-        with pytest.raises(TimeoutError, match=r"waited 0\.1 s for round 9: "):
-            first.wait_round(9, timeout_s=0.1)
+        assert first.wait_round(9, timeout_s=60) == 3  # the session is over: no other will come
         shown = repr(first), first._repr_html_()
 
     assert first.round == second.round == first.accuracy_round == 3

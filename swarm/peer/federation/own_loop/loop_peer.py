@@ -156,7 +156,9 @@ class LoopPeer(InBackground):
         num_examples = sum(m.num_examples for m in held.metrics)
         hits = sum(m.accuracy * m.num_examples for m in held.metrics)
         accuracy = hits / num_examples if num_examples else None
-        return LoopStatistics(held.round, len(held.cohort), accuracy)
+        # The cohort of two keeps a peer that left without a word; what it no longer does counts.
+        at_work = {c.peer for c in held.contributors if c.base == held.parent}
+        return LoopStatistics(held.round, max(1, len(at_work)), accuracy)
 
     async def _wait_session(self) -> None:
         while True:

@@ -58,9 +58,13 @@ class Loop:
         """Wait until a head's cohort has this number of peers."""
         peer = self.engine._peer
 
+        def is_here() -> bool:
+            held = peer._driver.machine.held
+            return held is not None and len(held.cohort) == number
+
         async def wait() -> None:
             with trio.fail_after(PATIENCE_S):
-                while peer.statistics().num_peers != number:
+                while not is_here():
                     await peer._driver.changed.wait()
 
         peer.call(wait)

@@ -16,12 +16,16 @@ SCRIPT = Path(__file__).parents[3] / "harness" / "fit_process.py"
 ALONE_MAX = 0.45
 """No script can do better alone: it has three or four classes of ten."""
 
+LINES_MAX = 50_000
+"""A script prints a hundred lines a second; the test waits for less than a minute each time."""
+
 
 class Script:
     """A running script."""
 
     def __init__(self, address: str, classes: str) -> None:
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "OMP_NUM_THREADS": "1"}
+        self.num_lines = 0
         self.process = subprocess.Popen(
             [sys.executable, str(SCRIPT), address, classes],
             stdout=subprocess.PIPE,
@@ -31,6 +35,8 @@ class Script:
         )
 
     def line(self) -> str:
+        self.num_lines += 1
+        assert self.num_lines <= LINES_MAX, "what the test waits for does not happen"
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, f"the script ended with {self.process.wait()}"
