@@ -48,6 +48,8 @@ def read(path: Path, called: str = "", *, sample: bool = False) -> RawData:
     called = called or str(path)
     if not path.is_file():
         raise DataError(f"{called} does not exist")
+    if not path.stat().st_size:
+        raise DataError(f"{called} is empty")
     with _explained(called), zipfile.ZipFile(path) as archive:
         _check_size(called, archive)
         members = _members(called, archive)

@@ -251,7 +251,7 @@ def late_loops(chance: random.Random, peers: Peers) -> SessionFaults:
             length_s = lengths_s.pop(0) if lengths_s else chance.uniform(2.9, 3.4)
             stalls.append(Stall(peer, now_s, length_s))
             now_s += length_s + chance.uniform(3, 8)
-    return replace(slowed(chance, peers), stalls=tuple(stalls), loss_rate=0.1)
+    return replace(slowed(chance, peers), stalls=tuple(stalls), loss_rate=0.03)
 
 
 def hangs(chance: random.Random, peers: Peers) -> SessionFaults:

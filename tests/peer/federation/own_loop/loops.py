@@ -54,17 +54,19 @@ class Loop:
         new = self.engine.exchange(self.arrays, Period(num_examples))
         self.arrays = self.arrays if new is None else new
 
+    @property
+    def cohort_size(self) -> int:
+        """Peers of the newest head's cohort."""
+        held = self.engine._peer._driver.machine.held
+        return len(held.cohort) if held is not None else 0
+
     def wait_peers(self, number: int) -> None:
         """Wait until a head's cohort has this number of peers."""
         peer = self.engine._peer
 
-        def is_here() -> bool:
-            held = peer._driver.machine.held
-            return held is not None and len(held.cohort) == number
-
         async def wait() -> None:
             with trio.fail_after(PATIENCE_S):
-                while not is_here():
+                while self.cohort_size != number:
                     await peer._driver.changed.wait()
 
         peer.call(wait)

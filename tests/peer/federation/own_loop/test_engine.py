@@ -44,7 +44,7 @@ def test_what_a_joiner_learnt_before_it_was_admitted_counts() -> None:
             second.begin()
             second.learn(6.0)
             second.exchange()
-            while first.engine.statistics().num_peers < 2:
+            while first.cohort_size < 2:
                 first.exchange()
             second.wait_peers(2)
 
