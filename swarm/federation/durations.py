@@ -32,8 +32,8 @@ DEADLINE_FACTOR = 4.0
 DEADLINE_MARGIN_S = 5.0
 """... plus this many seconds for messages and blobs."""
 FIRST_FACTOR = 8.0
-"""While no duration is known, a peer that works may take this multiple of what a quorum took: as
-far apart may machines be that nobody has timed."""
+"""While no duration is known, a peer that works may take this multiple of what a quorum took:
+machines of one swarm may differ by this much."""
 LINK_FACTOR = 4.0
 """A link is slow if its transfer time exceeds this multiple of the median ..."""
 LINK_MARGIN_S = 1.0

@@ -8,7 +8,7 @@ _VARIES = re.compile(r"0x[0-9a-fA-F]+|\d+")
 
 
 class LikeFailures:
-    """Says when work failed so often in the same way that another attempt is useless."""
+    """Says when the same failure has come often enough to give up."""
 
     def __init__(self) -> None:
         self.number = 0

@@ -1,9 +1,8 @@
 """Presence: which peers are alive, as this peer sees it. No peer needs another's view to agree.
 
-A peer is lost after a silence. How long, depends on what was seen in the last minute. A peer on a
-busy machine is late with its heartbeats, and gets three times its longest gap (an adaptive
-detector as of Chandra and Toueg 1996, with bounds). The time in which this peer itself stood still
-is nobody's silence.
+A peer is lost after a silence, whose length depends on the last minute. A peer on a busy machine
+is late with its heartbeats, and gets three times its longest gap (an adaptive detector as of
+Chandra and Toueg 1996, with bounds). Time in which this peer itself stood still does not count.
 """
 
 from collections.abc import Iterable

@@ -21,7 +21,7 @@ def canonical_csv(sheet: Sheet) -> bytes:
 
 
 def is_unicode(data: bytes) -> bool:
-    """Whether text says by itself how it is encoded, so that nobody has to guess."""
+    """Whether the bytes show their own encoding: UTF-8, or a byte order mark."""
     try:
         decode_text(data)
     except UnicodeDecodeError:

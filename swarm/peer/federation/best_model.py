@@ -1,8 +1,8 @@
 """best_model(): the best measured model of a session, as one peer can tell.
 
-Heads name the best model of their past (`swarm.federation.best_head`). Nobody measures the last
-head for them: each peer measures it on its own test data only. So a peer compares the last head
-with the best one there, on the same examples.
+Heads name the best model of their past (`swarm.federation.best_head`). No later head has the
+measurements of the last one: each peer measures it on its own test data only. So a peer compares
+the last head with the best one there, on the same examples.
 """
 
 from dataclasses import dataclass

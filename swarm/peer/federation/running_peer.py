@@ -223,7 +223,7 @@ class RunningPeer(InBackground):
         driver, status = self._peer.driver, self._peer.status
         if driver is None:
             silent = self._peer.silent_bootstraps
-            return f"nobody answers at {silent}" if silent else "no session was found yet"
+            return f"no peer answers at {silent}" if silent else "no session was found yet"
         if status.phase == "starting":
             return "this peer still loads its data and its model"
         return awaited(driver.machine, status.progress, trio.current_time())

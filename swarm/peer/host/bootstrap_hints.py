@@ -33,7 +33,7 @@ async def warn_while_nobody_answers(host: Joining) -> None:
             return
         log.warning(
             "alone",
-            detail=f"nobody answers at {host.bootstraps} yet: is the peer there running, and can "
+            detail=f"no peer answers at {host.bootstraps} yet: is the peer there running, and can "
             "this machine reach that port?",
         )
         wait_s = AGAIN_AFTER_S

@@ -1,4 +1,4 @@
-"""Alerts about peers whose data differ from the others' so much that training suffers."""
+"""Alerts about peers whose data differ enough from other peers' data to harm training."""
 
 from collections.abc import Mapping
 from statistics import median, median_low

@@ -199,7 +199,7 @@ class Observation:
         progress = self._progress(now_s)
         if times[0] is not None:
             in_round_s = max(0.0, self.unix_s(now_s) - times[0])
-        else:  # nobody says when the round began: the part that was seen gives the pace
+        else:  # it is unknown when the round began: the part that was seen gives the pace
             _, seen_s, before = sight
             in_round_s = (now_s - seen_s) * progress / max(progress - before, 1e-3)
         num_left = self.spec.rounds - head.round

@@ -28,7 +28,7 @@ async def test_it_warns_soon_and_again_until_a_peer_connects(autojump_clock: Moc
     assert early == 1
     assert len(lines) == 3
     assert lines[0]["log_level"] == "warning"
-    assert lines[0]["detail"].startswith("nobody answers at 127.0.0.1:1 yet: ")
+    assert lines[0]["detail"].startswith("no peer answers at 127.0.0.1:1 yet: ")
     assert trio.current_time() == began_s + 65
 
 
