@@ -164,7 +164,7 @@ def test_the_panel_shows_what_a_peer_reports(run: WatchedRun, open_page: Open) -
 
 def test_curves_show_the_run_by_round_and_by_time(run: WatchedRun, open_page: Open) -> None:
     page = open_page(run.address)
-    expect(page.locator("#curves-legend li")).to_have_count(7)
+    expect(page.locator("#curves-legend li")).to_have_count(8)  # peers, global, training
 
     page.get_by_role("button", name="Time", exact=True).click()
     wait_for(page, "swarm.curves.plots[0]?.data[0].length >= 3", RUN_S)
@@ -231,7 +231,8 @@ def test_a_restarted_dashboard_shows_the_whole_run(run: WatchedRun, open_page: O
     wait_for(page, "swarm.store.snapshot?.history.complete === true", RUN_S)
     wait_for(page, "swarm.store.snapshot.curves.global.length >= 5", RUN_S)
     assert page.evaluate("swarm.store.snapshot.curves.global")[:5] == before
-    lost = page.locator("#alerts li").filter(has_text="peer-6 was lost").first
+    gone = re.compile(r"peer-6 (is gone|stopped answering)")
+    lost = page.locator("#alerts li").filter(has_text=gone).first
     expect(lost).to_be_visible(timeout=1000 * RUN_S)
     expect(page.locator("#curves-legend li").filter(has_text="peer-6")).to_be_visible()
     lost.get_by_role("button", name="peer-6").click()
