@@ -1,0 +1,1 @@
+"""Computes for ensembles: fits, scores, predicts, combines."""

@@ -1,0 +1,1 @@
+"""Members and askers of ensembles on a host."""

@@ -1,0 +1,1 @@
+"""Rehearses ensembles: members, askers, and what goes wrong between them."""

@@ -1,0 +1,1 @@
+"""Turns what an asker knows of an ensemble into rows that people look at."""
