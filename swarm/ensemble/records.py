@@ -182,9 +182,6 @@ class Comparison:
                 )
 
 
-NO_DRIFT = Drift()
-
-
 def _check_amount(name: str, amount: float) -> None:
     if not 0 <= amount < math.inf:
         raise ValueError(f"{name} must be finite and at least 0, got {amount}")
@@ -211,3 +208,6 @@ def _check_word(name: str, word: str) -> None:
 def _check_text(name: str, text: str) -> None:
     if len(text) > TEXT_LENGTH_MAX:
         raise ValueError(f"{name} must have at most {TEXT_LENGTH_MAX} characters")
+
+
+NO_DRIFT = Drift()
