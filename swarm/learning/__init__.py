@@ -2,6 +2,7 @@
 
 federation    training, measuring and averaging for federated sessions
 search        trials of hyperparameter searches
+ensemble      members of ensembles: fits, scores, predicts, combines
 
 estimators    models that can be tried or combined, with their hyperparameters
 models        built-in Keras models, and what a session must know of any other

@@ -6,6 +6,7 @@ __main__     the command: rehearse scenarios, print a table and failures
 rehearsal    many seeds in many processes; all scenarios by name
 federation   sessions of federated training: learning, faults, checkers, scenarios
 search       studies of hyperparameters: trials, faults, checkers, scenarios
+ensemble     ensembles: members, askers, faults, checkers, scenarios
 hosting      which sessions a host takes up, and commands to peers
 scenario     what a workload's scenario must offer
 world        machines, lives of peers, faults, core effects

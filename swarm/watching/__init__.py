@@ -2,4 +2,5 @@
 
 federation   watches a session of federated training
 search       watches the studies of a swarm
+ensemble     watches the ensembles of a swarm
 """
