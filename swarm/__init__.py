@@ -22,6 +22,7 @@ learning     computes
 watching     observes, without input or output
 federation   decides on federated training, without input or output
 search       decides on hyperparameter searches, without input or output
+ensemble     decides on ensembles that answer together, without input or output
 commanding   operators' commands
 core         words and rules that all packages share
 
