@@ -1,6 +1,7 @@
 """Child processes: what a peer computes in processes of its own, and how it talks to them.
 
 process_life     ProcessLife: one life of a child process; RestartedProcess: one after another
+calls            CallLife: a life that answers calls, each with a number
 pipes            PipedProcess: a process and the peer's ends of its pipes; Log
 pipe_writer      PipeWriter: writes into a process's pipe without making the caller wait
 framing          Framing: messages as length-prefixed msgpack, in both directions
