@@ -98,7 +98,8 @@ def load_file(path: Path, *, allow_code: bool) -> Any:
             path, custom_objects=own, compile=False, safe_mode=not allow_code
         )
     except Exception as error:  # a malformed file can make Keras raise anything
-        raise LearningError(f"cannot load model {path.name}: {reason(error)}") from error
+        why = reason(error, path, allow_code=allow_code)
+        raise LearningError(f"cannot load model {path.name}: {why}") from error
     compile_as_saved(model, path, own, allow_code=allow_code)
     return model
 
