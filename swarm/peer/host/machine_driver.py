@@ -25,6 +25,7 @@ from swarm.core.effects import (
     Unsubscribe,
 )
 from swarm.core.errors import BlobNotFoundError, LearningError, StorageError, WorkerDiedError
+from swarm.core.ids import PeerId
 from swarm.core.machine import Effect, Event, Machine, SetTimer, TimerFired
 from swarm.peer.host.host import Host
 
@@ -112,6 +113,14 @@ class MachineDriver(Generic[M]):
         if self._carry_out_own is not None:
             self._carry_out_own(effect)
 
+    def publish(self, effect: Publish) -> None:
+        """Publish a message; subclasses may also hand it to machines of this host."""
+        self._host.outbox.publish(effect)
+
+    def send(self, peer: PeerId, message: Event) -> None:
+        """Send a message to one peer; subclasses may hand it to a machine of this host."""
+        self._host.outbox.send(peer, message)
+
     def end_broken(self, error: Exception) -> None:
         """End this machine, whose `handle` raised; for subclasses. A shared machine ends all."""
         raise error
@@ -135,9 +144,9 @@ class MachineDriver(Generic[M]):
         outbox = self._host.outbox
         match effect:
             case Publish():
-                outbox.publish(effect)
+                self.publish(effect)
             case Send(peer, message):
-                outbox.send(peer, message)
+                self.send(peer, message)
             case SetTimer():
                 self._set_timer(effect)
             case Subscribe(topic):
