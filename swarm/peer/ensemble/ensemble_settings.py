@@ -7,9 +7,11 @@ from typing import Any
 
 from swarm.core.errors import ConfigurationError
 from swarm.core.ids import PeerId
+from swarm.ensemble.member_settings import MemberSettings, ServingLimits
 from swarm.peer.host.host_settings import HostSettings
 
 FIT_LIMIT_S = 3600.0
+ROWS_PER_HOUR = 1_000_000
 SCORE_LIMIT_S = 120.0
 FOREIGN_MEMORY_MIB = 4096
 
@@ -30,7 +32,7 @@ class EnsembleSettings(HostSettings):
     """Fields of `EnsembleSpec` that the founder set, such as `task` or `combination`."""
     ask_from: tuple[PeerId, ...] = ()
     """Peers whose questions are answered; empty for all."""
-    rows_per_hour: int = 1_000_000
+    rows_per_hour: int = ROWS_PER_HOUR
     """Rows that one asker gets answered in an hour."""
     keep_model: bool = False
     """Whether the model stays here: it is scored by questions, not by others."""
@@ -45,12 +47,16 @@ class EnsembleSettings(HostSettings):
     foreign_memory_mib: int = FOREIGN_MEMORY_MIB
     """Memory of the process that loads other members' models."""
 
+    @property
+    def member(self) -> MemberSettings:
+        """What the member's machine needs of them."""
+        limits = ServingLimits(self.ask_from, self.rows_per_hour)
+        return MemberSettings(limits, shares_rows=self.share_validation_rows)
+
     def __post_init__(self) -> None:
         HostSettings.__post_init__(self)
         if self.rows_per_hour < 1:
-            raise ConfigurationError(
-                f"rows_per_hour must be at least 1, got {self.rows_per_hour}"
-            )
+            raise ConfigurationError(f"rows_per_hour must be at least 1, got {self.rows_per_hour}")
         for name in ("fit_limit_s", "score_limit_s"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigurationError(

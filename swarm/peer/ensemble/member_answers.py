@@ -86,9 +86,7 @@ class MemberAnswers:
     async def predict(self, effect: Predict) -> Event:
         """Answer one question."""
         worker = (
-            self._processes.answers
-            if effect.owner == self._host.me
-            else self._processes.copies
+            self._processes.answers if effect.owner == self._host.me else self._processes.copies
         )
         place = self._new_file()
         try:

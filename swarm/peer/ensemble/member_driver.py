@@ -71,7 +71,7 @@ class MemberDriver(EnsembleDriver[Member]):
     Invariant: the folder has what the machine saved before any message that follows is sent.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 (what it works with)
+    def __init__(
         self,
         machine: Member,
         host: Host,

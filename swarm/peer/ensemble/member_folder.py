@@ -3,14 +3,14 @@
     <state>/ensembles/<name>-<id>/
         spec.json      the ensemble's EnsembleSpec
         member.json    what `SaveMember` stored: the card's number, models, orders obeyed
-        rows/          labelled rows of this member
+        rows.swl       labelled rows of this member, see `swarm.learning.ensemble.labelled`
         models/        its model files, named by version
         validation/    answers to the validation rows, for scores and summaries
         work/          files under way; emptied at each start
         inbox/         orders and rows from the user, see `python -m swarm.ensemble add`
         audit.log      which peers asked for how many rows
 
-Everything is JSON, Parquet or a model file of a format that cannot carry code.
+Nothing here is pickled: it is JSON, numbers and texts, and models whose format carries no code.
 """
 
 import json
@@ -32,7 +32,7 @@ from swarm.peer.host.whole_files import write_json
 
 ENSEMBLES_FOLDER = "ensembles"
 SPEC, MEMBER = "spec.json", "member.json"
-_FOLDERS = ("rows", "models", "validation", "work", "inbox")
+_FOLDERS = ("models", "validation", "work", "inbox")
 _ID_LENGTH = 8
 _NAME_LENGTH_MAX = 40
 _CONVERTER = Converter(forbid_extra_keys=True)
@@ -48,8 +48,8 @@ class MemberFolder:
 
     @property
     def rows(self) -> Path:
-        """Folder of labelled rows."""
-        return self.path / "rows"
+        """File of labelled rows."""
+        return self.path / "rows.swl"
 
     @property
     def validation(self) -> Path:
@@ -178,6 +178,8 @@ def _folder_name(spec: EnsembleSpec) -> str:
 def _read(path: Path, kind: type[T]) -> T:
     try:
         plain: Any = json.loads(path.read_bytes())
+        if not isinstance(plain, dict):
+            raise ValueError(f"it must hold one object, got {plain!r:.40}")
         return _CONVERTER.structure(plain, kind)
     except (
         OSError,

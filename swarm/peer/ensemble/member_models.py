@@ -1,6 +1,7 @@
 """MemberModels: where one member's models are: in its folder, and in the store for others."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -21,7 +22,7 @@ class MemberModels:
     """Knows the files of this member's own models, by version.
 
     Invariants:
-        A model has its place in the folder, and its blob in the store, before the machine knows it.
+        The machine knows a model only when it is in the folder and its blob in the store.
         The file of a model that the machine saved is not deleted.
     """
 
@@ -63,11 +64,12 @@ class MemberModels:
         """
         if state is None:
             return None
-        kept = [
-            await self._restore(record)
-            for record in (state.champion, state.challenger, state.previous)
-        ]
-        return SaveMember(state.card, *kept, orders=state.orders, scores=state.scores)
+        return replace(
+            state,
+            champion=await self._restore(state.champion),
+            challenger=await self._restore(state.challenger),
+            previous=await self._restore(state.previous),
+        )
 
     async def admit(self, record: ModelRecord, written: Path) -> None:
         """Give a model that was just fitted its place.
@@ -76,10 +78,7 @@ class MemberModels:
             StorageError: The disk refused it.
         """
         place = self._folder.model(record.version, record.format)
-        try:
-            written.replace(place)
-        except OSError as error:
-            raise StorageError(f"cannot keep the model {place}: {error.strerror}") from error
+        _move(written, place)
         self._records[record.version] = record
         await self._offer(record, place)
 
@@ -116,3 +115,10 @@ class MemberModels:
             raise StorageError(f"cannot copy the model {place}: {error.strerror}") from error
         if not store.has(blob):
             self._host.outbox.admit(self._key, copy, blob)
+
+
+def _move(written: Path, place: Path) -> None:
+    try:
+        written.replace(place)
+    except OSError as error:
+        raise StorageError(f"cannot keep the model {place}: {error.strerror}") from error

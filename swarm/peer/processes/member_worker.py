@@ -159,8 +159,9 @@ class MemberWorker:
             life = self._process.life
             if life is None:
                 life = await self._process.start()
-                for job in (self._opening, *self.loads):
-                    await self._exchange(life, job, Ready)
+                await self._exchange(life, self._opening, Ready)
+                for load in self.loads:
+                    await self._exchange(life, load, Ready)
                 life.is_ready = True
             return life
 

@@ -1,0 +1,48 @@
+"""EnsemblePeer: a host that is only a member of an ensemble; `run` is its whole life."""
+
+import trio
+
+from swarm.peer.ensemble.ensemble_settings import EnsembleSettings
+from swarm.peer.ensemble.member_lines import show_member
+from swarm.peer.ensemble.member_rows import read_rows
+from swarm.peer.ensemble.serving import Say, Serving, open_serving
+from swarm.peer.host.bootstrap_hints import warn_while_nobody_answers
+from swarm.peer.host.host import Host, open_host
+
+
+class EnsemblePeer:
+    """A member of an ensemble."""
+
+    def __init__(self, settings: EnsembleSettings, say: Say = print) -> None:
+        self.settings = settings
+        self.host: Host | None = None
+        """The host that it runs on, once it listens."""
+        self._say = say
+        self._leaving = trio.Event()
+
+    def leave(self) -> None:
+        """Ask the peer to end; it says goodbye, and can be resumed."""
+        self._leaving.set()
+
+    async def run(self) -> None:
+        """Serve until the user leaves.
+
+        Raises:
+            SwarmError: The peer cannot continue; the message says why.
+        """
+        rows = await trio.to_thread.run_sync(read_rows, self.settings, abandon_on_cancel=True)
+        async with (
+            open_host(self.settings) as host,
+            open_serving(host, self.settings, rows) as serving,
+        ):
+            self.host = host
+            await host.stay(self._leaving, lambda: self._serve(host, serving))
+            await host.say_goodbye()
+            host.raise_failure()
+
+    async def _serve(self, host: Host, serving: Serving) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(warn_while_nobody_answers, host)
+            driver = await serving.begin(self._say)
+            await show_member(driver, self._say)
+            nursery.cancel_scope.cancel()
