@@ -2,8 +2,10 @@
 
 import trio
 
+from swarm.core.columns import target_of
 from swarm.peer.ensemble.ensemble_settings import EnsembleSettings
-from swarm.peer.ensemble.member_lines import show_member
+from swarm.peer.ensemble.member_driver import MemberDriver
+from swarm.peer.ensemble.member_lines import short, show_member
 from swarm.peer.ensemble.member_rows import read_rows
 from swarm.peer.ensemble.serving import Say, Serving, open_serving
 from swarm.peer.host.bootstrap_hints import warn_while_nobody_answers
@@ -30,7 +32,7 @@ class EnsemblePeer:
         Raises:
             SwarmError: The peer cannot continue; the message says why.
         """
-        rows = await trio.to_thread.run_sync(read_rows, self.settings, abandon_on_cancel=True)
+        rows = await trio.to_thread.run_sync(read_rows, self.settings)
         async with (
             open_host(self.settings) as host,
             open_serving(host, self.settings, rows) as serving,
@@ -44,5 +46,22 @@ class EnsemblePeer:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(warn_while_nobody_answers, host)
             driver = await serving.begin(self._say)
-            await show_member(driver, self._say)
+            self._introduce(host, driver)
+            await show_member(driver, host.address, self._say)
             nursery.cancel_scope.cancel()
+
+    def _introduce(self, host: Host, driver: MemberDriver) -> None:
+        spec = driver.machine.spec
+        target = target_of(spec.columns)
+        what = f" of {target.name}" if target is not None else ""
+        asks = f"{len(spec.columns) - 1} columns" if target is not None else "arrays"
+        flag = f" --target {target.name}" if target is not None else ""
+        self._say(
+            f"Ensemble {spec.name} ({spec.id[:8]}): {spec.task}{what} from {asks}, as peer "
+            f"{short(host.me)}"
+        )
+        self._say(
+            "Others join with: python -m swarm.ensemble serve --data THEIR-ROWS.csv"
+            f"{flag} 127.0.0.1 0 {host.address}"
+        )
+        self._say(f"State is kept in {self.settings.state_dir}; the same command resumes it.")

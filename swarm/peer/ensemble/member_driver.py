@@ -5,6 +5,7 @@ loaded by the process that answers before the machine hears that it was fitted, 
 waits for the swap. Whatever a process does, its job ends in one event.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -160,9 +161,10 @@ class MemberDriver(EnsembleDriver[Member]):
             self.handle(FitProgressed(job, share))
 
         limit_s = self._settings.fit_limit_s
+        job_of_process = FitModel(self._settings.keep_model, datetime.now(UTC).timestamp())
         try:
             fitted = await self._processes.fits.call(
-                FitModel(self._settings.keep_model), FittedModel, limit_s, note_progress
+                job_of_process, FittedModel, limit_s, note_progress
             )
             await self._models.admit(fitted.model, Path(fitted.path))
             await self._answers.load(fitted.model.version)

@@ -1,13 +1,19 @@
 """MemberLines: what happens at a member, as lines for its user."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
+import trio
+
+from swarm.core.errors import SwarmError
 from swarm.core.ids import Digest, PeerId
 from swarm.ensemble.messages import MemberCard
 from swarm.ensemble.records import ModelRecord, Score
 from swarm.ensemble.spec import EnsembleSpec
+from swarm.peer.ensemble.member_driver import MemberDriver
 
+LOOK_EVERY_S = 2.0
+"""A member that falls silent causes no event."""
 PROGRESS_STEP = 0.25
 ID_LENGTH = 8
 """Characters of a peer's id that tell it apart; the last ones, because all ids begin alike."""
@@ -47,9 +53,7 @@ class MemberLines:
         yield from self._scores(card)
         yield from self._readiness(card, [others[peer] for peer in here])
 
-    def _presence(
-        self, others: Mapping[PeerId, MemberCard], here: set[PeerId]
-    ) -> Iterator[str]:
+    def _presence(self, others: Mapping[PeerId, MemberCard], here: set[PeerId]) -> Iterator[str]:
         for peer in sorted(here - self._present):
             yield f"Member {short(peer)} is here, with {others[peer].num_rows} rows."
         for peer in sorted(self._present - here):
@@ -118,6 +122,24 @@ class MemberLines:
         value = score.loss if spec.metric == "log-loss" else math.sqrt(score.loss)
         base = score.base_loss if spec.metric == "log-loss" else math.sqrt(score.base_loss)
         return f"{spec.metric} {value:.4g} (a constant has {base:.4g})"
+
+
+async def show_member(driver: MemberDriver, address: str, say: Callable[[str], None]) -> None:
+    """Print what happens, until the member's machine ends.
+
+    Raises:
+        SwarmError: The machine failed.
+    """
+    machine = driver.machine
+    lines = MemberLines(machine.spec, address)
+    while driver.broken is None:
+        roster = machine.roster
+        present = roster.present(trio.current_time())
+        for line in lines.news(machine.card(), roster.cards, present):
+            say(line)
+        with trio.move_on_after(LOOK_EVERY_S):
+            await driver.changed.wait()
+    raise SwarmError(f"this member of ensemble {machine.spec.name!r} failed: {driver.broken}")
 
 
 def short(peer: PeerId) -> str:

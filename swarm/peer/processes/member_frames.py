@@ -29,6 +29,8 @@ class FitModel:
 
     keep_model: bool
     """Whether the model stays at home: its record has no blob."""
+    now_s: float
+    """Seconds since 1970, for the record."""
 
 
 @dataclass(frozen=True, slots=True)

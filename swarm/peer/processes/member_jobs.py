@@ -1,10 +1,9 @@
 """MemberJobs: what a member's child process does, in terms of `swarm.learning.ensemble.jobs`."""
 
-import time
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,15 @@ from swarm.core.errors import DataError, LearningError
 from swarm.core.ids import PeerId
 from swarm.ensemble.records import ModelRecord, RefusedModel, Score
 from swarm.learning.ensemble import jobs
-from swarm.learning.ensemble.payloads import decode_answers
+from swarm.learning.ensemble.labelled import load_labelled
+from swarm.learning.ensemble.payloads import decode_answers, encode_rows
+from swarm.learning.ensemble.validation import (
+    OwnAnswers,
+    base_loss_of,
+    loss_of,
+    save_answers,
+    validation_rows,
+)
 from swarm.peer.processes.member_frames import (
     CompareModels,
     FitModel,
@@ -60,8 +67,8 @@ class MemberJobs:
             SwarmError: It failed; the message says why.
         """
         match job:
-            case FitModel(keep_model):
-                return self._fit(keep_model, progress)
+            case FitModel():
+                return self._fit(job, progress)
             case ScoreOf(owner, model, path):
                 return _judged(
                     owner, model, lambda: jobs.score(self._place, owner, model, Path(path))
@@ -73,9 +80,7 @@ class MemberJobs:
             case SummariseModels(models, scores):
                 return Summary(*jobs.summarise(self._place, models, scores))
             case CompareModels(champion, challenger):
-                return jobs.compare(
-                    self._place, champion, self._model_path(champion), challenger
-                )
+                return jobs.compare(self._place, champion, self._model_path(champion), challenger)
         raise LearningError(f"no such job: {job!r:.100}")
 
     def difference(self, ours: bytes, theirs: bytes, num_rows: int) -> float:
@@ -84,31 +89,40 @@ class MemberJobs:
         first, second = (decode_answers(data, num_rows, outputs) for data in (ours, theirs))
         return float(np.abs(first - second).mean())
 
-    def _fit(self, keep_model: bool, progress: OnShare) -> FittedModel:
-        result = jobs.fit(
-            self._place, self._learner, self._folder / "work", time.time(), progress
-        )
-        model = replace(result.model, blob=None) if keep_model else result.model
+    def _fit(self, job: FitModel, progress: OnShare) -> FittedModel:
+        work = self._folder / "work"
+        result = jobs.fit(self._place, self._learner, work, job.now_s, progress)
+        model = replace(result.model, blob=None) if job.keep_model else result.model
         return FittedModel(model, str(result.path), result.score)
 
     def _model_path(self, record: ModelRecord) -> Path:
         return self._folder / "models" / f"{record.version}.{record.format}"
 
     def _share(self, job: ShareRowsOf) -> SharedRows:
-        data, places = jobs.share(self._place)
-        self._shared[job.owner] = places
+        place = self._place
+        rows = load_labelled(place.rows, place.spec)
+        chosen = validation_rows(place.spec, len(rows))
+        data = encode_rows(rows.only(chosen).x, place.spec)
+        self._shared[job.owner] = chosen
         Path(job.rows_path).write_bytes(data)
-        return SharedRows(len(places), len(data), sha256_hex(data))
+        return SharedRows(len(chosen), len(data), sha256_hex(data))
 
     def _score_answers(self, job: ScoreRows) -> Score:
-        places = self._shared.pop(job.owner, None)
-        if places is None:
-            raise DataError("no rows were shared with this member since the last restart")
+        place, chosen = self._place, self._shared.pop(job.owner, None)
+        if chosen is None:
+            raise DataError("no rows were shared with its owner since this process started")
         data = Path(job.path).read_bytes() if job.path else job.answers
-        return jobs.score_answers(self._place, job.owner, job.model, places, data)
+        answers = decode_answers(data, len(chosen), place.spec.num_outputs)
+        truth = load_labelled(place.rows, place.spec).y[chosen]
+        loss = loss_of(place.spec, answers, truth)
+        if not math.isfinite(loss):
+            raise DataError("the model's answers are not finite, or beyond the target's range")
+        save_answers(place.validation, job.model.version, OwnAnswers(chosen, answers))
+        base_loss = base_loss_of(place.spec, truth)
+        return Score(job.owner, job.model.version, loss, base_loss, len(chosen), is_own=False)
 
 
-def _judged(owner: PeerId, model: ModelRecord, score: Callable[[], Any]) -> ScoreOrRefusal:
+def _judged(owner: PeerId, model: ModelRecord, score: Callable[[], Score]) -> ScoreOrRefusal:
     try:
         return ScoreOrRefusal(score(), None)
     except (DataError, LearningError) as error:
