@@ -185,7 +185,7 @@ def serve(  # noqa: PLR0913, PLR0917 (one for each flag)
 def default_state(data: Path) -> Path:
     """The state folder of the member that has these rows, so that the same command resumes."""
     path = data.absolute()
-    return DEFAULT_STATE / "ensemble" / f"{path.stem[:40]}-{sha256_hex(str(path).encode())[:8]}"
+    return DEFAULT_STATE / f"ensemble-{path.stem[:40]}-{sha256_hex(str(path).encode())[:8]}"
 
 
 def say(line: str) -> None:

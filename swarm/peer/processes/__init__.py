@@ -18,4 +18,9 @@ trial_worker     TrialWorker: a process that runs trials, for trio
 trial_life       TrialLife: one life of such a process, and the trials that were sent to it
 trial_process    the process: runs the trials of studies, one at a time
 trial_frames     messages between the two
+
+member_worker    MemberWorker: one child process of a member of an ensemble, for trio
+member_process   the process: fits, scores or answers
+member_jobs      MemberJobs: what it does, in terms of `swarm.learning.ensemble.jobs`
+member_frames    messages between the two
 """
