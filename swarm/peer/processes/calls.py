@@ -55,6 +55,8 @@ class CallLife(ProcessLife[M]):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.calls: dict[int, Call] = {}
+        self.ended = trio.Event()
+        """Set once the process is gone."""
 
     async def exchange(
         self, number: int, request: M, on_progress: OnProgress | None = None
@@ -81,6 +83,7 @@ class CallLife(ProcessLife[M]):
 
     def end(self) -> None:
         """End all calls."""
+        self.ended.set()
         reason = self.exit_reason()
         if self.died and self.log is not None:
             self.log.warning("worker died", pid=self.process.pid, reason=reason)

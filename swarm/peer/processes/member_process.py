@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 INLINE_MAX = 64 * 1024
 """Bytes of answers that ride along; more are written to a file."""
 _MIB = 1024**2
+_TORCH_BRIDGE = "sklearn.externals.array_api_compat.torch"
 _FILE_SIZE_MAX = 4 * 1024**3
 
 
@@ -169,6 +170,8 @@ def _packed(answers: bytes, job: PredictRows) -> Answered:
 
 
 def _jobs_class() -> "type[MemberJobs]":
+    # skops lists scikit-learn's modules, and this one would load PyTorch where it is installed.
+    sys.modules.setdefault(_TORCH_BRIDGE, None)  # type: ignore[arg-type]  # "not to be found"
     found: type[MemberJobs] = importlib.import_module(
         "swarm.peer.processes.member_jobs"
     ).MemberJobs

@@ -148,6 +148,7 @@ class MemberWorker:
             return await self._exchange(life, job, reply_type, on_progress)
         assert limit.cancelled_caught  # noqa: S101 (the block returns or raises otherwise)
         life.scope.cancel()
+        await life.ended.wait()
         raise LearningError(f"it took longer than its limit of {limit_s:g} s and was killed")
 
     def _note_shadow(self, shadowed: Shadowed) -> None:
