@@ -43,9 +43,7 @@ def test_a_question_is_answered_by_the_champion() -> None:
     assert member.asked(Predict) == [Predict(ASKER, 1, ME, digest(1), payload())]
 
     member.do(Predicted(ASKER, 1, ME, digest(1), payload(1, b"answers")), at_s=2.5)
-    expected = Answer(
-        member.spec.id, ME, 1, ME, digest(1), payload(1, b"answers"), 0.5
-    )
+    expected = Answer(member.spec.id, ME, 1, ME, digest(1), payload(1, b"answers"), 0.5)
     assert member.sent(Answer) == [expected]
     assert member.asked(Audit) == [Audit(ASKER, 1, "answered")]
 
