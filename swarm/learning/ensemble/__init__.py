@@ -11,4 +11,8 @@ blending      blend(): the combined answer of each row, and the members' spread
 intervals     intervals and prediction sets, by split conformal prediction
 combiner      Combiner: a small network over all answers, trained in a federated session
 judging       judge(): which answers are off
+
+Rows that come later:
+
+drift         measure_drift(): whether new rows differ from those of the fit
 """
