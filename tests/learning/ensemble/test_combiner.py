@@ -128,10 +128,10 @@ def test_trained_on_skewed_experts_it_learns_which_one_to_believe(tmp_path: Path
     rng = np.random.default_rng(0)
 
     def ask(truth: np.ndarray) -> np.ndarray:
-        stack = np.full((2, len(truth), 3), 0.1)
+        stack = np.full((2, len(truth), 3), 0.05)
         for k in range(2):
-            said = np.where(truth == k, k, 2)  # what it does not know, it calls an owl
-            stack[k, np.arange(len(truth)), said] = 0.8
+            stack[k, truth == k] = np.roll([0.6, 0.2, 0.2], k)
+            stack[k, truth != k, 2] = 0.9  # what it does not know, it calls an owl
         return stack
 
     parts = [rng.choice(3, 200, p=shares) for shares in ([0.8, 0.1, 0.1], [0.1, 0.8, 0.1])]
