@@ -27,6 +27,15 @@ budgets             Budgets: how many rows each asker may still ask for
 standing_requests   StandingRequests: what the driver is to keep and serve, said when it changes
 member_cards        MemberCards: numbers and publishes cards, heartbeats and offers
 
+An asker's part:
+
+asker               Asker: dispatches each event
+questions           Questions: asks members and copies, counts answers, ends each question
+open_question       OpenQuestion: who was asked, what came, when it is over
+latencies           Latencies: how long members usually take, and so how long they are waited for
+trust               Trust: which members have lost their weight
+refusal_words       describe_refusal(): why a member does not answer
+
 The command line:
 
 __main__      `python -m swarm.ensemble`; its commands are in `swarm.peer.ensemble`

@@ -107,12 +107,15 @@ class Asker:
         known = self.roster.cards.keys()
         self._trust.retain(known)
         self._latencies.retain(known)
-        asked: list[Effect] = [SetTimer(TICK, now_s + HEARTBEAT_EVERY_S)]
-        present = self.roster.present(now_s)
-        if present != self._connected:
-            self._connected = present
-            asked.append(KeepConnected(present))
-        return asked
+        return [SetTimer(TICK, now_s + HEARTBEAT_EVERY_S), *self._connect(now_s)]
+
+    def _connect(self, now_s: float) -> list[Effect]:
+        """Keep connections with all members that are present, so that questions go out at once."""
+        present = tuple(peer for peer in self.roster.present(now_s) if peer != self.me)
+        if present == self._connected:
+            return []
+        self._connected = present
+        return [KeepConnected(present)]
 
     def _on_leave_requested(self, _: effects.LeaveRequested, __: float) -> list[Effect]:
         self._has_left = True
@@ -140,11 +143,12 @@ class Asker:
 
     def _on_card(self, card: messages.MemberCard, now_s: float) -> list[Effect]:
         peer, champion = card.sender, card.champion
-        if not self.roster.take_card(card, now_s) or champion is None:
+        if not self.roster.take_card(card, now_s):
             return []
-        if self._trust.note_version(peer, champion.version):
-            return [effects.Note("weight regained", f"{peer} has a new model")]
-        return []
+        asked = self._connect(now_s)
+        if champion is not None and self._trust.note_version(peer, champion.version):
+            asked.append(effects.Note("weight regained", f"{peer} has a new model"))
+        return asked
 
     def _on_goodbye(self, goodbye: messages.MemberGoodbye, now_s: float) -> list[Effect]:
         self.roster.forget(goodbye.sender)
@@ -171,7 +175,7 @@ _HANDLERS: dict[type[Event], Callable[[Asker, Any, float], list[Effect]]] = {
     effects.AskerStarted: Asker._on_started,
     effects.LeaveRequested: Asker._on_leave_requested,
     effects.AskRequested: Asker._on_ask_requested,
-    effects.AnswersJudged: lambda asker, event, _: asker._questions.judge(event.verdicts),
+    effects.AnswersJudged: lambda asker, event, _: asker._trust.judge(event.verdicts),
     TimerFired: Asker._on_timer,
     PeerConnected: Asker._on_connected,
     PeerUnreachable: Asker._on_unreachable,

@@ -4,6 +4,7 @@ A mean and a deviation are smoothed as TCP does for its round trips (RFC 6298). 
 and of many rows are apart, because a large question takes longer.
 """
 
+from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ PATIENCE_FACTOR = 2.0
 HEDGE_MIN_S = 0.02
 HEDGE_SHARE = 0.25
 """A copy is asked after this share of the deadline at most."""
+ENDED_MAX = 512
+"""Ended questions whose late answers still say how long members take."""
 _ROWS_BITS = 3
 """Questions whose numbers of rows differ less than eightfold are alike."""
 _MEAN_GAIN, _DEVIATION_GAIN, _DEVIATIONS = 1 / 8, 1 / 4, 4
@@ -51,6 +54,8 @@ class Latencies:
         self._missed: set[_Key] = set()
         """Members that were waited for in vain and have never answered such a question."""
         self._newest_s: dict[PeerId, float] = {}
+        self._late: OrderedDict[int, tuple[int, dict[PeerId, float]]] = OrderedDict()
+        """Of ended questions, the rows, and when peers were asked that have not answered."""
 
     @property
     def newest_s(self) -> dict[PeerId, float]:
@@ -73,6 +78,19 @@ class Latencies:
         key = _key(peer, num_rows)
         if key not in self._estimates:
             self._missed.add(key)
+
+    def expect_late(self, number: int, num_rows: int, asked_s: dict[PeerId, float]) -> None:
+        """Remember when peers were asked a question that ended without their answers."""
+        self._late[number] = num_rows, asked_s
+        if len(self._late) > ENDED_MAX:
+            self._late.popitem(last=False)
+
+    def note_late(self, number: int, peer: PeerId, now_s: float) -> None:
+        """Note an answer to a question that has ended, once."""
+        num_rows, asked_s = self._late.get(number, (0, {}))
+        since_s = asked_s.pop(peer, None)
+        if since_s is not None:
+            self.note_answer(peer, num_rows, now_s - since_s)
 
     def patience_s(self, peer: PeerId, num_rows: int, within_s: float) -> float:
         """Seconds for which a member is waited for if its answer is not needed for the quorum.

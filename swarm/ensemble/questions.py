@@ -1,14 +1,12 @@
 """Questions: asks members and peers with copies, counts their answers, and ends each question."""
 
 import math
-from collections import OrderedDict
-from collections.abc import Iterable
 
 from swarm.core.blobs import BlobRef
 from swarm.core.effects import BlobMissing, FetchBlob, Send
 from swarm.core.ids import PeerId
 from swarm.core.machine import Effect
-from swarm.ensemble.effects import AskRequested, Combine, Note, QuestionFailed
+from swarm.ensemble.effects import AskRequested, Combine, QuestionFailed
 from swarm.ensemble.latencies import Latencies
 from swarm.ensemble.messages import Answer, MemberCard, Question, Refusal
 from swarm.ensemble.open_question import OpenQuestion, Wanted
@@ -19,8 +17,6 @@ from swarm.ensemble.trust import Trust
 
 QUESTIONS_MAX = 256
 """Most questions under way; others fail at once."""
-ENDED_MAX = 512
-"""Ended questions whose late answers still say how long members take."""
 BLOBS_HELD_S = 30.0
 """Seconds for which answers that are blobs stay in the store after their question."""
 
@@ -42,8 +38,6 @@ class Questions:
         self._latencies = latencies
         self._trust = trust
         self._open: dict[int, OpenQuestion] = {}
-        self._late: OrderedDict[int, tuple[int, dict[PeerId, float]]] = OrderedDict()
-        """Of ended questions, the rows, and when peers were asked that have not answered."""
         self._held: dict[BlobRef, float] = {}
         """Answers that are blobs, and until when they are kept."""
 
@@ -84,7 +78,7 @@ class Questions:
         """Count an answer if it may; its time is noted in any case."""
         question = self._open.get(answer.number)
         if question is None:
-            self._note_late(answer, now_s)
+            self._latencies.note_late(answer.number, answer.sender, now_s)
             return []
         attempt = question.attempt(answer.owner, answer.sender)
         if attempt is None or attempt.fetched is not None:
@@ -222,19 +216,8 @@ class Questions:
         asked: list[Effect] = []
         if answer.sender == answer.owner:
             num_rows = question.rows.num_rows
-            asked += self.judge(((answer.owner, num_rows, num_rows),))
+            asked += self._trust.judge(((answer.owner, num_rows, num_rows),))
         return asked + self._give_up(question, answer.owner, answer.sender, reason, now_s)
-
-    def judge(self, verdicts: Iterable[tuple[PeerId, int, int]]) -> list[Effect]:
-        """Note how members' answers compared; say which members lose or regain their weight."""
-        notes: list[Effect] = []
-        for peer, num_judged, num_off in verdicts:
-            is_known = self._roster.card(peer) is not None
-            if is_known and self._trust.note_rows(peer, num_judged, num_off):
-                is_lost = peer in self._trust.distrusted
-                kind = "weight lost" if is_lost else "weight regained"
-                notes.append(Note(kind, f"{peer}: {self._trust.describe(peer)}"))
-        return notes
 
     def _give_up(
         self, question: OpenQuestion, owner: PeerId, peer: PeerId, reason: str, now_s: float
@@ -265,20 +248,13 @@ class Questions:
         return Combine(question.number, question.answers(), missing, question.num_needed)
 
     def _remember(self, question: OpenQuestion, now_s: float) -> None:
-        """Keep what late answers will be compared with."""
+        """Keep when peers were asked that have not answered: their late answers are compared."""
+        num_rows = question.rows.num_rows
         waited: dict[PeerId, float] = {}
         for wanted in question.owners.values():
             for peer, attempt in wanted.attempts.items():
                 waited[peer] = attempt.asked_s
                 if now_s >= attempt.until_s:
-                    self._latencies.note_missed(peer, question.rows.num_rows)
+                    self._latencies.note_missed(peer, num_rows)
         if waited:
-            self._late[question.number] = question.rows.num_rows, waited
-            if len(self._late) > ENDED_MAX:
-                self._late.popitem(last=False)
-
-    def _note_late(self, answer: Answer, now_s: float) -> None:
-        num_rows, waited = self._late.get(answer.number, (0, {}))
-        asked_s = waited.pop(answer.sender, None)
-        if asked_s is not None:
-            self._latencies.note_answer(answer.sender, num_rows, now_s - asked_s)
+            self._latencies.expect_late(question.number, num_rows, waited)

@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Collection, Iterable
 
 from swarm.core.ids import Digest, PeerId
+from swarm.core.machine import Effect
+from swarm.ensemble.effects import Note
 
 JUDGED_ROWS = 50
 """Rows that count: the last ones that were compared with the truth, or with other members."""
@@ -11,6 +13,8 @@ OFF_ROWS_MAX = JUDGED_ROWS // 2
 """With more rows off, a member loses its weight: at the earliest after 26 rows."""
 OFF_ROWS_GOOD = JUDGED_ROWS // 5
 """With at most this many rows off, it gets its weight back."""
+Verdict = tuple[PeerId, int, int]
+"""Owner, rows judged, rows off."""
 
 
 class Trust:
@@ -55,7 +59,23 @@ class Trust:
         self._lost.discard(peer)
         return was_lost
 
-    def note_rows(self, peer: PeerId, num_judged: int, num_off: int) -> bool:
+    def judge(self, verdicts: Iterable[Verdict]) -> list[Effect]:
+        """Count rows that were judged; say which members lose or regain their weight."""
+        notes: list[Effect] = []
+        for peer, num_judged, num_off in verdicts:
+            if peer in self._versions and self._note_rows(peer, num_judged, num_off):
+                kind = "weight lost" if peer in self._lost else "weight regained"
+                notes.append(Note(kind, f"{peer}: {self.describe(peer)}"))
+        return notes
+
+    def retain(self, peers: Collection[PeerId]) -> None:
+        """Forget all other members."""
+        for known in (self._rows, self._versions):
+            for peer in [peer for peer in known if peer not in peers]:
+                del known[peer]
+        self._lost.intersection_update(peers)
+
+    def _note_rows(self, peer: PeerId, num_judged: int, num_off: int) -> bool:
         """Note rows that were judged; return whether the member's weight is lost or regained."""
         num_judged = max(num_judged, 0)
         num_off = min(max(num_off, 0), num_judged)
@@ -69,13 +89,6 @@ class Trust:
             self._lost.discard(peer)
             return True
         return False
-
-    def retain(self, peers: Collection[PeerId]) -> None:
-        """Forget all other members."""
-        for known in (self._rows, self._versions):
-            for peer in [peer for peer in known if peer not in peers]:
-                del known[peer]
-        self._lost.intersection_update(peers)
 
 
 def _spread(num_judged: int, num_off: int) -> Iterable[bool]:
