@@ -29,5 +29,6 @@ validation    losses; answers to a member's own rows
 
 Rows that come later:
 
+new_rows      add_rows() appends a file's rows; drift() compares them with earlier ones
 drift         measure_drift(): whether new rows differ from those of the fit
 """
