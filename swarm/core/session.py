@@ -13,6 +13,9 @@ COHORT_MAX = 256
 """A head lists its cohort and contributors in one message of at most 128 KiB; more do not fit."""
 CLASSES_BYTES_MAX = 32 * 1024
 """Bytes of all class names together; the session travels in one message."""
+MODELS = ("lenet", "cnn", "mlp", "text")
+"""Built-in models."""
+_OTHER_MODELS = ("file", "keras-loop", "torch-loop")
 TASKS = ("classification", "multi-label", "regression")
 _NOBODY = PeerId("")
 
@@ -168,6 +171,11 @@ def _check_choices(spec: SessionSpec) -> None:
             raise ValueError(
                 f"{name} must be one of {', '.join(choices)}, got {getattr(spec, name)!r}"
             )
+    if spec.model not in MODELS + _OTHER_MODELS and ":" not in spec.model:
+        raise ValueError(
+            f"model must be {', '.join(MODELS)}, a .keras file or module:function, "
+            f"got {spec.model!r:.80}"
+        )
 
 
 _MINIMA = {

@@ -8,6 +8,14 @@ messages      the messages between members and askers
 topics        where messages are published
 effects       requests of the machines to their driver, and the driver's events
 
+What members and askers share:
+
+roster        Roster: the members as one peer knows them: their cards, and who is present
+
+One member's part:
+
+member_settings  MemberSettings: what one member decides for itself
+
 The command line:
 
 __main__      `python -m swarm.ensemble`; its commands are in `swarm.peer.ensemble`

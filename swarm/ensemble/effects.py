@@ -57,6 +57,31 @@ class ScoreModel(Effect):
 
 
 @dataclass(frozen=True, slots=True)
+class ShareRows(Effect):
+    """Encode this member's validation rows, without targets, to score a model that stays at home.
+
+    The rows and their targets are kept until `ScoreAnswers` or the next `ShareRows` for this
+    owner. Answered by `RowsShared` or `NotScored`.
+    """
+
+    owner: PeerId
+    model: ModelRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreAnswers(Effect):
+    """Score answers to the rows that the last `ShareRows` for this owner encoded.
+
+    Answered by `Scored` or `NotScored`.
+    """
+
+    owner: PeerId
+    model: ModelRecord
+    answers: Payload
+    """Larger ones are in the store."""
+
+
+@dataclass(frozen=True, slots=True)
 class Summarise(Effect):
     """Compute second moments, and residuals of the combination; answered by `Summarised`.
 
@@ -79,7 +104,10 @@ class Compare(Effect):
 
 @dataclass(frozen=True, slots=True)
 class Predict(Effect):
-    """Answer rows with one version; answered by `Predicted` or `NotPredicted`."""
+    """Answer rows with one version; answered by exactly one `Predicted` or `NotPredicted`.
+
+    Larger rows are in the store.
+    """
 
     asker: PeerId
     number: int
@@ -100,6 +128,8 @@ class SaveMember(Effect):
     previous: ModelRecord | None
     orders: tuple[tuple[PeerId, int], ...] = ()
     """The greatest order to fit that was obeyed, of each sender."""
+    scores: tuple[Score, ...] = ()
+    """Out-of-fold scores of these models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +139,7 @@ class Audit(Effect):
     asker: PeerId
     num_rows: int
     outcome: str
-    """`answered`, or the reason of a refusal."""
+    """`answered`, `late`, or the reason of a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +163,7 @@ class MemberStarted(Event):
     challenger: ModelRecord | None = None
     previous: ModelRecord | None = None
     orders: tuple[tuple[PeerId, int], ...] = ()
+    scores: tuple[Score, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +190,16 @@ class FitFailed(Event):
 
     job: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowsShared(Event):
+    """Validation rows of this member, for the owner of a model that stays at home."""
+
+    owner: PeerId
+    version: Digest
+    rows: Payload
+    """Larger ones are in the store."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,14 @@ def import_custom_objects(path: Path, *, allow_code: bool) -> dict[str, Any]:
     return found
 
 
+def module_of(path: Path, name: str) -> str:
+    """The module of a file's own class, as it was named when the file was saved.
+
+    A class of the script that saved it is of `__main__`. Returns "" if the file names none.
+    """
+    return next((module for module, own, _ in _own_objects(_config(path)) if own == name), "")
+
+
 def _config(path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive, archive.open("config.json") as file:

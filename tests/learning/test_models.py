@@ -8,9 +8,10 @@ import pytest
 
 from swarm.core.blobs import INLINE_SIZE_MAX
 from swarm.core.errors import ConfigurationError, LearningError
+from swarm.core.session import MODELS
 from swarm.learning.backend import keras
 from swarm.learning.datasets.description import DataDescription
-from swarm.learning.models import BUILT_IN, create_model
+from swarm.learning.models import create_model
 from swarm.learning.models.outputs import find_outputs
 from swarm.peer.__main__ import SESSION_FLAGS
 
@@ -27,7 +28,7 @@ def test_modules_hidden_from_keras_can_still_be_imported() -> None:
     assert sklearn.__version__
 
 
-@pytest.mark.parametrize("name", [name for name in BUILT_IN if name != "text"])
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "text"])
 class TestContract:
     @pytest.mark.parametrize("input_shape", [(8, 8, 1), (16, 16, 3), (28, 28, 1), (32, 32, 3)])
     def test_it_gives_a_logit_per_class_for_any_image(
@@ -159,5 +160,5 @@ def test_the_help_and_the_docs_name_all_built_in_models() -> None:
     docs = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
     (line,) = [line for line in docs.splitlines() if line.startswith("- **A name**")]
 
-    assert all(f"`{name}`" in line for name in BUILT_IN)
-    assert all(name in SESSION_FLAGS["model"].split(", ") for name in BUILT_IN)
+    assert all(f"`{name}`" in line for name in MODELS)
+    assert all(name in SESSION_FLAGS["model"].split(", ") for name in MODELS)

@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from swarm.core.errors import ConfigurationError, LearningError
+from swarm.core.session import MODELS
 from swarm.learning.backend import keras
 from swarm.learning.datasets.description import DataDescription
 from swarm.learning.model_files import import_custom_objects
 from swarm.learning.models.compiled import ALLOW, compile_as_saved, reason
 from swarm.learning.models.fitting import build, check_fits
-
-BUILT_IN = ("lenet", "cnn", "mlp", "text")
 
 
 def create_model(
@@ -56,7 +55,7 @@ def create_model(
     """
     keras.utils.clear_session()  # restarts automatic layer names at 1: all peers get the same
     keras.utils.set_random_seed(seed)
-    if name in BUILT_IN:
+    if name in MODELS:
         _check_kind(name, data)
         make = importlib.import_module(f"{__name__}.{name}").build
         model = make(data.input_shape, data.num_classes)
@@ -69,7 +68,7 @@ def create_model(
             build(model, data)
     else:
         raise ConfigurationError(
-            f"model must be {', '.join(BUILT_IN)}, a .keras file or module:function, got {name!r}"
+            f"model must be {', '.join(MODELS)}, a .keras file or module:function, got {name!r}"
         )
     check_fits(model, Path(name).name, data)
     return model
@@ -98,7 +97,8 @@ def load_file(path: Path, *, allow_code: bool) -> Any:
             path, custom_objects=own, compile=False, safe_mode=not allow_code
         )
     except Exception as error:  # a malformed file can make Keras raise anything
-        raise LearningError(f"cannot load model {path.name}: {reason(error)}") from error
+        why = reason(error, path, allow_code=allow_code)
+        raise LearningError(f"cannot load model {path.name}: {why}") from error
     compile_as_saved(model, path, own, allow_code=allow_code)
     return model
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from swarm.core.errors import LearningError
 from swarm.learning.backend import keras
-from swarm.learning.model_files import compile_config
+from swarm.learning.model_files import compile_config, module_of
 
 ALLOW = "let the model's code run with --allow-model, in Python allow_model=True"
 _WITH_FROM_LOGITS = (
@@ -41,14 +41,15 @@ def compile_as_saved(
                 optimizer=optimizer, loss=loss, run_eagerly=bool(config.get("run_eagerly"))
             )
     except Exception as error:  # a malformed file can make Keras raise anything
+        why = reason(error, path, allow_code=allow_code)
         raise LearningError(
-            f"cannot use what model {path.name} was compiled with: {reason(error)}; or save the "
+            f"cannot use what model {path.name} was compiled with: {why}; or save the "
             "model before it is compiled"
         ) from error
 
 
-def reason(error: Exception) -> str:
-    """Why Keras cannot load something, in a sentence: it appends the whole configuration."""
+def reason(error: Exception, path: Path, *, allow_code: bool) -> str:
+    """Why Keras cannot load something of a file, in a sentence that says what to do."""
     text = str(error)
     if "lambda" in text.lower():
         return f"it holds a lambda, which is code; {ALLOW}, if you trust it"
@@ -58,11 +59,22 @@ def reason(error: Exception) -> str:
             f"peer can import, and {ALLOW}"
         )
     if found := re.search(r"Could not locate class '([^']*)'", text):
-        return (
-            f"its class {found[1]!r} is not known here; put it into a module that each peer can "
-            f"import, and {ALLOW}"
-        )
+        return _unknown_class(found[1], module_of(path, found[1]), allow_code=allow_code)
     return text
+
+
+def _unknown_class(name: str, module: str, *, allow_code: bool) -> str:
+    if module in ("", "__main__"):  # Keras leaves the module of a script's own class out
+        return (
+            f"its class {name!r} is defined in the script itself; move it to a file of its own, "
+            f"as in layers.py, that each peer can import, and {ALLOW}"
+        )
+    if not allow_code:
+        return f"its class {name!r} of module {module} is code; {ALLOW}, if you trust it"
+    return (
+        f"its class {name!r} of module {module} cannot be imported here; put the module's file "
+        "beside the script or into a folder of PYTHONPATH, on each machine"
+    )
 
 
 def own_optimizer(model: Any) -> Any:

@@ -24,6 +24,8 @@ class PeerView:
     progress: float
     """Finished share of this round's training, 0 to 1."""
     train_accuracy: float | None
+    score: str = "accuracy"
+    """The word for the session's score; see `swarm.core.session.score_name`."""
     uses: str = ""
     """Which cores and GPUs train, in words."""
     error: str | None = None
@@ -36,7 +38,7 @@ class PeerView:
         measured = max(self.accuracies, default=0)
         if measured < 1:  # round 0 is the untrained model
             return ""
-        return f"accuracy {self.accuracies[measured]:.1%} (round {measured})"
+        return f"{self.score} {self.accuracies[measured]:.1%} (round {measured})"
 
     @property
     def state(self) -> str:
@@ -62,7 +64,7 @@ class PeerView:
             if self.phase == "training":
                 parts[0] += f" {self.progress:.0%}"
         if self.train_accuracy is not None:
-            parts.append(f"training accuracy {self.train_accuracy:.1%}")
+            parts.append(f"training {self.score} {self.train_accuracy:.1%}")
         parts += [self.accuracy, f"{self.num_peers} peers" if self.num_peers > 1 else ""]
         return ", ".join(part for part in parts if part)
 
@@ -70,7 +72,7 @@ class PeerView:
         """A small table, and the curve of the accuracy once it has two points."""
         rows = {
             "round": self.state,
-            "accuracy": self.accuracy.removeprefix("accuracy ") or "not measured yet",
+            self.score: self.accuracy.removeprefix(f"{self.score} ") or "not measured yet",
             "peers": str(self.num_peers),
             "machine": self.uses or "not ready yet",
             "join at": self.address,
@@ -93,7 +95,7 @@ class PeerView:
         line = " ".join(
             f"{WIDTH * number / last:.1f},{HEIGHT * (1 - value):.1f}" for number, value in points
         )
-        label = f"accuracy by round, 0 to 100 %, rounds {points[0][0]} to {last}"
+        label = f"{self.score} by round, 0 to 100 %, rounds {points[0][0]} to {last}"
         return (
             f"<svg width='{WIDTH}' height='{HEIGHT}' role='img' aria-label='{label}' "
             f"style='border:1px solid #8888'><polyline points='{line}' fill='none' "

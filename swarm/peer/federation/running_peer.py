@@ -13,7 +13,7 @@ from typing import Any
 
 import trio
 
-from swarm.core.session import SessionSpec
+from swarm.core.session import SessionSpec, score_name
 from swarm.federation.federation import Federation
 from swarm.federation.waiting_reasons import awaited
 from swarm.learning.model_files import import_custom_objects
@@ -192,6 +192,7 @@ class RunningPeer(InBackground):
             phase=status.phase,
             progress=status.progress,
             train_accuracy=status.train_accuracy,
+            score=score_name(machine.spec.task) if machine is not None else "accuracy",
             uses=status.uses,
             error=(str(error) or repr(error)) if error is not None else None,
             ended=not self._thread.running,

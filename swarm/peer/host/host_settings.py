@@ -1,6 +1,6 @@
 """HostSettings: what every peer needs, whatever it works on; settings of workloads add fields."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,5 +43,15 @@ def parse_bootstraps(texts: str | Sequence[str] | None) -> tuple[BootstrapAddres
     Raises:
         ConfigurationError: An address breaks a rule; the message names the address and the rule.
     """
-    several = (texts,) if isinstance(texts, str) else texts or ()
-    return tuple(parse_bootstrap(text) for text in several)
+    if texts is None:
+        return ()
+    several = texts if isinstance(texts, Iterable) and not isinstance(texts, str) else (texts,)
+    return tuple(parse_bootstrap(_text(text)) for text in several)
+
+
+def _text(address: object) -> str:
+    if isinstance(address, str):
+        return address
+    raise ConfigurationError(
+        f'a bootstrap address must be a text, as in "192.0.2.7:4001", got {address!r:.80}'
+    )

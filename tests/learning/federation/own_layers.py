@@ -63,3 +63,15 @@ class OwnSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, Any]:
         return {}
+
+
+class Scripted(L.Layer):
+    """As if the user's script had defined it."""
+
+    __module__ = "__main__"
+
+
+class Elsewhere(L.Layer):
+    """As if another machine had its module, and this one had not."""
+
+    __module__ = "layers_of_another_machine"

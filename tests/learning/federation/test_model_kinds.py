@@ -22,7 +22,14 @@ from swarm.learning.federation import jobs, learner
 from swarm.learning.federation.learner import Learner
 from swarm.learning.models import load_file
 from tests.harness.support_table import check
-from tests.learning.federation.own_layers import Doubling, OwnLoss, Subclass, own_loss
+from tests.learning.federation.own_layers import (
+    Doubling,
+    Elsewhere,
+    OwnLoss,
+    Scripted,
+    Subclass,
+    own_loss,
+)
 
 pytestmark = [
     pytest.mark.slow,
@@ -240,6 +247,8 @@ CASES = (
     ),
     Case("own layers of a module that peers have", dense(Doubling()), allow=True),
     Case("... and peers without `--allow-model`", dense(Doubling()), trains=False),
+    Case("... and peers without the module", dense(Elsewhere()), allow=True, trains=False),
+    Case("own layers of the script itself", dense(Scripted()), allow=True, trains=False),
     Case("a subclass of `keras.Model`, called once", subclass, allow=True),
     Case("`module:function`", f"{OWN}:unbuilt", allow=True),
     Case("... and peers without `--allow-model`", f"{OWN}:unbuilt", trains=False),

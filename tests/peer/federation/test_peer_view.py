@@ -33,6 +33,14 @@ def test_the_text_gives_the_accuracy_with_its_round_and_how_to_join() -> None:
     )
 
 
+def test_a_regression_is_scored_by_its_own_word() -> None:
+    regression = replace(VIEW, score="R²")
+
+    assert "R² 61.2% (round 2)" in str(regression)
+    assert "training R² 70.0%" in regression.line
+    assert "<tr><th style='text-align:left'>R²</th>" in regression.html()
+
+
 def test_the_untrained_models_accuracy_is_no_result() -> None:
     untrained = replace(VIEW, round=0, accuracies={0: 0.1}, num_peers=1)
 
