@@ -14,7 +14,18 @@ roster        Roster: the members as one peer knows them: their cards, and who i
 
 One member's part:
 
-member_settings  MemberSettings: what one member decides for itself
+member              Member: the machine; hands each event to the part that it is for
+member_settings     MemberSettings: what one member decides for itself
+member_models       MemberModels: champion, challenger in the shadow, previous champion
+fitting             Fitting: when a member fits: at first, when ordered, when its rows change
+model_scores        ModelScores: scores, refusals and copies of other members' models
+travelling_models   TravellingModels: fetches others' models and has them scored
+models_at_home      ModelsAtHome: scores models that stay at home, by questions on shared rows
+summarising         Summarising: has moments and residuals of the combination computed
+serving             Serving: which questions a member takes, and what it sends back
+budgets             Budgets: how many rows each asker may still ask for
+standing_requests   StandingRequests: what the driver is to keep and serve, said when it changes
+member_cards        MemberCards: numbers and publishes cards, heartbeats and offers
 
 The command line:
 

@@ -40,6 +40,19 @@ def hold_state_folder(state_dir: Path) -> Iterator[None]:
         yield
 
 
+def holder(state_dir: Path) -> int | None:
+    """Id of the process that holds a state folder; None if none does."""
+    try:
+        with (state_dir / LOCK_FILE).open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return int(file.read().strip() or 0)
+    except (OSError, ValueError):
+        return None
+    return None
+
+
 def require_free_port(ip: str, port: int) -> None:
     """Refuse a port on which another process listens.
 

@@ -29,7 +29,8 @@ def test_an_earlier_card_does_not_replace_a_later_one() -> None:
     assert not roster.take_card(card(OTHER, 2, model(2)), 1.0)
 
     known = roster.card(OTHER)
-    assert known is not None and known.champion == model(1)
+    assert known is not None
+    assert known.champion == model(1)
 
 
 def test_a_member_whose_connection_broke_is_lost_until_it_is_heard() -> None:

@@ -10,4 +10,8 @@ stacking      moments() of one member; weights by non-negative least squares
 blending      blend(): the combined answer of each row, and the members' spread
 intervals     intervals and prediction sets, by split conformal prediction
 judging       judge(): which answers are off
+
+Rows that come later:
+
+drift         measure_drift(): whether new rows differ from those of the fit
 """
