@@ -1,7 +1,8 @@
 """Limits: how much one peer may ask of this one, and the token buckets that measure it.
 
 Honest peers stay far below all limits: they send a handful of messages a second, a joining peer a
-few more, and a busy asker of an ensemble 30. docs/edge.md lists what is refused beyond the limits, and the counter of each.
+few more, and a busy asker of an ensemble 30. docs/edge.md lists what is refused beyond the limits,
+and the counter of each.
 """
 
 from collections import OrderedDict

@@ -1,0 +1,329 @@
+"""Rows and answers as bytes: what travels inside questions and answers, validated in full.
+
+Rows of a table, little-endian: `SWT1`, the number of rows (u32), then each column in the spec's
+order without the target. A number or date is one float64 a row, NaN where it is missing. A
+category is the number of its texts (u32), each text as length (u32) and UTF-8, then one place
+(i32) a row, -1 where it is missing.
+Rows of arrays: `SWA1`, the number of rows, then float32 numbers. Answers: `SWP1`, rows, outputs,
+then float64 numbers. numpy and pandas only: askers use it.
+"""
+
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from swarm.core.columns import CATEGORY, DATE, NUMBER, TARGET, Column
+from swarm.core.errors import DataError
+from swarm.ensemble.messages import ROWS_MAX
+from swarm.ensemble.spec import EnsembleSpec
+from swarm.learning.tables.cells import NUMBER_MAX, number
+from swarm.learning.tables.reading import read_sheet
+from swarm.learning.tables.sheet import Sheet, SheetColumn
+
+Rows = pd.DataFrame | NDArray[Any]
+"""Decoded rows: a frame with the spec's columns in order (numbers and dates float64, categories
+objects: str or None), or an array of shape (n, *input_shape), float32."""
+TEXT_BYTES_MAX = 4096
+"""Most bytes of one text of a category."""
+BYTES_MAX = 1 << 30
+"""Most bytes of all rows of one payload."""
+_TABLE, _ARRAY, _ANSWERS = b"SWT1", b"SWA1", b"SWP1"
+_COUNT = struct.Struct("<I")
+_ARROW = {NUMBER: "numbers", DATE: "dates, as in 2020-01-31"}
+
+
+def features_of(spec: EnsembleSpec) -> tuple[Column, ...]:
+    """The columns that are predicted from, in order; empty if examples are arrays."""
+    return tuple(column for column in spec.columns if column.kind != TARGET)
+
+
+def encode_rows(rows: Any, spec: EnsembleSpec) -> bytes:
+    """Encode rows to predict for.
+
+    Args:
+        rows: A sheet, a DataFrame or a dict of arrays by column name, if the spec has columns;
+            else an array of shape (n, *input_shape). Columns that the spec does not name are
+            ignored.
+        spec: The ensemble.
+
+    Raises:
+        DataError: Rows do not fit the spec; the message names columns and what to do.
+    """
+    if not spec.columns:
+        return _encode_array(as_examples(rows, spec))
+    frame = as_frame(rows, spec)
+    return encode_cells([frame[column.name].to_numpy() for column in features_of(spec)], spec)
+
+
+def decode_rows(data: bytes, spec: EnsembleSpec) -> Rows:
+    """Decode and check rows; see `encode_rows`.
+
+    Returns:
+        See `Rows`.
+
+    Raises:
+        DataError: Anything is wrong with the bytes.
+    """
+    reader = _Reader(data)
+    if not spec.columns:
+        return _decode_array(reader, spec)
+    num_rows = reader.start(_TABLE)
+    columns: dict[str, NDArray[Any]] = {}
+    for column in features_of(spec):
+        if column.kind == CATEGORY:
+            columns[column.name] = _decode_texts(reader, num_rows, column.name)
+        else:
+            columns[column.name] = _decode_numbers(reader, num_rows, column.name)
+    reader.finish()
+    return pd.DataFrame(columns, copy=False)
+
+
+def encode_answers(answers: NDArray[np.float64]) -> bytes:
+    """Encode answers of shape (n, outputs)."""
+    num_rows, num_outputs = answers.shape
+    header = _ANSWERS + _COUNT.pack(num_rows) + _COUNT.pack(num_outputs)
+    return header + np.ascontiguousarray(answers, "<f8").tobytes()
+
+
+def decode_answers(data: bytes, num_rows: int, num_outputs: int) -> NDArray[np.float64]:
+    """Decode answers; numbers may be NaN or infinite, which is for the asker to judge.
+
+    Returns:
+        Shape (num_rows, num_outputs), float64.
+
+    Raises:
+        DataError: The bytes are no answers of this shape.
+    """
+    reader = _Reader(data)
+    found_rows = reader.start(_ANSWERS)
+    found_outputs = reader.count()
+    if (found_rows, found_outputs) != (num_rows, num_outputs):
+        raise DataError(
+            f"answers must have shape ({num_rows}, {num_outputs}), "
+            f"got ({found_rows}, {found_outputs})"
+        )
+    values = reader.numbers(num_rows * num_outputs, "<f8")
+    reader.finish()
+    return values.astype(np.float64).reshape(num_rows, num_outputs)
+
+
+def as_frame(rows: Any, spec: EnsembleSpec, *, may_lack: bool = False) -> pd.DataFrame:
+    """Rows of a table as members take them: see `Rows`.
+
+    Args:
+        rows: A sheet, a DataFrame or a dict of arrays by column name.
+        spec: The ensemble.
+        may_lack: Whether columns may be missing, which then hold nothing.
+
+    Raises:
+        DataError: Columns are missing or hold something else; all are named.
+    """
+    sheet = rows if isinstance(rows, Sheet) else read_sheet(_padded(rows))
+    wrong: list[str] = []
+    columns: dict[str, NDArray[Any]] = {}
+    for column in features_of(spec):
+        if column.name in sheet.names:
+            values, problem = cells_of(sheet, sheet.column(column.name), column)
+        else:
+            values, problem = _nothing(len(sheet), column), ""
+            if not may_lack:
+                problem = f"column {column.name!r} is missing: add it, empty if nothing is known"
+        columns[column.name] = values
+        wrong += [problem] if problem else []
+    if wrong:
+        raise DataError(f"{sheet.label} does not fit the ensemble's columns: {'; '.join(wrong)}")
+    return pd.DataFrame(columns, copy=False)
+
+
+def as_examples(rows: Any, spec: EnsembleSpec) -> NDArray[np.float32]:
+    """Rows that are arrays, of shape (n, *input_shape), float32.
+
+    Raises:
+        DataError: Shape or type are others, or a value is not finite.
+    """
+    array = np.asarray(rows)
+    if array.dtype.kind not in "biuf" or array.shape[1:] != spec.input_shape or not len(array):
+        raise DataError(
+            f"rows must be numbers of shape (n, {', '.join(map(str, spec.input_shape))}), "
+            f"got {array.dtype} of shape {array.shape}"
+        )
+    with np.errstate(over="ignore"):
+        single = np.ascontiguousarray(array, np.float32)
+    if not np.isfinite(single).all():
+        raise DataError("rows must be finite numbers within the range of float32")
+    return single
+
+
+def cells_of(sheet: Sheet, found: SheetColumn, column: Column) -> tuple[NDArray[Any], str]:
+    """A column's cells as members take them, and what is wrong with it in words, else empty.
+
+    Numbers that are stored as text are read; a category takes any cell as text.
+    """
+    if column.kind == CATEGORY:
+        texts = np.empty(len(sheet), object)
+        texts[:] = found.texts()
+        return texts, ""
+    if found.missing.all():
+        return _nothing(len(sheet), column), ""
+    if (found.kind == "date") == (column.kind == DATE) and found.kind != "text":
+        return found.values.astype(np.float64), ""
+    if found.kind == "text" and column.kind == NUMBER:
+        read = [None if text is None else number(text) for text in found.values]
+        wrong = [
+            row
+            for row, text in enumerate(found.values)
+            if text is not None and (read[row] is None or abs(read[row] or 0) > NUMBER_MAX)
+        ]
+        if not wrong:
+            return np.array([np.nan if cell is None else cell for cell in read], np.float64), ""
+        row = wrong[0]
+    else:
+        row = int((~found.missing).argmax())
+    return _nothing(len(sheet), column), (
+        f"column {column.name!r} must hold {_ARROW[column.kind]}, got "
+        f"{found.texts()[row]!r:.60} in {sheet.line_word} {sheet.lines[row]}: change it, or "
+        "write NA where the value is missing"
+    )
+
+
+def _padded(rows: Any) -> Any:
+    """Readers of tables want two columns; a question may have one."""
+    if isinstance(rows, pd.DataFrame) and rows.shape[1] == 1:
+        return rows.assign(**{f"not {rows.columns[0]}": np.nan})
+    if isinstance(rows, Mapping):
+        return _padded(pd.DataFrame(dict(rows)))
+    return rows
+
+
+def _nothing(num_rows: int, column: Column) -> NDArray[Any]:
+    return np.full(num_rows, None if column.kind == CATEGORY else np.nan)
+
+
+def encode_cells(cells: Sequence[NDArray[Any]], spec: EnsembleSpec) -> bytes:
+    """Encode the cells of a table, which are checked already; one row is quick.
+
+    Args:
+        cells: One array of shape (n,) for each column without the target, in the spec's order:
+            float64, or objects (str or None) for a category.
+        spec: The ensemble.
+    """
+    parts = [_TABLE, _COUNT.pack(_checked_rows(len(cells[0])))]
+    for column, values in zip(features_of(spec), cells, strict=True):
+        if column.kind != CATEGORY:
+            parts.append(np.ascontiguousarray(values, "<f8").tobytes())
+            continue
+        texts: dict[Any, int] = {}
+        places = [
+            texts.setdefault(cell, len(texts)) if isinstance(cell, str) else -1 for cell in values
+        ]
+        parts.append(_COUNT.pack(len(texts)))
+        for text in texts:
+            encoded = _cut(text)
+            parts += [_COUNT.pack(len(encoded)), encoded]
+        parts.append(np.array(places, "<i4").tobytes())
+    return b"".join(parts)
+
+
+def _cut(text: str) -> bytes:
+    encoded = text.encode("utf-8", "replace")
+    if len(encoded) <= TEXT_BYTES_MAX:
+        return encoded
+    return encoded[:TEXT_BYTES_MAX].decode("utf-8", "ignore").encode()
+
+
+def _encode_array(array: NDArray[np.float32]) -> bytes:
+    header = _ARRAY + _COUNT.pack(_checked_rows(len(array)))
+    return header + array.astype("<f4", copy=False).tobytes()
+
+
+def _checked_rows(num_rows: int) -> int:
+    if not 1 <= num_rows <= ROWS_MAX:
+        raise DataError(f"a question must have 1 to {ROWS_MAX:,} rows, got {num_rows:,}")
+    return num_rows
+
+
+def _decode_array(reader: "_Reader", spec: EnsembleSpec) -> NDArray[np.float32]:
+    num_rows = reader.start(_ARRAY)
+    size = int(np.prod(spec.input_shape, dtype=object))
+    array = reader.numbers(num_rows * size, "<f4").astype(np.float32)
+    reader.finish()
+    if not np.isfinite(array).all():
+        raise DataError("rows must be finite numbers")
+    return array.reshape(num_rows, *spec.input_shape)
+
+
+def _decode_numbers(reader: "_Reader", num_rows: int, name: str) -> NDArray[np.float64]:
+    values = reader.numbers(num_rows, "<f8").astype(np.float64)
+    wrong = np.abs(values) > NUMBER_MAX  # NaN is not
+    if wrong.any():
+        raise DataError(
+            f"column {name!r} must be within {NUMBER_MAX:g} of 0, got {values[wrong][0]}"
+        )
+    return values
+
+
+def _decode_texts(reader: "_Reader", num_rows: int, name: str) -> NDArray[np.object_]:
+    num_texts = reader.count()
+    if num_texts > num_rows:
+        raise DataError(f"column {name!r} has {num_texts} texts for {num_rows} rows")
+    texts: list[str | None] = [reader.text(name) for _ in range(num_texts)]
+    places = reader.numbers(num_rows, "<i4")
+    if ((places < -1) | (places >= num_texts)).any():
+        raise DataError(f"column {name!r} names texts that are not there")
+    known = np.empty(num_texts + 1, object)
+    known[:] = [*texts, None]
+    return known[places]  # type: ignore[no-any-return]  # -1 is the last: None
+
+
+class _Reader:
+    """Reads bytes from their beginning; anything that is not there is an error."""
+
+    def __init__(self, data: bytes) -> None:
+        if len(data) > BYTES_MAX:
+            raise DataError(f"rows must have at most {BYTES_MAX} bytes, got {len(data)}")
+        self._data = memoryview(data)
+        self._place = 0
+
+    def start(self, magic: bytes) -> int:
+        """Read the kind, which must be `magic`, and the number of rows."""
+        if bytes(self._take(len(magic))) != magic:
+            raise DataError(f"bytes must begin with {magic.decode()}")
+        num_rows = self.count()
+        if not 1 <= num_rows <= ROWS_MAX:
+            raise DataError(f"the number of rows must be in [1, {ROWS_MAX}], got {num_rows}")
+        return num_rows
+
+    def count(self) -> int:
+        """Read an unsigned number."""
+        return int(_COUNT.unpack(self._take(_COUNT.size))[0])
+
+    def text(self, name: str) -> str:
+        """Read one text of a column."""
+        size = self.count()
+        if size > TEXT_BYTES_MAX:
+            raise DataError(f"a text of column {name!r} has {size} bytes, above {TEXT_BYTES_MAX}")
+        try:
+            return str(self._take(size), "utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(f"a text of column {name!r} is not UTF-8") from error
+
+    def numbers(self, count: int, dtype: str) -> NDArray[Any]:
+        """Read numbers; the array is a view of the bytes."""
+        return np.frombuffer(self._take(count * np.dtype(dtype).itemsize), dtype)
+
+    def finish(self) -> None:
+        """Check that nothing is left."""
+        if self._place != len(self._data):
+            raise DataError(f"{len(self._data) - self._place} bytes too many")
+
+    def _take(self, size: int) -> memoryview:
+        end = self._place + size
+        if end > len(self._data):
+            raise DataError(f"{end - len(self._data)} bytes are missing")
+        part = self._data[self._place : end]
+        self._place = end
+        return part
