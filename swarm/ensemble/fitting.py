@@ -38,8 +38,6 @@ class Fitting:
         self._num_failures = 0
         self._num_fitted_rows = 0
         """Rows at the beginning of the last fit."""
-        self._rows_changed = False
-        """Whether rows changed since the beginning of the last fit."""
         self._orders: dict[PeerId, int] = {}
 
     @property
@@ -90,7 +88,6 @@ class Fitting:
     def take_rows(self, event: RowsChanged, now_s: float) -> None:
         """Fit if the rows have changed enough, or drift."""
         self.num_rows, self.drift = event.num_rows, event.drift
-        self._rows_changed = True
         self._want_for_rows(now_s)
 
     def note_progress(self, event: FitProgressed) -> None:
@@ -125,7 +122,7 @@ class Fitting:
         self._job += 1
         self._is_running, self.progress = True, 0.0
         self._due_s, self._begun_s = _NEVER, now_s
-        self._num_fitted_rows, self._rows_changed = self.num_rows, False
+        self._num_fitted_rows = self.num_rows
         return [Fit(self._job)]
 
     def _want(self, due_s: float) -> None:
@@ -138,7 +135,7 @@ class Fitting:
             return
         change = abs(self.num_rows - self._num_fitted_rows)
         is_enough = change >= max(1.0, self._settings.refit_share * self._num_fitted_rows)
-        drifts = 0 < self.drift.threshold < self.drift.value and self._rows_changed
+        drifts = 0 < self.drift.threshold < self.drift.value and change > 0
         if (is_enough or drifts) and self._settings.refit_every_s < _NEVER:
             self._want(max(now_s, self._begun_s + self._settings.refit_every_s))
 
