@@ -27,6 +27,13 @@ budgets             Budgets: how many rows each asker may still ask for
 standing_requests   StandingRequests: what the driver is to keep and serve, said when it changes
 member_cards        MemberCards: numbers and publishes cards, heartbeats and offers
 
+An asker's part:
+
+asker             Asker: dispatches each event, ends questions
+asked_question    one question under way: the owners asked, their answers, when to stop waiting
+member_latencies  how long members usually take, and how long to wait for one more
+trust             which members lose their weight
+
 The command line:
 
 __main__      `python -m swarm.ensemble`; its commands are in `swarm.peer.ensemble`

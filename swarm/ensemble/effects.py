@@ -230,7 +230,8 @@ class Compared(Event):
 
     champion: Digest
     challenger: Digest
-    comparison: Comparison
+    comparison: Comparison | None
+    """None if it could not be computed; it is asked for again later."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,8 @@ class MemberModels:
             return []
         if (event.champion, event.challenger) != (champion.version, challenger.version):
             return []
+        if event.comparison is None:
+            return []
         self._num_done = self._num_asked
         self._compared = event.comparison
         if self._shadow_is_over(now_s) and self._is_not_worse(event.comparison):

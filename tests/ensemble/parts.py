@@ -3,7 +3,6 @@
 from typing import Any
 
 from swarm.core.blobs import BlobRef
-from swarm.core.columns import Column
 from swarm.core.ids import Digest, PeerId
 from swarm.ensemble.messages import MemberCard, Payload
 from swarm.ensemble.records import ModelRecord, Score
