@@ -346,7 +346,7 @@ class Asker:
             del self._late[next(iter(self._late))]
         if question.has_quorum:
             answers = tuple(question.counted[owner] for owner in sorted(question.counted))
-            return Combine(question.number, answers, question.in_words())
+            return Combine(question.number, answers, question.in_words(), question.num_needed)
         return QuestionFailed(
             question.number, question.in_words(), len(question.counted), question.num_needed
         )

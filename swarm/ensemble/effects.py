@@ -314,6 +314,8 @@ class Combine(Effect):
     """One for each owner, in the order of their ids."""
     missing: tuple[tuple[PeerId, str], ...]
     """Members that did not answer, and why, in words."""
+    num_needed: int = 1
+    """The quorum, should an answer turn out to be unreadable."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """answer_question(): from the answers that count to a prediction, with the members named."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -9,7 +8,6 @@ from swarm.core.ids import Digest, PeerId
 from swarm.ensemble.effects import Combine, CountedAnswer
 from swarm.ensemble.messages import MemberCard
 from swarm.ensemble.records import ModelRecord
-from swarm.ensemble.spec import EnsembleSpec
 from swarm.learning.ensemble.answers import MemberAnswer
 from swarm.learning.ensemble.combining import Combined, combine
 from swarm.learning.ensemble.judging import Verdict, judge
@@ -54,12 +52,11 @@ def read_all(driver: AskerDriver, over: Combine) -> ReadAnswers:
             senders.append(counted.sender)
     if verdicts:
         driver.report_verdicts(verdicts)
-    needed = num_needed(driver.spec, len(over.answers) + len(over.missing))
-    if len(answers) < needed:
+    if len(answers) < over.num_needed:
         reasons = "; ".join(f"{one.peer[-SHORT_ID:]}: {one.reason}" for one in missing)
         raise NoQuorumError(
             f"{len(answers)} members of ensemble {driver.spec.name!r} gave answers that can be "
-            f"used, at least {needed} must; missing {reasons}"
+            f"used, at least {over.num_needed} must; missing {reasons}"
         )
     return ReadAnswers(tuple(answers), tuple(senders), tuple(missing))
 
@@ -74,11 +71,6 @@ def answer_question(driver: AskerDriver, read: ReadAnswers, coverage: float) -> 
     combined = combine(driver.spec, cards, read.answers, coverage, driver.distrusted())
     driver.report_verdicts(judge(driver.spec, combined))
     return _prediction(driver, read, combined, cards)
-
-
-def num_needed(spec: EnsembleSpec, num_present: int) -> int:
-    """Answers that a question needs, by the spec's quorum."""
-    return max(1, math.ceil(spec.quorum * num_present))
 
 
 def _prediction(

@@ -53,7 +53,7 @@ class Member:
 
     def card(self, peers: list[PeerId]) -> MemberCard:
         """Its card, with scores of all members' models."""
-        scores = tuple(Score(p, version_of(p), 0.01, 1.0, 100, p == self.peer) for p in peers)
+        scores = tuple(Score(p, version_of(p), 1.0, 9.0, 100, p == self.peer) for p in peers)
         model = record_of(self.peer)
         return MemberCard(self.spec.id, self.peer, 1, "serving", 1.0, 100, model, scores=scores)
 
