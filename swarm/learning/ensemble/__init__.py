@@ -11,6 +11,21 @@ blending      blend(): the combined answer of each row, and the members' spread
 intervals     intervals and prediction sets, by split conformal prediction
 judging       judge(): which answers are off
 
+A member's part, in its child processes:
+
+jobs          fit, score, summarise, compare; Predictor: loaded models that answer
+payloads      rows and answers as bytes, validated in full; askers use it too
+proposing     propose_spec() from a first member's data; check_spec() against another's
+labelled      LabelledRows: a member's own rows, and their file
+learners      learners by name, and a user's own `module:Class`
+models        Model: a fitted pipeline, from rows to answers
+row_encoder   RowEncoder: from cells to numbers, by the member's own rows
+tree_sum      TreeSum: trees of any kind as a few arrays
+compact       compact(): what travels of a fitted estimator
+model_files   model files, written and read with an allow-list
+model_checks  whether objects from a model file fit together
+validation    losses; answers to a member's own rows
+
 Rows that come later:
 
 drift         measure_drift(): whether new rows differ from those of the fit

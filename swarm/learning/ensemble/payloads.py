@@ -79,7 +79,7 @@ def decode_rows(data: bytes, spec: EnsembleSpec) -> Rows:
         else:
             columns[column.name] = _decode_numbers(reader, num_rows, column.name)
     reader.finish()
-    return pd.DataFrame(columns, copy=False)
+    return frame_of(columns)
 
 
 def encode_answers(answers: NDArray[np.float64]) -> bytes:
@@ -136,7 +136,13 @@ def as_frame(rows: Any, spec: EnsembleSpec, *, may_lack: bool = False) -> pd.Dat
         wrong += [problem] if problem else []
     if wrong:
         raise DataError(f"{sheet.label} does not fit the ensemble's columns: {'; '.join(wrong)}")
-    return pd.DataFrame(columns, copy=False)
+    return frame_of(columns)
+
+
+def frame_of(columns: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+    """A frame of columns whose objects stay objects: pandas would make NaN of a None in texts."""
+    series = {name: pd.Series(values, dtype=values.dtype) for name, values in columns.items()}
+    return pd.DataFrame(series, copy=False)
 
 
 def as_examples(rows: Any, spec: EnsembleSpec) -> NDArray[np.float32]:

@@ -147,7 +147,7 @@ async def test_a_long_request_becomes_several_questions_with_blobs(tmp_path, aut
 
 
 async def test_rows_above_64_kib_travel_as_a_blob_that_is_deleted_afterwards(
-    tmp_path, autojump_clock
+    tmp_path
 ):
     spec = EnsembleSpec("wide", "regression", (), (5000,))
     members = [Member(peer, total, spec) for peer in (ADA, BOB)]
