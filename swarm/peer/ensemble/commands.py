@@ -1,10 +1,10 @@
 """`python -m swarm.ensemble`: the command line of ensembles, one module for each task."""
 
-from swarm.peer.ensemble import row_commands
+from swarm.peer.ensemble import asking_commands, row_commands
 from swarm.peer.ensemble.command_app import app
 from swarm.peer.host.command_line import run_command
 
-__all__ = ["app", "main", "row_commands"]
+__all__ = ["app", "asking_commands", "main", "row_commands"]
 
 
 def main() -> int:

@@ -229,7 +229,8 @@ def label_values(spec: EnsembleSpec, combined: Floats) -> NDArray[Any]:
     """The likeliest classes as text, shape (n,); numbers stay as they are."""
     if not spec.classes:
         return combined
-    return np.array(spec.classes, object)[combined.argmax(axis=1)]
+    labels: NDArray[Any] = np.array(spec.classes, object)[combined.argmax(axis=1)]
+    return labels
 
 
 def number_in_words(value: float) -> str:

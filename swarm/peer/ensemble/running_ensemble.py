@@ -115,8 +115,7 @@ class Ensemble(InBackground):
         # Imported here: it brings scikit-learn, which asking does not need.
         from swarm.peer.ensemble.distilling import Distillation  # noqa: PLC0415
 
-        distillation = Distillation(self.spec, learner, Path(output))
-        return distillation.write(rows, self.predict)
+        return Distillation(self.spec, learner, Path(output)).ask_and_fit(rows, self.predict)
 
     def call(self, function: Callable[..., Awaitable[R]], *args: Any) -> R:
         """Run an asynchronous function in the peer's thread; see `TrioThread.call`."""

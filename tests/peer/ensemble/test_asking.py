@@ -146,9 +146,7 @@ async def test_a_long_request_becomes_several_questions_with_blobs(tmp_path, aut
     assert len(members[0].questions) == 9
 
 
-async def test_rows_above_64_kib_travel_as_a_blob_that_is_deleted_afterwards(
-    tmp_path
-):
+async def test_rows_above_64_kib_travel_as_a_blob_that_is_deleted_afterwards(tmp_path):
     spec = EnsembleSpec("wide", "regression", (), (5000,))
     members = [Member(peer, total, spec) for peer in (ADA, BOB)]
 
