@@ -1,8 +1,8 @@
 """Limits: how much one peer may ask of this one, and the token buckets that measure it.
 
-Honest peers stay far below all limits: they send a handful of messages a second, a joining peer a
-few more, and a busy asker of an ensemble 30. docs/edge.md lists what is refused beyond the limits,
-and the counter of each.
+Honest peers stay below all limits: most send a handful of messages a second, a joining peer a few
+more, and one that asks an ensemble at most 30 questions a second to each member.
+docs/edge.md lists what is refused beyond the limits, and the counter of each.
 """
 
 from collections import OrderedDict
@@ -33,9 +33,8 @@ PROGRESS_BYTES_MIN = 64 * 1024
 """Bytes of a blob or a message that must arrive within `PROGRESS_WITHIN_S`; otherwise a remote
 could hold a place for hours with one byte now and then."""
 PROGRESS_WITHIN_S = 5.0
-DIRECT_MESSAGES = Rate(60, 300)
-"""Direct messages of one peer, in the units of `message_cost`. The busiest honest sender asks 30
-questions a second of a few rows each."""
+DIRECT_MESSAGES = Rate(50, 400)
+"""Direct messages of one peer, in the units of `message_cost`."""
 BLOB_REQUESTS = Rate(20, 100)
 EXCHANGES = Rate(10, 100)
 """Exchanges of addresses: one for each connection that opens or closes at the asking peer."""

@@ -3,6 +3,19 @@
 ensembles         Ensembles: the workload; its machines, and the ensembles that others offer
 ensemble_driver   EnsembleDriver: drives one machine of an ensemble, a member's or an asker's
 
+One member:
+
+serving           Serving: makes a host a member: joins an ensemble or founds one
+member_driver     MemberDriver: carries out what the member's machine asks for
+member_answers    MemberAnswers: has models loaded, and answers questions with them
+member_models     MemberModels: where the member's model files are
+member_processes  MemberProcesses: its child processes, and what each may use
+member_folder     MemberFolder: what it keeps on disk
+member_rows       MemberRows: the user's labelled rows, and how they fit an ensemble
+ensemble_settings  EnsembleSettings: what a user can set
+ensemble_peer     EnsemblePeer: a host that is only a member
+member_lines      what happens at a member, as lines for its user
+
 Asking, from the outside in:
 
 running_ensemble  join_ensemble(), Ensemble: asks from a script or notebook
@@ -29,6 +42,7 @@ audit_log         AuditLog: which peer asked for how many rows
 The command line, `python -m swarm.ensemble`:
 
 command_app       the application, and the options that commands share
+serve_commands    serve
 asking_commands   predict, status, matrix, distill
 row_commands      add, fit, promote, rollback, audit
 commands          puts the commands together; each module of commands adds its own

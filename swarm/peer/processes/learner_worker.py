@@ -2,17 +2,15 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import trio
 
-from swarm.core import errors
-from swarm.core.errors import LearningError, LocalProtocolError, SwarmError, WorkerDiedError
-from swarm.learning import errors as learning_errors
 from swarm.learning.federation import jobs
 from swarm.learning.progress import Evaluation, OnProgress
+from swarm.peer.processes.calls import CallLife, error_of
 from swarm.peer.processes.cores import learner_environment
 from swarm.peer.processes.learner_frames import (
     FRAMING,
@@ -24,7 +22,7 @@ from swarm.peer.processes.learner_frames import (
     Request,
 )
 from swarm.peer.processes.pipes import Log, PipedProcess
-from swarm.peer.processes.process_life import ProcessLife, RestartedProcess
+from swarm.peer.processes.process_life import RestartedProcess
 
 R = TypeVar("R")
 
@@ -172,49 +170,25 @@ class LearnerWorker:
         on_progress: OnProgress | None,
     ) -> R:
         self._num_calls += 1
-        number, call = self._num_calls, _Call(on_progress)
-        if not life.alive:
-            raise WorkerDiedError("the worker process ended before the job was sent")
-        life.calls[number] = call
+        number = self._num_calls
+        call = None
         try:
-            life.send(Request(number, job))
-            await call.answered.wait()
+            call = await life.exchange(number, Request(number, job), on_progress)
         finally:
-            life.calls.pop(number, None)
-            if not call.answered.is_set() and isinstance(job, jobs.Train):
+            if call is None and isinstance(job, jobs.Train):
                 life.send(CancelTraining(number))
         if call.error is not None:
             self._jobs_failed += 1
-            raise call.error
-        if not isinstance(call.reply, reply_type):
-            raise LocalProtocolError(f"{type(job).__name__} was answered by {call.reply!r:.200}")
+        reply = call.result(reply_type)
         self._jobs_done += 1
-        return call.reply
+        return reply
 
 
-@dataclass(slots=True, eq=False)
-class _Call:
-    """One outstanding call."""
-
-    on_progress: OnProgress | None
-    answered: trio.Event = field(default_factory=trio.Event)
-    reply: jobs.Reply | None = None
-    error: SwarmError | None = None
-
-    def resolve(self, reply: jobs.Reply | None, error: SwarmError | None) -> None:
-        self.reply, self.error = reply, error
-        self.answered.set()
-
-
-class _LearnerLife(ProcessLife[Message]):
-    """One life of the learner process, and the calls that it has not answered."""
+class _LearnerLife(CallLife[Message]):
+    """One life of the learner process."""
 
     name = "the worker process"
     said = "worker said"
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.calls: dict[int, _Call] = {}
 
     def take(self, message: Message) -> None:
         call = self.calls.get(message.call)
@@ -224,22 +198,6 @@ class _LearnerLife(ProcessLife[Message]):
             case Progressed(progress=progress) if call.on_progress is not None:
                 call.on_progress(progress)
             case Done(reply=reply):
-                call.resolve(reply, None)
+                call.resolve(reply)
             case Failed(error_class=name, message=text):
-                call.resolve(None, _error(name, text))
-
-    def end(self) -> None:
-        reason = self.exit_reason()
-        if self.died and self.log is not None:
-            self.log.warning("worker died", pid=self.process.pid, reason=reason)
-        for call in self.calls.values():
-            if not call.answered.is_set():
-                call.resolve(None, WorkerDiedError(reason))
-
-
-def _error(class_name: str, message: str) -> SwarmError:
-    for module in (errors, learning_errors):
-        found = getattr(module, class_name, None)
-        if isinstance(found, type) and issubclass(found, SwarmError):
-            return found(message)
-    return LearningError(f"{class_name}: {message}")
+                call.resolve(None, error_of(name, text))

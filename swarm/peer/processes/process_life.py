@@ -37,7 +37,7 @@ M = TypeVar("M")
 class ProcessLife(ABC, Generic[M]):
     """One life of a child process that exchanges messages of type M."""
 
-    name: ClassVar[str]
+    name: str
     """What errors call the process."""
     said: ClassVar[str]
     """The log event of a line of its stderr."""
