@@ -52,10 +52,11 @@ def read_all(driver: AskerDriver, over: Combine) -> ReadAnswers:
             senders.append(counted.sender)
     if verdicts:
         driver.report_verdicts(verdicts)
-    if len(answers) < over.num_needed:
+    num_counted = sum(answer.owner not in driver.distrusted() for answer in answers)
+    if num_counted < over.num_needed:
         reasons = "; ".join(f"{one.peer[-SHORT_ID:]}: {one.reason}" for one in missing)
         raise NoQuorumError(
-            f"{len(answers)} members of ensemble {driver.spec.name!r} gave answers that can be "
+            f"{num_counted} members of ensemble {driver.spec.name!r} gave answers that can be "
             f"used, at least {over.num_needed} must; missing {reasons}"
         )
     return ReadAnswers(tuple(answers), tuple(senders), tuple(missing))

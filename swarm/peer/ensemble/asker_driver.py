@@ -208,6 +208,8 @@ def _write(path: Path, data: bytes) -> Digest:
 
 
 def _failure_in_words(spec: EnsembleSpec, failed: QuestionFailed) -> str:
+    if failed.reason:
+        return f"ensemble {spec.name!r} was not asked: {failed.reason}"
     missing = "; ".join(f"{peer[-SHORT_ID:]}: {reason}" for peer, reason in failed.missing)
     return (
         f"{failed.num_answers} members of ensemble {spec.name!r} answered within "
