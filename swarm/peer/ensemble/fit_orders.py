@@ -1,0 +1,48 @@
+"""order_fit(): has all members of an ensemble fit at once, and waits until they have."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import trio
+
+from swarm.core.effects import Publish
+from swarm.core.ids import Digest, PeerId
+from swarm.ensemble.messages import FitOrder, MemberCard
+from swarm.ensemble.topics import ensemble_topic
+from swarm.peer.ensemble.asking import Asking
+
+FIT_WITHIN_S = 600.0
+REPEAT_S = 2.0
+"""The order is published again until all members have obeyed: pubsub may lose it."""
+
+
+async def order_fit(asking: Asking, within_s: float = FIT_WITHIN_S) -> None:
+    """Order a fit, and wait until each member that is present has a new model.
+
+    Raises:
+        trio.TooSlowError: A member was not done in time; it goes on.
+    """
+    driver, spec = asking.driver, asking.spec
+    before = {card.sender: _versions(card) for card in asking.cards()}
+    number = int(datetime.now(UTC).timestamp() * 1000)
+    order = Publish(ensemble_topic(spec.id), FitOrder(spec.id, driver.me, number))
+    with trio.fail_after(within_s):
+        while not _all_done(asking.cards(), before):
+            driver.publish(order)
+            with trio.move_on_after(REPEAT_S):
+                while not _all_done(asking.cards(), before):
+                    await driver.changed.wait()
+
+
+def _all_done(cards: Iterable[MemberCard], before: dict[PeerId, frozenset[Digest]]) -> bool:
+    """Whether each member that was there, and is still, has a model that it did not have."""
+    return all(
+        card.state != "fitting" and _versions(card) - before[card.sender]
+        for card in cards
+        if card.sender in before
+    )
+
+
+def _versions(card: MemberCard) -> frozenset[Digest]:
+    models = (card.champion, card.challenger, card.previous)
+    return frozenset(model.version for model in models if model is not None)
