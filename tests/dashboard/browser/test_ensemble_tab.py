@@ -1,5 +1,6 @@
 """The Ensemble tab: members, the matrix, the form and the drawing of an answer."""
 
+import itertools
 import re
 
 import pytest
@@ -8,14 +9,16 @@ from fake_run import FakeRun
 from on_page import live
 from playwright.sync_api import Page, expect
 
+VERSIONS = itertools.count(50_000)
 
-def shown(served, *ensembles, version=50_000):
-    served.show(FakeRun(6).at(46.8) | {"ensembles": list(ensembles), "version": version})
+
+def shown(served, *ensembles):
+    served.show(FakeRun(6).at(46.8) | {"ensembles": list(ensembles), "version": next(VERSIONS)})
 
 
 @pytest.fixture
-def served(serve):
-    one = serve("--piped")
+def served(serve_shared):
+    one = serve_shared("--piped")
     shown(one, ensemble(), classification())
     return one
 
@@ -59,7 +62,7 @@ def test_new_questions_appear_with_the_members_that_answered(served, open_page):
 
     later = ensemble()
     later["questions"].append(later["questions"][0] | {"seq": 3, "elapsed_s": 46.0})
-    shown(served, later, classification(), version=50_001)
+    shown(served, later, classification())
 
     expect(questions.locator("tbody tr")).to_have_count(4)
     expect(questions.locator("tbody tr").first).to_contain_text("0:46")
@@ -126,14 +129,15 @@ def test_what_is_typed_survives_new_snapshots(served, open_page):
     area = page.get_by_role("form", name="Ask house-prices").get_by_label("LotArea")
     area.fill("9000")
 
-    shown(served, ensemble(4), classification(), version=50_001)
+    shown(served, ensemble(4), classification())
 
-    expect(card_of(page).get_by_role("region", name="Members of").locator("tbody tr")).to_have_count(4)
+    expect(
+        card_of(page).get_by_role("region", name="Members of").locator("tbody tr")
+    ).to_have_count(4)
     expect(area).to_have_value("9000")
 
 
-def test_an_ensemble_without_members_waits(serve, open_page):
-    served = serve("--piped")
+def test_an_ensemble_without_members_waits(served, open_page):
     shown(served, ensemble(0))
     page = live(open_page(served.url + "/ensemble"))
 
