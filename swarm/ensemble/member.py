@@ -105,6 +105,7 @@ class Member:
             keeps=tuple(model.version for model in self._scores.copies.values()),
             shares_rows=self.settings.shares_rows,
             detail=fitting.detail,
+            num_fits=fitting.num_fits,
         )
 
     # -- life

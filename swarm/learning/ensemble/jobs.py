@@ -250,7 +250,10 @@ class Predictor:
             decoded = decode_rows(rows, self._spec)
         except DataError as error:
             raise BadRowsError(str(error)) from error
-        return encode_answers(self._models[version].answers(decoded))
+        model = self._models[version]
+        if model.are_far(decoded):
+            raise AbstainsError("these rows are far from those that the model was fitted on")
+        return encode_answers(model.answers(decoded))
 
 
 def _out_of_fold(rows: LabelledRows, place: Place, learner: str, progress: OnShare) -> Floats:

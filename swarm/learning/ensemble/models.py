@@ -21,12 +21,13 @@ from swarm.learning.estimators.family import Problem
 
 PROBABILITY_MIN = 1e-4
 """Least probability that a model answers: a tree's leaf of one class is not that sure."""
+FAR_SHARE = 0.5
+"""A member abstains from a question if a greater share of its rows is far."""
 _MADE_OF_ROWS = {
     "KNeighborsClassifier",
     "KNeighborsRegressor",
     "CalibratedClassifierCV",  # of support vectors
     "SVR",
-    "TransformedTargetRegressor",
 }
 
 
@@ -42,7 +43,15 @@ class Model:
     @property
     def carries_rows(self) -> bool:
         """Whether the model is made of rows that it was fitted on; it had better stay at home."""
-        return type(self._estimator).__name__ in _MADE_OF_ROWS
+        inner = getattr(self._estimator, "regressor_", self._estimator)
+        return type(inner).__name__ in _MADE_OF_ROWS
+
+    def are_far(self, rows: Rows) -> bool:
+        """Whether most of these rows are further than the spec's rule allows."""
+        if not self._spec.distance_max:
+            return False
+        limit = self._spec.distance_max * self._encoder.reach_
+        return bool((self._encoder.distances(rows) > limit).mean() > FAR_SHARE)
 
     def answers(self, rows: Rows) -> Floats:
         """Answers of shape (n, outputs), on the scale of the spec's transform.
@@ -107,7 +116,8 @@ def fit_model(
             if spec.classes and len(np.unique(y)) == 1:
                 estimator: Any = DummyClassifier()  # most learners refuse a single class
             else:
-                problem = Problem(kind, x.shape[1:], len(spec.classes), bool(spec.classes))
+                shape = spec.input_shape or x.shape[1:]
+                problem = Problem(kind, shape, len(spec.classes), bool(spec.classes))
                 estimator = entry.make(problem, seed)
             estimator.fit(x, y)
             pipeline = Pipeline([("encode", encoder), ("model", compact(estimator))])

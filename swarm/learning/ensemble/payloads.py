@@ -9,7 +9,7 @@ then float64 numbers. numpy and pandas only: askers use it.
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,8 @@ def encode_rows(rows: Any, spec: EnsembleSpec) -> bytes:
     """
     if not spec.columns:
         return _encode_array(as_examples(rows, spec))
-    return _encode_table(as_frame(rows, spec), spec)
+    frame = as_frame(rows, spec)
+    return encode_cells([frame[column.name].to_numpy() for column in features_of(spec)], spec)
 
 
 def decode_rows(data: bytes, spec: EnsembleSpec) -> Rows:
@@ -78,7 +79,7 @@ def decode_rows(data: bytes, spec: EnsembleSpec) -> Rows:
         else:
             columns[column.name] = _decode_numbers(reader, num_rows, column.name)
     reader.finish()
-    return pd.DataFrame(columns, copy=False)
+    return frame_of(columns)
 
 
 def encode_answers(answers: NDArray[np.float64]) -> bytes:
@@ -135,7 +136,13 @@ def as_frame(rows: Any, spec: EnsembleSpec, *, may_lack: bool = False) -> pd.Dat
         wrong += [problem] if problem else []
     if wrong:
         raise DataError(f"{sheet.label} does not fit the ensemble's columns: {'; '.join(wrong)}")
-    return pd.DataFrame(columns, copy=False)
+    return frame_of(columns)
+
+
+def frame_of(columns: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+    """A frame of columns whose objects stay objects: pandas would make NaN of a None in texts."""
+    series = {name: pd.Series(values, dtype=values.dtype) for name, values in columns.items()}
+    return pd.DataFrame(series, copy=False)
 
 
 def as_examples(rows: Any, spec: EnsembleSpec) -> NDArray[np.float32]:
@@ -202,19 +209,28 @@ def _nothing(num_rows: int, column: Column) -> NDArray[Any]:
     return np.full(num_rows, None if column.kind == CATEGORY else np.nan)
 
 
-def _encode_table(frame: pd.DataFrame, spec: EnsembleSpec) -> bytes:
-    parts = [_TABLE, _COUNT.pack(_checked_rows(len(frame)))]
-    for column in features_of(spec):
-        values = frame[column.name].to_numpy()
+def encode_cells(cells: Sequence[NDArray[Any]], spec: EnsembleSpec) -> bytes:
+    """Encode the cells of a table, which are checked already; one row is quick.
+
+    Args:
+        cells: One array of shape (n,) for each column without the target, in the spec's order:
+            float64, or objects (str or None) for a category.
+        spec: The ensemble.
+    """
+    parts = [_TABLE, _COUNT.pack(_checked_rows(len(cells[0])))]
+    for column, values in zip(features_of(spec), cells, strict=True):
         if column.kind != CATEGORY:
             parts.append(np.ascontiguousarray(values, "<f8").tobytes())
             continue
-        places, texts = pd.factorize(values)
+        texts: dict[Any, int] = {}
+        places = [
+            texts.setdefault(cell, len(texts)) if isinstance(cell, str) else -1 for cell in values
+        ]
         parts.append(_COUNT.pack(len(texts)))
         for text in texts:
-            encoded = _cut(str(text))
+            encoded = _cut(text)
             parts += [_COUNT.pack(len(encoded)), encoded]
-        parts.append(places.astype("<i4").tobytes())
+        parts.append(np.array(places, "<i4").tobytes())
     return b"".join(parts)
 
 

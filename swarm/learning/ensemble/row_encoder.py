@@ -16,6 +16,10 @@ from swarm.core.columns import CATEGORIES_MAX
 
 FREQUENT_MIN = 2
 """Rows that a category needs for a feature of its own."""
+RARE = 3.0
+"""Distance of a text that is not frequent, in standard deviations."""
+REACH = 0.99
+"""Share of a member's own rows within its reach."""
 CLIP = 10.0
 """Scaled numbers reach no further than this many standard deviations."""
 
@@ -50,6 +54,7 @@ class RowEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # no t
         self.means_ = raw.mean(axis=0)
         deviations = raw.std(axis=0)
         self.scales_ = np.where(deviations > np.finfo(np.float64).tiny, deviations, 1.0)
+        self.reach_ = float(np.quantile(self.distances(x), REACH))
         return self
 
     def transform(self, x: Any) -> NDArray[np.float64]:
@@ -64,6 +69,22 @@ class RowEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # no t
             (features - self.means_) / self.scales_, -CLIP, CLIP
         )
         return clipped
+
+    def distances(self, x: Any) -> NDArray[np.float64]:
+        """How far rows are from the middle of own rows, shape (n,).
+
+        Root mean square over the columns: standard deviations of a number, `RARE` for a text that
+        is not frequent here. What is missing is not far.
+        """
+        numbers, texts, _ = _split(x)
+        width = numbers.shape[1]
+        scaled = (numbers - self.means_[:width]) / self.scales_[:width]
+        squares = np.square(np.clip(np.nan_to_num(scaled, nan=0.0), -CLIP, CLIP)).sum(axis=1)
+        for column, categories in zip(texts, self.categories_, strict=True):
+            known = {*categories, ""}
+            squares += [0.0 if (text or "") in known else RARE**2 for text in column]
+        distances: NDArray[np.float64] = np.sqrt(squares / max(1, width + len(texts)))
+        return distances
 
     @property
     def num_features(self) -> int:
