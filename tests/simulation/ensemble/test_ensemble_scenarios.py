@@ -13,7 +13,7 @@ from tests.harness.history_digest import HistoryDigest
 def test_the_same_seed_gives_the_same_history() -> None:
     words = []
     for seed in (7, 7, 8):
-        simulator = ENSEMBLE_SCENARIOS["ensemble-everything"].prepare(seed)
+        simulator = ENSEMBLE_SCENARIOS["ensemble-everything"].prepare(seed, num_peers=3)
         simulator.record = digest = HistoryDigest()
         ENSEMBLE_SCENARIOS["ensemble-everything"].rehearse(simulator)
         words.append(digest.word)
