@@ -20,14 +20,8 @@ from swarm.ensemble.spec import EnsembleSpec
 from swarm.learning.datasets import npz
 from swarm.learning.datasets.targets import texts
 from swarm.learning.ensemble.answers import Floats, to_scale
-from swarm.learning.ensemble.payloads import (
-    Rows,
-    as_examples,
-    as_frame,
-    decode_rows,
-    encode_rows,
-    frame_of,
-)
+from swarm.learning.ensemble.payloads import decode_rows, encode_rows
+from swarm.learning.ensemble.row_tables import Rows, as_examples, as_frame, frame_of
 from swarm.learning.tables.reading import read_bytes, read_sheet
 from swarm.learning.tables.sheet import Sheet
 from swarm.learning.tables.target import DROP, labels_by, numbers_of, with_target

@@ -15,8 +15,8 @@ from swarm.core.columns import CATEGORY
 from swarm.core.errors import DataError
 from swarm.ensemble.spec import EnsembleSpec
 from swarm.learning.ensemble.keras_estimator import KerasEstimator
-from swarm.learning.ensemble.payloads import features_of
 from swarm.learning.ensemble.row_encoder import RowEncoder
+from swarm.learning.ensemble.row_tables import features_of
 from swarm.learning.ensemble.tree_sum import TreeSum
 
 FEATURES_MAX = 1 << 24

@@ -15,8 +15,8 @@ from swarm.learning.ensemble.answers import Floats
 from swarm.learning.ensemble.compact import compact
 from swarm.learning.ensemble.labelled import LabelledRows
 from swarm.learning.ensemble.learners import find_learner
-from swarm.learning.ensemble.payloads import Rows
 from swarm.learning.ensemble.row_encoder import RowEncoder
+from swarm.learning.ensemble.row_tables import CodedTable, Rows
 from swarm.learning.estimators.family import Problem
 
 PROBABILITY_MIN = 1e-4
@@ -46,21 +46,21 @@ class Model:
         inner = getattr(self._estimator, "regressor_", self._estimator)
         return type(inner).__name__ in _MADE_OF_ROWS
 
-    def are_far(self, rows: Rows) -> bool:
+    def are_far(self, rows: Rows | CodedTable) -> bool:
         """Whether most of these rows are further than the spec's rule allows."""
         if not self._spec.distance_max:
             return False
         limit = self._spec.distance_max * self._encoder.reach_
         return bool((self._encoder.distances(rows) > limit).mean() > FAR_SHARE)
 
-    def answers(self, rows: Rows) -> Floats:
+    def answers(self, rows: Rows | CodedTable) -> Floats:
         """Answers of shape (n, outputs), on the scale of the spec's transform.
 
         Raises:
             LearningError: The model fails, or its answers have another shape.
         """
         try:
-            with threadpool_limits(1), warnings.catch_warnings():
+            with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 x = self._encoder.transform(rows)
                 found = self._raw(x)

@@ -28,7 +28,7 @@ from swarm.learning.ensemble.labelled import (
     read_labelled,
 )
 from swarm.learning.ensemble.model_files import load_model
-from swarm.learning.ensemble.payloads import Rows
+from swarm.learning.ensemble.row_tables import Rows
 from swarm.learning.ensemble.validation import load_answers
 from swarm.learning.tables.reading import read_bytes, read_sheet
 from swarm.learning.tables.sheet import Sheet

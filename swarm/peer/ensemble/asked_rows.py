@@ -20,12 +20,8 @@ from swarm.core.columns import CATEGORY, DATE, Column
 from swarm.core.errors import DataError
 from swarm.core.suggestions import did_you_mean
 from swarm.ensemble.spec import EnsembleSpec
-from swarm.learning.ensemble.payloads import (
-    as_examples,
-    encode_cells,
-    encode_rows,
-    features_of,
-)
+from swarm.learning.ensemble.payloads import encode_cells, encode_rows
+from swarm.learning.ensemble.row_tables import as_examples, features_of
 from swarm.learning.tables.cells import (
     MISSING_NUMBER,
     NUMBER_MAX,

@@ -17,6 +17,7 @@ from swarm.learning.tables.reading import read_sheet
 from swarm.peer.ensemble.asked_rows import AskedRows, read_arrays, read_rows
 from swarm.peer.ensemble.asking import Asking, check_coverage
 from swarm.peer.ensemble.asking_text import csv_text, show_origin, show_prediction
+from swarm.peer.ensemble.fit_orders import order_fit
 from swarm.peer.ensemble.open_asking import open_asker, wait_cards, wait_members
 from swarm.peer.ensemble.overview import matrix_table, members_table
 from swarm.peer.ensemble.prediction import SHORT_ID, Prediction
@@ -70,11 +71,7 @@ def show_status(joining: Joining, *, as_json: bool) -> None:
             found = {"ensemble": asking.spec.name, "id": asking.spec.id, "members": rows}
             typer.echo(json.dumps(found))
             return
-        console = Console()
-        console.print(members_table(asking.spec, members))
-        for one in members:
-            if one.detail:
-                console.print(Text(f"{one.peer[-SHORT_ID:]}: {one.detail}"))
+        show_members(asking)
 
     _run(task, joining, needs_model=False)
 
@@ -95,6 +92,31 @@ def show_matrix(joining: Joining, *, as_json: bool) -> None:
                 console.print(Text(f"{pair}: {cell.refusal}"))
 
     _run(task, joining, needs_model=False)
+
+
+def fit_everyone(joining: Joining, within_s: float) -> None:
+    """Have all members fit, and show them when they have."""
+
+    async def task(asking: Asking) -> None:
+        names = ", ".join(card.sender[-SHORT_ID:] for card in asking.cards())
+        _say(f"{len(asking.cards())} members fit now, each on its own rows: {names}")
+        try:
+            await order_fit(asking, within_s)
+        except trio.TooSlowError:
+            _say(f"Not all have ended within {within_s:g} s; they go on.")
+        show_members(asking)
+
+    _run(task, joining, needs_model=False)
+
+
+def show_members(asking: Asking) -> None:
+    """Print the table of members, and what they wait for."""
+    console = Console()
+    members = asking.members()
+    console.print(members_table(asking.spec, members))
+    for one in members:
+        if one.detail:
+            console.print(Text(f"{one.peer[-SHORT_ID:]}: {one.detail}"))
 
 
 def distill_rows(joining: Joining, path: Path, output: Path, learner: str) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import trio
 
 from swarm.core.effects import Publish
-from swarm.core.ids import Digest, PeerId
+from swarm.core.ids import PeerId
 from swarm.ensemble.messages import FitOrder, MemberCard
 from swarm.ensemble.topics import ensemble_topic
 from swarm.peer.ensemble.asking import Asking
@@ -17,13 +17,15 @@ REPEAT_S = 2.0
 
 
 async def order_fit(asking: Asking, within_s: float = FIT_WITHIN_S) -> None:
-    """Order a fit, and wait until each member that is present has a new model.
+    """Order a fit, and wait until each member that is present has fitted.
+
+    A fit on unchanged rows gives the same model again, so versions do not say whether it is over.
 
     Raises:
         trio.TooSlowError: A member was not done in time; it goes on.
     """
     driver, spec = asking.driver, asking.spec
-    before = {card.sender: _versions(card) for card in asking.cards()}
+    before = {card.sender: card.num_fits for card in asking.cards()}
     number = int(datetime.now(UTC).timestamp() * 1000)
     order = Publish(ensemble_topic(spec.id), FitOrder(spec.id, driver.me, number))
     with trio.fail_after(within_s):
@@ -34,15 +36,10 @@ async def order_fit(asking: Asking, within_s: float = FIT_WITHIN_S) -> None:
                     await driver.changed.wait()
 
 
-def _all_done(cards: Iterable[MemberCard], before: dict[PeerId, frozenset[Digest]]) -> bool:
-    """Whether each member that was there, and is still, has a model that it did not have."""
+def _all_done(cards: Iterable[MemberCard], before: dict[PeerId, int]) -> bool:
+    """Whether each member that was there, and is still, has fitted since."""
     return all(
-        card.state != "fitting" and _versions(card) - before[card.sender]
+        card.state != "fitting" and card.num_fits != before[card.sender]
         for card in cards
         if card.sender in before
     )
-
-
-def _versions(card: MemberCard) -> frozenset[Digest]:
-    models = (card.champion, card.challenger, card.previous)
-    return frozenset(model.version for model in models if model is not None)
