@@ -93,7 +93,9 @@ class MemberJobs:
     def _fit(self, job: FitModel, progress: OnShare) -> FittedModel:
         work = self._folder / "work"
         result = jobs.fit(self._place, self._learner, work, job.now_s, progress)
-        model = replace(result.model, blob=None) if job.keep_model else result.model
+        # Neighbours and support vectors are rows, and rows do not leave their owner.
+        stays = job.keep_model or result.carries_rows
+        model = replace(result.model, blob=None) if stays else result.model
         return FittedModel(model, str(result.path), result.score)
 
     def _look_at_rows(self, job: AddRows | MeasureDrift) -> Reply:
