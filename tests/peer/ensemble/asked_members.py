@@ -113,6 +113,9 @@ class FakeHost:
         self.kept[key] = blobs
         self.store.keep_only(frozenset().union(*self.kept.values()))
 
+    def forget(self, key: str) -> None:
+        pass
+
     def admit(self, key: str, path: Path, blob: BlobRef) -> None:
         self.store.admit(path, blob)
 
