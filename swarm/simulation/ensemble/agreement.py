@@ -46,8 +46,10 @@ def _missing_of_others(peer: MemberPeer, members: list[MemberPeer], spec: Ensemb
             return f"no score of {other.name}'s champion"
         if key in scored:
             expected.add(champion.version)
-        if other is not peer and machine.roster.card(other.name) is None:
-            return f"no card of {other.name}"
+        known_card = machine.roster.card(other.name)
+        newest = other.machine.card().number
+        if other is not peer and (known_card is None or known_card.number != newest):
+            return f"not the newest card of {other.name}"
         is_kept = spec.keep_models and champion.blob is not None and key in scored
         if is_kept and other is not peer and champion.version not in card.keeps:
             return f"no copy of {other.name}'s champion"

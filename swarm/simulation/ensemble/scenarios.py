@@ -120,7 +120,11 @@ def _restarts(chance: random.Random, peers: Peers) -> EnsembleFaults:
     return EnsembleFaults(
         crashes=tuple(crashes),
         replay_rate=0.05,
-        actions=_actions(chance, FIT_ALL, FIT_ALL, ROWS, PROMOTE, ROLLBACK),
+        actions=(
+            UserAction(5.0, FIT_ALL, PeerId(crashes[0].role)),
+            UserAction(LENGTH_S, FIT_ALL, PeerId(crashes[0].role)),
+            *_actions(chance, FIT_ALL, ROWS, PROMOTE, ROLLBACK),
+        ),
         questions_per_s=5.0,
     )
 
