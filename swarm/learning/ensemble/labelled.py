@@ -26,6 +26,8 @@ from swarm.learning.tables.reading import read_bytes, read_sheet
 from swarm.learning.tables.sheet import Sheet
 from swarm.learning.tables.target import DROP, labels_by, numbers_of, with_target
 
+ADDED = "added.json"
+"""Beside the rows: which files were added later; see `new_rows`."""
 _MAGIC = b"SWL1"
 _SIZE = struct.Struct("<Q")
 

@@ -1,5 +1,7 @@
 """Learners by name: what a member fits on its own rows.
 
+The network process checks names by this module, so scikit-learn is imported only to fit.
+
 To add one, add an entry to `LEARNERS`, or write a class with `Learner`'s methods in a module of
 your own and give it as `module:Class` (needs --allow-code).
 """
@@ -11,12 +13,9 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.preprocessing import StandardScaler
 
 from swarm.core.errors import ConfigurationError
 from swarm.core.suggestions import did_you_mean
-from swarm.learning.ensemble.keras_estimator import KerasEstimator
 from swarm.learning.estimators import FAMILIES
 from swarm.learning.estimators.family import Problem
 from swarm.learning.estimators.scikit import ScikitFamily, pick
@@ -94,15 +93,19 @@ def _scaled_target(make: Callable[[Problem, int], Any]) -> Callable[[Problem, in
     def scaled(problem: Problem, seed: int) -> Any:
         if problem.num_classes:
             return make(problem, seed)
-        return TransformedTargetRegressor(make(problem, seed), transformer=StandardScaler())
+        compose = importlib.import_module("sklearn.compose")
+        scaler = importlib.import_module("sklearn.preprocessing").StandardScaler()
+        return compose.TransformedTargetRegressor(make(problem, seed), transformer=scaler)
 
     return scaled
 
 
 def _keras(built_in: str) -> Callable[[Problem, int], Any]:
-    return lambda problem, seed: KerasEstimator(
-        built_in, problem.input_shape, problem.num_classes, seed
-    )
+    def network(problem: Problem, seed: int) -> Any:
+        module = importlib.import_module("swarm.learning.ensemble.keras_estimator")
+        return module.KerasEstimator(built_in, problem.input_shape, problem.num_classes, seed)
+
+    return network
 
 
 def _neighbours(problem: Problem, seed: int) -> Any:

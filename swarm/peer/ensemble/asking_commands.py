@@ -9,7 +9,7 @@ import typer
 from swarm.peer.ensemble.command_app import Bootstraps, EnsembleName, LogLevel, Timeout, app
 from swarm.peer.host.logs import configure_logs
 
-WITHIN_S = 15.0
+WITHIN_S = 60.0
 Rows = Annotated[
     Path,
     typer.Option(

@@ -15,7 +15,7 @@ from swarm.peer.host.bootstrap_hints import warn_while_nobody_answers
 from swarm.peer.host.host import Host, open_host
 from swarm.peer.host.host_settings import HostSettings
 
-FIND_WITHIN_S = 15.0
+FIND_WITHIN_S = 60.0
 """Seconds in which an ensemble must be offered, and one of its members must have a model."""
 FIT_PATIENCE_S = 300.0
 SETTLE_S = 2.5

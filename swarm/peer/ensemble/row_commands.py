@@ -18,7 +18,7 @@ from swarm.peer.ensemble.orders import FIT, PROMOTE, ROLLBACK, Order, leave_orde
 
 REPLY_WITHIN_S = 60.0
 FIT_WITHIN_S = 600.0
-FIND_WITHIN_S = 15.0
+FIND_WITHIN_S = 60.0
 ReplyTimeout = Annotated[
     float, typer.Option("--timeout", help="Seconds to wait for the member's reply.", min=0)
 ]
