@@ -62,16 +62,22 @@ def read_all(driver: AskerDriver, over: Combine) -> ReadAnswers:
     return ReadAnswers(tuple(answers), tuple(senders), tuple(missing))
 
 
-def answer_question(driver: AskerDriver, read: ReadAnswers, coverage: float) -> Prediction:
-    """Combine the answers to one question, and judge them.
+def answer_question(
+    driver: AskerDriver, read: ReadAnswers, coverage: float
+) -> tuple[Prediction, Combined]:
+    """Combine the answers to one question.
 
     Raises:
         DataError: All members that answered have lost their weight.
     """
     cards = driver.known_cards()
     combined = combine(driver.spec, cards, read.answers, coverage, driver.distrusted())
+    return _prediction(driver, read, combined, cards), combined
+
+
+def judge_answers(driver: AskerDriver, combined: Combined) -> None:
+    """Compare the members' answers, and tell the machine; callers need not wait for it."""
     driver.report_verdicts(judge(driver.spec, combined))
-    return _prediction(driver, read, combined, cards)
 
 
 def _prediction(

@@ -63,6 +63,8 @@ class AskerDriver(EnsembleDriver[Asker]):
         super().__init__(f"asker {spec.id}", spec.id, Asker(host.me, spec), host, nursery)
         self.spec = spec
         self._questions: dict[int, _Question] = {}
+        self.busy_s: dict[PeerId, float] = {}
+        """Seconds that each member's newest answer took at the member itself, as it says."""
         self._rows_key = f"rows for {spec.id}"
         self._kept: frozenset[BlobRef] = frozenset()
         # Greater than in an earlier life of this peer, whose late answers must not count.
@@ -167,6 +169,7 @@ class AskerDriver(EnsembleDriver[Asker]):
         question = self._questions.get(answer.number)
         if question is None or answer.answers.blob is not None:
             return answer  # the machine drops it; or the blob is read when all answers are here
+        self.busy_s[answer.sender] = answer.busy_s
         num_rows = question.rows.num_rows
         try:
             if answer.answers.num_rows != num_rows:

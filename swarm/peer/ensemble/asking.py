@@ -11,10 +11,16 @@ from typing import Any
 import structlog
 import trio
 
+from swarm.core.blobs import INLINE_SIZE_MAX
 from swarm.core.errors import ConfigurationError, EndedError, SwarmError
 from swarm.ensemble.messages import MemberCard
 from swarm.ensemble.spec import EnsembleSpec
-from swarm.peer.ensemble.answering import answer_question, read_all
+from swarm.peer.ensemble.answering import (
+    ReadAnswers,
+    answer_question,
+    judge_answers,
+    read_all,
+)
 from swarm.peer.ensemble.asked_rows import AskedRows, encode_asked, join_rows, read_rows
 from swarm.peer.ensemble.asker_driver import AskerDriver
 from swarm.peer.ensemble.batching import Batches
@@ -164,34 +170,40 @@ class Asking:
         asked_s = trio.current_time()
         rows = join_rows([request.rows for request in batch])
         try:
-            by_coverage = await self._answer(rows, {request.coverage for request in batch})
+            read = await self._read_answers(rows)
+            for coverage in {request.coverage for request in batch}:
+                answer, combined = answer_question(self.driver, read, coverage)
+                self._hand_out(batch, coverage, answer)
         except SwarmError as error:
             self._fail(batch, error)
             self._note(batch, asked_s, None, str(error))
         else:
-            self._hand_out(batch, by_coverage)
-            self._note(batch, asked_s, next(iter(by_coverage.values())), "")
+            self._note(batch, asked_s, answer, "")
+            judge_answers(self.driver, combined)
         finally:
             self._batches.end()
             self._wake()
 
-    async def _answer(self, rows: AskedRows, coverages: set[float]) -> dict[float, Prediction]:
-        over = await self.driver.ask(encode_asked(rows, self.spec), len(rows))
-        read = read_all(self.driver, over)
-        return {coverage: answer_question(self.driver, read, coverage) for coverage in coverages}
+    async def _read_answers(self, rows: AskedRows) -> ReadAnswers:
+        data = encode_asked(rows, self.spec)
+        self._batches.charge(min(len(data), INLINE_SIZE_MAX))
+        return read_all(self.driver, await self.driver.ask(data, len(rows)))
 
-    def _hand_out(self, batch: list[_Request], by_coverage: dict[float, Prediction]) -> None:
+    def _hand_out(self, batch: list[_Request], coverage: float, answer: Prediction) -> None:
+        """Give each caller that wants this coverage its rows."""
         first, now_s = 0, trio.current_time()
         for request in batch:
-            whole, count = by_coverage[request.coverage], len(request.rows)
-            request.outcome = whole.part(first, count, now_s - request.since_s)
-            request.over.set()
+            count = len(request.rows)
+            if request.coverage == coverage:
+                request.outcome = answer.part(first, count, now_s - request.since_s)
+                request.over.set()
             first += count
 
     def _fail(self, batch: list[_Request], error: SwarmError) -> None:
         for request in batch:
-            request.outcome = error
-            request.over.set()
+            if request.outcome is None:
+                request.outcome = error
+                request.over.set()
 
     def _note(
         self, batch: list[_Request], asked_s: float, answer: Prediction | None, error: str

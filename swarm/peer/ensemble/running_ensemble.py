@@ -53,12 +53,12 @@ class Ensemble(InBackground):
     @property
     def spec(self) -> EnsembleSpec:
         """What the ensemble predicts, and by which rules."""
-        return self._found.spec
+        return self.asking.spec
 
     @property
     def members(self) -> list[MemberRow]:
         """The members, present and lost: version, rows, training time, skill, drift."""
-        return self._thread.call_sync(self._found.members)
+        return self._thread.call_sync(self.asking.members)
 
     def predict(
         self, rows: Any, coverage: float = DEFAULT_COVERAGE, *, detail: bool = False
@@ -79,13 +79,13 @@ class Ensemble(InBackground):
         """
 
         async def ask() -> Prediction:
-            return await self._found.predict(rows, coverage, detail=detail)
+            return await self.asking.predict(rows, coverage, detail=detail)
 
         return self.call(ask)
 
     def matrix(self) -> Matrix:
         """The cross-validation matrix: how each member scored each model on its own rows."""
-        return self._thread.call_sync(self._found.matrix)
+        return self._thread.call_sync(self.asking.matrix)
 
     def fit(self, timeout_s: float = FIT_WITHIN_S) -> list[MemberRow]:
         """Have all members fit at once, each on its own rows; return the members afterwards.
@@ -93,7 +93,7 @@ class Ensemble(InBackground):
         Raises:
             TimeoutError: A member was not done in time; it goes on fitting.
         """
-        self.call(order_fit, self._found, timeout_s)
+        self.call(order_fit, self.asking, timeout_s)
         return self.members
 
     def distill(self, rows: Any, learner: str = "gbr", output: str | Path = "model.skops") -> Path:
@@ -122,7 +122,8 @@ class Ensemble(InBackground):
         return self._thread.call(function, *args)
 
     @property
-    def _found(self) -> Asking:
+    def asking(self) -> Asking:
+        """What asks for all callers; only the peer's own thread changes it."""
         if self._asking is None:
             raise EndedError("the peer has ended")
         return self._asking
