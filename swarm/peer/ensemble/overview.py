@@ -14,7 +14,7 @@ from swarm.peer.ensemble.prediction import SHORT_ID
 from swarm.watching.ensemble.matrix import MatrixCell
 from swarm.watching.ensemble.members import MemberRow
 
-VERSION_LENGTH = 7
+VERSION_LENGTH = 8
 """First characters of a version that are shown."""
 
 
