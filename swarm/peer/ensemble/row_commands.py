@@ -112,11 +112,11 @@ def audit(
         typer.echo(json.dumps(plain, indent=2))
         return
     table = Table(title=f"{member.name}: questions to the member in {member.state_dir}")
-    table.add_column("asker")
+    table.add_column("asker", overflow="fold")  # whole: --ask-from takes it
     for heading in ("questions", "rows answered", "refused"):
         table.add_column(heading, justify="right")
-    table.add_column("last (UTC)")
+    table.add_column("last (UTC)", no_wrap=True)
     for one in totals:
         counts = (one.num_questions, one.num_rows, one.num_refused)
-        table.add_row(one.asker, *(f"{count:,}" for count in counts), one.last)
+        table.add_row(one.asker, *(f"{count:,}" for count in counts), one.last[:16])
     Console().print(table)
