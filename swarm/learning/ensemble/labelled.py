@@ -20,7 +20,7 @@ from swarm.ensemble.spec import EnsembleSpec
 from swarm.learning.datasets import npz
 from swarm.learning.datasets.targets import texts
 from swarm.learning.ensemble.answers import Floats, to_scale
-from swarm.learning.ensemble.payloads import decode_rows, encode_rows
+from swarm.learning.ensemble.payloads import decode_rows, encode_decoded
 from swarm.learning.ensemble.row_tables import Rows, as_examples, as_frame, frame_of
 from swarm.learning.tables.reading import read_bytes, read_sheet
 from swarm.learning.tables.sheet import Sheet
@@ -79,7 +79,7 @@ def write_labelled(path: Path, rows: LabelledRows, spec: EnsembleSpec) -> None:
         DataError: There are too many rows.
         StorageError: The disk refused it.
     """
-    payload = encode_rows(rows.x, spec)
+    payload = encode_decoded(rows.x, spec)
     data = _MAGIC + _SIZE.pack(len(payload)) + payload + rows.y.astype("<f8").tobytes()
     temporary = path.with_name(path.name + ".new")
     try:

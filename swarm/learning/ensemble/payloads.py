@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from swarm.core.columns import CATEGORY
@@ -52,8 +53,14 @@ def encode_rows(rows: Any, spec: EnsembleSpec) -> bytes:
     """
     if not spec.columns:
         return _encode_array(as_examples(rows, spec))
-    frame = as_frame(rows, spec)
-    return encode_cells([frame[column.name].to_numpy() for column in features_of(spec)], spec)
+    return encode_decoded(as_frame(rows, spec), spec)
+
+
+def encode_decoded(rows: Rows, spec: EnsembleSpec) -> bytes:
+    """Encode rows that are of a member's form already, and are not read again."""
+    if not isinstance(rows, pd.DataFrame):
+        return _encode_array(rows)
+    return encode_cells([rows[column.name].to_numpy() for column in features_of(spec)], spec)
 
 
 def decode_rows(data: bytes, spec: EnsembleSpec) -> Rows:

@@ -19,7 +19,7 @@ from swarm.peer.ensemble.asking import Asking, check_coverage
 from swarm.peer.ensemble.asking_text import csv_text, score_in_words, show_origin, show_prediction
 from swarm.peer.ensemble.fit_orders import order_fit
 from swarm.peer.ensemble.open_asking import open_asker, wait_cards, wait_members
-from swarm.peer.ensemble.overview import matrix_table, members_table
+from swarm.peer.ensemble.overview import matrix_table, members_table, remarks
 from swarm.peer.ensemble.prediction import SHORT_ID, Prediction
 from swarm.peer.host.command_line import run_until_signal
 from swarm.peer.host.host_settings import HostSettings, parse_bootstraps
@@ -117,9 +117,8 @@ def show_members(asking: Asking) -> None:
     console = Console()
     members = asking.members()
     console.print(members_table(asking.spec, members))
-    for one in members:
-        if one.detail:
-            console.print(Text(f"{one.peer[-SHORT_ID:]}: {one.detail}"))
+    for line in remarks(asking.spec, members):
+        console.print(Text(line))
 
 
 def distill_rows(joining: Joining, path: Path, output: Path, learner: str) -> None:
