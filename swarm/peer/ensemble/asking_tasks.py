@@ -16,7 +16,7 @@ from swarm.core.errors import ConfigurationError, DataError
 from swarm.learning.tables.reading import read_sheet
 from swarm.peer.ensemble.asked_rows import AskedRows, read_arrays, read_rows
 from swarm.peer.ensemble.asking import Asking, check_coverage
-from swarm.peer.ensemble.asking_text import csv_text, show_origin, show_prediction
+from swarm.peer.ensemble.asking_text import csv_text, score_in_words, show_origin, show_prediction
 from swarm.peer.ensemble.fit_orders import order_fit
 from swarm.peer.ensemble.open_asking import open_asker, wait_cards, wait_members
 from swarm.peer.ensemble.overview import matrix_table, members_table, remarks
@@ -55,8 +55,11 @@ def predict_rows(
     rows_of = _read(path)
 
     async def task(asking: Asking) -> None:
-        found = await asking.predict(rows_of(asking), coverage, detail=detail)
+        rows = rows_of(asking)
+        found = await asking.predict(rows, coverage, detail=detail)
         _show(found, output, as_json=as_json)
+        if rows.truth is not None and not as_json:
+            typer.echo(score_in_words(asking.spec, found, rows.truth), nl=False)
 
     _run(task, joining)
 
