@@ -149,6 +149,9 @@ finish() {
     say "All steps passed"
 }
 
+# Tests mostly wait, so two files of them run at once.
+abreast=(-n 2 --dist loadfile)
+
 check() {
     local bin=.venv/bin
     step "ruff check" $bin/ruff check .
@@ -156,7 +159,7 @@ check() {
     step "mypy" $bin/mypy
     step "import contracts" $bin/lint-imports --no-cache
     step "types of the page" npm --prefix dashboard run --silent check
-    step "fast tests" $bin/python -m pytest -q -m 'not slow and not network and not browser'
+    step "fast tests" $bin/python -m pytest -q "${abreast[@]}" -m 'not slow and not network and not browser'
 }
 
 # If CI is starting an engine in the background (pre/engine.sh begin), wait for it and use it.
@@ -187,7 +190,7 @@ everything() {
     trap "kill $building 2>/dev/null || true" EXIT
     check
     step "tests with real processes" \
-        .venv/bin/python -m pytest -v --durations=10 -m '(slow or network) and not browser and not containers'
+        .venv/bin/python -m pytest -v "${abreast[@]}" --durations=10 -m '(slow or network) and not browser and not containers'
     step "the image for the containers" wait $building
     cat .cache/image.log
     take_engine >/dev/null

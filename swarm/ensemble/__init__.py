@@ -29,10 +29,12 @@ member_cards        MemberCards: numbers and publishes cards, heartbeats and off
 
 An asker's part:
 
-asker             Asker: dispatches each event, ends questions
-asked_question    one question under way: the owners asked, their answers, when to stop waiting
-member_latencies  how long members usually take, and how long to wait for one more
-trust             which members lose their weight
+asker               Asker: dispatches each event
+questions           Questions: asks members and copies, counts answers, ends each question
+open_question       OpenQuestion: who was asked, what came, when it is over
+latencies           Latencies: how long members usually take, and so how long they are waited for
+trust               Trust: which members have lost their weight
+refusal_words       describe_refusal(): why a member does not answer
 
 The command line:
 

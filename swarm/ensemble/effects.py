@@ -311,9 +311,12 @@ class Combine(Effect):
 
     number: int
     answers: tuple[CountedAnswer, ...]
-    """One for each owner, in the order of their ids."""
+    """One for each owner, in the order of their ids; those of members that lost their weight are
+    among them, to be judged."""
     missing: tuple[tuple[PeerId, str], ...]
-    """Members that did not answer, and why, in words."""
+    """Members that did not answer, and why, in words. Lost ones are among them."""
+    num_needed: int = 1
+    """The quorum: answers that had to come of the members present when the question was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +326,10 @@ class QuestionFailed(Effect):
     number: int
     missing: tuple[tuple[PeerId, str], ...]
     num_answers: int
+    """Answers that count for the quorum."""
     num_needed: int
+    reason: str = ""
+    """Why nothing was asked, in words; empty if members were asked."""
 
 
 # -- events of an asker

@@ -11,6 +11,7 @@ from swarm.ensemble.records import (
     MEMBERS_MAX,
     NO_DRIFT,
     TEXT_LENGTH_MAX,
+    CombinerRecord,
     Comparison,
     Drift,
     ModelRecord,
@@ -100,6 +101,8 @@ class MemberCard(Event):
     refused: tuple[RefusedModel, ...] = ()
     moments: Moments | None = None
     residuals: Residuals | None = None
+    combiner: CombinerRecord | None = None
+    """Of the rule `trained`; one of a member's cards has it."""
     drift: Drift = NO_DRIFT
     keeps: tuple[Digest, ...] = ()
     """Versions of other members that this one can answer with."""

@@ -140,7 +140,18 @@ class ModelScores:
 
     def _is_open(self, key: Model, now_s: float) -> bool:
         _, due_s = self._retries.get(key, (0, now_s))
-        return not self.is_settled(*key) and now_s >= due_s
+        is_open = self._lacks_copy(key) or not self.is_settled(*key)
+        return is_open and now_s >= due_s
+
+    def _lacks_copy(self, key: Model) -> bool:
+        """Whether a champion is to be kept and is not: it was scored as a challenger."""
+        owner, version = key
+        card, copy = self._roster.card(owner), self.copies.get(owner)
+        champion = card.champion if card is not None else None
+        if not self._keeps or key in self._refused or champion is None or champion.blob is None:
+            return False
+        is_copied = copy is not None and copy.version == version
+        return champion.version == version and not is_copied
 
     def _settle(self, key: Model) -> None:
         self._outdated.discard(key)

@@ -11,6 +11,7 @@ QUANTILES = 101
 """Numbers of a summary of residuals: quantiles 0, 0.01, ..., 1."""
 WORD_LENGTH_MAX = 64
 TEXT_LENGTH_MAX = 300
+_SUM_TOLERANCE = 1e-6
 FORMATS = ("skops", "keras", "code")
 """`code`: a learner of the user's own, which travels only by name."""
 
@@ -135,6 +136,33 @@ class Residuals:
             raise ValueError("quantiles must be finite and at least 0")
         if self.num_rows < 1:
             raise ValueError(f"num_rows must be at least 1, got {self.num_rows}")
+
+
+@dataclass(frozen=True, slots=True)
+class CombinerRecord:
+    """A combiner that the members train in a federated session (FENS, arXiv:2411.07182).
+
+    It maps the answers of these models to one. The weights and the scale say how its inputs are
+    made, so that all members make the same: see `swarm.learning.ensemble.combiner`.
+    """
+
+    versions: tuple[Digest, ...]
+    """The models whose answers it takes, in order."""
+    weights: tuple[float, ...]
+    """Of the default combination of these models; sum 1."""
+    scale: float
+    """Typical error of a model on the scale of the transform."""
+    blob: BlobRef | None = None
+    """Trained weights, as a federated session writes them; None while it is trained."""
+
+    def __post_init__(self) -> None:
+        size = _check_versions(self.versions)
+        if len(self.weights) != size or not all(0 <= weight <= 1 for weight in self.weights):
+            raise ValueError(f"weights must be {size} numbers in [0, 1]")
+        if abs(sum(self.weights) - 1) > _SUM_TOLERANCE:
+            raise ValueError(f"weights must have sum 1, got {sum(self.weights)}")
+        if not 0 < self.scale < math.inf:
+            raise ValueError(f"scale must be a positive number, got {self.scale}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,82 +1,100 @@
-"""Trust: which members lose their weight, because their answers are off again and again."""
+"""Trust: which members have lost their weight, because most of their last answers were off."""
 
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
 
 from swarm.core.ids import Digest, PeerId
+from swarm.core.machine import Effect
+from swarm.ensemble.effects import Note
 
-JUDGED = 50
-"""Newest judged rows of a member that count."""
-OFF_SHARE = 0.5
-OFF_MIN = 10
-"""A member loses its weight when more than half of its judged rows are off, at least this many."""
-PROBATION_S = 300.0
-"""Seconds after which a member that lost its weight is tried again."""
-
-
-@dataclass(slots=True)
-class _Record:
-    """Judged rows of one version of one member's model."""
-
-    version: Digest | None
-    rows: deque[bool] = field(default_factory=lambda: deque(maxlen=JUDGED))
-    """Whether each row was off."""
-    lost_s: float | None = None
-    """When the member lost its weight."""
-
-    @property
-    def num_off(self) -> int:
-        return sum(self.rows)
+JUDGED_ROWS = 50
+"""Rows that count: the last ones that were compared with the truth, or with other members."""
+OFF_ROWS_MAX = JUDGED_ROWS // 2
+"""With more rows off, a member loses its weight: at the earliest after 26 rows."""
+OFF_ROWS_GOOD = JUDGED_ROWS // 5
+"""With at most this many rows off, it gets its weight back."""
+Verdict = tuple[PeerId, int, int]
+"""Owner, rows judged, rows off."""
 
 
 class Trust:
-    """Judged rows of members.
+    """Counts the rows of each member that were off.
 
-    Invariant: a member that lost its weight has it again only with another version of its model,
-    or after `PROBATION_S`.
+    Invariants:
+        A member has at most `JUDGED_ROWS` rows, all of one version of its model.
+        A new version begins with no rows, so a member that was repaired is asked as before.
     """
 
     def __init__(self) -> None:
-        self._records: dict[PeerId, _Record] = {}
+        self._rows: dict[PeerId, deque[bool]] = {}
+        """Of each row, the newest last, whether it was off."""
+        self._versions: dict[PeerId, Digest] = {}
+        self._lost: set[PeerId] = set()
 
     @property
-    def lost(self) -> dict[PeerId, str]:
-        """Members that lost their weight, each with the reason in words."""
-        return {
-            peer: f"its answers were off in {record.num_off} of its last {len(record.rows)} rows"
-            for peer, record in sorted(self._records.items())
-            if record.lost_s is not None
-        }
+    def distrusted(self) -> frozenset[PeerId]:
+        """Members without weight."""
+        return frozenset(self._lost)
 
-    def note(
-        self, peer: PeerId, version: Digest | None, num_judged: int, num_off: int, now_s: float
-    ) -> bool:
-        """Note judged rows; return whether the member loses its weight now."""
-        record = self._record(peer, version)
-        num_off = max(0, min(num_off, num_judged))
-        record.rows.extend([False] * min(JUDGED, num_judged - num_off) + [True] * num_off)
-        off = record.num_off
-        if record.lost_s is None and off >= OFF_MIN and off > OFF_SHARE * len(record.rows):
-            record.lost_s = now_s
+    @property
+    def reasons(self) -> dict[PeerId, str]:
+        """Members without weight, and why, in words."""
+        return {peer: self.describe(peer) for peer in sorted(self._lost)}
+
+    def describe(self, peer: PeerId) -> str:
+        """What was found about a member, in words."""
+        rows = self._rows.get(peer, ())
+        return f"{sum(rows)} of its last {len(rows)} judged rows were off"
+
+    def note_version(self, peer: PeerId, version: Digest) -> bool:
+        """Note the version of a member's champion; return whether it regains its weight.
+
+        The version is that of its card: an answer could name another one each time.
+        """
+        if self._versions.get(peer) == version:
+            return False
+        self._versions[peer] = version
+        self._rows.pop(peer, None)
+        was_lost = peer in self._lost
+        self._lost.discard(peer)
+        return was_lost
+
+    def judge(self, verdicts: Iterable[Verdict]) -> list[Effect]:
+        """Count rows that were judged; say which members lose or regain their weight."""
+        notes: list[Effect] = []
+        for peer, num_judged, num_off in verdicts:
+            if peer in self._versions and self._note_rows(peer, num_judged, num_off):
+                kind = "weight lost" if peer in self._lost else "weight regained"
+                notes.append(Note(kind, f"{peer}: {self.describe(peer)}"))
+        return notes
+
+    def retain(self, peers: Collection[PeerId]) -> None:
+        """Forget all other members."""
+        for known in (self._rows, self._versions):
+            for peer in [peer for peer in known if peer not in peers]:
+                del known[peer]
+        self._lost.intersection_update(peers)
+
+    def _note_rows(self, peer: PeerId, num_judged: int, num_off: int) -> bool:
+        """Note rows that were judged; return whether the member's weight is lost or regained."""
+        num_judged = max(num_judged, 0)
+        num_off = min(max(num_off, 0), num_judged)
+        rows = self._rows.setdefault(peer, deque(maxlen=JUDGED_ROWS))
+        rows.extend(_spread(num_judged, num_off))
+        is_lost = peer in self._lost
+        if not is_lost and sum(rows) > OFF_ROWS_MAX:
+            self._lost.add(peer)
+            return True
+        if is_lost and len(rows) == JUDGED_ROWS and sum(rows) <= OFF_ROWS_GOOD:
+            self._lost.discard(peer)
             return True
         return False
 
-    def review(self, versions: Iterable[tuple[PeerId, Digest | None]], now_s: float) -> None:
-        """Give weight back to members with another version, and after the probation.
 
-        Args:
-            versions: Versions of the members' models; other members are forgotten.
-            now_s: The time.
-        """
-        current = dict(versions)
-        for peer, record in tuple(self._records.items()):
-            is_over = record.lost_s is not None and now_s - record.lost_s >= PROBATION_S
-            if peer not in current or current[peer] != record.version or is_over:
-                del self._records[peer]
-
-    def _record(self, peer: PeerId, version: Digest | None) -> _Record:
-        record = self._records.get(peer)
-        if record is None or record.version != version:
-            record = self._records[peer] = _Record(version)
-        return record
+def _spread(num_judged: int, num_off: int) -> Iterable[bool]:
+    """The rows of one verdict, at most `JUDGED_ROWS`, with the same share off, evenly spread."""
+    if num_judged > JUDGED_ROWS:
+        num_off = round(JUDGED_ROWS * num_off / num_judged)
+        num_judged = JUDGED_ROWS
+    places = range(1, num_judged + 1)
+    return (k * num_off // num_judged > (k - 1) * num_off // num_judged for k in places)

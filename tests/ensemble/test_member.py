@@ -366,6 +366,41 @@ def test_a_copy_answers_only_by_the_version_that_was_asked_for() -> None:
     assert [refusal.reason for refusal in member.sent(Refusal)] == ["no-model", "no-model"]
 
 
+def test_a_challenger_that_takes_over_is_fetched_again_to_be_kept() -> None:
+    member = DrivenMember(make_spec(keep_models=True)).serving()
+    first, later = (
+        MemberCard(member.spec.id, OTHER, number, "serving", 0.0, 100, champion=champion, **rest)
+        for number, champion, rest in (
+            (1, model(2), {"challenger": model(3)}),
+            (2, model(3), {}),
+        )
+    )
+    member.do(first, at_s=2.0)
+    scored(member, OTHER, 2)
+    scored(member, OTHER, 3)
+
+    member.do(later, at_s=3.0)
+    scored(member, OTHER, 3)
+
+    assert member.asked(Serve) == [Serve(digest(1), None, (model(3),))]
+    member.tick(at_s=4.0)
+    assert member.asked(FetchBlob) == []
+
+
+def test_a_model_at_home_is_scored_once_though_models_are_kept() -> None:
+    member = DrivenMember(make_spec(keep_models=True), SHARES).serving()
+    home = model(2, at_home=True)
+    member.do(MemberCard(member.spec.id, OTHER, 1, "serving", 0.0, 100, champion=home), at_s=2.0)
+    member.do(RowsShared(OTHER, digest(2), rows_of(50)))
+    (question,) = member.sent(Question)
+    answer = Answer(member.spec.id, OTHER, question.number, OTHER, digest(2), rows_of(50), 0.1)
+    member.do(answer, Scored(score(OTHER, 2)))
+
+    member.tick(at_s=3.0)
+
+    assert member.asked(ShareRows) == []
+
+
 def test_a_copy_of_a_member_that_left_is_kept() -> None:
     member = DrivenMember(make_spec(keep_models=True)).serving()
     theirs = MemberCard(member.spec.id, OTHER, 1, "serving", 0.0, 100, champion=model(2))

@@ -9,6 +9,7 @@ weights       weigh(): the weight of each model, by the spec's rule
 stacking      moments() of one member; weights by non-negative least squares
 blending      blend(): the combined answer of each row, and the members' spread
 intervals     intervals and prediction sets, by split conformal prediction
+combiner      Combiner: a small network over all answers, trained in a federated session
 judging       judge(): which answers are off
 
 A member's part, in its child processes:
@@ -28,5 +29,6 @@ validation    losses; answers to a member's own rows
 
 Rows that come later:
 
+new_rows      add_rows() appends a file's rows; drift() compares them with earlier ones
 drift         measure_drift(): whether new rows differ from those of the fit
 """

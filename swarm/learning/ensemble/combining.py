@@ -27,6 +27,7 @@ from swarm.learning.ensemble.answers import (
     usable_rows,
 )
 from swarm.learning.ensemble.blending import blend, spread_of
+from swarm.learning.ensemble.combiner import Combiner, held_out
 from swarm.learning.ensemble.intervals import margin_of, summarise_residuals
 from swarm.learning.ensemble.standing import (
     Model,
@@ -34,7 +35,7 @@ from swarm.learning.ensemble.standing import (
     standings,
     versions_at_home,
 )
-from swarm.learning.ensemble.weights import weigh
+from swarm.learning.ensemble.weights import Weighting, weigh
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +45,7 @@ class MemberPart:
     owner: PeerId
     version: Digest
     weight: float
-    """Share of the combination, in [0, 1]."""
+    """Share of the combination, in [0, 1]; of a trained one, of the default that it corrects."""
     loss: float
     """What the matrix says of its model: mean loss on the scale of the transform; NaN if
     no member scored it."""
@@ -83,6 +84,7 @@ def combine(
     answers: Sequence[MemberAnswer],
     coverage: float = 0.9,
     distrusted: Collection[PeerId] = (),
+    combiner: Combiner | None = None,
 ) -> Combined:
     """Combine the answers that count.
 
@@ -92,6 +94,7 @@ def combine(
         answers: One a member.
         coverage: Share of rows whose truth the interval or set is to contain, in (0, 1).
         distrusted: Members whose answers are shown but have no weight.
+        combiner: The trained combiner, for a spec that asks for one.
 
     Raises:
         DataError: There is no answer, shapes differ, or coverage is not in (0, 1).
@@ -106,16 +109,23 @@ def combine(
     cards = [card for card in cards if card.sender not in distrusted]
     measured = standings(models, card_scores(cards), versions_at_home(cards))
     moments = [card.moments for card in cards if card.moments is not None]
-    weighting = weigh(spec, [models[k] for k in trusted], [measured[k] for k in trusted], moments)
+    versions = [models[k][1] for k in trusted]
+    weighting = weigh(
+        spec,
+        [models[k] for k in trusted],
+        [measured[k] for k in trusted],
+        moments,
+        combiner=combiner,
+    )
     weights = np.zeros(len(models))
     weights[trusted] = weighting.weights
     usable = usable_rows(spec, stack)
     usable[[k for k in range(len(models)) if k not in trusted]] = False
-    blended = blend(weighting.rule, weights, stack, usable)
+    blended = _blended(spec, weighting, versions, stack[trusted], usable[trusted], combiner)
     margin, notes = margin_of(
         [card.residuals for card in cards if card.residuals is not None],
         weighting.rule,
-        [models[k][1] for k in trusted],
+        versions,
         coverage,
     )
     lower, upper, sets = _bounds(spec, blended, margin)
@@ -153,6 +163,7 @@ def residuals(  # noqa: PLR0913 -- the inputs of a weighting, and rows
     *,
     moments: Sequence[Moments] = (),
     at_home: Collection[Digest] = (),
+    combiner: Combiner | None = None,
 ) -> Residuals | None:
     """Summarise the errors of the combination of these models on one member's validation rows.
 
@@ -165,14 +176,33 @@ def residuals(  # noqa: PLR0913 -- the inputs of a weighting, and rows
         truth: Shape (n,): targets on that scale, or indices of classes.
         moments: Of all members, for stacking.
         at_home: Versions that do not travel.
+        combiner: The trained combiner; then only rows count that it was not trained on.
 
     Returns:
         None if no row has a combined answer.
     """
-    weighting = weigh(spec, models, standings(models, scores, at_home), moments)
-    blended = blend(weighting.rule, weighting.weights, stack, usable_rows(spec, stack))
+    measured = standings(models, scores, at_home)
+    weighting = weigh(spec, models, measured, moments, combiner=combiner)
+    if weighting.rule == "trained":
+        held = held_out(len(truth), spec.seed)
+        stack, truth = stack[:, held], truth[held]
     versions = [version for _, version in models]
+    usable = usable_rows(spec, stack)
+    blended = _blended(spec, weighting, versions, stack, usable, combiner)
     return summarise_residuals(spec, weighting.rule, versions, blended, truth)
+
+
+def _blended(
+    spec: EnsembleSpec,
+    weighting: Weighting,
+    versions: Sequence[Digest],
+    stack: Floats,
+    usable: NDArray[np.bool_],
+    combiner: Combiner | None,
+) -> Floats:
+    if combiner is not None and weighting.rule == "trained":
+        return combiner.combine(spec, versions, stack, usable)
+    return blend(weighting.rule, weighting.weights, stack, usable)
 
 
 def _bounds(

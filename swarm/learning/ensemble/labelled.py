@@ -108,25 +108,16 @@ def load_labelled(path: Path, spec: EnsembleSpec) -> LabelledRows:
     return LabelledRows(x, y)
 
 
-def add_labelled(path: Path, source: Any, spec: EnsembleSpec) -> int:
-    """Add rows to a file; the oldest are dropped beyond what a payload holds.
-
-    Args:
-        path: The file; made if it is missing.
-        source: See `read_labelled`.
-        spec: The ensemble.
-
-    Returns:
-        The number of rows that were added.
+def append_labelled(path: Path, added: LabelledRows, spec: EnsembleSpec) -> None:
+    """Append rows to a file, or make it.
 
     Raises:
-        DataError: Rows do not fit the spec.
+        DataError: There would be too many rows.
         StorageError: The disk refused it.
     """
-    added = read_labelled(source, spec)
     if not path.exists():
         write_labelled(path, added, spec)
-        return len(added)
+        return
     held = load_labelled(path, spec)
     if len(held) + len(added) > ROWS_MAX:
         raise DataError(
@@ -144,7 +135,6 @@ def add_labelled(path: Path, source: Any, spec: EnsembleSpec) -> int:
     else:
         x = np.concatenate([held.x, np.asarray(added.x)])
     write_labelled(path, LabelledRows(x, y), spec)
-    return len(added)
 
 
 def _from_table(source: Any, spec: EnsembleSpec) -> LabelledRows:

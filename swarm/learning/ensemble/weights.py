@@ -8,6 +8,7 @@ import numpy as np
 from swarm.ensemble.records import Moments
 from swarm.ensemble.spec import EnsembleSpec
 from swarm.learning.ensemble.answers import Floats
+from swarm.learning.ensemble.combiner import Combiner
 from swarm.learning.ensemble.stacking import stacked_weights
 from swarm.learning.ensemble.standing import Model, Standing
 
@@ -39,6 +40,8 @@ def weigh(
     models: Sequence[Model],
     measured: Sequence[Standing],
     moments: Sequence[Moments] = (),
+    *,
+    combiner: Combiner | None = None,
 ) -> Weighting:
     """Weight k models that answered.
 
@@ -47,25 +50,32 @@ def weigh(
         models: Owners and versions.
         measured: What the matrix says of each.
         moments: Those of all cards, for stacking.
+        combiner: The trained combiner, if there is one. Its weights are those of the default,
+            which say how much members count.
     """
     rule = rule_of(spec)
     notes: tuple[str, ...] = ()
     equal = np.full(len(models), 1 / len(models))
     if rule in ("mean", "median", "hard"):
         return Weighting(rule, equal)
+    versions = [version for _, version in models]
     if rule == "stacking":
-        stacked = stacked_weights(moments, [version for _, version in models])
+        stacked = stacked_weights(moments, versions)
         if stacked is not None:
-            return Weighting("stacking", stacked)
+            return Weighting(rule, stacked)
         notes = ("no member has shared moments of all these models: weights by skill instead",)
+    is_trained = rule == "trained" and combiner is not None and combiner.covers(versions)
+    if rule == "trained" and not is_trained:
+        notes = ("there is no trained combiner of these models yet: weights by skill instead",)
+    rule = "trained" if is_trained else "skill"
     weights = _skill_weights(spec, measured)
     if weights is None:
-        return Weighting("skill", equal, (*notes, "no model is scored yet: equal weights"))
+        return Weighting(rule, equal, (*notes, "no model is scored yet: equal weights"))
     if weights.sum() == 0:
         return Weighting(
-            "skill", equal, (*notes, "no model is better than the base rate: equal weights")
+            rule, equal, (*notes, "no model is better than the base rate: equal weights")
         )
-    return Weighting("skill", weights / weights.sum(), notes)
+    return Weighting(rule, weights / weights.sum(), notes)
 
 
 def _skill_weights(spec: EnsembleSpec, measured: Sequence[Standing]) -> Floats | None:

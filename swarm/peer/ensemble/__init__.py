@@ -19,6 +19,7 @@ member_lines      what happens at a member, as lines for its user
 
 Rows and orders of the user:
 
+new_rows          NewRows: what a member does with rows and orders that come
 inbox             Inbox: takes files of rows, and orders, out of a folder
 orders            files that commands leave in an inbox, and the replies to them
 local_member      find_local_member(): the member on this machine that a command is for

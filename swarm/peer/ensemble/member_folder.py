@@ -28,6 +28,7 @@ from swarm.core.ids import Digest, PeerId
 from swarm.ensemble.effects import SaveMember
 from swarm.ensemble.records import ModelRecord
 from swarm.ensemble.spec import EnsembleSpec
+from swarm.peer.ensemble.audit_log import AUDIT_LOG, AuditLog
 from swarm.peer.host.whole_files import write_json
 
 ENSEMBLES_FOLDER = "ensembles"
@@ -45,6 +46,7 @@ class MemberFolder:
     def __init__(self, path: Path, spec: EnsembleSpec) -> None:
         self.path = path
         self.spec = spec
+        self._audit_log = AuditLog(path / AUDIT_LOG)
 
     @property
     def rows(self) -> Path:
@@ -65,11 +67,6 @@ class MemberFolder:
     def inbox(self) -> Path:
         """Folder in which the user's orders and rows arrive."""
         return self.path / "inbox"
-
-    @property
-    def audit_log(self) -> Path:
-        """The audit log."""
-        return self.path / "audit.log"
 
     def model(self, version: Digest, model_format: str) -> Path:
         """Where a model of this member is kept."""
@@ -103,17 +100,7 @@ class MemberFolder:
         Raises:
             StorageError: The disk refused the write.
         """
-        line = {
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "asker": asker,
-            "rows": num_rows,
-            "outcome": outcome,
-        }
-        try:
-            with self.audit_log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
-        except OSError as error:
-            raise StorageError(f"cannot write {self.audit_log}: {error.strerror}") from error
+        self._audit_log.write(asker, num_rows, outcome, datetime.now(UTC))
 
     def load(self) -> SaveMember | None:
         """Read a member's state; None in its first life.

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from swarm.core.errors import SwarmError
+from swarm.core.errors import ConfigurationError
 from swarm.peer.ensemble.audit_log import AUDIT_LOG, read_totals
 from swarm.peer.ensemble.command_app import EnsembleName, State, app
 from swarm.peer.ensemble.local_member import LocalMember, find_local_member, wait_reply
@@ -72,7 +72,7 @@ def _order(order: Order, state: Path | None, ensemble: str, timeout_s: float) ->
 def _wait(member: LocalMember, name: str, timeout_s: float) -> None:
     reply = trio.run(wait_reply, member, name, timeout_s)
     if not reply.accepted:
-        raise SwarmError(f"refused: {reply.text}")
+        raise ConfigurationError(f"refused: {reply.text}")
     typer.echo(f"accepted: {reply.text}")
 
 

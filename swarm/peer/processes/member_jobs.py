@@ -23,12 +23,15 @@ from swarm.learning.ensemble.validation import (
     validation_rows,
 )
 from swarm.peer.processes.member_frames import (
+    AddRows,
     CompareModels,
     FitModel,
     FittedModel,
     Job,
+    MeasureDrift,
     Open,
     Reply,
+    RowsAdded,
     ScoreOf,
     ScoreOrRefusal,
     ScoreRows,
@@ -69,18 +72,16 @@ class MemberJobs:
         match job:
             case FitModel():
                 return self._fit(job, progress)
-            case ScoreOf(owner, model, path):
-                return _judged(
-                    owner, model, lambda: jobs.score(self._place, owner, model, Path(path))
-                )
+            case ScoreOf() | ScoreRows():
+                return self._score(job)
             case ShareRowsOf():
                 return self._share(job)
-            case ScoreRows(owner, model):
-                return _judged(owner, model, lambda: self._score_answers(job))
             case SummariseModels(models, scores):
                 return Summary(*jobs.summarise(self._place, models, scores))
             case CompareModels(champion, challenger):
                 return jobs.compare(self._place, champion, self._model_path(champion), challenger)
+            case AddRows() | MeasureDrift():
+                return self._look_at_rows(job)
         raise LearningError(f"no such job: {job!r:.100}")
 
     def difference(self, ours: bytes, theirs: bytes, num_rows: int) -> float:
@@ -94,6 +95,24 @@ class MemberJobs:
         result = jobs.fit(self._place, self._learner, work, job.now_s, progress)
         model = replace(result.model, blob=None) if job.keep_model else result.model
         return FittedModel(model, str(result.path), result.score)
+
+    def _look_at_rows(self, job: AddRows | MeasureDrift) -> Reply:
+        # Imported here: the other processes need no library for drift.
+        from swarm.learning.ensemble import new_rows  # noqa: PLC0415
+
+        if isinstance(job, AddRows):
+            added = new_rows.add_rows(self._place, Path(job.path), job.label)
+            return RowsAdded(added.num_new, added.num_left_out, added.num_rows)
+        path = self._model_path(job.model)
+        return new_rows.drift(self._place, job.model, path, job.threshold)
+
+    def _score(self, job: ScoreOf | ScoreRows) -> ScoreOrRefusal:
+        if isinstance(job, ScoreRows):
+            return _judged(job.owner, job.model, lambda: self._score_answers(job))
+        path = Path(job.path)
+        return _judged(
+            job.owner, job.model, lambda: jobs.score(self._place, job.owner, job.model, path)
+        )
 
     def _model_path(self, record: ModelRecord) -> Path:
         return self._folder / "models" / f"{record.version}.{record.format}"

@@ -1,1 +1,11 @@
-"""Rehearses ensembles: members, askers, and what goes wrong between them."""
+"""Rehearses ensembles: the machines of `swarm.ensemble` in a simulated world.
+
+scenarios        ensembles and their faults by name
+transcript       a history in words
+member_checkers  what must hold after every event of a member, and at the end
+agreement        whether live members know all of each other
+simulator        the peers of an ensemble, users, and strangers that ask
+member_work      what a member's driver and child processes do, on virtual time
+peers            what each peer has, and what survives a crash of it
+faults           faults that only ensembles have, and what users do
+"""
