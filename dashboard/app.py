@@ -1,4 +1,4 @@
-"""The Flask application: the page, its assets, the API, the metrics and the socket."""
+"""The Flask application: the page, its assets, the APIs, the metrics and the socket."""
 
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,9 @@ from dashboard.access.credentials import Credentials
 from dashboard.access.operator_api import operator_blueprint
 from dashboard.access.request_guard import RequestGuard
 from dashboard.config import DashboardConfig
+from dashboard.ensemble.asking import HttpAsking
+from dashboard.ensemble.ensemble_api import ensemble_blueprint
+from dashboard.ensemble.inference_api import inference_blueprint
 from dashboard.page.assets import (
     ASSETS,
     IMPORT_MAP,
@@ -56,20 +59,28 @@ def create_app(
     _add_json(app, source)
     app.register_blueprint(api_blueprint(source))
     app.register_blueprint(operator_blueprint(source, credentials))
+    asking = HttpAsking(source)
+    app.register_blueprint(ensemble_blueprint(source, asking))
+    app.register_blueprint(inference_blueprint(source, asking))
     app.register_error_handler(HTTPException, _error)
     app.after_request(credentials.rotate)
     _add_socket(app, source, config)
     app.wsgi_app = RequestGuard(  # type: ignore[method-assign]
-        app.wsgi_app, config, policy=content_security_policy(), may_view=credentials.may_view
+        app.wsgi_app,
+        config,
+        policy=content_security_policy(),
+        may_view=credentials.may_view,
+        may_ask=credentials.may_ask,
     )
     return app
 
 
 def _error(error: HTTPException) -> Response | HTTPException:
-    """Answer errors of the API in JSON."""
-    if error.response is not None or not request.path.startswith("/api/"):
+    """Answer errors of the APIs in JSON."""
+    is_inference = request.path.startswith("/v2/")
+    if error.response is not None or not (is_inference or request.path.startswith("/api/")):
         return error
-    answer = json_answer({"message": error.description})
+    answer = json_answer({"error" if is_inference else "message": error.description})
     answer.status_code = error.code or 500
     return answer
 

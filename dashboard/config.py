@@ -65,6 +65,11 @@ class DashboardConfig:
         return bool(self.token) and not is_loopback(self.host) and not self.allow_remote
 
     @property
+    def ask_needs_token(self) -> bool:
+        """Whether the token is needed to ask ensembles: members work for each question."""
+        return not is_loopback(self.host) or self.behind_tls_proxy
+
+    @property
     def secure(self) -> bool:
         """Whether browsers use TLS, so that cookies can require it."""
         return self.tls_cert is not None or self.behind_tls_proxy

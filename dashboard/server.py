@@ -20,14 +20,15 @@ from gunicorn.arbiter import Arbiter
 
 from dashboard.app import broadcaster_of, create_app
 from dashboard.config import DashboardConfig
+from dashboard.ensemble.asking import QUESTIONS_AT_ONCE_MAX
 from dashboard.watching.snapshot_source import SnapshotSource
 from dashboard.watching.tensorboard import TensorBoardLog
 from swarm.core.errors import ConfigurationError, SwarmError
 
 _STOP_S = 4
 """A stopping worker has this long to leave the swarm before it is killed."""
-_SPARE_THREADS = 8
-"""Threads for pages, assets and JSON, in addition to one for each socket."""
+_SPARE_THREADS = 8 + QUESTIONS_AT_ONCE_MAX
+"""Threads for pages, assets, JSON and questions, in addition to one for each socket."""
 
 
 def serve(

@@ -21,7 +21,7 @@ _OPEN_PATHS = ("/static/", "/healthz", "/api/v1/operator")
 
 
 class Credentials:
-    """Checks which requests may view the swarm and which may give commands."""
+    """Checks which requests may view the swarm, ask ensembles and give commands."""
 
     def __init__(
         self, config: DashboardConfig, clock: Callable[[], float] = time.monotonic
@@ -48,6 +48,16 @@ class Credentials:
         path = environ.get("PATH_INFO", "")
         if path in ADDRESSES or path.startswith(_OPEN_PATHS):
             return True  # these addresses answer with the sign-in form
+        return self._find(environ) is not None or self._bears_token(environ)
+
+    def may_ask(self, environ: "WSGIEnvironment") -> bool:
+        """Return whether a request may ask an ensemble.
+
+        Asking changes nothing, so it needs no CSRF token: the request guard refuses pages of
+        another origin.
+        """
+        if not self._config.ask_needs_token:
+            return True
         return self._find(environ) is not None or self._bears_token(environ)
 
     def needs_token(self) -> bool:
@@ -127,7 +137,7 @@ class Credentials:
         return parse_cookie(environ).get(self._cookie)
 
     def _bears_token(self, environ: "WSGIEnvironment") -> bool:
-        """Check the Authorization header of programs such as Prometheus; they may only view."""
+        """Check the Authorization header of programs: they may view and ask, not command."""
         scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         if self._sign_ins is None or scheme.lower() != "bearer":
             return False

@@ -7,12 +7,14 @@ It stands in front of Flask and of the socket server, so no route can be forgott
 - a socket opened by a page of another origin: browsers do not apply the same-origin policy to
   WebSockets, so the server must;
 - a socket above the limit: each socket takes a thread as long as its page is open;
-- all methods except GET and HEAD, apart from the API where operators sign in and give commands;
-- a request of a browser that is not signed in, if the page needs the token.
+- all methods except GET and HEAD, apart from the API where operators sign in and give commands,
+  and questions to ensembles;
+- a request of a browser that is not signed in, if the page or the question needs the token.
 
 It also adds the security headers to every answer.
 """
 
+import re
 import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 SOCKET_PATH = "/socket.io"
 OPERATOR_PATH = "/api/v1/operator/"
+_QUESTION_PATH = re.compile(
+    r"/api/v1/ensembles/[^/]+/predict|/v2/models/[^/]+(/versions/[^/]+)?/infer", re.DOTALL
+)
 
 _HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
@@ -49,6 +54,7 @@ class RequestGuard:
         *,
         policy: str,
         may_view: Callable[["WSGIEnvironment"], bool] = lambda _: True,
+        may_ask: Callable[["WSGIEnvironment"], bool] = lambda _: True,
     ) -> None:
         self._application = application
         self._config = config
@@ -56,6 +62,7 @@ class RequestGuard:
         if config.tls_cert is not None:
             self._headers.append(("Strict-Transport-Security", "max-age=31536000"))
         self._may_view = may_view
+        self._may_ask = may_ask
         self._sockets = threading.BoundedSemaphore(config.clients_max)
 
     def __call__(
@@ -87,15 +94,17 @@ class RequestGuard:
                 f"this dashboard does not answer to {name!r}; start it with"
                 f" --allow-host {name} if it should",
             )
-        method = environ["REQUEST_METHOD"]
-        commands = environ.get("PATH_INFO", "").startswith(OPERATOR_PATH)
-        if method not in {"GET", "HEAD"} and not (commands and method in {"POST", "DELETE"}):
+        method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
+        asks = method == "POST" and _QUESTION_PATH.fullmatch(path) is not None
+        commands = method in {"POST", "DELETE"} and path.startswith(OPERATOR_PATH)
+        if method not in {"GET", "HEAD"} and not (asks or commands):
             return "405 Method Not Allowed", f"commands are only accepted under {OPERATOR_PATH}"
         origin = environ.get("HTTP_ORIGIN")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
             return "403 Forbidden", "pages of another origin may not read this dashboard"
-        if not self._may_view(environ):
-            return "401 Unauthorized", "sign in first: this dashboard needs its token"
+        if not self._may_view(environ) or (asks and not self._may_ask(environ)):
+            what = "asking needs the" if asks else "this dashboard needs its"
+            return "401 Unauthorized", f"sign in first: {what} token"
         return None
 
     def _refuse(self, start_response: "StartResponse", status: str, why: str) -> list[bytes]:

@@ -33,6 +33,7 @@ _LISTS: dict[str, Callable[[Item], Hashable]] = {
     "flows": itemgetter("seq"),
     "alerts": itemgetter("id"),
     "studies": itemgetter("id"),
+    "ensembles": itemgetter("id"),
 }
 """Parts that grow with the swarm or the run, each with the key of its items."""
 

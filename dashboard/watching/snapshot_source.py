@@ -1,7 +1,8 @@
-"""SnapshotSource: the source of snapshots, rounds and alerts, and the receiver of commands."""
+"""SnapshotSource: where snapshots come from, and what takes commands and questions."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
+from dashboard.watching.ensemble_types import EnsembleAnswer
 from dashboard.watching.snapshot_types import Alert, CommandInfo, RoundPage, Snapshot
 
 
@@ -34,5 +35,23 @@ class SnapshotSource(Protocol):
         Raises:
             ConfigurationError: This dashboard has no operator key, or a value breaks a rule.
             NetworkError: The observer is too busy.
+            EndedError: The observer has ended.
+        """
+
+    def ask(self, ensemble: str, rows: Any, coverage: float, *, detail: bool) -> EnsembleAnswer:
+        """Ask all members of an ensemble of the snapshot; blocks until the answer is there.
+
+        Args:
+            ensemble: Its id.
+            rows: For columns a mapping from names to cells, or a list of such mappings, one a
+                row. For arrays numbers of shape (n, *input_shape).
+            coverage: Share of rows whose truth the intervals or sets are to contain, in (0, 1).
+            detail: Whether the answer has each member's own.
+
+        Raises:
+            DataError: The rows break a rule; the message names the column, the row and the value.
+            ConfigurationError: The coverage breaks a rule, or no such ensemble is known any more.
+            OverloadedError: Too many rows wait already.
+            NoQuorumError: Too few members answered in time.
             EndedError: The observer has ended.
         """

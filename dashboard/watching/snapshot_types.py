@@ -5,6 +5,7 @@ A snapshot is plain JSON. Every field is always present; a value that is not kno
 
 from typing import Literal, TypedDict
 
+from dashboard.watching.ensemble_types import EnsembleInfo
 from dashboard.watching.study_types import StudyInfo
 
 Phase = Literal["connecting", "gathering", "training", "aggregating", "finished"]
@@ -368,6 +369,7 @@ Snapshot = TypedDict(
         "history": HistoryExtent,
         "operator": OperatorInfo,
         "studies": list[StudyInfo],
+        "ensembles": list[EnsembleInfo],
     },
 )
 """Everything that the page shows, at one moment."""

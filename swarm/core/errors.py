@@ -8,7 +8,9 @@ SwarmError
 ├── NetworkError              usually worth a retry
 │   ├── PeerUnreachableError
 │   ├── BlobNotFoundError
-│   └── BlobCorruptError
+│   ├── BlobCorruptError
+│   ├── OverloadedError       too much work waits already: this is refused at once
+│   └── NoQuorumError         too few members of an ensemble answered
 ├── StorageError              the disk is full or failed: leave cleanly
 ├── LearningError             the computation is impossible with these inputs
 │   ├── NoContributionsError
@@ -58,6 +60,14 @@ class BlobNotFoundError(NetworkError):
 
 class BlobCorruptError(NetworkError):
     """A blob's bytes do not have the digest or the size that its reference names."""
+
+
+class OverloadedError(NetworkError):
+    """Too much work waits already; the message says how much, and how much may."""
+
+
+class NoQuorumError(NetworkError):
+    """Too few members of an ensemble answered; the message names those missing, and why."""
 
 
 class StorageError(SwarmError):

@@ -96,6 +96,7 @@ class FakeRun:
                 "commands": [],
             },
             "studies": [],
+            "ensembles": [],
         }
 
     def alerts(self, moment_s: float) -> list[dict[str, Any]]:

@@ -3,7 +3,10 @@
 import threading
 from typing import Any
 
+from fake_ensembles import answer
 from fake_run import BEGAN_UNIX_S, FakeRun
+
+from swarm.core.errors import SwarmError
 
 
 def gathering(joined: int, min_peers: int = 6) -> dict[str, Any]:
@@ -32,6 +35,9 @@ class FakeSource:
         self._snapshot = snapshot
         self.past = past or []
         self.commands: list[tuple[str, str | None, float | None]] = []
+        self.asked: list[tuple[str, Any, float]] = []
+        self.refusal: SwarmError | None = None
+        """What the next questions fail with."""
         self._changed = threading.Condition()
         self.started = False
         self.stopped = False
@@ -89,3 +95,10 @@ class FakeSource:
         operator = {**shown["operator"], "commands": [*shown["operator"]["commands"], facts]}
         self.show({**shown, "operator": operator, "version": shown["version"] + 1})
         return facts
+
+    def ask(self, ensemble: str, rows: Any, coverage: float, *, detail: bool) -> Any:
+        self.asked.append((ensemble, rows, coverage))
+        if self.refusal is not None:
+            raise self.refusal
+        asked = next(one for one in self.snapshot()["ensembles"] if one["id"] == ensemble)
+        return answer(asked, rows, coverage, detail)

@@ -20,11 +20,14 @@ from swarm.ensemble.spec import EnsembleSpec
 from swarm.learning.datasets import npz
 from swarm.learning.datasets.targets import texts
 from swarm.learning.ensemble.answers import Floats, to_scale
-from swarm.learning.ensemble.payloads import Rows, as_examples, as_frame, decode_rows, encode_rows
+from swarm.learning.ensemble.payloads import decode_rows, encode_decoded
+from swarm.learning.ensemble.row_tables import Rows, as_examples, as_frame, frame_of
 from swarm.learning.tables.reading import read_bytes, read_sheet
 from swarm.learning.tables.sheet import Sheet
 from swarm.learning.tables.target import DROP, labels_by, numbers_of, with_target
 
+ADDED = "added.json"
+"""Beside the rows: which files were added later; see `new_rows`."""
 _MAGIC = b"SWL1"
 _SIZE = struct.Struct("<Q")
 
@@ -76,7 +79,7 @@ def write_labelled(path: Path, rows: LabelledRows, spec: EnsembleSpec) -> None:
         DataError: There are too many rows.
         StorageError: The disk refused it.
     """
-    payload = encode_rows(rows.x, spec)
+    payload = encode_decoded(rows.x, spec)
     data = _MAGIC + _SIZE.pack(len(payload)) + payload + rows.y.astype("<f8").tobytes()
     temporary = path.with_name(path.name + ".new")
     try:
@@ -108,25 +111,16 @@ def load_labelled(path: Path, spec: EnsembleSpec) -> LabelledRows:
     return LabelledRows(x, y)
 
 
-def add_labelled(path: Path, source: Any, spec: EnsembleSpec) -> int:
-    """Add rows to a file; the oldest are dropped beyond what a payload holds.
-
-    Args:
-        path: The file; made if it is missing.
-        source: See `read_labelled`.
-        spec: The ensemble.
-
-    Returns:
-        The number of rows that were added.
+def append_labelled(path: Path, added: LabelledRows, spec: EnsembleSpec) -> None:
+    """Append rows to a file, or make it.
 
     Raises:
-        DataError: Rows do not fit the spec.
+        DataError: There would be too many rows.
         StorageError: The disk refused it.
     """
-    added = read_labelled(source, spec)
     if not path.exists():
         write_labelled(path, added, spec)
-        return len(added)
+        return
     held = load_labelled(path, spec)
     if len(held) + len(added) > ROWS_MAX:
         raise DataError(
@@ -140,11 +134,10 @@ def add_labelled(path: Path, source: Any, spec: EnsembleSpec) -> int:
             name: np.concatenate([frame[name].to_numpy() for frame in frames])
             for name in held.x.columns
         }
-        x: Rows = pd.DataFrame(columns, copy=False)
+        x: Rows = frame_of(columns)
     else:
         x = np.concatenate([held.x, np.asarray(added.x)])
     write_labelled(path, LabelledRows(x, y), spec)
-    return len(added)
 
 
 def _from_table(source: Any, spec: EnsembleSpec) -> LabelledRows:

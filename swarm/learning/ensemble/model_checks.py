@@ -14,8 +14,9 @@ from sklearn.pipeline import Pipeline
 from swarm.core.columns import CATEGORY
 from swarm.core.errors import DataError
 from swarm.ensemble.spec import EnsembleSpec
-from swarm.learning.ensemble.payloads import features_of
+from swarm.learning.ensemble.keras_estimator import KerasEstimator
 from swarm.learning.ensemble.row_encoder import RowEncoder
+from swarm.learning.ensemble.row_tables import features_of
 from swarm.learning.ensemble.tree_sum import TreeSum
 
 FEATURES_MAX = 1 << 24
@@ -38,14 +39,37 @@ def check_pipeline(pipeline: Any, spec: EnsembleSpec, *, own: str = "") -> None:
     steps = [step[1] for step in pipeline.steps if isinstance(step, tuple) and len(step) == 2]
     if len(steps) != 2 or len(pipeline.steps) != 2 or not isinstance(steps[0], RowEncoder):
         raise DataError("the pipeline must have two steps: an encoder of rows, and a model")
+    check_plain(steps[0])
     num_features = _check_encoder(steps[0], spec)
     estimator = steps[1]
     name = type(estimator).__name__
     if f"{type(estimator).__module__}.{name}" == own:
         return
-    check = _CHECKS.get(name)
+    if isinstance(estimator, KerasEstimator):
+        check_plain(estimator)
+        estimator.check(num_features, len(spec.classes))
+    else:
+        _check_estimator(estimator, num_features)
+
+
+def check_plain(estimator: Any) -> None:
+    """Check that no attribute from the file stands in front of a method or a class's setting.
+
+    Raises:
+        DataError: One does, such as the kind of a machine, by which C code reads its arrays.
+    """
+    for name in vars(estimator):
+        if hasattr(type(estimator), name):
+            raise DataError(
+                f"attribute {name!r:.60} of a {type(estimator).__name__} is not its own"
+            )
+
+
+def _check_estimator(estimator: Any, num_features: int) -> None:
+    check_plain(estimator)
+    check = _CHECKS.get(type(estimator).__name__)
     if check is None:
-        raise DataError(f"a {name} is no model")
+        raise DataError(f"a {type(estimator).__name__} is no model")
     check(estimator, num_features)
 
 
@@ -76,6 +100,8 @@ def _check_encoder(encoder: RowEncoder, spec: EnsembleSpec) -> int:
     total = encoder.num_features
     if not 1 <= total <= FEATURES_MAX:
         raise DataError(f"the model has {total:,} features")
+    if not isinstance(encoder.reach_, float) or not isinstance(encoder.scale, bool):
+        raise DataError("the model must say how far its rows reach")
     _floats(encoder.means_, (total,), "means")
     if not (_floats(encoder.scales_, (total,), "scales") > 0).all():
         raise DataError("scales must be positive")
@@ -122,6 +148,8 @@ def _check_neighbours(model: Any, num_features: int) -> None:
         "distance",
     ):
         raise DataError("neighbours must be searched by Euclidean distance, one by one")
+    if model.effective_metric_params_ != {} or model.metric_params is not None:
+        raise DataError("distances of neighbours must have no parameters")
     if type(model.n_neighbors) is not int or not 1 <= model.n_neighbors <= len(rows):
         raise DataError(f"n_neighbors must be in [1, {len(rows)}]")
     if hasattr(model, "classes_"):
@@ -165,6 +193,7 @@ def _check_calibrated(model: Any, num_features: int) -> None:
         raise DataError("a calibrated model must have one part")
     if type(parts[0].estimator).__name__ != "SVC":
         raise DataError("only a support vector machine is calibrated")
+    check_plain(parts[0].estimator)
     _check_machine(parts[0].estimator, num_features)
 
 
@@ -174,6 +203,17 @@ def _check_network(model: Any, num_features: int) -> None:
         raise DataError("a network must have layers")
     if layers[0].shape[:1] != (num_features,):
         raise DataError(f"the network's first layer must take {num_features} features")
+
+
+def _check_scaled_target(model: Any, num_features: int) -> None:
+    scaler = model.transformer_
+    if type(scaler).__name__ != "StandardScaler":
+        raise DataError("the target of a model must be scaled by a StandardScaler")
+    for name in ("mean_", "scale_"):
+        _floats(getattr(scaler, name), (1,), f"the target's {name}")
+    if isinstance(model.regressor_, type(model)):
+        raise DataError("the target of a model must be scaled once")
+    _check_estimator(model.regressor_, num_features)
 
 
 def _check_constant(model: Any, num_features: int) -> None:
@@ -193,6 +233,7 @@ _CHECKS: dict[str, Callable[[Any, int], None]] = {
     "CalibratedClassifierCV": _check_calibrated,
     "MLPClassifier": _check_network,
     "MLPRegressor": _check_network,
+    "TransformedTargetRegressor": _check_scaled_target,
     "DummyClassifier": _check_constant,
     "DummyRegressor": _check_constant,
 }

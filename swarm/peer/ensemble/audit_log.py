@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import TextIOWrapper
 from pathlib import Path
 
 from swarm.core.errors import StorageError
@@ -35,12 +34,11 @@ class AskerTotal:
 
 
 class AuditLog:
-    """Appends to the log of one member. A line is on its way to the disk when `write` returns."""
+    """Appends to the log of one member."""
 
     def __init__(self, path: Path, size_max: int = SIZE_MAX) -> None:
         self._path = path
         self._size_max = size_max
-        self._file: TextIOWrapper | None = None
 
     def write(self, asker: PeerId, num_rows: int, outcome: str, now: datetime) -> None:
         """Append one line.
@@ -51,25 +49,13 @@ class AuditLog:
         moment = now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = {"time": moment, "asker": asker, "rows": num_rows, "outcome": outcome}
         try:
-            file = self._opened()
-            file.write(json.dumps(line) + "\n")
-            file.flush()
-            if file.tell() >= self._size_max:
-                self.close()
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+                size_bytes = file.tell()
+            if size_bytes >= self._size_max:
                 self._path.replace(_older(self._path))
         except OSError as error:
             raise StorageError(f"cannot write {self._path}: {error.strerror}") from error
-
-    def close(self) -> None:
-        """Close the file; the next line opens it again."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def _opened(self) -> TextIOWrapper:
-        if self._file is None:
-            self._file = self._path.open("a", encoding="utf-8")
-        return self._file
 
 
 def read_totals(path: Path) -> list[AskerTotal]:

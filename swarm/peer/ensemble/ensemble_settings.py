@@ -13,6 +13,8 @@ from swarm.peer.host.host_settings import HostSettings
 FIT_LIMIT_S = 3600.0
 ROWS_PER_HOUR = 1_000_000
 SCORE_LIMIT_S = 120.0
+DRIFT_THRESHOLD = 2.0
+"""See `swarm.learning.ensemble.drift`, which the command line does not import."""
 FOREIGN_MEMORY_MIB = 4096
 
 
@@ -34,6 +36,10 @@ class EnsembleSettings(HostSettings):
     """Peers whose questions are answered; empty for all."""
     rows_per_hour: int = ROWS_PER_HOUR
     """Rows that one asker gets answered in an hour."""
+    watch: Path | None = None
+    """Folder of the user's own, from which files of rows are taken."""
+    drift_threshold: float = DRIFT_THRESHOLD
+    """The member refits when the drift of new rows exceeds this."""
     keep_model: bool = False
     """Whether the model stays here: it is scored by questions, not by others."""
     share_validation_rows: bool = False
@@ -57,7 +63,7 @@ class EnsembleSettings(HostSettings):
         HostSettings.__post_init__(self)
         if self.rows_per_hour < 1:
             raise ConfigurationError(f"rows_per_hour must be at least 1, got {self.rows_per_hour}")
-        for name in ("fit_limit_s", "score_limit_s"):
+        for name in ("fit_limit_s", "score_limit_s", "drift_threshold"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigurationError(
                     f"{name} must be a positive number, got {getattr(self, name)}"

@@ -54,7 +54,7 @@ def find_local_member(
             f"no member{wanted} was ever started {where}: start one with "
             "`python -m swarm.ensemble serve`, or name its state folder with --state"
         )
-    chosen = [one for one in found if one.pid is not None] if running else found
+    chosen = [one for one in found if one.pid is not None] or ([] if running else found)
     if not chosen:
         raise ConfigurationError(
             f"no member{wanted} runs {where}: start it with `python -m swarm.ensemble serve`, and "

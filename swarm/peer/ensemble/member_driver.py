@@ -166,8 +166,9 @@ class MemberDriver(EnsembleDriver[Member]):
             fitted = await self._processes.fits.call(
                 job_of_process, FittedModel, limit_s, note_progress
             )
-            await self._models.admit(fitted.model, Path(fitted.path))
+            self._models.admit(fitted.model, Path(fitted.path))
             await self._answers.load(fitted.model.version)
+            await self._models.offer_fresh()
         except StorageError:
             raise
         except SwarmError as error:
@@ -216,6 +217,10 @@ class MemberDriver(EnsembleDriver[Member]):
         return _scored(owner, model, reply)
 
     async def _summarise(self, effect: Summarise) -> Event:
+        card = self.machine.card()
+        scored = frozenset(score.version for score in card.scores)
+        own = frozenset(model.version for model in self.machine.models.kept)
+        self.folder.keep_answers(scored | own, datetime.now(UTC).timestamp())
         try:
             summary = await self._processes.guests.call(
                 SummariseModels(effect.models, effect.scores), Summary, SUMMARY_LIMIT_S
@@ -228,7 +233,7 @@ class MemberDriver(EnsembleDriver[Member]):
     async def _compare(self, effect: Compare) -> Event:
         champion = self._models.record(effect.champion)
         challenger = self._models.record(effect.challenger)
-        comparison = Comparison()
+        comparison: Comparison | None = None
         if champion is not None and challenger is not None:
             try:
                 comparison = await self._processes.fits.call(

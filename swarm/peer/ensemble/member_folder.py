@@ -28,10 +28,13 @@ from swarm.core.ids import Digest, PeerId
 from swarm.ensemble.effects import SaveMember
 from swarm.ensemble.records import ModelRecord
 from swarm.ensemble.spec import EnsembleSpec
+from swarm.peer.ensemble.audit_log import AUDIT_LOG, AuditLog
 from swarm.peer.host.whole_files import write_json
 
 ENSEMBLES_FOLDER = "ensembles"
 SPEC, MEMBER = "spec.json", "member.json"
+ANSWERS_KEPT_S = 3600.0
+"""Seconds for which answers of models that nobody has any more are kept."""
 _FOLDERS = ("models", "validation", "work", "inbox")
 _ID_LENGTH = 8
 _NAME_LENGTH_MAX = 40
@@ -45,6 +48,7 @@ class MemberFolder:
     def __init__(self, path: Path, spec: EnsembleSpec) -> None:
         self.path = path
         self.spec = spec
+        self._audit_log = AuditLog(path / AUDIT_LOG)
 
     @property
     def rows(self) -> Path:
@@ -66,11 +70,6 @@ class MemberFolder:
         """Folder in which the user's orders and rows arrive."""
         return self.path / "inbox"
 
-    @property
-    def audit_log(self) -> Path:
-        """The audit log."""
-        return self.path / "audit.log"
-
     def model(self, version: Digest, model_format: str) -> Path:
         """Where a model of this member is kept."""
         return self.path / "models" / f"{version}.{model_format}"
@@ -89,6 +88,24 @@ class MemberFolder:
         except OSError as error:
             raise StorageError(f"cannot delete a model in {self.path}: {error}") from error
 
+    def keep_answers(self, versions: frozenset[Digest], now_s: float) -> None:
+        """Delete answers to the validation rows, unless they are of these models or recent.
+
+        Args:
+            versions: Models that this member has, or has scored.
+            now_s: Seconds since 1970. A model that is being scored has recent answers.
+
+        Raises:
+            StorageError: The disk refused it.
+        """
+        try:
+            for path in self.validation.iterdir():
+                is_recent = path.stat().st_mtime > now_s - ANSWERS_KEPT_S
+                if path.stem not in versions and not is_recent:
+                    path.unlink()
+        except OSError as error:
+            raise StorageError(f"cannot delete answers in {self.path}: {error}") from error
+
     def save(self, state: SaveMember) -> None:
         """Store a member's state.
 
@@ -103,17 +120,7 @@ class MemberFolder:
         Raises:
             StorageError: The disk refused the write.
         """
-        line = {
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "asker": asker,
-            "rows": num_rows,
-            "outcome": outcome,
-        }
-        try:
-            with self.audit_log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
-        except OSError as error:
-            raise StorageError(f"cannot write {self.audit_log}: {error.strerror}") from error
+        self._audit_log.write(asker, num_rows, outcome, datetime.now(UTC))
 
     def load(self) -> SaveMember | None:
         """Read a member's state; None in its first life.

@@ -31,6 +31,8 @@ class MemberModels:
         self._folder = folder
         self._host = host
         self._records: dict[Digest, ModelRecord] = {}
+        self._fresh: ModelRecord | None = None
+        """A model that the machine has not heard of yet, so what it saves does not name it."""
 
     def load(self, version: Digest) -> LoadModel | None:
         """The job that loads a model; None if it is not here."""
@@ -71,25 +73,37 @@ class MemberModels:
             previous=await self._restore(state.previous),
         )
 
-    async def admit(self, record: ModelRecord, written: Path) -> None:
+    def admit(self, record: ModelRecord, written: Path) -> None:
         """Give a model that was just fitted its place.
 
         Raises:
             StorageError: The disk refused it.
         """
         place = self._folder.model(record.version, record.format)
+        self._fresh = record
         _move(written, place)
         self._records[record.version] = record
-        await self._offer(record, place)
 
-    def keep_only(self, records: tuple[ModelRecord | None, ...]) -> None:
-        """Delete the files of all other models that the machine has saved before.
+    async def offer_fresh(self) -> None:
+        """Put the model that was just fitted into the store; the machine hears of it next.
 
         Raises:
             StorageError: The disk refused it.
         """
-        self._records = {record.version: record for record in records if record is not None}
-        self._folder.keep_models(records)
+        record = self._fresh
+        if record is not None:
+            await self._offer(record, self._folder.model(record.version, record.format))
+            self._fresh = None
+
+    def keep_only(self, records: tuple[ModelRecord | None, ...]) -> None:
+        """Delete the files of all other models, except one that the machine hears of next.
+
+        Raises:
+            StorageError: The disk refused it.
+        """
+        kept = (*records, self._fresh)
+        self._records = {record.version: record for record in kept if record is not None}
+        self._folder.keep_models(kept)
 
     async def _restore(self, record: ModelRecord | None) -> ModelRecord | None:
         if record is None:

@@ -3,11 +3,12 @@
     answers   answers questions with this member's own models; always ready
     fits      fits, and compares champion and challenger
     guests    loads other members' models to score them: little memory, little time
+    rows      reads rows that come later, and measures drift
     copies    answers for lost members with models that were kept; limited like `guests`
 
-The first two load only files that this member wrote. A model of another member that crashes or
-fills its process takes no other work with it. Predictions get cores first: before aggregation,
-before training and fitting, before trials.
+`answers`, `fits` and `rows` load only models that this member fitted. A model of another member
+that crashes or fills its process takes no other work with it. Predictions get cores first: before
+aggregation, before training and fitting, before trials.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -38,6 +39,7 @@ class MemberProcesses:
     fits: MemberWorker
     guests: MemberWorker
     copies: MemberWorker
+    rows: MemberWorker
 
 
 @asynccontextmanager
@@ -71,6 +73,7 @@ async def open_member_processes(
             worker(Role("fits", FIT_NICENESS, threads=num_cores())),
             worker(Role("scores others' models", FIT_NICENESS, foreign_memory_mib)),
             worker(Role("answers for others", PREDICTION_NICENESS, foreign_memory_mib)),
+            worker(Role("reads rows", FIT_NICENESS)),
         )
         nursery.start_soon(restart)
         try:

@@ -12,7 +12,7 @@ from swarm.core.columns import target_of
 from swarm.core.errors import ConfigurationError, DataError
 from swarm.core.ids import Digest, PeerId
 from swarm.ensemble.spec import EnsembleSpec
-from swarm.learning.ensemble.labelled import load_labelled, read_labelled, write_labelled
+from swarm.learning.ensemble.labelled import ADDED, load_labelled, read_labelled, write_labelled
 from swarm.learning.ensemble.learners import find_learner
 from swarm.learning.ensemble.proposing import arrays_of, check_spec, propose_spec
 from swarm.learning.tables.reading import read_sheet
@@ -98,6 +98,7 @@ class MemberRows:
             return _explained(lambda: len(load_labelled(folder.rows, folder.spec)))
         if folder.rows.exists():
             log.warning("rows replaced", detail=f"{self._label} has changed since the last start")
+            (folder.rows.parent / ADDED).unlink(missing_ok=True)
         rows = _explained(lambda: read_labelled(self._source, folder.spec))
         _explained(lambda: write_labelled(folder.rows, rows, folder.spec))
         write_json(path, origin)

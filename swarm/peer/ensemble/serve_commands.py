@@ -11,6 +11,7 @@ from swarm.core.canonical import sha256_hex
 from swarm.core.ids import PeerId
 from swarm.peer.ensemble.command_app import AllowCode, LogFormat, State, app
 from swarm.peer.ensemble.ensemble_settings import (
+    DRIFT_THRESHOLD,
     FIT_LIMIT_S,
     FOREIGN_MEMORY_MIB,
     ROWS_PER_HOUR,
@@ -73,12 +74,19 @@ def serve(  # noqa: PLR0913, PLR0917 (one for each flag)
     rows_per_hour: Annotated[
         int, typer.Option(help="Rows that one asker gets answered in an hour.", min=1)
     ] = ROWS_PER_HOUR,
+    watch: Annotated[
+        Path | None,
+        typer.Option(help="Folder from which files of labelled rows are taken as they come."),
+    ] = None,
+    drift_threshold: Annotated[
+        float, typer.Option(help="Refit when new rows drift more than this level.")
+    ] = DRIFT_THRESHOLD,
     keep_model: Annotated[
         bool,
         typer.Option(
             "--keep-model",
             help="Keep the model at home: members score it by questions, with rows that they "
-            "agreed to share.",
+            "agreed to share. Models of knn and svm hold rows, and always stay.",
         ),
     ] = False,
     share_validation_rows: Annotated[
@@ -169,6 +177,8 @@ def serve(  # noqa: PLR0913, PLR0917 (one for each flag)
         spec={name: value for name, value in founded.items() if value is not None},
         ask_from=tuple(PeerId(text) for text in ask_from or ()),
         rows_per_hour=rows_per_hour,
+        watch=watch,
+        drift_threshold=drift_threshold,
         keep_model=keep_model,
         share_validation_rows=share_validation_rows,
         allow_code=allow_code,

@@ -27,6 +27,7 @@ from swarm.peer.ensemble.member_folder import (
 )
 from swarm.peer.ensemble.member_processes import open_member_processes
 from swarm.peer.ensemble.member_rows import MemberRows
+from swarm.peer.ensemble.new_rows import NewRows
 from swarm.peer.host.host import Host
 from swarm.peer.processes.member_frames import Open
 
@@ -103,7 +104,10 @@ class Serving:
             self.ensembles.add(driver)
             await driver.start(num_rows)
             task_status.started(driver)
-            await trio.sleep_forever()
+            new_rows = NewRows(
+                driver, processes.rows, num_rows, settings.watch, settings.drift_threshold
+            )
+            await new_rows.run()
 
     # -- which ensemble
 

@@ -51,6 +51,7 @@ def empty_snapshot(
             "commands": [],
         },
         "studies": [],
+        "ensembles": [],
     }
 
 

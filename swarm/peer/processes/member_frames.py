@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 
 from swarm.core.ids import Digest, PeerId
-from swarm.ensemble.records import Comparison, ModelRecord, Moments, RefusedModel, Residuals, Score
+from swarm.ensemble.records import (
+    Comparison,
+    Drift,
+    ModelRecord,
+    Moments,
+    RefusedModel,
+    Residuals,
+    Score,
+)
 from swarm.ensemble.spec import EnsembleSpec
 from swarm.peer.processes.framing import Framing
 
@@ -80,6 +88,23 @@ class CompareModels:
 
 
 @dataclass(frozen=True, slots=True)
+class AddRows:
+    """Append the rows of a file to this member's; answered by `RowsAdded`."""
+
+    path: str
+    label: str
+    """The file's name for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureDrift:
+    """Compare rows that came after a fit with those before; answered by `Drift`."""
+
+    model: ModelRecord
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
 class LoadModel:
     """Have a model ready to answer; answered by `Ready`."""
 
@@ -118,6 +143,8 @@ Job = (
     | ScoreRows
     | SummariseModels
     | CompareModels
+    | AddRows
+    | MeasureDrift
     | LoadModel
     | KeepOnly
     | PredictRows
@@ -166,6 +193,18 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class RowsAdded:
+    """What came of a file of rows."""
+
+    num_new: int
+    """Rows that it added; 0 if it was added before."""
+    num_left_out: int
+    """Rows without a target."""
+    num_rows: int
+    """Rows of this member now."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """Rows were answered; a large answer is in a file."""
 
@@ -175,7 +214,17 @@ class Answered:
     """Of the answers."""
 
 
-Reply = Ready | FittedModel | ScoreOrRefusal | SharedRows | Summary | Comparison | Answered
+Reply = (
+    Ready
+    | FittedModel
+    | ScoreOrRefusal
+    | SharedRows
+    | Summary
+    | Comparison
+    | RowsAdded
+    | Drift
+    | Answered
+)
 
 # -- messages
 

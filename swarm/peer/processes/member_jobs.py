@@ -14,7 +14,7 @@ from swarm.core.ids import PeerId
 from swarm.ensemble.records import ModelRecord, RefusedModel, Score
 from swarm.learning.ensemble import jobs
 from swarm.learning.ensemble.labelled import load_labelled
-from swarm.learning.ensemble.payloads import decode_answers, encode_rows
+from swarm.learning.ensemble.payloads import decode_answers, encode_decoded
 from swarm.learning.ensemble.validation import (
     OwnAnswers,
     base_loss_of,
@@ -23,12 +23,15 @@ from swarm.learning.ensemble.validation import (
     validation_rows,
 )
 from swarm.peer.processes.member_frames import (
+    AddRows,
     CompareModels,
     FitModel,
     FittedModel,
     Job,
+    MeasureDrift,
     Open,
     Reply,
+    RowsAdded,
     ScoreOf,
     ScoreOrRefusal,
     ScoreRows,
@@ -69,18 +72,16 @@ class MemberJobs:
         match job:
             case FitModel():
                 return self._fit(job, progress)
-            case ScoreOf(owner, model, path):
-                return _judged(
-                    owner, model, lambda: jobs.score(self._place, owner, model, Path(path))
-                )
+            case ScoreOf() | ScoreRows():
+                return self._score(job)
             case ShareRowsOf():
                 return self._share(job)
-            case ScoreRows(owner, model):
-                return _judged(owner, model, lambda: self._score_answers(job))
             case SummariseModels(models, scores):
                 return Summary(*jobs.summarise(self._place, models, scores))
             case CompareModels(champion, challenger):
                 return jobs.compare(self._place, champion, self._model_path(champion), challenger)
+            case AddRows() | MeasureDrift():
+                return self._look_at_rows(job)
         raise LearningError(f"no such job: {job!r:.100}")
 
     def difference(self, ours: bytes, theirs: bytes, num_rows: int) -> float:
@@ -92,8 +93,28 @@ class MemberJobs:
     def _fit(self, job: FitModel, progress: OnShare) -> FittedModel:
         work = self._folder / "work"
         result = jobs.fit(self._place, self._learner, work, job.now_s, progress)
-        model = replace(result.model, blob=None) if job.keep_model else result.model
+        # Neighbours and support vectors are rows, and rows do not leave their owner.
+        stays = job.keep_model or result.carries_rows
+        model = replace(result.model, blob=None) if stays else result.model
         return FittedModel(model, str(result.path), result.score)
+
+    def _look_at_rows(self, job: AddRows | MeasureDrift) -> Reply:
+        # Imported here: the other processes need no library for drift.
+        from swarm.learning.ensemble import new_rows  # noqa: PLC0415
+
+        if isinstance(job, AddRows):
+            added = new_rows.add_rows(self._place, Path(job.path), job.label)
+            return RowsAdded(added.num_new, added.num_left_out, added.num_rows)
+        path = self._model_path(job.model)
+        return new_rows.drift(self._place, job.model, path, job.threshold)
+
+    def _score(self, job: ScoreOf | ScoreRows) -> ScoreOrRefusal:
+        if isinstance(job, ScoreRows):
+            return _judged(job.owner, job.model, lambda: self._score_answers(job))
+        path = Path(job.path)
+        return _judged(
+            job.owner, job.model, lambda: jobs.score(self._place, job.owner, job.model, path)
+        )
 
     def _model_path(self, record: ModelRecord) -> Path:
         return self._folder / "models" / f"{record.version}.{record.format}"
@@ -102,7 +123,7 @@ class MemberJobs:
         place = self._place
         rows = load_labelled(place.rows, place.spec)
         chosen = validation_rows(place.spec, len(rows))
-        data = encode_rows(rows.only(chosen).x, place.spec)
+        data = encode_decoded(rows.only(chosen).x, place.spec)
         self._shared[job.owner] = chosen
         Path(job.rows_path).write_bytes(data)
         return SharedRows(len(chosen), len(data), sha256_hex(data))

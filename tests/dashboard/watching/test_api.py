@@ -105,6 +105,10 @@ def test_the_openapi_description_has_every_address_and_its_answer(browser):
         "/api/v1/peers/{peer_id}",
         "/api/v1/alerts",
         "/api/v1/events.jsonl",
+        "/api/v1/ensembles",
+        "/api/v1/ensembles/{name}",
+        "/api/v1/ensembles/{name}/matrix",
+        "/api/v1/ensembles/{name}/predict",
     }
     schema = spec["components"]["schemas"]["Alert"]["properties"]
     assert schema["severity"]["enum"] == ["info", "warning", "error"]

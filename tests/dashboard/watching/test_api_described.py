@@ -1,6 +1,7 @@
 """Schemathesis: no request of hundreds, made from the API's description, breaks the API."""
 
 import schemathesis
+from fake_ensembles import classification, ensemble
 from fake_run import FakeRun
 from fake_source import FakeSource
 from hypothesis import HealthCheck, Phase, settings
@@ -14,7 +15,8 @@ from dashboard.app import create_app
 from dashboard.config import DashboardConfig
 
 RUN = FakeRun(6)
-APP = create_app(FakeSource(RUN.at(45.0), RUN.past(45.0)), DashboardConfig(token="t" * 16))
+SNAPSHOT = RUN.at(45.0) | {"ensembles": [ensemble(name="a"), classification(name="b")]}
+APP = create_app(FakeSource(SNAPSHOT, RUN.past(45.0)), DashboardConfig(token="t" * 16))
 schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", APP)
 REQUESTS = settings(
     max_examples=15,

@@ -17,7 +17,6 @@ def test_questions_are_summed_up_by_asker(tmp_path: Path) -> None:
     log.write(ANA, 10, "answered", NOON)
     log.write(BEN, 100, "answered", NOON)
     log.write(ANA, 7, "budget", NOON)
-    log.close()
 
     assert read_totals(tmp_path / "audit.log") == [
         AskerTotal(BEN, 1, 100, 0, NOON_TEXT),
@@ -30,7 +29,6 @@ def test_the_log_is_bounded(tmp_path: Path) -> None:
 
     for _ in range(100):
         log.write(ANA, 1, "answered", NOON)
-    log.close()
 
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 2 * 1100
     assert 10 <= read_totals(tmp_path / "audit.log")[0].num_questions < 100
@@ -39,7 +37,6 @@ def test_the_log_is_bounded(tmp_path: Path) -> None:
 def test_a_line_that_a_crash_cut_off_is_left_out(tmp_path: Path) -> None:
     log = AuditLog(tmp_path / "audit.log")
     log.write(ANA, 10, "answered", NOON)
-    log.close()
     with (tmp_path / "audit.log").open("a") as file:
         file.write('{"time": "2026')
 
