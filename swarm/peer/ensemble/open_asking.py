@@ -94,7 +94,7 @@ async def wait_members(
         # All began together: the others' models, their scores and intervals follow soon.
         with trio.move_on_after(OTHERS_WITHIN_S):
             await _until(driver, lambda: not _first_fits(asking))
-            await _until(driver, lambda: any(card.residuals for card in asking.cards()))
+            await _until(driver, lambda: _has_interval(asking))
     if _can_answer(asking):
         with trio.move_on_after(SETTLE_S):
             await _until(driver, lambda: _all_known(asking))
@@ -131,6 +131,13 @@ def _fitting(asking: Asking) -> bool:
 def _first_fits(asking: Asking) -> bool:
     """Whether a member fits that has no model yet."""
     return any(card.state == "fitting" and not card.champion for card in asking.cards())
+
+
+def _has_interval(asking: Asking) -> bool:
+    """Whether a member summarised the errors of exactly the models that answer."""
+    cards = asking.cards()
+    champions = {card.champion.version for card in cards if card.champion}
+    return any(card.residuals and champions == {*card.residuals.versions} for card in cards)
 
 
 def _members_in_words(asking: Asking) -> str:
