@@ -11,6 +11,9 @@
         trial, result = search.submit({"name": "iris", "dataset": "iris", "num_trials": 20,
                                        "models": {"knn": {"n_neighbors": [1, 3, 5]}}}).wait()
 
+    with swarm.join_ensemble("192.168.1.5:4001") as ensemble:
+        print(ensemble.predict(frame))  # values, intervals, and which members answered
+
 Layers, from the top; imports point down only (see ARCHITECTURE.md). The dashboard is above all:
 
 torch        training in a PyTorch loop
@@ -35,6 +38,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from swarm.core.session import SessionSpec
     from swarm.learning.datasets.pack import pack
+    from swarm.peer.ensemble.prediction import Prediction
+    from swarm.peer.ensemble.running_ensemble import Ensemble, join_ensemble
     from swarm.peer.federation.own_loop.keras_callback import Swarm
     from swarm.peer.federation.running_peer import RunningPeer, start_peer
     from swarm.peer.observer.observer import Observer
@@ -42,18 +47,24 @@ if TYPE_CHECKING:
     from swarm.peer.search.start_search import start_search
 
 __all__ = [
+    "Ensemble",
     "Observer",
+    "Prediction",
     "RunningPeer",
     "RunningSearch",
     "RunningStudy",
     "SessionSpec",
     "Swarm",
+    "join_ensemble",
     "pack",
     "start_peer",
     "start_search",
 ]
 
 _MODULES = {
+    "Ensemble": "swarm.peer.ensemble.running_ensemble",
+    "Prediction": "swarm.peer.ensemble.prediction",
+    "join_ensemble": "swarm.peer.ensemble.running_ensemble",
     "Observer": "swarm.peer.observer.observer",
     "RunningPeer": "swarm.peer.federation.running_peer",
     "RunningSearch": "swarm.peer.search.running_search",

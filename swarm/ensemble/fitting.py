@@ -46,6 +46,11 @@ class Fitting:
         return self._is_running
 
     @property
+    def num_fits(self) -> int:
+        """Fits that ended in this life."""
+        return self._job - self._is_running
+
+    @property
     def orders(self) -> tuple[tuple[PeerId, int], ...]:
         """The greatest order that was obeyed, of each sender."""
         return tuple(self._orders.items())

@@ -58,7 +58,7 @@ class Member:
         """The other members."""
         self.models = MemberModels(settings)
         self.fitting = Fitting(settings)
-        self._settings = settings
+        self.settings = settings
         self._topic = ensemble_topic(spec.id)
         self._cards = MemberCards(me, spec)
         self._scores = ModelScores(self.roster, keeps=spec.keep_models)
@@ -103,8 +103,9 @@ class Member:
             residuals=self._summarising.residuals,
             drift=fitting.drift,
             keeps=tuple(model.version for model in self._scores.copies.values()),
-            shares_rows=self._settings.shares_rows,
+            shares_rows=self.settings.shares_rows,
             detail=fitting.detail,
+            num_fits=fitting.num_fits,
         )
 
     # -- life

@@ -110,6 +110,8 @@ class MemberCard(Event):
     """Whether it agreed to send validation rows to members whose models stay at home."""
     detail: str = ""
     """What the member waits for or could not do, in words."""
+    num_fits: int = 0
+    """Fits that ended in this life of the member, also those that failed or changed nothing."""
 
     def __post_init__(self) -> None:
         _check_number("number", self.number)
@@ -118,6 +120,7 @@ class MemberCard(Event):
         if not 0 <= self.progress <= 1:
             raise ValueError(f"progress must be in [0, 1], got {self.progress}")
         _check_number("num_rows", self.num_rows)
+        _check_number("num_fits", self.num_fits)
         for name in ("scores", "refused", "keeps"):
             if len(getattr(self, name)) > SCORES_MAX:
                 raise ValueError(f"{name} must have at most {SCORES_MAX} entries")

@@ -31,6 +31,9 @@ export function activity(snapshot) {
   if (session === null && snapshot.studies.length > 0) {
     return "No training session; see the Search tab";
   }
+  if (session === null && snapshot.ensembles.length > 0) {
+    return "No training session; see the Ensemble tab";
+  }
   if (session === null) {
     return observer.connected === 0
       ? "Looking for the swarm: no peer has answered yet"

@@ -5,7 +5,8 @@ import { activity } from "./activity.js";
 import { Alerts, spokenNews } from "./alerts.js";
 import { Past } from "./api.js";
 import { Curves } from "./curves.js";
-import { Ensemble, Sessions } from "./empty-tab.js";
+import { Sessions } from "./empty-tab.js";
+import { Ensemble } from "./ensemble.js";
 import { percent } from "./format.js";
 import { Figures, trained } from "./figures.js";
 import { html, render } from "./html.js";
@@ -65,8 +66,8 @@ const onTraining = () => router.tab === "training";
 
 // Each view with the parts of the store that it shows, and its least pause in a large swarm.
 const schedule = new Schedule(store, [
-  { show: showTitle, parts: ["session", "connection", "theme", "observer", "studies", "second"], pauseMs: 0 },
-  { show: showTabs, parts: ["tab", "alerts", "studies", "selected", "replay"], pauseMs: 0 },
+  { show: showTitle, parts: ["session", "connection", "theme", "observer", "studies", "ensembles", "second"], pauseMs: 0 },
+  { show: showTabs, parts: ["tab", "alerts", "studies", "ensembles", "selected", "replay"], pauseMs: 0 },
   {
     show: showFigures,
     parts: ["session", "round", "phase", "finished", "head", "global", "peers", "observers",
@@ -90,7 +91,7 @@ const schedule = new Schedule(store, [
     pauseMs: 500,
   },
   { show: () => operator.render(), parts: ["operator"], pauseMs: 0 },
-  { show: showOther, parts: ["tab", "events", "alerts", "studies", "replay"], pauseMs: 250, when: () => !onTraining() },
+  { show: showOther, parts: ["tab", "events", "alerts", "studies", "ensembles", "replay"], pauseMs: 250, when: () => !onTraining() },
   { show: () => (place("spoken").textContent = spokenNews(store)), parts: ["events"], pauseMs: 0 },
 ]);
 

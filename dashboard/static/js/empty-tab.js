@@ -16,20 +16,6 @@ export function EmptyTab({ title, lead, icon, will, startText, start }) {
   </section>`;
 }
 
-export function Ensemble() {
-  return html`<${EmptyTab}
-    title="Ensemble"
-    lead="No ensemble serves predictions in this swarm."
-    icon="M12 3l8 4.500-8 4.500-8-4.500zM4 12l8 4.500 8-4.500M4 16.500L12 21l8-4.500"
-    will=${[
-      "the models of the swarm, with their versions and their scores on the other peers' rows",
-      "requests for predictions: the peers that answered, their votes, and the time they took",
-      "peers with drifting data, and the models that replace theirs",
-    ]}
-    startText="This version of Swarm trains one global model together. Predictions by vote are not part of it yet. At the end of a run, each peer writes the model to a file."
-  />`;
-}
-
 export function Sessions() {
   return html`<${EmptyTab}
     title="Sessions"

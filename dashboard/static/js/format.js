@@ -41,9 +41,19 @@ export function duration(seconds) {
 /**
  * @param {number} count
  * @param {string} word
+ * @param {string} [words] its plural, unless that ends in s
  */
-export function plural(count, word) {
-  return `${count} ${word}${count === 1 ? "" : "s"}`;
+export function plural(count, word, words = `${word}s`) {
+  return `${count} ${count === 1 ? word : words}`;
+}
+
+/**
+ * A number with four significant digits.
+ * @param {number} value
+ */
+export function significant(value) {
+  const size = Math.abs(value);
+  return size === 0 || (size >= 1e-3 && size < 1e5) ? String(Number(value.toPrecision(4))) : value.toExponential(2);
 }
 
 /** @param {string} id */

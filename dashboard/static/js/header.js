@@ -19,7 +19,7 @@ const CONNECTION_WORDS = {
 /** @param {{store: Store, theme: Theme, openOperator: () => void}} props */
 export function Title({ store, theme, openOperator }) {
   const session = store.snapshot?.session;
-  const studies = store.snapshot?.studies.length ?? 0;
+  const others = otherWork(store);
   return html`<a class="brand" href="training"><img src="static/mark.svg" alt="" width="26" height="26" />Swarm</a>
     ${session
       ? html`<dl class="facts">
@@ -28,7 +28,7 @@ export function Title({ store, theme, openOperator }) {
           <${Fact} name="Cluster size" value=${session.cluster_size} />
           <${Fact} name="Session" value=${session.id.slice(0, 8)} />
         </dl>`
-      : html`<p class="facts hint">${studies > 0 ? html`No training session; <a href="/search">${studyCount(studies)}</a>` : "No session yet"}</p>`}
+      : html`<p class="facts hint">${others.length > 0 ? html`No training session; ${others}` : "No session yet"}</p>`}
     <div class="tools">
       <span class=${`live ${store.connection}`}>${CONNECTION_WORDS[store.connection]}</span>
       <button class="tool" onClick=${openOperator}>Operator</button>
@@ -36,9 +36,22 @@ export function Title({ store, theme, openOperator }) {
     </div>`;
 }
 
+/**
+ * Links to what a swarm does beside, or instead of, a training session.
+ * @param {Store} store
+ */
+function otherWork({ snapshot }) {
+  const studies = snapshot?.studies.length ?? 0;
+  const ensembles = snapshot?.ensembles.length ?? 0;
+  const links = [];
+  if (studies > 0) links.push(html`<a href="search">${studyCount(studies)}</a>`);
+  if (ensembles > 0) links.push(html`${links.length > 0 && ", "}<a href="ensemble">${plural(ensembles, "ensemble")}</a>`);
+  return links;
+}
+
 /** @param {number} count */
 function studyCount(count) {
-  return count === 1 ? "1 study" : `${count} studies`;
+  return plural(count, "study", "studies");
 }
 
 /** @param {any} props */
@@ -51,12 +64,13 @@ export function Tabs({ store, router }) {
   const { snapshot } = store;
   const counts = {
     search: snapshot?.studies.length ?? 0,
+    ensemble: snapshot?.ensembles.length ?? 0,
     log: snapshot?.alerts.filter((alert) => alert.severity !== "info").length ?? 0,
   };
   return html`<ul>
     ${TABS.map(({ id, title }) => {
       const count = counts[/** @type {keyof typeof counts} */ (id)] ?? 0;
-      const what = id === "log" ? plural(count, "alert") : id === "search" ? studyCount(count) : "";
+      const what = id === "log" ? plural(count, "alert") : id === "search" ? studyCount(count) : plural(count, id);
       return html`<li key=${id}>
         <a
           href=${router.address(id)}

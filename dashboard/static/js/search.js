@@ -1,7 +1,7 @@
 // The Search tab: the studies of the swarm, their trials and their workers.
 // @ts-check
 
-import { UNKNOWN, plural } from "./format.js";
+import { UNKNOWN, plural, significant as number } from "./format.js";
 import { html } from "./html.js";
 import { EmptyTab } from "./empty-tab.js";
 
@@ -136,9 +136,4 @@ function bestSoFar(done, direction) {
     best = direction === "maximize" ? Math.max(best, value) : Math.min(best, value);
     return { at, value: best };
   });
-}
-
-/** @param {number} value */
-function number(value) {
-  return Math.abs(value) >= 1e-3 && Math.abs(value) < 1e5 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
 }

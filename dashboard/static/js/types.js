@@ -42,6 +42,37 @@
  *     params: Record<string, string | number | boolean | null>} | null,
  *   history: Trial[],
  *   workers: {peer: string, name: string, trial: number | null, num_done: number}[]}} Study
+ * @typedef {{name: string, kind: "number" | "date" | "category", categories: string[],
+ *   typical: number | null}} EnsembleColumn
+ * @typedef {{version: string, learner: string, num_rows: number, fitted_unix_s: number, fit_s: number,
+ *   stays_home: boolean}} EnsembleModel
+ * @typedef {{champion_validation: number, challenger_validation: number, champion_recent: number,
+ *   challenger_recent: number, num_recent: number, num_shadow: number,
+ *   disagreement: number}} ShadowComparison
+ * @typedef {{peer: string, name: string, present: boolean, distrusted: boolean,
+ *   state: "waiting" | "fitting" | "serving", progress: number, num_rows: number,
+ *   champion: EnsembleModel | null, challenger: EnsembleModel | null, previous: EnsembleModel | null,
+ *   skill: number | null, metric: number | null, num_scorers: number,
+ *   drift: {value: number, threshold: number, drifting: boolean, detail: string},
+ *   comparison: ShadowComparison | null, detail: string}} EnsembleMember
+ * @typedef {{scorer: string, owner: string, version: string, metric: number | null, num_rows: number,
+ *   own: boolean, refusal: string}} EnsembleScore
+ * @typedef {{peer: string, name: string, reason: string}} MissingMember
+ * @typedef {{seq: number, elapsed_s: number, num_rows: number, seconds: number, answered: string[],
+ *   missing: MissingMember[], error: string}} EnsembleQuestion
+ * @typedef {{id: string, name: string, task: "classification" | "regression", target: string | null,
+ *   columns: EnsembleColumn[], input_shape: number[], classes: string[], transform: string,
+ *   metric: string, combination: string, deadline_s: number, quorum: number, num_needed: number,
+ *   ready: boolean, members: EnsembleMember[], matrix: EnsembleScore[], num_asked: number,
+ *   num_failed: number, latency: {num_questions: number, p50_s: number, p99_s: number} | null,
+ *   questions: EnsembleQuestion[]}} Ensemble
+ * @typedef {{ensemble: string, values: (number | string)[], spread: number[],
+ *   lower: number[] | null, upper: number[] | null, probabilities: number[][] | null,
+ *   sets: string[][] | null, classes: string[], coverage: number, combination: string,
+ *   members: {peer: string, name: string, version: string, learner: string, fitted_unix_s: number,
+ *     num_rows: number, weight: number, answered_by: string, values: number[] | null,
+ *     probabilities: number[][] | null}[],
+ *   missing: MissingMember[], notes: string[], seconds: number}} EnsembleAnswer
  * @typedef {{version: number, session: Session | null, round: number, phase: string,
  *   finished: boolean, elapsed_s: number, head: Head | null,
  *   global: {accuracy: number | null, loss: number | null, round: number | null},
@@ -51,9 +82,9 @@
  *   flows: Flow[], curves: {global: Point[], peers: Record<string, Point[]>},
  *   events: LogEvent[], observer: {peer_id: string, connected: number},
  *   observers: ObserverPeer[], alerts: Alert[], history: History, operator: Operator,
- *   studies: Study[]}} Snapshot
+ *   studies: Study[], ensembles: Ensemble[]}} Snapshot
  * @typedef {{peers: Peer, past_peers: PastPeer, clusters: Cluster, links: Link, flows: Flow, alerts: Alert,
- *   studies: Study}} Listed
+ *   studies: Study, ensembles: Ensemble}} Listed
  * @typedef {{base: number, version: number, parts: Partial<Snapshot>,
  *   lists: {[K in keyof Listed]?: ListChange<Listed[K]>},
  *   curves: {global?: Point[], peers?: Record<string, Point[]>}, events: LogEvent[]}} Update

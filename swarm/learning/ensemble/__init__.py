@@ -16,10 +16,12 @@ A member's part, in its child processes:
 
 jobs          fit, score, summarise, compare; Predictor: loaded models that answer
 payloads      rows and answers as bytes, validated in full; askers use it too
+row_tables    rows as members take them: frames, arrays, coded tables
 proposing     propose_spec() from a first member's data; check_spec() against another's
 labelled      LabelledRows: a member's own rows, and their file
 learners      learners by name, and a user's own `module:Class`
 models        Model: a fitted pipeline, from rows to answers
+keras_estimator  our Keras models, with weights as plain arrays
 row_encoder   RowEncoder: from cells to numbers, by the member's own rows
 tree_sum      TreeSum: trees of any kind as a few arrays
 compact       compact(): what travels of a fitted estimator

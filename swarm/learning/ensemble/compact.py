@@ -19,6 +19,10 @@ def compact(estimator: Any) -> Any:
     make = _MAKERS.get(type(estimator).__name__)
     if make is not None:
         return make(estimator)
+    if type(estimator).__name__ == "TransformedTargetRegressor":
+        estimator.regressor = None  # the unfitted one
+        estimator.regressor_ = compact(estimator.regressor_)
+        return estimator
     for name in _ONLY_FOR_FITTING:
         if hasattr(estimator, name):
             delattr(estimator, name)
@@ -31,9 +35,25 @@ def _plain(tree: Any, value: NDArray[np.float64]) -> Tree:
 
 
 def _forest(estimator: Any) -> TreeSum:
-    """A tree, or the mean of several: leaves hold means, or shares of classes."""
-    members = getattr(estimator, "estimators_", [estimator])
+    """The mean of trees: leaves hold means, or shares of classes."""
+    members = estimator.estimators_
     trees = [_plain(one, one.tree_.value[:, 0, :] / len(members)) for one in members]
+    return _mean_of(trees, estimator)
+
+
+def _single(estimator: Any) -> TreeSum:
+    """One tree. Its leaves count each class once more: a leaf of five rows is never sure.
+
+    Source: Provost & Domingos 2003, Tree Induction for Probability-Based Ranking.
+    """
+    value = estimator.tree_.value[:, 0, :]
+    if hasattr(estimator, "classes_"):
+        rows = estimator.tree_.weighted_n_node_samples[:, np.newaxis]
+        value = (value * rows + 1) / (rows + value.shape[1])
+    return _mean_of([_plain(estimator, value)], estimator)
+
+
+def _mean_of(trees: list[Tree], estimator: Any) -> TreeSum:
     classes = getattr(estimator, "classes_", None)
     start = np.zeros(trees[0].value.shape[1])
     link = "none" if classes is None else "share"
@@ -86,8 +106,8 @@ def _link(classes: Any) -> str:
 
 
 _MAKERS = {
-    "DecisionTreeRegressor": _forest,
-    "DecisionTreeClassifier": _forest,
+    "DecisionTreeRegressor": _single,
+    "DecisionTreeClassifier": _single,
     "RandomForestRegressor": _forest,
     "RandomForestClassifier": _forest,
     "GradientBoostingRegressor": _boosting,

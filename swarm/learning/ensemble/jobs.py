@@ -26,7 +26,7 @@ from swarm.learning.ensemble.answers import Floats, usable_rows
 from swarm.learning.ensemble.labelled import LabelledRows, load_labelled
 from swarm.learning.ensemble.model_files import ModelRefusedError, load_model, save_model
 from swarm.learning.ensemble.models import Model, fit_model
-from swarm.learning.ensemble.payloads import decode_rows, encode_answers
+from swarm.learning.ensemble.payloads import decode_coded, encode_answers
 from swarm.learning.ensemble.validation import (
     OwnAnswers,
     base_loss_of,
@@ -247,10 +247,13 @@ class Predictor:
         if version not in self._models:
             raise LearningError(f"model {version[:12]} is not loaded")
         try:
-            decoded = decode_rows(rows, self._spec)
+            decoded = decode_coded(rows, self._spec)
         except DataError as error:
             raise BadRowsError(str(error)) from error
-        return encode_answers(self._models[version].answers(decoded))
+        model = self._models[version]
+        if model.are_far(decoded):
+            raise AbstainsError("these rows are far from those that the model was fitted on")
+        return encode_answers(model.answers(decoded))
 
 
 def _out_of_fold(rows: LabelledRows, place: Place, learner: str, progress: OnShare) -> Floats:

@@ -20,11 +20,14 @@ from swarm.ensemble.spec import EnsembleSpec
 from swarm.learning.datasets import npz
 from swarm.learning.datasets.targets import texts
 from swarm.learning.ensemble.answers import Floats, to_scale
-from swarm.learning.ensemble.payloads import Rows, as_examples, as_frame, decode_rows, encode_rows
+from swarm.learning.ensemble.payloads import decode_rows, encode_decoded
+from swarm.learning.ensemble.row_tables import Rows, as_examples, as_frame, frame_of
 from swarm.learning.tables.reading import read_bytes, read_sheet
 from swarm.learning.tables.sheet import Sheet
 from swarm.learning.tables.target import DROP, labels_by, numbers_of, with_target
 
+ADDED = "added.json"
+"""Beside the rows: which files were added later; see `new_rows`."""
 _MAGIC = b"SWL1"
 _SIZE = struct.Struct("<Q")
 
@@ -76,7 +79,7 @@ def write_labelled(path: Path, rows: LabelledRows, spec: EnsembleSpec) -> None:
         DataError: There are too many rows.
         StorageError: The disk refused it.
     """
-    payload = encode_rows(rows.x, spec)
+    payload = encode_decoded(rows.x, spec)
     data = _MAGIC + _SIZE.pack(len(payload)) + payload + rows.y.astype("<f8").tobytes()
     temporary = path.with_name(path.name + ".new")
     try:
@@ -131,7 +134,7 @@ def append_labelled(path: Path, added: LabelledRows, spec: EnsembleSpec) -> None
             name: np.concatenate([frame[name].to_numpy() for frame in frames])
             for name in held.x.columns
         }
-        x: Rows = pd.DataFrame(columns, copy=False)
+        x: Rows = frame_of(columns)
     else:
         x = np.concatenate([held.x, np.asarray(added.x)])
     write_labelled(path, LabelledRows(x, y), spec)

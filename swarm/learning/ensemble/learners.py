@@ -1,5 +1,7 @@
 """Learners by name: what a member fits on its own rows.
 
+The network process checks names by this module, so scikit-learn is imported only to fit.
+
 To add one, add an entry to `LEARNERS`, or write a class with `Learner`'s methods in a module of
 your own and give it as `module:Class` (needs --allow-code).
 """
@@ -19,6 +21,8 @@ from swarm.learning.estimators.family import Problem
 from swarm.learning.estimators.scikit import ScikitFamily, pick
 
 NUM_TREES = 500
+"""Of gradient boosting; of several classes, all together."""
+STAGES_MIN = 100
 
 
 class Learner(Protocol):
@@ -48,6 +52,7 @@ class LearnerEntry:
     scale: bool = False
     """Whether features are scaled to deviation 1: where distances or gradients count."""
     kinds: tuple[str, ...] = ("regression", "classification")
+    is_for_images: bool = False
 
 
 def _family(name: str, params: dict[str, Any]) -> Callable[[Problem, int], Any]:
@@ -67,6 +72,42 @@ def _scikit(
     return make
 
 
+def _boosting(problem: Problem, seed: int) -> Any:
+    stages = NUM_TREES
+    if problem.num_classes > 2:
+        stages = max(STAGES_MIN, NUM_TREES // problem.num_classes)
+    return _scikit(
+        "sklearn.ensemble:GradientBoostingClassifier",
+        "sklearn.ensemble:GradientBoostingRegressor",
+        n_estimators=stages,
+        learning_rate=0.05 if stages == NUM_TREES else 0.1,
+        max_depth=3,
+        subsample=0.5,
+        max_features=0.2,
+    )(problem, seed)
+
+
+def _scaled_target(make: Callable[[Problem, int], Any]) -> Callable[[Problem, int], Any]:
+    """The same learner of targets with mean 0 and deviation 1, where their scale matters."""
+
+    def scaled(problem: Problem, seed: int) -> Any:
+        if problem.num_classes:
+            return make(problem, seed)
+        compose = importlib.import_module("sklearn.compose")
+        scaler = importlib.import_module("sklearn.preprocessing").StandardScaler()
+        return compose.TransformedTargetRegressor(make(problem, seed), transformer=scaler)
+
+    return scaled
+
+
+def _keras(built_in: str) -> Callable[[Problem, int], Any]:
+    def network(problem: Problem, seed: int) -> Any:
+        module = importlib.import_module("swarm.learning.ensemble.keras_estimator")
+        return module.KerasEstimator(built_in, problem.input_shape, problem.num_classes, seed)
+
+    return network
+
+
 def _neighbours(problem: Problem, seed: int) -> Any:
     estimator = _family("knn", {"n_neighbors": 10, "weights": "distance"})(problem, seed)
     # A tree of neighbours is an object of C code, which a model file had better not carry.
@@ -84,17 +125,7 @@ LEARNERS: dict[str, LearnerEntry] = {
     ),
     "tree": LearnerEntry(_family("dtree", {"min_samples_leaf": 5})),
     "forest": LearnerEntry(_family("forest", {"n_estimators": 200, "max_features": 0.33})),
-    "gbr": LearnerEntry(
-        _scikit(
-            "sklearn.ensemble:GradientBoostingClassifier",
-            "sklearn.ensemble:GradientBoostingRegressor",
-            n_estimators=NUM_TREES,
-            learning_rate=0.05,
-            max_depth=3,
-            subsample=0.5,
-            max_features=0.2,
-        )
-    ),
+    "gbr": LearnerEntry(_boosting),
     "hist": LearnerEntry(
         _scikit(
             "sklearn.ensemble:HistGradientBoostingClassifier",
@@ -109,21 +140,25 @@ LEARNERS: dict[str, LearnerEntry] = {
     "logistic": LearnerEntry(
         _family("logreg", {"C": 0.1, "max_iter": 1000}), scale=True, kinds=("classification",)
     ),
-    "svm": LearnerEntry(_family("svm", {}), scale=True),
+    "svm": LearnerEntry(_scaled_target(_family("svm", {"gamma": "scale"})), scale=True),
     "mlp": LearnerEntry(
-        _scikit(
-            "sklearn.neural_network:MLPClassifier",
-            "sklearn.neural_network:MLPRegressor",
-            hidden_layer_sizes=(64,),
-            alpha=1.0,
-            early_stopping=True,
-            max_iter=300,
+        _scaled_target(
+            _scikit(
+                "sklearn.neural_network:MLPClassifier",
+                "sklearn.neural_network:MLPRegressor",
+                hidden_layer_sizes=(64,),
+                alpha=1.0,
+                max_iter=100,
+            )
         ),
         scale=True,
     ),
     "dummy": LearnerEntry(
         _scikit("sklearn.dummy:DummyClassifier", "sklearn.dummy:DummyRegressor", seeded=False)
     ),
+    "keras-mlp": LearnerEntry(_keras("mlp"), scale=True),
+    "keras-lenet": LearnerEntry(_keras("lenet"), is_for_images=True),
+    "keras-cnn": LearnerEntry(_keras("cnn"), is_for_images=True),
 }
 
 

@@ -14,8 +14,9 @@ from sklearn.pipeline import Pipeline
 from swarm.core.columns import CATEGORY
 from swarm.core.errors import DataError
 from swarm.ensemble.spec import EnsembleSpec
-from swarm.learning.ensemble.payloads import features_of
+from swarm.learning.ensemble.keras_estimator import KerasEstimator
 from swarm.learning.ensemble.row_encoder import RowEncoder
+from swarm.learning.ensemble.row_tables import features_of
 from swarm.learning.ensemble.tree_sum import TreeSum
 
 FEATURES_MAX = 1 << 24
@@ -43,9 +44,16 @@ def check_pipeline(pipeline: Any, spec: EnsembleSpec, *, own: str = "") -> None:
     name = type(estimator).__name__
     if f"{type(estimator).__module__}.{name}" == own:
         return
-    check = _CHECKS.get(name)
+    if isinstance(estimator, KerasEstimator):
+        estimator.check(num_features, len(spec.classes))
+    else:
+        _check_estimator(estimator, num_features)
+
+
+def _check_estimator(estimator: Any, num_features: int) -> None:
+    check = _CHECKS.get(type(estimator).__name__)
     if check is None:
-        raise DataError(f"a {name} is no model")
+        raise DataError(f"a {type(estimator).__name__} is no model")
     check(estimator, num_features)
 
 
@@ -76,6 +84,8 @@ def _check_encoder(encoder: RowEncoder, spec: EnsembleSpec) -> int:
     total = encoder.num_features
     if not 1 <= total <= FEATURES_MAX:
         raise DataError(f"the model has {total:,} features")
+    if not isinstance(encoder.reach_, float) or not isinstance(encoder.scale, bool):
+        raise DataError("the model must say how far its rows reach")
     _floats(encoder.means_, (total,), "means")
     if not (_floats(encoder.scales_, (total,), "scales") > 0).all():
         raise DataError("scales must be positive")
@@ -176,6 +186,17 @@ def _check_network(model: Any, num_features: int) -> None:
         raise DataError(f"the network's first layer must take {num_features} features")
 
 
+def _check_scaled_target(model: Any, num_features: int) -> None:
+    scaler = model.transformer_
+    if type(scaler).__name__ != "StandardScaler":
+        raise DataError("the target of a model must be scaled by a StandardScaler")
+    for name in ("mean_", "scale_"):
+        _floats(getattr(scaler, name), (1,), f"the target's {name}")
+    if isinstance(model.regressor_, type(model)):
+        raise DataError("the target of a model must be scaled once")
+    _check_estimator(model.regressor_, num_features)
+
+
 def _check_constant(model: Any, num_features: int) -> None:
     if not hasattr(model, "n_outputs_") or model.n_outputs_ != 1:
         raise DataError("a constant model must have one output")
@@ -193,6 +214,7 @@ _CHECKS: dict[str, Callable[[Any, int], None]] = {
     "CalibratedClassifierCV": _check_calibrated,
     "MLPClassifier": _check_network,
     "MLPRegressor": _check_network,
+    "TransformedTargetRegressor": _check_scaled_target,
     "DummyClassifier": _check_constant,
     "DummyRegressor": _check_constant,
 }

@@ -34,7 +34,8 @@ _ENCODER = "swarm.learning.ensemble.row_encoder.RowEncoder"
 _TREES = "swarm.learning.ensemble.tree_sum.TreeSum"
 _CALIBRATED = "sklearn.calibration._CalibratedClassifier"
 _SIGMOID = "sklearn.calibration._SigmoidCalibration"
-OWN_TYPES = (_ENCODER, _TREES, _CALIBRATED, _SIGMOID)
+_NETWORK = "swarm.learning.ensemble.keras_estimator.KerasEstimator"
+OWN_TYPES = (_ENCODER, _TREES, _NETWORK, _CALIBRATED, _SIGMOID)
 """Types that skops itself does not trust, and we do."""
 ALLOWED: dict[str, frozenset[str]] = {
     "DictNode": frozenset({"builtins.dict"}),
@@ -58,6 +59,8 @@ ALLOWED: dict[str, frozenset[str]] = {
             "sklearn.neural_network._multilayer_perceptron.MLPClassifier",
             "sklearn.neural_network._multilayer_perceptron.MLPRegressor",
             "sklearn.preprocessing._label.LabelBinarizer",
+            "sklearn.preprocessing._data.StandardScaler",
+            "sklearn.compose._target.TransformedTargetRegressor",
             "sklearn.dummy.DummyClassifier",
             "sklearn.dummy.DummyRegressor",
         }

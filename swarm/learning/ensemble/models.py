@@ -15,18 +15,19 @@ from swarm.learning.ensemble.answers import Floats
 from swarm.learning.ensemble.compact import compact
 from swarm.learning.ensemble.labelled import LabelledRows
 from swarm.learning.ensemble.learners import find_learner
-from swarm.learning.ensemble.payloads import Rows
 from swarm.learning.ensemble.row_encoder import RowEncoder
+from swarm.learning.ensemble.row_tables import CodedTable, Rows
 from swarm.learning.estimators.family import Problem
 
 PROBABILITY_MIN = 1e-4
 """Least probability that a model answers: a tree's leaf of one class is not that sure."""
+FAR_SHARE = 0.5
+"""A member abstains from a question if a greater share of its rows is far."""
 _MADE_OF_ROWS = {
     "KNeighborsClassifier",
     "KNeighborsRegressor",
     "CalibratedClassifierCV",  # of support vectors
     "SVR",
-    "TransformedTargetRegressor",
 }
 
 
@@ -42,16 +43,24 @@ class Model:
     @property
     def carries_rows(self) -> bool:
         """Whether the model is made of rows that it was fitted on; it had better stay at home."""
-        return type(self._estimator).__name__ in _MADE_OF_ROWS
+        inner = getattr(self._estimator, "regressor_", self._estimator)
+        return type(inner).__name__ in _MADE_OF_ROWS
 
-    def answers(self, rows: Rows) -> Floats:
+    def are_far(self, rows: Rows | CodedTable) -> bool:
+        """Whether most of these rows are further than the spec's rule allows."""
+        if not self._spec.distance_max:
+            return False
+        limit = self._spec.distance_max * self._encoder.reach_
+        return bool((self._encoder.distances(rows) > limit).mean() > FAR_SHARE)
+
+    def answers(self, rows: Rows | CodedTable) -> Floats:
         """Answers of shape (n, outputs), on the scale of the spec's transform.
 
         Raises:
             LearningError: The model fails, or its answers have another shape.
         """
         try:
-            with threadpool_limits(1), warnings.catch_warnings():
+            with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 x = self._encoder.transform(rows)
                 found = self._raw(x)
@@ -107,7 +116,8 @@ def fit_model(
             if spec.classes and len(np.unique(y)) == 1:
                 estimator: Any = DummyClassifier()  # most learners refuse a single class
             else:
-                problem = Problem(kind, x.shape[1:], len(spec.classes), bool(spec.classes))
+                shape = spec.input_shape or x.shape[1:]
+                problem = Problem(kind, shape, len(spec.classes), bool(spec.classes))
                 estimator = entry.make(problem, seed)
             estimator.fit(x, y)
             pipeline = Pipeline([("encode", encoder), ("model", compact(estimator))])

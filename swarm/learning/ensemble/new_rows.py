@@ -22,18 +22,18 @@ from swarm.learning.ensemble.answers import Floats
 from swarm.learning.ensemble.drift import ERRORS, Series, measure_drift, numeric_series
 from swarm.learning.ensemble.jobs import Place
 from swarm.learning.ensemble.labelled import (
+    ADDED,
     LabelledRows,
     append_labelled,
     load_labelled,
     read_labelled,
 )
 from swarm.learning.ensemble.model_files import load_model
-from swarm.learning.ensemble.payloads import Rows
+from swarm.learning.ensemble.row_tables import Rows
 from swarm.learning.ensemble.validation import load_answers
 from swarm.learning.tables.reading import read_bytes, read_sheet
 from swarm.learning.tables.sheet import Sheet
 
-ADDED = "added.json"
 REMEMBERED_MAX = 10_000
 """Files that are remembered; the first is forgotten first."""
 RECENT_MAX = 2_000

@@ -9,36 +9,34 @@ then float64 numbers. numpy and pandas only: askers use it.
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from swarm.core.columns import CATEGORY, DATE, NUMBER, TARGET, Column
+from swarm.core.columns import CATEGORY
 from swarm.core.errors import DataError
 from swarm.ensemble.messages import ROWS_MAX
 from swarm.ensemble.spec import EnsembleSpec
-from swarm.learning.tables.cells import NUMBER_MAX, number
-from swarm.learning.tables.reading import read_sheet
-from swarm.learning.tables.sheet import Sheet, SheetColumn
+from swarm.learning.ensemble.row_tables import (
+    CodedTable,
+    CodedTexts,
+    Rows,
+    as_examples,
+    as_frame,
+    features_of,
+    frame_of,
+)
+from swarm.learning.tables.cells import NUMBER_MAX
 
-Rows = pd.DataFrame | NDArray[Any]
-"""Decoded rows: a frame with the spec's columns in order (numbers and dates float64, categories
-objects: str or None), or an array of shape (n, *input_shape), float32."""
 TEXT_BYTES_MAX = 4096
 """Most bytes of one text of a category."""
 BYTES_MAX = 1 << 30
 """Most bytes of all rows of one payload."""
 _TABLE, _ARRAY, _ANSWERS = b"SWT1", b"SWA1", b"SWP1"
 _COUNT = struct.Struct("<I")
-_ARROW = {NUMBER: "numbers", DATE: "dates, as in 2020-01-31"}
-
-
-def features_of(spec: EnsembleSpec) -> tuple[Column, ...]:
-    """The columns that are predicted from, in order; empty if examples are arrays."""
-    return tuple(column for column in spec.columns if column.kind != TARGET)
 
 
 def encode_rows(rows: Any, spec: EnsembleSpec) -> bytes:
@@ -55,7 +53,14 @@ def encode_rows(rows: Any, spec: EnsembleSpec) -> bytes:
     """
     if not spec.columns:
         return _encode_array(as_examples(rows, spec))
-    return _encode_table(as_frame(rows, spec), spec)
+    return encode_decoded(as_frame(rows, spec), spec)
+
+
+def encode_decoded(rows: Rows, spec: EnsembleSpec) -> bytes:
+    """Encode rows that are of a member's form already, and are not read again."""
+    if not isinstance(rows, pd.DataFrame):
+        return _encode_array(rows)
+    return encode_cells([rows[column.name].to_numpy() for column in features_of(spec)], spec)
 
 
 def decode_rows(data: bytes, spec: EnsembleSpec) -> Rows:
@@ -67,18 +72,40 @@ def decode_rows(data: bytes, spec: EnsembleSpec) -> Rows:
     Raises:
         DataError: Anything is wrong with the bytes.
     """
+    decoded = decode_coded(data, spec)
+    if not isinstance(decoded, CodedTable):
+        return decoded
+    cells = decoded.cells()
+    return frame_of({column.name: cells[column.name] for column in features_of(spec)})
+
+
+def decode_coded(data: bytes, spec: EnsembleSpec) -> CodedTable | NDArray[np.float32]:
+    """Decode and check rows without pandas, which takes milliseconds for many columns.
+
+    Raises:
+        DataError: Anything is wrong with the bytes.
+    """
     reader = _Reader(data)
     if not spec.columns:
         return _decode_array(reader, spec)
     num_rows = reader.start(_TABLE)
-    columns: dict[str, NDArray[Any]] = {}
+    numbers: dict[str, NDArray[np.float64]] = {}
+    texts: dict[str, CodedTexts] = {}
     for column in features_of(spec):
         if column.kind == CATEGORY:
-            columns[column.name] = _decode_texts(reader, num_rows, column.name)
+            texts[column.name] = _decode_texts(reader, num_rows, column.name)
         else:
-            columns[column.name] = _decode_numbers(reader, num_rows, column.name)
+            numbers[column.name] = reader.numbers(num_rows, "<f8")
     reader.finish()
-    return pd.DataFrame(columns, copy=False)
+    table = CodedTable.of(numbers, texts, num_rows)
+    wrong = np.abs(table.numbers) > NUMBER_MAX  # NaN is not
+    if wrong.any():
+        row, place = np.argwhere(wrong)[0]
+        raise DataError(
+            f"column {table.number_names[place]!r} must be within {NUMBER_MAX:g} of 0, got "
+            f"{table.numbers[row, place]}"
+        )
+    return table
 
 
 def encode_answers(answers: NDArray[np.float64]) -> bytes:
@@ -110,111 +137,28 @@ def decode_answers(data: bytes, num_rows: int, num_outputs: int) -> NDArray[np.f
     return values.astype(np.float64).reshape(num_rows, num_outputs)
 
 
-def as_frame(rows: Any, spec: EnsembleSpec, *, may_lack: bool = False) -> pd.DataFrame:
-    """Rows of a table as members take them: see `Rows`.
+def encode_cells(cells: Sequence[NDArray[Any]], spec: EnsembleSpec) -> bytes:
+    """Encode the cells of a table, which are checked already; one row is quick.
 
     Args:
-        rows: A sheet, a DataFrame or a dict of arrays by column name.
+        cells: One array of shape (n,) for each column without the target, in the spec's order:
+            float64, or objects (str or None) for a category.
         spec: The ensemble.
-        may_lack: Whether columns may be missing, which then hold nothing.
-
-    Raises:
-        DataError: Columns are missing or hold something else; all are named.
     """
-    sheet = rows if isinstance(rows, Sheet) else read_sheet(_padded(rows))
-    wrong: list[str] = []
-    columns: dict[str, NDArray[Any]] = {}
-    for column in features_of(spec):
-        if column.name in sheet.names:
-            values, problem = cells_of(sheet, sheet.column(column.name), column)
-        else:
-            values, problem = _nothing(len(sheet), column), ""
-            if not may_lack:
-                problem = f"column {column.name!r} is missing: add it, empty if nothing is known"
-        columns[column.name] = values
-        wrong += [problem] if problem else []
-    if wrong:
-        raise DataError(f"{sheet.label} does not fit the ensemble's columns: {'; '.join(wrong)}")
-    return pd.DataFrame(columns, copy=False)
-
-
-def as_examples(rows: Any, spec: EnsembleSpec) -> NDArray[np.float32]:
-    """Rows that are arrays, of shape (n, *input_shape), float32.
-
-    Raises:
-        DataError: Shape or type are others, or a value is not finite.
-    """
-    array = np.asarray(rows)
-    if array.dtype.kind not in "biuf" or array.shape[1:] != spec.input_shape or not len(array):
-        raise DataError(
-            f"rows must be numbers of shape (n, {', '.join(map(str, spec.input_shape))}), "
-            f"got {array.dtype} of shape {array.shape}"
-        )
-    with np.errstate(over="ignore"):
-        single = np.ascontiguousarray(array, np.float32)
-    if not np.isfinite(single).all():
-        raise DataError("rows must be finite numbers within the range of float32")
-    return single
-
-
-def cells_of(sheet: Sheet, found: SheetColumn, column: Column) -> tuple[NDArray[Any], str]:
-    """A column's cells as members take them, and what is wrong with it in words, else empty.
-
-    Numbers that are stored as text are read; a category takes any cell as text.
-    """
-    if column.kind == CATEGORY:
-        texts = np.empty(len(sheet), object)
-        texts[:] = found.texts()
-        return texts, ""
-    if found.missing.all():
-        return _nothing(len(sheet), column), ""
-    if (found.kind == "date") == (column.kind == DATE) and found.kind != "text":
-        return found.values.astype(np.float64), ""
-    if found.kind == "text" and column.kind == NUMBER:
-        read = [None if text is None else number(text) for text in found.values]
-        wrong = [
-            row
-            for row, text in enumerate(found.values)
-            if text is not None and (read[row] is None or abs(read[row] or 0) > NUMBER_MAX)
-        ]
-        if not wrong:
-            return np.array([np.nan if cell is None else cell for cell in read], np.float64), ""
-        row = wrong[0]
-    else:
-        row = int((~found.missing).argmax())
-    return _nothing(len(sheet), column), (
-        f"column {column.name!r} must hold {_ARROW[column.kind]}, got "
-        f"{found.texts()[row]!r:.60} in {sheet.line_word} {sheet.lines[row]}: change it, or "
-        "write NA where the value is missing"
-    )
-
-
-def _padded(rows: Any) -> Any:
-    """Readers of tables want two columns; a question may have one."""
-    if isinstance(rows, pd.DataFrame) and rows.shape[1] == 1:
-        return rows.assign(**{f"not {rows.columns[0]}": np.nan})
-    if isinstance(rows, Mapping):
-        return _padded(pd.DataFrame(dict(rows)))
-    return rows
-
-
-def _nothing(num_rows: int, column: Column) -> NDArray[Any]:
-    return np.full(num_rows, None if column.kind == CATEGORY else np.nan)
-
-
-def _encode_table(frame: pd.DataFrame, spec: EnsembleSpec) -> bytes:
-    parts = [_TABLE, _COUNT.pack(_checked_rows(len(frame)))]
-    for column in features_of(spec):
-        values = frame[column.name].to_numpy()
+    parts = [_TABLE, _COUNT.pack(_checked_rows(len(cells[0])))]
+    for column, values in zip(features_of(spec), cells, strict=True):
         if column.kind != CATEGORY:
             parts.append(np.ascontiguousarray(values, "<f8").tobytes())
             continue
-        places, texts = pd.factorize(values)
+        texts: dict[Any, int] = {}
+        places = [
+            texts.setdefault(cell, len(texts)) if isinstance(cell, str) else -1 for cell in values
+        ]
         parts.append(_COUNT.pack(len(texts)))
         for text in texts:
-            encoded = _cut(str(text))
+            encoded = _cut(text)
             parts += [_COUNT.pack(len(encoded)), encoded]
-        parts.append(places.astype("<i4").tobytes())
+        parts.append(np.array(places, "<i4").tobytes())
     return b"".join(parts)
 
 
@@ -246,27 +190,15 @@ def _decode_array(reader: "_Reader", spec: EnsembleSpec) -> NDArray[np.float32]:
     return array.reshape(num_rows, *spec.input_shape)
 
 
-def _decode_numbers(reader: "_Reader", num_rows: int, name: str) -> NDArray[np.float64]:
-    values = reader.numbers(num_rows, "<f8").astype(np.float64)
-    wrong = np.abs(values) > NUMBER_MAX  # NaN is not
-    if wrong.any():
-        raise DataError(
-            f"column {name!r} must be within {NUMBER_MAX:g} of 0, got {values[wrong][0]}"
-        )
-    return values
-
-
-def _decode_texts(reader: "_Reader", num_rows: int, name: str) -> NDArray[np.object_]:
+def _decode_texts(reader: "_Reader", num_rows: int, name: str) -> CodedTexts:
     num_texts = reader.count()
     if num_texts > num_rows:
         raise DataError(f"column {name!r} has {num_texts} texts for {num_rows} rows")
-    texts: list[str | None] = [reader.text(name) for _ in range(num_texts)]
+    known = tuple(reader.text(name) for _ in range(num_texts))
     places = reader.numbers(num_rows, "<i4")
-    if ((places < -1) | (places >= num_texts)).any():
+    if places.min() < -1 or places.max() >= num_texts:
         raise DataError(f"column {name!r} names texts that are not there")
-    known = np.empty(num_texts + 1, object)
-    known[:] = [*texts, None]
-    return known[places]  # type: ignore[no-any-return]  # -1 is the last: None
+    return CodedTexts(known, places)
 
 
 class _Reader:

@@ -14,7 +14,7 @@ from swarm.core.suggestions import did_you_mean
 from swarm.ensemble.spec import ENSEMBLE_TASKS, EnsembleSpec
 from swarm.learning.datasets import npz
 from swarm.learning.datasets.targets import recognise, texts
-from swarm.learning.ensemble.payloads import cells_of, features_of
+from swarm.learning.ensemble.row_tables import cells_of, features_of
 from swarm.learning.tables.encoding import derive_columns
 from swarm.learning.tables.reading import read_sheet
 from swarm.learning.tables.sheet import Sheet

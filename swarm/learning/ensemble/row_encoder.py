@@ -5,17 +5,22 @@ two members need the same categories, and a category that a member has not seen 
 Its whole state is numbers and texts, so that a model file carries it and a reader can check it.
 """
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from swarm.core.columns import CATEGORIES_MAX
+from swarm.learning.ensemble.row_tables import CodedTable, CodedTexts
 
 FREQUENT_MIN = 2
 """Rows that a category needs for a feature of its own."""
+RARE = 3.0
+"""Distance of a text that is not frequent, in standard deviations."""
+REACH = 0.99
+"""Share of a member's own rows within its reach."""
 CLIP = 10.0
 """Scaled numbers reach no further than this many standard deviations."""
 
@@ -32,84 +37,79 @@ class RowEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # no t
         self.scale = scale
 
     def fit(self, x: Any, y: Any = None) -> "RowEncoder":
-        """Learn from own rows: see `swarm.learning.ensemble.payloads.Rows`."""
-        numbers, texts, names = _split(x)
-        self.names_ = names
-        present = ~np.isnan(numbers)
+        """Learn from own rows: see `swarm.learning.ensemble.row_tables.Rows`."""
+        table = CodedTable.of_rows(x)
+        self.names_ = [*table.number_names, *table.text_names]
+        present = ~np.isnan(table.numbers)
         self.medians_ = np.array(
             [
                 np.median(column[known]) if known.any() else 0.0
-                for column, known in zip(numbers.T, present.T, strict=True)
+                for column, known in zip(table.numbers.T, present.T, strict=True)
             ],
             np.float64,
         )
         # A column that is missing in all rows says nothing here.
         self.gaps_ = np.flatnonzero(~present.all(axis=0) & present.any(axis=0))
-        self.categories_ = [_frequent(column) for column in texts]
-        raw = self._features(numbers, texts)
+        self.categories_ = [_frequent(column) for column in table.texts]
+        raw = self._features(table)
         self.means_ = raw.mean(axis=0)
         deviations = raw.std(axis=0)
         self.scales_ = np.where(deviations > np.finfo(np.float64).tiny, deviations, 1.0)
+        self.reach_ = float(np.quantile(self.distances(table), REACH))
         return self
 
     def transform(self, x: Any) -> NDArray[np.float64]:
         """Encode rows of the same columns."""
-        numbers, texts, _ = _split(x)
-        features = self._features(numbers, texts)
-        return self.scaled(features) if self.scale else features
+        features = self._features(CodedTable.of_rows(x))
+        if not self.scale:
+            return features
+        scaled: NDArray[np.float64] = np.clip((features - self.means_) / self.scales_, -CLIP, CLIP)
+        return scaled
 
-    def scaled(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Features in standard deviations from their means, clipped."""
-        clipped: NDArray[np.float64] = np.clip(
-            (features - self.means_) / self.scales_, -CLIP, CLIP
-        )
-        return clipped
+    def distances(self, x: Any) -> NDArray[np.float64]:
+        """How far rows are from the middle of own rows, shape (n,).
+
+        Root mean square over the columns: standard deviations of a number, `RARE` for a text that
+        is not frequent here. What is missing is not far.
+        """
+        table = CodedTable.of_rows(x)
+        width = table.numbers.shape[1]
+        scaled = (table.numbers - self.means_[:width]) / self.scales_[:width]
+        squares = np.square(np.clip(np.nan_to_num(scaled, nan=0.0), -CLIP, CLIP)).sum(axis=1)
+        for column, categories in zip(table.texts, self.categories_, strict=True):
+            known = {*categories, ""}
+            far = [0.0 if text in known else RARE**2 for text in (*column.known, "")]
+            squares += np.array(far)[column.places]
+        distances: NDArray[np.float64] = np.sqrt(squares / max(1, width + len(table.texts)))
+        return distances
 
     @property
     def num_features(self) -> int:
         """Features that `transform` gives."""
         return len(self.medians_) + len(self.gaps_) + sum(map(len, self.categories_))
 
-    def _features(
-        self, numbers: NDArray[np.float64], texts: list[list[str | None]]
-    ) -> NDArray[np.float64]:
-        missing = np.isnan(numbers)
-        filled = np.where(missing, self.medians_, numbers)
-        features = np.zeros((len(numbers), self.num_features))
-        first = filled.shape[1]
-        features[:, :first] = filled
-        features[:, first : first + len(self.gaps_)] = missing[:, self.gaps_]
-        start = first + len(self.gaps_)
-        for column, categories in zip(texts, self.categories_, strict=True):
+    def _features(self, table: CodedTable) -> NDArray[np.float64]:
+        missing = np.isnan(table.numbers)
+        width = table.numbers.shape[1]
+        start = width + len(self.gaps_)
+        features = np.zeros((len(missing), self.num_features))
+        features[:, :width] = np.where(missing, self.medians_, table.numbers)
+        features[:, width:start] = missing[:, self.gaps_]
+        for column, categories in zip(table.texts, self.categories_, strict=True):
             places = {text: start + place for place, text in enumerate(categories)}
-            found = [places.get(text or "", -1) for text in column]
-            rows = np.flatnonzero(np.array(found) >= 0)
-            features[rows, np.array(found)[rows]] = 1.0
+            # One more at the end, for missing: its place is -1.
+            found = np.array([places.get(text, -1) for text in (*column.known, "")])
+            targets = found[column.places]
+            rows = np.flatnonzero(targets >= 0)
+            features[rows, targets[rows]] = 1.0
             start += len(categories)
         return features
 
 
-def _split(x: Any) -> tuple[NDArray[np.float64], list[list[str | None]], list[str]]:
-    """Numbers of shape (n, k), texts by column, and the columns' names, numbers first."""
-    if not isinstance(x, pd.DataFrame):
-        return np.asarray(x, np.float64).reshape(len(x), -1), [], []
-    numbers, texts, names, named = [], [], [], []
-    for name in x.columns:
-        values = x[name].to_numpy()
-        if values.dtype == object:
-            texts.append(values.tolist())
-            named.append(str(name))
-        else:
-            numbers.append(values)
-            names.append(str(name))
-    stacked = np.stack(numbers, axis=1) if numbers else np.zeros((len(x), 0))
-    return stacked.astype(np.float64, copy=False), texts, [*names, *named]
-
-
-def _frequent(texts: list[str | None]) -> list[str]:
+def _frequent(column: CodedTexts) -> list[str]:
     """The most frequent texts, sorted; an empty one stands for missing."""
-    found, counts = np.unique(
-        np.array([text or "" for text in texts], np.str_), return_counts=True
-    )
-    ranked = sorted(zip(-counts, map(str, found), strict=True))
-    return sorted(text for count, text in ranked[:CATEGORIES_MAX] if -count >= FREQUENT_MIN)
+    found = np.bincount(column.places + 1, minlength=len(column.known) + 1)
+    counts = Counter(dict(zip(column.known, found[1:].tolist(), strict=True)))
+    counts[""] += int(found[0])
+    ranked = sorted(counts, key=lambda text: (-counts[text], text))
+    return sorted(text for text in ranked[:CATEGORIES_MAX] if counts[text] >= FREQUENT_MIN)

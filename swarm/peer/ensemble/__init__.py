@@ -16,6 +16,22 @@ ensemble_settings  EnsembleSettings: what a user can set
 ensemble_peer     EnsemblePeer: a host that is only a member
 member_lines      what happens at a member, as lines for its user
 
+Asking, from the outside in:
+
+running_ensemble  join_ensemble(), Ensemble: asks from a script or notebook
+open_asking       open_asking(): finds an ensemble, and gets to know its members
+asking            Asking: asks one ensemble for many callers at once
+batching          which requests become one question, and when it goes out
+asked_rows        read_rows(): the rows that a user asks about
+asker_driver      AskerDriver: sends questions, and brings back the answers that count
+answering         from the answers that count to a prediction
+prediction        Prediction: values, how sure they are, and which members answered
+fit_orders        order_fit(): has all members fit at once
+distilling        Distillation: one model, trained on the ensemble's answers
+overview          members and their matrix, as tables for a terminal
+asking_text       predictions, as tables for a terminal and as CSV
+asking_tasks      what the commands that ask do
+
 Rows and orders of the user:
 
 new_rows          NewRows: what a member does with rows and orders that come
@@ -28,6 +44,7 @@ The command line, `python -m swarm.ensemble`:
 
 command_app       the application, and the options that commands share
 serve_commands    serve
+asking_commands   predict, status, matrix, distill
 row_commands      add, fit, promote, rollback, audit
 commands          puts the commands together; each module of commands adds its own
 """

@@ -217,6 +217,10 @@ class MemberDriver(EnsembleDriver[Member]):
         return _scored(owner, model, reply)
 
     async def _summarise(self, effect: Summarise) -> Event:
+        card = self.machine.card()
+        scored = frozenset(score.version for score in card.scores)
+        own = frozenset(model.version for model in self.machine.models.kept)
+        self.folder.keep_answers(scored | own, datetime.now(UTC).timestamp())
         try:
             summary = await self._processes.guests.call(
                 SummariseModels(effect.models, effect.scores), Summary, SUMMARY_LIMIT_S

@@ -33,6 +33,8 @@ from swarm.peer.host.whole_files import write_json
 
 ENSEMBLES_FOLDER = "ensembles"
 SPEC, MEMBER = "spec.json", "member.json"
+ANSWERS_KEPT_S = 3600.0
+"""Seconds for which answers of models that nobody has any more are kept."""
 _FOLDERS = ("models", "validation", "work", "inbox")
 _ID_LENGTH = 8
 _NAME_LENGTH_MAX = 40
@@ -85,6 +87,24 @@ class MemberFolder:
                     path.unlink()
         except OSError as error:
             raise StorageError(f"cannot delete a model in {self.path}: {error}") from error
+
+    def keep_answers(self, versions: frozenset[Digest], now_s: float) -> None:
+        """Delete answers to the validation rows, unless they are of these models or recent.
+
+        Args:
+            versions: Models that this member has, or has scored.
+            now_s: Seconds since 1970. A model that is being scored has recent answers.
+
+        Raises:
+            StorageError: The disk refused it.
+        """
+        try:
+            for path in self.validation.iterdir():
+                is_recent = path.stat().st_mtime > now_s - ANSWERS_KEPT_S
+                if path.stem not in versions and not is_recent:
+                    path.unlink()
+        except OSError as error:
+            raise StorageError(f"cannot delete answers in {self.path}: {error}") from error
 
     def save(self, state: SaveMember) -> None:
         """Store a member's state.

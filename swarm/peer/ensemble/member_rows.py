@@ -12,9 +12,8 @@ from swarm.core.columns import target_of
 from swarm.core.errors import ConfigurationError, DataError
 from swarm.core.ids import Digest, PeerId
 from swarm.ensemble.spec import EnsembleSpec
-from swarm.learning.ensemble.labelled import load_labelled, read_labelled, write_labelled
+from swarm.learning.ensemble.labelled import ADDED, load_labelled, read_labelled, write_labelled
 from swarm.learning.ensemble.learners import find_learner
-from swarm.learning.ensemble.new_rows import ADDED
 from swarm.learning.ensemble.proposing import arrays_of, check_spec, propose_spec
 from swarm.learning.tables.reading import read_sheet
 from swarm.learning.tables.target import choose_target

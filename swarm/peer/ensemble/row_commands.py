@@ -1,8 +1,9 @@
 """Commands for rows and models of a member: add, fit, promote, rollback, audit."""
 
+import importlib
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import trio
 import typer
@@ -11,11 +12,13 @@ from rich.table import Table
 
 from swarm.core.errors import ConfigurationError
 from swarm.peer.ensemble.audit_log import AUDIT_LOG, read_totals
-from swarm.peer.ensemble.command_app import EnsembleName, State, app
+from swarm.peer.ensemble.command_app import Bootstraps, EnsembleName, State, app
 from swarm.peer.ensemble.local_member import LocalMember, find_local_member, wait_reply
 from swarm.peer.ensemble.orders import FIT, PROMOTE, ROLLBACK, Order, leave_order, leave_rows
 
 REPLY_WITHIN_S = 60.0
+FIT_WITHIN_S = 600.0
+FIND_WITHIN_S = 60.0
 ReplyTimeout = Annotated[
     float, typer.Option("--timeout", help="Seconds to wait for the member's reply.", min=0)
 ]
@@ -39,12 +42,29 @@ def add(
 
 @app.command()
 def fit(
+    bootstraps: Bootstraps = None,
     state: State = None,
     ensemble: EnsembleName = "",
-    here: Annotated[bool, typer.Option(help="Only the member on this machine fits.")] = False,
-    timeout: ReplyTimeout = REPLY_WITHIN_S,
+    here: Annotated[
+        bool, typer.Option("--here", help="Only the member on this machine fits.")
+    ] = False,
+    timeout: Annotated[
+        float,
+        typer.Option(help="Seconds to wait for a reply, or for the fits.", min=0),
+    ] = FIT_WITHIN_S,
 ) -> None:
-    """Have all members fit a new model now, each on its own rows."""
+    """Have all members fit a new model now, each on its own rows.
+
+    Without --bootstrap, the member on this machine passes the order on.
+    """
+    if bootstraps:
+        if here or state is not None:
+            raise ConfigurationError("--bootstrap orders all: leave out --here and --state")
+        # Imported late: `--help` and wrong flags answer without loading libp2p.
+        tasks: Any = importlib.import_module("swarm.peer.ensemble.asking_tasks")
+        joining = tasks.Joining(bootstraps, ensemble, None, "127.0.0.1", FIND_WITHIN_S)
+        tasks.fit_everyone(joining, timeout)
+        return
     _order(Order(FIT, everyone=not here), state, ensemble, timeout)
 
 

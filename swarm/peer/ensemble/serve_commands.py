@@ -86,7 +86,7 @@ def serve(  # noqa: PLR0913, PLR0917 (one for each flag)
         typer.Option(
             "--keep-model",
             help="Keep the model at home: members score it by questions, with rows that they "
-            "agreed to share.",
+            "agreed to share. Models of knn and svm hold rows, and always stay.",
         ),
     ] = False,
     share_validation_rows: Annotated[

@@ -149,6 +149,35 @@ class Observer:
             return self._ask(partial(self._give_peers, self._operator, action, peer, session))
         return self._ask(partial(self._give, self._operator, action, peer, value))
 
+    def ask(self, ensemble: str, rows: Any, coverage: float, *, detail: bool) -> dict[str, Any]:
+        """Ask all members of an ensemble; blocks until the answer is there.
+
+        Args:
+            ensemble: Its id, as snapshots have it.
+            rows: For columns a mapping from names to cells, or a list of such mappings, one a
+                row. For arrays numbers of shape (n, *input_shape).
+            coverage: Share of rows whose truth the intervals or sets are to contain, in (0, 1).
+            detail: Whether the answer has each member's own.
+
+        Raises:
+            DataError: The rows break a rule.
+            ConfigurationError: The coverage breaks a rule, or no such ensemble is known.
+            NetworkError: Too many rows wait, too few members answered, or it was not started.
+            EndedError: It has ended.
+        """
+        if self._thread is None:
+            raise NetworkError("the observer has not started")
+
+        async def ask() -> dict[str, Any]:
+            if self._watching is None:
+                raise NetworkError("the observer has not started")
+            watching = self._watching
+            return await watching.ensembles.ask(
+                ensemble, rows, coverage, detail=detail, name_of=watching.name_of
+            )
+
+        return self._thread.call(ask)
+
     def _give(
         self, operator: Identity, action: str, peer: str | None, value: float | None
     ) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Watching: the workload of an observer: it follows the newest session and all studies."""
+"""Watching: the workload of an observer: it follows the newest session, studies and ensembles."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -15,14 +15,15 @@ from swarm.peer.host.machine_driver import MachineDriver
 from swarm.peer.observer.snapshot import empty_snapshot, make_snapshot
 from swarm.peer.observer.snapshot_cache import SnapshotCache
 from swarm.peer.observer.study_rows import StudyRows
+from swarm.peer.observer.watched_ensembles import WatchedEnsembles
 from swarm.watching.federation.observation import Observation
 from swarm.watching.search.observation import StudyObservation, is_about_studies
 
 
 class Watching:
-    """Drives the machines that watch a session and the studies, on one host.
+    """Drives the machines that watch a session and the studies, and asks ensembles, on one host.
 
-    A swarm may have a session, studies, or both.
+    A swarm may have any of them.
     """
 
     def __init__(self, host: Host, nursery: trio.Nursery, operator: PeerId | None) -> None:
@@ -34,6 +35,7 @@ class Watching:
         self._choice = MachineDriver("choice", choice, host, nursery, self._watch)
         self._studies = MachineDriver("studies", StudyObservation(host.me), host, nursery)
         self._study_rows = StudyRows()
+        self.ensembles = WatchedEnsembles(host)
         self._session: MachineDriver[Observation] | None = None
         self._is_over = False
         self._cache = SnapshotCache()
@@ -44,13 +46,15 @@ class Watching:
         return self._session.machine if self._session is not None else None
 
     def start(self) -> None:
-        """Look for a session and for studies."""
+        """Look for a session, for studies and for ensembles."""
         now_s = trio.current_time()
+        self._nursery.start_soon(self.ensembles.run)
         self._studies.carry_out(self._studies.machine.start(now_s))
         self._choice.carry_out(self._choice.machine.start(now_s))
 
     def handle(self, event: Event) -> None:
         """Hand an event to the machines that it concerns."""
+        self.ensembles.handle(event)
         version = self._studies.machine.version
         self._studies.handle(event)
         if is_about_studies(event):
@@ -89,10 +93,15 @@ class Watching:
         else:
             seen.look(now_s)
             shown = make_snapshot(seen, connected, now_s, elapsed_s, self._operator, self._cache)
-        name_of = seen.name_of if seen is not None else _end_of_id
         num_names = len(seen.names()) if seen is not None else 0
-        studies = self._study_rows.snapshot(self._studies.machine.views(), name_of, num_names)
-        return {**shown, "studies": studies}
+        studies = self._study_rows.snapshot(self._studies.machine.views(), self.name_of, num_names)
+        ensembles = self.ensembles.snapshot(now_s - elapsed_s, self.name_of)
+        return {**shown, "studies": studies, "ensembles": ensembles}
+
+    def name_of(self, peer: PeerId) -> str:
+        """The name of a peer, or the end of its id."""
+        seen = self.observation
+        return seen.name_of(peer) if seen is not None else peer[-6:]
 
     def _look_for_the_end(self, seen: Observation) -> None:
         """Look for the next session once the last head of this one is known."""
@@ -103,7 +112,3 @@ class Watching:
     def _notify(self) -> None:
         self.changed.set()
         self.changed = trio.Event()
-
-
-def _end_of_id(peer: PeerId) -> str:
-    return peer[-6:]

@@ -14,7 +14,7 @@ from swarm.core.ids import PeerId
 from swarm.ensemble.records import ModelRecord, RefusedModel, Score
 from swarm.learning.ensemble import jobs
 from swarm.learning.ensemble.labelled import load_labelled
-from swarm.learning.ensemble.payloads import decode_answers, encode_rows
+from swarm.learning.ensemble.payloads import decode_answers, encode_decoded
 from swarm.learning.ensemble.validation import (
     OwnAnswers,
     base_loss_of,
@@ -93,7 +93,9 @@ class MemberJobs:
     def _fit(self, job: FitModel, progress: OnShare) -> FittedModel:
         work = self._folder / "work"
         result = jobs.fit(self._place, self._learner, work, job.now_s, progress)
-        model = replace(result.model, blob=None) if job.keep_model else result.model
+        # Neighbours and support vectors are rows, and rows do not leave their owner.
+        stays = job.keep_model or result.carries_rows
+        model = replace(result.model, blob=None) if stays else result.model
         return FittedModel(model, str(result.path), result.score)
 
     def _look_at_rows(self, job: AddRows | MeasureDrift) -> Reply:
@@ -121,7 +123,7 @@ class MemberJobs:
         place = self._place
         rows = load_labelled(place.rows, place.spec)
         chosen = validation_rows(place.spec, len(rows))
-        data = encode_rows(rows.only(chosen).x, place.spec)
+        data = encode_decoded(rows.only(chosen).x, place.spec)
         self._shared[job.owner] = chosen
         Path(job.rows_path).write_bytes(data)
         return SharedRows(len(chosen), len(data), sha256_hex(data))

@@ -1,6 +1,7 @@
 """Agreement: whether live members know all of each other, as they must when nothing goes wrong."""
 
 from swarm.ensemble.spec import EnsembleSpec
+from swarm.simulation.ensemble.member_work import loss_of
 from swarm.simulation.ensemble.peers import MemberPeer
 
 
@@ -14,13 +15,19 @@ def disagreement(members: list[MemberPeer], spec: EnsembleSpec) -> str:
 
 
 def _missing_here(peer: MemberPeer) -> str:
-    machine = peer.machine
+    models = peer.machine.models
+    champion, challenger = models.champion, models.challenger
     if peer.frozen:
         return "frozen"
-    if machine.models.champion is None:
+    if champion is None:
         return "no champion"
-    if machine.fitting.is_running:
+    if peer.machine.fitting.is_running:
         return "fits"
+    if challenger is not None and loss_of(challenger.version) <= loss_of(champion.version):
+        return "a challenger that is not worse still waits"
+    num_fitted = max(model.num_rows for model in models.kept)
+    if peer.num_rows >= num_fitted * (1 + peer.machine.settings.refit_share):
+        return f"{peer.num_rows} rows, and no model of more than {num_fitted}"
     return ""
 
 
@@ -39,8 +46,10 @@ def _missing_of_others(peer: MemberPeer, members: list[MemberPeer], spec: Ensemb
             return f"no score of {other.name}'s champion"
         if key in scored:
             expected.add(champion.version)
-        if other is not peer and machine.roster.card(other.name) is None:
-            return f"no card of {other.name}"
+        known_card = machine.roster.card(other.name)
+        newest = other.machine.card().number
+        if other is not peer and (known_card is None or known_card.number != newest):
+            return f"not the newest card of {other.name}"
         is_kept = spec.keep_models and champion.blob is not None and key in scored
         if is_kept and other is not peer and champion.version not in card.keeps:
             return f"no copy of {other.name}'s champion"

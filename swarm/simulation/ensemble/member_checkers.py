@@ -20,6 +20,7 @@ from swarm.ensemble.effects import (
     RollbackRequested,
     RowsChanged,
     SaveMember,
+    ShareRows,
 )
 from swarm.ensemble.messages import Answer, FitOrder, MemberCard, Question, Refusal
 from swarm.simulation.checks import require
@@ -43,11 +44,19 @@ class _Watched:
     num_shadow: int = 0
     orders: set[tuple[PeerId, int]] = field(default_factory=set)
     """Orders that were received or given, over all lives."""
+    own_order: int = -1
+    """Greatest number of an order that was given, over all lives."""
+    fit_s: float = float("-inf")
+    """When the last fit began in this life."""
+    is_fit_ordered: bool = True
+    """Whether only others' orders can have caused the next fit."""
     num_fits: int = 0
     num_own_fits: int = 0
     """Fits that a first model, rows or the user's own wish explain."""
     open_questions: dict[_Key, float] = field(default_factory=dict)
     """Questions that came in this life, and when they are due, by the member's clock."""
+    spent: dict[PeerId, list[tuple[float, int]]] = field(default_factory=dict)
+    """Rows that were begun for each asker in this life, and when."""
     begun: dict[_Key, Digest] = field(default_factory=dict)
     """Versions of questions that the serving process has."""
 
@@ -95,6 +104,8 @@ class MemberCheckers:
         require(event.card >= seen.card, f"{peer.name} restarted with card {event.card}")
         seen.open_questions.clear()
         seen.begun.clear()
+        seen.spent.clear()
+        seen.fit_s = float("-inf")
         seen.champion = event.champion.version if event.champion is not None else None
         seen.challenger = event.challenger.version if event.challenger is not None else None
         seen.challenges_since_s, seen.num_shadow = peer.own_s(self._simulator.now_s), 0
@@ -128,19 +139,33 @@ class MemberCheckers:
         require(len(peer.fits) <= 1, f"{peer.name} runs {len(peer.fits)} fits at once")
         if isinstance(event, FitOrder):
             seen.orders.add((event.sender, event.number))
+        if _is_behind(event) or isinstance(event, (FitFailed, FitRequested, RowsChanged)):
+            seen.num_own_fits += 1
+            seen.is_fit_ordered = False
         for effect in effects:
             if isinstance(effect, Publish) and isinstance(effect.message, FitOrder):
-                seen.orders.add((peer.name, effect.message.number))
+                number = effect.message.number
+                require(number > seen.own_order, f"{peer.name} numbered two orders {number}")
+                seen.own_order = number
+                seen.orders.add((peer.name, number))
             if isinstance(effect, Fit):
-                seen.num_fits += 1
-        is_first = isinstance(event, MemberStarted) and event.champion is None
-        if is_first or isinstance(event, (FitFailed, FitRequested, RowsChanged)):
-            seen.num_own_fits += 1
+                self._check_spacing(peer, seen)
         explained = len(seen.orders) + seen.num_own_fits
         require(
             seen.num_fits <= explained,
             f"{peer.name} fitted {seen.num_fits} times, not {explained}",
         )
+
+    def _check_spacing(self, peer: MemberPeer, seen: _Watched) -> None:
+        now_s = peer.own_s(self._simulator.now_s)
+        spacing_s = now_s - seen.fit_s
+        is_spaced = spacing_s >= self._simulator.settings.fit_every_s - 1e-6
+        require(
+            is_spaced or not seen.is_fit_ordered,
+            f"{peer.name} obeyed orders {spacing_s:.1f} s after each other",
+        )
+        seen.num_fits += 1
+        seen.fit_s, seen.is_fit_ordered = now_s, True
 
     def _check_models(self, peer: MemberPeer, seen: _Watched, event: Event) -> None:
         models, now_s = peer.machine.models, peer.own_s(self._simulator.now_s)
@@ -214,6 +239,19 @@ class MemberCheckers:
         )
         if effect.shadow is not None:
             seen.num_shadow += effect.rows.num_rows
+        self._check_allowed(peer, seen, effect, now_s)
+
+    def _check_allowed(
+        self, peer: MemberPeer, seen: _Watched, effect: Predict, now_s: float
+    ) -> None:
+        limits, asker = self._simulator.settings.serving, effect.asker
+        is_allowed = not limits.ask_from or asker in limits.ask_from
+        require(is_allowed, f"{peer.name} answers {asker}, which may not ask")
+        spent = [each for each in seen.spent.get(asker, ()) if each[0] > now_s - limits.budget_s]
+        seen.spent[asker] = [*spent, (now_s, effect.rows.num_rows)]
+        num_rows = sum(number for _, number in seen.spent[asker])
+        is_within = not limits.budget_rows or num_rows <= 2 * limits.budget_rows
+        require(is_within, f"{peer.name} answered {num_rows} rows of {asker} in one period")
 
     def _check_closed(
         self,
@@ -240,8 +278,22 @@ class MemberCheckers:
     # -- blobs
 
     def _check_blobs(self, peer: MemberPeer, effects: list[Effect]) -> None:
-        """Check that a member always holds what others may fetch from it."""
-        models = peer.machine.models.kept
-        own = {model.version for model in models if model.blob is not None}
+        """Check that a member holds what others may fetch from it, and sends only what it may."""
+        for effect in effects:
+            require(
+                self._simulator.settings.shares_rows or not isinstance(effect, ShareRows),
+                f"{peer.name} sends rows that its user does not share",
+            )
+        models = peer.machine.models
+        every = (models.champion, models.challenger, models.previous)
+        own = {model.version for model in every if model is not None and model.blob is not None}
         if any(isinstance(effect, KeepBlobs) for effect in effects):
             require(own <= peer.store, f"{peer.name} deleted a model of its own")
+
+
+def _is_behind(event: Event) -> bool:
+    """Whether a member starts without a model of all its rows; then it may fit at once."""
+    if not isinstance(event, MemberStarted):
+        return False
+    newest = event.challenger or event.champion
+    return newest is None or newest.num_rows != event.num_rows

@@ -21,7 +21,7 @@ from swarm.simulation.ensemble.faults import (
     EnsembleFaults,
     UserAction,
 )
-from swarm.simulation.ensemble.simulator import EnsembleSimulator
+from swarm.simulation.ensemble.simulator import STRANGERS, EnsembleSimulator
 from swarm.simulation.ensemble.transcript import ensemble_transcript
 from swarm.simulation.faults import Crash, Freeze, Partition
 from swarm.simulation.history import HistoryEntry
@@ -38,6 +38,10 @@ SETTINGS = MemberSettings(
     refit_every_s=5.0,
     shadow_rows=100,
     shadow_s=6.0,
+)
+FEW_MAY_ASK = replace(
+    SETTINGS,
+    serving=replace(SETTINGS.serving, ask_from=(*peer_names(10), STRANGERS[0])),
 )
 
 
@@ -88,9 +92,11 @@ def _calm(_chance: random.Random, _peers: Peers) -> EnsembleFaults:
     return EnsembleFaults(questions_per_s=2.0)
 
 
-def _fits(chance: random.Random, _peers: Peers) -> EnsembleFaults:
+def _fits(chance: random.Random, peers: Peers) -> EnsembleFaults:
     kinds = (FIT_ALL, FIT_ALL, FIT, ROWS, ROWS, DRIFT, PROMOTE, ROLLBACK, ROLLBACK)
-    return EnsembleFaults(actions=_actions(chance, *kinds), questions_per_s=10.0)
+    return EnsembleFaults(
+        actions=_actions(chance, *kinds), questions_per_s=10.0, slow_answers=chance.choice(peers)
+    )
 
 
 def _lossy(chance: random.Random, _peers: Peers) -> EnsembleFaults:
@@ -114,7 +120,11 @@ def _restarts(chance: random.Random, peers: Peers) -> EnsembleFaults:
     return EnsembleFaults(
         crashes=tuple(crashes),
         replay_rate=0.05,
-        actions=_actions(chance, FIT_ALL, FIT_ALL, ROWS, PROMOTE, ROLLBACK),
+        actions=(
+            UserAction(5.0, FIT_ALL, PeerId(crashes[0].role)),
+            UserAction(LENGTH_S, FIT_ALL, PeerId(crashes[0].role)),
+            *_actions(chance, FIT_ALL, ROWS, PROMOTE, ROLLBACK),
+        ),
         questions_per_s=5.0,
     )
 
@@ -195,6 +205,8 @@ ENSEMBLE_SCENARIOS: dict[str, EnsembleScenario] = {
     "ensemble-parted": EnsembleScenario("the network is cut", _parted),
     "ensemble-at-home": EnsembleScenario("some models stay at home", _at_home),
     "ensemble-refused": EnsembleScenario("models are refused and fits fail", _refused),
-    "ensemble-busy": EnsembleScenario("more is asked than can be answered", _busy),
+    "ensemble-busy": EnsembleScenario(
+        "more is asked than can be answered", _busy, settings=FEW_MAY_ASK
+    ),
     "ensemble-everything": EnsembleScenario("all of it", _everything, spec=_KEPT),
 }

@@ -1,6 +1,7 @@
 """Accessibility: axe, the keyboard, narrow screens, light and dark."""
 
 import pytest
+from fake_ensembles import classification, ensemble
 from fake_run import FakeRun, operated
 from fake_studies import study
 from on_page import HUNDRED, SIX, TAB_WORDS, live
@@ -67,18 +68,24 @@ def test_axe_finds_no_violations_on_any_tab_or_panel(serve, open_page, scheme):
     served = serve("--piped")
     snapshot = FakeRun(6).at(46.8)
     operator = operated(snapshot, "pending") | {"operator_id": "12D3"}
-    served.show(snapshot | {"studies": [study(24)], "operator": operator})
+    others = {"studies": [study(24)], "ensembles": [ensemble(), classification()]}
+    served.show(snapshot | others | {"operator": operator})
     page = live(open_page(served.url, scheme=scheme))
     found = {}
 
     for tab in TAB_WORDS:
         page.get_by_role("link", name=tab).click()
         expect(page.get_by_role("link", name=tab)).to_have_attribute("aria-current", "page")
+        if tab == "Ensemble":
+            ask_both(page)
         found[tab] = axe(page)
     served.show(snapshot | {"version": 50_000})
     page.get_by_role("link", name="Search").click()
     expect(page.locator("main")).to_contain_text(TAB_WORDS["Search"])
     found["no studies"] = axe(page)
+    page.get_by_role("link", name="Ensemble").click()
+    expect(page.locator("main")).to_contain_text(TAB_WORDS["Ensemble"])
+    found["no ensembles"] = axe(page)
     page.get_by_role("link", name="Training").click()
     page.get_by_role("button", name="peer-4", exact=True).first.click()
     expect(page.locator("#peer-panel")).to_be_visible()
@@ -88,6 +95,14 @@ def test_axe_finds_no_violations_on_any_tab_or_panel(serve, open_page, scheme):
     found["operator"] = axe(page)
 
     assert {place: faults for place, faults in found.items() if faults} == {}
+
+
+def ask_both(page: Page) -> None:
+    """Have both kinds of answers drawn, and wait for them."""
+    page.get_by_label("LotArea").press("Enter")
+    page.get_by_label("One example").fill("1 2 3 4")
+    page.get_by_role("form", name="Ask tumours").get_by_role("button").click()
+    expect(page.locator(".answer .combined")).to_have_count(2)
 
 
 def axe(page: Page) -> list[str]:

@@ -12,7 +12,7 @@ from swarm.core.ids import PeerId
 from swarm.ensemble.records import NO_DRIFT
 from swarm.ensemble.spec import EnsembleSpec
 from swarm.learning.ensemble import jobs, new_rows
-from swarm.learning.ensemble.labelled import load_labelled, read_labelled, write_labelled
+from swarm.learning.ensemble.labelled import ADDED, load_labelled, read_labelled, write_labelled
 
 SPEC = EnsembleSpec(
     "prices",
@@ -110,7 +110,7 @@ def test_texts_where_numbers_are_due_are_refused_with_their_place(place: jobs.Pl
 
 
 def test_damaged_notes_are_refused(place: jobs.Place) -> None:
-    (place.rows.parent / new_rows.ADDED).write_text("[]")
+    (place.rows.parent / ADDED).write_text("[]")
 
     with pytest.raises(DataError, match=r"added\.json is damaged"):
         _add(place, _table(30, 1))
