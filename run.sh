@@ -149,8 +149,9 @@ finish() {
     say "All steps passed"
 }
 
-# Tests mostly wait, so two files of them run at once.
+# Tests that only compute: two files of them run at once. Tests of real processes run alone, as their deadlines are real.
 abreast=(-n 2 --dist loadfile)
+computing=(tests/learning tests/simulation)
 
 check() {
     local bin=.venv/bin
@@ -189,8 +190,11 @@ everything() {
     # shellcheck disable=SC2064 # this very process
     trap "kill $building 2>/dev/null || true" EXIT
     check
+    local slow='(slow or network) and not browser and not containers'
+    step "slow tests that compute" \
+        .venv/bin/python -m pytest -q "${abreast[@]}" --durations=10 -m "$slow" "${computing[@]}"
     step "tests with real processes" \
-        .venv/bin/python -m pytest -v "${abreast[@]}" --durations=10 -m '(slow or network) and not browser and not containers'
+        .venv/bin/python -m pytest -v --durations=30 -m "$slow" "${computing[@]/#/--ignore=}"
     step "the image for the containers" wait $building
     cat .cache/image.log
     take_engine >/dev/null

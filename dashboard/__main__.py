@@ -89,6 +89,14 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
             envvar="SWARM_TENSORBOARD",
         ),
     ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of this peer's identity, so that members with --ask-from can name it."
+            " Without it, the identity is new at each start.",
+            envvar="SWARM_DASHBOARD_STATE",
+        ),
+    ] = None,
     log_level: Annotated[
         str, typer.Option(help="debug, info, warning or error.", envvar="SWARM_LOG_LEVEL")
     ] = "error",
@@ -113,7 +121,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
     def make_source() -> SnapshotSource:
         # Imported here: only the process that watches loads libp2p.
         observer = importlib.import_module("swarm.peer.observer.observer").Observer(
-            bootstrap, listen_ip, operator_key
+            bootstrap, listen_ip, operator_key, state
         )
         # The snapshots of an observer follow the types in `snapshot_types` without declaring it.
         return cast(SnapshotSource, observer)

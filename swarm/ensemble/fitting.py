@@ -11,6 +11,8 @@ SENDERS_MAX = 256
 """Senders whose orders are remembered; the one that came first is forgotten first."""
 RETRY_S = 30.0
 RETRY_MAX_S = 600.0
+RETRIES_MAX = 3
+"""A refit that failed is tried again this many times; an earlier model answers meanwhile."""
 _NEVER = float("inf")
 
 
@@ -110,12 +112,12 @@ class Fitting:
         return True
 
     def note_failure(self, job: int, reason: str, now_s: float) -> bool:
-        """Note that a fit failed; try again later if there is no model at all."""
+        """Note that a fit failed; try again later, for ever only if there is no model at all."""
         if not self._is_under_way(job):
             return False
         self._end()
         self._failure = f"the fit failed: {reason}"[:TEXT_LENGTH_MAX]
-        if not self._has_model:
+        if not self._has_model or self._num_failures < RETRIES_MAX:
             self._want(now_s + min(RETRY_S * 2**self._num_failures, RETRY_MAX_S))
             self._num_failures += 1
         return True

@@ -4,7 +4,7 @@ import math
 
 from swarm.core.ids import PeerId
 from swarm.ensemble.effects import Fit, FitProgressed, MemberStarted, RowsChanged
-from swarm.ensemble.fitting import RETRY_S, SENDERS_MAX, Fitting
+from swarm.ensemble.fitting import RETRIES_MAX, RETRY_S, SENDERS_MAX, Fitting
 from swarm.ensemble.member_settings import MemberSettings
 from swarm.ensemble.messages import FitOrder
 from swarm.ensemble.records import Drift
@@ -187,14 +187,17 @@ def test_a_first_fit_that_failed_is_repeated_ever_more_seldom() -> None:
     assert fitting.advance(40.0 + 2 * RETRY_S) == [Fit(3)]
 
 
-def test_a_later_fit_that_failed_is_not_repeated() -> None:
+def test_a_refit_that_failed_is_repeated_a_few_times() -> None:
     fitting = with_model()
     fitting.request(1.0)
     fitting.advance(1.0)
 
-    fitting.note_failure(2, "disk full", 2.0)
+    for number in range(RETRIES_MAX):
+        assert fitting.note_failure(2 + number, "disk full", 10_000.0 * number)
+        assert fitting.advance(10_000.0 * (number + 1)) == [Fit(3 + number)]
+    fitting.note_failure(2 + RETRIES_MAX, "disk full", 50_000.0)
 
-    assert fitting.advance(10_000.0) == []
+    assert fitting.advance(100_000.0) == []
 
 
 def test_events_of_other_jobs_change_nothing() -> None:

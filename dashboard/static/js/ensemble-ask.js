@@ -35,7 +35,7 @@ export class Ask extends Component {
             : html`<label>${`One example: ${shape.join(" × ")} numbers`}<textarea name="example" rows="4" placeholder="0.1, 0.2, 0.3" required></textarea></label>`}
           <div class="buttons">
             <button class="tool primary" disabled=${busy}>${busy ? "Asking…" : "Ask all members"}</button>
-            ${columns.length > 0 && html`<button class="tool" type="button" onClick=${(/** @type {MouseEvent} */ event) => fillIn(event, columns)}>Fill in typical values</button>`}
+            ${columns.some(({ typical }) => typical !== null) && html`<button class="tool" type="button" onClick=${(/** @type {MouseEvent} */ event) => fillIn(event, columns)}>Fill in means</button>`}
             <label class="inline">Coverage
               <select name="coverage">${COVERAGES.map((share) => html`<option key=${share} value=${share} selected=${share === 0.9}>${100 * share} %</option>`)}</select>
             </label>
@@ -108,17 +108,16 @@ function nested(numbers, inner) {
 }
 
 /**
- * Fill in the founder's means, and the first known categories.
+ * Fill in the founder's means of numbers and dates.
  * @param {MouseEvent} event
  * @param {Column[]} columns
  */
 function fillIn(event, columns) {
   const form = /** @type {HTMLButtonElement} */ (event.currentTarget).form;
-  for (const { name, kind, categories, typical } of columns) {
+  for (const { name, kind, typical } of columns) {
     const input = /** @type {HTMLInputElement | null} */ (form?.elements.namedItem(`column ${name}`) ?? null);
-    if (input === null) continue;
-    if (kind === "category") input.value = categories[0] ?? "";
-    else if (typical !== null) input.value = kind === "date" ? dateOf(typical) : String(Number(typical.toPrecision(6)));
+    if (input === null || typical === null) continue;
+    input.value = kind === "date" ? dateOf(typical) : String(Number(typical.toPrecision(6)));
   }
 }
 

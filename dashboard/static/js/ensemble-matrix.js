@@ -1,7 +1,7 @@
 // The cross-validation matrix as a heat map: each member's score of each model on its own rows.
 // @ts-check
 
-import { UNKNOWN, significant, whole } from "./format.js";
+import { UNKNOWN, score as shown, whole } from "./format.js";
 import { html } from "./html.js";
 
 /** @typedef {import("./types.js").Ensemble} Ensemble */
@@ -41,5 +41,5 @@ export function Matrix({ ensemble: { name, metric, members, matrix } }) {
 function Cell({ score, share }) {
   if (score === undefined) return html`<td>${UNKNOWN}</td>`;
   if (score.metric === null) return html`<td class="refused" title=${score.refusal}>refused</td>`;
-  return html`<td class=${score.own ? "scored own" : "scored"} style=${{ "--share": `${share(score.metric).toFixed(1)}%` }} title=${`on ${whole(score.num_rows)} rows`}>${significant(score.metric)}</td>`;
+  return html`<td class=${score.own ? "scored own" : "scored"} style=${{ "--share": `${share(score.metric).toFixed(1)}%` }} title=${`on ${whole(score.num_rows)} rows`}>${shown(score.metric)}</td>`;
 }

@@ -1,7 +1,7 @@
 // The members of an ensemble: the model that answers, its skill, and drift.
 // @ts-check
 
-import { UNKNOWN, clock, percent, significant, whole } from "./format.js";
+import { UNKNOWN, clock, percent, score, significant, whole } from "./format.js";
 import { html } from "./html.js";
 
 /** @typedef {import("./types.js").Ensemble} Ensemble */
@@ -42,7 +42,7 @@ function Row({ member }) {
     <td>${model ? html`${clock(model.fitted_unix_s)} <small class="hint">in ${model.fit_s.toFixed(1)} s</small>` : UNKNOWN}</td>
     <td class="numeric">${whole(model?.num_rows ?? member.num_rows)}</td>
     <td>${member.skill === null ? UNKNOWN : html`<span class="bar"><i style=${{ width: `${100 * Math.max(0, Math.min(1, member.skill))}%` }}></i></span> ${percent(member.skill)}`}</td>
-    <td class="numeric">${member.metric === null ? UNKNOWN : significant(member.metric)}</td>
+    <td class="numeric">${member.metric === null ? UNKNOWN : score(member.metric)}</td>
     <td title=${drift.detail}>${drift.threshold === 0 ? UNKNOWN : html`<span class=${drift.drifting ? "over" : ""}>${significant(drift.value)}</span> <small class="hint">of ${significant(drift.threshold)}</small>`}</td>
   </tr>`;
 }

@@ -68,3 +68,11 @@ export function shortId(id) {
 export function clock(unixS) {
   return new Date(unixS * 1000).toLocaleTimeString("en-GB");
 }
+
+/**
+ * A score with three significant digits, so that those of a table have one length.
+ * @param {number} value
+ */
+export function score(value) {
+  return Math.abs(value) >= 1000 ? whole(Math.round(value)) : value.toPrecision(3);
+}

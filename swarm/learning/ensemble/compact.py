@@ -23,6 +23,8 @@ def compact(estimator: Any) -> Any:
         estimator.regressor = None  # the unfitted one
         estimator.regressor_ = compact(estimator.regressor_)
         return estimator
+    if hasattr(estimator, "n_samples_fit_"):  # neighbours: a member may have only a few rows
+        estimator.n_neighbors = min(estimator.n_neighbors, estimator.n_samples_fit_)
     for name in _ONLY_FOR_FITTING:
         if hasattr(estimator, name):
             delattr(estimator, name)

@@ -82,6 +82,8 @@ class KerasEstimator(BaseEstimator):  # type: ignore[misc]  # no types in sklear
         Raises:
             DataError: It is none of our networks, or not for these rows.
         """
+        if hasattr(self, "_network"):
+            raise DataError("a network must be built here")
         if self.built_in not in BUILT_IN:
             raise DataError(f"{self.built_in!r:.40} is no network of ours")
         shape = self.input_shape

@@ -53,6 +53,8 @@ class LearnerEntry:
     """Whether features are scaled to deviation 1: where distances or gradients count."""
     kinds: tuple[str, ...] = ("regression", "classification")
     is_for_images: bool = False
+    rows_per_class: int = 1
+    """Rows that a class needs to be learnt; rarer ones are left out."""
 
 
 def _family(name: str, params: dict[str, Any]) -> Callable[[Problem, int], Any]:
@@ -140,7 +142,9 @@ LEARNERS: dict[str, LearnerEntry] = {
     "logistic": LearnerEntry(
         _family("logreg", {"C": 0.1, "max_iter": 1000}), scale=True, kinds=("classification",)
     ),
-    "svm": LearnerEntry(_scaled_target(_family("svm", {"gamma": "scale"})), scale=True),
+    "svm": LearnerEntry(
+        _scaled_target(_family("svm", {"gamma": "scale"})), scale=True, rows_per_class=3
+    ),
     "mlp": LearnerEntry(
         _scaled_target(
             _scikit(

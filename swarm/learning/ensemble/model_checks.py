@@ -39,18 +39,34 @@ def check_pipeline(pipeline: Any, spec: EnsembleSpec, *, own: str = "") -> None:
     steps = [step[1] for step in pipeline.steps if isinstance(step, tuple) and len(step) == 2]
     if len(steps) != 2 or len(pipeline.steps) != 2 or not isinstance(steps[0], RowEncoder):
         raise DataError("the pipeline must have two steps: an encoder of rows, and a model")
+    check_plain(steps[0])
     num_features = _check_encoder(steps[0], spec)
     estimator = steps[1]
     name = type(estimator).__name__
     if f"{type(estimator).__module__}.{name}" == own:
         return
     if isinstance(estimator, KerasEstimator):
+        check_plain(estimator)
         estimator.check(num_features, len(spec.classes))
     else:
         _check_estimator(estimator, num_features)
 
 
+def check_plain(estimator: Any) -> None:
+    """Check that no attribute from the file stands in front of a method or a class's setting.
+
+    Raises:
+        DataError: One does, such as the kind of a machine, by which C code reads its arrays.
+    """
+    for name in vars(estimator):
+        if hasattr(type(estimator), name):
+            raise DataError(
+                f"attribute {name!r:.60} of a {type(estimator).__name__} is not its own"
+            )
+
+
 def _check_estimator(estimator: Any, num_features: int) -> None:
+    check_plain(estimator)
     check = _CHECKS.get(type(estimator).__name__)
     if check is None:
         raise DataError(f"a {type(estimator).__name__} is no model")
@@ -132,6 +148,8 @@ def _check_neighbours(model: Any, num_features: int) -> None:
         "distance",
     ):
         raise DataError("neighbours must be searched by Euclidean distance, one by one")
+    if model.effective_metric_params_ != {} or model.metric_params is not None:
+        raise DataError("distances of neighbours must have no parameters")
     if type(model.n_neighbors) is not int or not 1 <= model.n_neighbors <= len(rows):
         raise DataError(f"n_neighbors must be in [1, {len(rows)}]")
     if hasattr(model, "classes_"):
@@ -175,6 +193,7 @@ def _check_calibrated(model: Any, num_features: int) -> None:
         raise DataError("a calibrated model must have one part")
     if type(parts[0].estimator).__name__ != "SVC":
         raise DataError("only a support vector machine is calibrated")
+    check_plain(parts[0].estimator)
     _check_machine(parts[0].estimator, num_features)
 
 

@@ -88,6 +88,13 @@ class Model:
         return shares
 
 
+def _without_rare(rows: LabelledRows, rows_per_class: int) -> LabelledRows:
+    """The rows of classes that have enough of them, or all rows if no class has."""
+    labels = rows.y.astype(np.int64)
+    enough = np.bincount(labels)[labels] >= rows_per_class
+    return rows if enough.all() or not enough.any() else rows.only(enough)
+
+
 def fit_model(
     rows: LabelledRows, spec: EnsembleSpec, learner: str, *, seed: int, allow_code: bool = False
 ) -> Model:
@@ -105,6 +112,8 @@ def fit_model(
         LearningError: Fitting failed.
     """
     entry = find_learner(learner, spec.task, allow_code=allow_code)
+    if spec.classes:
+        rows = _without_rare(rows, entry.rows_per_class)
     kind: Any = spec.task
     encoder = RowEncoder(scale=entry.scale)
     try:

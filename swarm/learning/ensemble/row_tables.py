@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from swarm.core.columns import CATEGORY, DATE, NUMBER, TARGET, Column
 from swarm.core.errors import DataError
 from swarm.ensemble.spec import EnsembleSpec
+from swarm.learning.image_shape import is_image_shape
 from swarm.learning.tables.cells import NUMBER_MAX, number
 from swarm.learning.tables.reading import read_sheet
 from swarm.learning.tables.sheet import Sheet, SheetColumn
@@ -22,6 +23,7 @@ from swarm.learning.tables.sheet import Sheet, SheetColumn
 Rows = pd.DataFrame | NDArray[Any]
 """Decoded rows: a frame with the spec's columns in order (numbers and dates float64, categories
 objects: str or None), or an array of shape (n, *input_shape), float32."""
+PIXEL_MAX = 255
 _DUE = {NUMBER: "numbers", DATE: "dates, as in 2020-01-31"}
 
 
@@ -126,7 +128,7 @@ def frame_of(columns: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
 
 
 def as_examples(rows: Any, spec: EnsembleSpec) -> NDArray[np.float32]:
-    """Rows that are arrays, of shape (n, *input_shape), float32.
+    """Rows that are arrays, of shape (n, *input_shape), float32; pixels of uint8 in 0..1.
 
     Raises:
         DataError: Shape or type are others, or a value is not finite.
@@ -139,6 +141,8 @@ def as_examples(rows: Any, spec: EnsembleSpec) -> NDArray[np.float32]:
         )
     with np.errstate(over="ignore"):
         single = np.ascontiguousarray(array, np.float32)
+    if array.dtype == np.uint8 and is_image_shape(spec.input_shape):
+        single /= PIXEL_MAX
     if not np.isfinite(single).all():
         raise DataError("rows must be finite numbers within the range of float32")
     return single

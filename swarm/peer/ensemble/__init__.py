@@ -23,6 +23,7 @@ open_asking       open_asking(): finds an ensemble, and gets to know its members
 asking            Asking: asks one ensemble for many callers at once
 batching          which requests become one question, and when it goes out
 asked_rows        read_rows(): the rows that a user asks about
+asked_cells       read_cells(): the cells of one of their columns
 asker_driver      AskerDriver: sends questions, and brings back the answers that count
 answering         from the answers that count to a prediction
 prediction        Prediction: values, how sure they are, and which members answered

@@ -8,7 +8,7 @@ from swarm.core.ids import Digest, PeerId
 from swarm.ensemble.effects import Combine, CountedAnswer
 from swarm.ensemble.messages import MemberCard
 from swarm.ensemble.records import ModelRecord
-from swarm.learning.ensemble.answers import MemberAnswer
+from swarm.learning.ensemble.answers import Floats, MemberAnswer
 from swarm.learning.ensemble.combining import Combined, combine
 from swarm.learning.ensemble.judging import Verdict, judge
 from swarm.peer.ensemble.asker_driver import AskerDriver
@@ -75,9 +75,9 @@ def answer_question(
     return _prediction(driver, read, combined, cards), combined
 
 
-def judge_answers(driver: AskerDriver, combined: Combined) -> None:
-    """Compare the members' answers, and tell the machine; callers need not wait for it."""
-    driver.report_verdicts(judge(driver.spec, combined))
+def judge_answers(driver: AskerDriver, combined: Combined, truth: Floats | None) -> None:
+    """Compare the members' answers with the truth or with each other, and tell the machine."""
+    driver.report_verdicts(judge(driver.spec, combined, truth))
 
 
 def _prediction(

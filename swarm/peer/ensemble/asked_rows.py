@@ -9,31 +9,22 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.core.columns import CATEGORY, DATE, Column
+from swarm.core.columns import CATEGORY, NUMBER, TARGET, Column, target_of
 from swarm.core.errors import DataError
 from swarm.core.suggestions import did_you_mean
 from swarm.ensemble.spec import EnsembleSpec
 from swarm.learning.ensemble.payloads import encode_cells, encode_rows
 from swarm.learning.ensemble.row_tables import as_examples, features_of
-from swarm.learning.tables.cells import (
-    MISSING_NUMBER,
-    NUMBER_MAX,
-    day,
-    is_missing,
-    number,
-    shown_number,
-)
 from swarm.learning.tables.sheet import Sheet
+from swarm.peer.ensemble.asked_cells import read_cells
 
 _ARRAYS = ("x", "x_test", "x_train")
-_US_PER_DAY = 86_400 * 10**6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +37,9 @@ class AskedRows:
     None. For arrays one of shape (n, *input_shape)."""
     notes: tuple[str, ...] = ()
     """Which columns were left out or are missing, in words."""
+    truth: NDArray[np.float64] | None = None
+    """Shape (n,): the target where it was given, else NaN: numbers in the target's unit, or
+    indices of classes. It is not sent."""
 
     def __len__(self) -> int:
         return len(self.parts[0])
@@ -53,7 +47,8 @@ class AskedRows:
     def only(self, first: int, count: int) -> "AskedRows":
         """Some of the rows."""
         rows = slice(first, first + count)
-        return AskedRows(tuple(part[rows] for part in self.parts), self.notes)
+        truth = self.truth[rows] if self.truth is not None else None
+        return AskedRows(tuple(part[rows] for part in self.parts), self.notes, truth)
 
 
 def read_rows(source: Any, spec: EnsembleSpec) -> AskedRows:
@@ -62,7 +57,7 @@ def read_rows(source: Any, spec: EnsembleSpec) -> AskedRows:
     Args:
         source: For a table: a data frame, a `Sheet`, a mapping from column names to cells or to
             sequences of cells, or a sequence of such mappings, one a row. The target may be there;
-            it is left out. For arrays: numbers of shape (n, *input_shape), or one example.
+            it is not sent. For arrays: numbers of shape (n, *input_shape), or one example.
         spec: The ensemble.
 
     Raises:
@@ -81,8 +76,9 @@ def read_rows(source: Any, spec: EnsembleSpec) -> AskedRows:
         if length != num_rows:
             raise DataError(f"column {name!r:.80} must have {num_rows} cells, got {length}")
     return AskedRows(
-        tuple(_read_column(column, table.get(column.name), num_rows) for column in wanted),
+        tuple(read_cells(column, table.get(column.name), num_rows) for column in wanted),
         tuple(notes),
+        _read_truth(table, num_rows, spec),
     )
 
 
@@ -117,7 +113,28 @@ def join_rows(several: Sequence[AskedRows]) -> AskedRows:
     if len(several) == 1:
         return several[0]
     parts = zip(*(rows.parts for rows in several), strict=True)
-    return AskedRows(tuple(np.concatenate(part) for part in parts))
+    truth = None
+    if any(rows.truth is not None for rows in several):
+        truth = np.concatenate([_truth_of(rows) for rows in several])
+    return AskedRows(tuple(np.concatenate(part) for part in parts), truth=truth)
+
+
+def _truth_of(rows: AskedRows) -> NDArray[np.float64]:
+    return rows.truth if rows.truth is not None else np.full(len(rows), np.nan)
+
+
+def _read_truth(
+    table: dict[str, Any], num_rows: int, spec: EnsembleSpec
+) -> NDArray[np.float64] | None:
+    target = target_of(spec.columns)
+    if target is None or target.name not in table:
+        return None
+    kind = CATEGORY if spec.classes else NUMBER
+    cells = read_cells(Column(target.name, kind), table[target.name], num_rows)
+    if not spec.classes:
+        return np.asarray(cells, np.float64)
+    places = {label: float(place) for place, label in enumerate(spec.classes)}
+    return np.array([places.get(label, math.nan) for label in cells.tolist()])
 
 
 def _read_array(source: Any, spec: EnsembleSpec) -> AskedRows:
@@ -132,9 +149,10 @@ def _read_array(source: Any, spec: EnsembleSpec) -> AskedRows:
 def _as_columns(source: Any, spec: EnsembleSpec) -> dict[str, Any]:
     """Cells by column; each value has a length."""
     if isinstance(source, Sheet):
-        kinds = {column.name: column.kind for column in spec.columns}
+        labels = TARGET if spec.classes else CATEGORY
+        texts = {column.name for column in spec.columns if column.kind in (CATEGORY, labels)}
         return {
-            column.name: column.texts() if kinds.get(column.name) == CATEGORY else column.values
+            column.name: column.texts() if column.name in texts else column.values
             for column in source.columns
         }
     if hasattr(source, "columns") and hasattr(source, "to_dict"):  # a data frame
@@ -184,70 +202,3 @@ def _check_names(given: list[str], spec: EnsembleSpec, wanted: Sequence[Column])
 def _some(names: Sequence[str]) -> str:
     shown = ", ".join(f"{name:.40}" for name in names[:5])
     return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown
-
-
-def _read_column(column: Column, cells: Any, num_rows: int) -> NDArray[Any]:
-    if column.kind == CATEGORY:
-        return _texts(column, [None] * num_rows if cells is None else cells)
-    if cells is None:
-        return np.full(num_rows, np.nan)
-    if isinstance(cells, np.ndarray) and cells.dtype.kind in "iufb":
-        values = cells.astype(np.float64)
-    elif isinstance(cells, np.ndarray) and cells.dtype.kind == "M":
-        moments = cells.astype("datetime64[us]")
-        values = np.where(np.isnat(moments), np.nan, moments.astype(np.int64) / _US_PER_DAY)
-    else:
-        values = np.array([_number(column, cell, row) for row, cell in enumerate(cells, 1)])
-    wrong = np.isinf(values) | (np.abs(values) > NUMBER_MAX)
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise DataError(
-            f"row {row + 1}: column {column.name!r} must be within {NUMBER_MAX:g} of 0, "
-            f"got {values[row]:g}"
-        )
-    return values
-
-
-def _number(column: Column, cell: Any, row: int) -> float:
-    """A number, or the days of a date; NaN where missing."""
-    if isinstance(cell, bool | int | float | np.number | np.bool_):
-        return float(cell)
-    if _is_nothing(cell):
-        return math.nan
-    text = cell.isoformat() if isinstance(cell, date | datetime) else str(cell).strip()
-    if is_missing(text) or text.lower() in MISSING_NUMBER:
-        return math.nan
-    value = day(text) if column.kind == DATE else None
-    value = number(text) if value is None else value
-    if value is None:
-        word = "dates" if column.kind == DATE else "numbers"
-        raise DataError(f"row {row}: column {column.name!r} has {word}, got {text!r:.80}")
-    return value
-
-
-def _texts(column: Column, cells: Any) -> NDArray[Any]:
-    texts = np.empty(len(cells), object)
-    for row, cell in enumerate(cells):
-        texts[row] = _text(column, cell, row + 1)
-    return texts
-
-
-def _text(column: Column, cell: Any, row: int) -> str | None:
-    if isinstance(cell, str):
-        text = cell.strip()
-    elif isinstance(cell, bool | np.bool_):
-        text = str(cell).lower()
-    elif isinstance(cell, int | float | np.number):
-        text = "" if math.isnan(cell) else shown_number(float(cell))
-    elif _is_nothing(cell):
-        text = ""
-    elif isinstance(cell, date | datetime):
-        text = cell.isoformat()
-    else:
-        raise DataError(f"row {row}: column {column.name!r} has texts, got {type(cell).__name__}")
-    return None if is_missing(text) else text
-
-
-def _is_nothing(cell: Any) -> bool:
-    """None, and what pandas takes for it: NaT and NA, whose comparison is never true."""
-    return cell is None or type(cell).__name__ in ("NaTType", "NAType")

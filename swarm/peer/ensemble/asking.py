@@ -179,7 +179,7 @@ class Asking:
             self._note(batch, asked_s, None, str(error))
         else:
             self._note(batch, asked_s, answer, "")
-            judge_answers(self.driver, combined)
+            judge_answers(self.driver, combined, rows.truth)  # callers need not wait for it
         finally:
             self._batches.end()
             self._wake()

@@ -16,10 +16,10 @@ from swarm.core.errors import ConfigurationError, DataError
 from swarm.learning.tables.reading import read_sheet
 from swarm.peer.ensemble.asked_rows import AskedRows, read_arrays, read_rows
 from swarm.peer.ensemble.asking import Asking, check_coverage
-from swarm.peer.ensemble.asking_text import csv_text, show_origin, show_prediction
+from swarm.peer.ensemble.asking_text import csv_text, score_in_words, show_origin, show_prediction
 from swarm.peer.ensemble.fit_orders import order_fit
 from swarm.peer.ensemble.open_asking import open_asker, wait_cards, wait_members
-from swarm.peer.ensemble.overview import matrix_table, members_table
+from swarm.peer.ensemble.overview import matrix_table, members_table, remarks
 from swarm.peer.ensemble.prediction import SHORT_ID, Prediction
 from swarm.peer.host.command_line import run_until_signal
 from swarm.peer.host.host_settings import HostSettings, parse_bootstraps
@@ -55,8 +55,11 @@ def predict_rows(
     rows_of = _read(path)
 
     async def task(asking: Asking) -> None:
-        found = await asking.predict(rows_of(asking), coverage, detail=detail)
+        rows = rows_of(asking)
+        found = await asking.predict(rows, coverage, detail=detail)
         _show(found, output, as_json=as_json)
+        if rows.truth is not None and not as_json:
+            typer.echo(score_in_words(asking.spec, found, rows.truth), nl=False)
 
     _run(task, joining)
 
@@ -114,9 +117,8 @@ def show_members(asking: Asking) -> None:
     console = Console()
     members = asking.members()
     console.print(members_table(asking.spec, members))
-    for one in members:
-        if one.detail:
-            console.print(Text(f"{one.peer[-SHORT_ID:]}: {one.detail}"))
+    for line in remarks(asking.spec, members):
+        console.print(Text(line))
 
 
 def distill_rows(joining: Joining, path: Path, output: Path, learner: str) -> None:

@@ -9,6 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from swarm.core.columns import target_of
+from swarm.ensemble.spec import EnsembleSpec
+from swarm.learning.ensemble.answers import Floats, to_scale
 from swarm.peer.ensemble.overview import VERSION_LENGTH, time_in_words
 from swarm.peer.ensemble.prediction import SHORT_ID, Prediction, number_in_words
 
@@ -41,6 +44,33 @@ def csv_text(prediction: Prediction) -> str:
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
     return written.getvalue()
+
+
+def score_in_words(spec: EnsembleSpec, prediction: Prediction, truth: Floats) -> str:
+    """How well the rows were answered whose target was given; a line, empty if there are none."""
+    known = ~np.isnan(truth)
+    count = int(known.sum())
+    if not count:
+        return ""
+    word = "row" if count == 1 else "rows"
+    start = f"on the {count:,} {word} whose {_target_name(spec)} was given: "
+    if prediction.probabilities is not None:
+        places = truth[known].astype(np.intp)
+        right = prediction.probabilities[known].argmax(axis=1) == places
+        text = f"{100 * right.mean():.1f} % right"
+        if prediction.sets is not None:
+            inside = prediction.sets[known][np.arange(count), places]
+            text += f", {100 * inside.mean():.0f} % inside the sets"
+        return f"{start}{text}\n"
+    values = prediction.values[known].astype(np.float64)
+    errors = to_scale(spec, values) - to_scale(spec, truth[known])
+    text = f"{spec.metric} {float(np.sqrt(np.mean(errors**2))):.4f}"
+    if prediction.lower is not None and prediction.upper is not None:
+        inside = (prediction.lower[known] <= truth[known]) & (
+            truth[known] <= prediction.upper[known]
+        )
+        text += f", {100 * inside.mean():.0f} % inside the intervals"
+    return f"{start}{text}\n"
 
 
 def _rows_table(prediction: Prediction) -> Table:
@@ -102,6 +132,11 @@ def _members_table(prediction: Prediction) -> Table:
             cells.append(_own_answer(prediction, one.values))
         table.add_row(*map(Text, cells))
     return table
+
+
+def _target_name(spec: EnsembleSpec) -> str:
+    target = target_of(spec.columns)
+    return target.name if target is not None else "target"
 
 
 def _own_answer(prediction: Prediction, values: object) -> str:

@@ -15,6 +15,9 @@ ROWS_PER_HOUR = 1_000_000
 SCORE_LIMIT_S = 120.0
 DRIFT_THRESHOLD = 2.0
 """See `swarm.learning.ensemble.drift`, which the command line does not import."""
+TOLERANCE = 0.1
+"""Two models of a few hundred rows differ by this share of their loss by chance: without it, every
+second refit would wait in the shadow for ever."""
 FOREIGN_MEMORY_MIB = 4096
 
 
@@ -57,7 +60,7 @@ class EnsembleSettings(HostSettings):
     def member(self) -> MemberSettings:
         """What the member's machine needs of them."""
         limits = ServingLimits(self.ask_from, self.rows_per_hour)
-        return MemberSettings(limits, shares_rows=self.share_validation_rows)
+        return MemberSettings(limits, shares_rows=self.share_validation_rows, tolerance=TOLERANCE)
 
     def __post_init__(self) -> None:
         HostSettings.__post_init__(self)

@@ -11,12 +11,13 @@ from swarm.ensemble.messages import MemberCard
 from swarm.ensemble.records import ModelRecord, Score
 from swarm.ensemble.spec import EnsembleSpec
 from swarm.peer.ensemble.member_driver import MemberDriver
+from swarm.peer.ensemble.prediction import SHORT_ID
 
 LOOK_EVERY_S = 2.0
 """A member that falls silent causes no event."""
 PROGRESS_STEP = 0.25
-ID_LENGTH = 8
-"""Characters of a peer's id that tell it apart; the last ones, because all ids begin alike."""
+SHOWN = 8
+"""First characters of a version that are shown."""
 
 
 class MemberLines:
@@ -83,7 +84,7 @@ class MemberLines:
 
     def _fitted(self, model: ModelRecord, card: MemberCard) -> str:
         said = (
-            f"Model {model.version[:ID_LENGTH]}: {model.learner}, fitted on {model.num_rows} rows "
+            f"Model {model.version[:SHOWN]}: {model.learner}, fitted on {model.num_rows} rows "
             f"in {model.fit_s:.1f} s."
         )
         own = [s for s in card.scores if s.version == model.version and s.is_own]
@@ -95,7 +96,7 @@ class MemberLines:
             if not score.is_own and key not in self._judged:
                 self._judged.add(key)
                 yield (
-                    f"Model {score.version[:ID_LENGTH]} of {short(score.owner)}, on "
+                    f"Model {score.version[:SHOWN]} of {short(score.owner)}, on "
                     f"{score.num_rows} rows here: {self._in_words(score)}."
                 )
         for refused in card.refused:
@@ -103,7 +104,7 @@ class MemberLines:
             if key not in self._judged:
                 self._judged.add(key)
                 yield (
-                    f"Model {refused.version[:ID_LENGTH]} of {short(refused.owner)} is refused: "
+                    f"Model {refused.version[:SHOWN]} of {short(refused.owner)} is refused: "
                     f"{refused.reason}."
                 )
 
@@ -144,4 +145,4 @@ async def show_member(driver: MemberDriver, address: str, say: Callable[[str], N
 
 def short(peer: PeerId) -> str:
     """The end of a peer's id, which tells it apart."""
-    return f"...{peer[-ID_LENGTH:]}"
+    return f"...{peer[-SHORT_ID:]}"

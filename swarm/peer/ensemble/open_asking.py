@@ -18,6 +18,8 @@ from swarm.peer.host.host_settings import HostSettings
 FIND_WITHIN_S = 60.0
 """Seconds in which an ensemble must be offered, and one of its members must have a model."""
 FIT_PATIENCE_S = 300.0
+OTHERS_WITHIN_S = 30.0
+"""Seconds from a new ensemble's first model in which the other members' are waited for."""
 SETTLE_S = 2.5
 """Seconds in which members that others have scored are waited for; heartbeats come each 2 s."""
 
@@ -86,9 +88,13 @@ async def wait_members(
         await _until(driver, lambda: bool(_can_answer(asking) or _fitting(asking)))
     if _fitting(asking) and not _can_answer(asking):
         if say is not None:
-            say(f"{_members_in_words(asking)}; waiting for the first model")
+            say(f"{_members_in_words(asking)}; waiting for their first models")
         with trio.move_on_after(FIT_PATIENCE_S):
             await _until(driver, lambda: bool(_can_answer(asking) or not _fitting(asking)))
+        # All began together: the others' models, their scores and intervals follow soon.
+        with trio.move_on_after(OTHERS_WITHIN_S):
+            await _until(driver, lambda: not _first_fits(asking))
+            await _until(driver, lambda: _has_interval(asking))
     if _can_answer(asking):
         with trio.move_on_after(SETTLE_S):
             await _until(driver, lambda: _all_known(asking))
@@ -120,6 +126,18 @@ def _can_answer(asking: Asking) -> bool:
 
 def _fitting(asking: Asking) -> bool:
     return any(card.state == "fitting" for card in asking.cards())
+
+
+def _first_fits(asking: Asking) -> bool:
+    """Whether a member fits that has no model yet."""
+    return any(card.state == "fitting" and not card.champion for card in asking.cards())
+
+
+def _has_interval(asking: Asking) -> bool:
+    """Whether a member summarised the errors of exactly the models that answer."""
+    cards = asking.cards()
+    champions = {card.champion.version for card in cards if card.champion}
+    return any(card.residuals and champions == {*card.residuals.versions} for card in cards)
 
 
 def _members_in_words(asking: Asking) -> str:

@@ -1,10 +1,11 @@
 """Members and their cross-validation matrix, as the commands `status` and `matrix` show them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -12,9 +13,9 @@ from swarm.core.ids import PeerId
 from swarm.ensemble.spec import EnsembleSpec
 from swarm.peer.ensemble.prediction import SHORT_ID
 from swarm.watching.ensemble.matrix import MatrixCell
-from swarm.watching.ensemble.members import MemberRow
+from swarm.watching.ensemble.members import MemberRow, metric_of
 
-VERSION_LENGTH = 7
+VERSION_LENGTH = 8
 """First characters of a version that are shown."""
 
 
@@ -57,17 +58,15 @@ def _score_in_words(cell: MatrixCell | None) -> str:
 def members_table(spec: EnsembleSpec, members: Sequence[MemberRow]) -> Table:
     """A table for a terminal."""
     word = "member" if len(members) == 1 else "members"
-    table = Table(title=f"{spec.name}: {len(members)} {word}")
+    title = f"{spec.name}: {len(members)} {word}"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in ("member", "state", "version", "learner", "trained (UTC)"):
         table.add_column(heading, no_wrap=True)
     for heading in ("rows", "skill"):
         table.add_column(heading, justify="right", no_wrap=True)
     drifts = any(one.drift.threshold for one in members)
-    shadows = any(one.challenger for one in members)
     if drifts:
         table.add_column("drift", justify="right", no_wrap=True)
-    if shadows:
-        table.add_column("challenger", no_wrap=True)
     for one in members:
         model = one.champion
         row = [
@@ -81,11 +80,38 @@ def members_table(spec: EnsembleSpec, members: Sequence[MemberRow]) -> Table:
         ]
         if drifts:
             drift = one.drift
-            row.append(f"{drift.value:.2f}/{drift.threshold:.2f}" if drift.threshold else "")
-        if shadows:
-            row.append(one.challenger.version[:VERSION_LENGTH] if one.challenger else "")
+            row.append(f"{drift.value:g}/{drift.threshold:g}" if drift.threshold else "")
         table.add_row(*map(Text, row))  # a name from another peer is no markup
     return table
+
+
+def remarks(spec: EnsembleSpec, members: Sequence[MemberRow]) -> Iterator[str]:
+    """What the table has no room for: challengers, drifts, what members wait for; as lines."""
+    for one in members:
+        said = [one.detail, _challenge_in_words(spec, one)]
+        if one.is_drifting:
+            said.append(f"its rows drift: {one.drift.detail}")
+        yield from (f"{one.peer[-SHORT_ID:]}: {text}" for text in said if text)
+
+
+def _challenge_in_words(spec: EnsembleSpec, one: MemberRow) -> str:
+    challenger, compared = one.challenger, one.comparison
+    if challenger is None:
+        return ""
+    text = (
+        f"challenger {challenger.version[:VERSION_LENGTH]}, of {challenger.num_rows:,} rows, "
+        "answers in the shadow"
+    )
+    if compared is None or not compared.challenger_validation:
+        return text
+    ours = metric_of(spec, compared.challenger_validation)
+    theirs = metric_of(spec, compared.champion_validation)
+    text += f"; {spec.metric} {ours:.4f}, the champion's is {theirs:.4f}"
+    if not compared.num_recent:
+        return text
+    ours = metric_of(spec, compared.challenger_recent)
+    theirs = metric_of(spec, compared.champion_recent)
+    return f"{text}; on {compared.num_recent:,} later rows {ours:.4f} and {theirs:.4f}"
 
 
 def matrix_table(spec: EnsembleSpec, matrix: Matrix) -> Table:

@@ -15,6 +15,7 @@ from swarm.peer.ensemble.audit_log import AUDIT_LOG, read_totals
 from swarm.peer.ensemble.command_app import Bootstraps, EnsembleName, State, app
 from swarm.peer.ensemble.local_member import LocalMember, find_local_member, wait_reply
 from swarm.peer.ensemble.orders import FIT, PROMOTE, ROLLBACK, Order, leave_order, leave_rows
+from swarm.peer.host.logs import configure_logs
 
 REPLY_WITHIN_S = 60.0
 FIT_WITHIN_S = 600.0
@@ -60,6 +61,7 @@ def fit(
     if bootstraps:
         if here or state is not None:
             raise ConfigurationError("--bootstrap orders all: leave out --here and --state")
+        configure_logs("warning", "text")
         # Imported late: `--help` and wrong flags answer without loading libp2p.
         tasks: Any = importlib.import_module("swarm.peer.ensemble.asking_tasks")
         joining = tasks.Joining(bootstraps, ensemble, None, "127.0.0.1", FIND_WITHIN_S)
@@ -110,11 +112,11 @@ def audit(
         typer.echo(json.dumps(plain, indent=2))
         return
     table = Table(title=f"{member.name}: questions to the member in {member.state_dir}")
-    table.add_column("asker")
+    table.add_column("asker", overflow="fold")  # whole: --ask-from takes it
     for heading in ("questions", "rows answered", "refused"):
         table.add_column(heading, justify="right")
-    table.add_column("last (UTC)")
+    table.add_column("last (UTC)", no_wrap=True)
     for one in totals:
         counts = (one.num_questions, one.num_rows, one.num_refused)
-        table.add_row(one.asker, *(f"{count:,}" for count in counts), one.last)
+        table.add_row(one.asker, *(f"{count:,}" for count in counts), one.last[:16])
     Console().print(table)

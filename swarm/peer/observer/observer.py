@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -54,6 +55,7 @@ class Observer:
         bootstraps: Sequence[str],
         listen_ip: str = "127.0.0.1",
         operator_key: Path | None = None,
+        state: Path | None = None,
     ) -> None:
         """Prepare an observer; `start` begins to watch.
 
@@ -62,6 +64,8 @@ class Observer:
             listen_ip: Address to listen on.
             operator_key: Folder of the key that signs commands, created if missing. Without it,
                 no commands can be given.
+            state: Folder of its identity, for members that answer only askers they know. A new
+                identity each time if None.
 
         Raises:
             ConfigurationError: An address or the key is not valid.
@@ -69,6 +73,7 @@ class Observer:
         self._operator = load_or_create_identity(operator_key) if operator_key else None
         self._bootstraps = parse_bootstraps(bootstraps)
         self._listen_ip = listen_ip
+        self._state = state
         self._changed = threading.Condition()
         self._snapshot: dict[str, Any] = empty_snapshot("", 0, 0.0, self.operator_id)
         self._thread: TrioThread | None = None
@@ -228,7 +233,8 @@ class Observer:
             raise EndedError("the observer has ended") from error
 
     async def _main(self, ready: Callable[[], None]) -> None:
-        with open_scratch("swarm-observer-") as folder, self._scope:
+        kept = nullcontext(self._state) if self._state else open_scratch("swarm-observer-")
+        with kept as folder, self._scope:
             await self._watch(Path(folder), ready)
 
     async def _watch(self, folder: Path, ready: Callable[[], None]) -> None:

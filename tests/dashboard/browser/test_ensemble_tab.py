@@ -87,11 +87,11 @@ def test_a_question_is_asked_with_the_keyboard_and_its_parts_are_drawn(served, o
     expect(drawing.locator("circle")).to_have_count(2)
 
 
-def test_typical_values_fill_the_form_and_the_coverage_is_chosen(served, open_page):
+def test_means_fill_the_form_and_the_coverage_is_chosen(served, open_page):
     page = live(open_page(served.url + "/ensemble"))
     form = page.get_by_role("form", name="Ask house-prices")
 
-    form.get_by_role("button", name="Fill in typical values").click()
+    form.get_by_role("button", name="Fill in means").click()
     form.get_by_label("Coverage").select_option("0.5")
     with page.expect_request("**/predict") as asked:
         form.get_by_role("button", name="Ask all members").click()
@@ -100,7 +100,7 @@ def test_typical_values_fill_the_form_and_the_coverage_is_chosen(served, open_pa
         "LotArea": "10516.8",
         "YearBuilt": "1971.3",
         "SoldOn": "2020-01-01",
-        "Neighborhood": "CollgCr",
+        "Neighborhood": None,
     }
     assert asked.value.post_data_json == {"rows": [row], "coverage": 0.5, "detail": True}
     expect(card_of(page).locator(".answer")).to_contain_text("with 50 % coverage")

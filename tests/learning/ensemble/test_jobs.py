@@ -17,6 +17,7 @@ from swarm.learning.ensemble.jobs import (
     summarise,
 )
 from swarm.learning.ensemble.labelled import append_labelled, read_labelled
+from swarm.learning.ensemble.model_files import ModelRefusedError, load_model, save_model
 from swarm.learning.ensemble.payloads import decode_answers, encode_rows
 from swarm.learning.ensemble.proposing import propose_spec
 
@@ -54,6 +55,17 @@ def test_a_fitted_model_is_better_than_the_mean_here_and_at_another_member(tmp_p
     assert scored.loss < 0.2 * scored.base_loss
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
+
+
+def test_a_model_that_answers_nan_is_refused_by_its_scorers(tmp_path: Path) -> None:
+    one, other = place(tmp_path, A, houses(60, 1)), place(tmp_path, B, houses(60, 2))
+    result = fit(one, "ridge", tmp_path, 1.0)
+    model = load_model(result.path, SPEC)
+    model.pipeline.steps[1][1].intercept_ = np.float64(np.nan)
+    result.path.write_bytes(save_model(model))
+
+    with pytest.raises(ModelRefusedError, match="not finite"):
+        score(other, A, result.model, result.path)
 
 
 def test_the_same_rows_and_seed_give_the_same_answers(tmp_path: Path) -> None:

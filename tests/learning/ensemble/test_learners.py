@@ -91,6 +91,16 @@ def test_a_member_with_one_class_only_answers_with_it() -> None:
     assert (answers.argmax(axis=1) == 1).all()
 
 
+def test_a_member_with_few_rows_and_rare_classes_fits_any_learner() -> None:
+    spec, train, test = problem("classification")
+    of_first, of_second = np.flatnonzero(train.y == 0)[:6], np.flatnonzero(train.y == 1)[:1]
+    few = train.only(np.concatenate([of_first, of_second]))
+
+    for name in ("knn", "svm", "logistic", "tree"):
+        answers = fit_model(few, spec, name, seed=0).answers(test.x)
+        np.testing.assert_allclose(answers.sum(axis=1), 1)
+
+
 def test_an_unknown_learner_gets_a_hint_and_another_kind_the_fitting_ones() -> None:
     with pytest.raises(ConfigurationError, match="'gbr'"):
         find_learner("gbrr", "regression")

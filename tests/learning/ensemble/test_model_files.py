@@ -66,6 +66,7 @@ def member(name: str, data: bytes, *, like: bytes = b"") -> bytes:
         ("knn", "_fit_X", lambda v: v[:, :-1], "neighbours must be float64"),
         ("knn", "_y", lambda v: v[:-1], "targets of neighbours"),
         ("knn", "n_neighbors", lambda v: 10**9, "n_neighbors"),
+        ("knn", "effective_metric_params_", lambda v: {"Y_norm_squared": np.zeros(1)}, "no param"),
         ("knn", "_fit_method", lambda v: "kd_tree", "one by one"),
     ],
 )
@@ -84,6 +85,7 @@ def test_arrays_that_do_not_fit_are_refused(
         ("_dual_coef_", lambda v: v[:, :-1], "dual coefficients"),
         ("_n_support", lambda v: v // 2, "number of support vectors"),
         ("kernel", lambda v: "precomputed", "kernel"),
+        ("_impl", lambda v: "c_svc", "'_impl' of a SVR"),
     ],
 )
 def test_machines_that_would_read_beyond_their_arrays_are_refused(

@@ -82,6 +82,13 @@ def test_arrays_come_back_and_other_shapes_are_refused() -> None:
         encode_rows(x * np.nan, IMAGES)
 
 
+def test_pixels_are_shown_to_models_in_0_to_1() -> None:
+    spec = propose_spec((np.zeros((4, 8, 8, 1), np.uint8), np.arange(4) % 2), "pixels").spec
+    x = np.full((1, 8, 8, 1), 51, np.uint8)
+
+    np.testing.assert_allclose(decode_rows(encode_rows(x, spec), spec), 0.2)
+
+
 def test_answers_come_back_with_nan_and_only_in_the_shape_that_is_due() -> None:
     answers = np.array([[1.0, np.nan], [np.inf, -2.0]])
     data = encode_answers(answers)

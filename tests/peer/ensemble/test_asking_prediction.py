@@ -9,7 +9,7 @@ from swarm.core.ids import Digest, PeerId
 from swarm.ensemble.messages import MemberCard
 from swarm.ensemble.records import ModelRecord, RefusedModel, Score
 from swarm.ensemble.spec import EnsembleId, EnsembleSpec
-from swarm.peer.ensemble.asking_text import csv_text, show_prediction
+from swarm.peer.ensemble.asking_text import csv_text, score_in_words, show_prediction
 from swarm.peer.ensemble.overview import (
     Matrix,
     matrix_table,
@@ -147,6 +147,19 @@ def test_terminal_tables_show_what_a_newcomer_asks():
     for part in ("180,000 to 182,000", "missing: Bob222, busy", "380", "90 % set", "no, yes"):
         assert part in text, part
     assert "note: only 40 rows are calibrated" in text
+
+
+def test_rows_whose_target_is_known_say_how_good_the_answers_are():
+    found = numbers(99.0, 3000.0, 50.0)
+
+    line = score_in_words(SPEC, found, np.array([99.0, 5000.0, np.nan]))
+
+    assert line.startswith("on the 2 rows whose target was given: rmsle 0.3")
+    assert line.endswith(", 50 % inside the intervals\n")
+    assert score_in_words(SPEC, found, np.full(3, np.nan)) == ""
+    assert score_in_words(SPEC, labels(), np.array([0.0, 0.0])) == (
+        "on the 2 rows whose target was given: 50.0 % right, 100 % inside the sets\n"
+    )
 
 
 def record(version=V1):

@@ -101,6 +101,29 @@ def test_rows_of_several_callers_go_out_together():
     assert frame["street"].tolist() == ["a", "b", None]
 
 
+def test_the_target_stays_here_and_is_known_where_it_was_given():
+    first = read_rows({"area": [1, 2], "price": [10, None]}, SPEC)
+    second = read_rows({"area": 3}, SPEC)
+
+    joined = join_rows([first, second])
+
+    assert np.array_equal(joined.truth, [10, nan, nan], equal_nan=True)
+    assert np.array_equal(joined.only(1, 2).truth, [nan, nan], equal_nan=True)
+    assert list(sent(first)) == ["area", "street", "sold"]
+    assert second.truth is None
+
+
+def test_labels_are_known_as_places_of_classes(tmp_path):
+    columns = (Column("area", NUMBER), Column("kind", TARGET))
+    spec = EnsembleSpec("kinds", "classification", columns, classes=("0", "1"), metric="log-loss")
+    path = tmp_path / "rows.csv"
+    path.write_text("area,kind\n1,1\n2,0\n3,NA\n")
+
+    rows = read_rows(read_sheet(path), spec)
+
+    assert np.array_equal(rows.truth, [1, 0, nan], equal_nan=True)
+
+
 def test_one_example_or_several_of_an_ensemble_of_arrays():
     one = read_rows([[0, 1], [2, 3]], ARRAYS)
     several = read_rows(np.zeros((5, 2, 2)), ARRAYS)
