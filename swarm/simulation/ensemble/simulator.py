@@ -41,6 +41,8 @@ from swarm.simulation.world import SimulatedWorld
 ROWS_ADDED = 20
 QUIET_S = 20.0
 """Seconds after the last fault before a history may be over: time for what was missed."""
+ASKED_UNTIL_S = 30.0
+"""A history with askers is not over earlier: they know all members by then, and still ask."""
 STRANGERS = (PeerId("stranger-0"), PeerId("stranger-1"))
 """They ask members; what is sent to them goes nowhere."""
 
@@ -87,6 +89,7 @@ class EnsembleSimulator(SimulatedWorld[EnsemblePeer]):
     def over(self) -> bool:
         """Whether no fault is left, and all live members know all of each other."""
         is_quiet = self.now_s >= self.faults_over_s + QUIET_S
+        is_quiet = is_quiet and (not self.plan.num_askers or self.now_s >= ASKED_UNTIL_S)
         return is_quiet and not disagreement(self.members, self.spec)
 
     @property
