@@ -262,8 +262,7 @@ def _members(
                 processes.append(
                     subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, text=True)
                 )
-            if not number:  # it founds the ensemble before others look for one
-                _wait_text(folder / "log0.txt", "Others join", processes[0])
+            _wait_text(folder / f"log{number}.txt", "Others join", processes[-1])
         yield processes
     finally:
         for process in processes:

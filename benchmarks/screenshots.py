@@ -4,12 +4,15 @@ Six peers train on digits. The page is photographed while models move, in light 
 also photographed with a peer's panel, in an early round, and after a peer was killed. A hundred
 processes do not fit on one machine. That image shows a hundred simulated peers, which train three
 weights each; a real observing machine hears what the peers' deciding machines send.
+
+On the tab Ensemble, three members with different learners, fitted on invented rows, answer.
 """
 
 import argparse
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +25,8 @@ from swarm.core.session import SessionSpec
 from swarm.simulation.faults import Crash
 from swarm.simulation.federation.faults import SessionFaults
 from swarm.simulation.federation.simulator import SessionSimulator
+from tests.harness.ensemble_processes import EnsembleProcesses
+from tests.harness.house_rows import write_houses
 from tests.harness.simulated_learning import LogisticLearner
 from tests.harness.simulated_swarm import WatchedSimulation
 from tests.harness.swarm_processes import SwarmProcesses
@@ -31,6 +36,7 @@ SESSION = [
     *("--dataset", "digits", "--model", "cnn", "--rounds", "40", "--min-peers", "6"),
     *("--local-epochs", "2", "--batch-size", "16", "--learning-rate", "0.004"),
 ]
+LEARNERS = ("gbr", "forest", "ridge")
 ROUNDS = 12
 """Rounds before the first image: curves should have a shape."""
 PATIENCE_S = 300.0
@@ -41,7 +47,7 @@ def main() -> None:
     """Write the images."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs"))
-    parser.add_argument("--only", choices=["six", "hundred"])
+    parser.add_argument("--only", choices=["six", "hundred", "ensemble"])
     options = parser.parse_args()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -52,6 +58,8 @@ def main() -> None:
             photograph_six(browser, options.out)
         if options.only in {None, "hundred"}:
             photograph_hundred(browser, options.out)
+        if options.only in {None, "ensemble"}:
+            photograph_ensemble(browser, options.out)
         browser.close()
 
 
@@ -90,6 +98,26 @@ def photograph_hundred(browser: Browser, out: Path) -> None:
         expect(page.locator("#graph .peer")).to_have_count(100)
         page.wait_for_timeout(500)  # wait for curves and labels
         page.screenshot(path=out / "dashboard-100-peers.png")
+
+
+def photograph_ensemble(browser: Browser, out: Path) -> None:
+    """Photograph an answer of three real members, after all have scored all models."""
+    with tempfile.TemporaryDirectory() as folder, EnsembleProcesses(Path(folder)) as swarm:
+        for seed, learner in enumerate(LEARNERS):
+            rows = write_houses(Path(folder) / f"{seed}.csv", 400, seed)
+            swarm.start(rows, "--learner", learner)
+        with _serving("-m", "dashboard", "--bootstrap", swarm.address) as (url, _):
+            page = _page(browser, f"{url}/ensemble", "light")
+            num_scores = len(LEARNERS) ** 2
+            _wait(page, f"swarm.store.snapshot?.ensembles[0]?.matrix.length === {num_scores}")
+            page.get_by_role("button", name="Fill in means").click()
+            page.get_by_label("Neighborhood").fill("NAmes")
+            for number in range(1, 4):
+                page.get_by_role("button", name="Ask all members").click()
+                _wait(page, f"swarm.store.snapshot.ensembles[0].num_asked === {number}")
+            page.locator(".answer svg").wait_for()
+            page.evaluate("scrollTo(0, 0)")
+            page.screenshot(path=out / "dashboard-ensemble.png")
 
 
 def simulated_hundred() -> dict[str, Any]:

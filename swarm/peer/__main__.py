@@ -13,6 +13,7 @@ import typer
 from swarm.core.errors import ConfigurationError
 from swarm.core.session import SessionSpec
 from swarm.core.suggestions import did_you_mean
+from swarm.peer.ensemble.ensemble_settings import EnsembleSettings
 from swarm.peer.federation.peer_settings import (
     PeerSettings,
     parse_operator,
@@ -198,6 +199,24 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
             "0 runs none."
         ),
     ] = 0,
+    serve: Annotated[
+        bool,
+        typer.Option(
+            "--serve",
+            help="Be a member of an ensemble too: fit a model of its own on --data, and answer "
+            "questions.",
+        ),
+    ] = False,
+    learner: Annotated[
+        str,
+        typer.Option(help="With --serve: what to fit, as in gbr, ridge, forest or module:Class."),
+    ] = "gbr",
+    ensemble: Annotated[
+        str,
+        typer.Option(
+            help="With --serve: name of the ensemble.  [default: the only one, or the target]"
+        ),
+    ] = "",
     new_session: Annotated[
         bool,
         typer.Option(
@@ -255,16 +274,29 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per flag is how typer declar
         new_session=new_session,
         idle=idle,
     )
-    _run(settings, SearchSettings(**shared, slots=slots, allow_code=allow_model))
+    search = SearchSettings(**shared, slots=slots, allow_code=allow_model)
+    member = EnsembleSettings(
+        **shared,
+        data=data,
+        target=target,
+        learner=learner,
+        ensemble=ensemble,
+        allow_code=allow_model,
+    )
+    _run(settings, search, member if serve else None)
 
 
-def _run(settings: PeerSettings, search: SearchSettings) -> None:
+def _run(settings: PeerSettings, search: SearchSettings, member: EnsembleSettings | None) -> None:
     # Imported here: `--help` and wrong flags answer without loading libp2p.
     peer_module = importlib.import_module("swarm.peer.federation.peer")
     others = []
     if search.slots:
         studies = importlib.import_module("swarm.peer.search.studies")
         others.append(lambda host: studies.open_studies(host, search))
+    if member is not None:
+        rows = importlib.import_module("swarm.peer.ensemble.member_rows").read_rows(member)
+        beside = importlib.import_module("swarm.peer.ensemble.serving_beside")
+        others.append(lambda host: beside.open_serving_beside(host, member, rows))
     peer = peer_module.Peer(settings, others=others)
     trio.run(run_until_signal, peer.run, peer.leave)
 

@@ -13,6 +13,7 @@ member_processes  MemberProcesses: its child processes, and what each may use
 member_folder     MemberFolder: what it keeps on disk
 member_rows       MemberRows: the user's labelled rows, and how they fit an ensemble
 ensemble_settings  EnsembleSettings: what a user can set
+serving_beside    open_serving_beside(): a member beside other work of a host
 ensemble_peer     EnsemblePeer: a host that is only a member
 member_lines      what happens at a member, as lines for its user
 

@@ -21,6 +21,7 @@ from swarm.core.suggestions import did_you_mean
 from swarm.ensemble.spec import EnsembleSpec
 from swarm.learning.ensemble.payloads import encode_cells, encode_rows
 from swarm.learning.ensemble.row_tables import as_examples, features_of
+from swarm.learning.tables.reading import read_sheet
 from swarm.learning.tables.sheet import Sheet
 from swarm.peer.ensemble.asked_cells import read_cells
 
@@ -80,6 +81,15 @@ def read_rows(source: Any, spec: EnsembleSpec) -> AskedRows:
         tuple(notes),
         _read_truth(table, num_rows, spec),
     )
+
+
+def read_rows_file(path: Path, spec: EnsembleSpec) -> AskedRows:
+    """Read rows from a file: a table, or `.npz` if the ensemble takes arrays.
+
+    Raises:
+        DataError: The file is missing or damaged, or its rows break a rule.
+    """
+    return read_arrays(path, spec) if spec.input_shape else read_rows(read_sheet(path), spec)
 
 
 def read_arrays(path: Path, spec: EnsembleSpec) -> AskedRows:

@@ -7,7 +7,6 @@ back to the members.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from swarm.learning.ensemble.learners import find_learner
 from swarm.learning.ensemble.model_files import save_model
 from swarm.learning.ensemble.models import fit_model
 from swarm.learning.ensemble.payloads import decode_rows
-from swarm.peer.ensemble.asked_rows import AskedRows, encode_asked, read_rows
+from swarm.peer.ensemble.asked_rows import AskedRows, encode_asked
 from swarm.peer.ensemble.prediction import Prediction
 from swarm.peer.host.whole_files import write_whole
 
@@ -44,9 +43,8 @@ class Distillation:
         self._learner = learner
         self._output = output
 
-    def ask_and_fit(self, source: Any, ask: Callable[[AskedRows], Prediction]) -> Path:
+    def ask_and_fit(self, rows: AskedRows, ask: Callable[[AskedRows], Prediction]) -> Path:
         """Ask about rows, train on the answers, write the file; return its path."""
-        rows = read_rows(source, self._spec)
         self.fit(rows, ask(rows))
         return self._output
 

@@ -92,6 +92,8 @@ class MemberAnswers:
         try:
             job = self._job(effect, place)
             answered = await worker.call(job, Answered, PREDICT_LIMIT_S)
+            if answered.abstains:
+                return _refusal(effect, "abstains", answered.abstains)
             answers = self._payload(answered, place, effect.rows.num_rows)
         except DataError as error:
             return _refusal(effect, "bad-rows", error)
@@ -148,6 +150,6 @@ class MemberAnswers:
         return self._work / f"{self._num_files}.answers"
 
 
-def _refusal(effect: Predict, reason: str, error: Exception) -> NotPredicted:
+def _refusal(effect: Predict, reason: str, error: Exception | str) -> NotPredicted:
     detail = str(error)[:TEXT_LENGTH_MAX]
     return NotPredicted(effect.asker, effect.number, effect.owner, reason, detail)

@@ -10,6 +10,7 @@ import trio
 from swarm.core.errors import ConfigurationError, EndedError
 from swarm.core.suggestions import names_misspelt_options
 from swarm.ensemble.spec import EnsembleSpec
+from swarm.peer.ensemble.asked_rows import AskedRows, read_rows, read_rows_file
 from swarm.peer.ensemble.asking import DEFAULT_COVERAGE, Asking
 from swarm.peer.ensemble.fit_orders import FIT_WITHIN_S, order_fit
 from swarm.peer.ensemble.open_asking import FIND_WITHIN_S, open_asker, wait_members
@@ -67,7 +68,8 @@ class Ensemble(InBackground):
 
         Args:
             rows: For a table a data frame, or mappings from column names to cells: one, or a list
-                with one for each row. For arrays numbers of shape (n, *input_shape).
+                with one for each row. For arrays numbers of shape (n, *input_shape). Or the path
+                of a file. The target may be there; it is not sent, but judges the answers.
             coverage: Share of rows whose truth the intervals or sets are to contain, in (0, 1).
             detail: Whether the prediction has each member's own answer.
 
@@ -77,9 +79,10 @@ class Ensemble(InBackground):
             NoQuorumError: Too few members answered in time; the message says why.
             OverloadedError: Too many rows wait already; ask again later.
         """
+        asked = self._read(rows)
 
         async def ask() -> Prediction:
-            return await self.asking.predict(rows, coverage, detail=detail)
+            return await self.asking.predict(asked, coverage, detail=detail)
 
         return self.call(ask)
 
@@ -115,7 +118,9 @@ class Ensemble(InBackground):
         # Imported here: it brings scikit-learn, which asking does not need.
         from swarm.peer.ensemble.distilling import Distillation  # noqa: PLC0415
 
-        return Distillation(self.spec, learner, Path(output)).ask_and_fit(rows, self.predict)
+        return Distillation(self.spec, learner, Path(output)).ask_and_fit(
+            self._read(rows), self.predict
+        )
 
     def call(self, function: Callable[..., Awaitable[R]], *args: Any) -> R:
         """Run an asynchronous function in the peer's thread; see `TrioThread.call`."""
@@ -127,6 +132,13 @@ class Ensemble(InBackground):
         if self._asking is None:
             raise EndedError("the peer has ended")
         return self._asking
+
+    def _read(self, rows: Any) -> AskedRows:
+        """Read rows in the caller's thread: the others' questions go on."""
+        if isinstance(rows, AskedRows):
+            return rows
+        is_path = isinstance(rows, str | Path)
+        return read_rows_file(Path(rows), self.spec) if is_path else read_rows(rows, self.spec)
 
     async def _main(self, ready: Callable[[], None]) -> None:
         async with open_asker(self._settings, self._name, self._within_s) as asking:

@@ -8,7 +8,6 @@ import trio
 import typer
 
 from swarm.core.canonical import sha256_hex
-from swarm.core.ids import PeerId
 from swarm.peer.ensemble.command_app import AllowCode, LogFormat, State, app
 from swarm.peer.ensemble.ensemble_settings import (
     DRIFT_THRESHOLD,
@@ -19,7 +18,7 @@ from swarm.peer.ensemble.ensemble_settings import (
     EnsembleSettings,
 )
 from swarm.peer.host.command_line import run_until_signal
-from swarm.peer.host.host_settings import DEFAULT_STATE, parse_bootstraps
+from swarm.peer.host.host_settings import DEFAULT_STATE, parse_bootstraps, parse_peer_id
 from swarm.peer.host.logs import LEVELS, configure_logs
 
 _SPEC_FIELDS = (
@@ -175,7 +174,7 @@ def serve(  # noqa: PLR0913, PLR0917 (one for each flag)
         ensemble=ensemble,
         learner=learner,
         spec={name: value for name, value in founded.items() if value is not None},
-        ask_from=tuple(PeerId(text) for text in ask_from or ()),
+        ask_from=tuple(parse_peer_id(text, "an asker") for text in ask_from or ()),
         rows_per_hour=rows_per_hour,
         watch=watch,
         drift_threshold=drift_threshold,

@@ -1,7 +1,6 @@
 """PeerSettings: settings of one peer that trains, from flags, environment and TOML files."""
 
 import dataclasses
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,9 +15,8 @@ from swarm.core.suggestions import did_you_mean
 from swarm.core.text import decode_text
 from swarm.federation.ledger_entries import Introduction
 from swarm.federation.records import check_site
-from swarm.peer.host.host_settings import HostSettings
+from swarm.peer.host.host_settings import HostSettings, parse_peer_id
 
-_ED25519_PEER_ID = re.compile(r"12D3KooW[1-9A-HJ-NP-Za-km-z]{44}")
 _DERIVED = ("starter", "model_file", "inputs", "columns")
 SESSION_FIELDS = tuple(f.name for f in dataclasses.fields(SessionSpec) if f.name not in _DERIVED)
 """Fields of a session that a user may set; the others are derived."""
@@ -128,11 +126,7 @@ def parse_operator(text: str) -> PeerId:
     Raises:
         ConfigurationError: The text is no such id.
     """
-    if not _ED25519_PEER_ID.fullmatch(text):
-        raise ConfigurationError(
-            f"an operator's id has 52 characters and begins with 12D3KooW, got {text!r:.80}"
-        )
-    return PeerId(text)
+    return parse_peer_id(text, "an operator")
 
 
 def read_toml(path: Path) -> dict[str, Any]:

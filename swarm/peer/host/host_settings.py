@@ -1,5 +1,6 @@
 """HostSettings: what every peer needs, whatever it works on; settings of workloads add fields."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,8 +8,10 @@ from pathlib import Path
 import platformdirs
 
 from swarm.core.errors import ConfigurationError
+from swarm.core.ids import PeerId
 from swarm.network.addresses import BootstrapAddress, check_ip, parse_bootstrap
 
+_ED25519_PEER_ID = re.compile(r"12D3KooW[1-9A-HJ-NP-Za-km-z]{44}")
 _DIRS = platformdirs.PlatformDirs("swarm", appauthor=False)
 DEFAULT_STATE = Path(_DIRS.user_state_dir)
 """The user's folder for state; each peer has a folder in it."""
@@ -55,3 +58,20 @@ def _text(address: object) -> str:
     raise ConfigurationError(
         f'a bootstrap address must be a text, as in "192.0.2.7:4001", got {address!r:.80}'
     )
+
+
+def parse_peer_id(text: str, what: str) -> PeerId:
+    """Read the id of a peer or an operator: one that contains an Ed25519 key.
+
+    Args:
+        text: The id.
+        what: What it names, for the error, as in `an operator`.
+
+    Raises:
+        ConfigurationError: The text is no such id.
+    """
+    if not _ED25519_PEER_ID.fullmatch(text):
+        raise ConfigurationError(
+            f"{what}'s id has 52 characters and begins with 12D3KooW, got {text!r:.80}"
+        )
+    return PeerId(text)

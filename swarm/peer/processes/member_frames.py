@@ -212,6 +212,8 @@ class Answered:
     size_bytes: int
     digest: Digest
     """Of the answers."""
+    abstains: str = ""
+    """Why the model does not answer these rows; empty if it does."""
 
 
 Reply = (

@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from swarm.core import errors
 from swarm.core.canonical import sha256_hex
 from swarm.core.errors import LearningError
 from swarm.core.ids import Digest
+from swarm.learning import errors as learning_errors
 from swarm.peer.processes.child_pipes import ChildPipes
 from swarm.peer.processes.member_frames import (
     FRAMING,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 INLINE_MAX = 64 * 1024
 """Bytes of answers that ride along; more are written to a file."""
 _MIB = 1024**2
+_ABSTAINS = "AbstainsError"
 _TORCH_BRIDGE = "sklearn.externals.array_api_compat.torch"
 _FILE_SIZE_MAX = 4 * 1024**3
 
@@ -120,7 +123,7 @@ class MemberService:
             text = "not enough memory within this process's limit"
             self._pipes.send(Failed(call, LearningError.__name__, text))
         except Exception as error:  # any failure is an answer; the process lives on
-            self._pipes.send(Failed(call, type(error).__name__, str(error)))
+            self._pipes.send(Failed(call, _known_class(error), str(error)))
         except SystemExit as error:
             text = f"the learner's code called sys.exit({error.code!r})"
             self._pipes.send(Failed(call, LearningError.__name__, text))
@@ -136,12 +139,20 @@ class MemberService:
                 self._opened().predictor.keep_only(versions)
                 return Ready()
             case PredictRows():
-                self._last_answers = self._predict(job, job.version)
-                return _packed(self._last_answers, job)
+                return self._predict_or_abstain(job)
             case _:
                 return self._opened().do(
                     job, lambda share: self._pipes.send(Progressed(call, share))
                 )
+
+    def _predict_or_abstain(self, job: PredictRows) -> Reply:
+        try:
+            self._last_answers = self._predict(job, job.version)
+        except LearningError as error:
+            if type(error).__name__ != _ABSTAINS:
+                raise
+            return Answered(b"", 0, sha256_hex(b""), abstains=str(error))
+        return _packed(self._last_answers, job)
 
     def _predict(self, job: PredictRows, version: Digest) -> bytes:
         rows = Path(job.path).read_bytes() if job.path else job.rows
@@ -167,6 +178,14 @@ def _packed(answers: bytes, job: PredictRows) -> Answered:
         return Answered(answers, len(answers), digest)
     Path(job.answers_path).write_bytes(answers)
     return Answered(b"", len(answers), digest)
+
+
+def _known_class(error: Exception) -> str:
+    """The name of an error's class, or of the base that the peer knows."""
+    for kind in type(error).__mro__:
+        if any(hasattr(module, kind.__name__) for module in (errors, learning_errors)):
+            return kind.__name__
+    return type(error).__name__
 
 
 def _jobs_class() -> "type[MemberJobs]":

@@ -5,6 +5,7 @@ from swarm.core.errors import ConfigurationError, DataError
 from swarm.ensemble.spec import EnsembleSpec
 from swarm.learning.ensemble.model_files import load_model
 from swarm.peer.ensemble import commands
+from swarm.peer.ensemble.asked_rows import read_rows
 from swarm.peer.ensemble.asking_tasks import Joining, distill_rows, predict_rows
 from swarm.peer.ensemble.distilling import Distillation
 from swarm.peer.ensemble.prediction import Prediction
@@ -79,7 +80,7 @@ def test_a_distilled_model_answers_like_the_ensemble(tmp_path):
     output = tmp_path / "model.skops"
 
     Distillation(SPEC, "linear", output).ask_and_fit(
-        rows, lambda asked: answers_of(3 * asked.parts[0].sum(axis=1))
+        read_rows(rows, SPEC), lambda asked: answers_of(3 * asked.parts[0].sum(axis=1))
     )
 
     found = load_model(output, SPEC).answers(np.array([[1.0, 2.0]]))
@@ -102,5 +103,6 @@ def test_learner_and_file_are_checked_before_members_are_asked(tmp_path, learner
 def test_rows_without_a_usable_answer_cannot_be_distilled(tmp_path):
     distillation = Distillation(SPEC, "linear", tmp_path / "model.skops")
 
+    rows = read_rows(np.ones((2, 2)), SPEC)
     with pytest.raises(DataError, match="row 2 has no usable answer"):
-        distillation.ask_and_fit(np.ones((2, 2)), lambda _: answers_of([1.0, np.nan]))
+        distillation.ask_and_fit(rows, lambda _: answers_of([1.0, np.nan]))
