@@ -67,7 +67,7 @@ ASKERS = (
         "copies",
         _QUESTIONS,
         "            for owner in question.owners_to_hedge(now_s):\n",
-        "            for owner in ():\n",
+        "            for owner in question.owners_to_hedge(now_s)[:0]:\n",
         ("ensemble-hedged",),
     ),
     Mutant(
