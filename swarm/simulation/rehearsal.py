@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from swarm.simulation.checks import CheckError
+from swarm.simulation.ensemble.asker_scenarios import ASKER_SCENARIOS
 from swarm.simulation.ensemble.scenarios import ENSEMBLE_SCENARIOS
 from swarm.simulation.federation.scenarios import SESSION_SCENARIOS
 from swarm.simulation.hosting.scenarios import HOSTING_SCENARIOS
@@ -21,6 +22,7 @@ SCENARIOS: dict[str, Scenario[Any]] = {
     **STUDY_SCENARIOS,
     **HOSTING_SCENARIOS,
     **ENSEMBLE_SCENARIOS,
+    **ASKER_SCENARIOS,
 }
 """The scenarios of all workloads, by name."""
 

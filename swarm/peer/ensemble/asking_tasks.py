@@ -142,15 +142,28 @@ def distill_rows(joining: Joining, path: Path, output: Path, learner: str) -> No
 def _read(path: Path) -> Callable[[Asking], AskedRows]:
     """Read the file at once, before any peer is asked; the ensemble says what its rows mean."""
     if not path.is_file():
-        raise DataError(f"{path} does not exist")
-    source: Any = None if path.suffix.lower() == ".npz" else read_sheet(path)
+        raise ConfigurationError(f"{path} does not exist")
+    source: Any = None
+    if path.suffix.lower() != ".npz":
+        with _as_user_mistake():
+            source = read_sheet(path)
 
     def rows_of(asking: Asking) -> AskedRows:
-        if asking.spec.input_shape:
-            return read_arrays(path, asking.spec)
-        return read_rows(read_sheet(path) if source is None else source, asking.spec)
+        with _as_user_mistake():
+            if asking.spec.input_shape:
+                return read_arrays(path, asking.spec)
+            return read_rows(read_sheet(path) if source is None else source, asking.spec)
 
     return rows_of
+
+
+@contextmanager
+def _as_user_mistake() -> Iterator[None]:
+    """A file that cannot be asked about ends the command with exit code 2."""
+    try:
+        yield
+    except DataError as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def _show(found: Prediction, output: Path | None, *, as_json: bool) -> None:

@@ -46,3 +46,14 @@ class EnsembleFaults(FaultPlan):
     question_rows_max: int = 20
     slow_answers: PeerId | None = None
     """A member whose serving process takes a second for each question."""
+    num_askers: int = 0
+    asks_per_s: float = 5.0
+    """Questions of each asker."""
+    liar: PeerId | None = None
+    """A member that answers nonsense, and is correct in all else."""
+    none_fails: bool = False
+    """Whether no question with a second or more of time may fail."""
+    all_answer: bool = False
+    """Whether every known owner's answer counts, its own or a copy's, once all is quiet."""
+    copies_answer: bool = False
+    """Whether some answers must come of copies."""

@@ -47,7 +47,7 @@ from swarm.ensemble.records import (
 )
 from swarm.simulation.clock import Clock
 from swarm.simulation.ensemble.faults import EnsembleFaults
-from swarm.simulation.ensemble.peers import MemberPeer
+from swarm.simulation.ensemble.peers import AnswerEvent, MemberPeer
 
 MODEL_BYTES = 100_000
 FIT_S = (1.0, 4.0)
@@ -55,14 +55,13 @@ SCORE_S = (0.05, 0.5)
 PREDICT_S = (0.002, 0.05)
 SLOW_PREDICT_S = (0.8, 1.2)
 SHARED_ROWS = 50
-Answer = Callable[[MemberPeer, int, Event], None]
 
 
 class MemberWork:
     """Carries out the effects that only members have."""
 
     def __init__(
-        self, plan: EnsembleFaults, clock: Clock, chance: random.Random, answer: Answer
+        self, plan: EnsembleFaults, clock: Clock, chance: random.Random, answer: AnswerEvent
     ) -> None:
         self.num_fitted = 0
         """Fits that are over, of all members."""
@@ -73,7 +72,7 @@ class MemberWork:
         self._serial = 0
 
     @property
-    def carriers(self) -> dict[type[Effect], Callable[[MemberPeer, Any], None]]:
+    def carriers(self) -> dict[type[Effect], Callable[[Any, Any], None]]:
         """The function for each kind of effect."""
         return {
             Fit: self._fit,

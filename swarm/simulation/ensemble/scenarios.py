@@ -8,6 +8,7 @@ from typing import Any
 from swarm.core.ids import PeerId
 from swarm.ensemble.member_settings import MemberSettings, ServingLimits
 from swarm.ensemble.spec import EnsembleSpec
+from swarm.simulation.ensemble.checkers import EnsembleCheckers
 from swarm.simulation.ensemble.faults import (
     ANY,
     DRIFT,
@@ -20,7 +21,6 @@ from swarm.simulation.ensemble.faults import (
     EnsembleFaults,
     UserAction,
 )
-from swarm.simulation.ensemble.member_checkers import MemberCheckers
 from swarm.simulation.ensemble.simulator import STRANGERS, EnsembleSimulator
 from swarm.simulation.ensemble.transcript import ensemble_transcript
 from swarm.simulation.faults import Crash, Freeze, Partition
@@ -75,9 +75,9 @@ class EnsembleScenario(Scenario[EnsembleSimulator]):
         settings = replace(self.settings, shares_rows=faults.shares_rows)
         return EnsembleSimulator(spec, peers, faults, seed, settings)
 
-    def watch(self, world: EnsembleSimulator) -> MemberCheckers:
+    def watch(self, world: EnsembleSimulator) -> EnsembleCheckers:
         """Check the promises of docs/ensembles.md while the ensemble runs."""
-        return MemberCheckers(world)
+        return EnsembleCheckers(world)
 
     def transcribe(self, write: Callable[[str], None]) -> Callable[[HistoryEntry], None]:
         """Write down which models were fitted, scored and served."""

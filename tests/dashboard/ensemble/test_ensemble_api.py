@@ -168,6 +168,14 @@ def test_questions_beyond_the_limit_are_refused_at_once():
         thread.join()
 
 
+def test_browsers_without_scripts_see_the_ensembles(browser, monkeypatch):
+    monkeypatch.setattr("dashboard.app.missing_assets", lambda _: [])  # npm may not have run
+
+    page = browser.get("/ensemble")
+
+    assert "<li>house-prices: 3 members, answers</li>" in page.text
+
+
 # -- who may ask
 
 

@@ -56,9 +56,9 @@ def test_mistakes_end_with_code_2_and_one_line(arguments, message, tmp_path, mon
 def test_files_are_read_before_any_peer_is_asked(tmp_path):
     missing = tmp_path / "missing.csv"
 
-    with pytest.raises(DataError, match=r"missing\.csv does not exist"):
+    with pytest.raises(ConfigurationError, match=r"missing\.csv does not exist"):
         predict_rows(joining("127.0.0.1:1"), missing, None, 0.9, detail=False, as_json=False)
-    with pytest.raises(DataError, match=r"missing\.csv does not exist"):
+    with pytest.raises(ConfigurationError, match=r"missing\.csv does not exist"):
         distill_rows(joining("127.0.0.1:1"), missing, tmp_path / "model.skops", "ridge")
 
 
