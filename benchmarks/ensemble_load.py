@@ -38,6 +38,8 @@ from tests.harness.reserved_ports import reserved_ports
 READY_WITHIN_S = 600.0
 AFTER_FAULT_S = 5.0
 """Seconds after a fault in which answers may be late."""
+REFIT_WITHIN_S = 120.0
+"""The load goes on until all members answer with a new model, for this time at most."""
 TARGET = "price"
 
 
@@ -51,7 +53,6 @@ class Load:
     failures: list[str] = field(default_factory=list)
     num_mixed: int = 0
     """Answers with two versions of one member's model."""
-    num_rows_of_questions: int = 0
     num_questions: int = 0
     num_versions: int = 0
     """Versions that answered."""
@@ -162,6 +163,9 @@ def ask_at_rate(
     load, times = Load(rate, seconds), list[tuple[float, float]]()
     versions: set[str] = set()
     before = asking.log.num_asked
+    champions: set[str] = set()
+    if refit:
+        champions = {one.champion.version for one in ensemble.members if one.champion}
 
     async def one(row: dict[str, str], since_s: float) -> None:
         began_s = trio.current_time()
@@ -181,22 +185,30 @@ def ask_at_rate(
             if refit:
                 nursery.start_soon(order_fit, asking, READY_WITHIN_S)
             nursery.start_soon(_kill_soon, kill)
-            while trio.current_time() - since_s < seconds or is_fitting(asking, refit):
+            next_s = since_s
+            while trio.current_time() - since_s < seconds or _is_refitting(
+                asking, champions, since_s
+            ):
                 nursery.start_soon(one, rows[load.num_asked % len(rows)], since_s)
                 load.num_asked += 1
-                await trio.sleep(drawn.exponential(1 / rate))
+                next_s += drawn.exponential(1 / rate)  # late ones are made up for
+                await trio.sleep_until(next_s)
+            nursery.cancel_scope.deadline = trio.current_time() + AFTER_FAULT_S
             load.seconds = trio.current_time() - since_s
 
     ensemble.call(run)
     load.num_questions = asking.log.num_asked - before
     load.num_versions = len(versions)
+    unanswered = load.num_asked - len(times) - len(load.failures)
+    load.failures += ["not answered when the load ended"] * unanswered
     _summarise(load, times, has_fault=bool(kill))
     return load
 
 
-def is_fitting(asking: Asking, refit: bool) -> bool:
-    """Whether the load is to go on because a member still fits."""
-    return refit and any(card.state == "fitting" for card in asking.cards())
+def _is_refitting(asking: Asking, champions: set[str], since_s: float) -> bool:
+    """Whether the load is to go on because one of these models still answers."""
+    models = {card.champion.version for card in asking.cards() if card.champion}
+    return bool(models & champions) and trio.current_time() - since_s < REFIT_WITHIN_S
 
 
 async def _kill_soon(processes: Sequence["subprocess.Popen[str]"]) -> None:

@@ -106,11 +106,13 @@ class EnsembleProcesses:
         """Wait until a condition holds.
 
         Raises:
-            TimeoutError: It did not hold in time; the message has the ends of all logs.
+            TimeoutError: It did not hold in time, or a member ended with an error; the message
+                has the ends of all logs.
         """
         until_s = time.monotonic() + timeout_s
         while not condition():
-            if time.monotonic() > until_s:
+            crashed = any((member.process.poll() or 0) > 0 for member in self.members)
+            if crashed or time.monotonic() > until_s:
                 logs = "\n".join(f"{m.log.name}: {m.said[-1500:]}" for m in self.members)
                 raise TimeoutError(f"{what}: not within {timeout_s:g} s\n{logs}")
             time.sleep(POLL_S)  # noqa: TID251 (nothing else runs in this thread)

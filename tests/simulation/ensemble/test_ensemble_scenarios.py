@@ -28,7 +28,7 @@ def test_questions_end_in_all_ways() -> None:
 
     world.run(200.0)
 
-    assert checkers.outcomes.keys() >= {"answered", "busy", "budget", "not-allowed"}
+    assert checkers.members.outcomes.keys() >= {"answered", "busy", "budget", "not-allowed"}
 
 
 def test_challengers_take_over_and_fall_behind() -> None:
