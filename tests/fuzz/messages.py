@@ -19,6 +19,7 @@ from swarm.core.columns import CATEGORY, TARGET, Column
 from swarm.core.ids import ClusterId, Digest, PeerId, SessionId
 from swarm.core.inputs import InputSpec
 from swarm.core.machine import Event
+from swarm.ensemble.spec import EnsembleId
 from swarm.federation.ledger_entries import LedgerPage
 from swarm.federation.messages import HeadHistory
 from swarm.federation.records import Aggregate, GlobalModel
@@ -29,6 +30,7 @@ from swarm.search.messages import WorkerNews
 from swarm.search.space import CATEGORICAL, FLOAT, INTEGER, Condition, Dimension, ModelSpace
 from swarm.search.study import StudyId, StudySpec
 from swarm.search.trial import EpochPoint, Trial, TrialId, TrialResult, failed
+from tests.fuzz import ensemble_records
 from tests.fuzz.mutations import seeded
 
 IDENTITIES = [Identity.generate(bytes([n]) * 32) for n in range(6)]
@@ -44,6 +46,7 @@ NAMES: dict[Any, list[Any]] = {
     SessionId: DIGESTS,
     ClusterId: [digest[:16] for digest in DIGESTS],
     StudyId: DIGESTS,
+    EnsembleId: DIGESTS,
     TrialId: [digest[:16] for digest in DIGESTS],
 }
 ATTEMPTS_MAX = 200
@@ -138,18 +141,18 @@ def _make(kind: type[Any], choices: Choices) -> Any:
                 own = (dataclasses.replace(item, peer=SENDER) for item in fields[name])
                 fields[name] = tuple(own)
         try:
-            return kind(**_plausible(kind, fields))
+            return kind(**_plausible(kind, fields, choices))
         except ValueError:
             continue
     raise NoSuchMessageError(kind.__name__)
 
 
-def _plausible(kind: type[Any], fields: dict[str, Any]) -> dict[str, Any]:
+def _plausible(kind: type[Any], fields: dict[str, Any], choices: Choices) -> dict[str, Any]:
     """Keep the defaults of fields for which a random value is almost never valid."""
     if kind.__name__ == "Closed":
         return {**fields, "reason": "done"}
     if kind.__name__ != "SessionSpec":
-        return fields
+        return ensemble_records.plausible(kind, fields, choices)
     kept = ("seed", "starter", "rounds", "batch_size", "learning_rate", "deadline_first_s")
     return {name: value for name, value in fields.items() if name in kept} | _table(
         fields["columns"]
@@ -233,6 +236,7 @@ MADE: dict[Any, typing.Callable[[Choices], Any]] = {
     Trial: _trial,
     EpochPoint: _point,
     TrialResult: lambda choices: dataclasses.replace(_result(choices), peer=PEERS[2]),
+    **ensemble_records.MAKERS,
 }
 """Makers of records for which random values are almost never valid."""
 
