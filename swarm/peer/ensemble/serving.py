@@ -31,7 +31,7 @@ from swarm.peer.ensemble.new_rows import NewRows
 from swarm.peer.host.host import Host
 from swarm.peer.processes.member_frames import Open
 
-OFFERED_WITHIN_S = 10.0
+OFFERED_WITHIN_S = 30.0
 """Seconds after the first connection in which an ensemble must be offered; else one is founded."""
 
 log = structlog.get_logger()
@@ -131,6 +131,7 @@ class Serving:
         """The ensemble that the swarm offers; None if there is none."""
         name = self._settings.ensemble
         await self._host.met.wait()
+        say(f"Waiting up to {OFFERED_WITHIN_S:g} s for an ensemble; else this peer founds one")
         try:
             return await self.ensembles.find(name, OFFERED_WITHIN_S)
         except ConfigurationError:
