@@ -149,9 +149,10 @@ finish() {
     say "All steps passed"
 }
 
-# Tests that only compute: two files of them run at once. Tests of real processes run alone, as their deadlines are real.
+# Two files of tests run at once where deadlines are long or none. Tests of faults, of whole swarms and of the network
+# run alone.
 abreast=(-n 2 --dist loadfile)
-computing=(tests/learning tests/simulation)
+patient=(tests/dashboard tests/learning tests/peer/ensemble tests/peer/processes tests/peer/search tests/simulation)
 
 check() {
     local bin=.venv/bin
@@ -191,15 +192,15 @@ everything() {
     trap "kill $building 2>/dev/null || true" EXIT
     check
     local slow='(slow or network) and not browser and not containers'
-    step "slow tests that compute" \
-        .venv/bin/python -m pytest -q "${abreast[@]}" --durations=10 -m "$slow" "${computing[@]}"
-    step "tests with real processes" \
-        .venv/bin/python -m pytest -v --durations=30 -m "$slow" "${computing[@]/#/--ignore=}"
+    step "slow tests, two at a time" \
+        .venv/bin/python -m pytest -v "${abreast[@]}" --durations=20 -m "$slow" "${patient[@]}"
+    step "tests of swarms, faults and the network" \
+        .venv/bin/python -m pytest -v --durations=20 -m "$slow" "${patient[@]/#/--ignore=}"
     step "the image for the containers" wait $building
     cat .cache/image.log
     take_engine >/dev/null
     step "tests with containers" .venv/bin/python -m pytest -v -rs --durations=10 -m containers
-    step "tests in a real browser" .venv/bin/python -m pytest -v -m browser
+    step "tests in a real browser" .venv/bin/python -m pytest -v "${abreast[@]}" --durations=10 -m browser
 }
 
 case "${1-}" in
