@@ -68,8 +68,7 @@ def ensemble_blueprint(source: SnapshotSource, asking: HttpAsking) -> APIBluepri
     @api.before_request
     def accept_rows() -> None:
         request.max_content_length = BODY_BYTES_MAX
-        if request.method == "POST" and request.is_json:
-            _check_json()
+        _check_json()
 
     @api.get("")
     @api.doc(summary="The ensembles", responses=_answers(EnsembleList))
@@ -116,8 +115,10 @@ def ensemble_blueprint(source: SnapshotSource, asking: HttpAsking) -> APIBluepri
 
 
 def _check_json() -> None:
+    """Refuse JSON that the parser of bodies would break on."""
     try:
-        request.get_json()
+        if request.method == "POST" and request.is_json:
+            request.get_json()
     except (ValueError, RecursionError) as error:  # a number too long, or too many brackets
         abort(400, f"the request must be JSON: {error!s:.120}")
 
