@@ -34,7 +34,7 @@ from swarm.peer.host.whole_files import write_json
 ENSEMBLES_FOLDER = "ensembles"
 SPEC, MEMBER = "spec.json", "member.json"
 ANSWERS_KEPT_S = 3600.0
-"""Seconds for which answers of models that nobody has any more are kept."""
+"""Seconds for which answers are kept after their model is gone."""
 _FOLDERS = ("models", "validation", "work", "inbox")
 _ID_LENGTH = 8
 _NAME_LENGTH_MAX = 40
