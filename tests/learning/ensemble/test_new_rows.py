@@ -102,6 +102,19 @@ def test_a_file_is_added_if_the_disk_refused_it_and_then_took_another(
     assert _add(place, _table(30, 1)) == new_rows.Added(30, 0, 250)
 
 
+def test_rows_that_make_the_members_file_too_large_are_refused_and_the_file_stays(
+    place: jobs.Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = place.rows.read_bytes()
+    monkeypatch.setattr("swarm.learning.tables.limits.BYTES_MAX", len(before) + 100)
+
+    with pytest.raises(DataError, match=r"a member's file of 230 labelled rows has .* MiB"):
+        _add(place, _table(30, 1))
+
+    assert place.rows.read_bytes() == before
+    assert _add(place, _table(1, 2)) == new_rows.Added(1, 0, 201)
+
+
 def test_rows_without_a_target_are_left_out_and_counted(place: jobs.Place) -> None:
     table = _table(30, 1)
     table.loc[:4, "price"] = np.nan
