@@ -89,7 +89,9 @@ class MemberDriver(EnsembleDriver[Member]):
         self._settings = settings
         self._processes = processes
         self._models = MemberModels(key, folder, host)
-        self._answers = MemberAnswers(key, host, self._models, processes, folder.work)
+        self._answers = MemberAnswers(
+            key, host, self._models, processes, folder.work, settings.score_limit_s
+        )
         self._num_files = 0
 
     async def start(self, num_rows: int) -> None:
