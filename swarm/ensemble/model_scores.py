@@ -13,6 +13,10 @@ from swarm.ensemble.roster import Roster
 
 RETRY_S = 5.0
 RETRY_MAX_S = 120.0
+TRIES_MAX = 5
+"""After this many tries that did not come about a model is refused: no summary waits for it."""
+REFUSED_RETRY_S = 1800.0
+"""Such a refusal stands for this long; then the model is tried once more."""
 Model = tuple[PeerId, Digest]
 """Owner and version; two members may have equal models."""
 
@@ -22,6 +26,7 @@ class ModelScores:
 
     Invariants:
         A model is scored or refused here, or neither; never both.
+        A model that could not be tried is refused after `TRIES_MAX` tries, for a while.
         What is said of a model is forgotten when no card names it any more.
     """
 
@@ -97,17 +102,28 @@ class ModelScores:
             self._keep(score.owner, model)
 
     def refuse(self, owner: PeerId, version: Digest, reason: str) -> None:
-        """Note that a model was refused, and why; it is not tried again."""
+        """Note that a model was refused, and why. It is not tried again for this reason."""
         key = (owner, version)
         self._settle(key)
         self._scores.pop(key, None)
         self._refused[key] = RefusedModel(owner, version, reason[:TEXT_LENGTH_MAX])
 
-    def retry_later(self, owner: PeerId, version: Digest, now_s: float) -> int:
-        """Try to score a model again later; return how often it did not come about."""
-        num, _ = self._retries.get((owner, version), (0, 0.0))
-        self._retries[owner, version] = (num + 1, now_s + min(RETRY_S * 2**num, RETRY_MAX_S))
-        return num + 1
+    def retry_later(self, owner: PeerId, version: Digest, reason: str, now_s: float) -> None:
+        """Try to score a model again later; after `TRIES_MAX` tries, refuse it until then.
+
+        Args:
+            owner: Its owner.
+            version: Its version.
+            reason: Why scoring did not come about.
+            now_s: Now.
+        """
+        key = (owner, version)
+        num = self._retries.get(key, (0, 0.0))[0] + 1
+        delay_s = min(RETRY_S * 2 ** min(num - 1, 10), RETRY_MAX_S)
+        if num >= TRIES_MAX and not self.is_scored(*key):
+            self.refuse(owner, version, reason)
+            delay_s = REFUSED_RETRY_S
+        self._retries[key] = (num, now_s + delay_s)
 
     def score_again(self) -> None:
         """Score all models again: this member's validation rows are others now."""
@@ -139,8 +155,9 @@ class ModelScores:
         self.copies[owner] = model
 
     def _is_open(self, key: Model, now_s: float) -> bool:
-        _, due_s = self._retries.get(key, (0, now_s))
-        is_open = self._lacks_copy(key) or not self.is_settled(*key)
+        num, due_s = self._retries.get(key, (0, now_s))
+        expires = num > 0 and key in self._refused
+        is_open = expires or self._lacks_copy(key) or not self.is_settled(*key)
         return is_open and now_s >= due_s
 
     def _lacks_copy(self, key: Model) -> bool:

@@ -52,11 +52,12 @@ from swarm.ensemble.messages import (
     Question,
     Refusal,
 )
-from swarm.ensemble.models_at_home import NOT_SHARED, TRIES_MAX, WITHIN_S
+from swarm.ensemble.model_scores import REFUSED_RETRY_S, TRIES_MAX
+from swarm.ensemble.models_at_home import NOT_SHARED, WITHIN_S
 from swarm.ensemble.records import RefusedModel
 from swarm.ensemble.roster import HEARTBEAT_EVERY_S, LOST_AFTER_S
 from swarm.ensemble.topics import ENSEMBLES_TOPIC
-from swarm.ensemble.travelling_models import MODEL_BYTES_MAX
+from swarm.ensemble.travelling_models import MODEL_BYTES_MAX, NOT_FETCHED
 from tests.ensemble.driven import DrivenMember
 from tests.ensemble.parts import ASKER, ME, OTHER, THIRD, card, digest, make_spec, model, score
 from tests.ensemble.parts import payload as rows_of
@@ -276,6 +277,55 @@ def test_a_model_that_cannot_be_fetched_is_tried_again_later() -> None:
     member.do(MemberHeartbeat(member.spec.id, OTHER, 1), at_s=7.0)
     member.tick(at_s=8.0)
     assert len(member.asked(FetchBlob)) == 1
+
+
+def unfetchable(member: DrivenMember, until_s: int) -> None:
+    """Let every fetch of the model `digest(2)` fail."""
+    for number in range(int(member.now_s) + 1, until_s):
+        member.do(MemberHeartbeat(member.spec.id, OTHER, 1), at_s=float(number))
+        member.tick(at_s=float(number))
+        if member.asked(FetchBlob):
+            member.do(BlobMissing(blob(2), "no holder"))
+
+
+def test_a_model_that_can_never_be_fetched_is_refused_and_stops_no_summary() -> None:
+    member = DrivenMember().serving()
+    member.do(Summarised(None, None), at_s=1.5)
+    member.do(card(OTHER, 1, model(2)), card(THIRD, 1, model(3)), at_s=10.0)
+    scored(member, THIRD, 3)
+    member.do(BlobMissing(blob(2), "no holder"), at_s=11.0)
+    assert member.machine.card().refused == ()
+
+    unfetchable(member, 200)
+
+    assert member.machine.card().refused == (RefusedModel(OTHER, digest(2), NOT_FETCHED),)
+    assert member.machine._summarising._asked is not None
+
+
+def test_a_model_that_could_not_be_fetched_is_tried_again_after_a_long_time() -> None:
+    member = DrivenMember().serving()
+    member.do(card(OTHER, 1, model(2)), at_s=2.0)
+    member.do(BlobMissing(blob(2), "no holder"), at_s=3.0)
+    unfetchable(member, 200)
+
+    late_s = 200.0 + REFUSED_RETRY_S
+    member.do(MemberHeartbeat(member.spec.id, OTHER, 1), at_s=late_s)
+    member.tick(at_s=late_s)
+    assert len(member.asked(FetchBlob)) == 1
+    assert len(member.machine.card().refused) == 1, "nothing waits for the new try"
+    member.do(BlobArrived(blob(2)), Scored(score(OTHER, 2)))
+
+    assert member.machine.card().refused == ()
+    assert score(OTHER, 2) in member.machine.card().scores
+
+
+def test_a_member_can_fail_to_score_for_days() -> None:
+    scores = DrivenMember().serving().machine._scores
+
+    for number in range(2000):
+        scores.retry_later(OTHER, digest(2), NOT_FETCHED, number * 120.0)
+
+    assert scores.is_settled(OTHER, digest(2))
 
 
 def test_a_challenger_is_scored_before_it_takes_over() -> None:
