@@ -11,6 +11,7 @@ effects       requests of the machines to their driver, and the driver's events
 What members and askers share:
 
 roster        Roster: the members as one peer knows them: their cards, and who is present
+score_matrix  card_scores(): the scores of all members' cards that count
 
 One member's part:
 

@@ -504,6 +504,18 @@ def test_scores_by_others_are_summarised_again_because_weights_follow_them() -> 
     assert summary.scores == (score(ME, 1, is_own=True), theirs)
 
 
+def test_scores_that_lie_about_their_scorer_or_repeat_do_not_count() -> None:
+    member = DrivenMember().serving()
+    member.do(Summarised(None, None), at_s=1.5)
+    theirs = score(ME, 1, 3.0)
+    as_mine = score(ME, 1, 0.0, is_own=True)
+
+    member.do(card(OTHER, 1, None, scores=(as_mine, theirs, theirs)), at_s=10.0)
+
+    (summary,) = member.asked(Summarise)
+    assert summary.scores == (score(ME, 1, is_own=True), theirs)
+
+
 # -- models that stay at home
 
 
