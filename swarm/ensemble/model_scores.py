@@ -4,7 +4,7 @@ Which models there are is said by the cards of the others. Parts that score them
 is left to do, and note what came of it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from swarm.core.ids import Digest, PeerId
 from swarm.ensemble.messages import SCORES_MAX, MemberCard
@@ -17,6 +17,7 @@ TRIES_MAX = 5
 """After this many tries that did not come about a model is refused: no summary waits for it."""
 REFUSED_RETRY_S = 1800.0
 """Such a refusal stands for this long; then the model is tried once more."""
+COPY = "it is a copy of this member's own model"
 Model = tuple[PeerId, Digest]
 """Owner and version; two members may have equal models."""
 
@@ -125,6 +126,16 @@ class ModelScores:
             delay_s = REFUSED_RETRY_S
         self._retries[key] = (num, now_s + delay_s)
 
+    def refuse_copies(self, own: Collection[Digest]) -> None:
+        """Refuse others' models that are this member's own: it was fitted on the rows here.
+
+        Args:
+            own: Versions that were fitted here.
+        """
+        for owner, version in self._named():
+            if version in own and not self._is_refused_for_good((owner, version)):
+                self.refuse(owner, version, COPY)
+
     def score_again(self) -> None:
         """Score all models again: this member's validation rows are others now."""
         self._outdated = set(self._scores)
@@ -155,10 +166,14 @@ class ModelScores:
         self.copies[owner] = model
 
     def _is_open(self, key: Model, now_s: float) -> bool:
-        num, due_s = self._retries.get(key, (0, now_s))
-        expires = num > 0 and key in self._refused
-        is_open = expires or self._lacks_copy(key) or not self.is_settled(*key)
-        return is_open and now_s >= due_s
+        _, due_s = self._retries.get(key, (0, now_s))
+        return now_s >= due_s and (
+            self._lacks_copy(key) or not (self.is_scored(*key) or self._is_refused_for_good(key))
+        )
+
+    def _is_refused_for_good(self, key: Model) -> bool:
+        """Whether a model was refused for what it is, not because it could not be tried."""
+        return key in self._refused and key not in self._retries
 
     def _lacks_copy(self, key: Model) -> bool:
         """Whether a champion is to be kept and is not: it was scored as a challenger."""

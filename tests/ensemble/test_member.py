@@ -52,7 +52,7 @@ from swarm.ensemble.messages import (
     Question,
     Refusal,
 )
-from swarm.ensemble.model_scores import REFUSED_RETRY_S, TRIES_MAX
+from swarm.ensemble.model_scores import COPY, REFUSED_RETRY_S, TRIES_MAX
 from swarm.ensemble.models_at_home import NOT_SHARED, WITHIN_S
 from swarm.ensemble.records import RefusedModel
 from swarm.ensemble.roster import HEARTBEAT_EVERY_S, LOST_AFTER_S
@@ -326,6 +326,31 @@ def test_a_member_can_fail_to_score_for_days() -> None:
         scores.retry_later(OTHER, digest(2), NOT_FETCHED, number * 120.0)
 
     assert scores.is_settled(OTHER, digest(2))
+
+
+@pytest.mark.parametrize("at_home", [False, True])
+def test_a_copy_of_this_members_own_model_is_refused(at_home: bool) -> None:
+    """Scored on the rows that it was fitted on, a thief's model would look best of all."""
+    member = DrivenMember(settings=SHARES).serving()
+
+    member.do(card(OTHER, 1, model(1, at_home=at_home)), at_s=2.0)
+
+    assert member.asked(FetchBlob) == []
+    assert member.asked(ShareRows) == []
+    assert member.card().refused == (RefusedModel(OTHER, digest(1), COPY),)
+
+
+def test_a_model_that_was_scored_before_it_was_this_members_own_loses_its_score() -> None:
+    member = DrivenMember().serving()
+    member.do(card(OTHER, 1, model(2)), at_s=2.0)
+    scored(member, OTHER, 2)
+
+    member.do(FitRequested(), at_s=3.0)
+    (fit,) = member.asked(Fit)
+    member.do(Fitted(fit.job, model(2), score(ME, 2, is_own=True)), at_s=4.0)
+
+    assert member.card().scores == (score(ME, 1, is_own=True), score(ME, 2, is_own=True))
+    assert member.card().refused == (RefusedModel(OTHER, digest(2), COPY),)
 
 
 def test_a_challenger_is_scored_before_it_takes_over() -> None:
