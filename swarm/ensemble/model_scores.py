@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 
 from swarm.core.ids import Digest, PeerId
 from swarm.ensemble.messages import SCORES_MAX, MemberCard
-from swarm.ensemble.records import MEMBERS_MAX, TEXT_LENGTH_MAX, ModelRecord, RefusedModel, Score
+from swarm.ensemble.records import MEMBERS_MAX, ModelRecord, RefusedModel, Score
 from swarm.ensemble.roster import Roster
 
 RETRY_S = 5.0
@@ -17,6 +17,9 @@ TRIES_MAX = 5
 """After this many tries that did not come about a model is refused: no summary waits for it."""
 REFUSED_RETRY_S = 1800.0
 """Such a refusal stands for this long; then the model is tried once more."""
+REFUSED_MAX = 64
+"""Refusals in a card: all scores and refusals must fit in one published message."""
+REASON_LENGTH_MAX = 120
 COPY = "it is a copy of this member's own model"
 Model = tuple[PeerId, Digest]
 """Owner and version; two members may have equal models."""
@@ -58,9 +61,9 @@ class ModelScores:
 
     @property
     def refused(self) -> tuple[RefusedModel, ...]:
-        """Models that were refused, in the same order."""
+        """Models that were refused, in the same order; at most `REFUSED_MAX`."""
         return tuple(self._refused[key] for key in self._named() if key in self._refused)[
-            :SCORES_MAX
+            :REFUSED_MAX
         ]
 
     def to_score(self, now_s: float, *, at_home: bool) -> list[tuple[PeerId, ModelRecord]]:
@@ -103,11 +106,12 @@ class ModelScores:
             self._keep(score.owner, model)
 
     def refuse(self, owner: PeerId, version: Digest, reason: str) -> None:
-        """Note that a model was refused, and why. It is not tried again for this reason."""
+        """Note that a model was refused, and why: in ASCII, cut to `REASON_LENGTH_MAX`."""
         key = (owner, version)
         self._settle(key)
         self._scores.pop(key, None)
-        self._refused[key] = RefusedModel(owner, version, reason[:TEXT_LENGTH_MAX])
+        words = reason.encode("ascii", "replace").decode("ascii")[:REASON_LENGTH_MAX]
+        self._refused[key] = RefusedModel(owner, version, words)
 
     def retry_later(self, owner: PeerId, version: Digest, reason: str, now_s: float) -> None:
         """Try to score a model again later; after `TRIES_MAX` tries, refuse it until then.

@@ -1,6 +1,7 @@
 """A member's life: cards, other members' models, summaries, restarts."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -52,12 +53,20 @@ from swarm.ensemble.messages import (
     Question,
     Refusal,
 )
-from swarm.ensemble.model_scores import COPY, REFUSED_RETRY_S, TRIES_MAX
+from swarm.ensemble.model_scores import (
+    COPY,
+    REASON_LENGTH_MAX,
+    REFUSED_MAX,
+    REFUSED_RETRY_S,
+    TRIES_MAX,
+)
 from swarm.ensemble.models_at_home import NOT_SHARED, WITHIN_S
-from swarm.ensemble.records import RefusedModel
+from swarm.ensemble.records import MEMBERS_MAX, QUANTILES, Moments, RefusedModel, Residuals
 from swarm.ensemble.roster import HEARTBEAT_EVERY_S, LOST_AFTER_S
 from swarm.ensemble.topics import ENSEMBLES_TOPIC
 from swarm.ensemble.travelling_models import MODEL_BYTES_MAX, NOT_FETCHED
+from swarm.network.gossip import PUBSUB_MESSAGE_SIZE_MAX
+from swarm.peer.host.wire import encode
 from tests.ensemble.driven import DrivenMember
 from tests.ensemble.parts import ASKER, ME, OTHER, THIRD, card, digest, make_spec, model, score
 from tests.ensemble.parts import payload as rows_of
@@ -486,6 +495,53 @@ def test_a_copy_of_a_member_that_left_is_kept() -> None:
     member.do(member.question(owner=OTHER, version=digest(2)))
 
     assert len(member.asked(Predict)) == 1
+
+
+def full_member() -> DrivenMember:
+    """Has scored two models of each of 63 others, refused the third, and keeps their models."""
+    member = DrivenMember(make_spec(keep_models=True)).serving()
+    scores = member.machine._scores
+    for k in range(1, MEMBERS_MAX):
+        owner, first = PeerId(f"12D3KooW{k:044}"), 2**255 + 10 * k
+        others = {"challenger": model(first + 1), "previous": model(first + 2)}
+        other = replace(card(owner, 1, model(first), **others), ensemble=member.spec.id)
+        member.do(other, at_s=2.0)
+        for number in (first, first + 1):
+            scores.take_score(model(number), score(owner, number, 1 / 3))
+        scores.refuse(owner, digest(first + 2), "é" * 300)
+    return member
+
+
+def test_a_card_with_all_that_it_can_say_can_be_published() -> None:
+    member = full_member()
+    versions = tuple(digest(2**255 + 10 * k) for k in range(MEMBERS_MAX))
+    gram = (1 / 3,) * MEMBERS_MAX**2
+    residuals = Residuals("skill", versions, (1 / 3,) * QUANTILES, 2000)
+    member.do(Summarised(Moments(versions, gram, gram[:MEMBERS_MAX], 2000), residuals))
+
+    full = member.machine.card()
+
+    assert len(full.scores) == 2 * MEMBERS_MAX - 3 + 1
+    assert len(full.refused) == MEMBERS_MAX - 1
+    assert len(full.keeps) == MEMBERS_MAX - 1
+    assert len(encode(full)) < PUBSUB_MESSAGE_SIZE_MAX
+
+
+def test_the_reason_of_a_refusal_is_short_ascii_in_the_card() -> None:
+    member = full_member()
+
+    assert {each.reason for each in member.machine.card().refused} == {"?" * REASON_LENGTH_MAX}
+
+
+def test_a_card_lists_a_bounded_number_of_refusals() -> None:
+    member = DrivenMember().serving()
+    for k in range(REFUSED_MAX // 2 + 1):
+        owner = PeerId(f"other {k}")
+        member.do(card(owner, 1, model(10 + 2 * k), challenger=model(11 + 2 * k)), at_s=2.0)
+        for number in (10 + 2 * k, 11 + 2 * k):
+            member.machine._scores.refuse(owner, digest(number), "no")
+
+    assert len(member.machine.card().refused) == REFUSED_MAX
 
 
 # -- summaries
