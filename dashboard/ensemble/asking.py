@@ -4,7 +4,7 @@ import threading
 from typing import Any
 
 from dashboard.ensemble.finding import UnknownEnsembleError
-from dashboard.watching.ensemble_types import EnsembleAnswer
+from dashboard.watching.ensemble_types import EnsembleAnswer, EnsembleInfo
 from dashboard.watching.snapshot_source import SnapshotSource
 from swarm.core.errors import (
     ConfigurationError,
@@ -17,6 +17,8 @@ QUESTIONS_AT_ONCE_MAX = 16
 """Each question takes a thread of the server until its answer is there."""
 BODY_BYTES_MAX = 16 * 1024 * 1024
 ROWS_MAX = 100_000
+NUMBERS_MAX = 10_000_000
+"""Most numbers in one answer: rows times classes, once more for each member on request."""
 RETRY_AFTER_S = 1
 DEFAULT_COVERAGE = 0.9
 
@@ -43,6 +45,21 @@ class HttpAsking:
             return self._source.ask(ensemble, rows, coverage, detail=detail)
         finally:
             self._free.release()
+
+
+def check_size(ensemble: EnsembleInfo, num_rows: int, *, detail: bool) -> None:
+    """Check that the answer to this number of rows is not too large.
+
+    Raises:
+        DataError: It would be; the message gives the limit.
+    """
+    parts = 1 + (len(ensemble["members"]) if detail else 0)
+    size = num_rows * max(1, len(ensemble["classes"])) * parts
+    if size > NUMBERS_MAX:
+        raise DataError(
+            f"an answer must have at most {NUMBERS_MAX:,} numbers, {num_rows:,} rows would have "
+            f"{size:,}: ask for fewer rows at once"
+        )
 
 
 def status_of(error: SwarmError) -> int:

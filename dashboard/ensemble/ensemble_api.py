@@ -13,6 +13,7 @@ from dashboard.ensemble.asking import (
     RETRY_AFTER_S,
     ROWS_MAX,
     HttpAsking,
+    check_size,
     status_of,
 )
 from dashboard.ensemble.finding import UnknownEnsembleError, find_ensemble
@@ -67,6 +68,7 @@ def ensemble_blueprint(source: SnapshotSource, asking: HttpAsking) -> APIBluepri
     @api.before_request
     def accept_rows() -> None:
         request.max_content_length = BODY_BYTES_MAX
+        _check_json()
 
     @api.get("")
     @api.doc(summary="The ensembles", responses=_answers(EnsembleList))
@@ -93,6 +95,7 @@ def ensemble_blueprint(source: SnapshotSource, asking: HttpAsking) -> APIBluepri
     def predict(name: str, json_data: dict[str, Any]) -> Response:
         found = find(name)
         try:
+            check_size(found, len(json_data["rows"]), detail=json_data["detail"])
             return json_answer(
                 asking.ask(
                     found["id"],
@@ -109,6 +112,15 @@ def ensemble_blueprint(source: SnapshotSource, asking: HttpAsking) -> APIBluepri
             return answer
 
     return api
+
+
+def _check_json() -> None:
+    """Refuse JSON that the parser of bodies would break on."""
+    try:
+        if request.method == "POST" and request.is_json:
+            request.get_json()
+    except (ValueError, RecursionError) as error:  # a number too long, or too many brackets
+        abort(400, f"the request must be JSON: {error!s:.120}")
 
 
 def _answers(kind: type) -> dict[Any, Any]:

@@ -49,6 +49,11 @@ class InferRequest:
     coverage: float
     outputs: tuple[WantedOutput, ...]
 
+    @property
+    def num_rows(self) -> int:
+        """Rows that the answer will have."""
+        return len(next(iter(self.rows.values())) if isinstance(self.rows, dict) else self.rows)
+
 
 def version_of(ensemble: EnsembleInfo) -> str:
     """The version of an ensemble in this protocol."""

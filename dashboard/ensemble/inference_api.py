@@ -6,7 +6,13 @@ from typing import Any, NoReturn
 from apiflask import APIBlueprint
 from flask import Response, abort, request
 
-from dashboard.ensemble.asking import BODY_BYTES_MAX, RETRY_AFTER_S, HttpAsking, status_of
+from dashboard.ensemble.asking import (
+    BODY_BYTES_MAX,
+    RETRY_AFTER_S,
+    HttpAsking,
+    check_size,
+    status_of,
+)
 from dashboard.ensemble.finding import UnknownEnsembleError, find_ensemble
 from dashboard.ensemble.inference import metadata, read_request, version_of, write_answer
 from dashboard.watching.ensemble_types import EnsembleInfo
@@ -67,6 +73,7 @@ def _add_models(api: APIBlueprint, source: SnapshotSource, asking: HttpAsking) -
             abort(415, "compressed requests are not supported: send the body as it is")
         try:
             asked = read_request(request.get_data(), request.headers.get(HEADER_LENGTH), found)
+            check_size(found, asked.num_rows, detail=False)
             answer = asking.ask(found["id"], asked.rows, asked.coverage, detail=False)
         except SwarmError as error:
             _refuse(error)

@@ -19,7 +19,7 @@ export function Answer({ answer }) {
   const { values, members, missing, notes, classes, coverage, seconds } = answer;
   const value = values[0];
   const share = answer.probabilities?.[0] ? Math.max(...answer.probabilities[0]) : null;
-  return html`<p class="combined"><span class="big">${typeof value === "number" ? amount(value) : value}</span>
+  return html`<p class="combined"><span class="big">${value === null || typeof value === "number" ? amount(value) : value}</span>
       ${share !== null && html`<span>${percent(share)}</span>`}
       ${answer.lower !== null && answer.upper !== null && html`<span>${amount(answer.lower[0])} to ${amount(answer.upper[0])}</span><small class="hint">with ${100 * coverage} % coverage</small>`}
       ${answer.sets !== null && html`<small class="hint">with ${100 * coverage} % coverage one of: ${answer.sets[0].join(", ")}</small>`}
@@ -36,6 +36,7 @@ export function Answer({ answer }) {
  */
 function Numbers({ answer }) {
   const { members, lower, upper } = answer;
+  if (!Number.isFinite(answer.values[0])) return null;
   const combined = Number(answer.values[0]);
   /** @type {Part[]} */
   const parts = members.flatMap(({ peer, name, weight, values }) => (values === null ? [] : [{ key: peer, name, weight, value: values[0] }]));

@@ -55,6 +55,7 @@ def truth_as_outputs(spec: EnsembleSpec, truth: Floats) -> Floats:
     return truth.astype(np.float64).reshape(-1, 1)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # sums that are not finite give no weights
 def stacked_weights(summaries: Sequence[Moments], versions: Sequence[Digest]) -> Floats | None:
     """Weights of these models from the members' moments of them.
 
@@ -78,7 +79,13 @@ def stacked_weights(summaries: Sequence[Moments], versions: Sequence[Digest]) ->
         target += share * np.asarray(each.target)[places]
     gram = (gram + gram.T) / 2
     penalty = _SUM_PENALTY * float(np.abs(np.diag(gram)).max())
-    weights = solve_nnls(gram + penalty, target + penalty)
+    gram, target = gram + penalty, target + penalty
+    if not (np.isfinite(gram).all() and np.isfinite(target).all()):
+        return None  # moments of a liar: finite, but not their sums
+    try:
+        weights = solve_nnls(gram, target)
+    except np.linalg.LinAlgError:  # great numbers that lie may still not converge
+        return None
     return weights / weights.sum() if weights.sum() > 0 else None
 
 

@@ -59,6 +59,8 @@ def read_cells(column: Column, cells: Any, num_rows: int) -> NDArray[Any]:
 
 def _number(column: Column, cell: Any, row: int) -> float:
     """A number, or the days of a date; NaN where missing."""
+    if isinstance(cell, int) and abs(cell) > NUMBER_MAX:
+        return math.inf  # a float could not hold it; the caller refuses it with its row
     if isinstance(cell, bool | int | float | np.number | np.bool_):
         return float(cell)
     if _is_nothing(cell):
@@ -86,6 +88,11 @@ def _text(column: Column, cell: Any, row: int) -> str | None:
         text = cell.strip()
     elif isinstance(cell, bool | np.bool_):
         text = str(cell).lower()
+    elif isinstance(cell, int) and abs(cell) > NUMBER_MAX:
+        raise DataError(
+            f"row {row}: column {column.name!r} must be within {NUMBER_MAX:g} of 0 where it is a "
+            "number"
+        )
     elif isinstance(cell, int | float | np.number):
         text = "" if math.isnan(cell) else shown_number(float(cell))
     elif _is_nothing(cell):

@@ -25,6 +25,8 @@ from swarm.learning.tables.reading import read_sheet
 from swarm.learning.tables.sheet import Sheet
 from swarm.peer.ensemble.asked_cells import read_cells
 
+COMPARED_MAX = 256
+"""Most names that are compared with one that is missing, to find a misspelt one."""
 _ARRAYS = ("x", "x_test", "x_train")
 
 
@@ -174,7 +176,12 @@ def _as_columns(source: Any, spec: EnsembleSpec) -> dict[str, Any]:
         }
     if _is_list(source) and len(source) and all(isinstance(row, Mapping) for row in source):
         names = dict.fromkeys(str(name) for row in source for name in row)
-        return {name.strip(): [row.get(name) for row in source] for name in names}
+        known = {column.name for column in spec.columns}
+        unused = [None] * len(source)  # one list for all columns that are left out
+        return {
+            name.strip(): [row.get(name) for row in source] if name.strip() in known else unused
+            for name in names
+        }
     columns = _some([column.name for column in features_of(spec)])
     raise DataError(
         f"ensemble {spec.name!r} needs a data frame, or mappings of columns ({columns}), "
@@ -199,7 +206,7 @@ def _check_names(given: list[str], spec: EnsembleSpec, wanted: Sequence[Column])
             f"({_some(absent)}), got {_some(given) or 'no columns'}"
         )
     for name in absent:
-        if close := did_you_mean(name, extra):
+        if close := did_you_mean(name, extra[:COMPARED_MAX]):
             raise DataError(f"the rows have no column {name!r}{close}")
     notes = []
     if absent:

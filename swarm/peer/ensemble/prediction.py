@@ -137,10 +137,10 @@ class Prediction:
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as plain JSON."""
+        columns = self.columns()
         return {
             "rows": [
-                dict(zip(self.columns(), row, strict=True))
-                for row in zip(*self.columns().values(), strict=True)
+                dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
             ],
             "classes": list(self.classes),
             "coverage": self.coverage,
@@ -226,10 +226,11 @@ def join_parts(parts: Sequence[Prediction], seconds: float) -> Prediction:
 
 
 def label_values(spec: EnsembleSpec, combined: Floats) -> NDArray[Any]:
-    """The likeliest classes as text, shape (n,); numbers stay as they are."""
+    """The likeliest classes as text, shape (n,), "" without an answer; numbers stay."""
     if not spec.classes:
         return combined
     labels: NDArray[Any] = np.array(spec.classes, object)[combined.argmax(axis=1)]
+    labels[np.isnan(combined).any(axis=1)] = ""
     return labels
 
 

@@ -116,16 +116,20 @@ class Serving:
         folder = find_member_folder(state_dir, name)
         if folder is not None:
             say(f"Resuming {_in_words(folder.spec)} from {folder.path}")
-            self._rows.check(folder.spec)
+            self._check(folder.spec, say)
             return folder
         spec = await self._find(say) if self._host.bootstraps else None
         if spec is not None:
             say(f"Joining {_in_words(spec)}")
-            self._rows.check(spec)
+            self._check(spec, say)
         else:
             spec = self._rows.propose(self._host.me)
             say(f"Founding {_in_words(spec)}")
         return open_member_folder(state_dir, spec)
+
+    def _check(self, spec: EnsembleSpec, say: Say) -> None:
+        for difference in self._rows.check(spec):
+            say(f"Note: {difference}.")
 
     async def _find(self, say: Say) -> EnsembleSpec | None:
         """The ensemble that the swarm offers; None if there is none."""

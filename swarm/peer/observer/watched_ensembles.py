@@ -1,5 +1,6 @@
 """WatchedEnsembles: an observer's part in ensembles: it asks, and is never a member."""
 
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,7 @@ import trio
 from swarm.core.errors import ConfigurationError, NetworkError
 from swarm.core.machine import Event
 from swarm.ensemble.spec import EnsembleId, EnsembleSpec
-from swarm.peer.ensemble.asked_rows import read_rows
+from swarm.peer.ensemble.asked_rows import AskedRows, read_rows
 from swarm.peer.ensemble.asking import Asking
 from swarm.peer.ensemble.ensembles import Ensembles
 from swarm.peer.ensemble.open_asking import open_asking
@@ -19,6 +20,8 @@ from swarm.watching.ensemble.questions import QuestionLog
 
 ENSEMBLES_MAX = 8
 """Ensembles that one observer follows; later offers are left out."""
+CELLS_AT_ONCE_MAX = 10_000
+"""Most cells that are read on the event loop, in 20 ms; more are read in a thread."""
 
 log = structlog.get_logger()
 
@@ -75,7 +78,8 @@ class WatchedEnsembles:
         watched = self._watched.get(EnsembleId(ensemble))
         if watched is None:
             raise ConfigurationError(f"no ensemble with the id {ensemble!r:.80} is known")
-        asked, since_s = read_rows(rows, watched.spec), trio.current_time()
+        asked = await _read(rows, watched.spec)
+        since_s = trio.current_time()
         try:
             answer = await watched.asking.predict(asked, coverage, detail=detail)
         except NetworkError as error:
@@ -108,3 +112,19 @@ class WatchedEnsembles:
             started_s,
             name_of,
         )
+
+
+async def _read(rows: Any, spec: EnsembleSpec) -> AskedRows:
+    """Read rows, many of them in a thread: a million cells take two seconds."""
+    if _num_cells(rows) <= CELLS_AT_ONCE_MAX:
+        return read_rows(rows, spec)
+    return await trio.to_thread.run_sync(read_rows, rows, spec)
+
+
+def _num_cells(rows: Any) -> int:
+    """A bound on the cells of a table; arrays of numbers are read at once."""
+    if isinstance(rows, Mapping):
+        return sum(len(cells) for cells in rows.values() if isinstance(cells, Sized))
+    if isinstance(rows, list):
+        return sum(len(row) if isinstance(row, Sized) else 1 for row in rows)
+    return 0

@@ -9,7 +9,7 @@ from fake_source import FakeSource
 
 from dashboard.app import create_app
 from dashboard.config import DashboardConfig
-from dashboard.ensemble.asking import QUESTIONS_AT_ONCE_MAX, HttpAsking
+from dashboard.ensemble.asking import QUESTIONS_AT_ONCE_MAX, HttpAsking, check_size
 from dashboard.watching.api_schemas import schema_of
 from dashboard.watching.ensemble_types import EnsembleAnswer
 from dashboard.watching.snapshot_types import Snapshot
@@ -222,3 +222,20 @@ def test_asking_without_a_token_is_refused_where_all_may_see_the_page(source):
 def test_only_questions_are_accepted(browser, method):
     assert getattr(browser, method)(PREDICT).status_code == 405
     assert getattr(browser, method)("/api/v1/ensembles/house-prices").status_code == 405
+
+
+@pytest.mark.parametrize("rows", ["[" * 5000 + "]" * 5000, "[" + "9" * 5000 + "]", "{"])
+def test_json_that_no_parser_takes_is_refused(browser, rows):
+    refused = browser.post(PREDICT, data='{"rows": ' + rows + "}", content_type="application/json")
+
+    assert refused.status_code in {400, 422}
+
+
+def test_an_answer_of_too_many_numbers_is_refused_before_anyone_is_asked():
+    wide = HOUSES | {"classes": [str(number) for number in range(1000)]}
+
+    check_size(wide, 10_000, detail=False)
+    with pytest.raises(DataError, match="at most 10,000,000 numbers"):
+        check_size(wide, 10_001, detail=False)
+    with pytest.raises(DataError, match="ask for fewer rows"):
+        check_size(wide, 10_000, detail=True)

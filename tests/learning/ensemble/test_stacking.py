@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from swarm.ensemble.records import Moments
 from swarm.learning.ensemble.stacking import moments, solve_nnls, stacked_weights
 from tests.learning.ensemble.members import ANIMALS, NUMBERS, version_of
 
@@ -81,3 +82,13 @@ def test_moments_of_classes_sum_over_outputs() -> None:
     assert found is not None
     assert found.gram == (0.5, 0.5, 0.5, 1.0)
     assert found.target == (0.5, 1.0)
+
+
+@pytest.mark.parametrize("amount", [1e308, 1e154, -1e308])
+def test_moments_whose_sums_are_not_finite_give_no_weights(amount: float) -> None:
+    versions = [version_of(k) for k in range(2)]
+    lies = Moments(tuple(versions), (amount,) * 4, (amount,) * 2, 10)
+
+    weights = stacked_weights([lies, lies], versions)
+
+    assert weights is None or np.isfinite(weights).all()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from swarm.core.blobs import BlobRef
-from swarm.core.canonical import digest_of
+from swarm.core.canonical import digest_of, sha256_hex
 from swarm.core.errors import LearningError
 from swarm.core.session import SessionSpec
 from swarm.federation.effects import Finding
@@ -27,7 +27,12 @@ pytestmark = [
 ]
 
 
-def learner(folder: Path, partition: tuple[int, int] = (0, 1), **fields: Any) -> Learner:
+def learner(
+    folder: Path,
+    partition: tuple[int, int] = (0, 1),
+    model_path: str | None = None,
+    **fields: Any,
+) -> Learner:
     spec = SessionSpec(
         **{"model": "mlp", "dataset": "digits", "input_shape": (8, 8, 1), "batch_size": 32}
         | {"learning_rate": 0.1}
@@ -40,7 +45,7 @@ def learner(folder: Path, partition: tuple[int, int] = (0, 1), **fields: Any) ->
         partition_index=partition[0],
         partition_count=partition[1],
     )
-    return Learner(jobs.Initialise(spec, data))
+    return Learner(jobs.Initialise(spec, data, model_path=model_path))
 
 
 def findings(one: Learner, folder: Path, rounds: int = 1) -> list[Finding | None]:
@@ -193,8 +198,10 @@ class TestInputs:
         model = keras.Sequential(
             [keras.Input((8, 8, 1)), layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(10)]
         )
-        model.save(tmp_path / "model.keras")
+        path = tmp_path / "model.keras"
+        model.save(path)
+        blob = BlobRef(sha256_hex(path.read_bytes()), path.stat().st_size)
 
-        one = learner(tmp_path, dataset="own", model=str(tmp_path / "model.keras"))
+        one = learner(tmp_path, model_path=str(path), dataset="own", model="file", model_file=blob)
 
         assert one.initialised.finding is None

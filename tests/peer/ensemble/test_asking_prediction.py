@@ -21,6 +21,7 @@ from swarm.peer.ensemble.prediction import (
     MissingMember,
     Prediction,
     join_parts,
+    label_values,
 )
 from swarm.watching.ensemble.matrix import list_scores
 from swarm.watching.ensemble.members import list_members
@@ -101,6 +102,14 @@ def test_a_frame_has_one_row_for_each_row_asked():
     assert frame["set"].tolist() == ["no", "no|yes"]
     assert frame["p(yes)"].tolist() == [0.1, 0.6]
     assert frame["Bob222 p(no)"].tolist() == [0.9, 0.4]
+
+
+def test_a_row_without_an_answer_has_no_class():
+    spec = EnsembleSpec("e", "classification", (), (2,), ("no", "yes"), metric="log-loss")
+
+    labels = label_values(spec, np.array([[0.2, 0.8], [np.nan, np.nan]]))
+
+    assert labels.tolist() == ["yes", ""]
 
 
 def test_csv_and_json_have_every_digit():

@@ -145,3 +145,16 @@ def test_arrays_are_read_from_npz_files(tmp_path):
     path.write_text("no archive")
     with pytest.raises(DataError, match=r"must be an \.npz file"):
         read_arrays(path, ARRAYS)
+
+
+def test_columns_that_are_left_out_cost_no_memory_for_each_row():
+    rows = read_rows([{"area": 1.0, f"extra {n}": n} for n in range(3000)], SPEC)
+
+    assert len(rows) == 3000
+    assert rows.parts[0].tolist() == [1.0] * 3000
+
+
+@pytest.mark.parametrize("column", ["area", "sold", "street"])
+def test_a_whole_number_that_no_float_holds_is_refused_with_its_row(column):
+    with pytest.raises(DataError, match=f"row 2: column '{column}' must be within"):
+        read_rows([{"area": 1.0, column: 1}, {"area": 1.0, column: 10**400}], SPEC)
