@@ -19,6 +19,7 @@ from swarm.ensemble.member_models import MemberModels
 from swarm.ensemble.member_settings import ServingLimits
 from swarm.ensemble.messages import Answer, Question, Refusal
 from swarm.ensemble.records import TEXT_LENGTH_MAX, ModelRecord
+from swarm.ensemble.row_fetches import FETCHES_PER_ASKER, RowFetches
 
 ANSWERS_HELD_S = 30.0
 """Seconds for which an asker can fetch answers that are a blob."""
@@ -28,8 +29,6 @@ ALL_BYTES_MAX = 4 * ROWS_BYTES_MAX
 """Bytes of the rows of all questions that wait; they lie on the disk."""
 WITHIN_MAX_S = 60.0
 """A question waits here for at most this long, whatever it says."""
-FETCHES_PER_ASKER = 4
-"""Rows on their way from one asker; it has two questions under way, and its member one."""
 LATE = "late"
 _Key = tuple[PeerId, int, PeerId]
 
@@ -70,7 +69,6 @@ class Serving:
         A question that is taken ends with one answer, one refusal, or in silence if it is late.
         At most `questions_max` questions are here, and `at_once` of them with the driver.
         An answer has exactly the version that it was begun with.
-        At most `FETCHES_PER_ASKER` fetches from one asker are under way, also of late questions.
     """
 
     def __init__(self, me: PeerId, limits: ServingLimits, models: MemberModels) -> None:
@@ -81,8 +79,7 @@ class Serving:
         self._ask_from = frozenset(limits.ask_from)
         self._queue: deque[_Taken] = deque()
         self._begun: dict[_Key, _Taken] = {}
-        self._fetching: dict[PeerId, set[BlobRef]] = {}
-        """Rows on their way from each asker, until they arrive or the fetch fails."""
+        self._fetches = RowFetches()
         self._held: dict[BlobRef, float] = {}
         """Answers that are blobs, and until when they are kept."""
 
@@ -106,7 +103,7 @@ class Serving:
         item = _Taken(question, now_s, rows_missing=question.rows.blob)
         self._queue.append(item)
         if item.rows_missing is not None:
-            self._fetching.setdefault(question.sender, set()).add(item.rows_missing)
+            self._fetches.begin(question.sender, item.rows_missing)
             return [FetchBlob(item.rows_missing, (question.sender,), item.within_s)]
         return self.begin_next(copies, now_s)
 
@@ -132,14 +129,14 @@ class Serving:
 
     def take_rows(self, blob: BlobRef) -> None:
         """Note that rows arrived."""
-        self._end_fetch(blob)
+        self._fetches.end(blob)
         for item in self._queue:
             if item.rows_missing == blob:
                 item.rows_missing = None
 
     def miss_rows(self, event: BlobMissing) -> list[Effect]:
         """Refuse questions whose rows could not be fetched."""
-        self._end_fetch(event.blob)
+        self._fetches.end(event.blob)
         without = [item for item in self._queue if item.rows_missing == event.blob]
         asked: list[Effect] = []
         for item in without:
@@ -214,16 +211,9 @@ class Serving:
             return f"{num_rows} rows wait"
         if sum(item.num_bytes for item in taken) + _num_bytes(question) > ALL_BYTES_MAX:
             return "rows of other questions fill the disk's share"
-        fetching = self._fetching.get(question.sender, ())
-        if question.rows.blob is not None and len(fetching) >= FETCHES_PER_ASKER:
-            return f"the rows of {len(fetching)} other questions of this asker are on their way"
+        if question.rows.blob is not None and self._fetches.is_full(question.sender):
+            return f"the rows of {FETCHES_PER_ASKER} questions of this asker are on their way"
         return ""
-
-    def _end_fetch(self, blob: BlobRef) -> None:
-        for asker, blobs in tuple(self._fetching.items()):
-            blobs.discard(blob)
-            if not blobs:
-                del self._fetching[asker]
 
     def _version(self, question: Question, copies: Mapping[PeerId, ModelRecord]) -> Digest | None:
         """The version that answers a question as things stand; None if there is none."""

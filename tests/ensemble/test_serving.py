@@ -18,7 +18,8 @@ from swarm.ensemble.effects import (
 )
 from swarm.ensemble.member_settings import MemberSettings, ServingLimits
 from swarm.ensemble.messages import Answer, MemberGoodbye, Payload, Question, Refusal
-from swarm.ensemble.serving import ANSWERS_HELD_S, FETCHES_PER_ASKER, ROWS_BYTES_MAX, WITHIN_MAX_S
+from swarm.ensemble.row_fetches import FETCHES_PER_ASKER
+from swarm.ensemble.serving import ANSWERS_HELD_S, ROWS_BYTES_MAX, WITHIN_MAX_S
 from tests.ensemble.driven import DrivenMember
 from tests.ensemble.parts import ASKER, ME, OTHER, THIRD, digest, make_spec, model, payload, score
 
