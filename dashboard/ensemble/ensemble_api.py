@@ -34,7 +34,7 @@ class EnsembleMatrix(TypedDict):
     """The cross-validation matrix: each member's score of each model on its own rows."""
 
     metric: str
-    """The less the better."""
+    """Lower is better."""
     members: list[str]
     """Ids, in the order of rows and columns."""
     scores: list[EnsembleScore]

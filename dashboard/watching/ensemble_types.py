@@ -137,7 +137,7 @@ class EnsembleInfo(TypedDict):
     classes: list[str]
     transform: str
     metric: str
-    """What members are scored by, the less the better."""
+    """What members are scored by, lower is better."""
     combination: str
     deadline_s: float
     quorum: float

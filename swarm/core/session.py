@@ -171,7 +171,8 @@ def _check_choices(spec: SessionSpec) -> None:
             raise ValueError(
                 f"{name} must be one of {', '.join(choices)}, got {getattr(spec, name)!r}"
             )
-    if spec.model not in MODELS + _OTHER_MODELS and ":" not in spec.model:
+    is_code_or_file = ":" in spec.model or spec.model.endswith(".keras")
+    if spec.model not in MODELS + _OTHER_MODELS and not is_code_or_file:
         raise ValueError(
             f"model must be {', '.join(MODELS)}, a .keras file or module:function, "
             f"got {spec.model!r:.80}"

@@ -102,7 +102,7 @@ class MemberCard(Event):
     moments: Moments | None = None
     residuals: Residuals | None = None
     combiner: CombinerRecord | None = None
-    """Of the rule `trained`; one of a member's cards has it."""
+    """Of the rule `trained`; always None today."""
     drift: Drift = NO_DRIFT
     keeps: tuple[Digest, ...] = ()
     """Versions of other members that this one can answer with."""
@@ -175,7 +175,7 @@ class Question(Event):
     number: int
     """Of the sender's questions; an answer names it."""
     owner: PeerId
-    """Whose model is to answer: the receiver's own, or one that it keeps a copy of."""
+    """The owner of the model that is to answer: the receiver, or a member whose model it keeps."""
     version: Digest | None
     """Only this version of a kept model may answer; None for the receiver's champion."""
     within_s: float

@@ -140,7 +140,7 @@ class Residuals:
 
 @dataclass(frozen=True, slots=True)
 class CombinerRecord:
-    """A combiner that the members train in a federated session (FENS, arXiv:2411.07182).
+    """A combiner for members to train; none makes one yet (FENS, arXiv:2411.07182).
 
     It maps the answers of these models to one. The weights and the scale say how its inputs are
     made, so that all members make the same: see `swarm.learning.ensemble.combiner`.

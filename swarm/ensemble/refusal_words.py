@@ -4,7 +4,7 @@ from swarm.ensemble.messages import Refusal
 
 _WORDS = {
     "busy": "it is busy",
-    "budget": "it answers this peer no more for now",
+    "budget": "this peer has used up its budget of rows",
     "not-allowed": "it does not answer this peer",
     "no-model": "it has no such model",
     "abstains": "it abstains: the rows are far from its own",

@@ -188,7 +188,7 @@ class Serving:
         """Reason and detail of a refusal; empty if the question is taken."""
         is_stranger = question.sender != self._me
         if is_stranger and self._ask_from and question.sender not in self._ask_from:
-            return "not-allowed", "this member answers only peers that it was told of"
+            return "not-allowed", "this member answers only the peers that --ask-from names"
         if self._version(question, copies) is None:
             return "no-model", "this member has no such model"
         if _num_bytes(question) > ROWS_BYTES_MAX:
@@ -210,7 +210,7 @@ class Serving:
         if taken and num_rows + question.rows.num_rows > self._limits.rows_max:
             return f"{num_rows} rows wait"
         if sum(item.num_bytes for item in taken) + _num_bytes(question) > ALL_BYTES_MAX:
-            return "rows of other questions fill the disk's share"
+            return "rows of waiting questions fill the space that they may take"
         if question.rows.blob is not None and self._fetches.is_full(question.sender):
             return f"the rows of {FETCHES_PER_ASKER} questions of this asker are on their way"
         return ""

@@ -44,7 +44,7 @@ class EnsembleSpec:
     """What is done to the target before fitting: models, answers and residuals are on this scale.
     One of `TRANSFORMS`."""
     metric: str = "rmse"
-    """What members are scored by, the less the better. One of `METRICS`. `rmsle` is the root mean
+    """What members are scored by, lower is better. One of `METRICS`. `rmsle` is the root mean
     squared error on the scale of log1p."""
     combination: str = "auto"
     """One of `COMBINATIONS`."""

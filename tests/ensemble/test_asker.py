@@ -237,7 +237,7 @@ def test_a_question_fails_at_once_when_no_quorum_can_come() -> None:
     asking.ask()
     end = failed(asking.refuse(A, "budget", "1,000 rows an hour"))
 
-    assert dict(end.missing)[A] == "it answers this peer no more for now: 1,000 rows an hour"
+    assert dict(end.missing)[A] == "this peer has used up its budget of rows: 1,000 rows an hour"
 
 
 def test_without_members_a_question_fails_at_once() -> None:

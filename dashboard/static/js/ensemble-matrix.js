@@ -22,7 +22,7 @@ export function Matrix({ ensemble: { name, metric, members, matrix } }) {
     <h3>Scores of each model, on each member's rows</h3>
     ${known.length === 0
       ? html`<p class="hint">No model was scored yet.</p>`
-      : html`<p class="hint">${metric}, the less the better: the stronger the colour. Scorers in rows, models in columns. Framed: own rows, out of fold.</p>
+      : html`<p class="hint">${metric}: lower is better, and has a stronger colour. Scorers in rows, models in columns. Framed: own rows, out of fold.</p>
         <div class="sideways" tabindex="0" role="region" aria-label=${`Scores of ${name}`}>
           <table class="matrix">
             <thead><tr><td></td>${members.map(({ peer, name }) => html`<th key=${peer} scope="col">${name}</th>`)}</tr></thead>

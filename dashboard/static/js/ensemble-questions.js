@@ -16,7 +16,7 @@ export function Questions({ ensemble: { name, members, questions } }) {
   return html`<section>
     <h3>Questions through this dashboard</h3>
     ${questions.length === 0
-      ? html`<p class="hint">None was asked yet, by this page or by HTTP.</p>`
+      ? html`<p class="hint">No question yet, from this page or over HTTP.</p>`
       : html`<div class="sideways" tabindex="0" role="region" aria-label=${`Questions to ${name}`}>
           <table>
             <thead><tr><th scope="col">At</th><th scope="col" class="numeric">Rows</th><th scope="col">Time</th><th scope="col">Answered</th><th scope="col">Missing</th></tr></thead>

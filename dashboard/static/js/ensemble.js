@@ -24,7 +24,7 @@ export function Ensemble({ store }) {
       will=${[
         "each member with its model, and how well that model does on the other members' rows",
         "a form that asks one question, and draws every member's answer",
-        "members with drifting data, and the models that are to replace theirs",
+        "members whose rows drift, and refitted models that may replace theirs",
       ]}
       startText="Any machine with a table of rows can start an ensemble:"
       start="python -m swarm.ensemble serve --data rows.csv --target COLUMN 127.0.0.1 7001"
@@ -50,7 +50,7 @@ function Card({ ensemble, store }) {
         <div><dt>Members</dt><dd>${present}${present < members.length && html` <small>of ${members.length} known</small>`}</dd></div>
         <div><dt title="Answers that a question needs, at least">Quorum</dt><dd>${ensemble.num_needed} <small>within ${ensemble.deadline_s} s</small></dd></div>
         <div><dt title="Asked through this dashboard">Questions</dt><dd>${ensemble.num_asked}${ensemble.num_failed > 0 && html` <small>${ensemble.num_failed} failed</small>`}</dd></div>
-        <div><dt title="Half of the questions were answered within the first time, 99 % within the second">Answer time</dt><dd>${latency ? milliseconds(latency.p50_s) : UNKNOWN}${latency && html` <small>p99 ${milliseconds(latency.p99_s)}</small>`}</dd></div>
+        <div><dt title="Median and 99th percentile of the time to an answer">Answer time</dt><dd>${latency ? milliseconds(latency.p50_s) : UNKNOWN}${latency && html` <small>p99 ${milliseconds(latency.p99_s)}</small>`}</dd></div>
       </dl>
       <${Ask} ensemble=${ensemble} />
       <${Members} ensemble=${ensemble} />

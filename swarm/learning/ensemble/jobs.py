@@ -55,6 +55,8 @@ class Place:
     """Folder of answers to these rows, by version; the jobs write and read it."""
     allow_code: bool = False
     """Whether `module:Class` learners may run."""
+    only_code: str = ""
+    """The only learner of code that others' models may have; see `load_model`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,13 @@ def score(place: Place, owner: PeerId, model: ModelRecord, path: Path) -> Score:
     rows = load_labelled(place.rows, place.spec)
     chosen = validation_rows(place.spec, len(rows))
     rows = rows.only(chosen)
-    loaded = load_model(path, place.spec, model.learner, allow_code=place.allow_code)
+    loaded = load_model(
+        path,
+        place.spec,
+        model.learner,
+        allow_code=place.allow_code,
+        only_code=place.only_code,
+    )
     try:
         answers = loaded.answers(rows.x)
     except LearningError as error:
@@ -208,8 +216,11 @@ def compare(
 class Predictor:
     """Loaded models by version; they answer one question after the other."""
 
-    def __init__(self, spec: EnsembleSpec, *, allow_code: bool = False) -> None:
+    def __init__(
+        self, spec: EnsembleSpec, *, allow_code: bool = False, only_code: str = ""
+    ) -> None:
         self._spec = spec
+        self._only_code = only_code
         self._allow_code = allow_code
         self._models: dict[Digest, Model] = {}
 
@@ -229,7 +240,11 @@ class Predictor:
         if hashlib.sha256(path.read_bytes()).hexdigest() != record.version:
             raise ModelRefusedError(f"{path} is not the file of model {record.version[:12]}")
         self._models[record.version] = load_model(
-            path, self._spec, record.learner, allow_code=self._allow_code
+            path,
+            self._spec,
+            record.learner,
+            allow_code=self._allow_code,
+            only_code=self._only_code,
         )
 
     def keep_only(self, versions: Sequence[Digest]) -> None:

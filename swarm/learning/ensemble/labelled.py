@@ -22,6 +22,7 @@ from swarm.learning.datasets.targets import texts
 from swarm.learning.ensemble.answers import Floats, to_scale
 from swarm.learning.ensemble.payloads import decode_rows, encode_decoded
 from swarm.learning.ensemble.row_tables import Rows, as_examples, as_frame, frame_of
+from swarm.learning.tables.limits import check_bytes
 from swarm.learning.tables.reading import read_bytes, read_sheet
 from swarm.learning.tables.sheet import Sheet
 from swarm.learning.tables.target import DROP, labels_by, numbers_of, with_target
@@ -76,11 +77,12 @@ def write_labelled(path: Path, rows: LabelledRows, spec: EnsembleSpec) -> None:
     """Write the file, whole.
 
     Raises:
-        DataError: There are too many rows.
+        DataError: There are too many rows, or the file would be too large to be read again.
         StorageError: The disk refused it.
     """
     payload = encode_decoded(rows.x, spec)
     data = _MAGIC + _SIZE.pack(len(payload)) + payload + rows.y.astype("<f8").tobytes()
+    check_bytes(len(data), f"a member's file of {len(rows):,} labelled rows")
     temporary = path.with_name(path.name + ".new")
     try:
         temporary.write_bytes(data)

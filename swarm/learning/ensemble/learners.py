@@ -202,9 +202,7 @@ def own_class(name: str, *, allow_code: bool) -> type[Any]:
             `predict`.
     """
     if not allow_code:
-        raise ConfigurationError(
-            f"learner {name!r:.80} is code of its own: allow it, --allow-code"
-        )
+        raise ConfigurationError(f"learner {name!r:.80} is code: give --allow-code to run it")
     module, _, attribute = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)

@@ -99,7 +99,12 @@ def save_model(model: Model) -> bytes:
 
 
 def load_model(
-    path: Path, spec: EnsembleSpec, learner: str = "", *, allow_code: bool = False
+    path: Path,
+    spec: EnsembleSpec,
+    learner: str = "",
+    *,
+    allow_code: bool = False,
+    only_code: str = "",
 ) -> Model:
     """Load a model file of any origin, for a child process with limits.
 
@@ -108,6 +113,8 @@ def load_model(
         spec: The ensemble that it answers for.
         learner: The learner that it is said to come from; `module:Class` is code.
         allow_code: Whether that class may be imported.
+        only_code: The only learner of code that is taken, or a built-in one, so none is; empty for
+            any. A member that names a class must not choose what others import.
 
     Raises:
         ModelRefusedError: It breaks a rule; the message names it.
@@ -115,6 +122,11 @@ def load_model(
     own = ""
     try:
         if ":" in learner:
+            if only_code and learner != only_code:
+                raise ConfigurationError(
+                    f"learner {learner!r:.80} is code, and not the learner of this member, "
+                    f"{only_code!r:.80}: no other code is imported"
+                )
             own = learner.replace(":", ".")
             own_class(learner, allow_code=allow_code)
     except ConfigurationError as error:

@@ -67,8 +67,9 @@ def add_rows(place: Place, source: Path, label: str) -> Added:
     spec, folder = place.spec, place.rows.parent
     digest = sha256_hex(read_bytes(source, label))
     held = load_labelled(place.rows, spec)
-    places = _load_places(folder)
-    if len(held) > places.get(digest, len(held)):
+    # A file whose rows were noted and then not written was not added.
+    places = {one: start for one, start in _load_places(folder).items() if start < len(held)}
+    if digest in places:
         return Added(0, 0, len(held))
     rows, num_read = _read(source, label, held, spec)
     order = np.random.default_rng(spec.seed).permutation(len(rows))

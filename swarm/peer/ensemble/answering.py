@@ -27,7 +27,7 @@ class ReadAnswers:
 
     answers: tuple[MemberAnswer, ...]
     senders: tuple[PeerId, ...]
-    """Who sent each answer: its owner, or a peer with a copy."""
+    """The peer that sent each answer: its owner, or a peer with a copy."""
     missing: tuple[MissingMember, ...]
 
 

@@ -215,7 +215,7 @@ def _failure_in_words(spec: EnsembleSpec, failed: QuestionFailed) -> str:
         return f"ensemble {spec.name!r} was not asked: {failed.reason}"
     missing = "; ".join(f"{peer[-SHORT_ID:]}: {reason}" for peer, reason in failed.missing)
     return (
-        f"{failed.num_answers} members of ensemble {spec.name!r} answered within "
-        f"{spec.deadline_s:g} s, at least {failed.num_needed} must"
+        f"{failed.num_answers} members of ensemble {spec.name!r} answered, "
+        f"at least {failed.num_needed} must"
         + (f"; missing {missing}" if missing else "; no member is known yet")
     )

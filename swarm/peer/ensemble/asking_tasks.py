@@ -106,7 +106,7 @@ def fit_everyone(joining: Joining, within_s: float) -> None:
         try:
             await order_fit(asking, within_s)
         except trio.TooSlowError:
-            _say(f"Not all have ended within {within_s:g} s; they go on.")
+            _say(f"Some members still fit after {within_s:g} s; they go on.")
         show_members(asking)
 
     _run(task, joining, needs_model=False)

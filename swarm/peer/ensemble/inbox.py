@@ -37,6 +37,7 @@ ENTRIES_MAX = 10_000
 """Entries of the folder that are looked at in one scan."""
 FILES_MAX = 256
 """Files that one scan takes; the others wait for the next."""
+_NO_TEXT = "its name and folder must be valid UTF-8: rename it"
 _UNFINISHED = (".new", ".tmp", ".part", ".partial", ".crdownload", "~")
 
 log = structlog.get_logger()
@@ -128,7 +129,8 @@ class Inbox:
         if stat.S_ISDIR(status.st_mode):
             return None
         stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
-        return Found(path, stamp, self._problem(path, status))
+        # The process that reads rows gets the path as text.
+        return Found(path, stamp, self._problem(path, status) if _is_text(path) else _NO_TEXT)
 
     def _problem(self, path: Path, status: os.stat_result) -> str:
         if not stat.S_ISREG(status.st_mode):
@@ -166,14 +168,14 @@ class Inbox:
     # -- taking
 
     async def _take(self, file: Found) -> None:
-        name = original_name(file.path.name)
+        name = os.fsencode(original_name(file.path.name)).decode(errors="replace")
         try:
             if file.problem:
                 raise DataError(f"{name}: {file.problem}")
             take = self._take_order if file.is_order else self._take_rows
             assert take is not None  # noqa: S101 (an order would have a problem)
             reply = Reply(accepted=True, text=await take(file.path, name))
-        except SwarmError as error:
+        except (SwarmError, ValueError) as error:  # no file ends the peer, whatever is in it
             reply = Reply(accepted=False, text=str(error))
         log.info("accepted" if reply.accepted else "refused", file=name, detail=reply.text)
         try:
@@ -191,11 +193,20 @@ class Inbox:
         target = _free_name(place / file.path.name)
         file.path.rename(target)
         if not reply.accepted:
-            write_whole(target.with_name(target.name + ".reason.txt"), f"{reply.text}\n".encode())
+            reason = f"{reply.text}\n".encode(errors="replace")
+            write_whole(target.with_name(target.name + ".reason.txt"), reason)
 
 
 def _is_finished(name: str) -> bool:
     return not name.startswith(".") and not name.endswith(_UNFINISHED)
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _free_name(path: Path) -> Path:

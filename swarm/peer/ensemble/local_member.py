@@ -85,7 +85,7 @@ async def wait_reply(member: LocalMember, name: str, within_s: float) -> Reply:
     if withdraw(member.inbox, name):
         raise SwarmError(
             f"the member in {member.state_dir} did not take it within {within_s:g} s; nothing was "
-            "changed. Is it a member still? Its log says why"
+            "changed. Its log says whether it still runs"
         )
     raise SwarmError(
         f"the member in {member.state_dir} took it, but did not say within {within_s:g} s what "

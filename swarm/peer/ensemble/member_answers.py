@@ -29,7 +29,7 @@ class MemberAnswers:
 
     Invariants:
         Models are loaded before others are forgotten, so one always answers.
-        Own models and copies never share a process.
+        Own models and copies never share a process, nor does one wait for the other.
     """
 
     def __init__(
@@ -39,7 +39,18 @@ class MemberAnswers:
         models: MemberModels,
         processes: MemberProcesses,
         work: Path,
+        copy_limit_s: float,
     ) -> None:
+        """Load nothing yet.
+
+        Args:
+            key: Name of the member on this host.
+            host: Its store and outbox are used.
+            models: Where models are.
+            processes: The member's.
+            work: Folder for answers that are too large for a message.
+            copy_limit_s: Loading the copy of another member's model must not take longer.
+        """
         self._key = key
         self._host = host
         self._models = models
@@ -48,7 +59,9 @@ class MemberAnswers:
         self.spare: Digest | None = None
         """A model to have loaded beside those that answer: the one that `rollback` brings back."""
         self._num_files = 0
+        self._copy_limit_s = copy_limit_s
         self._loading = trio.Lock()
+        self._loading_copies = trio.Lock()
         self._wanted: Serve | None = None
         self._shadow: Digest | None = None
         self._num_shadow = 0
@@ -71,17 +84,29 @@ class MemberAnswers:
         """Have exactly these models loaded; if they change again meanwhile, the latest count."""
         self._wanted = effect
         async with self._loading:
-            if self._wanted is not effect:
-                return
-            versions = dict.fromkeys((effect.champion, effect.challenger, self.spare))
-            own = [self._models.load(version) for version in versions if version is not None]
-            copies = [self._models.guest(record) for record in effect.copies]
-            try:
-                await self._processes.answers.keep_loaded(tuple(one for one in own if one))
-                if copies or self._processes.copies.loads:
-                    await self._processes.copies.keep_loaded(tuple(one for one in copies if one))
-            except SwarmError as error:  # questions for the model are refused with this reason
-                log.warning("model not loaded", reason=str(error))
+            if self._wanted is effect:
+                await self._load_own(effect)
+        async with self._loading_copies:
+            if self._wanted is effect:
+                await self._load_copies(effect)
+
+    async def _load_own(self, effect: Serve) -> None:
+        versions = dict.fromkeys((effect.champion, effect.challenger, self.spare))
+        own = [self._models.load(version) for version in versions if version is not None]
+        try:
+            await self._processes.answers.keep_loaded(tuple(one for one in own if one))
+        except SwarmError as error:  # questions for the model are refused with this reason
+            log.warning("model not loaded", reason=str(error))
+
+    async def _load_copies(self, effect: Serve) -> None:
+        worker = self._processes.copies
+        copies = [self._models.guest(record) for record in effect.copies]
+        try:
+            if copies or worker.loads:
+                loads = tuple(one for one in copies if one)
+                await worker.keep_loaded(loads, self._copy_limit_s)
+        except SwarmError as error:  # the other copies answer
+            log.warning("copy not loaded", reason=str(error))
 
     async def predict(self, effect: Predict) -> Event:
         """Answer one question."""

@@ -22,11 +22,13 @@ from swarm.ensemble.effects import (
     Fit,
     FitFailed,
     FitProgressed,
+    FitRequested,
     Fitted,
     MemberStarted,
     Note,
     NotScored,
     Predict,
+    PromoteRequested,
     RowsShared,
     SaveMember,
     ScoreAnswers,
@@ -87,11 +89,15 @@ class MemberDriver(EnsembleDriver[Member]):
         self._settings = settings
         self._processes = processes
         self._models = MemberModels(key, folder, host)
-        self._answers = MemberAnswers(key, host, self._models, processes, folder.work)
+        self._answers = MemberAnswers(
+            key, host, self._models, processes, folder.work, settings.score_limit_s
+        )
         self._num_files = 0
 
     async def start(self, num_rows: int) -> None:
         """Begin, or go on where an earlier life of this member ended.
+
+        A champion that was fitted on other rows than the user's file has now is replaced soon.
 
         Args:
             num_rows: Labelled rows here.
@@ -116,6 +122,9 @@ class MemberDriver(EnsembleDriver[Member]):
                 saved.scores,
             )
         )
+        champion = self.machine.models.champion
+        if champion is not None and not self.folder.has_answers(champion.version):
+            self.handle(FitRequested(everyone=False))
 
     def carry_out_own(self, effect: Effect) -> None:
         """Carry out an effect of a member."""
@@ -234,7 +243,9 @@ class MemberDriver(EnsembleDriver[Member]):
         champion = self._models.record(effect.champion)
         challenger = self._models.record(effect.challenger)
         comparison: Comparison | None = None
-        if champion is not None and challenger is not None:
+        if self._is_of_other_rows(effect):
+            self.handle(PromoteRequested())
+        elif champion is not None and challenger is not None:
             try:
                 comparison = await self._processes.fits.call(
                     CompareModels(champion, challenger), Comparison, SUMMARY_LIMIT_S
@@ -242,6 +253,13 @@ class MemberDriver(EnsembleDriver[Member]):
             except SwarmError as error:
                 log.warning("not compared", ensemble=self.folder.spec.name, reason=str(error))
         return Compared(effect.champion, effect.challenger, comparison)
+
+    def _is_of_other_rows(self, effect: Compare) -> bool:
+        """Whether the champion, unlike its challenger, never answered the rows of today."""
+        challenger = self.machine.models.challenger
+        is_current = challenger is not None and challenger.version == effect.challenger
+        has = self.folder.has_answers
+        return is_current and has(effect.challenger) and not has(effect.champion)
 
     def _new_file(self, kind: str) -> Path:
         self._num_files += 1

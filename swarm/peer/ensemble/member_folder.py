@@ -14,6 +14,7 @@ Nothing here is pickled: it is JSON, numbers and texts, and models whose format 
 """
 
 import json
+import math
 import re
 import shutil
 from datetime import UTC, datetime
@@ -34,7 +35,7 @@ from swarm.peer.host.whole_files import write_json
 ENSEMBLES_FOLDER = "ensembles"
 SPEC, MEMBER = "spec.json", "member.json"
 ANSWERS_KEPT_S = 3600.0
-"""Seconds for which answers of models that nobody has any more are kept."""
+"""Seconds for which answers are kept after their model is gone."""
 _FOLDERS = ("models", "validation", "work", "inbox")
 _ID_LENGTH = 8
 _NAME_LENGTH_MAX = 40
@@ -105,6 +106,18 @@ class MemberFolder:
                     path.unlink()
         except OSError as error:
             raise StorageError(f"cannot delete answers in {self.path}: {error}") from error
+
+    def has_answers(self, version: Digest) -> bool:
+        """Whether a model's answers to this member's rows are here, so it can be compared."""
+        return (self.validation / f"{version}.npz").exists()
+
+    def forget_answers(self) -> None:
+        """Delete all answers to the validation rows: the rows are others now.
+
+        Raises:
+            StorageError: The disk refused it.
+        """
+        self.keep_answers(frozenset(), math.inf)
 
     def save(self, state: SaveMember) -> None:
         """Store a member's state.

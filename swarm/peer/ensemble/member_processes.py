@@ -13,7 +13,7 @@ aggregation, before training and fitting, before trials.
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 import trio
@@ -59,6 +59,10 @@ async def open_member_processes(
         def worker(role: Role, on_died: Callable[[], None] | None = None) -> MemberWorker:
             return MemberWorker(nursery, role, opening, log, on_died)
 
+        def for_others(name: str, niceness: int) -> MemberWorker:
+            role = Role(name, niceness, foreign_memory_mib)
+            return MemberWorker(nursery, role, replace(opening, is_for_others=True), log)
+
         async def restart() -> None:
             try:
                 await processes.answers.start()
@@ -71,8 +75,8 @@ async def open_member_processes(
                 on_died=lambda: nursery.start_soon(restart),
             ),
             worker(Role("fits", FIT_NICENESS, threads=num_cores())),
-            worker(Role("scores others' models", FIT_NICENESS, foreign_memory_mib)),
-            worker(Role("answers for others", PREDICTION_NICENESS, foreign_memory_mib)),
+            for_others("scores others' models", FIT_NICENESS),
+            for_others("answers for others", PREDICTION_NICENESS),
             worker(Role("reads rows", FIT_NICENESS)),
         )
         nursery.start_soon(restart)

@@ -83,7 +83,8 @@ class MemberRows:
     def write(self, folder: MemberFolder) -> int:
         """Put the rows into a member's folder, unless they are there already.
 
-        Rows that came later are kept, until the user's file changes.
+        Rows that came later are kept, until the content of the user's file changes. Then they are
+        left out: the new file may hold them too.
 
         Returns:
             The number of labelled rows there.
@@ -92,16 +93,20 @@ class MemberRows:
             ConfigurationError: The rows do not fit, or the folder is damaged.
             StorageError: The disk refused the write.
         """
-        origin = {"file": self._label, "digest": self._digest}
         path = folder.path / ORIGIN
-        if folder.rows.exists() and _read_origin(path) == origin:
+        if folder.rows.exists() and _digest_of_origin(path) == self._digest:
             return _explained(lambda: len(load_labelled(folder.rows, folder.spec)))
-        if folder.rows.exists():
-            log.warning("rows replaced", detail=f"{self._label} has changed since the last start")
-            (folder.rows.parent / ADDED).unlink(missing_ok=True)
         rows = _explained(lambda: read_labelled(self._source, folder.spec))
+        if folder.rows.exists():
+            log.warning(
+                "rows replaced",
+                detail=f"{self._label} has changed since the last start; this member fits again, "
+                "without rows that were added: add them again if the file has them not",
+            )
+            (folder.rows.parent / ADDED).unlink(missing_ok=True)
+            folder.forget_answers()
         _explained(lambda: write_labelled(folder.rows, rows, folder.spec))
-        write_json(path, origin)
+        write_json(path, {"file": self._label, "digest": self._digest})
         return len(rows)
 
     @property
@@ -143,10 +148,15 @@ def _digest(path: Path) -> Digest:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _read_origin(path: Path) -> Any:
+def _digest_of_origin(path: Path) -> Any:
     try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError):  # no earlier life, or a damaged one: the rows are read again
+        return json.loads(path.read_bytes())["digest"]
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+    ):  # no earlier life, or a damaged one: the rows are read again
         return None
 
 

@@ -117,7 +117,7 @@ def _challenge_in_words(spec: EnsembleSpec, one: MemberRow) -> str:
 def matrix_table(spec: EnsembleSpec, matrix: Matrix) -> Table:
     """A table for a terminal; own scores, out of fold, are dim."""
     table = Table(
-        title=f"{spec.name}: {matrix.metric}, the less the better",
+        title=f"{spec.name}: {matrix.metric}, lower is better",
         caption="scorers in rows, models in columns; dim: own rows, out of fold",
     )
     table.add_column("scored by", no_wrap=True)

@@ -105,7 +105,7 @@ class Ensemble(InBackground):
         Args:
             rows: As in `predict`; a few thousand are usual. They need no labels.
             learner: Name of a learner, as in `gbr`, `forest` or `mlp`.
-            output: The file: `.skops` for scikit-learn's learners, `.keras` for Keras models.
+            output: The file; its name ends in `.skops`, for Keras models as well.
 
         Returns:
             The file.

@@ -29,6 +29,8 @@ class Open:
     """This member."""
     learner: str
     allow_code: bool
+    is_for_others: bool = False
+    """Whether models of other members are loaded; of code, they may have only this learner."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,10 @@ class MemberJobs:
 
     def __init__(self, opening: Open) -> None:
         folder = Path(opening.folder)
-        self.predictor = jobs.Predictor(opening.spec, allow_code=opening.allow_code)
+        only_code = opening.learner if opening.is_for_others else ""
+        self.predictor = jobs.Predictor(
+            opening.spec, allow_code=opening.allow_code, only_code=only_code
+        )
         self._folder = folder
         self._learner = opening.learner
         self._place = jobs.Place(
@@ -59,6 +62,7 @@ class MemberJobs:
             rows=folder / "rows.swl",
             validation=folder / "validation",
             allow_code=opening.allow_code,
+            only_code=only_code,
         )
         self._shared: dict[PeerId, NDArray[np.int64]] = {}
         """Which rows were shared with the owner of a model that stays at home."""

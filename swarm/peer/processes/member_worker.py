@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import trio
 
-from swarm.core.errors import LearningError, WorkerDiedError
+from swarm.core.errors import LearningError, SwarmError, WorkerDiedError
 from swarm.peer.processes.calls import CallLife, error_of
 from swarm.peer.processes.cores import learner_environment
 from swarm.peer.processes.member_frames import (
@@ -34,6 +34,8 @@ from swarm.peer.processes.pipes import Log, PipedProcess
 from swarm.peer.processes.process_life import RestartedProcess
 
 COMMAND = (sys.executable, "-m", "swarm.peer.processes.member_process")
+START_LIMIT_S = 300.0
+"""A process that is not ready by then is killed."""
 R = TypeVar("R")
 OnShadow = Callable[[Shadowed], None]
 
@@ -82,6 +84,7 @@ class MemberWorker:
         self.on_shadow: OnShadow | None = None
         """Called when a model answered in the shadow."""
         self._opening = opening
+        self._log = log
         self._role = role
         self._num_calls = 0
         environment = _environment(role)
@@ -104,25 +107,36 @@ class MemberWorker:
         """Have a process running, with its models loaded.
 
         Raises:
-            WorkerDiedError: It ended while it started.
+            WorkerDiedError: It ended while it started, or was not ready in time.
         """
         await self._running()
 
-    async def keep_loaded(self, loads: tuple[LoadModel, ...]) -> None:
+    async def keep_loaded(self, loads: tuple[LoadModel, ...], limit_s: float = math.inf) -> None:
         """Have exactly these models loaded; new ones are loaded before others are forgotten.
 
+        Models that cannot be loaded are left out of `loads`.
+
+        Args:
+            loads: The models.
+            limit_s: Seconds after which the process is killed, for each new model.
+
         Raises:
-            SwarmError: A model cannot be loaded.
+            SwarmError: Why the first model that is left out cannot be loaded.
         """
-        known = {load.model.version for load in self.loads}
-        life = await self._running()
+        failure: SwarmError | None = None
         for load in loads:
-            if load.model.version not in known:
-                await self._exchange(life, load, Ready)
-        self.loads = loads
-        versions = tuple(load.model.version for load in loads)
-        if known - set(versions):
-            await self._exchange(life, KeepOnly(versions), Ready)
+            try:
+                await self._load(load, limit_s)
+            except SwarmError as error:  # raised when the others are loaded
+                failure = failure or error
+        versions = {load.model.version for load in loads}
+        kept = tuple(load for load in self.loads if load.model.version in versions)
+        is_less, self.loads = len(kept) < len(self.loads), kept
+        if is_less:
+            life = await self._running()
+            await self._exchange(life, KeepOnly(tuple(one.model.version for one in kept)), Ready)
+        if failure is not None:
+            raise failure
 
     async def call(
         self,
@@ -144,12 +158,7 @@ class MemberWorker:
             WorkerDiedError: The process ended first.
         """
         life = await self._running()
-        with trio.move_on_after(limit_s) as limit:
-            return await self._exchange(life, job, reply_type, on_progress)
-        assert limit.cancelled_caught  # noqa: S101 (the block returns or raises otherwise)
-        life.scope.cancel()
-        await life.ended.wait()
-        raise LearningError(f"it took longer than its limit of {limit_s:g} s and was killed")
+        return await self._exchange_within(limit_s, life, job, reply_type, on_progress)
 
     def _note_shadow(self, shadowed: Shadowed) -> None:
         if self.on_shadow is not None:
@@ -158,13 +167,60 @@ class MemberWorker:
     async def _running(self) -> "_MemberLife":
         async with self._process.starting:
             life = self._process.life
-            if life is None:
-                life = await self._process.start()
-                await self._exchange(life, self._opening, Ready)
-                for load in self.loads:
-                    await self._exchange(life, load, Ready)
-                life.is_ready = True
-            return life
+            if life is not None and not life.is_ready:
+                await life.ended.wait()  # it was cancelled below
+                life = None
+            return life if life is not None else await self._start()
+
+    async def _start(self) -> "_MemberLife":
+        life = await self._process.start()
+        try:
+            with trio.move_on_after(START_LIMIT_S):
+                await self._get_ready(life)
+        finally:
+            if not life.is_ready:
+                life.scope.cancel()
+        if not life.is_ready:
+            raise WorkerDiedError(
+                f"{life.name} was not ready within {START_LIMIT_S:g} s and was killed"
+            )
+        return life
+
+    async def _get_ready(self, life: "_MemberLife") -> None:
+        await self._exchange(life, self._opening, Ready)
+        for load in self.loads:
+            try:
+                await self._exchange(life, load, Ready)
+            except WorkerDiedError:
+                raise
+            except SwarmError as error:  # the other models answer without it
+                self.loads = tuple(one for one in self.loads if one is not load)
+                if self._log is not None:
+                    self._log.warning("model not loaded", reason=str(error))
+        life.is_ready = True
+
+    async def _load(self, load: LoadModel, limit_s: float) -> None:
+        """Have one more model loaded, also by the processes to come."""
+        life = await self._running()
+        if load.model.version not in {one.model.version for one in self.loads}:
+            await self._exchange_within(limit_s, life, load, Ready)
+            self.loads = (*self.loads, load)
+
+    async def _exchange_within(
+        self,
+        limit_s: float,
+        life: "_MemberLife",
+        job: Job,
+        reply_type: type[R],
+        on_progress: Callable[[float], None] | None = None,
+    ) -> R:
+        """Exchange a job for its reply; kill the process if that takes too long."""
+        with trio.move_on_after(limit_s) as limit:
+            return await self._exchange(life, job, reply_type, on_progress)
+        assert limit.cancelled_caught  # noqa: S101 (the block returns or raises otherwise)
+        life.scope.cancel()
+        await life.ended.wait()
+        raise LearningError(f"it took longer than its limit of {limit_s:g} s and was killed")
 
     async def _exchange(
         self,

@@ -130,6 +130,11 @@ def test_code_of_a_users_own_runs_only_if_it_may(
         load_model(tmp_path / "model", spec, "mine:Mean")
     with pytest.raises(ModelRefusedError, match=r"unknown type 'mine\.Mean'"):
         load_model(tmp_path / "model", spec, "gbr", allow_code=True)
-    loaded = load_model(tmp_path / "model", spec, "mine:Mean", allow_code=True)
+    for own in ("gbr", "mine:Other"):
+        with pytest.raises(ModelRefusedError, match=f"'mine:Mean' is code, and not .* '{own}'"):
+            load_model(tmp_path / "model", spec, "mine:Mean", allow_code=True, only_code=own)
+    loaded = load_model(
+        tmp_path / "model", spec, "mine:Mean", allow_code=True, only_code="mine:Mean"
+    )
 
     assert np.array_equal(loaded.answers(test.x), fitted.answers(test.x))

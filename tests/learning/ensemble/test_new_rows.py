@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from swarm.core.columns import CATEGORY, NUMBER, TARGET, Column
-from swarm.core.errors import DataError
+from swarm.core.errors import DataError, StorageError
 from swarm.core.ids import PeerId
 from swarm.ensemble.records import NO_DRIFT
 from swarm.ensemble.spec import EnsembleSpec
@@ -85,6 +85,34 @@ def test_a_file_is_added_if_a_crash_came_before_its_rows_were_written(
             _add(place, _table(30, 1))
 
     assert _add(place, _table(30, 1)) == new_rows.Added(30, 0, 230)
+
+
+def test_a_file_is_added_if_the_disk_refused_it_and_then_took_another(
+    place: jobs.Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise StorageError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(new_rows, "append_labelled", fail)
+        with pytest.raises(StorageError):
+            _add(place, _table(30, 1))
+    _add(place, _table(20, 2), "other.csv")
+
+    assert _add(place, _table(30, 1)) == new_rows.Added(30, 0, 250)
+
+
+def test_rows_that_make_the_members_file_too_large_are_refused_and_the_file_stays(
+    place: jobs.Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = place.rows.read_bytes()
+    monkeypatch.setattr("swarm.learning.tables.limits.BYTES_MAX", len(before) + 100)
+
+    with pytest.raises(DataError, match=r"a member's file of 230 labelled rows has .* MiB"):
+        _add(place, _table(30, 1))
+
+    assert place.rows.read_bytes() == before
+    assert _add(place, _table(1, 2)) == new_rows.Added(1, 0, 201)
 
 
 def test_rows_without_a_target_are_left_out_and_counted(place: jobs.Place) -> None:

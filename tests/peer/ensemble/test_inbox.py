@@ -154,6 +154,49 @@ async def test_a_file_of_another_kind_is_refused(member: _Member) -> None:
     assert reason.startswith("rows.json: its name must end with one of .csv, ")
 
 
+async def test_a_name_that_is_no_text_is_refused(member: _Member) -> None:
+    name = os.fsdecode(b"x\xff.csv")
+    (member.folder / name).write_text("a,b\n1,2\n")
+
+    await member.scan_twice()
+
+    assert not member.taken
+    refused = member.folder / "refused"
+    assert (refused / name).exists()
+    assert (
+        refused / f"{name}.reason.txt"
+    ).read_text() == "x\ufffd.csv: its name and folder must be valid UTF-8: rename it\n"
+
+
+async def test_rows_of_a_command_whose_name_is_no_text_are_refused(
+    member: _Member, tmp_path: Path
+) -> None:
+    source = tmp_path / os.fsdecode(b"x\xff.csv")
+    source.write_text("a,b\n1,2\n")
+    name = leave_rows(member.folder, source)
+
+    await member.inbox.take_files(0.0)
+
+    reply = take_reply(member.folder, name)
+    assert reply is not None
+    assert not reply.accepted
+    assert not member.taken
+
+
+async def test_a_value_error_refuses_a_file_and_ends_nothing(
+    member: _Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Path) -> int:
+        raise ValueError("\udcff")
+
+    (member.folder / "rows.csv").write_text("a,b\n1,2\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{__name__}._num_lines", fail)
+        await member.scan_twice()
+
+    assert (member.folder / "refused/rows.csv.reason.txt").read_bytes() == b"?\n"
+
+
 async def test_a_link_is_refused(member: _Member, rows: Path) -> None:
     (member.folder / "rows.csv").symlink_to(rows)
 

@@ -16,6 +16,7 @@ from swarm.ensemble.spec import EnsembleSpec
 from swarm.learning.ensemble.labelled import read_labelled, write_labelled
 from swarm.learning.ensemble.payloads import decode_answers, encode_rows
 from swarm.learning.ensemble.proposing import propose_spec
+from swarm.peer.processes import member_worker
 from swarm.peer.processes.member_frames import (
     Answered,
     FitModel,
@@ -117,6 +118,43 @@ async def test_a_killed_process_ends_its_call_and_the_next_has_its_models(bench:
 async def _kill_soon(pid: int) -> None:
     await trio.testing.wait_all_tasks_blocked()
     os.kill(pid, signal.SIGKILL)
+
+
+async def test_models_that_cannot_be_loaded_are_left_out_and_the_others_answer(
+    bench: Bench,
+) -> None:
+    first, second = await bench.fit("ridge"), await bench.fit("dummy")
+    wrong = LoadModel(first.model, second.path)
+    worker = bench.worker()
+
+    with pytest.raises(LearningError, match="is not the file of model"):
+        await worker.keep_loaded((wrong, first))
+    assert worker.loads == (first,)
+    with pytest.raises(LearningError, match=r"longer than its limit of 0 s and was killed"):
+        await worker.keep_loaded((first, second), 0.0)
+    assert worker.loads == (first,)
+    later = bench.worker()
+    later.loads = (first, second)
+    await trio.Path(first.path).unlink()
+
+    await later.call(bench.question(second), Answered)
+
+    assert later.loads == (second,)
+
+
+async def test_a_process_that_does_not_get_ready_is_ended(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = bench.worker()
+    with monkeypatch.context() as patch:
+        patch.setattr(member_worker, "START_LIMIT_S", 0.0)
+        with pytest.raises(WorkerDiedError, match="was not ready within 0 s and was killed"):
+            await worker.start()
+    late = worker.pid
+
+    await worker.start()
+
+    assert worker.pid not in (None, late)
 
 
 async def test_a_job_beyond_its_time_is_killed_with_its_process(bench: Bench) -> None:
