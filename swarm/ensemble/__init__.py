@@ -11,6 +11,7 @@ effects       requests of the machines to their driver, and the driver's events
 What members and askers share:
 
 roster        Roster: the members as one peer knows them: their cards, and who is present
+score_matrix  card_scores(): the scores of all members' cards that count
 
 One member's part:
 
@@ -23,6 +24,7 @@ travelling_models   TravellingModels: fetches others' models and has them scored
 models_at_home      ModelsAtHome: scores models that stay at home, by questions on shared rows
 summarising         Summarising: has moments and residuals of the combination computed
 serving             Serving: which questions a member takes, and what it sends back
+row_fetches         RowFetches: rows of large questions on their way, and how many of each asker
 budgets             Budgets: how many rows each asker may still ask for
 standing_requests   StandingRequests: what the driver is to keep and serve, said when it changes
 member_cards        MemberCards: numbers and publishes cards, heartbeats and offers

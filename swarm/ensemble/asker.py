@@ -142,13 +142,9 @@ class Asker:
         return [Send(beat.sender, messages.CardRequest(self.spec.id, self.me))]
 
     def _on_card(self, card: messages.MemberCard, now_s: float) -> list[Effect]:
-        peer, champion = card.sender, card.champion
         if not self.roster.take_card(card, now_s):
             return []
-        asked = self._connect(now_s)
-        if champion is not None and self._trust.note_version(peer, champion.version):
-            asked.append(effects.Note("weight regained", f"{peer} has a new model"))
-        return asked
+        return self._connect(now_s) + self._trust.note_versions(self.roster.cards.values())
 
     def _on_goodbye(self, goodbye: messages.MemberGoodbye, now_s: float) -> list[Effect]:
         self.roster.forget(goodbye.sender)

@@ -118,7 +118,7 @@ class Fitting:
         self._end()
         self._failure = f"the fit failed: {reason}"[:TEXT_LENGTH_MAX]
         if not self._has_model or self._num_failures < RETRIES_MAX:
-            self._want(now_s + min(RETRY_S * 2**self._num_failures, RETRY_MAX_S))
+            self._want(now_s + min(RETRY_S * 2 ** min(self._num_failures, 10), RETRY_MAX_S))
             self._num_failures += 1
         return True
 

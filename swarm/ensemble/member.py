@@ -215,6 +215,7 @@ class Member:
         asked += self.models.advance(now_s) + self.fitting.advance(now_s)
         self._note_validation_rows()
         self._scores.forget_old()
+        self._scores.refuse_copies(self.models.fitted)
         asked += self._travelling.advance(now_s) + self._at_home.advance(now_s)
         asked += self._summarising.advance(now_s)
         requests, blobs = self._requests, self._travelling.blobs | self._at_home.blobs

@@ -52,6 +52,11 @@ class MemberModels:
         return tuple(model for model in every if model is not None)
 
     @property
+    def fitted(self) -> frozenset[Digest]:
+        """Versions that were fitted here: those that are kept, and others of this life."""
+        return frozenset((*self._scores, *(model.version for model in self.kept)))
+
+    @property
     def scores(self) -> tuple[Score, ...]:
         """Out-of-fold scores of the models that this member keeps."""
         versions = [model.version for model in self.kept]

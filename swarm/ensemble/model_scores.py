@@ -4,15 +4,23 @@ Which models there are is said by the cards of the others. Parts that score them
 is left to do, and note what came of it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from swarm.core.ids import Digest, PeerId
 from swarm.ensemble.messages import SCORES_MAX, MemberCard
-from swarm.ensemble.records import MEMBERS_MAX, TEXT_LENGTH_MAX, ModelRecord, RefusedModel, Score
+from swarm.ensemble.records import MEMBERS_MAX, ModelRecord, RefusedModel, Score
 from swarm.ensemble.roster import Roster
 
 RETRY_S = 5.0
 RETRY_MAX_S = 120.0
+TRIES_MAX = 5
+"""After this many tries that did not come about a model is refused: no summary waits for it."""
+REFUSED_RETRY_S = 1800.0
+"""Such a refusal stands for this long; then the model is tried once more."""
+REFUSED_MAX = 64
+"""Refusals in a card: all scores and refusals must fit in one published message."""
+REASON_LENGTH_MAX = 120
+COPY = "it is a copy of this member's own model"
 Model = tuple[PeerId, Digest]
 """Owner and version; two members may have equal models."""
 
@@ -22,6 +30,7 @@ class ModelScores:
 
     Invariants:
         A model is scored or refused here, or neither; never both.
+        A model that could not be tried is refused after `TRIES_MAX` tries, for a while.
         What is said of a model is forgotten when no card names it any more.
     """
 
@@ -52,9 +61,9 @@ class ModelScores:
 
     @property
     def refused(self) -> tuple[RefusedModel, ...]:
-        """Models that were refused, in the same order."""
+        """Models that were refused, in the same order; at most `REFUSED_MAX`."""
         return tuple(self._refused[key] for key in self._named() if key in self._refused)[
-            :SCORES_MAX
+            :REFUSED_MAX
         ]
 
     def to_score(self, now_s: float, *, at_home: bool) -> list[tuple[PeerId, ModelRecord]]:
@@ -97,17 +106,39 @@ class ModelScores:
             self._keep(score.owner, model)
 
     def refuse(self, owner: PeerId, version: Digest, reason: str) -> None:
-        """Note that a model was refused, and why; it is not tried again."""
+        """Note that a model was refused, and why: in ASCII, cut to `REASON_LENGTH_MAX`."""
         key = (owner, version)
         self._settle(key)
         self._scores.pop(key, None)
-        self._refused[key] = RefusedModel(owner, version, reason[:TEXT_LENGTH_MAX])
+        words = reason.encode("ascii", "replace").decode("ascii")[:REASON_LENGTH_MAX]
+        self._refused[key] = RefusedModel(owner, version, words)
 
-    def retry_later(self, owner: PeerId, version: Digest, now_s: float) -> int:
-        """Try to score a model again later; return how often it did not come about."""
-        num, _ = self._retries.get((owner, version), (0, 0.0))
-        self._retries[owner, version] = (num + 1, now_s + min(RETRY_S * 2**num, RETRY_MAX_S))
-        return num + 1
+    def retry_later(self, owner: PeerId, version: Digest, reason: str, now_s: float) -> None:
+        """Try to score a model again later; after `TRIES_MAX` tries, refuse it until then.
+
+        Args:
+            owner: Its owner.
+            version: Its version.
+            reason: Why scoring did not come about.
+            now_s: Now.
+        """
+        key = (owner, version)
+        num = self._retries.get(key, (0, 0.0))[0] + 1
+        delay_s = min(RETRY_S * 2 ** min(num - 1, 10), RETRY_MAX_S)
+        if num >= TRIES_MAX and not self.is_scored(*key):
+            self.refuse(owner, version, reason)
+            delay_s = REFUSED_RETRY_S
+        self._retries[key] = (num, now_s + delay_s)
+
+    def refuse_copies(self, own: Collection[Digest]) -> None:
+        """Refuse others' models that are this member's own: it was fitted on the rows here.
+
+        Args:
+            own: Versions that were fitted here.
+        """
+        for owner, version in self._named():
+            if version in own and not self._is_refused_for_good((owner, version)):
+                self.refuse(owner, version, COPY)
 
     def score_again(self) -> None:
         """Score all models again: this member's validation rows are others now."""
@@ -140,8 +171,13 @@ class ModelScores:
 
     def _is_open(self, key: Model, now_s: float) -> bool:
         _, due_s = self._retries.get(key, (0, now_s))
-        is_open = self._lacks_copy(key) or not self.is_settled(*key)
-        return is_open and now_s >= due_s
+        return now_s >= due_s and (
+            self._lacks_copy(key) or not (self.is_scored(*key) or self._is_refused_for_good(key))
+        )
+
+    def _is_refused_for_good(self, key: Model) -> bool:
+        """Whether a model was refused for what it is, not because it could not be tried."""
+        return key in self._refused and key not in self._retries
 
     def _lacks_copy(self, key: Model) -> bool:
         """Whether a champion is to be kept and is not: it was scored as a challenger."""

@@ -21,7 +21,6 @@ FIRST_NUMBER = 2**62
 """Numbers of these questions begin here; those of askers on the same host are smaller."""
 NUMBERS_PER_CARD = 2**20
 WITHIN_S = 30.0
-TRIES_MAX = 5
 ANSWERS_BYTES_MAX = 64 * 1024 * 1024
 NOT_SHARED = "the model stays at home, and this member shares no rows (--share-validation-rows)"
 _TEMPORARY = ("busy", "leaving", "no-model")
@@ -180,9 +179,7 @@ class ModelsAtHome:
 
     def _give_up(self, asked: _Asked, reason: str, now_s: float) -> None:
         self._asked = None
-        tries = self._scores.retry_later(asked.owner, asked.model.version, now_s)
-        if tries >= TRIES_MAX:
-            self._scores.refuse(asked.owner, asked.model.version, reason)
+        self._scores.retry_later(asked.owner, asked.model.version, reason, now_s)
 
     def _refuse(self, reason: str) -> None:
         asked, self._asked = self._asked, None

@@ -19,6 +19,7 @@ from swarm.ensemble.member_models import MemberModels
 from swarm.ensemble.member_settings import ServingLimits
 from swarm.ensemble.messages import Answer, Question, Refusal
 from swarm.ensemble.records import TEXT_LENGTH_MAX, ModelRecord
+from swarm.ensemble.row_fetches import FETCHES_PER_ASKER, RowFetches
 
 ANSWERS_HELD_S = 30.0
 """Seconds for which an asker can fetch answers that are a blob."""
@@ -26,6 +27,8 @@ ROWS_BYTES_MAX = 64 * 1024 * 1024
 """Bytes of one question's rows."""
 ALL_BYTES_MAX = 4 * ROWS_BYTES_MAX
 """Bytes of the rows of all questions that wait; they lie on the disk."""
+WITHIN_MAX_S = 60.0
+"""A question waits here for at most this long, whatever it says."""
 LATE = "late"
 _Key = tuple[PeerId, int, PeerId]
 
@@ -44,7 +47,11 @@ class _Taken:
 
     @property
     def due_s(self) -> float:
-        return self.came_s + self.question.within_s
+        return self.came_s + self.within_s
+
+    @property
+    def within_s(self) -> float:
+        return min(self.question.within_s, WITHIN_MAX_S)
 
     @property
     def num_rows(self) -> int:
@@ -72,6 +79,7 @@ class Serving:
         self._ask_from = frozenset(limits.ask_from)
         self._queue: deque[_Taken] = deque()
         self._begun: dict[_Key, _Taken] = {}
+        self._fetches = RowFetches()
         self._held: dict[BlobRef, float] = {}
         """Answers that are blobs, and until when they are kept."""
 
@@ -95,7 +103,8 @@ class Serving:
         item = _Taken(question, now_s, rows_missing=question.rows.blob)
         self._queue.append(item)
         if item.rows_missing is not None:
-            return [FetchBlob(item.rows_missing, (question.sender,), question.within_s)]
+            self._fetches.begin(question.sender, item.rows_missing)
+            return [FetchBlob(item.rows_missing, (question.sender,), item.within_s)]
         return self.begin_next(copies, now_s)
 
     def begin_next(self, copies: Mapping[PeerId, ModelRecord], now_s: float) -> list[Effect]:
@@ -120,12 +129,14 @@ class Serving:
 
     def take_rows(self, blob: BlobRef) -> None:
         """Note that rows arrived."""
+        self._fetches.end(blob)
         for item in self._queue:
             if item.rows_missing == blob:
                 item.rows_missing = None
 
     def miss_rows(self, event: BlobMissing) -> list[Effect]:
         """Refuse questions whose rows could not be fetched."""
+        self._fetches.end(event.blob)
         without = [item for item in self._queue if item.rows_missing == event.blob]
         asked: list[Effect] = []
         for item in without:
@@ -200,6 +211,8 @@ class Serving:
             return f"{num_rows} rows wait"
         if sum(item.num_bytes for item in taken) + _num_bytes(question) > ALL_BYTES_MAX:
             return "rows of waiting questions fill the space that they may take"
+        if question.rows.blob is not None and self._fetches.is_full(question.sender):
+            return f"the rows of {FETCHES_PER_ASKER} questions of this asker are on their way"
         return ""
 
     def _version(self, question: Question, copies: Mapping[PeerId, ModelRecord]) -> Digest | None:

@@ -11,6 +11,7 @@ from swarm.ensemble.member_models import MemberModels
 from swarm.ensemble.model_scores import ModelScores
 from swarm.ensemble.records import MEMBERS_MAX, Moments, Residuals, Score
 from swarm.ensemble.roster import Roster
+from swarm.ensemble.score_matrix import card_scores
 
 SPACING_S = 2.0
 """Least seconds between two summaries; scores of several members come soon after each other."""
@@ -75,5 +76,5 @@ class Summarising:
 
     def _scores_of(self, models: frozenset[tuple[PeerId, Digest]]) -> tuple[Score, ...]:
         mine = (*self._models.scores, *self._scores.scores)
-        theirs = (score for card in self._roster.cards.values() for score in card.scores)
+        theirs = card_scores(self._roster.cards.values())
         return tuple(score for score in (*mine, *theirs) if (score.owner, score.version) in models)

@@ -13,6 +13,7 @@ MODEL_BYTES_MAX = 256 * 1024 * 1024
 FETCHES_AT_ONCE = 2
 """Models on their way; each may fill much of the disk."""
 WAIT_S = 10.0
+NOT_FETCHED = "its file could not be fetched"
 
 
 class TravellingModels:
@@ -47,7 +48,7 @@ class TravellingModels:
         for key, model in tuple(self._fetching.items()):
             if model.blob == blob:
                 del self._fetching[key]
-                self._scores.retry_later(*key, now_s)
+                self._scores.retry_later(*key, NOT_FETCHED, now_s)
 
     def take_score(self, score: Score) -> bool:
         """Take the score of the model under way; return whether it was that model's."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from swarm.core.ids import Digest, PeerId
 from swarm.core.machine import Effect
 from swarm.ensemble.effects import Note
+from swarm.ensemble.messages import MemberCard
 
 JUDGED_ROWS = 50
 """Rows that count: the last ones that were compared with the truth, or with other members."""
@@ -21,8 +22,10 @@ class Trust:
     """Counts the rows of each member that were off.
 
     Invariants:
-        A member has at most `JUDGED_ROWS` rows, all of one version of its model.
-        A new version begins with no rows, so a member that was repaired is asked as before.
+        A member has at most `JUDGED_ROWS` rows.
+        A new version begins with no rows once another member has scored it, so a member that was
+        repaired is asked as before. Its own word is not enough: a liar could name new versions
+        for ever.
     """
 
     def __init__(self) -> None:
@@ -46,18 +49,24 @@ class Trust:
         rows = self._rows.get(peer, ())
         return f"{sum(rows)} of its last {len(rows)} judged rows were off"
 
-    def note_version(self, peer: PeerId, version: Digest) -> bool:
-        """Note the version of a member's champion; return whether it regains its weight.
+    def note_versions(self, cards: Collection[MemberCard]) -> list[Effect]:
+        """Note the versions of the members' champions; say which members regain their weight.
 
-        The version is that of its card: an answer could name another one each time.
+        A version is that of a card: an answer could name another one each time.
+
+        Args:
+            cards: The newest of all members.
         """
-        if self._versions.get(peer) == version:
-            return False
-        self._versions[peer] = version
-        self._rows.pop(peer, None)
-        was_lost = peer in self._lost
-        self._lost.discard(peer)
-        return was_lost
+        notes: list[Effect] = []
+        for card in cards:
+            peer, champion = card.sender, card.champion
+            if champion is None or self._versions.get(peer) == champion.version:
+                continue
+            if peer in self._versions and not self._is_confirmed(peer, champion.version, cards):
+                continue
+            if self._note_version(peer, champion.version):
+                notes.append(Note("weight regained", f"{peer} has a new model"))
+        return notes
 
     def judge(self, verdicts: Iterable[Verdict]) -> list[Effect]:
         """Count rows that were judged; say which members lose or regain their weight."""
@@ -74,6 +83,23 @@ class Trust:
             for peer in [peer for peer in known if peer not in peers]:
                 del known[peer]
         self._lost.intersection_update(peers)
+
+    def _is_confirmed(self, peer: PeerId, version: Digest, cards: Iterable[MemberCard]) -> bool:
+        """Whether another member that is trusted has scored this version."""
+        return any(
+            (score.owner, score.version) == (peer, version)
+            for card in cards
+            if card.sender != peer and card.sender not in self._lost
+            for score in card.scores
+        )
+
+    def _note_version(self, peer: PeerId, version: Digest) -> bool:
+        """Begin anew with a version; return whether the member regains its weight."""
+        self._versions[peer] = version
+        self._rows.pop(peer, None)
+        was_lost = peer in self._lost
+        self._lost.discard(peer)
+        return was_lost
 
     def _note_rows(self, peer: PeerId, num_judged: int, num_off: int) -> bool:
         """Note rows that were judged; return whether the member's weight is lost or regained."""

@@ -112,7 +112,12 @@ class Codec:
         envelope = {"v": PROTOCOL_VERSION, "k": kind.name, "b": body}
         if attached is not None:
             envelope["a"] = attached
-        data: bytes = msgpack.packb(envelope)
+        try:
+            data: bytes = msgpack.packb(envelope)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise LocalProtocolError(
+                f"{type(message).__name__} has no wire form: {error!r:.120}"
+            ) from error
         if len(data) > MESSAGE_SIZE_MAX:
             raise LocalProtocolError(
                 f"{type(message).__name__} must fit in {MESSAGE_SIZE_MAX} bytes, got {len(data)}"

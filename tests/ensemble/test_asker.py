@@ -40,7 +40,7 @@ from swarm.ensemble.messages import (
 )
 from swarm.ensemble.questions import QUESTIONS_MAX
 from swarm.ensemble.topics import ensemble_topic
-from tests.ensemble.parts import ME, card, digest, make_spec, model, payload
+from tests.ensemble.parts import ME, card, digest, make_spec, model, payload, score
 
 A, B, C, D = (PeerId(name) for name in "abcd")
 SPEC = make_spec()
@@ -467,12 +467,32 @@ def test_a_member_that_is_good_again_has_its_weight_again() -> None:
     assert asking.asker.distrusted == frozenset()
 
 
-def test_another_version_has_its_weight_again() -> None:
-    asking = Asking("ab")
+def test_another_version_has_its_weight_again_once_another_member_scored_it() -> None:
+    asking = Asking("abc")
     asking.hear(judged((A, 30, 30)))
     asking.hear(asking.card(A, 2, 7))
+    assert asking.asker.distrusted == {A}
 
+    asking.hear(asking.card(B, 2, 2, scores=(score(A, 7),)))
     assert asking.asker.distrusted == frozenset()
+
+
+def test_a_member_does_not_vouch_for_itself_nor_for_another_one_without_weight() -> None:
+    asking = Asking("abc")
+    asking.hear(judged((A, 30, 30), (B, 30, 30)))
+    asking.hear(asking.card(A, 2, 7, scores=(score(A, 7, is_own=True), score(A, 7))))
+    asking.hear(asking.card(B, 2, 2, scores=(score(A, 7),)))
+
+    assert asking.asker.distrusted == {A, B}
+
+
+def test_a_member_that_names_new_versions_all_the_time_loses_its_weight() -> None:
+    asking = Asking("ab")
+    for number in range(2, 40):
+        asking.hear(asking.card(A, number, 100 + number))
+        asking.hear(judged((A, 1, 1)))
+
+    assert asking.asker.distrusted == {A}
 
 
 def test_questions_are_bounded() -> None:

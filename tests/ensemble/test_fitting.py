@@ -187,6 +187,15 @@ def test_a_first_fit_that_failed_is_repeated_ever_more_seldom() -> None:
     assert fitting.advance(40.0 + 2 * RETRY_S) == [Fit(3)]
 
 
+def test_a_first_fit_can_fail_for_days() -> None:
+    fitting = Fitting(SETTINGS)
+    fitting.resume(MemberStarted(100), 0.0)
+
+    for job in range(1, 2000):
+        assert fitting.advance(job * 1000.0) == [Fit(job)]
+        fitting.note_failure(job, "out of memory", job * 1000.0)
+
+
 def test_a_refit_that_failed_is_repeated_a_few_times() -> None:
     fitting = with_model()
     fitting.request(1.0)

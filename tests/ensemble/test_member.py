@@ -1,6 +1,7 @@
 """A member's life: cards, other members' models, summaries, restarts."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -52,11 +53,20 @@ from swarm.ensemble.messages import (
     Question,
     Refusal,
 )
-from swarm.ensemble.models_at_home import NOT_SHARED, TRIES_MAX, WITHIN_S
-from swarm.ensemble.records import RefusedModel
+from swarm.ensemble.model_scores import (
+    COPY,
+    REASON_LENGTH_MAX,
+    REFUSED_MAX,
+    REFUSED_RETRY_S,
+    TRIES_MAX,
+)
+from swarm.ensemble.models_at_home import NOT_SHARED, WITHIN_S
+from swarm.ensemble.records import MEMBERS_MAX, QUANTILES, Moments, RefusedModel, Residuals
 from swarm.ensemble.roster import HEARTBEAT_EVERY_S, LOST_AFTER_S
 from swarm.ensemble.topics import ENSEMBLES_TOPIC
-from swarm.ensemble.travelling_models import MODEL_BYTES_MAX
+from swarm.ensemble.travelling_models import MODEL_BYTES_MAX, NOT_FETCHED
+from swarm.network.gossip import PUBSUB_MESSAGE_SIZE_MAX
+from swarm.peer.host.wire import encode
 from tests.ensemble.driven import DrivenMember
 from tests.ensemble.parts import ASKER, ME, OTHER, THIRD, card, digest, make_spec, model, score
 from tests.ensemble.parts import payload as rows_of
@@ -278,6 +288,80 @@ def test_a_model_that_cannot_be_fetched_is_tried_again_later() -> None:
     assert len(member.asked(FetchBlob)) == 1
 
 
+def unfetchable(member: DrivenMember, until_s: int) -> None:
+    """Let every fetch of the model `digest(2)` fail."""
+    for number in range(int(member.now_s) + 1, until_s):
+        member.do(MemberHeartbeat(member.spec.id, OTHER, 1), at_s=float(number))
+        member.tick(at_s=float(number))
+        if member.asked(FetchBlob):
+            member.do(BlobMissing(blob(2), "no holder"))
+
+
+def test_a_model_that_can_never_be_fetched_is_refused_and_stops_no_summary() -> None:
+    member = DrivenMember().serving()
+    member.do(Summarised(None, None), at_s=1.5)
+    member.do(card(OTHER, 1, model(2)), card(THIRD, 1, model(3)), at_s=10.0)
+    scored(member, THIRD, 3)
+    member.do(BlobMissing(blob(2), "no holder"), at_s=11.0)
+    assert member.machine.card().refused == ()
+
+    unfetchable(member, 200)
+
+    assert member.machine.card().refused == (RefusedModel(OTHER, digest(2), NOT_FETCHED),)
+    assert member.machine._summarising._asked is not None
+
+
+def test_a_model_that_could_not_be_fetched_is_tried_again_after_a_long_time() -> None:
+    member = DrivenMember().serving()
+    member.do(card(OTHER, 1, model(2)), at_s=2.0)
+    member.do(BlobMissing(blob(2), "no holder"), at_s=3.0)
+    unfetchable(member, 200)
+
+    late_s = 200.0 + REFUSED_RETRY_S
+    member.do(MemberHeartbeat(member.spec.id, OTHER, 1), at_s=late_s)
+    member.tick(at_s=late_s)
+    assert len(member.asked(FetchBlob)) == 1
+    assert len(member.machine.card().refused) == 1, "nothing waits for the new try"
+    member.do(BlobArrived(blob(2)), Scored(score(OTHER, 2)))
+
+    assert member.machine.card().refused == ()
+    assert score(OTHER, 2) in member.machine.card().scores
+
+
+def test_a_member_can_fail_to_score_for_days() -> None:
+    scores = DrivenMember().serving().machine._scores
+
+    for number in range(2000):
+        scores.retry_later(OTHER, digest(2), NOT_FETCHED, number * 120.0)
+
+    assert scores.is_settled(OTHER, digest(2))
+
+
+@pytest.mark.parametrize("at_home", [False, True])
+def test_a_copy_of_this_members_own_model_is_refused(at_home: bool) -> None:
+    """Scored on the rows that it was fitted on, a thief's model would look best of all."""
+    member = DrivenMember(settings=SHARES).serving()
+
+    member.do(card(OTHER, 1, model(1, at_home=at_home)), at_s=2.0)
+
+    assert member.asked(FetchBlob) == []
+    assert member.asked(ShareRows) == []
+    assert member.card().refused == (RefusedModel(OTHER, digest(1), COPY),)
+
+
+def test_a_model_that_was_scored_before_it_was_this_members_own_loses_its_score() -> None:
+    member = DrivenMember().serving()
+    member.do(card(OTHER, 1, model(2)), at_s=2.0)
+    scored(member, OTHER, 2)
+
+    member.do(FitRequested(), at_s=3.0)
+    (fit,) = member.asked(Fit)
+    member.do(Fitted(fit.job, model(2), score(ME, 2, is_own=True)), at_s=4.0)
+
+    assert member.card().scores == (score(ME, 1, is_own=True), score(ME, 2, is_own=True))
+    assert member.card().refused == (RefusedModel(OTHER, digest(2), COPY),)
+
+
 def test_a_challenger_is_scored_before_it_takes_over() -> None:
     member = DrivenMember().serving()
     member.do(card(OTHER, 1, model(2)), at_s=2.0)
@@ -413,6 +497,53 @@ def test_a_copy_of_a_member_that_left_is_kept() -> None:
     assert len(member.asked(Predict)) == 1
 
 
+def full_member() -> DrivenMember:
+    """Has scored two models of each of 63 others, refused the third, and keeps their models."""
+    member = DrivenMember(make_spec(keep_models=True)).serving()
+    scores = member.machine._scores
+    for k in range(1, MEMBERS_MAX):
+        owner, first = PeerId(f"12D3KooW{k:044}"), 2**255 + 10 * k
+        others = {"challenger": model(first + 1), "previous": model(first + 2)}
+        other = replace(card(owner, 1, model(first), **others), ensemble=member.spec.id)
+        member.do(other, at_s=2.0)
+        for number in (first, first + 1):
+            scores.take_score(model(number), score(owner, number, 1 / 3))
+        scores.refuse(owner, digest(first + 2), "é" * 300)
+    return member
+
+
+def test_a_card_with_all_that_it_can_say_can_be_published() -> None:
+    member = full_member()
+    versions = tuple(digest(2**255 + 10 * k) for k in range(MEMBERS_MAX))
+    gram = (1 / 3,) * MEMBERS_MAX**2
+    residuals = Residuals("skill", versions, (1 / 3,) * QUANTILES, 2000)
+    member.do(Summarised(Moments(versions, gram, gram[:MEMBERS_MAX], 2000), residuals))
+
+    full = member.machine.card()
+
+    assert len(full.scores) == 2 * MEMBERS_MAX - 3 + 1
+    assert len(full.refused) == MEMBERS_MAX - 1
+    assert len(full.keeps) == MEMBERS_MAX - 1
+    assert len(encode(full)) < PUBSUB_MESSAGE_SIZE_MAX
+
+
+def test_the_reason_of_a_refusal_is_short_ascii_in_the_card() -> None:
+    member = full_member()
+
+    assert {each.reason for each in member.machine.card().refused} == {"?" * REASON_LENGTH_MAX}
+
+
+def test_a_card_lists_a_bounded_number_of_refusals() -> None:
+    member = DrivenMember().serving()
+    for k in range(REFUSED_MAX // 2 + 1):
+        owner = PeerId(f"other {k}")
+        member.do(card(owner, 1, model(10 + 2 * k), challenger=model(11 + 2 * k)), at_s=2.0)
+        for number in (10 + 2 * k, 11 + 2 * k):
+            member.machine._scores.refuse(owner, digest(number), "no")
+
+    assert len(member.machine.card().refused) == REFUSED_MAX
+
+
 # -- summaries
 
 
@@ -449,6 +580,18 @@ def test_scores_by_others_are_summarised_again_because_weights_follow_them() -> 
     theirs = score(ME, 1, 3.0)
 
     member.do(card(OTHER, 1, None, scores=(theirs,)), at_s=10.0)
+
+    (summary,) = member.asked(Summarise)
+    assert summary.scores == (score(ME, 1, is_own=True), theirs)
+
+
+def test_scores_that_lie_about_their_scorer_or_repeat_do_not_count() -> None:
+    member = DrivenMember().serving()
+    member.do(Summarised(None, None), at_s=1.5)
+    theirs = score(ME, 1, 3.0)
+    as_mine = score(ME, 1, 0.0, is_own=True)
+
+    member.do(card(OTHER, 1, None, scores=(as_mine, theirs, theirs)), at_s=10.0)
 
     (summary,) = member.asked(Summarise)
     assert summary.scores == (score(ME, 1, is_own=True), theirs)

@@ -6,6 +6,7 @@ import pytest
 
 from swarm.core.blobs import BlobRef
 from swarm.core.effects import BlobArrived, BlobMissing, FetchBlob, KeepBlobs
+from swarm.core.ids import PeerId
 from swarm.ensemble.effects import (
     Audit,
     LeaveRequested,
@@ -16,8 +17,9 @@ from swarm.ensemble.effects import (
     PromoteRequested,
 )
 from swarm.ensemble.member_settings import MemberSettings, ServingLimits
-from swarm.ensemble.messages import Answer, MemberGoodbye, Payload, Refusal
-from swarm.ensemble.serving import ANSWERS_HELD_S, ROWS_BYTES_MAX
+from swarm.ensemble.messages import Answer, MemberGoodbye, Payload, Question, Refusal
+from swarm.ensemble.row_fetches import FETCHES_PER_ASKER
+from swarm.ensemble.serving import ANSWERS_HELD_S, ROWS_BYTES_MAX, WITHIN_MAX_S
 from tests.ensemble.driven import DrivenMember
 from tests.ensemble.parts import ASKER, ME, OTHER, THIRD, digest, make_spec, model, payload, score
 
@@ -286,9 +288,42 @@ def test_large_rows_of_many_questions_do_not_fill_the_disk() -> None:
     member = DrivenMember().serving()
     rows = [Payload(1, blob=BlobRef(digest(80 + n), ROWS_BYTES_MAX)) for n in range(5)]
 
-    member.do(*[member.question(n, rows=each) for n, each in enumerate(rows)])
+    askers = [PeerId(f"asker {n}") for n in range(5)]
+    member.do(*[member.question(n, askers[n], rows=each) for n, each in enumerate(rows)])
 
     assert reasons(member) == ["busy"]
+
+
+def large(member: DrivenMember, number: int, **fields: Any) -> Question:
+    """A question whose rows are a blob of their own."""
+    rows = Payload(1, blob=BlobRef(digest(100 + number), 100_000))
+    return member.question(number, rows=rows, **fields)
+
+
+def test_an_asker_has_a_few_fetches_under_way_also_when_its_questions_are_late() -> None:
+    member = DrivenMember().serving()
+    for number in range(FETCHES_PER_ASKER):
+        member.do(large(member, number, within_s=1.0), at_s=1.0)
+        assert len(member.asked(FetchBlob)) == 1
+    member.tick(at_s=30.0)
+
+    member.do(large(member, 50))
+    assert reasons(member) == ["busy"]
+    member.do(large(member, 51, sender=THIRD), member.question(52))
+    assert reasons(member) == []
+
+    member.do(BlobMissing(BlobRef(digest(100), 100_000), "no holder"), large(member, 53))
+    assert len(member.asked(FetchBlob)) == 1
+
+
+def test_a_question_is_late_after_a_minute_though_it_asks_for_more() -> None:
+    member = DrivenMember().serving()
+    member.do(large(member, 1, within_s=1e300), at_s=1.0)
+    assert [fetch.wait_s for fetch in member.asked(FetchBlob)] == [WITHIN_MAX_S]
+
+    member.tick(at_s=1.0 + WITHIN_MAX_S)
+
+    assert outcomes(member) == ["late"]
 
 
 def test_large_answers_are_held_for_the_asker_and_then_deleted() -> None:

@@ -18,6 +18,7 @@ from swarm.core.errors import DataError
 from swarm.core.ids import Digest, PeerId
 from swarm.ensemble.messages import MemberCard
 from swarm.ensemble.records import Moments, Residuals, Score
+from swarm.ensemble.score_matrix import card_scores
 from swarm.ensemble.spec import EnsembleSpec
 from swarm.learning.ensemble.answers import (
     Floats,
@@ -29,12 +30,7 @@ from swarm.learning.ensemble.answers import (
 from swarm.learning.ensemble.blending import blend, spread_of
 from swarm.learning.ensemble.combiner import Combiner, held_out
 from swarm.learning.ensemble.intervals import margin_of, summarise_residuals
-from swarm.learning.ensemble.standing import (
-    Model,
-    card_scores,
-    standings,
-    versions_at_home,
-)
+from swarm.learning.ensemble.standing import Model, standings, versions_at_home
 from swarm.learning.ensemble.weights import Weighting, weigh
 
 

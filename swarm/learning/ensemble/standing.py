@@ -13,7 +13,10 @@ from swarm.ensemble.records import Score
 CLAIM_FACTOR = 2.0
 """A member's number of rows counts up to this multiple of the median claim: bounded influence."""
 OUTLIER_FACTOR = 10.0
-"""A loss counts up to this multiple of the median loss that scorers found for the model."""
+"""A loss counts up to this multiple of the median loss that scorers found for the model.
+
+So does a base loss, up to this multiple of the median of all models' scores.
+"""
 _OUTLIERS_FROM = 3
 """Scorers that it takes to call one of them an outlier."""
 
@@ -42,30 +45,25 @@ def standings(
     """Pool all members' scores of each model, in proportion to rows.
 
     The share of the base loss makes models comparable that were scored by different members.
-    One scorer's influence is bounded, by `CLAIM_FACTOR` and `OUTLIER_FACTOR`.
+    One scorer's influence is bounded, by `CLAIM_FACTOR` and `OUTLIER_FACTOR`. An owner's word does
+    not count once another member has scored the model.
 
     Args:
         models: Owners and versions.
-        scores: Of all members.
+        scores: Of all members; see `swarm.ensemble.score_matrix`.
         at_home: Versions that do not travel.
     """
-    scores = list(scores)
-    cap = CLAIM_FACTOR * float(np.median([score.num_rows for score in scores] or [0]))
     by_model: dict[Model, list[Score]] = {model: [] for model in models}
     for score in scores:
         by_model.get((score.owner, score.version), []).append(score)
+    by_model = {model: _counting(scored) for model, scored in by_model.items()}
+    every = [score for scored in by_model.values() for score in scored]
+    cap = CLAIM_FACTOR * float(np.median([score.num_rows for score in every] or [0]))
+    bases = [score.base_loss for score in every if score.base_loss > 0]
+    base_cap = OUTLIER_FACTOR * float(np.median(bases or [0]))
     return [
-        _standing(by_model[model], cap=cap, stays_home=model[1] in at_home) for model in models
-    ]
-
-
-def card_scores(cards: Iterable[MemberCard]) -> list[Score]:
-    """All scores of the cards. A score is its owner's word exactly if its owner sent it."""
-    return [
-        score
-        for card in cards
-        for score in card.scores
-        if score.is_own == (score.owner == card.sender)
+        _standing(by_model[model], cap, base_cap, stays_home=model[1] in at_home)
+        for model in models
     ]
 
 
@@ -79,14 +77,21 @@ def versions_at_home(cards: Iterable[MemberCard]) -> frozenset[Digest]:
     )
 
 
-def _standing(scored: Sequence[Score], *, cap: float, stays_home: bool) -> Standing:
+def _counting(scored: list[Score]) -> list[Score]:
+    """Without the owner's word if another member scored the model."""
+    return [score for score in scored if not score.is_own] or scored
+
+
+def _standing(
+    scored: Sequence[Score], cap: float, base_cap: float, *, stays_home: bool
+) -> Standing:
     if not scored:
         return Standing(math.nan, math.nan, 0, is_confirmed=False, stays_home=stays_home)
     losses = np.array([score.loss for score in scored])
     if len(losses) >= _OUTLIERS_FROM:
         losses = np.minimum(losses, OUTLIER_FACTOR * np.median(losses))
     num_rows = np.array([min(score.num_rows, cap) for score in scored])
-    base = float(num_rows @ np.array([score.base_loss for score in scored]))
+    base = float(num_rows @ np.array([min(score.base_loss, base_cap) for score in scored]))
     total = float(num_rows @ losses)
     return Standing(
         loss=total / float(num_rows.sum()),

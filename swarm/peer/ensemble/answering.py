@@ -75,9 +75,15 @@ def answer_question(
     return _prediction(driver, read, combined, cards), combined
 
 
-def judge_answers(driver: AskerDriver, combined: Combined, truth: Floats | None) -> None:
-    """Compare the members' answers with the truth or with each other, and tell the machine."""
-    driver.report_verdicts(judge(driver.spec, combined, truth))
+def judge_answers(
+    driver: AskerDriver, read: ReadAnswers, combined: Combined, truth: Floats | None
+) -> None:
+    """Compare the members' answers with the truth or with each other, and tell the machine.
+
+    An answer that a peer with a copy sent says nothing about the owner.
+    """
+    verdicts = zip(judge(driver.spec, combined, truth), read.senders, strict=True)
+    driver.report_verdicts([verdict for verdict, sender in verdicts if verdict[0] == sender])
 
 
 def _prediction(

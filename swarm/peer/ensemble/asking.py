@@ -179,7 +179,8 @@ class Asking:
             self._note(batch, asked_s, None, str(error))
         else:
             self._note(batch, asked_s, answer, "")
-            judge_answers(self.driver, combined, rows.truth)  # callers need not wait for it
+            # Callers need not wait for it.
+            judge_answers(self.driver, read, combined, rows.truth)
         finally:
             self._batches.end()
             self._wake()

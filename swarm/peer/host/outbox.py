@@ -9,7 +9,7 @@ import trio
 
 from swarm.core.blobs import BlobRef
 from swarm.core.effects import FetchBlob, Publish, Subscribe, Unsubscribe
-from swarm.core.errors import NetworkError
+from swarm.core.errors import LocalProtocolError, NetworkError
 from swarm.core.ids import PeerId
 from swarm.core.machine import Event
 from swarm.network.network import Network
@@ -29,7 +29,8 @@ log = structlog.get_logger()
 class Outbox:
     """Sends, publishes and fetches for many machines; each machine has a key.
 
-    Messages may get lost; machines expect that.
+    Messages may get lost; machines expect that. One that is too large, or has no wire form, is
+    logged and dropped: a host with many machines does not end because of it.
 
     Invariants:
         A topic, a connection or a blob is kept as long as any machine wants it.
@@ -62,7 +63,8 @@ class Outbox:
                 case Unsubscribe(topic):
                     await self._network.unsubscribe(topic)
                 case Publish(topic, message, attach):
-                    await self._network.publish(topic, encode(message, self._attached(attach)))
+                    with _dropped_if_unfit(message):
+                        await self._network.publish(topic, encode(message, self._attached(attach)))
 
     def publish(self, effect: Publish) -> None:
         """Publish a message after those that were queued before."""
@@ -85,8 +87,10 @@ class Outbox:
     def send(self, peer: PeerId, message: Event) -> None:
         """Send a message to one peer."""
         if self._num_sending < SENDS_WAITING_MAX:
-            self._num_sending += 1
-            self._nursery.start_soon(self._send, peer, encode(message))
+            with _dropped_if_unfit(message):
+                data = encode(message)
+                self._num_sending += 1
+                self._nursery.start_soon(self._send, peer, message, data)
 
     async def fetch(self, key: str, effect: FetchBlob) -> bool:
         """Bring a blob into the store; return whether it is still there afterwards.
@@ -167,11 +171,21 @@ class Outbox:
         except NetworkError:
             return None
 
-    async def _send(self, peer: PeerId, data: bytes) -> None:
+    async def _send(self, peer: PeerId, message: Event, data: bytes) -> None:
         try:
             async with self._sends:
-                await self._network.send(peer, data)
+                with _dropped_if_unfit(message):
+                    await self._network.send(peer, data)
         except NetworkError as error:
             log.debug("not sent", peer=peer, reason=str(error))
         finally:
             self._num_sending -= 1
+
+
+@contextmanager
+def _dropped_if_unfit(message: Event) -> Iterator[None]:
+    """Log a message that is too large or has no wire form; it is not sent."""
+    try:
+        yield
+    except LocalProtocolError as error:
+        log.error("dropped", kind=type(message).__name__, reason=str(error))

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from swarm.core.errors import DataError
+from swarm.ensemble.messages import MemberCard
+from swarm.ensemble.records import Score
 from swarm.learning.ensemble.combining import Combined, combine
 from tests.learning.ensemble.members import (
     ANIMALS,
@@ -97,6 +99,51 @@ def test_a_score_that_claims_to_be_its_scorers_own_model_does_not_count() -> Non
     combined = combine(NUMBERS, cards, [answer_of(0, [1]), answer_of(1, [3])])
 
     assert weights_of(combined) == pytest.approx([0.5, 0.5])
+
+
+def honest_cards() -> list[MemberCard]:
+    """Three members that scored each other's models, all equally good."""
+    return [card_of(k, *(score_of(j, 0.1) for j in range(3) if j != k)) for k in range(3)]
+
+
+OWN_CLAIM = score_of(3, 0.0, base=1e300, num_rows=10**9, is_own=True)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        pytest.param([OWN_CLAIM], id="an endless base loss"),
+        pytest.param([OWN_CLAIM] * 100, id="the same claim many times"),
+        pytest.param([score_of(3, 0.0, base=1e300)] * 100, id="as if another had scored it"),
+    ],
+)
+def test_a_member_gets_no_weight_by_its_own_claim(claims: list[Score]) -> None:
+    """The others found its model ten times worse than theirs."""
+    cards = [replace(card, scores=(*card.scores, score_of(3, 1.0))) for card in honest_cards()]
+    others = [score_of(k, 0.1) for k in range(3)]
+    liar = card_of(3, *others, *claims)
+
+    combined = combine(NUMBERS, [*cards, liar], [answer_of(k, [k]) for k in range(4)])
+
+    assert weights_of(combined)[3] == pytest.approx(0.01 / 3.01)
+
+
+def test_a_base_loss_that_one_scorer_claims_is_bounded() -> None:
+    liar = card_of(3, score_of(0, 0.1, base=1e300), score_of(1, 0.1), score_of(2, 0.1))
+
+    combined = combine(NUMBERS, [*honest_cards(), liar], [answer_of(k, [k]) for k in range(3)])
+
+    assert weights_of(combined)[0] < 0.9  # not 1; a base loss of 10 counts
+    assert weights_of(combined)[1] > 0.03
+
+
+def test_scores_of_models_that_did_not_answer_have_no_influence() -> None:
+    made_up = [score_of(k, 0.1, base=1e-9, num_rows=10**9) for k in range(10, 100)]
+    liar = card_of(3, *made_up, score_of(0, 9.0, num_rows=10**9))
+
+    combined = combine(NUMBERS, [*honest_cards(), liar], [answer_of(k, [k]) for k in range(3)])
+
+    assert weights_of(combined)[0] > 0.01  # not 0.005
 
 
 @pytest.mark.parametrize(("rule", "value"), [("mean", 40.0), ("median", 20.0)])

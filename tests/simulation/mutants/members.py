@@ -82,7 +82,7 @@ MEMBERS = (
         "first-fits-fail-for-ever",
         "fits",
         "ensemble/fitting.py",
-        "self._want(now_s + min(RETRY_S * 2**self._num_failures, RETRY_MAX_S))",
+        "self._want(now_s + min(RETRY_S * 2 ** min(self._num_failures, 10), RETRY_MAX_S))",
         "pass",
         ("ensemble-refused",),
     ),
