@@ -185,12 +185,27 @@ def test_the_run_continues_without_a_killed_peer(tmp_path: Path) -> None:
 
 
 def test_a_mistake_that_only_peers_can_find_ends_the_run_with_one_reason(tmp_path: Path) -> None:
-    with launched(*SMALL, "--model", "nonsense", "--runs-dir", str(tmp_path)) as launcher:
+    broken = tmp_path / "broken.keras"
+    broken.write_bytes(b"no model at all")
+    with launched(*SMALL, "--model", str(broken), "--runs-dir", str(tmp_path)) as launcher:
         output = lines_until(launcher, "the run has failed")
         code = launcher.wait(timeout=30)
 
     assert code == 2
-    assert "model must be lenet, cnn, mlp" in output[-1]
+    assert "cannot load model" in output[-1]
+
+
+def test_a_model_of_no_known_name_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "swarm.launch", "--model", "nonsense", "--runs-dir", str(tmp_path)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert ended.returncode == 2
+    assert "model must be lenet, cnn, mlp" in ended.stderr
 
 
 def test_a_taken_dashboard_port_is_reported_before_anything_starts(tmp_path: Path) -> None:
