@@ -69,7 +69,12 @@ def _run(
     shard_of, learners = SPLITS[split]
     owners = shard_of(training, np.random.default_rng(1000 + seed))
     parts = [training[owners == number].reset_index(drop=True) for number in range(OWNERS)]
-    spec = propose_spec(parts[0], "prices", target=TARGET, settings={"seed": seed}).spec
+    spec = propose_spec(
+        parts[0],
+        "prices",
+        target=TARGET,
+        settings={"seed": seed, "transform": "log1p", "metric": "rmsle"},
+    ).spec
     asked = read_labelled(test, spec)
     together = []
     for learner in sorted(set(learners)):
