@@ -71,11 +71,6 @@ class Asker:
         return self._trust.reasons
 
     @property
-    def latencies_s(self) -> dict[PeerId, float]:
-        """Seconds that each member's newest answer took."""
-        return self._latencies.newest_s
-
-    @property
     def num_under_way(self) -> int:
         """Questions under way."""
         return self._questions.num_open

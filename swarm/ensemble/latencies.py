@@ -53,20 +53,13 @@ class Latencies:
         self._estimates: dict[_Key, _Estimate] = {}
         self._missed: set[_Key] = set()
         """Members that were waited for in vain and have never answered such a question."""
-        self._newest_s: dict[PeerId, float] = {}
         self._late: OrderedDict[int, tuple[int, dict[PeerId, float]]] = OrderedDict()
         """Of ended questions, the rows, and when peers were asked that have not answered."""
-
-    @property
-    def newest_s(self) -> dict[PeerId, float]:
-        """Seconds that each member's newest answer took."""
-        return dict(self._newest_s)
 
     def note_answer(self, peer: PeerId, num_rows: int, seconds: float) -> None:
         """Note how long an answer took, also if it came too late to count."""
         key = _key(peer, num_rows)
         self._missed.discard(key)
-        self._newest_s[peer] = seconds
         estimate = self._estimates.get(key)
         if estimate is None:
             self._estimates[key] = _Estimate(seconds, seconds / 2)
@@ -113,7 +106,6 @@ class Latencies:
         """Forget all other members."""
         self._estimates = {key: one for key, one in self._estimates.items() if key[0] in peers}
         self._missed = {key for key in self._missed if key[0] in peers}
-        self._newest_s = {peer: s for peer, s in self._newest_s.items() if peer in peers}
 
     def _usual_s(self, peer: PeerId, num_rows: int) -> float | None:
         key = _key(peer, num_rows)

@@ -1,8 +1,8 @@
 """Serving: which questions a member takes, in which order, and what it sends back.
 
-A question is refused at once, or it is queued. The serving process has a few at a time; a queued
-one that nobody waits for any more is dropped. The version is chosen when a question is begun, so
-an answer never mixes two versions.
+A question is refused at once, or it is queued. The serving process has a few at a time. A queued
+question is dropped when its deadline has passed. The version is chosen when a question is begun,
+so an answer never mixes two versions.
 """
 
 from collections import deque

@@ -1,4 +1,4 @@
-"""Who is present, and which card of a member counts."""
+"""Roster: which members are present, and which card of a member counts."""
 
 from swarm.core.ids import PeerId
 from swarm.ensemble.messages import MemberHeartbeat

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,9 +15,9 @@ from swarm.core.ids import PeerId
 from swarm.network.identity import load_or_create_identity
 from tests.harness.house_rows import TARGET
 from tests.harness.reserved_ports import reserved_ports
+from tests.harness.watched_processes import end_all, wait_for
 
 STOP_WITHIN_S = 20.0
-POLL_S = 0.05
 
 
 @dataclass(slots=True)
@@ -109,13 +108,13 @@ class EnsembleProcesses:
             TimeoutError: It did not hold in time, or a member ended with an error; the message
                 has the ends of all logs.
         """
-        until_s = time.monotonic() + timeout_s
-        while not condition():
-            crashed = any((member.process.poll() or 0) > 0 for member in self.members)
-            if crashed or time.monotonic() > until_s:
-                logs = "\n".join(f"{m.log.name}: {m.said[-1500:]}" for m in self.members)
-                raise TimeoutError(f"{what}: not within {timeout_s:g} s\n{logs}")
-            time.sleep(POLL_S)  # noqa: TID251 (nothing else runs in this thread)
+        wait_for(condition, what, timeout_s, self._logs, self._has_crashed)
+
+    def _logs(self) -> str:
+        return "\n".join(f"{m.log.name}: {m.said[-1500:]}" for m in self.members)
+
+    def _has_crashed(self) -> bool:
+        return any((member.process.poll() or 0) > 0 for member in self.members)
 
     def __enter__(self) -> "EnsembleProcesses":
         return self
@@ -127,12 +126,4 @@ class EnsembleProcesses:
         traceback: TracebackType | None,
     ) -> None:
         self._held.close()
-        running = [member for member in self.members if member.process.poll() is None]
-        for member in running:
-            member.signal(signal.SIGCONT)
-            member.process.terminate()
-        for member in running:
-            try:
-                member.process.wait(STOP_WITHIN_S)
-            except subprocess.TimeoutExpired:
-                member.kill()
+        end_all([member.process for member in self.members], STOP_WITHIN_S)

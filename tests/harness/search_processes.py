@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,9 +16,9 @@ from swarm.peer.search.ledger_file import ENTRIES, read_ledger
 from swarm.peer.search.search_settings import STUDIES_FOLDER
 from swarm.search.study_ledger import StudyLedger
 from tests.harness.reserved_ports import reserved_ports
+from tests.harness.watched_processes import end_all, wait_for
 
 STOP_WITHIN_S = 10.0
-POLL_S = 0.05
 _RECORDED, _CLOSED = '"kind": "Recorded"', '"kind": "Closed"'
 
 
@@ -119,12 +118,10 @@ class SearchProcesses:
         Raises:
             TimeoutError: It did not hold in time; the message has the ends of all logs.
         """
-        until_s = time.monotonic() + timeout_s
-        while not condition():
-            if time.monotonic() > until_s:
-                logs = "\n".join(f"{p.log.name}: {p.log.read_text()[-1500:]}" for p in self.peers)
-                raise TimeoutError(f"{what}: not within {timeout_s:g} s\n{logs}")
-            time.sleep(POLL_S)  # noqa: TID251 (nothing else runs in this thread)
+        wait_for(condition, what, timeout_s, self._logs)
+
+    def _logs(self) -> str:
+        return "\n".join(f"{p.log.name}: {p.log.read_text()[-1500:]}" for p in self.peers)
 
     def __enter__(self) -> "SearchProcesses":
         return self
@@ -136,11 +133,4 @@ class SearchProcesses:
         traceback: TracebackType | None,
     ) -> None:
         self._held.close()
-        running = [peer for peer in self.peers if peer.process.poll() is None]
-        for peer in running:
-            peer.process.terminate()
-        for peer in running:
-            try:
-                peer.process.wait(STOP_WITHIN_S)
-            except subprocess.TimeoutExpired:
-                peer.kill()
+        end_all([peer.process for peer in self.peers], STOP_WITHIN_S)

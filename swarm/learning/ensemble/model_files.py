@@ -72,7 +72,7 @@ _DAMAGED = (
     ValueError,
     EOFError,
     RuntimeError,  # an archive with a password; RecursionError
-    NotImplementedError,
+    NotImplementedError,  # a way to compress that zipfile does not know
     LookupError,
     TypeError,
     AttributeError,

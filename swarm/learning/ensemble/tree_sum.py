@@ -67,8 +67,12 @@ class TreeSum(BaseEstimator):  # type: ignore[misc]  # no types in sklearn
         return self
 
     def fit(self, x: Any, y: Any) -> "TreeSum":
-        """Not for fitting: it is made from fitted trees, by `set_trees`."""
-        raise NotImplementedError("a TreeSum is made from fitted trees")
+        """Refuse: scikit-learn's pipelines want this method, `set_trees` makes a TreeSum.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError("a TreeSum is not fitted: it is made from fitted trees, by set_trees")
 
     def sums(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Shape (n, outputs)."""
